@@ -7,8 +7,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestAccount_InTheBrowser: what people have, seen and changed in a real browser,
-// with the server's clock moved in between.
+// TestAccount_InTheBrowser shows and changes the data of an account in a real browser, and
+// moves the clock of the server between the steps.
 func TestAccount_InTheBrowser(t *testing.T) {
 	for _, javascript := range []bool{true, false} {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {

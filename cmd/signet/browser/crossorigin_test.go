@@ -9,8 +9,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestCrossOrigin_InTheBrowser: pages of a client, of the first-party app and of a stranger
-// fetch every address that is open to them, with the headers of a tracing library.
+// TestCrossOrigin_InTheBrowser lets pages of a client, of the first-party app and of a
+// stranger fetch every address that is open to them, with the headers of a tracing library.
 func TestCrossOrigin_InTheBrowser(t *testing.T) {
 	pages := map[string]string{}
 	for _, name := range []string{"client", "app", "stranger"} {

@@ -17,18 +17,18 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// elsewhere is an upstream that is a whole provider, on loopback.
+// elsewhere is another provider on loopback that serves as an upstream.
 type elsewhere struct {
 	kind, issuer           string
 	clientID, clientSecret string
-	name, password         string // of the one who signs in there
+	name, password         string // of the person that signs in there
 	email                  string
 	stop                   func()
 }
 
-// TestUpstreams_ThatWeDidNotPretend: people sign in through oidc-provider, which is
-// not ours, and through another Signet, in a real browser.
-func TestUpstreams_ThatWeDidNotPretend(t *testing.T) {
+// TestUpstreams_OfOtherProviders signs in through oidc-provider and through another Signet, in
+// a real browser.
+func TestUpstreams_OfOtherProviders(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, string) elsewhere{"oidc-provider": startOIDCProvider, "another Signet": startAnotherSignet} {
 		t.Run(name, func(t *testing.T) {
 			i := signettest.NewInstance(t)
@@ -55,7 +55,7 @@ func TestUpstreams_ThatWeDidNotPretend(t *testing.T) {
 	}
 }
 
-// settings is a configuration file that names the upstream.
+// settings returns a configuration file with the upstream as a connector.
 func (up elsewhere) settings(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "signet.yaml")
@@ -76,7 +76,7 @@ type elsewhereReport struct {
 func (r elsewhereReport) assert(t *testing.T, i *signettest.Instance, up elsewhere) {
 	t.Helper()
 	for name, want := range map[string]struct {
-		email, verified any // none, unless the operator says that the upstream checks addresses
+		email, verified any // absent, unless the settings say that the upstream verifies addresses
 		asked           int
 	}{"first": {nil, nil, 1}, "second": {nil, nil, 0}, "fresh": {nil, nil, 0}, "password": {i.Email, true, 1}} {
 		got := r.Visits[name]
@@ -88,8 +88,8 @@ func (r elsewhereReport) assert(t *testing.T, i *signettest.Instance, up elsewhe
 	if first["sub"] != second["sub"] || first["sub"] != fresh["sub"] || first["sub"] == r.Visits["password"].Claims["sub"] {
 		t.Errorf("subjects: %v, %v, %v and, with a password, %v", first["sub"], second["sub"], fresh["sub"], r.Visits["password"].Claims["sub"])
 	}
-	// By the upstream's own clock, which counts whole seconds and is not ours to move. Not
-	// every upstream says when it asked, unless it is asked for that.
+	// The upstream's clock counts whole seconds and the test cannot move it. Some upstreams
+	// send auth_time only if the request asks for it.
 	before, _ := second["auth_time"].(float64)
 	if after, _ := fresh["auth_time"].(float64); after == 0 || after < before {
 		t.Errorf("auth_time: %.0f, and %.0f after it was proven again", before, after)
@@ -105,14 +105,14 @@ func (r elsewhereReport) assert(t *testing.T, i *signettest.Instance, up elsewhe
 		}
 	}
 	for _, c := range r.Complaints {
-		// The page of an upstream that is down is a 502, and a browser notes that.
+		// Signet answers 502 if an upstream is down, which the browser reports.
 		if !signettest.NotedAnswer.MatchString(c) && !strings.Contains(c, "status of 502") {
 			t.Error(c)
 		}
 	}
 }
 
-// startOIDCProvider starts oidc-provider in a process of its own.
+// startOIDCProvider starts oidc-provider in its own process.
 func startOIDCProvider(t *testing.T, callback string) elsewhere {
 	t.Helper()
 	up := elsewhere{
@@ -151,12 +151,11 @@ func startOIDCProvider(t *testing.T, callback string) elsewhere {
 	return up
 }
 
-// startAnotherSignet starts a Signet with a data directory, a user and a client of
-// its own.
+// startAnotherSignet starts a second Signet with its own data directory, user and client.
 func startAnotherSignet(t *testing.T, callback string) elsewhere {
 	t.Helper()
 	i := signettest.NewInstance(t)
-	i.Env = append(i.Env, "SIGNET_COOKIE_NAME=elsewhere") // two on one host
+	i.Env = append(i.Env, "SIGNET_COOKIE_NAME=elsewhere") // two providers on one host share the cookies
 	client := i.CreateClient(t, "--redirect-uri", callback)
 	up := elsewhere{
 		kind: "signet", issuer: i.Issuer, clientID: client.ID, clientSecret: client.Secret,

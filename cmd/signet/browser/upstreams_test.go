@@ -9,15 +9,15 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// upstreamVisit is what one sign-in through an upstream showed.
+// upstreamVisit holds the observations of one sign-in through an upstream.
 type upstreamVisit struct {
 	Buttons          []string
-	Asked            int // for consent
+	Asked            int // number of consent pages
 	Claims, UserInfo map[string]any
 }
 
-// TestUpstreams_InTheBrowser: a real browser goes through the pretend Google and
-// GitHub of `signet dev`, with no credentials set up anywhere.
+// TestUpstreams_InTheBrowser signs in through the pretend Google and GitHub of `signet dev`,
+// in a real browser and without any set-up.
 func TestUpstreams_InTheBrowser(t *testing.T) {
 	for _, javascript := range []bool{true, false} {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {

@@ -14,30 +14,29 @@ import (
 	"testing"
 )
 
-// front stands before the servers of a site. It counts what is called, looks for
-// secrets in what scripts can read, and loses an answer or holds it back when it is
-// told to.
+// front is a proxy before the servers of a site. It counts the calls, looks for secrets in
+// the answers that scripts can read, and drops or delays an answer on request.
 type front struct {
 	mu      sync.Mutex
 	calls   map[string]int                         // by method and path
 	secrets map[string]bool                        // the values of all cookies so far
-	leaked  []string                               // paths whose answer had a secret in its body
-	faults  map[string]func(r *http.Request) error // what happens to the next answer of a path
-	held    struct{ made, release chan struct{} }  // the answer that is held back
+	leaked  []string                               // paths with a secret in the body of the answer
+	faults  map[string]func(r *http.Request) error // the fault for the next answer of a path
+	held    struct{ made, release chan struct{} }  // the delayed answer
 }
 
 func newFront() *front {
 	return &front{calls: map[string]int{}, secrets: map[string]bool{}, faults: map[string]func(*http.Request) error{}}
 }
 
-// pass hands on to a server behind, Host and all.
+// pass forwards requests to a server, with the Host header.
 func (f *front) pass(to string) http.Handler {
 	target, _ := url.Parse(to)
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host
-			r.Out.Header.Del("Accept-Encoding") // the answer is read here
+			r.Out.Header.Del("Accept-Encoding") // the front reads the answer
 			f.count(r.In)
 		},
 		ModifyResponse: f.look,
@@ -63,12 +62,12 @@ func (f *front) look(r *http.Response) error {
 	return nil
 }
 
-// note keeps what an answer tells, and gives the fault that waits for it.
+// note records an answer, and returns the fault that is set for it.
 func (f *front) note(r *http.Response, body []byte) (fault func(*http.Request) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, cookie := range r.Cookies() {
-		if len(cookie.Value) > 20 { // others say which way in was the last, and the like
+		if len(cookie.Value) > 20 { // shorter cookies are no secrets, such as the last way to sign in
 			f.secrets[cookie.Value] = true
 		}
 	}
@@ -81,8 +80,8 @@ func (f *front) note(r *http.Response, body []byte) (fault func(*http.Request) e
 	return fault
 }
 
-// tells reports whether a body has a secret in it. A page holds its sealed request,
-// which looks like a token and is none.
+// tells reports whether a body contains a secret. The sealed request in a page looks like a
+// token but is none.
 func (f *front) tells(body []byte, contentType string) bool {
 	if bytes.Contains(body, []byte("eyJ")) && !strings.Contains(contentType, "text/html") {
 		return true
@@ -95,8 +94,8 @@ func (f *front) tells(body []byte, contentType string) bool {
 	return false
 }
 
-// control lets the browser program read and clear the counts, lose the next answer of
-// a path, or hold it back: /held is answered when it is there, /release lets it go.
+// control lets the browser program read and clear the counts, and drop or delay the next
+// answer of a path: /held answers when the delayed answer is there, /release sends it.
 func (f *front) control(t *testing.T) string {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -118,7 +117,7 @@ func (f *front) control(t *testing.T) string {
 			close(made)
 			select {
 			case <-release:
-			case <-r.Context().Done(): // who asked is gone
+			case <-r.Context().Done(): // the caller has gone
 			}
 			return r.Context().Err()
 		})

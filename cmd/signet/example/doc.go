@@ -1,5 +1,5 @@
-// Package example tests first-party apps by the example that the repository has: the app
-// in Chromium, its APIs in Go and in Node, and its development beside `signet dev`.
+// Package example tests first-party apps with the app of examples/react-app: the app in
+// Chromium, its APIs in Go and in Node, and its development beside `signet dev`.
 //
-// It owns tests alone. It does not know the endpoints, which provider/firstparty tests.
+// It contains only tests. It does not know the endpoints, which provider/firstparty tests.
 package example

@@ -16,8 +16,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestExample_UnderDevelopment: the three commands of the example's README, on ports
-// that are free, and people who use what they show.
+// TestExample_UnderDevelopment runs the three commands of the example's README on free ports,
+// and signs in with the address and password that they print.
 func TestExample_UnderDevelopment(t *testing.T) {
 	t.Parallel()
 	port := signettest.FreePort(t)
@@ -74,7 +74,7 @@ func TestExample_UnderDevelopment(t *testing.T) {
 	}
 }
 
-// start opens a front to one server, and gives its URL.
+// start starts a front before one server, and returns its URL.
 func (f *front) start(t *testing.T, to string) string {
 	t.Helper()
 	server := httptest.NewServer(f.pass(to))
@@ -89,14 +89,14 @@ func startVite(t *testing.T, port int, env ...string) {
 	command.Dir, command.Env = example, append(os.Environ(), env...)
 	var talk signettest.SyncBuffer
 	command.Stdout, command.Stderr = &talk, &talk
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // npm starts others
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // npm starts other processes
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
 	command.WaitDelay = 10 * time.Second
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = command.Wait() // it ends with the test's context
+		_ = command.Wait() // the command ends with the test's context
 		if t.Failed() {
 			t.Logf("npm run dev said:\n%s", talk.String())
 		}

@@ -13,8 +13,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestFirstParty_SettingsReachTheServer signs in from another origin, and reads the
-// cookie as the app's API on a sibling host gets it.
+// TestFirstParty_SettingsReachTheServer signs in from another origin, and checks the cookie
+// that the app's API on a sibling host receives.
 func TestFirstParty_SettingsReachTheServer(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)

@@ -28,11 +28,10 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// pretendSignet publishes two keys of each kind, as Signet does, and signs what it is
-// told to.
+// pretendSignet publishes two keys of each kind, as Signet does, and signs any token.
 type pretendSignet struct {
 	*httptest.Server
-	answers atomic.Pointer[http.HandlerFunc] // of /jwks, instead of the keys
+	answers atomic.Pointer[http.HandlerFunc] // the answer of /jwks instead of the keys
 	ec      map[string]*ecdsa.PrivateKey     // by key id
 	rsa     *rsa.PrivateKey                  // key id "rsa"
 }
@@ -77,11 +76,11 @@ func ecKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// members are a header or claims; nil leaves a member out.
+// members holds a header or claims; nil removes a member.
 type members map[string]any
 
-// token signs a good access token that is changed so, with the algorithm that its
-// header names: by key, or by the one of its key id.
+// token signs a valid access token with the given changes and the algorithm in its header. It
+// signs with key, or with the key that the header names.
 func (p *pretendSignet) token(t *testing.T, key any, header, claims members) string {
 	t.Helper()
 	h := members{"typ": "at+jwt", "alg": "ES256", "kid": "active"}
@@ -134,8 +133,8 @@ func bothAPIs(t *testing.T, issuer string) map[string]string {
 	return apis
 }
 
-// TestFirstParty_APIsTakeNoOtherToken: of all that the same keys may sign, or an
-// attacker may make of it, the example's API takes the app's access token alone.
+// TestFirstParty_APIsTakeNoOtherToken checks that the example's API accepts only the app's
+// access token, and no other token that the same keys sign or an attacker derives from it.
 func TestFirstParty_APIsTakeNoOtherToken(t *testing.T) {
 	t.Parallel()
 	p := newPretendSignet(t)
@@ -201,8 +200,8 @@ func TestFirstParty_APIsTakeNoOtherToken(t *testing.T) {
 	}
 }
 
-// TestFirstParty_APIsTakeNoOtherTokenOfSignet: what Signet itself gives to the app's
-// own client and to another one, for other uses.
+// TestFirstParty_APIsTakeNoOtherTokenOfSignet checks that the API refuses the tokens that
+// Signet issues to the app's client and to another client for other uses.
 func TestFirstParty_APIsTakeNoOtherTokenOfSignet(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
@@ -219,7 +218,7 @@ func TestFirstParty_APIsTakeNoOtherTokenOfSignet(t *testing.T) {
 		got := party.SignIn(t, i, signettest.NewFormBrowser(t))
 		tokens[name+" access token"], tokens[name+" refresh token"] = got.AccessToken, got.RefreshToken
 		tokens[name+" ID token"], _ = got.Extra("id_token").(string)
-		// The app's ID token has the audience, the issuer, the key and the time.
+		// The app's ID token has the same audience, issuer, key and times.
 		if _, err := party.Provider.Verifier(&oidc.Config{ClientID: client.ID, SupportedSigningAlgs: []string{"ES256"}}).Verify(t.Context(), tokens[name+" ID token"]); err != nil {
 			t.Fatal(err)
 		}
@@ -238,9 +237,9 @@ func TestFirstParty_APIsTakeNoOtherTokenOfSignet(t *testing.T) {
 	}
 }
 
-// TestFirstParty_APIsWhileTheKeysCannotBeRead: a token that cannot be judged is
-// neither good nor bad, so that nobody is signed out for it; and once the keys can be
-// read, a restart is not needed.
+// TestFirstParty_APIsWhileTheKeysCannotBeRead checks that the API answers 503 for a token
+// that it cannot check, so that the person stays signed in, and that it needs no restart when
+// the keys can be read again.
 func TestFirstParty_APIsWhileTheKeysCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]http.HandlerFunc{

@@ -23,16 +23,16 @@ import (
 
 const example = "../../../examples/react-app"
 
-// appSite is the example as it runs in production: one origin with the built app, its
-// API, and Signet below /auth.
+// appSite is the example in production: one origin with the built app, its API, and Signet
+// below /auth.
 type appSite struct {
 	*signettest.Instance
 	*front
-	origin, behind string // what the browser sees, and where Signet listens
-	clock          string // moves Signet's
+	origin, behind string // the origin for the browser, and the address of Signet
+	clock          string // URL that moves Signet's clock
 }
 
-// startApp builds the example and starts all of it.
+// startApp builds the example and starts the site.
 func startApp(t *testing.T, more ...string) *appSite {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
@@ -46,9 +46,8 @@ func startApp(t *testing.T, more ...string) *appSite {
 	return s
 }
 
-// startSecureApp starts it on https, where hosts have siblings and cookies their
-// prefixes. Every other host of example.com and .net has an empty page there, which
-// sets the cookies that its query names.
+// startSecureApp starts the site on https, where cookies have their prefixes. All other hosts
+// of example.com and example.net serve an empty page, which sets the cookies of its query.
 func startSecureApp(t *testing.T) *appSite {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
@@ -67,7 +66,7 @@ func startSecureApp(t *testing.T) *appSite {
 	return s
 }
 
-// trusting is the environment of a program for which all hosts of https are server.
+// trusting returns the environment of a program that connects to server for every https host.
 func trusting(t *testing.T, server *httptest.Server) []string {
 	t.Helper()
 	certificate := filepath.Join(t.TempDir(), "ca.pem")
@@ -96,7 +95,7 @@ func trusting(t *testing.T, server *httptest.Server) []string {
 	return []string{"HTTPS_PROXY=" + tunnel.URL, "SSL_CERT_FILE=" + certificate}
 }
 
-// newAppSite makes the site that server will be, below an origin of this scheme and host.
+// newAppSite creates the site for server, with an origin of the scheme and host.
 func newAppSite(t *testing.T, server *httptest.Server, host string, more ...string) *appSite {
 	t.Helper()
 	s := &appSite{Instance: signettest.NewInstance(t), front: newFront()}
@@ -107,7 +106,7 @@ func newAppSite(t *testing.T, server *httptest.Server, host string, more ...stri
 	return s
 }
 
-// site is all of it, with the API behind.
+// site returns the handler of the whole site.
 func (s *appSite) site(t *testing.T, api string) http.Handler {
 	t.Helper()
 	dist := buildExample(t)
@@ -152,7 +151,8 @@ var builtAPI = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-// startAPI starts the API of the example, in Go or in Node, with more in its environment.
+// startAPI starts the API of the example in Go or in Node, with additional environment
+// variables.
 func startAPI(t *testing.T, issuer, language string, more ...string) string {
 	t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
@@ -169,7 +169,7 @@ func startAPI(t *testing.T, issuer, language string, more ...string) string {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = command.Wait() }) // it ends with the test's context
+	t.Cleanup(func() { _ = command.Wait() }) // the command ends with the test's context
 	signettest.Eventually(t, 20*time.Second, "the API in "+language+" answers", func() bool {
 		answer, err := http.Get("http://" + listen + "/api/notes")
 		if err != nil {
@@ -181,20 +181,20 @@ func startAPI(t *testing.T, issuer, language string, more ...string) string {
 	return "http://" + listen
 }
 
-// TestFirstParty_ExampleInTheBrowser: the built example, its API and Signet on one
-// origin, through whatever can happen to a refresh, theft included.
+// TestFirstParty_ExampleInTheBrowser runs the built example, its API and Signet on one origin
+// through every fault of a refresh, including a stolen token.
 func TestFirstParty_ExampleInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := startApp(t, "SIGNET_LIFETIMES_ACCESS=20s")
 	var saw struct {
-		Public, Out, In, Second, Other string // what is shown
-		Victim, Robbed, Told, Ended    string // after a theft, the last two by Signet's pages
-		Gone, Kept                     string // signed out in another tab: a tab, a page that was gone back to
-		Account                        string // the same, of Signet
+		Public, Out, In, Second, Other string // the text on the page
+		Victim, Robbed, Told, Ended    string // after a stolen token was used; the last two are on Signet's pages
+		Gone, Kept                     string // after a sign-out in another tab: in this tab, and after Back
+		Account                        string // the same on a page of Signet
 		First, Refreshes, LostCalls    map[string]int
 		Loads                          int
-		Storm, Half, Late, Early       []int             // answers of /refresh: to a storm, and to thieves
-		After, Answered                map[string]string // by what happened before: who is shown, and the problem of the next call
+		Storm, Half, Late, Early       []int             // statuses of /refresh: many calls at once, and calls of thieves
+		After, Answered                map[string]string // by the event before: the person on the page, and the error of the next call
 		Readable, Unhidden, Complaints []string
 	}
 	signettest.RunInBrowser(t, "firstparty.mjs", map[string]any{
@@ -239,7 +239,7 @@ func TestFirstParty_ExampleInTheBrowser(t *testing.T) {
 	if saw.After["late"] != "Sign in" {
 		t.Errorf("the thief is shown %q", saw.After["late"])
 	}
-	signettest.RefuseComplaints(t, slices.DeleteFunc(saw.Complaints, func(c string) bool { // the answer that was lost
+	signettest.RefuseComplaints(t, slices.DeleteFunc(saw.Complaints, func(c string) bool { // the dropped answer
 		return strings.Contains(c, "net::ERR_")
 	}))
 	if t.Failed() {
@@ -256,8 +256,8 @@ func authCalls(calls map[string]int) (n int) {
 	return n
 }
 
-// TestFirstParty_APIsThroughARotation: what the README shows for Go and Node takes the
-// cookies of before and after a rotation, without a restart, and no others.
+// TestFirstParty_APIsThroughARotation checks that the APIs of the README in Go and Node accept
+// the cookies from before and after a rotation without a restart, and no others.
 func TestFirstParty_APIsThroughARotation(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
@@ -300,7 +300,7 @@ func tokenKid(t *testing.T, token string) string {
 	return header.KeyID
 }
 
-// callAPI gives the status with which the API answers a call with these cookies.
+// callAPI calls the API with the cookies and returns the status.
 func callAPI(t *testing.T, api string, tokens ...string) int {
 	t.Helper()
 	return askAPI(t, api, tokens...).StatusCode
@@ -323,9 +323,9 @@ func askAPI(t *testing.T, api string, tokens ...string) *http.Response {
 	return answer
 }
 
-// TestFirstParty_CrossSiteInTheBrowser: neither a page of another site nor one of a
-// sibling host, with all that the latter can plant, makes a browser somebody else's, or
-// does anything in its owner's name.
+// TestFirstParty_CrossSiteInTheBrowser checks that a page of another site or of a sibling
+// host cannot sign a browser in as somebody else, and cannot act for the signed-in person,
+// even with the cookies that a sibling host can set.
 func TestFirstParty_CrossSiteInTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := startSecureApp(t)
@@ -334,10 +334,10 @@ func TestFirstParty_CrossSiteInTheBrowser(t *testing.T) {
 	mallory := map[string]string{"email": "mallory@example.com", "password": "another fine long password"}
 	s.Command(t, mallory["password"], nil, "user", "create", "--email", mallory["email"], "--email-verified", "--password-stdin", "--json")
 	var saw struct {
-		Forms         map[string]int // status by whose browser, kind, site and path
+		Forms         map[string]int // status by browser, kind, site and path
 		Calls         map[string]int
-		Changed, Read []string          // cookies after, answers that the other site could read
-		Shown         map[string]string // by whose browser and what was done to it
+		Changed, Read []string          // cookies at the end, and answers that the other site could read
+		Shown         map[string]string // by browser and attack
 		Took          map[string][]string
 	}
 	signettest.RunInBrowser(t, "crosssite.mjs", map[string]any{
@@ -369,7 +369,8 @@ func TestFirstParty_CrossSiteInTheBrowser(t *testing.T) {
 		}
 	}
 	for whose, names := range saw.Took {
-		// The one that no prefix keeps from siblings, on every path; and none without a name.
+		// The cookie without a prefix can be set by sibling hosts, on every path; a cookie without a
+		// name is refused.
 		planted := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return strings.EqualFold(name, "__Secure-refresh_token") })
 		if len(names) < 7 || len(planted) > 0 {
 			t.Errorf("in the browser of %s the sibling could plant %q", whose, names)

@@ -7,8 +7,9 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestKeyboard_EveryFlowNeedsNoMouse goes through every flow with a keyboard alone. What was
-// refused begins at the reason, and no stop of the focus is out of sight or order.
+// TestKeyboard_EveryFlowNeedsNoMouse goes through every flow with only the keyboard. After a
+// refusal the focus is on the reason. Every focused element is visible, and the order of the
+// focus is that of the page.
 func TestKeyboard_EveryFlowNeedsNoMouse(t *testing.T) {
 	for _, javascript := range []bool{true, false} {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {

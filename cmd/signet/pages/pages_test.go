@@ -14,16 +14,16 @@ import (
 	"signet/static"
 )
 
-// TestPages_EveryStateIsAccessible has Chromium and axe-core judge each golden file
-// of templates: a page that somebody adds is among them. With SCREENSHOTS=folder it
-// leaves pictures of them.
+// TestPages_EveryStateIsAccessible checks each golden file of templates with axe-core in
+// Chromium, so that a new page is checked too. With SCREENSHOTS=folder it stores pictures of
+// the pages in the folder.
 func TestPages_EveryStateIsAccessible(t *testing.T) {
 	const ending = ".golden.html"
 	files, err := filepath.Glob("../../../templates/testdata/*" + ending)
 	if err != nil || len(files) < 64 {
 		t.Fatalf("there are %d golden files, %v", len(files), err)
 	}
-	assets, err := static.New("/auth") // as in the golden files
+	assets, err := static.New("/auth") // the base path of the golden files
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +48,8 @@ func TestPages_EveryStateIsAccessible(t *testing.T) {
 	signettest.RefuseComplaints(t, saw.Complaints)
 }
 
-// TestPages_AreAccessibleAndLight walks through every page of a running server and
-// has each judged as it stands there. A page may cost 15 KB and 7 requests.
+// TestPages_AreAccessibleAndLight opens every page of a running server and checks each with
+// axe-core. A page may have 15 KB and 7 requests.
 func TestPages_AreAccessibleAndLight(t *testing.T) {
 	dev := signettest.StartDev(t)
 	accountPages, adminPages := providertest.Pages(t, "/account"), providertest.Pages(t, "/admin")

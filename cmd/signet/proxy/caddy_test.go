@@ -52,8 +52,8 @@ func TestCaddy_SignIn(t *testing.T) {
 	}
 }
 
-// startCaddy runs a Caddy of its own with the block of docs/operation.md. The transport
-// that it gives connects to this Caddy as id.example.com.
+// startCaddy runs a Caddy with the block of docs/operation.md. The returned transport
+// connects to this Caddy as id.example.com.
 func startCaddy(t *testing.T, signet string) *http.Transport {
 	t.Helper()
 	program, err := exec.LookPath("caddy")

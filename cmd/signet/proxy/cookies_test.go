@@ -14,10 +14,10 @@ import (
 	"signet/federation/federationtest"
 )
 
-// elsewhere is the id of the connector, as long as one may be.
+// elsewhere is the id of the connector, of the longest allowed length.
 var elsewhere = "elsewhere-" + strings.Repeat("e", 22)
 
-// Shares of the Cookie header in characters, and the size of a header block in bytes.
+// Limits: the parts of the Cookie header in characters, and a header block in bytes.
 const (
 	mostCookies = 6144
 	mostTrips   = 2400
@@ -25,8 +25,8 @@ const (
 	mostHeaders = 4096
 )
 
-// crowded is a browser that holds the largest of all cookies at once. What a flow has
-// removed is put back before the next one, as other tabs would bring it.
+// crowded is a browser that holds the largest value of every cookie at the same time. It
+// restores the cookies that a flow removed before the next flow, as other tabs could.
 type crowded struct {
 	*signettest.FormBrowser
 	*site
@@ -34,12 +34,13 @@ type crowded struct {
 	subjects int
 	state    string
 	held     map[string]*http.Cookie
-	largest  map[string]int // characters, by share
+	largest  map[string]int // characters, by part of the Cookie header
 }
 
 var root = &url.URL{Scheme: "https", Host: "id.example.com", Path: "/"}
 
-// RoundTrip wants the cookies of the request and the headers of the answer to fit.
+// RoundTrip fails the test if the cookies of the request or the headers of the answer are too
+// large.
 func (c *crowded) RoundTrip(r *http.Request) (*http.Response, error) {
 	shares := map[string]int{}
 	for _, cookie := range r.Cookies() {
@@ -85,7 +86,8 @@ func shareOf(name string) string {
 	return "person"
 }
 
-// crowd brings back all cookies but the session's: a browser has one, or has signed out.
+// crowd restores all cookies except that of the session: a browser has one session, or has
+// signed out.
 func (c *crowded) crowd() {
 	now := c.Client.Jar.Cookies(root)
 	has := func(share string) bool {
@@ -107,7 +109,7 @@ func (c *crowded) signOut() {
 	c.Client.Jar.SetCookies(root, []*http.Cookie{{Name: "__Host-signet", Path: "/", Secure: true, MaxAge: -1}})
 }
 
-// another makes the upstream speak of somebody with the longest subject, whom nobody knows.
+// another makes the upstream assert an unknown person with a subject of the longest length.
 func (c *crowded) another() {
 	c.subjects++
 	c.upstream.SetFaults(federationtest.Faults{
@@ -123,7 +125,7 @@ func issuerElsewhere(l *federationtest.Lying) string {
 	return l.URL + "/" + strings.Repeat("tenant", 40) + "/v2.0"
 }
 
-// arrive comes back from the upstream.
+// arrive opens the callback of the upstream.
 func (c *crowded) arrive() {
 	c.T.Helper()
 	if c.Left == nil {
@@ -144,7 +146,7 @@ func (c *crowded) givePassword() {
 	c.Send("login", "", map[string]string{"username": c.Email, "password": password})
 }
 
-// press leaves for the upstream by its button, three times.
+// press starts a sign-in at the upstream by its button, three times.
 func (c *crowded) press(state string) {
 	c.T.Helper()
 	for range 3 {
@@ -161,7 +163,7 @@ func (c *crowded) press(state string) {
 	}
 }
 
-// connect proves the account by its password, and connects the identity that waits.
+// connect proves the account with its password and connects the pending identity.
 func (c *crowded) connect() {
 	c.T.Helper()
 	if c.At.Path != "/login/link" {
@@ -174,7 +176,7 @@ func (c *crowded) connect() {
 
 func (c *crowded) back() { c.T.Helper(); c.site.redeem(c.FormBrowser, c.state); c.Left = nil }
 
-// startCrowded starts the site with the longest of all names.
+// startCrowded starts the site with names of the longest length.
 func startCrowded(t *testing.T) *crowded {
 	t.Helper()
 	l, err := federationtest.StartLying(federationtest.Setup{RedirectURIs: []string{issuer + "/login/" + elsewhere + "/callback"}})
@@ -205,16 +207,16 @@ func startCrowded(t *testing.T) *crowded {
 		answer.Body.Close()
 		return answer.StatusCode != http.StatusSeeOther
 	})
-	c.state = c.state[:most-60] // prompt and hints need some
+	c.state = c.state[:most-60] // prompt and hints need space too
 	c.Client.Transport = c
 	return c
 }
 
-// TestNginx_LargestOfAllCookiesAtOncePass goes every way in a browser that holds the
-// largest of all cookies, and counts them and the headers of each answer.
+// TestNginx_LargestOfAllCookiesAtOncePass goes through every flow in a browser that holds the
+// largest value of every cookie, and measures the cookies and the headers of each answer.
 func TestNginx_LargestOfAllCookiesAtOncePass(t *testing.T) {
 	c := startCrowded(t)
-	// First it comes by each of them.
+	// First the browser collects each cookie.
 	c.press(c.state)
 	c.arrive()
 	c.connect()
@@ -259,7 +261,7 @@ func TestNginx_LargestOfAllCookiesAtOncePass(t *testing.T) {
 		"account": func() {
 			c.signOut()
 			c.press(c.state)
-			c.arrive() // which proves nothing new
+			c.arrive() // no new proof
 			c.back()
 			c.another()
 			c.Open(issuer + "/account/identities")
@@ -318,7 +320,7 @@ func TestNginx_LargestOfAllCookiesAtOncePass(t *testing.T) {
 	}
 }
 
-// lastIdentity is the key of the identity that stands last on the page.
+// lastIdentity returns the key of the last identity on the page.
 func lastIdentity(b *signettest.FormBrowser) (key string) {
 	for node := range b.Page.Descendants() {
 		if node.Data == "button" && signettest.Attribute(node, "name") == "identity" {

@@ -28,7 +28,7 @@ type site struct {
 	transport http.RoundTripper
 }
 
-// noise is text of n characters that does not get shorter.
+// noise returns n characters that cannot be compressed.
 func noise(n int) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	source, text := mathrand.New(mathrand.NewPCG(3, uint64(n))), make([]byte, n)
@@ -54,7 +54,7 @@ func startSite(t *testing.T) *site {
 `, google.URL, google.ClientID, google.ClientSecret), app+"/bye")
 }
 
-// startSiteWith starts it with a person of that address and these connectors.
+// startSiteWith starts the site with a person of the address, and the connectors.
 func startSiteWith(t *testing.T, email, connectors, bye string) *site {
 	t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
@@ -81,7 +81,7 @@ connectors:%s`, app, connectors)
 	return s
 }
 
-// browser is a new one, to which every error is a failure of the test.
+// browser returns a new browser. Every error it receives fails the test.
 func (s *site) browser(t *testing.T) *signettest.FormBrowser {
 	t.Helper()
 	b := signettest.NewFormBrowser(t)
@@ -89,7 +89,7 @@ func (s *site) browser(t *testing.T) *signettest.FormBrowser {
 	return b
 }
 
-// authorize is the address of an authorization request with that state.
+// authorize returns the URL of an authorization request with the state.
 func (s *site) authorize(state string, pairs ...string) string {
 	v := url.Values{
 		"response_type": {"code"}, "client_id": {s.web.ID}, "redirect_uri": {app + "/callback"}, "scope": {"openid email profile groups"}, "state": {state}, "nonce": {noise(43)},
@@ -101,7 +101,7 @@ func (s *site) authorize(state string, pairs ...string) string {
 	return issuer + "/authorize?" + v.Encode()
 }
 
-// redeem wants the browser to be sent back with a code that is good, after consent.
+// redeem consents if asked, and checks that the browser returns with a valid code.
 func (s *site) redeem(b *signettest.FormBrowser, state string) (idToken string) {
 	b.T.Helper()
 	if b.At.Path == "/consent" { // the first time
@@ -128,20 +128,20 @@ func (s *site) redeem(b *signettest.FormBrowser, state string) (idToken string) 
 	return tokens.ID
 }
 
-// TestNginx_LargestRequestPassesWithDefaultLimits goes every way of a sign-in and of the
-// sign-out with a state that is about as long as one may be, in a browser that collects
-// all cookies on its way.
+// TestNginx_LargestRequestPassesWithDefaultLimits goes through every way to sign in and out
+// with a state of nearly the longest allowed length, in a browser that collects all cookies
+// on the way.
 func TestNginx_LargestRequestPassesWithDefaultLimits(t *testing.T) {
 	s := startSite(t)
 	for _, state := range []string{noise(1500), strings.Repeat("s", 2200)} {
 		b := s.browser(t)
-		// Three presses of the button, each from a page of its own; then the first page again.
+		// Press the button three times, each on a new page; then open the first page again.
 		for i := range 3 {
 			b.Open(s.authorize(state[i:]))
 			b.Click("connector-elsewhere")
 		}
 		upstream := b.Left
-		b.Open(issuer + "/account") // and now the password
+		b.Open(issuer + "/account") // now sign in with the password
 		b.Send("login", "", map[string]string{"username": s.Email, "password": password})
 		if b.At.Path != "/account" || b.At.Host != "id.example.com" {
 			t.Fatalf("at %s: %q", b.At, b.Text())
@@ -178,8 +178,8 @@ func TestNginx_LargestRequestPassesWithDefaultLimits(t *testing.T) {
 	}
 }
 
-// goesToTheShop gives the browser the cookies of the first-party app, of a user in large
-// groups, by the page, by JSON, and by refresh.
+// goesToTheShop collects the cookies of the first-party app for a user with large groups: by
+// the page, by JSON, and by refresh.
 func (s *site) goesToTheShop(b *signettest.FormBrowser) {
 	b.T.Helper()
 	to := app + "/" + noise(700)
@@ -197,7 +197,7 @@ func (s *site) goesToTheShop(b *signettest.FormBrowser) {
 	b.T.Error("the browser has no large access token")
 }
 
-// call is a call of the app's script.
+// call sends a request as the script of the app does.
 func (s *site) call(b *signettest.FormBrowser, method, path, body string) {
 	b.T.Helper()
 	r, err := http.NewRequestWithContext(b.T.Context(), method, issuer+path, strings.NewReader(body))
@@ -213,9 +213,9 @@ func (s *site) call(b *signettest.FormBrowser, method, path, body string) {
 	answer.Body.Close()
 }
 
-// TestNginx_WhatDoesNotFitIsRefusedBySignet: a page says what to change, where nginx would
-// say 400 or 502.
-func TestNginx_WhatDoesNotFitIsRefusedBySignet(t *testing.T) {
+// TestNginx_TooLargeIsRefusedBySignet checks that Signet answers with a page that says what
+// to change, before nginx answers 400 or 502.
+func TestNginx_TooLargeIsRefusedBySignet(t *testing.T) {
 	s := startSite(t)
 	b := signettest.NewFormBrowser(t)
 	b.Client.Transport = s.transport
@@ -225,7 +225,7 @@ func TestNginx_WhatDoesNotFitIsRefusedBySignet(t *testing.T) {
 			t.Errorf("a state of %d characters: %q", len(state), got)
 		}
 	}
-	b.Open(s.authorize("short")) // and nothing of it stays
+	b.Open(s.authorize("short")) // no cookie of it stays
 	if b.At.Path != "/login" {
 		t.Errorf("at %s: %q", b.At, b.Text())
 	}

@@ -23,9 +23,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// startNginx runs an nginx of its own with the block of docs/operation.md. Only addresses and
-// paths in the block are changed. The transport that it gives connects to this nginx as
-// id.example.com.
+// startNginx runs an nginx with the block of docs/operation.md. It changes only addresses and
+// paths in the block. The returned transport connects to this nginx as id.example.com.
 func startNginx(t *testing.T, signet string) *http.Transport {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
@@ -127,7 +126,7 @@ func certificate(t *testing.T, folder string) *x509.CertPool {
 	return roots
 }
 
-// watched fails the test for every answer that is an error, of nginx or of Signet.
+// watched fails the test for every error answer of nginx or Signet.
 type watched struct {
 	t    *testing.T
 	next http.RoundTripper

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// RunInBrowser runs a program of testdata/browser: the job goes in and the report
-// comes out as JSON.
+// RunInBrowser runs a program of testdata/browser. It sends the job as JSON and reads the
+// report as JSON.
 func RunInBrowser(t *testing.T, program string, job map[string]any, report any) {
 	t.Helper()
 	if _, err := os.Stat("../testdata/browser/node_modules"); err != nil {
@@ -31,7 +31,7 @@ func RunInBrowser(t *testing.T, program string, job map[string]any, report any) 
 	node.Stdin = bytes.NewReader(in)
 	var talk bytes.Buffer
 	node.Stderr = &talk
-	node.Cancel = func() error { return node.Process.Signal(syscall.SIGTERM) } // it takes the browser with it
+	node.Cancel = func() error { return node.Process.Signal(syscall.SIGTERM) } // the program then closes the browser
 	node.WaitDelay = 10 * time.Second
 	out, err := node.Output()
 	if err != nil {
@@ -53,12 +53,12 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// NotedAnswer is how a browser notes an answer of 400 and more, which some pages
-// rightly are.
+// NotedAnswer is the browser's message about an answer with a status of 400 or more. Some
+// tests expect such answers.
 var NotedAnswer = regexp.MustCompile(`^console: Failed to load resource: the server responded with a status of 4\d\d`)
 
-// RefuseComplaints fails on what the browser complained about: a breach of the
-// content security policy, a script that failed, a foreign host.
+// RefuseComplaints fails the test for each complaint of the browser: a violation of the
+// content security policy, a failed script, a request to another host.
 func RefuseComplaints(t *testing.T, complaints []string) {
 	t.Helper()
 	for _, c := range complaints {

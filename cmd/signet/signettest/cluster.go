@@ -20,7 +20,7 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Background starts a command as a process of its own, without waiting for it.
+// Background starts a command in its own process, without waiting for it.
 func (c *Cluster) Background(t *testing.T, args ...string) (*exec.Cmd, *SyncBuffer) {
 	t.Helper()
 	talk := &SyncBuffer{}
@@ -33,7 +33,7 @@ func (c *Cluster) Background(t *testing.T, args ...string) (*exec.Cmd, *SyncBuff
 	return command, talk
 }
 
-// Active asks a process whether a token is good (RFC 7662).
+// Active asks a process whether a token is active (RFC 7662).
 func (c *Cluster) Active(t *testing.T, at, token string) bool {
 	t.Helper()
 	request, err := http.NewRequest(http.MethodPost, at+"/introspect", strings.NewReader(url.Values{"token": {token}}.Encode()))
@@ -54,7 +54,7 @@ func (c *Cluster) Active(t *testing.T, at, token string) bool {
 	return answer.Active
 }
 
-// MustRedeem redeems a code that must be good.
+// MustRedeem redeems a code, and fails the test if the code is refused.
 func (c *Cluster) MustRedeem(t *testing.T, at, code string) Tokens {
 	t.Helper()
 	status, got, err := c.Redeem(at, code)
@@ -64,16 +64,16 @@ func (c *Cluster) MustRedeem(t *testing.T, at, code string) Tokens {
 	return got
 }
 
-// Cluster is an installation that several processes serve. All of them have the
-// issuer of the first.
+// Cluster is an installation that several processes serve. All of them have the issuer of
+// the first process.
 type Cluster struct {
 	*Instance
 	Client CreatedClient
 	Env    []string
 }
 
-// NewCluster makes an installation with one client, on that database; "" is SQLite in a
-// folder of its own. It starts no process.
+// NewCluster creates an installation with one client on the database; "" is SQLite in a new
+// folder. It starts no process.
 func NewCluster(t *testing.T, database string) *Cluster {
 	t.Helper()
 	c := &Cluster{Instance: NewInstance(t)}
@@ -81,22 +81,22 @@ func NewCluster(t *testing.T, database string) *Cluster {
 		c.Instance.Env = append(c.Instance.Env, "SIGNET_DATABASE="+database)
 		c.Command(t, c.Password, nil, "user", "create", "--email", c.Email, "--email-verified", "--password-stdin", "--json")
 	}
-	others := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SIGNET_") }) // of the tests, no settings
+	others := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SIGNET_") }) // variables of the tests, which are no settings
 	c.Env = append(others, c.Instance.Env...)
-	// RS256 would be most of the work.
+	// RS256 signatures would take most of the time.
 	c.Client = c.CreateClient(t, "--type", "web", "--redirect-uri", Nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256")
 	return c
 }
 
-// Process is one `signet serve` of the operating system's.
+// Process is one `signet serve` in its own operating system process.
 type Process struct {
 	Command *exec.Cmd
 	Address string // http://host:port
 	Talk    *SyncBuffer
 }
 
-// Start runs a process and waits until it answers. The first listens where the
-// issuer says.
+// Start runs a process and waits until it answers. The first process listens at the address
+// of the issuer.
 func (c *Cluster) Start(t *testing.T, first bool) *Process {
 	t.Helper()
 	p := &Process{Address: c.Issuer, Talk: &SyncBuffer{}}
@@ -127,7 +127,7 @@ func (c *Cluster) Start(t *testing.T, first bool) *Process {
 	return p
 }
 
-// Kill ends the process as a power cut would end it.
+// Kill ends the process at once, as a power cut does.
 func (p *Process) Kill() {
 	if p.Command.ProcessState == nil {
 		_ = p.Command.Process.Kill()
@@ -135,7 +135,7 @@ func (p *Process) Kill() {
 	}
 }
 
-// Tokens are what one sign-in goes on with.
+// Tokens holds the tokens of one sign-in.
 type Tokens struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
@@ -144,7 +144,7 @@ type Tokens struct {
 	Description string `json:"error_description"`
 }
 
-// Codes signs in once and gives that many codes of that session.
+// Codes signs in once and returns n codes of that session.
 func (c *Cluster) Codes(t *testing.T, n int) []string {
 	t.Helper()
 	b := NewFormBrowser(t)
@@ -173,10 +173,10 @@ func (c *Cluster) Refresh(at, token string) (int, Tokens, error) {
 	return c.Token(at, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }
 
-// Crowd is the client of many at once.
+// Crowd is an HTTP client for many requests at the same time.
 var Crowd = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
 
-// Token posts to a process. An error means that no answer came.
+// Token posts to the token endpoint of a process. An error means that no answer came.
 func (c *Cluster) Token(at string, form url.Values) (status int, got Tokens, err error) {
 	request, err := http.NewRequest(http.MethodPost, at+"/token", strings.NewReader(form.Encode()))
 	if err != nil {
@@ -196,8 +196,8 @@ func (c *Cluster) Token(at string, form url.Values) (status int, got Tokens, err
 	return response.StatusCode, got, err
 }
 
-// OverProcesses runs f with two processes on one SQLite file and, beside it, with two on
-// one PostgreSQL.
+// OverProcesses runs f with two processes on one SQLite file and, at the same time, with two
+// processes on one PostgreSQL database.
 func OverProcesses(t *testing.T, f func(t *testing.T, c *Cluster, at []string)) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {

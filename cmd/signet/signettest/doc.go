@@ -1,9 +1,8 @@
-// Package signettest runs Signet for tests, as an installation of its own, and plays
-// those who come to it.
+// Package signettest runs Signet for tests, and plays its people, clients and operators.
 //
-// It owns the installation (Instance, which runs in the process of the test, and Cluster,
-// which is processes of the operating system's on one database), the plainest browser
-// there is (FormBrowser), the real one (RunInBrowser), and a relying party (GoParty). It
-// judges nothing beyond that each step works: the tests do. It comes to Signet by the
-// doors that people, clients and operators use.
+// It owns the installations (Instance, which runs in the process of the test, and Cluster,
+// which is several processes on one database), a simple browser without scripts
+// (FormBrowser), a real browser (RunInBrowser), and a relying party (GoParty). It checks
+// only that each step works; the tests check the results. It uses only the pages, endpoints
+// and commands that people, clients and operators use.
 package signettest

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Visit opens a URL and follows it from one program to the other, as any browser
-// would.
+// Visit opens a URL and follows all redirects, also from one program to another, as a real
+// browser does.
 func (b *FormBrowser) Visit(target string) {
 	b.T.Helper()
 	for range 10 {
@@ -25,7 +25,7 @@ func (b *FormBrowser) Visit(target string) {
 	b.T.Fatalf("sent to and fro, at last to %s", target)
 }
 
-// Text is all that the page shows.
+// Text returns all text that the page shows.
 func (b *FormBrowser) Text() string {
 	var text strings.Builder
 	for node := range b.Page.Descendants() {
@@ -36,17 +36,17 @@ func (b *FormBrowser) Text() string {
 	return strings.TrimSpace(text.String())
 }
 
-// FormBrowser is the plainest browser there is: it follows redirects and Refresh,
-// keeps cookies and sends forms, and knows no script.
+// FormBrowser is a browser without scripts. It follows redirects and Refresh headers, stores
+// cookies and submits forms.
 type FormBrowser struct {
 	T      testing.TB
 	Client *http.Client
-	At     *url.URL // of the page it shows
+	At     *url.URL // URL of the current page
 	Page   *html.Node
-	Left   *url.URL // where it was sent outside the provider; it did not go
+	Left   *url.URL // URL outside the provider to which it was redirected; it did not open it
 }
 
-// NewFormBrowser makes one without cookies. It ends the test when a step fails.
+// NewFormBrowser creates a browser without cookies. It ends the test if a step fails.
 func NewFormBrowser(t testing.TB) *FormBrowser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -64,7 +64,7 @@ func NewFormBrowser(t testing.TB) *FormBrowser {
 	return b
 }
 
-// Open goes to a URL.
+// Open opens a URL.
 func (b *FormBrowser) Open(target string) {
 	b.T.Helper()
 	request, err := http.NewRequestWithContext(b.T.Context(), http.MethodGet, target, nil)
@@ -74,8 +74,8 @@ func (b *FormBrowser) Open(target string) {
 	b.Do(request)
 }
 
-// Send fills the form with that id and presses the button with that id; "" is the
-// only one.
+// Send fills the form with the first id and presses the button with the second id; "" means
+// the only button.
 func (b *FormBrowser) Send(form, button string, typed map[string]string) {
 	b.T.Helper()
 	node := FindByID(b.Page, form)
@@ -85,7 +85,7 @@ func (b *FormBrowser) Send(form, button string, typed map[string]string) {
 	b.submit(node, button, typed)
 }
 
-// Click presses the button with that id in whatever form it stands.
+// Click presses the button with the id, in the form that contains it.
 func (b *FormBrowser) Click(button string) {
 	b.T.Helper()
 	node := FindByID(b.Page, button)
@@ -125,7 +125,7 @@ func (b *FormBrowser) submit(form *html.Node, button string, typed map[string]st
 	b.Do(request)
 }
 
-// Do sends a request, shows what comes back and follows its Refresh.
+// Do sends a request, shows the answer and follows its Refresh header.
 func (b *FormBrowser) Do(request *http.Request) {
 	b.T.Helper()
 	request.Header.Set("Accept", "text/html")
@@ -147,7 +147,7 @@ func (b *FormBrowser) Do(request *http.Request) {
 	}
 }
 
-// FindByID gives the element with that id; nil if there is none.
+// FindByID returns the element with the id, or nil if there is none.
 func FindByID(page *html.Node, id string) *html.Node {
 	for node := range page.Descendants() {
 		if Attribute(node, "id") == id {
@@ -157,7 +157,7 @@ func FindByID(page *html.Node, id string) *html.Node {
 	return nil
 }
 
-// Attribute gives an attribute of an element; "" if it has none.
+// Attribute returns an attribute of an element, or "" if the element does not have it.
 func Attribute(node *html.Node, name string) string {
 	for _, a := range node.Attr {
 		if a.Key == name {

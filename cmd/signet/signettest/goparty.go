@@ -7,22 +7,22 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// moreEndpoints are those that go-oidc does not know by itself.
+// moreEndpoints holds the endpoints of the discovery document that go-oidc does not read.
 type moreEndpoints struct {
 	EndSession    string `json:"end_session_endpoint"`
 	Introspection string `json:"introspection_endpoint"`
 	Revocation    string `json:"revocation_endpoint"`
 }
 
-// GoParty is a relying party on go-oidc and x/oauth2. The endpoints that these
-// libraries do not know it calls by hand.
+// GoParty is a relying party on go-oidc and x/oauth2. It calls the endpoints that these
+// libraries do not support itself.
 type GoParty struct {
 	oauth2.Config
 	Provider *oidc.Provider
 	More     moreEndpoints
 }
 
-// NewGoParty discovers the provider for a client.
+// NewGoParty creates a relying party for a client by discovery.
 func NewGoParty(t *testing.T, i *Instance, client CreatedClient, scopes ...string) *GoParty {
 	t.Helper()
 	p := &GoParty{}
@@ -41,8 +41,8 @@ func NewGoParty(t *testing.T, i *Instance, client CreatedClient, scopes ...strin
 	return p
 }
 
-// SignIn goes through sign-in and consent in that browser, where they are asked for,
-// and redeems the code.
+// SignIn signs in and consents in the browser, if the provider asks for it, and redeems the
+// code.
 func (p *GoParty) SignIn(t *testing.T, i *Instance, b *FormBrowser) *oauth2.Token {
 	t.Helper()
 	verifier := oauth2.GenerateVerifier()

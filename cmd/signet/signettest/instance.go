@@ -14,13 +14,13 @@ import (
 	"signet/cmd/signet/program"
 )
 
-// AccessCookie gives the access token that a first-party app gets as a cookie.
+// AccessCookie returns the access token that a first-party app receives as a cookie.
 func (i *Instance) AccessCookie(t *testing.T) string {
 	t.Helper()
 	return i.AppCookies(t)["access_token"]
 }
 
-// AppCookies signs in as the app does, and gives the cookies that are set.
+// AppCookies signs in as the first-party app does, and returns the cookies that are set.
 func (i *Instance) AppCookies(t *testing.T) map[string]string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, i.Issuer+"/login", strings.NewReader(fmt.Sprintf(`{"username":%q,"password":%q}`, i.Email, i.Password)))
@@ -44,13 +44,13 @@ func (i *Instance) AppCookies(t *testing.T) map[string]string {
 	return set
 }
 
-// Soon are settings that make keys ripe at once:
-// The next keys are published for two seconds before they sign.
+// Soon returns settings for quick rotation: the next keys are published for two seconds
+// before they may sign.
 var Soon = []string{"SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s"}
 
-// Rotate waits until the next keys may sign, rotates, and waits until the server
-// publishes those that are next then: a relying party that reads the JWKS before has
-// not been given the time that keys are published for.
+// Rotate waits until the next keys may sign, rotates, and waits until the server publishes
+// the new next keys. A relying party that reads the JWKS before that has not had the time
+// that a key must be published.
 func (i *Instance) Rotate(t *testing.T) {
 	t.Helper()
 	Eventually(t, 20*time.Second, "the next keys may sign", func() bool {
@@ -68,14 +68,14 @@ func (i *Instance) Rotate(t *testing.T) {
 	})
 }
 
-// KeyRow is a key as `keys list --json` shows it.
+// KeyRow is a key in the output of `keys list --json`.
 type KeyRow struct {
 	KeyID string `json:"kid"`
 	Alg   string `json:"alg"`
 	State string `json:"state"`
 }
 
-// Keys lists all keys there are.
+// Keys lists all keys.
 func (i *Instance) Keys(t *testing.T) []KeyRow {
 	t.Helper()
 	var list struct{ Keys []KeyRow }
@@ -83,7 +83,7 @@ func (i *Instance) Keys(t *testing.T) []KeyRow {
 	return list.Keys
 }
 
-// Kid is the id of the first key in that state.
+// Kid returns the id of the first key in the state.
 func (i *Instance) Kid(t *testing.T, alg, state string) string {
 	t.Helper()
 	for _, k := range i.Keys(t) {
@@ -95,19 +95,19 @@ func (i *Instance) Kid(t *testing.T, alg, state string) string {
 	return ""
 }
 
-// Nowhere is a redirect URI that nobody goes to.
+// Nowhere is a redirect URI that no test opens.
 const Nowhere = "http://127.0.0.1:9/callback"
 
 // CodeVerifier is the verifier of all codes (RFC 7636, appendix B).
 const CodeVerifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
-// Instance is an installation of its own: one user, clients, and `signet serve`.
+// Instance is an installation with one user, clients, and `signet serve`.
 type Instance struct {
 	Issuer, Email, Password string
 	Env                     []string
 }
 
-// NewInstance makes an installation with one user. It starts no process.
+// NewInstance creates an installation with one user. It starts no process.
 func NewInstance(t testing.TB) *Instance {
 	t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
@@ -122,20 +122,20 @@ func NewInstance(t testing.TB) *Instance {
 	return i
 }
 
-// CreatedClient is what a new client goes on with.
+// CreatedClient holds the id and the secret of a new client.
 type CreatedClient struct {
 	ID     string `json:"client_id"`
 	Secret string `json:"client_secret"`
 }
 
-// CreateClient makes a client with those flags.
+// CreateClient creates a client with the flags.
 func (i *Instance) CreateClient(t testing.TB, args ...string) (c CreatedClient) {
 	t.Helper()
 	i.Command(t, "", &c, append([]string{"client", "create", "--name", "A relying party", "--json"}, args...)...)
 	return c
 }
 
-// Command runs a command that must succeed and reads what it prints as JSON.
+// Command runs a command that must succeed, and reads its output as JSON.
 func (i *Instance) Command(t testing.TB, stdin string, out any, args ...string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -150,7 +150,7 @@ func (i *Instance) Command(t testing.TB, stdin string, out any, args ...string) 
 	}
 }
 
-// DataDir is the folder of its database.
+// DataDir returns the folder of the database.
 func (i *Instance) DataDir(t *testing.T) string {
 	t.Helper()
 	for _, setting := range i.Env {
@@ -168,8 +168,7 @@ func (i *Instance) Serve(t *testing.T) {
 	StartSignet(t, i.Issuer, i.Env, "serve")
 }
 
-// CommandFails runs a command that must end with this exit code, and gives what it
-// said.
+// CommandFails runs a command that must end with the exit code, and returns its messages.
 func (i *Instance) CommandFails(t *testing.T, want int, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer

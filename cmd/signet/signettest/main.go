@@ -12,11 +12,11 @@ import (
 	"signet/cmd/signet/program"
 )
 
-// Main runs the tests of a package. For as long, the test binary is also the program
-// signet, which tests start as a process of its own, and what more names.
+// Main runs the tests of a package. The test binary also serves as the program signet, which
+// tests start in a process of its own, and as the programs in more.
 func Main(m *testing.M, more map[string]func()) {
-	// The race detector lets a process sleep for a second when it ends. A test that runs
-	// fifty commands has no use for that: a race is reported when it is seen.
+	// The race detector delays the end of each process by a second. Tests that run fifty
+	// commands do not need the delay, since a race is reported when it is detected.
 	if err := os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0"); err != nil {
 		panic(err)
 	}
@@ -25,8 +25,8 @@ func Main(m *testing.M, more map[string]func()) {
 	testscript.Main(m, programs)
 }
 
-// AtOnce lets so many tests of a package run at once that say they may, for tests that
-// mostly wait: for a process, or for time to pass. It is called before Main.
+// AtOnce sets how many parallel tests of a package run at the same time, for tests that
+// mostly wait for a process or for time to pass. Call it before Main.
 func AtOnce(tests int) {
 	if err := flag.Set("test.parallel", strconv.Itoa(tests)); err != nil {
 		panic(err)

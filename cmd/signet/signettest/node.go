@@ -42,7 +42,7 @@ func StartNode(t *testing.T, program string, args ...string) *NodeProcess {
 	return &NodeProcess{in: in, out: bufio.NewReader(out)}
 }
 
-// Check gives the line that answers a line.
+// Check sends a line and returns the line that answers it.
 func (n *NodeProcess) Check(line string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -17,7 +17,7 @@ func Page(t *testing.T, name string) string {
 	return string(text)
 }
 
-// Block gives the first code block in a language below a heading of a page. It fails the
+// Block returns the first code block in a language below a heading of a page. It fails the
 // test if there is none.
 func Block(t *testing.T, page, heading, language string) string {
 	t.Helper()

@@ -18,7 +18,7 @@ import (
 	"signet/cmd/signet/program"
 )
 
-// MovedClock is a clock that a GET of the URL moves by the seconds it names.
+// MovedClock is a clock that a GET request moves: the URL names the seconds.
 func MovedClock(t *testing.T) (now func() time.Time, mover string) {
 	t.Helper()
 	var moved atomic.Int64
@@ -33,34 +33,34 @@ func MovedClock(t *testing.T) (now func() time.Time, mover string) {
 	return func() time.Time { return time.Now().Add(time.Duration(moved.Load())) }, server.URL
 }
 
-// StartSignet runs the program as main does and waits until it answers. At the
-// end of the test it is asked to stop, and must do so with exit code 0.
+// StartSignet runs the program as main does and waits until it answers. At the end of the
+// test it stops the program, which must end with exit code 0.
 func StartSignet(t *testing.T, issuer string, env []string, args ...string) {
 	t.Helper()
 	StartSignetAt(t, time.Now, issuer, env, args...)
 }
 
-// StartSignetAt does so under a clock of the test's. What it gives ends the program
-// before the test does.
+// StartSignetAt does the same with the clock of the test. The returned function ends the
+// program before the end of the test.
 func StartSignetAt(t *testing.T, now func() time.Time, issuer string, env []string, args ...string) (end func()) {
 	t.Helper()
 	_, end = served{issuer, env, now, http.DefaultClient}.start(t, args)
 	return end
 }
 
-// StartTalking gives also what the program says. It is asked by that client whether
-// it answers.
+// StartTalking also returns the program's messages. It uses client to check whether the
+// program answers.
 func StartTalking(t *testing.T, client *http.Client, issuer string, env []string, args ...string) (talk *SyncBuffer, end func()) {
 	t.Helper()
 	return served{issuer, env, time.Now, client}.start(t, args)
 }
 
-// served is a program that answers at its issuer.
+// served is a running program that answers at its issuer.
 type served struct {
 	issuer string
 	env    []string
 	now    func() time.Time
-	client *http.Client // that asks whether it answers
+	client *http.Client // checks whether the program answers
 }
 
 func (s served) start(t *testing.T, args []string) (talk *SyncBuffer, end func()) {
@@ -107,7 +107,7 @@ func (s served) start(t *testing.T, args []string) (talk *SyncBuffer, end func()
 	}
 }
 
-// SyncBuffer is written by the program while the test reads.
+// SyncBuffer is a buffer that the program writes while the test reads it.
 type SyncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -125,8 +125,8 @@ func (s *SyncBuffer) String() string {
 	return s.b.String()
 }
 
-// Surroundings are those that the program is given when it runs in the process of the
-// test, with [program.Run], instead of a process of its own.
+// Surroundings returns the environment, streams and clock for a program that runs in the
+// process of the test with [program.Run].
 func Surroundings(env []string, stdin string, stdout, stderr io.Writer) *cli.Program {
 	return &cli.Program{
 		Env:    cli.ParseEnvironment(env),
@@ -137,7 +137,7 @@ func Surroundings(env []string, stdin string, stdout, stderr io.Writer) *cli.Pro
 	}
 }
 
-// Get gives the status and the body of an answer that must come.
+// Get returns the status and the body of the answer, and fails the test if none comes.
 func Get(t *testing.T, url string) (status int, body string) {
 	t.Helper()
 	response, err := http.Get(url)

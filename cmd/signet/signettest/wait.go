@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Eventually asks again and again, since another goroutine or process is at work,
-// and fails when the answer is still no after the longest time.
+// Eventually repeats the check until it succeeds, since another goroutine or process needs
+// time. It fails the test if the check still fails after the longest time.
 func Eventually(t *testing.T, longest time.Duration, what string, yes func() bool) {
 	t.Helper()
 	deadline := time.After(longest)
@@ -23,9 +23,8 @@ func Eventually(t *testing.T, longest time.Duration, what string, yes func() boo
 	}
 }
 
-// FreePort gives a port of loopback on which nobody listens. An issuer holds its
-// port in its name, so it must be known before the program starts. It is the test's
-// until the test ends.
+// FreePort returns a free port of loopback. An issuer contains its port, so the port must be
+// known before the program starts. The test owns the port until it ends.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	port, release, err := ReservePort()
@@ -36,10 +35,9 @@ func FreePort(t testing.TB) int {
 	return port
 }
 
-// ReservePort gives a port of loopback on which nobody listens, and which no other test
-// of this machine is given before release is called. The port of the same number for
-// UDP, where nobody listens, is what holds it. Outgoing connections take theirs further
-// up.
+// ReservePort returns a free port of loopback that no other test on this machine receives
+// before release is called. It holds the UDP port with the same number as a lock. The range
+// is below the ports of outgoing connections.
 func ReservePort() (port int, release func(), err error) {
 	for range 1000 {
 		port = 11_000 + rand.IntN(20_000)
@@ -59,7 +57,7 @@ func ReservePort() (port int, release func(), err error) {
 	return 0, nil, err
 }
 
-// Soaking asks for more rounds of the same kind.
+// Soaking reports whether the tests run as `make soak`, with more rounds.
 func Soaking(rounds, soak int) int {
 	if os.Getenv("SIGNET_SOAK") != "" {
 		return soak

@@ -1,3 +1,3 @@
-// Package ways tests in Chromium how people get in whose account or browser lacks something:
-// a password, an upstream that proves who they are, cookies.
+// Package ways tests in Chromium how people sign in if something is missing: a password, an
+// upstream that proves their identity, or cookies.
 package ways

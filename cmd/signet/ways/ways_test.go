@@ -7,10 +7,10 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestWays_OfPeopleWhoLackSomething: one person with two upstreams and no password; one with
-// GitHub alone, who has to prove anew who they are; tabs that were left behind; and a
+// TestWays_WithoutPasswordUpstreamOrCookies tests a person with two upstreams and no
+// password; a person with only GitHub, which must prove its identity again; old tabs; and a
 // browser that blocks cookies.
-func TestWays_OfPeopleWhoLackSomething(t *testing.T) {
+func TestWays_WithoutPasswordUpstreamOrCookies(t *testing.T) {
 	dev := signettest.StartDev(t)
 	var saw struct {
 		First, Third struct{ Sub string }
