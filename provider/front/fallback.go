@@ -27,8 +27,8 @@ func (f *Front) methodNotAllowed(pageFor map[string]web.Link) web.MethodRefusal 
 // refuseMethodOnPage answers a method that the page at this path does not serve.
 func (f *Front) refuseMethodOnPage(w http.ResponseWriter, r *http.Request, allow string) {
 	f.Site.Fail(w, r, &web.Problem{
-		Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Title: words.Unlisted("This address cannot be used that way"),
-		Text: words.Unlisted("The request was sent by another method than " + allow + ". Nothing was changed. Open the address in a browser."), StartURL: f.Site.Base + "/", StartText: words.Unlisted("Start page"),
+		Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Title: words.Say("method-problem.title"),
+		Text: words.Say("method-problem.text", "Methods", allow), StartURL: f.Site.Base + "/", StartText: words.Say("method-problem.start-page"),
 	})
 }
 

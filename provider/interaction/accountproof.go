@@ -12,6 +12,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // linkPage is the page that connects a waiting identity. It first asks for a proof of the
@@ -151,7 +152,7 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request) error {
 	switch decision := form.Get("decision"); {
 	case decision == "not-now":
 	case decision != "connect":
-		return noDecision("Choose Connect or Not now.", h.linkPageOf(s))
+		return noDecision(words.Say("sign-in-problem.no-decision-connect"), h.linkPageOf(s))
 	case !h.hasProven(current, s, p):
 		return h.Site.ContinueTo(w, h.linkPageOf(s))
 	default:
@@ -178,7 +179,7 @@ func (h *Handler) linkWaiting(r *http.Request, s step, p waitingIdentity, curren
 	}, h.Now())
 	switch {
 	case errors.Is(err, storage.ErrConflict):
-		return identityInUse(p.connector, h.next(s), "")
+		return identityInUse(p.connector, h.next(s), words.Sentence{})
 	case errors.Is(err, storage.ErrReplayed):
 		return web.StaleForm(h.next(s), err)
 	}

@@ -106,9 +106,8 @@ var (
 // browser.
 func unknownAttempt(cause error) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "unknown_attempt", Title: words.Unlisted("This sign-in was not started here"),
-		Text: words.Unlisted("It may have been finished already, have taken more than ten minutes, or have been started in another browser; or this browser blocks cookies, which this site needs. " +
-			"Go back to the application and sign in again."),
+		Status: http.StatusBadRequest, Code: "unknown_attempt", Title: words.Say("sign-in-problem.unknown-title"),
+		Text:  words.Say("sign-in-problem.unknown"),
 		Cause: cause,
 	}
 }

@@ -55,8 +55,8 @@ func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return &web.Problem{
-		Status: http.StatusNotFound, Code: "connector_gone", Title: words.Unlisted("This way to sign in is gone"),
-		Text:     words.Unlisted("The operator of this service has removed it since you started. Use another way to sign in."),
-		StartURL: h.wayBack(r, trip{step: s, attempt: a}), StartText: words.Unlisted(backText),
+		Status: http.StatusNotFound, Code: "connector_gone", Title: words.Say("sign-in-problem.removed-title"),
+		Text:     words.Say("sign-in-problem.removed"),
+		StartURL: h.wayBack(r, trip{step: s, attempt: a}), StartText: backText,
 	}
 }

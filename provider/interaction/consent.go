@@ -80,7 +80,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	case "deny":
 		err = h.DB.DenyConsent(r.Context(), h.consentAnswer(r, s, current), h.Now())
 	default:
-		return noDecision("Choose Allow or Deny.", h.next(s))
+		return noDecision(words.Say("sign-in-problem.no-decision-consent"), h.next(s))
 	}
 	if err != nil {
 		return h.sessionEnded(s, err)
@@ -96,9 +96,9 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 }
 
 // noDecision returns the page for a form that was submitted without one of its buttons.
-func noDecision(text, wayOn string) *web.Problem {
+func noDecision(text words.Sentence, wayOn string) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Unlisted("No decision was sent"), Text: words.Unlisted(text), StartURL: wayOn, StartText: words.Unlisted(backText),
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Say("sign-in-problem.no-decision-title"), Text: text, StartURL: wayOn, StartText: backText,
 	}
 }
 

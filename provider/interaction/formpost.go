@@ -29,8 +29,8 @@ func (h *Handler) callbackPost(w http.ResponseWriter, r *http.Request) error {
 	if !ok || !connector.AnswersByPOST() {
 		w.Header().Set("Allow", http.MethodGet)
 		return &web.Problem{
-			Status: http.StatusMethodNotAllowed, Code: "invalid_request", Title: words.Unlisted("This sign-in cannot go on"),
-			Text: words.Unlisted("The answer came in a way that this connector does not use."),
+			Status: http.StatusMethodNotAllowed, Code: "invalid_request", Title: words.Say("sign-in-problem.callback-title"),
+			Text: words.Say("sign-in-problem.callback-method"),
 		}
 	}
 	form, err := postedValues(w, r)
@@ -56,18 +56,18 @@ func (h *Handler) callbackPost(w http.ResponseWriter, r *http.Request) error {
 }
 
 func callbackTooLong() *web.Problem {
-	return &web.Problem{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Title: words.Unlisted("This sign-in cannot go on"), Text: words.Unlisted("The upstream's answer is too long.")}
+	return &web.Problem{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Title: words.Say("sign-in-problem.callback-title"), Text: words.Say("sign-in-problem.callback-too-long")}
 }
 
 // postedValues reads the parameters of the form that the sign-in needs. It ignores other
 // parameters of the upstream, even malformed ones.
 func postedValues(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if !web.IsForm(r) {
-		return nil, &web.Problem{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type", Title: words.Unlisted("This sign-in cannot go on"), Text: words.Unlisted("The upstream's answer is not a form.")}
+		return nil, &web.Problem{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type", Title: words.Say("sign-in-problem.callback-title"), Text: words.Say("sign-in-problem.callback-no-form")}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPostedForm))
 	if err != nil {
-		return nil, &web.Problem{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Title: words.Unlisted("This sign-in cannot go on"), Text: words.Unlisted("The upstream's answer is too long."), Cause: err}
+		return nil, &web.Problem{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Title: words.Say("sign-in-problem.callback-title"), Text: words.Say("sign-in-problem.callback-too-long"), Cause: err}
 	}
 	values, err := federation.CallbackValues(string(body))
 	if err != nil {

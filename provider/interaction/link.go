@@ -39,10 +39,10 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) e
 }
 
 // identityInUse returns the page for an identity that is linked to another user.
-func identityInUse(c Connector, wayOn, text string) *web.Problem {
+func identityInUse(c Connector, wayOn string, text words.Sentence) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusConflict, Code: "identity_in_use", Title: words.Unlisted("This " + c.Name() + " account belongs to someone else here"),
-		Text: words.Unlisted("It is connected to another account of this service. Disconnect it there first."), StartURL: wayOn, StartText: words.Unlisted(text),
+		Status: http.StatusConflict, Code: "identity_in_use", Title: words.Say("sign-in-problem.identity-in-use-title", "Connector", c.Name()),
+		Text: words.Say("sign-in-problem.identity-in-use"), StartURL: wayOn, StartText: text,
 	}
 }
 

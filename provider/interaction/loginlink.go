@@ -65,8 +65,8 @@ func (h *Handler) requestFromLink(r *http.Request, query url.Values) (request.Re
 	q, ok := h.Visits.RequestFor(asked.Get("return_to"))
 	if !ok {
 		return q, &web.Problem{
-			Status: http.StatusBadRequest, Code: "invalid_return_to", Title: words.Unlisted("This link does not work"),
-			Text:  words.Unlisted("The address to return to is neither a page of this service nor of an application that it knows. Open the sign-in page from the application."),
+			Status: http.StatusBadRequest, Code: "invalid_return_to", Title: words.Say("sign-in-link.title"),
+			Text:  words.Say("sign-in-link.return-to"),
 			Cause: errReturnTo,
 		}
 	}
@@ -83,8 +83,8 @@ func (h *Handler) requestFromLink(r *http.Request, query url.Values) (request.Re
 
 func invalidLink(why error) error {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Unlisted("This link does not work"),
-		Text: words.Unlisted("The application asked for the sign-in page in a way that cannot be read. Tell its operator: " + why.Error() + "."), Cause: why,
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Say("sign-in-link.title"),
+		Text: words.Say("sign-in-link.unreadable", "Reason", why.Error()), Cause: why,
 	}
 }
 
@@ -120,6 +120,6 @@ func (h *Handler) unknownProviderError(r *http.Request, id string) *templates.Fo
 	}
 	web.TraceOf(r.Context()).Ignore("provider", errUnknownConnector.Error())
 	return &templates.FormError{
-		Code: "unknown_provider", Text: words.Unlisted("The way to sign in that the application has chosen is not available here. Choose another one."),
+		Code: "unknown_provider", Text: words.Say("sign-in-link.unknown-provider"),
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"signet/templates/words"
 )
 
-const backText = "Go back"
+var backText = words.Say("sign-in-problem.go-back")
 
 // identitiesPage is the account page that lists the connected identities of the user.
 const identitiesPage = "/account/identities"
@@ -43,27 +43,27 @@ func (h *Handler) otherWaysPage(r *http.Request, s step) (string, error) {
 
 // upstreamProblem returns the page for a trip that failed. Each page leads back.
 func (h *Handler) upstreamProblem(r *http.Request, t trip, err error) error {
-	p := &web.Problem{Code: federation.ErrorCode(err), StartURL: h.wayBack(r, t), StartText: words.Unlisted(backText), Cause: err}
+	p := &web.Problem{Code: federation.ErrorCode(err), StartURL: h.wayBack(r, t), StartText: backText, Cause: err}
 	name := t.connector.Name()
 	switch {
 	case errors.Is(err, federation.ErrDenied):
-		p.Status, p.Title = http.StatusForbidden, words.Unlisted("You were not signed in")
-		p.Text = words.Unlisted("You, or " + name + ", stopped the sign-in. Nothing was changed: try again, or use another way to sign in.")
+		p.Status, p.Title = http.StatusForbidden, words.Say("sign-in-problem.denied-title")
+		p.Text = words.Say("sign-in-problem.denied", "Connector", name)
 	case errors.Is(err, federation.ErrUnreachable):
-		p.Status, p.Title = http.StatusBadGateway, words.Unlisted(name+" is not answering")
-		p.Text = words.Unlisted("Try again in a moment, or use another way to sign in.")
+		p.Status, p.Title = http.StatusBadGateway, words.Say("sign-in-problem.unreachable-title", "Connector", name)
+		p.Text = words.Say("sign-in-problem.unreachable")
 	case errors.Is(err, federation.ErrNoEmail):
-		p.Status, p.Title = http.StatusForbidden, words.Unlisted(name+" gave no verified email address")
-		p.Text = words.Unlisted("An account here needs a verified email address. Add or verify one at " + name + ", or let " + name + " share it, and try again.")
+		p.Status, p.Title = http.StatusForbidden, words.Say("sign-in-problem.no-email-title", "Connector", name)
+		p.Text = words.Say("sign-in-problem.no-email", "Connector", name)
 	case errors.Is(err, federation.ErrNotAllowed):
-		p.Status, p.Title = http.StatusForbidden, words.Unlisted("This account cannot be used here")
-		p.Text = words.Unlisted("Only certain " + name + " accounts are accepted, such as those of an organization. Choose another account, or ask the operator.")
+		p.Status, p.Title = http.StatusForbidden, words.Say("sign-in-problem.not-allowed-title", "Connector", name)
+		p.Text = words.Say("sign-in-problem.not-allowed", "Connector", name)
 	case errors.Is(err, federation.ErrMisconfigured):
-		p.Status, p.Title = http.StatusBadGateway, words.Unlisted("Signing in with "+name+" is not set up right")
-		p.Text = words.Unlisted("The operator has to correct it. Until then, use another way to sign in.")
+		p.Status, p.Title = http.StatusBadGateway, words.Say("sign-in-problem.misconfigured-title", "Connector", name)
+		p.Text = words.Say("sign-in-problem.misconfigured")
 	case errors.Is(err, federation.ErrUntrusted):
-		p.Status, p.Title = http.StatusBadGateway, words.Unlisted("The answer of "+name+" cannot be used")
-		p.Text = words.Unlisted("It did not pass the checks that protect your account. Try again; if it happens again, tell the operator.")
+		p.Status, p.Title = http.StatusBadGateway, words.Say("sign-in-problem.untrusted-title", "Connector", name)
+		p.Text = words.Say("sign-in-problem.untrusted", "Connector", name)
 	default:
 		return err
 	}
@@ -73,18 +73,18 @@ func (h *Handler) upstreamProblem(r *http.Request, t trip, err error) error {
 
 // refuseArrival returns the page for an identity that must not sign in, by the outcome.
 func (h *Handler) refuseArrival(r *http.Request, t trip, why outcome) *web.Problem {
-	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(r, t), StartText: words.Unlisted(backText)}
+	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(r, t), StartText: backText}
 	name := t.connector.Name()
 	switch why {
 	case connectFirst:
-		p.Title = words.Unlisted(name + " is not connected to an account here")
-		p.Text = words.Unlisted("Sign in another way, and connect " + name + " on your account page. If you have no other way to sign in, ask the operator of this service for an account.")
+		p.Title = words.Say("sign-in-problem.not-connected-title", "Connector", name)
+		p.Text = words.Say("sign-in-problem.not-connected", "Connector", name)
 	case signUpClosed:
-		p.Title = words.Unlisted("There is no account for you here yet")
-		p.Text = words.Unlisted("This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + name + " on your account page.")
+		p.Title = words.Say("sign-in-problem.no-account-title")
+		p.Text = words.Say("sign-in-problem.no-account", "Connector", name)
 	default:
-		p.Title = words.Unlisted("This account is switched off")
-		p.Text = words.Unlisted("Ask the operator of this service.")
+		p.Title = words.Say("sign-in-problem.switched-off-title")
+		p.Text = words.Say("sign-in-problem.switched-off")
 	}
 	return p
 }

@@ -50,9 +50,9 @@ func (h *Handler) checkSetupLink(r *http.Request, token string) error {
 // pages, since the new administrator may open the used link again.
 func (h *Handler) invalidSetupLink() error {
 	return &web.Problem{
-		Status: http.StatusGone, Code: "invalid_setup_link", Title: words.Unlisted("This set-up link does not work"),
-		Text:     words.Unlisted("It works once, and for 30 minutes. If there is no administrator yet, get a new one on the server with: signet setup-link"),
-		StartURL: h.Site.Base + "/admin", StartText: words.Unlisted("Administration"),
+		Status: http.StatusGone, Code: "invalid_setup_link", Title: words.Say("set-up-problem.link-title"),
+		Text:     words.Say("set-up-problem.link", "Command", "signet setup-link"),
+		StartURL: h.Site.Base + "/admin", StartText: words.Say("set-up-problem.administration"),
 	}
 }
 
@@ -121,13 +121,13 @@ func setupRefusal(header http.Header, err error) (int, *templates.FormError) {
 		return http.StatusUnprocessableEntity, weak
 	case errors.Is(err, errEmail):
 		return http.StatusUnprocessableEntity, &templates.FormError{
-			Code: "invalid_email", Field: "email", Text: words.Unlisted("Give an email address such as ada@example.com."),
+			Code: "invalid_email", Field: "email", Text: words.Say("set-up-problem.email", "Example", "ada@example.com"),
 		}
 	case errors.Is(err, errName):
-		return http.StatusUnprocessableEntity, &templates.FormError{Code: "invalid_name", Text: words.Unlisted("Give a name of at most 200 characters that can be seen.")}
+		return http.StatusUnprocessableEntity, &templates.FormError{Code: "invalid_name", Text: words.Say("set-up-problem.name")}
 	case errors.Is(err, storage.ErrConflict):
 		return http.StatusConflict, &templates.FormError{
-			Code: "email_taken", Field: "email", Text: words.Unlisted("There is a user with this email address already. Choose another."),
+			Code: "email_taken", Field: "email", Text: words.Say("set-up-problem.email-taken"),
 		}
 	}
 	return web.FormRefusal(header, err)

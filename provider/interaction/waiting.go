@@ -163,11 +163,9 @@ func (h *Handler) checkProof(r *http.Request, t trip, decided outcome, owner sto
 	case decided == switchedOff && owner.User.ID == p.account.ID:
 		return nil
 	}
-	name := t.connector.Name()
 	return &web.Problem{
-		Status: http.StatusForbidden, Code: "other_account", Title: words.Unlisted("That is another account"),
-		Text: words.Unlisted("The " + name + " account that you have just used does not open the account with the address " + p.account.Email +
-			". Nothing was changed. Use the " + name + " account that is connected to it, or choose another way."),
-		StartURL: h.linkPageOf(t.step), StartText: words.Unlisted(backText),
+		Status: http.StatusForbidden, Code: "other_account", Title: words.Say("sign-in-problem.other-account-title"),
+		Text:     words.Say("sign-in-problem.other-account", "Connector", t.connector.Name(), "Email", p.account.Email),
+		StartURL: h.linkPageOf(t.step), StartText: backText,
 	}
 }

@@ -21,13 +21,13 @@ func wantsOf(q request.Request, given storage.Consent) []templates.Want {
 	}
 	for _, resource := range q.Resources {
 		list = append(list, templates.Want{
-			Scope: resource, Text: words.Unlisted("act for you at " + templates.HostOf(resource)), Detail: words.Unlisted(resource),
+			Scope: resource, Text: words.Say("consent-request.resource", "Host", templates.HostOf(resource)), Detail: words.Say("consent-request.resource-address", "Address", resource),
 			New: before && !slices.Contains(given.Resources, resource),
 		})
 	}
 	for _, claim := range q.ClaimNames() {
 		list = append(list, templates.Want{
-			Scope: claim, Text: words.Unlisted("see your " + claim),
+			Scope: claim, Text: words.Say("consent-request.claim", "Claim", claim),
 			New: before && !slices.Contains(given.Claims, claim),
 		})
 	}

@@ -14,16 +14,16 @@ import (
 
 func (c *Requests) invalidLink() *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_link", Title: words.Unlisted("This sign-in link does not work"),
-		Text:  words.Unlisted("It is incomplete, or it was made before the service changed its secrets. Go back to the application and sign in from there."),
+		Status: http.StatusBadRequest, Code: "invalid_link", Title: words.Say("request-problem.link-title"),
+		Text:  words.Say("request-problem.link"),
 		Cause: ErrInvalid,
 	}
 }
 
 func (c *Requests) expiredRequest(ctx context.Context, q Request) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "request_expired", Title: words.Unlisted("This sign-in took too long"),
-		Text: words.Unlisted("For your safety a sign-in must be finished within half an hour or so."), StartURL: c.restartURL(ctx, q),
+		Status: http.StatusBadRequest, Code: "request_expired", Title: words.Say("request-problem.expired-title"),
+		Text: words.Say("request-problem.expired"), StartURL: c.restartURL(ctx, q),
 		Cause: ErrExpired,
 	}
 }
@@ -59,31 +59,42 @@ func InitiateLogin(client storage.Client, issuer, loginHint string) string {
 }
 
 func unknownClient(id string, why error) *web.Problem {
-	text := "The application that sent you here is not registered with this service, or it was switched off. Tell its operator."
+	text := words.Say("request-problem.client")
 	if id == "" {
-		text = "The application that sent you here did not say which one it is: the parameter client_id is missing. Tell its operator."
+		text = words.Say("request-problem.client-missing", "Parameter", "client_id")
 		why = web.Because("client_id_missing", why)
 	}
-	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: words.Unlisted("Unknown application"), Text: words.Unlisted(text), Cause: why}
+	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: words.Say("request-problem.client-title"), Text: text, Cause: why}
 }
 
-// operatorOf names the operator of a client, with the contacts if the client has any.
-func operatorOf(client storage.Client) string {
+// contactsOf lists the first contacts of a client; "" for a client without any.
+func contactsOf(client storage.Client) string {
 	const most = 3 // more would only make the page longer
 	contacts := client.Metadata.Contacts
-	if len(contacts) == 0 {
-		return "its operator"
+	return strings.Join(contacts[:min(most, len(contacts))], ", ")
+}
+
+// redirectText explains a redirect URI that is missing or not registered.
+func redirectText(client storage.Client, received string) words.Sentence {
+	const parameter = "redirect_uri"
+	contacts := contactsOf(client)
+	switch {
+	case received == "" && contacts == "":
+		return words.Say("request-problem.redirect-missing", "Parameter", parameter)
+	case received == "":
+		return words.Say("request-problem.redirect-missing-contacts", "Parameter", parameter, "Contacts", contacts)
+	case contacts == "":
+		return words.Say("request-problem.redirect", "Parameter", parameter)
 	}
-	return "its operator (" + strings.Join(contacts[:min(most, len(contacts))], ", ") + ")"
+	return words.Say("request-problem.redirect-contacts", "Parameter", parameter, "Contacts", contacts)
 }
 
 func (c *Requests) unregisteredRedirect(client storage.Client, received string) *web.Problem {
 	p := &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Title: words.Unlisted("The way back is not registered"),
-		Text: words.Unlisted("The application asked to send you to an address that is not on its list. Tell " + operatorOf(client) + ": the parameter redirect_uri must equal a registered one, character for character."), Cause: ErrRedirectURI,
+		Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Title: words.Say("request-problem.redirect-title"),
+		Text: redirectText(client, received), Cause: ErrRedirectURI,
 	}
 	if received == "" {
-		p.Text = words.Unlisted("The application did not say where to send you afterwards. Tell " + operatorOf(client) + ": the parameter redirect_uri is missing.")
 		p.Cause = web.Because("redirect_uri_missing", ErrRedirectURI)
 	}
 	if c.Explain {

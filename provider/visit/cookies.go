@@ -15,10 +15,9 @@ var errCookiesBlocked = web.Because("cookies_blocked", errors.New("the browser s
 // stored. wayOn must lead to a page that sets a cookie again.
 func CookiesBlocked(wayOn string) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "cookies_blocked", Title: words.Unlisted("Your browser blocks cookies here"),
-		Text: words.Unlisted("Signing in needs a cookie, and your browser did not send it back. Allow cookies for this site in the settings of your browser, " +
-			"or of the extension that blocks them, and try again. If cookies are allowed, they were deleted while the page was open: just try again."),
-		StartURL: wayOn, StartText: words.Unlisted("Try again"), Cause: errCookiesBlocked,
+		Status: http.StatusBadRequest, Code: "cookies_blocked", Title: words.Say("cookies-problem.title"),
+		Text:     words.Say("cookies-problem.text"),
+		StartURL: wayOn, StartText: words.Say("cookies-problem.try-again"), Cause: errCookiesBlocked,
 	}
 }
 

@@ -1,7 +1,6 @@
 package visit
 
 import (
-	"strconv"
 	"time"
 
 	"signet/federation/foreign"
@@ -39,33 +38,23 @@ func (m Moments) Write(at storage.Millis) templates.Moment {
 	}
 }
 
-// ago formats the time since a moment, or until it. Up to a minute in the future counts as
-// now, since clocks of nodes differ.
+// ago formats the time since a moment, or until it, in its largest whole unit. Up to a minute
+// in the future counts as now, since clocks of nodes differ.
 func ago(d time.Duration) words.Sentence {
+	const day = 24 * time.Hour
 	switch {
+	case d <= -day:
+		return words.Say("moment.in-days", "Count", int(-d/day))
+	case d <= -time.Hour:
+		return words.Say("moment.in-hours", "Count", int(-d/time.Hour))
 	case d < -time.Minute:
-		return words.Unlisted("in " + span(-d))
+		return words.Say("moment.in-minutes", "Count", int(-d/time.Minute))
 	case d < time.Minute:
-		return words.Unlisted("just now")
-	}
-	return words.Unlisted(span(d) + " ago")
-}
-
-// span formats a duration in its largest whole unit.
-func span(d time.Duration) string {
-	switch {
+		return words.Say("moment.just-now")
 	case d < time.Hour:
-		return count(d, time.Minute, "minute")
-	case d < 24*time.Hour:
-		return count(d, time.Hour, "hour")
+		return words.Say("moment.minutes-ago", "Count", int(d/time.Minute))
+	case d < day:
+		return words.Say("moment.hours-ago", "Count", int(d/time.Hour))
 	}
-	return count(d, 24*time.Hour, "day")
-}
-
-func count(d, unit time.Duration, word string) string {
-	n := int(d / unit)
-	if n == 1 {
-		return "1 " + word
-	}
-	return strconv.Itoa(n) + " " + word + "s"
+	return words.Say("moment.days-ago", "Count", int(d/day))
 }

@@ -98,7 +98,7 @@ func (r elsewhereReport) assert(t *testing.T, i *signettest.Instance, up elsewhe
 		{"the page of a denial", r.Denied, "upstream_denied"},
 		{"the button of the second visit", r.Button, "Last used"},
 		{"the page of an upstream that is down", r.Down, "upstream_unreachable"},
-		{"the page of an upstream that is down", r.Down, "Elsewhere is not answering"},
+		{"the page of an upstream that is down", r.Down, "Elsewhere isn’t responding"},
 	} {
 		if !strings.Contains(want.text, want.part) {
 			t.Errorf("%s: got %q, want %q in it", want.what, want.text, want.part)

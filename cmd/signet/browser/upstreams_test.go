@@ -72,7 +72,7 @@ func TestUpstreams_InTheBrowser(t *testing.T) {
 				t.Errorf("connected: %q, and after one was disconnected %q", saw.Linked, saw.Unlinked)
 			}
 			for _, want := range []struct{ what, text, part string }{
-				{"the page of a denial", saw.Denied, "You were not signed in"},
+				{"the page of a denial", saw.Denied, "You weren’t signed in"},
 				{"the page of a denial", saw.Denied, "upstream_denied"},
 				{"the page of a denial", saw.Denied, "Go back"},
 				{"the page that asks for the account's password", saw.Prove, "Is this account yours?"},
