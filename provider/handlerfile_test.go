@@ -16,19 +16,19 @@ import (
 	"signet/provider/web"
 )
 
-// roomSource is the source code of one package that serves routes.
-type roomSource struct {
+// packageSource is the source code of one package that serves routes.
+type packageSource struct {
 	files   map[string]*ast.File     // by name
 	methods map[string]*ast.FuncDecl // by name
 	where   map[string]string        // method → name of its file
 }
 
-func readRoom(t *testing.T, room string) roomSource {
+func readPackage(t *testing.T, pkg string) packageSource {
 	t.Helper()
-	source := roomSource{files: map[string]*ast.File{}, methods: map[string]*ast.FuncDecl{}, where: map[string]string{}}
-	names, err := filepath.Glob(filepath.Join(room, "*.go"))
+	source := packageSource{files: map[string]*ast.File{}, methods: map[string]*ast.FuncDecl{}, where: map[string]string{}}
+	names, err := filepath.Glob(filepath.Join(pkg, "*.go"))
 	if err != nil || len(names) == 0 {
-		t.Fatalf("no Go files in %s: %v", room, err)
+		t.Fatalf("no Go files in %s: %v", pkg, err)
 	}
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
@@ -53,22 +53,22 @@ func readRoom(t *testing.T, room string) roomSource {
 func handlerFiles(t *testing.T, route web.Route, issuerPath string) []string {
 	t.Helper()
 	var found []string
-	rooms := strings.Split(route.Room, ", ")
-	for _, room := range rooms {
-		source := readRoom(t, room)
+	packages := strings.Split(route.Package, ", ")
+	for _, pkg := range packages {
+		source := readPackage(t, pkg)
 		file := ""
-		if len(rooms) > 1 { // the packages share the path, and each has a method for it
+		if len(packages) > 1 { // the packages share the path, and each has a method for it
 			file = source.fileOf(source.methods["Login"])
 		} else {
 			file = source.fileOfRow(route.Methods, strings.TrimSuffix(route.Path, issuerPath))
 		}
 		if file == "" {
-			t.Fatalf("%s %s: no row of the package %s has this path", route.Methods, route.Path, room)
+			t.Fatalf("%s %s: no row of the package %s has this path", route.Methods, route.Path, pkg)
 		}
-		if _, err := os.Stat(filepath.Join(room, file)); err != nil {
+		if _, err := os.Stat(filepath.Join(pkg, file)); err != nil {
 			t.Fatal(err)
 		}
-		found = append(found, path.Join(room, file))
+		found = append(found, path.Join(pkg, file))
 	}
 	return found
 }
@@ -76,7 +76,7 @@ func handlerFiles(t *testing.T, route web.Route, issuerPath string) []string {
 // fileOfRow returns the file of the handler in the row with this path, and with these
 // methods if the row names them. If the handler belongs to another package, it returns the
 // file of the row.
-func (s roomSource) fileOfRow(methods, routePath string) string {
+func (s packageSource) fileOfRow(methods, routePath string) string {
 	best := ""
 	for _, name := range slices.Sorted(maps.Keys(s.files)) {
 		for _, declared := range s.files[name].Decls {
@@ -132,7 +132,7 @@ func hasString(parts []ast.Expr, want string) bool {
 // fileOf returns the file of the last method that the node refers to: handlers are inside
 // their wrappers. Variables stand for the values that the function in scope gives them. A
 // method in the file of the routes stands for its own body.
-func (s roomSource) fileOf(n ast.Node, scope ...ast.Node) string {
+func (s packageSource) fileOf(n ast.Node, scope ...ast.Node) string {
 	last := ""
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {

@@ -27,22 +27,22 @@ type rooms struct {
 // from this list.
 func (r rooms) routes() []web.Route {
 	return slices.Concat(
-		inRoom("oauth", r.protocol.Routes()),
-		inRoom("interaction", r.signIn.Routes()),
-		inRoom("firstparty", r.app.Routes()),
+		inPackage("oauth", r.protocol.Routes()),
+		inPackage("interaction", r.signIn.Routes()),
+		inPackage("firstparty", r.app.Routes()),
 		// The form of the sign-in page and the JSON of the first-party app share one path.
-		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.PagePolicy, Handler: web.FormOrJSON(r.signIn.Login(), r.app.Login()), Room: "interaction, firstparty"}},
-		inRoom("account", r.account.Routes()),
-		inRoom("admin", r.admin.Routes()),
-		inRoom("front", r.front.HealthRoutes()),
-		inRoom("front", r.front.IconRoutes()),
+		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.PagePolicy, Handler: web.FormOrJSON(r.signIn.Login(), r.app.Login()), Package: "interaction, firstparty"}},
+		inPackage("account", r.account.Routes()),
+		inPackage("admin", r.admin.Routes()),
+		inPackage("front", r.front.HealthRoutes()),
+		inPackage("front", r.front.IconRoutes()),
 	)
 }
 
-// inRoom sets the room of the routes.
-func inRoom(room string, routes []web.Route) []web.Route {
+// inPackage sets the package of the routes.
+func inPackage(name string, routes []web.Route) []web.Route {
 	for i := range routes {
-		routes[i].Room = room
+		routes[i].Package = name
 	}
 	return routes
 }

@@ -129,8 +129,8 @@ func TestRoutes_EachPolicyIsDescribed(t *testing.T) {
 		described[p.Policy] = p.Rule != ""
 	}
 	for _, r := range listedRoutes(t) {
-		if !described[r.Policy] || r.Room == "" || r.Handler == nil {
-			t.Errorf("%s %s: got policy %q and package %q, want a described policy, a package and a handler", r.Methods, r.Path, r.Policy, r.Room)
+		if !described[r.Policy] || r.Package == "" || r.Handler == nil {
+			t.Errorf("%s %s: got policy %q and package %q, want a described policy, a package and a handler", r.Methods, r.Path, r.Policy, r.Package)
 		}
 		preflight := strings.Contains(r.Methods, "OPTIONS")
 		crossOrigin := r.Policy == web.ClientPolicy || r.Policy == web.TokenPolicy || r.Policy == web.FirstPartyPolicy || r.Policy == web.DocumentPolicy && r.Path != "/healthz"

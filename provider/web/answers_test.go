@@ -43,9 +43,9 @@ func TestAnswers_EachCauseOfAnOAuthEndpointHasARow(t *testing.T) {
 		if c.file == "oauth/userinfo.go" { // the only endpoint on the Bearer surface
 			surface = web.Bearer
 		}
-		byRoom, byFile := c.room+"."+c.code, c.file+"."+c.code
-		used[byRoom], used[byFile] = true, true
-		if !source.answered(surface, c.room, c.call) && unanswered[byRoom] == "" && unanswered[byFile] == "" {
+		byPackage, byFile := c.pkg+"."+c.code, c.file+"."+c.code
+		used[byPackage], used[byFile] = true, true
+		if !source.answered(surface, c.pkg, c.call) && unanswered[byPackage] == "" && unanswered[byFile] == "" {
 			t.Errorf("provider/%s: the cause %q has no row in the table of answers and wraps no cause that has one: add a row in answers.go, or a reason in unanswered", c.file, c.code)
 		}
 	}
@@ -64,19 +64,19 @@ type errorSource struct {
 }
 
 type cause struct {
-	room, file, code string
-	call             *ast.CallExpr
+	pkg, file, code string
+	call            *ast.CallExpr
 }
 
 // readCauses reads the source of packages below provider.
-func readCauses(t *testing.T, rooms ...string) *errorSource {
+func readCauses(t *testing.T, packages ...string) *errorSource {
 	t.Helper()
 	found := &errorSource{vars: map[string]ast.Expr{}, makers: map[string]*ast.BlockStmt{"web.Because": {}}}
 	files := map[string]*ast.File{}
-	for _, room := range rooms {
-		names, err := filepath.Glob("../" + room + "/*.go")
+	for _, pkg := range packages {
+		names, err := filepath.Glob("../" + pkg + "/*.go")
 		if err != nil || len(names) == 0 {
-			t.Fatalf("%s: %d files, %v", room, len(names), err)
+			t.Fatalf("%s: %d files, %v", pkg, len(names), err)
 		}
 		for _, name := range names {
 			if strings.HasSuffix(name, "_test.go") {
@@ -86,15 +86,15 @@ func readCauses(t *testing.T, rooms ...string) *errorSource {
 			if err != nil {
 				t.Fatal(err)
 			}
-			files[room+"/"+filepath.Base(name)] = file
-			found.declare(room, file)
+			files[pkg+"/"+filepath.Base(name)] = file
+			found.declare(pkg, file)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		room, _, _ := strings.Cut(name, "/")
+		pkg, _, _ := strings.Cut(name, "/")
 		ast.Inspect(files[name], func(n ast.Node) bool {
-			if call, code := found.causeIn(room, n); code != "" {
-				found.causes = append(found.causes, cause{room, name, code, call})
+			if call, code := found.causeIn(pkg, n); code != "" {
+				found.causes = append(found.causes, cause{pkg, name, code, call})
 			}
 			return true
 		})
@@ -103,18 +103,18 @@ func readCauses(t *testing.T, rooms ...string) *errorSource {
 }
 
 // declare adds the variables of a file, and its functions with code as first parameter.
-func (f *errorSource) declare(room string, file *ast.File) {
+func (f *errorSource) declare(pkg string, file *ast.File) {
 	for _, d := range file.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
 			if p := d.Type.Params.List; d.Recv == nil && len(p) > 0 && len(p[0].Names) > 0 && p[0].Names[0].Name == "code" {
-				f.makers[room+"."+d.Name.Name] = d.Body
+				f.makers[pkg+"."+d.Name.Name] = d.Body
 			}
 		case *ast.GenDecl:
 			for _, s := range d.Specs {
 				if v, ok := s.(*ast.ValueSpec); ok && len(v.Values) == len(v.Names) {
 					for i, name := range v.Names {
-						f.vars[room+"."+name.Name] = v.Values[i]
+						f.vars[pkg+"."+name.Name] = v.Values[i]
 					}
 				}
 			}
@@ -123,9 +123,9 @@ func (f *errorSource) declare(room string, file *ast.File) {
 }
 
 // causeIn returns the code that a call adds to an error, or "" for any other node.
-func (f *errorSource) causeIn(room string, n ast.Node) (*ast.CallExpr, string) {
+func (f *errorSource) causeIn(pkg string, n ast.Node) (*ast.CallExpr, string) {
 	call, ok := n.(*ast.CallExpr)
-	if !ok || len(call.Args) == 0 || f.makers[nameOf(room, call.Fun)] == nil {
+	if !ok || len(call.Args) == 0 || f.makers[nameOf(pkg, call.Fun)] == nil {
 		return nil, ""
 	}
 	switch argument := call.Args[0].(type) {
@@ -141,13 +141,13 @@ func (f *errorSource) causeIn(room string, n ast.Node) (*ast.CallExpr, string) {
 }
 
 // answered reports whether the code of an error, or of an error that it wraps, has a row.
-func (f *errorSource) answered(s web.Surface, room string, in ast.Node) bool {
+func (f *errorSource) answered(s web.Surface, pkg string, in ast.Node) bool {
 	has := false
 	ast.Inspect(in, func(n ast.Node) bool {
-		if call, code := f.causeIn(room, n); code != "" {
-			has = has || s.Answers(code) || f.answered(s, room, f.makers[nameOf(room, call.Fun)])
+		if call, code := f.causeIn(pkg, n); code != "" {
+			has = has || s.Answers(code) || f.answered(s, pkg, f.makers[nameOf(pkg, call.Fun)])
 		}
-		if name := nameOf(room, n); f.vars[name] != nil {
+		if name := nameOf(pkg, n); f.vars[name] != nil {
 			at, _, _ := strings.Cut(name, ".")
 			has = has || f.answered(s, at, f.vars[name])
 		}
@@ -157,10 +157,10 @@ func (f *errorSource) answered(s web.Surface, room string, in ast.Node) bool {
 }
 
 // nameOf returns an identifier with the name of its package.
-func nameOf(room string, n ast.Node) string {
+func nameOf(pkg string, n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.Ident:
-		return room + "." + n.Name
+		return pkg + "." + n.Name
 	case *ast.SelectorExpr:
 		if from, ok := n.X.(*ast.Ident); ok {
 			return from.Name + "." + n.Sel.Name
