@@ -17,29 +17,29 @@ import (
 	"signet/storage/storagetest"
 )
 
-// act is one request that a person, an app or an attacker makes, of all kinds that
-// ask the database.
+// act is one request of a user, an app or an attacker. There is an act for each kind of
+// request that calls the database.
 type act struct {
 	name string
-	// ready prepares it, for a person and a browser of its own, and gives what sends it.
-	// Sent again, it is the same request.
+	// ready prepares the request, for a user and a browser of its own, and returns the
+	// function that sends it. A second call sends the same request again.
 	ready func(t *testing.T, s *scene) func() providertest.Answer
-	// events are what it leaves in the audit log.
+	// events are the audit events of the request.
 	events []storage.EventType
-	// once: if its answer is lost, it may be refused the next time.
+	// once: if the answer is lost, the same request may be refused the next time.
 	once bool
-	// elsewhere: it has spent something at an upstream before it asks the database, and
-	// has to be started anew whatever fails.
-	elsewhere bool
+	// spendsUpstream: the request spends a value at an upstream before it calls the
+	// database, so after any fault the user has to start again.
+	spendsUpstream bool
 }
 
-// scene is where an act happens: a testbed with upstreams, a first-party app and
-// clients, and a person with a password and a browser.
+// scene has everything that an act needs: a testbed with upstreams, a first-party app and
+// clients, and a user with a password and a browser.
 type scene struct {
 	*providertest.Testbed
 	upstream *providertest.Upstreams
-	trusted  *providertest.Testbed // a client that nobody is asked about
-	person   storage.User
+	trusted  *providertest.Testbed // a client that needs no consent
+	user     storage.User
 	browser  *providertest.Visitor
 }
 
@@ -57,46 +57,46 @@ func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, 
 	return s
 }
 
-// newPerson gives the scene another person, with a browser in which nobody is signed in.
-func (s *scene) newPerson(t *testing.T) {
+// newUser gives the scene another user, with a browser that is not signed in.
+func (s *scene) newUser(t *testing.T) {
 	t.Helper()
-	s.person, s.browser = s.User(t, storage.NewID("p")+"@example.com", providertest.Password), s.Visitor(t)
+	s.user, s.browser = s.User(t, storage.NewID("p")+"@example.com", providertest.Password), s.Visitor(t)
 }
 
-// arrives signs the person in.
-func (s *scene) arrives(t *testing.T) {
+// signIn signs the user in.
+func (s *scene) signIn(t *testing.T) {
 	t.Helper()
 	providertest.WantStatus(t, s.browser.App(t, "/login", s.credentials()), http.StatusOK)
 }
 
 func (s *scene) credentials() string {
-	return `{"username":"` + s.person.Email + `","password":"` + providertest.Password + `"}`
+	return `{"username":"` + s.user.Email + `","password":"` + providertest.Password + `"}`
 }
 
-// uses signs the person in and gives the tokens of the client that nobody is asked about.
-func (s *scene) uses(t *testing.T) map[string]any {
+// tokens signs the user in and returns tokens of the client that needs no consent.
+func (s *scene) tokens(t *testing.T) map[string]any {
 	t.Helper()
 	return s.trusted.Redeem(t, s.code(t))
 }
 
 func (s *scene) code(t *testing.T) string {
 	t.Helper()
-	s.arrives(t)
+	s.signIn(t)
 	return s.browser.Get(t, s.trusted.AuthorizeURL()).Code(t)
 }
 
-// sends is what posts a form, again and again.
-func (s *scene) sends(t *testing.T, f providertest.Form, pairs ...string) func() providertest.Answer {
+// posts returns the function that posts a form each time it is called.
+func (s *scene) posts(t *testing.T, f providertest.Form, pairs ...string) func() providertest.Answer {
 	for i := 0; i < len(pairs); i += 2 {
 		f.Values.Set(pairs[i], pairs[i+1])
 	}
 	return func() providertest.Answer { return providertest.Do(t, s.browser.Client, s.browser.FormRequest(t, f)) }
 }
 
-// account is what posts a form of an account page.
-func (s *scene) account(t *testing.T, page, path string, pairs ...string) func() providertest.Answer {
+// postsAccountForm returns the function that posts a form of an account page.
+func (s *scene) postsAccountForm(t *testing.T, page, path string, pairs ...string) func() providertest.Answer {
 	t.Helper()
-	return s.sends(t, s.browser.Get(t, s.Issuer+page).FormTo(t, path, "", ""), pairs...)
+	return s.posts(t, s.browser.Get(t, s.Issuer+page).FormTo(t, path, "", ""), pairs...)
 }
 
 func (s *scene) gets(t *testing.T, path string) func() providertest.Answer {
@@ -107,18 +107,18 @@ func (s *scene) calls(t *testing.T, path, body string) func() providertest.Answe
 	return func() providertest.Answer { return s.browser.App(t, path, body) }
 }
 
-// acts are all of them but those that open a page of the account, see allActs. A route that none of them takes, and that asks the database,
-// fails TestAudit_EachActLeavesItsEvent.
+// acts lists all acts except those that open a page of the account, see allActs. A route
+// that no act requests fails TestAudit_EachActLeavesItsEvent.
 var acts = []act{
-	{name: "a request of nobody", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+	{name: "a request without a session", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return func() providertest.Answer { return s.browser.Fetch(t, s.AuthorizeURL()) }
 	}},
 	{name: "a request with a session", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
+		s.signIn(t)
 		return func() providertest.Answer { return s.browser.Fetch(t, s.trusted.AuthorizeURL()) }
 	}},
 	{name: "a request that asks for consent", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
+		s.signIn(t)
 		return func() providertest.Answer { return s.browser.Fetch(t, s.AuthorizeURL()) }
 	}},
 	{name: "sign-in page", ready: func(t *testing.T, s *scene) func() providertest.Answer {
@@ -127,69 +127,69 @@ var acts = []act{
 	}},
 	{name: "sign-in", events: []storage.EventType{storage.UserSignedIn}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		f := s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login", "", "")
-		return s.sends(t, f, "username", s.person.Email, "password", providertest.Password)
+		return s.posts(t, f, "username", s.user.Email, "password", providertest.Password)
 	}},
 	{name: "sign-in with a wrong password", events: []storage.EventType{storage.UserSignInFailed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		f := s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login", "", "")
-		return s.sends(t, f, "username", s.person.Email, "password", "a wrong password")
+		return s.posts(t, f, "username", s.user.Email, "password", "a wrong password")
 	}},
 	{name: "sign-in of the app", events: []storage.EventType{storage.UserSignedIn}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.calls(t, "/login", s.credentials())
 	}},
 	{name: "refresh of the app, its first", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.browser.SignIn(t, s.browser.Get(t, s.Issuer+"/account"), s.person.Email, providertest.Password)
+		s.browser.SignIn(t, s.browser.Get(t, s.Issuer+"/account"), s.user.Email, providertest.Password)
 		return s.calls(t, "/refresh", "")
 	}},
 	{name: "refresh of the app", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
+		s.signIn(t)
 		return s.calls(t, "/refresh", "")
 	}},
 	{name: "who is signed in", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
+		s.signIn(t)
 		return s.calls(t, "/session", "")
 	}},
 	{name: "sign-out of the app", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
+		s.signIn(t)
 		return s.calls(t, "/logout", "")
 	}},
 	{name: "sign-out page", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
+		s.signIn(t)
 		return s.gets(t, "/end_session")
 	}},
 	{name: "sign-out", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
-		return s.sends(t, s.browser.Get(t, s.Leave()).Form(t), "decision", "allow")
+		s.signIn(t)
+		return s.posts(t, s.browser.Get(t, s.Leave()).Form(t), "decision", "allow")
 	}},
 	{name: "consent", events: []storage.EventType{storage.ConsentGiven}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
-		return s.sends(t, s.browser.Get(t, s.AuthorizeURL()).Form(t), "decision", "allow")
+		s.signIn(t)
+		return s.posts(t, s.browser.Get(t, s.AuthorizeURL()).Form(t), "decision", "allow")
 	}},
 	{name: "consent denied", events: []storage.EventType{storage.ConsentDenied}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
-		return s.sends(t, s.browser.Get(t, s.AuthorizeURL()).Form(t), "decision", "deny")
+		s.signIn(t)
+		return s.posts(t, s.browser.Get(t, s.AuthorizeURL()).Form(t), "decision", "deny")
 	}},
 	{name: "account chosen", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
+		s.signIn(t)
 		f := s.browser.Get(t, s.trusted.AuthorizeURL("prompt", "select_account")).Form(t)
-		return s.sends(t, f, "decision", "continue")
+		return s.posts(t, f, "decision", "continue")
 	}},
 	{name: "no new proof", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
-		return s.sends(t, s.browser.Get(t, s.trusted.AuthorizeURL("prompt", "login")).FormTo(t, "/decline", "", ""))
+		s.signIn(t)
+		return s.posts(t, s.browser.Get(t, s.trusted.AuthorizeURL("prompt", "login")).FormTo(t, "/decline", "", ""))
 	}},
 	{name: "next step", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		request := s.browser.Get(t, s.trusted.AuthorizeURL()).FormTo(t, "/login", "", "").Values.Get("request")
-		s.arrives(t)
+		s.signIn(t)
 		return s.gets(t, "/authorize/next?request="+url.QueryEscape(request))
 	}},
 	{name: "identity to be connected", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
-		return s.account(t, "/account/identities", "/account/identities/link")
+		s.signIn(t)
+		return s.postsAccountForm(t, "/account/identities", "/account/identities/link")
 	}},
 	{name: "connector's button", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		return s.sends(t, s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login/google", "", ""))
+		return s.posts(t, s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login/google", "", ""))
 	}},
-	{name: "connector's callback", events: []storage.EventType{storage.UserSignedIn}, elsewhere: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+	{name: "connector's callback", events: []storage.EventType{storage.UserSignedIn}, spendsUpstream: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		if _, _, err := s.DB.UserByEmail(t.Context(), providertest.AdaEmail); err != nil { // at her first visit
 			s.Visitor(t).ComeBy(t, "google", "ada")
 		}
@@ -210,16 +210,16 @@ var acts = []act{
 		return func() providertest.Answer { return s.trusted.TokenRequest(t, form) }
 	}},
 	{name: "refresh", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		token := s.uses(t)["refresh_token"]
+		token := s.tokens(t)["refresh_token"]
 		return func() providertest.Answer { return s.trusted.Refresh(t, token) }
 	}},
 	{name: "refresh within the grace", events: []storage.EventType{storage.GrantRetried}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		token := s.uses(t)["refresh_token"]
+		token := s.tokens(t)["refresh_token"]
 		s.trusted.Refreshed(t, token)
 		return func() providertest.Answer { return s.trusted.Refresh(t, token) }
 	}},
 	{name: "refresh replayed", events: []storage.EventType{storage.GrantReplayed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		token := s.uses(t)["refresh_token"]
+		token := s.tokens(t)["refresh_token"]
 		s.trusted.Refreshed(t, s.trusted.Refreshed(t, token)["refresh_token"])
 		return func() providertest.Answer { return s.trusted.Refresh(t, token) }
 	}},
@@ -229,7 +229,7 @@ var acts = []act{
 		}
 	}},
 	{name: "userinfo", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		token := s.uses(t)["access_token"].(string)
+		token := s.tokens(t)["access_token"].(string)
 		return func() providertest.Answer { return s.Userinfo(t, token) }
 	}},
 	{name: "introspection", ready: func(t *testing.T, s *scene) func() providertest.Answer {
@@ -242,80 +242,80 @@ var acts = []act{
 		return s.postsToken(t, "/revoke", "refresh_token")
 	}},
 	{name: "profile", events: []storage.EventType{storage.UserUpdated}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
-		return s.account(t, "/account/profile", "/account/profile", "name", "Another name")
+		s.signIn(t)
+		return s.postsAccountForm(t, "/account/profile", "/account/profile", "name", "Another name")
 	}, once: true},
 	{name: "password changed", events: []storage.EventType{storage.PasswordChanged, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
-		return s.account(t, "/account/password", "/account/password", "current-password", providertest.Password, "new-password", providertest.NewPassword)
+		s.signIn(t)
+		return s.postsAccountForm(t, "/account/password", "/account/password", "current-password", providertest.Password, "new-password", providertest.NewPassword)
 	}},
 	{name: "session ended", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
-		return s.account(t, "/account/sessions", "/account/sessions/end")
+		s.signIn(t)
+		return s.postsAccountForm(t, "/account/sessions", "/account/sessions/end")
 	}},
 	{name: "other sessions ended", events: []storage.EventType{storage.SessionEnded}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		other := s.Visitor(t)
 		providertest.WantStatus(t, other.App(t, "/login", s.credentials()), http.StatusOK)
-		s.arrives(t)
-		return s.account(t, "/account/sessions", "/account/sessions/end-others")
+		s.signIn(t)
+		return s.postsAccountForm(t, "/account/sessions", "/account/sessions/end-others")
 	}},
 	{name: "all sessions ended", events: []storage.EventType{storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
-		return s.account(t, "/account/sessions/end-all", "/account/sessions/end-all")
+		s.signIn(t)
+		return s.postsAccountForm(t, "/account/sessions/end-all", "/account/sessions/end-all")
 	}},
 	{name: "application disconnected", events: []storage.EventType{storage.ConsentWithdrawn}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.uses(t)
-		return s.account(t, "/account/apps/withdraw?client_id=trusted", "/account/apps/withdraw")
+		s.tokens(t)
+		return s.postsAccountForm(t, "/account/apps/withdraw?client_id=trusted", "/account/apps/withdraw")
 	}},
 	{name: "identity connected after a proof", events: []storage.EventType{storage.IdentityLinked}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.upstream.Liar.SetFaults(providertest.LieOf("sub", s.person.ID, "email", s.person.Email))
+		s.upstream.Liar.SetFaults(providertest.LieOf("sub", s.user.ID, "email", s.user.Email))
 		proof := s.browser.ComeBy(t, "liar", "victim").FormTo(t, "/login/link", "", "")
-		return s.sends(t, s.browser.Submit(t, proof, "password", providertest.Password).FormTo(t, "/login/link/confirm", "", ""), "decision", "connect")
+		return s.posts(t, s.browser.Submit(t, proof, "password", providertest.Password).FormTo(t, "/login/link/confirm", "", ""), "decision", "connect")
 	}},
 	{name: "identity disconnected", events: []storage.EventType{storage.IdentityUnlinked}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
+		s.signIn(t)
 		link := storage.IdentityLink{
-			Identity: storage.Identity{Connector: "google", Issuer: s.upstream.Google.URL, Subject: storage.NewID("s"), UserID: s.person.ID},
-			ProofID:  storage.NewID("p"), Until: storage.At(s.Now().Add(time.Hour)), SessionID: s.SessionsOf(t, s.person.ID)[0].ID,
+			Identity: storage.Identity{Connector: "google", Issuer: s.upstream.Google.URL, Subject: storage.NewID("s"), UserID: s.user.ID},
+			ProofID:  storage.NewID("p"), Until: storage.At(s.Now().Add(time.Hour)), SessionID: s.SessionsOf(t, s.user.ID)[0].ID,
 		}
 		if err := s.DB.LinkIdentity(t.Context(), link, s.Now()); err != nil {
 			t.Fatal(err)
 		}
-		return s.sends(t, s.browser.Get(t, s.Issuer+"/account/identities").Disconnects(t)[0])
+		return s.posts(t, s.browser.Get(t, s.Issuer+"/account/identities").Disconnects(t)[0])
 	}},
 }
 
-// allActs are acts, and to open each page of the account.
+// allActs returns acts, and one act for each page of the account.
 func allActs(t *testing.T) []act {
 	t.Helper()
 	all := slices.Clone(acts)
 	for _, path := range providertest.Pages(t, "/account") {
 		all = append(all, act{name: "page " + path, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-			s.arrives(t)
+			s.signIn(t)
 			return s.gets(t, path)
 		}})
 	}
 	return all
 }
 
-// postsToken is what a client posts one of its tokens with.
+// postsToken returns the function with which a client posts one of its tokens.
 func (s *scene) postsToken(t *testing.T, path, kind string) func() providertest.Answer {
-	token := s.uses(t)[kind].(string)
+	token := s.tokens(t)[kind].(string)
 	return func() providertest.Answer {
 		return s.trusted.Post(t, path, providertest.FormType, strings.NewReader(url.Values{"token": {token}}.Encode()))
 	}
 }
 
-// TestAudit_EachActLeavesItsEvent: with who did it, to what, from where, and the id
-// under which the log has the request.
+// TestAudit_EachActLeavesItsEvent: the event has the actor, the object, the address, and
+// the id of the request in the log.
 func TestAudit_EachActLeavesItsEvent(t *testing.T) {
-	s, taken := newScene(t, storagetest.SQLite(t), nil), map[string]bool{}
+	s, requested := newScene(t, storagetest.SQLite(t), nil), map[string]bool{}
 	for _, a := range allActs(t) {
 		t.Run(a.name, func(t *testing.T) {
-			s.newPerson(t)
+			s.newUser(t)
 			send := a.ready(t, s)
 			before := len(s.Events(t))
-			taken[send().Request.URL.Path] = true
+			requested[send().Request.URL.Path] = true
 			s.Drain()
 			s.NoteRefusals(t)
 			all := s.Events(t)
@@ -323,7 +323,7 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 			var types []storage.EventType
 			for _, e := range fresh {
 				types = append(types, e.Type)
-				s.wantTold(t, e)
+				s.wantComplete(t, e)
 			}
 			slices.Sort(types)
 			if want := slices.Sorted(slices.Values(a.events)); !slices.Equal(types, want) {
@@ -332,29 +332,30 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 		})
 	}
 	for _, path := range providertest.Routes(t) {
-		if !taken[strings.ReplaceAll(path, "connector", "google")] && !slices.Contains(untaken, path) && !strings.HasPrefix(path, "/admin") {
-			t.Errorf("no act takes %s", path)
+		if !requested[strings.ReplaceAll(path, "connector", "google")] && !slices.Contains(withoutAct, path) && !strings.HasPrefix(path, "/admin") {
+			t.Errorf("no act requests %s", path)
 		}
 	}
 }
 
-// untaken are routes that no act takes: documents, questions that come before an act
-// and ask what it asks, and what has tests of its own, as the administration has.
-var untaken = []string{
+// withoutAct are routes that no act requests: documents, pages that only prepare an act, and
+// routes with tests of their own.
+var withoutAct = []string{
 	"/", "/jwks", "/healthz", "/favicon.ico", "/readyz", "/setup", "/login/link", "/login/connector/start",
 	"/.well-known/change-password", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
 }
 
-// aboutClients are events of types that tell of a client.
+// aboutClients are the types of events that name a client.
 var aboutClients = []storage.EventType{
 	storage.ConsentGiven, storage.ConsentDenied, storage.ConsentWithdrawn, storage.GrantReplayed, storage.GrantRetried,
 	storage.GrantRevoked, storage.TokenRevoked, storage.ClientRefused,
 }
 
-func (s *scene) wantTold(t *testing.T, e storage.Event) {
+// wantComplete checks that the event has everything that an operator looks for.
+func (s *scene) wantComplete(t *testing.T, e storage.Event) {
 	t.Helper()
 	if e.From.Address != "127.0.0.1" || e.From.Agent == "" || e.From.RequestID == "" || e.Outcome == "" {
-		t.Errorf("%s does not tell where it came from, or how it went: %+v", e.Type, e)
+		t.Errorf("%s lacks its origin or its outcome: %+v", e.Type, e)
 	}
 	if !strings.Contains(s.Log.String(), `"request_id":"`+e.From.RequestID+`"`) {
 		t.Errorf("%s: the log has no request %s", e.Type, e.From.RequestID)
@@ -367,7 +368,7 @@ func (s *scene) wantTold(t *testing.T, e storage.Event) {
 	}
 }
 
-// injector lets the n-th call of the database fail.
+// injector makes the n-th call of the database fail.
 type injector struct {
 	mu sync.Mutex
 	injection
@@ -375,7 +376,7 @@ type injector struct {
 
 type injection struct {
 	on     bool
-	at     int // which call; 0: none
+	at     int // number of the call that fails; 0: none
 	when   storage.FaultMoment
 	calls  []string
 	failed string
@@ -394,7 +395,8 @@ func (i *injector) decide(name string) storage.Fault {
 	return storage.Fault{When: i.when, Err: storage.ErrUnavailable}
 }
 
-// during fails the n-th call that f makes, and gives all of them and which it was.
+// during makes the n-th call fail while f runs. It returns all calls of f, and the one that
+// failed.
 func (i *injector) during(n int, when storage.FaultMoment, f func()) (calls []string, failed string) {
 	i.set(injection{on: true, at: n, when: when})
 	f()
@@ -410,18 +412,18 @@ func (i *injector) set(to injection) injection {
 	return before
 }
 
-// afterwards are calls that follow what is done and committed, such as a sign-out: the
-// next tick of the node makes up for them.
-var afterwards = []string{"list notices"}
+// afterCommit are calls that follow a committed act, such as a sign-out. If one fails, the
+// next periodic job of the node repeats it.
+var afterCommit = []string{"list notices"}
 
-// TestFaults_EachActWithTheNthCallFailing sends each request with the first,
-// the second … call of the database failing: at once, before its commit, and with the
-// answer lost after it. It is answered 503 and says when to come again, takes no
-// cookie away, and the same request, sent again, is answered as if nothing had been:
-// nothing was spent that was not answered. Where the answer was lost, it is answered,
-// or refused, but never broken.
-// ST-14: Database down or slow, treated as "not found", "not revoked", "no MFA", "no limit".
-func TestFaults_EachActWithTheNthCallFailing(t *testing.T) {
+// TestFaults_EachActSurvivesEachFailingCall sends each request once for every call of the
+// database that it makes, and lets that call fail: at once, before its commit, or after it
+// with the answer lost. The answer is 503 with Retry-After and deletes no cookie. The same
+// request is then answered as if nothing had happened, since nothing was spent without an
+// answer. If the answer was lost after the commit, the request may also be refused.
+//
+// ST-14: a failing database gives 503, never a decision.
+func TestFaults_EachActSurvivesEachFailingCall(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		var broken injector
 		s, faults, all := newScene(t, backend, broken.decide), 0, allActs(t)
@@ -429,15 +431,16 @@ func TestFaults_EachActWithTheNthCallFailing(t *testing.T) {
 			faults += s.failEachCall(t, &broken, a)
 		}
 		if faults < 2*len(all) { // some acts make no call, most of them several
-			t.Errorf("%d faults in %d acts: the calls do not come by here", faults, len(acts))
+			t.Errorf("%d faults in %d acts: the calls do not pass the injector", faults, len(acts))
 		}
 	})
 }
 
-// TestFaults_KeysAreRotatedWholeOrNot, by an administrator; a rotation that was
-// done and not answered is not done again.
-// ST-14: Database down or slow, treated as "not found", "not revoked", "no MFA", "no limit".
-func TestFaults_KeysAreRotatedWholeOrNot(t *testing.T) {
+// TestFaults_KeyRotationIsAllOrNothing: an administrator rotates keys while calls fail. If
+// only the answer was lost, the rotation does not happen twice.
+//
+// ST-14: a failing database gives 503, never a decision.
+func TestFaults_KeyRotationIsAllOrNothing(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		var broken injector
 		s := newScene(t, backend, broken.decide, func(_ *providertest.Upstreams, c *provider.Config) { c.Algorithms = []string{"ES256"} })
@@ -446,60 +449,61 @@ func TestFaults_KeysAreRotatedWholeOrNot(t *testing.T) {
 			s.Local(t, storage.User{Email: operator, EmailVerified: true, Admin: true}, providertest.Password)
 			s.Pass(24 * time.Hour) // until the next keys may sign
 			page := s.browser.SignIn(t, s.browser.Get(t, s.Issuer+"/admin/keys/rotate"), operator, providertest.Password)
-			return s.sends(t, page.FormTo(t, "/admin/keys/rotate", "", ""))
+			return s.posts(t, page.FormTo(t, "/admin/keys/rotate", "", ""))
 		}})
 		if faults == 0 {
-			t.Error("nothing failed")
+			t.Error("no call failed")
 		}
-		s.newPerson(t)
-		s.arrives(t)
+		s.newUser(t)
+		s.signIn(t)
 		s.browser.WantApp(t, true)
 		s.browser.RefreshApp(t)
 	})
 }
 
-// failEachCall does an act with the first call of the database failing, the second and
-// so on, in each way, and gives how often.
+// failEachCall performs an act once for each of its calls of the database and each way in
+// which that call can fail. It returns the number of faults.
 func (s *scene) failEachCall(t *testing.T, broken *injector, a act) (faults int) {
 	t.Helper()
-	s.newPerson(t)
+	s.newUser(t)
 	send := a.ready(t, s)
 	var good providertest.Answer
 	calls, _ := broken.during(0, storage.AtOnce, func() { good = send(); s.Drain() })
 	for n := 1; n <= len(calls); n++ {
 		for _, when := range momentsOf(calls[n-1]) {
-			s.newPerson(t)
+			s.newUser(t)
 			send := a.ready(t, s)
 			var got providertest.Answer
 			_, failed := broken.during(n, when, func() { got = send(); s.Drain() })
 			if failed == "" {
-				t.Errorf("%s: call %d of %q was not made again", a.name, n, calls)
+				t.Errorf("%s: call %d of %q was not made the second time", a.name, n, calls)
 				continue
 			}
 			faults++
-			what := a.name + ": " + failed + map[storage.FaultMoment]string{
-				storage.AtOnce: " fails", storage.BeforeCommit: " fails at its commit", storage.AfterCommit: " is done and its answer lost",
+			fault := a.name + ": " + failed + map[storage.FaultMoment]string{
+				storage.AtOnce: " fails", storage.BeforeCommit: " fails at its commit", storage.AfterCommit: " is committed and its answer lost",
 			}[when]
-			if slices.Contains(afterwards, failed) {
-				if got.StatusCode != good.StatusCode || whither(got) != whither(good) {
-					t.Errorf("%s: %d to %q, want %d to %q", what, got.StatusCode, whither(got), good.StatusCode, whither(good))
+			if slices.Contains(afterCommit, failed) {
+				if got.StatusCode != good.StatusCode || nextPath(got) != nextPath(good) {
+					t.Errorf("%s: got %d to %q, want %d to %q", fault, got.StatusCode, nextPath(got), good.StatusCode, nextPath(good))
 				}
 				continue
 			}
-			wantTryAgain(t, what, got)
+			wantTryAgain(t, fault, got)
 			again := send()
 			switch {
-			case again.StatusCode == good.StatusCode && whither(again) == whither(good):
-			case (a.elsewhere || a.once && when == storage.AfterCommit) && again.StatusCode < http.StatusInternalServerError:
+			case again.StatusCode == good.StatusCode && nextPath(again) == nextPath(good):
+			case (a.spendsUpstream || a.once && when == storage.AfterCommit) && again.StatusCode < http.StatusInternalServerError:
 			default:
-				t.Errorf("%s: then %d to %q, want %d to %q: %s", what, again.StatusCode, whither(again), good.StatusCode, whither(good), text(again))
+				t.Errorf("%s: then got %d to %q, want %d to %q: %s", fault, again.StatusCode, nextPath(again), good.StatusCode, nextPath(good), text(again))
 			}
 		}
 	}
 	return faults
 }
 
-// momentsOf are the ways in which a call can fail: a read, by its name, in one.
+// momentsOf returns the ways in which a call can fail. A read, which its name shows, fails
+// in one way only.
 func momentsOf(call string) []storage.FaultMoment {
 	for _, reading := range []string{"read ", "list ", "look "} {
 		if strings.HasPrefix(call, reading) {
@@ -509,29 +513,30 @@ func momentsOf(call string) []storage.FaultMoment {
 	return []storage.FaultMoment{storage.AtOnce, storage.BeforeCommit, storage.AfterCommit}
 }
 
-// wantTryAgain wants an answer that blames the server, for now, and nobody else.
-func wantTryAgain(t *testing.T, what string, a providertest.Answer) {
+// wantTryAgain checks that the answer is 503 with Retry-After, deletes no cookie, and blames
+// neither the client nor the user.
+func wantTryAgain(t *testing.T, fault string, a providertest.Answer) {
 	t.Helper()
 	if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || a.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("%s: %d, Retry-After %q, Cache-Control %q: %s", what, a.StatusCode, a.Header.Get("Retry-After"), a.Header.Get("Cache-Control"), text(a))
+		t.Errorf("%s: got %d, Retry-After %q, Cache-Control %q: %s", fault, a.StatusCode, a.Header.Get("Retry-After"), a.Header.Get("Cache-Control"), text(a))
 	}
 	for _, c := range a.Cookies() {
 		if strings.HasPrefix(c.Name, "signet_up_") || strings.HasPrefix(c.Name, "signet_for_") {
-			continue // an upstream sign-in that has to be started anew
+			continue // the user has to start the upstream sign-in again
 		}
 		if c.Value == "" || c.MaxAge < 0 || !c.Expires.IsZero() && c.Expires.Before(time.Now()) {
-			t.Errorf("%s: the cookie %s is taken away", what, c.Name)
+			t.Errorf("%s: the answer deletes the cookie %s", fault, c.Name)
 		}
 	}
 	for _, wrong := range []string{"invalid_grant", "invalid_client", "invalid_credentials", "login_required", `"active":false`} {
 		if strings.Contains(a.Body, wrong) {
-			t.Errorf("%s: the answer says %s", what, wrong)
+			t.Errorf("%s: the answer contains %s", fault, wrong)
 		}
 	}
 }
 
-// whither is the path that an answer leads to.
-func whither(a providertest.Answer) string {
+// nextPath returns the path that an answer leads to.
+func nextPath(a providertest.Answer) string {
 	to := a.Header.Get("Location")
 	if refresh := a.Header.Get("Refresh"); refresh != "" {
 		to = strings.TrimPrefix(refresh, "0;url=")
@@ -540,7 +545,7 @@ func whither(a providertest.Answer) string {
 	return path
 }
 
-// text is the beginning of an answer's words.
+// text returns the first words of an answer.
 func text(a providertest.Answer) string {
 	doc, err := html.Parse(strings.NewReader(a.Body))
 	if err != nil {
@@ -555,22 +560,23 @@ func text(a providertest.Answer) string {
 	return strings.Join(words[:min(len(words), 60)], " ")
 }
 
-// TestFaults_EachActWhileTheClockIsWrong sends each request under a clock that has just
-// jumped, by an hour, a day or a year, ahead or back, and again after it was set right.
-// It may be refused, but nothing breaks; and who was signed in before is so after.
-// ST-11: Clock jumps by an hour, a day, a year, both ways.
-func TestFaults_EachActWhileTheClockIsWrong(t *testing.T) {
+// TestFaults_EachActSurvivesClockJumps sends each request after the clock has jumped by an
+// hour, a day or a year, in both directions, and again after the clock is right. The request
+// may be refused, but is never a server error. Users that were signed in stay signed in.
+//
+// ST-11: jumps of the clock revive and delete nothing.
+func TestFaults_EachActSurvivesClockJumps(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
-	s.newPerson(t)
-	witness, tokens := s.browser, s.uses(t)
+	s.newUser(t)
+	witness, tokens := s.browser, s.tokens(t)
 	for _, a := range allActs(t) {
 		for _, jump := range []time.Duration{time.Hour, 24 * time.Hour, 365 * 24 * time.Hour} {
 			for _, d := range []time.Duration{jump, -jump} {
-				s.newPerson(t)
+				s.newUser(t)
 				send := a.ready(t, s)
 				s.Pass(d)
 				for _, when := range []string{"at once", "when the clock is right again"} {
-					// 502: what an upstream has signed is of another time.
+					// 502: the upstream's token is not valid at this time.
 					if got := send(); got.StatusCode >= http.StatusInternalServerError && got.StatusCode != http.StatusBadGateway {
 						t.Errorf("%s, %s after a jump by %s: %d: %s", a.name, when, d, got.StatusCode, text(got))
 					}

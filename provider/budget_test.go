@@ -18,10 +18,10 @@ import (
 	"signet/storage/storagetest"
 )
 
-// The header blocks of all answers are counted by the testbed itself, see
-// providertest.HeaderBlock. The tests here bring about the largest ones.
+// The testbed itself checks the header blocks of all answers, see providertest.HeaderBlock.
+// The tests here cause the largest ones.
 
-// noise is text of n characters that does not get shorter, the same each time.
+// noise returns a text of n characters that cannot be compressed, the same each time.
 func noise(n int) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	source, text := rand.New(rand.NewPCG(7, uint64(n))), make([]byte, n)
@@ -31,10 +31,11 @@ func noise(n int) string {
 	return string(text)
 }
 
-// cut is so much of a text.
+// cut returns the first n bytes of a text, or all of it.
 func cut(text string, n int) string { return text[:min(n, len(text))] }
 
-// growths are requests that grow with n, each by another parameter.
+// growths returns functions that make requests. Each request grows with n, by another
+// parameter.
 func growths(t *testing.T, b *providertest.Testbed) map[string]func(n int) url.Values {
 	hint := b.Visitor(t).Arrive(t, providertest.Alice)["id_token"].(string)
 	text := noise(4000)
@@ -76,7 +77,7 @@ func growths(t *testing.T, b *providertest.Testbed) map[string]func(n int) url.V
 	}
 }
 
-// largest is the greatest n whose request is accepted.
+// largest returns the greatest n for which the request is accepted.
 func largest(t *testing.T, b *providertest.Testbed, grow func(n int) url.Values) int {
 	t.Helper()
 	stranger := b.Visitor(t)
@@ -87,7 +88,7 @@ func largest(t *testing.T, b *providertest.Testbed, grow func(n int) url.Values)
 			return false
 		case http.StatusBadRequest:
 			if !strings.Contains(a.Body, "shorten") || strings.Contains(a.Body, " PAR") || !strings.Contains(b.Log.String(), `"cause":"request_too_large"`) {
-				t.Fatalf("the refusal does not say what to change: %s", a.Body)
+				t.Fatalf("the refusal does not say how to change the request: %s", a.Body)
 			}
 			return true
 		}
@@ -97,9 +98,9 @@ func largest(t *testing.T, b *providertest.Testbed, grow func(n int) url.Values)
 	return n
 }
 
-// TestBudget_LargestRequestsGoAllTheirWays grows a request by each of its parameters as
-// far as it is accepted, and walks with it through every step.
-func TestBudget_LargestRequestsGoAllTheirWays(t *testing.T) {
+// TestBudget_LargestRequestsPassEveryStep grows a request by each of its parameters until it
+// is refused, and takes the largest accepted one through every step of a sign-in.
+func TestBudget_LargestRequestsPassEveryStep(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		text := noise(4000)
 		client, secret := b.RegisterWith(t, storage.Web, "large", func(c *storage.Client) {
@@ -114,7 +115,7 @@ func TestBudget_LargestRequestsGoAllTheirWays(t *testing.T) {
 		b.Follow(t)
 		b = b.As(client, secret)
 		for name, grow := range growths(t, b) {
-			n := max(0, largest(t, b, grow)-30) // its random id gets shorter by some bytes or not
+			n := max(0, largest(t, b, grow)-30) // its random id compresses by some bytes, or not
 			params := grow(n)
 			t.Logf("%s: n = %d, %d bytes", name, n, len(params.Encode()))
 			if !strings.ContainsAny(name, " ,") && name != "resources" && n < 1500 {
@@ -128,7 +129,7 @@ func TestBudget_LargestRequestsGoAllTheirWays(t *testing.T) {
 	})
 }
 
-// largeWalk is one large request on its way.
+// largeWalk is one large request on its way through a sign-in.
 type largeWalk struct {
 	*providertest.Testbed
 	params url.Values
@@ -142,7 +143,8 @@ func (l largeWalk) url(pairs ...string) string {
 	return l.Issuer + "/authorize?" + more.Encode()
 }
 
-// redeem wants the answer to come back whole, after consent if it is asked for.
+// redeem gives consent if the page asks for it, checks that state is unchanged, and redeems
+// the code.
 func (l largeWalk) redeem(t *testing.T, v *providertest.Visitor, s providertest.Stop) {
 	t.Helper()
 	if s.Left == nil {
@@ -155,18 +157,18 @@ func (l largeWalk) redeem(t *testing.T, v *providertest.Visitor, s providertest.
 	providertest.WantStatus(t, l.TokenRequest(t, form), http.StatusOK)
 }
 
-// walkAll goes with one request through every way of a sign-in.
+// walkAll takes one request through every way to sign in.
 func walkAll(t *testing.T, b *providertest.Testbed, params url.Values) {
 	t.Helper()
 	l := largeWalk{b, params}
-	// By password, from a GET and from a POST; then again with the session.
+	// With a password, from a GET and from a POST; then again with the session.
 	v, w := b.Visitor(t), b.Visitor(t)
 	l.redeem(t, v, v.SignIn(t, v.Get(t, l.url()), providertest.Alice, providertest.Password))
 	l.redeem(t, v, v.Get(t, l.url()))
 	l.redeem(t, w, w.SignIn(t, w.Post(t, params), providertest.Alice, providertest.Password))
 	b.Visitor(t).Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "login_required")
 	if params.Has("id_token_hint") {
-		return // it is alice who is expected
+		return // the hint expects alice
 	}
 	// Through an upstream, after three presses of the button and one in another tab.
 	x := b.Visitor(t)
@@ -180,15 +182,15 @@ func walkAll(t *testing.T, b *providertest.Testbed, params url.Values) {
 	left := x.Press(t, page, "google")
 	wantCookies(t, x, "/login/google/callback")
 	l.redeem(t, x, x.Get(t, x.Choose(t, left, "ada")))
-	// An upstream that is called off.
+	// A sign-in that the user cancels at the upstream.
 	y := b.Visitor(t)
 	back := y.Get(t, y.Choose(t, y.Press(t, y.Get(t, l.url()), "google"), ""))
 	if back.StatusCode >= http.StatusInternalServerError {
-		t.Errorf("called off at the upstream: %d", back.StatusCode)
+		t.Errorf("cancelled at the upstream: got %d", back.StatusCode)
 	}
 }
 
-// walkPrompts goes with one request through what the values of prompt bring about.
+// walkPrompts takes one request through the pages of all values of prompt.
 func walkPrompts(t *testing.T, b *providertest.Testbed, params url.Values) {
 	t.Helper()
 	l := largeWalk{b, params}
@@ -205,8 +207,8 @@ func walkPrompts(t *testing.T, b *providertest.Testbed, params url.Values) {
 	v.Submit(t, denied.Form(t), "decision", "deny").WantError(t, "access_denied")
 }
 
-// TestBudget_RefusalsThatAreTooLongArePages: an error goes back to the client only where
-// the address passes.
+// TestBudget_RefusalsThatAreTooLongArePages: an error is sent back to the client only if
+// the address is short enough for proxies.
 func TestBudget_RefusalsThatAreTooLongArePages(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Visitor(t).Get(t, b.AuthorizeURL("scope", "nothing", "state", noise(2000))).WantError(t, "invalid_scope")
@@ -220,8 +222,8 @@ func TestBudget_RefusalsThatAreTooLongArePages(t *testing.T) {
 	})
 }
 
-// TestBudget_SmallRequestsLeaveRoomForThreeTabs: three different requests of a usual size
-// can be on their way to upstreams at once.
+// TestBudget_SmallRequestsLeaveRoomForThreeTabs: three requests of a usual size can be at
+// upstreams at the same time.
 func TestBudget_SmallRequestsLeaveRoomForThreeTabs(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -240,13 +242,13 @@ func TestBudget_SmallRequestsLeaveRoomForThreeTabs(t *testing.T) {
 			}
 		}
 		if left := v.Trips(t); len(left) != 0 {
-			t.Errorf("trips outlive their callbacks: %v", left)
+			t.Errorf("cookies of trips remain after their callbacks: %v", left)
 		}
 	})
 }
 
-// TestBudget_StaleCookiesOfTripsAreRemoved: cookies of an older version, and of trips that
-// nobody finished, make room.
+// TestBudget_StaleCookiesOfTripsAreRemoved: a new trip removes the cookies of an older
+// version, and of trips that were never finished.
 func TestBudget_StaleCookiesOfTripsAreRemoved(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -259,7 +261,7 @@ func TestBudget_StaleCookiesOfTripsAreRemoved(t *testing.T) {
 		left := v.Press(t, v.Get(t, b.AuthorizeURL()), "google")
 		wantCookies(t, v, "/login")
 		if n := len(v.Trips(t)); n != 2 {
-			t.Errorf("%d cookies of trips are left, want this one's: %v", n, v.Trips(t))
+			t.Errorf("got %d cookies of trips, want only the two of this trip: %v", n, v.Trips(t))
 		}
 		if v.Cookie(t, "signet_upstairs") == nil {
 			t.Error("a cookie of another program was removed")
@@ -268,8 +270,8 @@ func TestBudget_StaleCookiesOfTripsAreRemoved(t *testing.T) {
 	})
 }
 
-// TestBudget_LargestSignOut grows state and address of a sign-out: all of them end it,
-// and those that are too long for an answer lead nowhere.
+// TestBudget_LargestSignOut uses a long state and a long address at sign-out. Each request
+// ends the session. If the answer would be too long, the browser stays on a page.
 func TestBudget_LargestSignOut(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		long := "https://app.example.com/" + noise(1970)
@@ -295,7 +297,7 @@ func TestBudget_LargestSignOut(t *testing.T) {
 					s = v.Submit(t, s.Form(t), "decision", "allow")
 				}
 				if got := s.Left != nil; got != c.leads {
-					t.Errorf("to %.40s with a state of %d, hint %v: left to %v", c.to, len(c.state), hinted, s.Left)
+					t.Errorf("to %.40s with a state of %d characters, hint %v: left to %v", c.to, len(c.state), hinted, s.Left)
 				}
 				if s.Left != nil && s.Left.Query().Get("state") != c.state {
 					t.Errorf("state came back as %.40s", s.Left.Query().Get("state"))
@@ -309,8 +311,8 @@ func TestBudget_LargestSignOut(t *testing.T) {
 	})
 }
 
-// TestBudget_LargestAccessToken grows a token until it is refused, and signs in with the
-// largest by JSON, by the page and by refresh, beside the largest of all other cookies.
+// TestBudget_LargestAccessToken grows a token until it is refused. The largest accepted one
+// passes by JSON, by the page and by refresh, together with the largest other cookies.
 func TestBudget_LargestAccessToken(t *testing.T) {
 	_, upstream := providertest.WithUpstreams(t)
 	b := providertest.StartOn(t, storagetest.SQLite(t), providertest.Under("/auth"), providertest.AppAt(providertest.Shop), upstream, func(c *provider.Config) {
@@ -323,11 +325,11 @@ func TestBudget_LargestAccessToken(t *testing.T) {
 	}
 	b.Follow(t)
 	to := providertest.Shop + "/" + noise(768-len(providertest.Shop)-1)
-	signsIn := func(n int) bool {
+	fits := func(n int) bool {
 		email := fmt.Sprintf("in%d@example.com", n)
 		memberOf(t, b, email, noise(n))
 		v := b.Visitor(t)
-		// Upstreams first: their cookies are there beside those of the app.
+		// The trips to upstreams come first, so that their cookies are present too.
 		for range 3 {
 			v.Press(t, v.Get(t, b.AuthorizeURL("state", noise(1000))), "google")
 		}
@@ -349,18 +351,19 @@ func TestBudget_LargestAccessToken(t *testing.T) {
 		if s := w.SignIn(t, page, email, providertest.Password); s.Left == nil || s.Left.String() != to {
 			t.Fatalf("at %s, left to %v", s.At, s.Left)
 		}
-		w.SignIn(t, page, email, providertest.Password) // the app's cookies are replaced
+		w.SignIn(t, page, email, providertest.Password) // replaces the cookies of the app
 		w.App(t, "/logout", "")
 		return true
 	}
-	n := sort.Search(2000, func(n int) bool { return !signsIn(n + 1) })
+	n := sort.Search(2000, func(n int) bool { return !fits(n + 1) })
 	if t.Logf("groups of %d characters", n); n < 800 || n > 2000-1 {
-		t.Errorf("groups of %d characters make the largest token", n)
+		t.Errorf("the largest token has groups of %d characters, want 800 to 1998", n)
 	}
 	longer := b.Issuer + "/login?" + url.Values{"return_to": {to + "x"}}.Encode()
 	b.Visitor(t).Get(t, longer).WantPage(t, http.StatusBadRequest, "invalid_return_to")
 }
 
+// memberOf creates a user that is in one group.
 func memberOf(t *testing.T, b *providertest.Testbed, email, group string) {
 	t.Helper()
 	hash, err := credential.New(credential.Config{DB: b.DB, Params: providertest.CheapHash}).Hash(t.Context(), providertest.Password, storage.User{Email: email})

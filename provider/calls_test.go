@@ -10,10 +10,10 @@ import (
 	"signet/storage"
 )
 
-// TestCalls_EachRequestCostsNoMoreThanItNeeds counts what storage is asked for,
-// per request. A call that is added shows here first: a read costs tens of
-// microseconds, a write transaction a sync of the disk.
-func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
+// TestCalls_EachRequestMakesItsFixedNumber counts the calls of storage for each request, so
+// that an additional call is noticed: a read costs tens of microseconds, a write transaction
+// a sync of the disk.
+func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		service, serviceSecret := b.RegisterWith(t, storage.Service, "robot", func(c *storage.Client) { c.Metadata.Scope = "jobs" })
 		b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
@@ -36,24 +36,24 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 			}
 		}
 		for _, step := range []struct {
-			what          string
+			name          string
 			reads, writes int64
 			request       func()
 		}{
 			{"discovery", 0, 0, func() { v.Get(t, b.Issuer+"/.well-known/openid-configuration") }},
 			{"JWKS", 0, 0, func() { v.Get(t, b.Issuer+"/jwks") }},
-			{"authorize, nobody signed in", 0, 0, func() { providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL())) }},
-			// The user, and its attempts; this one is counted before it is hashed, and given
-			// back in the sign-in.
+			{"authorize without a session", 0, 0, func() { providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL())) }},
+			// Reads the user and the counted attempts. This attempt is counted before the
+			// password is hashed, and the sign-in removes it from the count.
 			{"sign-in with a password", 2, 2, func() {
 				login.Values.Set("username", providertest.Alice)
 				login.Values.Set("password", providertest.Password)
 				providertest.Do(t, v.Client, v.FormRequest(t, login))
 			}},
-			// Session and consent at the dispatcher, again for the page, the session for the
-			// form, and both once more at the end.
+			// Reads session and consent for the dispatcher, again for the page, the session
+			// for the form, and both once more at the end.
 			{"consent given", 7, 1, func() { code = v.Allow(t, v.Get(t, b.AuthorizeURL())).Code(t) }},
-			// The session with its user, and the consent.
+			// Reads the session with its user, and the consent.
 			{"authorize with a session", 2, 0, func() { code = v.Again(t) }},
 			{"authorize with a session, trusted client", 1, 0, func() { v.Again(t, "client_id", "trusted") }},
 			{"redeem a code", 0, 1, func() { tokens = b.Redeem(t, code) }},
@@ -65,18 +65,18 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 			{"client credentials", 0, 0, func() {
 				post("/token", url.Values{"grant_type": {"client_credentials"}}, service.ID, serviceSecret)
 			}},
-			{"who is signed in, for the app", 1, 0, func() { v.WantApp(t, true) }},
-			// The session with its user; the grant is opened, and then rotated.
-			{"refresh of the app, its first", 1, 1, func() { v.RefreshApp(t) }},
+			{"session of the app", 1, 0, func() { v.WantApp(t, true) }},
+			// Reads the session with its user. The first request opens the grant, the second rotates it.
+			{"first refresh of the app", 1, 1, func() { v.RefreshApp(t) }},
 			{"refresh of the app", 1, 1, func() { v.RefreshApp(t) }},
 			{"page sign-in of the app, with a session", 1, 1, func() {
 				next := v.Fetch(t, b.Issuer+"/login?return_to="+b.Issuer+"/cart").Header.Get("Location")
 				v.Fetch(t, b.Issuer+next)
 			}},
-			// As on the page, and the grant.
+			// As on the page, and one write for the grant.
 			{"sign-in of the app", 2, 3, func() { v.SignInApp(t) }},
-			{"refresh of the app, nobody signed in", 0, 0, func() { b.Visitor(t).App(t, "/refresh", "") }},
-			{"refresh of the app, from elsewhere", 0, 0, func() { v.App(t, "/refresh", "", providertest.WithHeader("Sec-Fetch-Site", "cross-site")) }},
+			{"refresh of the app without a session", 0, 0, func() { b.Visitor(t).App(t, "/refresh", "") }},
+			{"refresh of the app from another site", 0, 0, func() { v.App(t, "/refresh", "", providertest.WithHeader("Sec-Fetch-Site", "cross-site")) }},
 			{"revocation", 0, 1, func() {
 				post("/revoke", url.Values{"token": {tokens["refresh_token"].(string)}}, b.Client.ID, b.Secret)
 			}},
@@ -86,10 +86,10 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 			step.request()
 			reads, writes := b.DB.Calls()
 			if reads -= readsBefore; reads != step.reads {
-				t.Errorf("%s: %d reads, want %d", step.what, reads, step.reads)
+				t.Errorf("%s: got %d reads, want %d", step.name, reads, step.reads)
 			}
 			if writes -= writesBefore; writes != step.writes {
-				t.Errorf("%s: %d write transactions, want %d", step.what, writes, step.writes)
+				t.Errorf("%s: got %d write transactions, want %d", step.name, writes, step.writes)
 			}
 		}
 	})

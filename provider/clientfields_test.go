@@ -16,17 +16,18 @@ import (
 	"signet/storage"
 )
 
-// observed is how outsiders see a field of a client: two clients differ in nothing else, and
-// look gives another text for each.
-type observed struct {
+// observation shows the effect of one field of a client over HTTP. Two clients differ only
+// in this field, and look returns a different text for each.
+type observation struct {
 	set  [2]func(c *storage.Client)
 	look func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) string
-	kept string // look gives this for both: what the field asks for is always so
+	kept string // look returns this text for both: the server always behaves as the field asks
 }
 
-func nothing(*storage.Client) {}
+func unchanged(*storage.Client) {}
 
-// seenAt says which of the texts stand on the page that an authorization request leads to.
+// seenAt returns a look function: it lists the texts that are on the page to which an
+// authorization request leads.
 func seenAt(texts []string, pairs ...string) func(*testing.T, *providertest.Testbed, *providertest.Upstreams) string {
 	return func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 		page := b.Visitor(t).Get(t, b.AuthorizeURL(pairs...))
@@ -40,15 +41,16 @@ func seenAt(texts []string, pairs ...string) func(*testing.T, *providertest.Test
 	}
 }
 
-// asked says where an authorization request leads to before anybody has signed in.
-func asked(pairs ...string) func(*testing.T, *providertest.Testbed, *providertest.Upstreams) string {
+// withoutSession returns a look function: it names the place to which an authorization
+// request leads without a session.
+func withoutSession(pairs ...string) func(*testing.T, *providertest.Testbed, *providertest.Upstreams) string {
 	return func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
-		return whereTo(b.Visitor(t).Get(t, b.AuthorizeURL(pairs...)))
+		return placeOf(b.Visitor(t).Get(t, b.AuthorizeURL(pairs...)))
 	}
 }
 
-// whereTo names the page, or the error or the code that went to the client.
-func whereTo(s providertest.Stop) string {
+// placeOf names the page, or the redirect with its error or code.
+func placeOf(s providertest.Stop) string {
 	if s.Left == nil {
 		return fmt.Sprint(s.StatusCode, " ", s.At.Path)
 	}
@@ -56,13 +58,13 @@ func whereTo(s providertest.Stop) string {
 	return s.Left.Host + s.Left.Path + " " + q.Get("error") + fmt.Sprint(q.Has("code"))
 }
 
-// signedIn says where Alice is led after signing in, consent not counted among.
+// signedIn signs Alice in, without consent, and returns the page or redirect that follows.
 func signedIn(t *testing.T, b *providertest.Testbed, pairs ...string) (*providertest.Visitor, providertest.Stop) {
 	v := b.Visitor(t)
 	return v, v.SignIn(t, v.Get(t, b.AuthorizeURL(pairs...)), providertest.Alice, providertest.Password)
 }
 
-// tokensOf signs Alice in with consent.
+// tokensOf signs Alice in, gives consent, and redeems the code.
 func tokensOf(t *testing.T, b *providertest.Testbed, pairs ...string) (*providertest.Visitor, map[string]any) {
 	v, page := signedIn(t, b, pairs...)
 	if page.Left == nil {
@@ -71,7 +73,7 @@ func tokensOf(t *testing.T, b *providertest.Testbed, pairs ...string) (*provider
 	return v, b.Redeem(t, page.Code(t))
 }
 
-// another is a further client of the testbed.
+// another returns the testbed with a further client.
 func another(t *testing.T, b *providertest.Testbed, change func(*storage.Client)) *providertest.Testbed {
 	client, secret := b.RegisterWith(t, storage.Web, storage.NewID("other-"), func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
@@ -82,8 +84,8 @@ func another(t *testing.T, b *providertest.Testbed, change func(*storage.Client)
 
 const otherCallback, api = "https://app.example.com/other", "https://api.example.com/"
 
-// observations has an entry for every field of directory.ClientFields that is supported.
-var observations = map[string]observed{
+// observations has an entry for every supported field of directory.ClientFields.
+var observations = map[string]observation{
 	"client_name": {
 		set:  [2]func(*storage.Client){func(c *storage.Client) { c.Name = "Photographs" }, func(c *storage.Client) { c.Name = "Letters" }},
 		look: seenAt([]string{"Photographs", "Letters"}),
@@ -93,17 +95,17 @@ var observations = map[string]observed{
 			func(c *storage.Client) { *c = directory.NewClient(storage.SPA, c.ID, c.Name); loopback(c) },
 			func(c *storage.Client) { *c = directory.NewClient(storage.Native, c.ID, c.Name); loopback(c) },
 		},
-		look: asked("redirect_uri", "http://127.0.0.1:50001/cb"), // RFC 8252, section 7.3
+		look: withoutSession("redirect_uri", "http://127.0.0.1:50001/cb"), // RFC 8252, section 7.3
 	},
 	"redirect_uris": {
-		set:  [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{otherCallback} }},
-		look: asked("redirect_uri", otherCallback),
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{otherCallback} }},
+		look: withoutSession("redirect_uri", otherCallback),
 	},
 	"post_logout_redirect_uris": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{providertest.Goodbye} }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{providertest.Goodbye} }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			v, tokens := tokensOf(t, b)
-			return whereTo(v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye)))
+			return placeOf(v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye)))
 		},
 	},
 	"token_endpoint_auth_method": {
@@ -116,46 +118,46 @@ var observations = map[string]observed{
 		},
 	},
 	"grant_types": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, tokens := tokensOf(t, b)
 			return fmt.Sprint(tokens["refresh_token"] != nil)
 		},
 	},
 	"response_types": { // it goes with the grant type and the addresses (RFC 7591, section 2.1)
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) {
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) {
 			c.Metadata.ResponseTypes, c.Metadata.GrantTypes, c.Metadata.RedirectURIs = nil, []string{storage.GrantClientCredentials}, nil
 		}},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			b.Client.Metadata.RedirectURIs = []string{providertest.Callback}
-			return whereTo(b.Visitor(t).Get(t, b.AuthorizeURL()))
+			return placeOf(b.Visitor(t).Get(t, b.AuthorizeURL()))
 		},
 	},
 	"scope": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.Scope = "openid" }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.Scope = "openid" }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, tokens := tokensOf(t, b)
 			return tokens["scope"].(string)
 		},
 	},
 	"client_uri": {
-		set:  [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.ClientURI = "https://app.example.com/home" }},
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.ClientURI = "https://app.example.com/home" }},
 		look: seenAt([]string{`href="https://app.example.com/home"`}),
 	},
 	"policy_uri": {
-		set:  [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.PolicyURI = "https://app.example.com/privacy" }},
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.PolicyURI = "https://app.example.com/privacy" }},
 		look: seenAt([]string{`href="https://app.example.com/privacy"`}),
 	},
 	"tos_uri": {
-		set:  [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.TosURI = "https://app.example.com/terms" }},
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.TosURI = "https://app.example.com/terms" }},
 		look: seenAt([]string{`href="https://app.example.com/terms"`}),
 	},
 	"contacts": {
-		set:  [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.Contacts = []string{"ops@app.example.com"} }},
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.Contacts = []string{"ops@app.example.com"} }},
 		look: seenAt([]string{"Tell its operator (ops@app.example.com): "}, "redirect_uri", otherCallback),
 	},
 	"subject_type": {
-		set:  [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.SubjectType = "public" }},
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.SubjectType = "public" }},
 		kept: "true", // any other value is refused
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, tokens := tokensOf(t, b)
@@ -163,28 +165,28 @@ var observations = map[string]observed{
 		},
 	},
 	"id_token_signed_response_alg": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, tokens := tokensOf(t, b)
 			return providertest.HeaderOf(t, tokens["id_token"])["alg"].(string)
 		},
 	},
 	"default_max_age": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(60)) }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(60)) }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			v, _ := tokensOf(t, b)
 			b.Pass(2 * time.Minute)
-			return whereTo(v.Get(t, b.AuthorizeURL()))
+			return placeOf(v.Get(t, b.AuthorizeURL()))
 		},
 	},
 	"require_auth_time": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.RequireAuthTime = true }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.RequireAuthTime = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
-			return whereTo(b.Visitor(t).ComeBy(t, "github", "octo")) // which does not say when it asked
+			return placeOf(b.Visitor(t).ComeBy(t, "github", "octo")) // an upstream that reports no auth_time
 		},
 	},
 	"initiate_login_uri": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start?tenant=7" }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start?tenant=7" }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			v := b.Visitor(t)
 			form := v.Get(t, b.AuthorizeURL("login_hint", "ada")).Form(t)
@@ -198,51 +200,51 @@ var observations = map[string]observed{
 		},
 	},
 	"backchannel_logout_uri": {
-		set: [2]func(*storage.Client){nothing, toldAt},
+		set: [2]func(*storage.Client){unchanged, withBackchannelLogout},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
-			return loggedOut(t, b, "sub")
+			return noticeClaim(t, b, "sub")
 		},
 	},
 	"backchannel_logout_session_required": {
-		set:  [2]func(*storage.Client){toldAt, func(c *storage.Client) { toldAt(c); c.Metadata.BackchannelLogoutSession = true }},
+		set:  [2]func(*storage.Client){withBackchannelLogout, func(c *storage.Client) { withBackchannelLogout(c); c.Metadata.BackchannelLogoutSession = true }},
 		kept: "true", // OIDC Back-Channel Logout, section 2.2: true needs the sid, false allows it
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
-			return loggedOut(t, b, "sid")
+			return noticeClaim(t, b, "sid")
 		},
 	},
 	"first_party": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.FirstParty = true }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.FirstParty = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, page := signedIn(t, b)
-			return whereTo(page)
+			return placeOf(page)
 		},
 	},
 	"skip_consent": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.SkipConsent = true }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.SkipConsent = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, page := signedIn(t, b)
-			return whereTo(page)
+			return placeOf(page)
 		},
 	},
 	"introspect": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Introspects = true }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Introspects = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
-			_, tokens := tokensOf(t, another(t, b, nothing))
+			_, tokens := tokensOf(t, another(t, b, unchanged))
 			return fmt.Sprint(b.Introspect(t, tokens["access_token"])["active"])
 		},
 	},
 	"pkce_optional": {
-		set:  [2]func(*storage.Client){nothing, func(c *storage.Client) { c.PKCEOptional = true }},
-		look: asked("code_challenge", "", "code_challenge_method", "", "nonce", ""),
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.PKCEOptional = true }},
+		look: withoutSession("code_challenge", "", "code_challenge_method", "", "nonce", ""),
 	},
 	"prompt_login": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
-			return whereTo(b.Visitor(t).ComeBy(t, "github", "octo", "prompt", "login"))
+			return placeOf(b.Visitor(t).ComeBy(t, "github", "octo", "prompt", "login"))
 		},
 	},
 	"unverified_email": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.UnverifiedEmail = true }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.UnverifiedEmail = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			u := b.Local(t, storage.User{Email: strings.ToLower(rand.Text()) + "@example.com"}, providertest.Password)
 			v := b.Visitor(t)
@@ -251,24 +253,24 @@ var observations = map[string]observed{
 		},
 	},
 	"resources": {
-		set:  [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Resources = []string{api} }},
-		look: asked("resource", api),
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Resources = []string{api} }},
+		look: withoutSession("resource", api),
 	},
 	"audiences": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Audiences = []string{api} }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Audiences = []string{api} }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, tokens := tokensOf(t, another(t, b, func(c *storage.Client) { c.Resources = []string{api} }), "resource", api)
 			return fmt.Sprint(b.Introspect(t, tokens["access_token"])["active"])
 		},
 	},
 	"allow_origins": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.Origins = []string{"https://shop.example.com"} }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Origins = []string{"https://shop.example.com"} }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			return b.TokenRequest(t, url.Values{"grant_type": {"refresh_token"}}, func(r *http.Request) { r.Header.Set("Origin", "https://shop.example.com") }).Header.Get("Access-Control-Allow-Origin")
 		},
 	},
 	"refresh_grace": {
-		set: [2]func(*storage.Client){nothing, func(c *storage.Client) { c.RefreshGrace = 0 }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.RefreshGrace = 0 }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, tokens := tokensOf(t, b)
 			b.Refreshed(t, tokens["refresh_token"])
@@ -280,13 +282,16 @@ var observations = map[string]observed{
 
 func loopback(c *storage.Client) { c.Metadata.RedirectURIs = []string{"http://127.0.0.1/cb"} }
 
-// toldAt is replaced by an address of the test, see loggedOut.
-func toldAt(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "http://127.0.0.1:1/out" }
+// withBackchannelLogout sets a URI that noticeClaim replaces by the address of its server.
+func withBackchannelLogout(c *storage.Client) {
+	c.Metadata.BackchannelLogoutURI = "http://127.0.0.1:1/out"
+}
 
-// loggedOut reports whether the client of b is told of a sign-out, with a claim.
-func loggedOut(t *testing.T, b *providertest.Testbed, claim string) string {
-	told := make(chan string, 1)
-	party := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.FormValue("logout_token") }))
+// noticeClaim signs out and reports whether the client of b receives a logout token, and
+// whether the token has the claim.
+func noticeClaim(t *testing.T, b *providertest.Testbed, claim string) string {
+	received := make(chan string, 1)
+	party := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.FormValue("logout_token") }))
 	defer party.Close()
 	if b.Client.Metadata.BackchannelLogoutURI != "" {
 		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = party.URL })
@@ -298,30 +303,30 @@ func loggedOut(t *testing.T, b *providertest.Testbed, claim string) string {
 		t.Fatal(err)
 	}
 	select {
-	case token := <-told:
+	case token := <-received:
 		_, there := providertest.ClaimsOf(t, token)[claim]
 		return fmt.Sprint(there)
 	default:
-		return "not told"
+		return "no notice"
 	}
 }
 
-// TestClientFields_AreSeenFromOutside: a field is there only if code reads it (ADMIN.md,
-// section 1). Each is set to two values, and the difference is seen over HTTP. A new field
-// has no observation, and fails here until it has.
-func TestClientFields_AreSeenFromOutside(t *testing.T) {
+// TestClientFields_HaveAnEffect: a field exists only if code reads it. The test sets each
+// field to two values and sees a difference over HTTP. A new field fails here until it has
+// an observation.
+func TestClientFields_HaveAnEffect(t *testing.T) {
 	known := map[string]bool{}
 	for _, f := range directory.ClientFields() {
 		known[f.Name] = true
 		if _, there := observations[f.Name]; there != f.Supported() {
-			t.Errorf("%s: supported is %v, observed is %v", f.Name, f.Supported(), there)
+			t.Errorf("%s: supported is %v, but an observation exists is %v", f.Name, f.Supported(), there)
 		}
 	}
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		rules := directory.New(directory.Deps{DB: b.DB, Now: b.Now})
 		for name, o := range observations {
 			if !known[name] {
-				t.Errorf("%s is observed and is no field", name)
+				t.Errorf("%s has an observation, but is not a field", name)
 			}
 			var got [2]string
 			for i, set := range o.set {
@@ -337,9 +342,9 @@ func TestClientFields_AreSeenFromOutside(t *testing.T) {
 			}
 			switch {
 			case o.kept != "" && got != [2]string{o.kept, o.kept}:
-				t.Errorf("%s: it looks like %q, want %q with each value", name, got, o.kept)
+				t.Errorf("%s: got %q, want %q with each value", name, got, o.kept)
 			case o.kept == "" && got[0] == got[1]:
-				t.Errorf("%s: with both values it looks like %q", name, got[0])
+				t.Errorf("%s: got %q with both values, want a difference", name, got[0])
 			}
 		}
 	})

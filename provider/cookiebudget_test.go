@@ -12,17 +12,17 @@ import (
 	"signet/storage/storagetest"
 )
 
-// wantCookies wants what the browser sends with a request to fit.
+// wantCookies checks that the cookies of a request to the path fit the budget.
 func wantCookies(t *testing.T, v *providertest.Visitor, at string) {
 	t.Helper()
 	u, _ := url.Parse(v.Bed.Issuer + at)
-	longer := 0 // cookie_name than its default
+	longer := 0 // characters that cookie_name has more than its default
 	for _, c := range v.Client.Jar.Cookies(u) {
 		if base, found := strings.CutSuffix(c.Name, "_device"); found {
 			longer = len(base) - len("signet")
 		}
 	}
-	all, trips, person := 0, 0, trustCookie+lastCookie
+	all, trips, user := 0, 0, trustCookie+lastCookie
 	for _, c := range v.Client.Jar.Cookies(u) {
 		size := len("__Host-") + len(c.Name) + len("=") + len(c.Value) + len("; ")
 		all += size
@@ -30,23 +30,24 @@ func wantCookies(t *testing.T, v *providertest.Visitor, at string) {
 		case strings.Contains(c.Name, "_up_") || strings.Contains(c.Name, "_for_"):
 			trips += size
 		case strings.HasPrefix(c.Name, "signet") && !strings.HasSuffix(c.Name, "_last"):
-			person += size
+			user += size
 		}
 	}
-	if all > web.MaxCookies || trips > 2400-5*longer || person > 1024+3*longer {
-		t.Errorf("cookies: %d bytes for %s, %d of them of trips, %d of the person", all, at, trips, person)
+	if all > web.MaxCookies || trips > 2400-5*longer || user > 1024+3*longer {
+		t.Errorf("cookies: %d bytes for %s, %d of them for trips, %d for the user", all, at, trips, user)
 	}
 }
 
-// What the longest id of a connector takes as the one that was used last, and the cookie
-// of a trusted browser, which is to come.
+// lastCookie is the size of the cookie with the connector that was used last, if its id is
+// as long as possible. trustCookie is reserved for the cookie of a trusted browser, which
+// does not exist yet.
 const (
 	lastCookie  = len("__Host-signet_last=; ") + 32
 	trustCookie = len("__Host-signet_trust=; ") + 43
 )
 
-// TestBudget_LargestWaitingIdentity: an identity with the longest names that an upstream may
-// give waits for the proof of the account with the longest address, beside a large request.
+// TestBudget_LargestWaitingIdentity: an identity with the longest possible names waits until
+// the user proves the account with the longest address, during a large request.
 func TestBudget_LargestWaitingIdentity(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		lower := strings.NewReplacer("-", "x", "_", "y")
@@ -66,7 +67,7 @@ func TestBudget_LargestWaitingIdentity(t *testing.T) {
 				}
 				page.WantText(t, email)
 				if v.Cookie(t, "signet_pending") == nil {
-					t.Fatal("nothing waits")
+					t.Fatal("no identity waits")
 				}
 				wantCookies(t, v, "/login/link")
 				page = v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password)
@@ -79,9 +80,8 @@ func TestBudget_LargestWaitingIdentity(t *testing.T) {
 	})
 }
 
-// TestBudget_LongCookieNameTakesItsRoomFromTheTrips: all cookies fit whatever they are
-// called.
-func TestBudget_LongCookieNameTakesItsRoomFromTheTrips(t *testing.T) {
+// TestBudget_LongCookieNameShortensTheTrips: all cookies fit, even with a long cookie_name.
+func TestBudget_LongCookieNameShortensTheTrips(t *testing.T) {
 	_, upstream := providertest.WithUpstreams(t)
 	b := providertest.StartOn(t, storagetest.SQLite(t), upstream, func(c *provider.Config) { c.CookieName = "signet" + strings.Repeat("-", 26) })
 	grow := func(n int) url.Values {
@@ -89,7 +89,7 @@ func TestBudget_LongCookieNameTakesItsRoomFromTheTrips(t *testing.T) {
 	}
 	n := largest(t, b, grow)
 	if n < 1500 {
-		t.Errorf("a state of %d characters is the longest", n)
+		t.Errorf("the longest accepted state has %d characters", n)
 	}
 	v := b.Visitor(t)
 	for range 3 {

@@ -12,7 +12,7 @@ import (
 	"signet/storage"
 )
 
-// call is what a page asks its browser for, by fetch.
+// call is a cross-origin call that a page makes with fetch.
 type call struct {
 	origin, method string
 	headers        []string
@@ -29,7 +29,7 @@ func (c call) passes(a providertest.Answer) error {
 	case len(allowed) != 1 || allowed[0] != c.origin && (c.cookies || allowed[0] != "*"):
 		return fmt.Errorf("Access-Control-Allow-Origin is %q", allowed)
 	case c.cookies && a.Header.Get("Access-Control-Allow-Credentials") != "true":
-		return fmt.Errorf("no credentials")
+		return fmt.Errorf("credentials are not allowed")
 	}
 	listed := func(name string) []string {
 		var list []string
@@ -43,7 +43,7 @@ func (c call) passes(a providertest.Answer) error {
 	methods := listed("Access-Control-Allow-Methods")
 	simple := []string{http.MethodGet, http.MethodHead, http.MethodPost}
 	if !slices.Contains(methods, c.method) && !slices.Contains(simple, c.method) && (c.cookies || !slices.Contains(methods, "*")) {
-		return fmt.Errorf("method not among %q", methods)
+		return fmt.Errorf("method is not among %q", methods)
 	}
 	names := listed("Access-Control-Allow-Headers")
 	for _, h := range c.headers {
@@ -54,7 +54,7 @@ func (c call) passes(a providertest.Answer) error {
 	return nil
 }
 
-// preflight sends what a browser sends before the call.
+// preflight sends the request that a browser sends before the call.
 func (c call) preflight(t *testing.T, b *providertest.Testbed, path string) providertest.Answer {
 	t.Helper()
 	names := slices.Clone(c.headers)
@@ -69,8 +69,8 @@ func (c call) preflight(t *testing.T, b *providertest.Testbed, path string) prov
 	return b.Call(t, http.MethodOptions, path, headers)
 }
 
-// TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead walks over the list of
-// routes: each kind of origin calls each of them, with the headers that tracing libraries add.
+// TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead calls each route from each kind of
+// origin, with the headers that tracing libraries add.
 func TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead(t *testing.T) {
 	const spa, stranger = "https://spa.example.com", "https://stranger.example"
 	traced := []string{"traceparent", "tracestate", "baggage", "b3", "sentry-trace"}
@@ -81,7 +81,7 @@ func TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead(t *testing.T) {
 			b.Follow(t)
 			for _, row := range b.Routes() {
 				if strings.Contains(row.Path, "{") && row.Path != "/{$}" {
-					continue // about a connector: pages all
+					continue // routes of connectors are pages
 				}
 				at := *b
 				if row.AtHostRoot {
@@ -127,9 +127,9 @@ func TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead(t *testing.T) {
 	}
 }
 
-// No preflight gives back what is no header name, or more than an answer may hold; and
-// nothing is named that nobody asked for.
-func TestCrossOrigin_OnlyHeaderNamesAreGivenBack(t *testing.T) {
+// TestCrossOrigin_OnlyHeaderNamesAreReturned: a preflight returns only the requested header
+// names, only valid ones, and no more than an answer may hold.
+func TestCrossOrigin_OnlyHeaderNamesAreReturned(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Register(t, storage.SPA, "spa", "https://spa.example.com/cb")
 		b.Follow(t)
@@ -151,7 +151,7 @@ func TestCrossOrigin_OnlyHeaderNamesAreGivenBack(t *testing.T) {
 			if got := private.Header.Get("Access-Control-Allow-Private-Network"); got != "true" {
 				t.Errorf("%s: a page of the public internet may not call a private host: %q", path, got)
 			}
-			// An OPTIONS that is no preflight.
+			// An OPTIONS request that is not a preflight.
 			if a := b.Call(t, http.MethodOptions, path, nil); a.StatusCode != http.StatusNoContent {
 				t.Errorf("OPTIONS %s: got %d", path, a.StatusCode)
 			}
@@ -159,9 +159,8 @@ func TestCrossOrigin_OnlyHeaderNamesAreGivenBack(t *testing.T) {
 	})
 }
 
-// TestConditional_EveryTagIsComparedInOneWay walks over whatever the list serves with an
-// ETag, and the files.
-func TestConditional_EveryTagIsComparedInOneWay(t *testing.T) {
+// TestConditional_EveryETagIsComparedAlike checks every route and file that has an ETag.
+func TestConditional_EveryETagIsComparedAlike(t *testing.T) {
 	for _, under := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
@@ -202,7 +201,7 @@ func TestConditional_EveryTagIsComparedInOneWay(t *testing.T) {
 				}
 				lines := b.Call(t, http.MethodGet, path, http.Header{"Accept-Encoding": {"identity"}, "If-None-Match": {other, weak}})
 				if lines.StatusCode != http.StatusNotModified {
-					t.Errorf("%s, the tag in the second header line: got %d", path, lines.StatusCode)
+					t.Errorf("%s with the ETag in the second header line: got %d", path, lines.StatusCode)
 				}
 			}
 			if tagged < 4 {

@@ -14,11 +14,11 @@ import (
 	"signet/storage"
 )
 
-// usesAdvertised makes use of one advertised value, of metadata that is a list of one of its
-// entries, and fails where nothing stands behind it.
+// usesAdvertised uses one advertised value, or one entry if the value is a list. It fails if
+// the server does not support the value.
 type usesAdvertised func(t *testing.T, b *providertest.Testbed, value string)
 
-// advertised has an entry for every name of the discovery document.
+// advertised has an entry for every member of the discovery document.
 var advertised = map[string]usesAdvertised{
 	"issuer": func(t *testing.T, b *providertest.Testbed, value string) {
 		_, tokens := tokensOf(t, b)
@@ -41,7 +41,7 @@ var advertised = map[string]usesAdvertised{
 		left := v.Allow(t, page).Left
 		in := map[string]string{"query": left.RawQuery, "fragment": left.Fragment}[value]
 		if q, err := url.ParseQuery(in); err != nil || !q.Has("code") {
-			t.Errorf("left to %v", left)
+			t.Errorf("got %v", left)
 		}
 	},
 	"grant_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
@@ -76,7 +76,7 @@ var advertised = map[string]usesAdvertised{
 			t.Fatal(err)
 		}
 		if _, err := signed.Verify(b.PublicKeys(t)); err != nil {
-			t.Errorf("the ID token: %v", err)
+			t.Errorf("verify ID token: %v", err)
 		}
 	},
 	"token_endpoint_auth_methods_supported":         authenticates("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, http.StatusBadRequest),
@@ -111,10 +111,10 @@ var advertised = map[string]usesAdvertised{
 		b.Visitor(t).Get(t, b.AuthorizeURL("request_uri", "https://app.example.com/r")).WantError(t, "request_uri_not_supported")
 	},
 	"backchannel_logout_supported": func(t *testing.T, b *providertest.Testbed, value string) {
-		wantEqual(t, "told of a sign-out", loggedOut(t, another(t, b, toldAt), "sub"), value)
+		wantEqual(t, "told of a sign-out", noticeClaim(t, another(t, b, withBackchannelLogout), "sub"), value)
 	},
 	"backchannel_logout_session_supported": func(t *testing.T, b *providertest.Testbed, value string) {
-		wantEqual(t, "told of the session", loggedOut(t, another(t, b, toldAt), "sid"), value)
+		wantEqual(t, "told of the session", noticeClaim(t, another(t, b, withBackchannelLogout), "sid"), value)
 	},
 	"authorization_response_iss_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		for _, response := range []string{"", "none"} {
@@ -127,7 +127,7 @@ var advertised = map[string]usesAdvertised{
 			return
 		}
 		v, _ := tokensOf(t, b)
-		v.Again(t) // without it nobody is asked
+		v.Again(t) // without it there is no consent page
 		wantEqual(t, "the page", v.Get(t, b.AuthorizeURL("prompt", value)).At.Path, map[string]string{"login": "/login", "consent": "/consent", "select_account": "/select"}[value])
 	},
 	"claims_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
@@ -143,16 +143,18 @@ var advertised = map[string]usesAdvertised{
 	},
 }
 
-// complete is the address of a user who has every claim.
+// complete is the email address of a user with every claim.
 const complete = "complete@example.com"
 
+// isThere checks that the URL answers.
 func isThere(t *testing.T, b *providertest.Testbed, value string) {
 	if a := b.Visitor(t).Fetch(t, value); a.StatusCode == http.StatusNotFound || !strings.HasPrefix(value, b.Issuer+"/") {
 		t.Errorf("%s: got %d", value, a.StatusCode)
 	}
 }
 
-// authenticates sends the form as a client that authenticates in the advertised way.
+// authenticates returns a check that sends the form with the advertised method of client
+// authentication.
 func authenticates(path string, form url.Values, want int) usesAdvertised {
 	return func(t *testing.T, b *providertest.Testbed, method string) {
 		kind := storage.Web
@@ -183,7 +185,7 @@ func authenticates(path string, form url.Values, want int) usesAdvertised {
 	}
 }
 
-// responseOf is an authorization response: of success for "", else of a refusal.
+// responseOf returns an authorization response: a success if prompt is "", else an error.
 func responseOf(t *testing.T, b *providertest.Testbed, prompt string) url.Values {
 	if prompt != "" {
 		return b.Visitor(t).Get(t, b.AuthorizeURL("prompt", prompt)).Response(t)
@@ -192,16 +194,16 @@ func responseOf(t *testing.T, b *providertest.Testbed, prompt string) url.Values
 	return v.Allow(t, page).Response(t)
 }
 
-func wantEqual(t *testing.T, what string, got, want any) {
+func wantEqual(t *testing.T, name string, got, want any) {
 	t.Helper()
 	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
+		t.Errorf("%s: got %v, want %v", name, got, want)
 	}
 }
 
-// TestDiscovery_EveryAdvertisedValueIsUsed: each value of the document is made use of; a
-// name that is new to it fails until there is a way to use it.
-func TestDiscovery_EveryAdvertisedValueIsUsed(t *testing.T) {
+// TestDiscovery_EveryAdvertisedValueWorks uses each value of the document. A new member fails
+// until advertised has a check for it.
+func TestDiscovery_EveryAdvertisedValueWorks(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Local(t, storage.User{
 			Email: complete, EmailVerified: true, Name: "Ada Lovelace", FamilyName: "Lovelace", GivenName: "Ada", MiddleName: "King", Nickname: "Ada",
@@ -212,7 +214,7 @@ func TestDiscovery_EveryAdvertisedValueIsUsed(t *testing.T) {
 		for name, value := range b.Discovery(t) {
 			use, known := advertised[name]
 			if !known {
-				t.Errorf("nothing makes use of %s", name)
+				t.Errorf("advertised has no check for %s", name)
 				continue
 			}
 			list, is := value.([]any)
@@ -221,7 +223,7 @@ func TestDiscovery_EveryAdvertisedValueIsUsed(t *testing.T) {
 			}
 			for _, each := range list {
 				t.Run(fmt.Sprint(name, " ", each), func(t *testing.T) {
-					client, secret := b.Register(t, storage.Web, storage.NewID("app-"), providertest.Callback) // whom nobody has consented to
+					client, secret := b.Register(t, storage.Web, storage.NewID("app-"), providertest.Callback) // without any consent
 					use(t, b.As(client, secret), fmt.Sprint(each))
 				})
 			}

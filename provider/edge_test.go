@@ -17,8 +17,10 @@ import (
 	"signet/storage/storagetest"
 )
 
-// HT-07: 1 MB header, 500 cookies, 100,000 form fields, 100 MB body.
-func TestEdge_OversizedRequests(t *testing.T) {
+// TestEdge_OversizedRequestsAreRefused sends huge headers, cookies, forms and queries.
+//
+// HT-07: they are refused.
+func TestEdge_OversizedRequestsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Arrive(t, providertest.Alice)
@@ -59,8 +61,10 @@ func TestEdge_OversizedRequests(t *testing.T) {
 	})
 }
 
-// A body of 100 MB is refused after the first 64 KiB: nobody reads the rest.
-// HT-07: 1 MB header, 500 cookies, 100,000 form fields, 100 MB body.
+// TestEdge_EndlessBodyIsNotRead: the server refuses a body of 100 MB after the first 64 KiB
+// and does not read the rest.
+//
+// HT-07: huge bodies are refused.
 func TestEdge_EndlessBodyIsNotRead(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range []string{"/token", "/login", "/userinfo", "/end_session"} {
@@ -70,20 +74,20 @@ func TestEdge_EndlessBodyIsNotRead(t *testing.T) {
 			r.Header.Set("Content-Type", providertest.FormType)
 			r.SetBasicAuth(b.Client.ID, b.Secret)
 			response, err := providertest.Direct.Do(r)
-			if err == nil { // otherwise the server has hung up on us: also an answer
+			if err == nil { // otherwise the server has closed the connection, which is right too
 				response.Body.Close()
 				if response.StatusCode != http.StatusRequestEntityTooLarge && response.StatusCode != http.StatusBadRequest {
 					t.Errorf("%s: got %d", path, response.StatusCode)
 				}
 			}
 			if sent := 100<<20 - body.left.Load(); sent > 16<<20 {
-				t.Errorf("%s: %d bytes were taken", path, sent)
+				t.Errorf("%s: the server read %d bytes", path, sent)
 			}
 		}
 	})
 }
 
-// zeros is a body that counts what is taken of it.
+// zeros is a body that counts the bytes that are read from it.
 type zeros struct{ left atomic.Int64 }
 
 func (z *zeros) Read(p []byte) (int, error) {
@@ -98,8 +102,10 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// HT-11: CR LF into Location, Set-Cookie, logs.
-func TestEdge_LineBreaksSplitNothing(t *testing.T) {
+// TestEdge_LineBreaksAreEncoded sends line breaks in all parameters.
+//
+// HT-11: line breaks never reach a header, a cookie or a log line.
+func TestEdge_LineBreaksAreEncoded(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Flow(t)
@@ -130,7 +136,7 @@ func TestEdge_LineBreaksSplitNothing(t *testing.T) {
 		for _, line := range lines {
 			var entry map[string]any
 			if json.Unmarshal([]byte(line), &entry) != nil || entry["msg"] == "forged" || entry["time"] == nil {
-				t.Errorf("no log line of ours: %s", line)
+				t.Errorf("not a log line of the server: %s", line)
 			}
 		}
 		for _, e := range b.Events(t) {
@@ -141,10 +147,11 @@ func TestEdge_LineBreaksSplitNothing(t *testing.T) {
 	})
 }
 
-// One way to write a path, and no redirect to a better one: that would turn POST
-// into GET, and two readers would see two paths.
-// HT-12: Path confusion: middleware sees the raw path, router the cleaned one; //admin, /x/../admin, ;, encoded slash.
-func TestEdge_OddPaths(t *testing.T) {
+// TestEdge_OddPathsAreRefused: each path has one spelling. Other spellings are not
+// redirected, because a redirect would turn POST into GET.
+//
+// HT-12: odd paths do not get around checks.
+func TestEdge_OddPathsAreRefused(t *testing.T) {
 	for _, path := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
@@ -167,7 +174,7 @@ func TestEdge_OddPaths(t *testing.T) {
 					}
 					for _, method := range []string{http.MethodGet, http.MethodPost} {
 						a := client.Raw(t, method, method+" "+odd+" HTTP/1.1\r\n"+client.Host()+"Cookie: signet="+v.Cookie(t, "signet").Value+"\r\nContent-Type: "+providertest.FormType+"\r\n", "")
-						// A connector may have any name, and the files answer for all below them.
+						// The path may be that of a connector, or below the static files.
 						wrong := (strings.HasPrefix(route, "/static") || strings.HasPrefix(route, "/login")) && a.StatusCode == http.StatusMethodNotAllowed
 						if a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusNotFound && !wrong {
 							t.Errorf("%s %s: got %d, to %q", method, odd, a.StatusCode, a.Header.Get("Location"))
@@ -179,14 +186,16 @@ func TestEdge_OddPaths(t *testing.T) {
 	}
 }
 
-// escapedLast writes the last letter as an escape that a router would undo.
+// escapedLast writes the last letter of the path as an escape, which routers decode.
 func escapedLast(path string) string {
 	return fmt.Sprintf("%s%%%02x", path[:len(path)-1], path[len(path)-1])
 }
 
-// A request line may name a whole URL: its host is not ours to believe.
-// HT-12: Path confusion: middleware sees the raw path, router the cleaned one; //admin, /x/../admin, ;, encoded slash.
-func TestEdge_AbsoluteRequestLine(t *testing.T) {
+// TestEdge_HostInRequestLineIsIgnored: a request line may contain a whole URL; the server
+// does not use its host.
+//
+// HT-12: odd request lines do not get around checks.
+func TestEdge_HostInRequestLineIsIgnored(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		a := b.Raw(t, "GET", "GET http://evil.example"+providertest.WellKnown+" HTTP/1.1\r\n"+b.Host(), "")
 		if a.StatusCode == http.StatusOK && a.JSON(t)["issuer"] != b.Issuer || strings.Contains(a.Body, "evil") {
@@ -201,11 +210,12 @@ func TestEdge_AbsoluteRequestLine(t *testing.T) {
 	})
 }
 
-// The handler stops in the middle: the client learns a number and nothing else,
-// programs as JSON and people as a page; the log learns why, once; and the next
-// request is served.
-// HT-18: Panic in a handler.
-func TestEdge_Panic(t *testing.T) {
+// TestEdge_PanicIsAnsweredAndLogged: a handler panics. The client gets a fixed text with the
+// reference of the request, as JSON or as a page. The log has the cause once, and the next
+// request works.
+//
+// HT-18: a panic gives 500, and the process goes on.
+func TestEdge_PanicIsAnsweredAndLogged(t *testing.T) {
 	var fuse atomic.Int64
 	options := func(c *provider.Config) {
 		now := c.Now
@@ -236,8 +246,8 @@ func TestEdge_Panic(t *testing.T) {
 			fuse.Store(long)
 			ask()
 			reads := long - fuse.Load()
-			// Wherever the clock is read but for the first and the last time, which are
-			// the log's.
+			// Panic at each reading of the clock except the first and the last one, which
+			// belong to the log.
 			for step := int64(2); step < reads; step++ {
 				fuse.Store(step)
 				a := ask()
@@ -247,7 +257,7 @@ func TestEdge_Panic(t *testing.T) {
 			}
 		}
 		if len(broken) != 7 {
-			t.Errorf("broken were only %v", broken)
+			t.Errorf("only these requests failed: %v", broken)
 		}
 		b.Redeem(t, code)
 	})
@@ -261,7 +271,7 @@ func wantBroken(t *testing.T, b *providertest.Testbed, a providertest.Answer) {
 	}
 	for _, detail := range []string{"canary", "goroutine", ".go:"} {
 		if strings.Contains(a.Body, detail) {
-			t.Errorf("%s: the answer tells: %s", what, a.Body)
+			t.Errorf("%s: the answer contains the cause: %s", what, a.Body)
 		}
 	}
 	h := a.Header
@@ -284,16 +294,18 @@ func wantBroken(t *testing.T, b *providertest.Testbed, a providertest.Answer) {
 		}
 		told++
 		if !strings.Contains(line, "canary-panic-with-details") || !strings.Contains(line, ".go:") || !strings.Contains(line, `"level":"ERROR"`) {
-			t.Errorf("%s: the log does not tell: %s", what, line)
+			t.Errorf("%s: the log lacks the cause: %s", what, line)
 		}
 	}
 	if told != 1 {
-		t.Errorf("%s: %d lines in the log, want 1", what, told)
+		t.Errorf("%s: got %d lines in the log, want 1", what, told)
 	}
 }
 
-// HT-19: Two Authorization, Content-Type, Host, Cookie headers.
-func TestEdge_DoubledHeaders(t *testing.T) {
+// TestEdge_RepeatedHeadersAreRefused sends Authorization, Content-Type, Host and Cookie twice.
+//
+// HT-19: repeated headers are refused where they matter.
+func TestEdge_RepeatedHeadersAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		code := v.Flow(t)
@@ -325,7 +337,7 @@ func TestEdge_DoubledHeaders(t *testing.T) {
 }
 
 // HT-22: /ready, /healthz show errors, versions, DSN.
-func TestEdge_HealthSaysOnlyWhether(t *testing.T) {
+func TestEdge_HealthShowsNoDetails(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		db, err := storage.Open(t.Context(), backend.Config())
 		if err != nil {
@@ -345,13 +357,13 @@ func TestEdge_HealthSaysOnlyWhether(t *testing.T) {
 			t.Fatal(err)
 		}
 		if a := v.Fetch(t, b.Issuer+"/healthz"); a.StatusCode != http.StatusOK || a.Body != `{"status":"ok"}`+"\n" {
-			t.Errorf("the process lives: got %d %s", a.StatusCode, a.Body)
+			t.Errorf("healthz without a database: got %d %s", a.StatusCode, a.Body)
 		}
 		if a := v.Fetch(t, b.Issuer+"/readyz"); a.StatusCode != http.StatusServiceUnavailable || a.Body != `{"status":"unavailable"}`+"\n" {
-			t.Errorf("without a database: got %d %s", a.StatusCode, a.Body)
+			t.Errorf("readyz without a database: got %d %s", a.StatusCode, a.Body)
 		}
-		// ST-14: without a database nothing is invalid and nothing is fine, and nobody
-		// is signed out.
+		// ST-14: without a database no answer says invalid or valid, and no cookie is
+		// cleared.
 		for name, a := range map[string]providertest.Answer{
 			"userinfo":   b.Userinfo(t, tokens["access_token"].(string)),
 			"code":       b.TokenRequest(t, b.CodeForm(code)),
@@ -369,7 +381,7 @@ func TestEdge_HealthSaysOnlyWhether(t *testing.T) {
 			}
 			for _, telling := range []string{"sql", "sqlite", "postgres", "pgx", "closed", "signet.db", "SELECT"} {
 				if strings.Contains(a.Body, telling) {
-					t.Errorf("%s tells %q: %s", name, telling, a.Body)
+					t.Errorf("%s contains %q: %s", name, telling, a.Body)
 				}
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"signet/storage"
 )
 
-// held is what somebody still has who has kept all that a session yielded.
+// held has copies of all cookies and tokens of a session, as a thief may have kept them.
 type held struct {
 	handle string // the session cookie
 	app    providertest.Pair
@@ -17,8 +17,8 @@ type held struct {
 	api    func(*providertest.Testbed) *providertest.Testbed // a client that may introspect the app's access token
 }
 
-// takers are all that takes something of what is held; each says whether it did,
-// and wants a refusal to be the right one.
+// takers are all requests that accept a copy. Each reports whether its copy was accepted, and
+// checks that a refusal is the right one.
 var takers = map[string]func(t *testing.T, b *providertest.Testbed, h *held) (took bool){
 	"/refresh": func(t *testing.T, b *providertest.Testbed, h *held) bool {
 		a := b.RefreshAs(t, h.handle, h.app.Refresh.Value)
@@ -69,7 +69,7 @@ var takers = map[string]func(t *testing.T, b *providertest.Testbed, h *held) (to
 	},
 }
 
-// browser has the cookies that were kept, and no others.
+// browser returns a visitor with only the kept cookies.
 func (h *held) browser(t *testing.T, b *providertest.Testbed) *providertest.Visitor {
 	t.Helper()
 	w := b.Visitor(t)
@@ -79,8 +79,8 @@ func (h *held) browser(t *testing.T, b *providertest.Testbed) *providertest.Visi
 	return w
 }
 
-// TestEnds_EveryEndReachesEveryConsumer: whatever ends a session, at once nothing that
-// it yielded is good for anything, on either node.
+// TestEnds_EveryEndReachesEveryConsumer ends a session in every way. Afterwards, all copies of
+// its cookies and tokens are refused at once, on both nodes.
 func TestEnds_EveryEndReachesEveryConsumer(t *testing.T) {
 	for name, way := range providertest.SessionsEnd {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestEnds_EveryEndReachesEveryConsumer(t *testing.T) {
 				b.Pass(time.Minute)
 				for taker, takes := range takers {
 					if !takes(t, node, h) {
-						t.Fatalf("%s refuses what is alive", taker)
+						t.Fatalf("%s refuses a live session", taker)
 					}
 				}
 				v.Present(h.app.Refresh.Value)
@@ -107,7 +107,7 @@ func TestEnds_EveryEndReachesEveryConsumer(t *testing.T) {
 				for taker, takes := range takers {
 					for at, on := range map[string]*providertest.Testbed{"the node": b, "another node": node} {
 						if takes(t, on, h) {
-							t.Errorf("%s of %s takes it still", taker, at)
+							t.Errorf("%s of %s still accepts it", taker, at)
 						}
 					}
 				}

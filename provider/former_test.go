@@ -11,8 +11,8 @@ import (
 	"signet/provider/request"
 )
 
-// resealed is a sealed message as former versions made it: plain JSON, with these members
-// changed.
+// resealed returns a sealed message in the form of former versions: plain JSON, with the given
+// members changed.
 func resealed(t *testing.T, b *providertest.Testbed, purpose, sealed string, change map[string]any) string {
 	t.Helper()
 	ring := b.Insider(t)
@@ -42,9 +42,9 @@ func resealed(t *testing.T, b *providertest.Testbed, purpose, sealed string, cha
 	return again
 }
 
-// TestUpgrade_RequestsAndCodesOfFormerVersionsAreOpened: an upgrade ends no sign-in that
-// waits at a form of ours, and no code that is on its way.
-func TestUpgrade_RequestsAndCodesOfFormerVersionsAreOpened(t *testing.T) {
+// TestUpgrade_RequestsAndCodesOfFormerVersionsWork: after an upgrade, users can finish the
+// sign-in that they have begun, and clients can redeem the codes that they have received.
+func TestUpgrade_RequestsAndCodesOfFormerVersionsWork(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		s := v.Get(t, b.AuthorizeURL("state", strings.Repeat("state ", 200)))

@@ -16,10 +16,11 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Every route by every method, and what is no route: the headers that keep a
-// browser out of trouble are on each answer.
-// HT-14: Missing headers on any response, including 404, 405, 500, redirects.
-func TestHeaders_EveryAnswerHasItsHeaders(t *testing.T) {
+// TestHeaders_EveryAnswerHasSecurityHeaders calls every route with every method, and paths
+// that do not exist.
+//
+// HT-14: security headers are on every answer, errors included.
+func TestHeaders_EveryAnswerHasSecurityHeaders(t *testing.T) {
 	for _, issuer := range []string{"", providertest.Secure, providertest.Secure + "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			paths := append(providertest.Routes(t), "/nowhere", "/static/nowhere", "//odd", "/login/", "/%2e%2e/login", "/favicon.ico", "/index.html", "/.git/config")
@@ -28,7 +29,7 @@ func TestHeaders_EveryAnswerHasItsHeaders(t *testing.T) {
 					a := b.Call(t, method, path, nil)
 					referrer := "no-referrer" // redirects above all: they carry codes
 					if a.Header.Get("Content-Type") == "text/html; charset=utf-8" && a.Header.Get("Location") == "" {
-						referrer = "same-origin" // with no-referrer a page's forms would come from the Origin "null"
+						referrer = "same-origin" // with no-referrer, forms of pages would have Origin: null
 					}
 					for name, want := range map[string]string{
 						"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": referrer, "Cross-Origin-Opener-Policy": "same-origin",
@@ -58,9 +59,10 @@ func TestHeaders_EveryAnswerHasItsHeaders(t *testing.T) {
 	}
 }
 
-// The documents, which everyone may keep, and the hashed files are all that a
-// cache may store.
-// HT-14: Missing headers on any response, including 404, 405, 500, redirects.
+// TestHeaders_OnlyPublicThingsAreCached: caches may store only the public documents and the
+// files with a hash in their name.
+//
+// HT-14: security headers are on every answer, errors included.
 func TestHeaders_OnlyPublicThingsAreCached(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range append(providertest.Routes(t), "/nowhere") {
@@ -75,7 +77,7 @@ func TestHeaders_OnlyPublicThingsAreCached(t *testing.T) {
 	})
 }
 
-// pages are all pages there are to a visitor who is signed in.
+// pages returns all pages that a signed-in visitor can open.
 func pages(t *testing.T, b *providertest.Testbed) map[string]providertest.Stop {
 	t.Helper()
 	s := b.Bench(t)
@@ -104,17 +106,19 @@ func pages(t *testing.T, b *providertest.Testbed) map[string]providertest.Stop {
 
 var inline = regexp.MustCompile(`(?i)<script(?:\s+[^>]*)?>\s*[^<\s]|<style|\sstyle=|\son[a-z]+=|javascript:|<base|<object|<embed|<iframe|<meta[^>]+http-equiv|(?:src|href)="(?:https?:)?//(?:cdn|fonts|[^"]*google)`)
 
-// HT-15: CSP: inline script, base, object, data:; form-action that breaks or allows the final redirect.
-// CF-10: Third-party scripts, fonts, CDN on login pages.
+// TestHeaders_PagesNeedNoInlineCode checks the content security policy and the HTML of all
+// pages.
+//
+// HT-15: the policy allows no inline code. CF-10: pages load nothing from other hosts.
 func TestHeaders_PagesNeedNoInlineCode(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		pages := pages(t, b)
 		if len(pages) < 14 {
-			t.Fatalf("only %d pages were seen", len(pages))
+			t.Fatalf("found only %d pages", len(pages))
 		}
 		for name, page := range pages {
 			if page.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.Body, "<!doctype html>") {
-				t.Errorf("%s is no page: %d %s", name, page.StatusCode, page.Header.Get("Content-Type"))
+				t.Errorf("%s is not a page: %d %s", name, page.StatusCode, page.Header.Get("Content-Type"))
 			}
 			csp := page.Header.Get("Content-Security-Policy")
 			for directive := range strings.SplitSeq(csp, "; ") {
@@ -133,7 +137,10 @@ func TestHeaders_PagesNeedNoInlineCode(t *testing.T) {
 	})
 }
 
-// HT-20: Compression side channel on pages with CSRF tokens and reflected input.
+// TestHeaders_PagesWithTicketsAreNotCompressed: the length of a compressed page would reveal
+// the ticket beside reflected input.
+//
+// HT-20: compression reveals no ticket.
 func TestHeaders_PagesWithTicketsAreNotCompressed(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -148,15 +155,17 @@ func TestHeaders_PagesWithTicketsAreNotCompressed(t *testing.T) {
 	})
 }
 
-// forwarded are the headers by which a proxy would tell where a request came from
-// and went to; some programs believe them from anyone.
+// forwarded are headers in which a proxy reports the origin and target of a request. Some
+// programs accept them from everybody.
 var forwarded = []string{
 	"X-Forwarded-Host", "X-Forwarded-Server", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Scheme", "Forwarded",
 	"X-Original-Url", "X-Rewrite-Url", "X-Original-Host", "X-Host", "X-Http-Host-Override", "Front-End-Https", "X-Url-Scheme", "Base-Url",
 }
 
-// HT-01: Host, X-Forwarded-Host, Forwarded, X-Original-URL, X-Rewrite-URL with other values on every endpoint.
-// KY-13: JWKS or discovery poisoned through a cache by Host, X-Forwarded-*, query.
+// TestHeaders_HostAndForwardingHeadersChangeNothing sends foreign values of these headers to
+// every endpoint.
+//
+// HT-01: they change no answer. KY-13: discovery and JWKS do not depend on them.
 func TestHeaders_HostAndForwardingHeadersChangeNothing(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		evil := http.Header{}
@@ -174,13 +183,13 @@ func TestHeaders_HostAndForwardingHeadersChangeNothing(t *testing.T) {
 				plain := providertest.Do(t, v.Client, r)
 				r, _ = http.NewRequest(method, b.Issuer+path, nil)
 				r.Header, r.Host = evil.Clone(), "evil.example"
-				r.AddCookie(v.Cookie(t, "signet")) // a jar goes by the host that is named
+				r.AddCookie(v.Cookie(t, "signet")) // the jar would use the Host header
 				a := providertest.Do(t, providertest.Direct, r)
 				if a.StatusCode != plain.StatusCode || len(a.Cookies()) != len(plain.Cookies()) {
-					t.Errorf("%s %s: got %d and not %d", method, path, a.StatusCode, plain.StatusCode)
+					t.Errorf("%s %s: got %d, want %d", method, path, a.StatusCode, plain.StatusCode)
 				}
 				if where := fmt.Sprint(a.Header, a.Body); strings.Contains(where, "evil.example") {
-					t.Errorf("%s %s: the answer names the host: %s", method, path, where)
+					t.Errorf("%s %s: the answer contains the foreign host: %s", method, path, where)
 				}
 			}
 		}
@@ -190,13 +199,15 @@ func TestHeaders_HostAndForwardingHeadersChangeNothing(t *testing.T) {
 			t.Errorf("issuer: %v", got)
 		}
 		if got := v.Again(t); got == "" {
-			t.Error("signed out by it")
+			t.Error("the session has ended")
 		}
 	})
 }
 
-// HT-02: X-Forwarded-For, X-Real-IP, identity headers from an untrusted peer; underscore variants.
-func TestHeaders_AddressAndIdentityHeadersAreNotBelieved(t *testing.T) {
+// TestHeaders_AddressAndIdentityHeadersAreIgnored sends such headers without a trusted proxy.
+//
+// HT-02: forwarding headers from untrusted peers are ignored.
+func TestHeaders_AddressAndIdentityHeadersAreIgnored(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		spoofed := http.Header{}
 		for _, name := range []string{
@@ -210,7 +221,7 @@ func TestHeaders_AddressAndIdentityHeadersAreNotBelieved(t *testing.T) {
 			spoofed[name] = []string{providertest.Alice}
 		}
 		if a := b.Call(t, http.MethodGet, "/", spoofed); strings.Contains(a.Body, providertest.Alice) {
-			t.Error("signed in by a header")
+			t.Error("a header signs the visitor in")
 		}
 		v := b.Visitor(t)
 		f := v.Get(t, b.AuthorizeURL()).Form(t)
@@ -230,10 +241,12 @@ func TestHeaders_AddressAndIdentityHeadersAreNotBelieved(t *testing.T) {
 	})
 }
 
-// From a proxy that is trusted, the last address counts that no trusted proxy has
-// put there; what the visitor wrote before it, or under another name, does not.
-// HT-02: X-Forwarded-For, X-Real-IP, identity headers from an untrusted peer; underscore variants.
-func TestHeaders_TrustedProxyIsBelievedForOneHop(t *testing.T) {
+// TestHeaders_TrustedProxyCountsForOneHop: behind a trusted proxy, the client address is the
+// last one that no trusted proxy has. Addresses before it, which the visitor may have
+// written, do not count.
+//
+// HT-02: forwarding headers count only from trusted proxies.
+func TestHeaders_TrustedProxyCountsForOneHop(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for sent, want := range map[string]string{
 			"203.0.113.66":                              "203.0.113.66",
@@ -260,7 +273,7 @@ func TestHeaders_TrustedProxyIsBelievedForOneHop(t *testing.T) {
 			"6.6.6.6, garbage, 10.0.0.7":                "10.0.0.7",
 			"6.6.6.6, unknown":                          "127.0.0.1",
 			"6.6.6.6, _hidden":                          "127.0.0.1",
-			"6.6.6.6, 203.0.113.066":                    "127.0.0.1", // octal to some
+			"6.6.6.6, 203.0.113.066":                    "127.0.0.1", // octal for some parsers
 			"6.6.6.6, 203.0.113.66/32":                  "127.0.0.1",
 			"6.6.6.6, 0x7f.1":                           "127.0.0.1",
 			"6.6.6.6, 203.0.113.66;10.0.0.7":            "127.0.0.1",
@@ -284,7 +297,9 @@ func TestHeaders_TrustedProxyIsBelievedForOneHop(t *testing.T) {
 	})
 }
 
-// HT-04: X-HTTP-Method-Override, _method.
+// TestHeaders_MethodCannotBeOverridden sends method override headers and fields.
+//
+// HT-04: they are ignored.
 func TestHeaders_MethodCannotBeOverridden(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -316,12 +331,12 @@ func TestHeaders_MethodCannotBeOverridden(t *testing.T) {
 	})
 }
 
-// Every route from every origin: nothing but the public documents is for all, and
-// what goes along with credentials is for the first-party app, here at the issuer's
-// own origin.
-// HT-09: CORS: any origin, null, prefix or suffix look-alikes, http twin, with credentials.
-// SS-12: Preflight from any origin.
-func TestHeaders_CrossOriginReads(t *testing.T) {
+// TestHeaders_OnlyAllowedOriginsReadAnswers calls every route from every origin. Only the
+// public documents are for all origins. Only the first-party app, here at the issuer's own
+// origin, may send credentials.
+//
+// HT-09 and SS-12: only configured origins, exactly compared, get CORS headers.
+func TestHeaders_OnlyAllowedOriginsReadAnswers(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Register(t, storage.SPA, "spa", "https://spa.example.com/cb")
 		b.Follow(t)
@@ -365,8 +380,11 @@ func TestHeaders_CrossOriginReads(t *testing.T) {
 	})
 }
 
-// HT-16: JSON error opened as HTML; SPA fallback serves index.html for unknown API paths.
-func TestHeaders_EveryAnswerIsWhatItSays(t *testing.T) {
+// TestHeaders_ContentTypeMatchesTheBody: an answer has the type of its body, and programs get
+// JSON errors for unknown paths.
+//
+// HT-16: JSON errors have the JSON type.
+func TestHeaders_ContentTypeMatchesTheBody(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, accept := range []string{"*/*", "application/json", "", "text/html"} {
 			known := providertest.Routes(t)
@@ -390,10 +408,11 @@ func TestHeaders_EveryAnswerIsWhatItSays(t *testing.T) {
 	})
 }
 
-// No name of a program, no parameter and no ending of a path opens a door: whoever
-// says to be a health check gets what everybody gets.
-// HT-13: Skip rules by User-Agent, query or health path.
-func TestHeaders_NoRequestIsLetPastTheRules(t *testing.T) {
+// TestHeaders_NoRequestSkipsTheRules: a user agent, a parameter or the end of a path changes
+// no answer, even if it looks like a health check.
+//
+// HT-13: no user agent, query or path skips a check.
+func TestHeaders_NoRequestSkipsTheRules(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		ask := func(method, path, agent string) providertest.Answer {
 			return b.Call(t, method, path, http.Header{"User-Agent": {agent}, "Accept": {"text/html"}})
@@ -403,12 +422,12 @@ func TestHeaders_NoRequestIsLetPastTheRules(t *testing.T) {
 				plain := ask(method, path, "Mozilla/5.0")
 				for _, agent := range []string{"kube-probe/1.34", "GoogleHC/1.0", "ELB-HealthChecker/2.0", "Prometheus/3.0", "curl/8", "Googlebot", ""} {
 					if a := ask(method, path, agent); a.StatusCode != plain.StatusCode || len(a.Cookies()) != len(plain.Cookies()) {
-						t.Errorf("%s %s by %q: got %d, not %d", method, path, agent, a.StatusCode, plain.StatusCode)
+						t.Errorf("%s %s by %q: got %d, want %d", method, path, agent, a.StatusCode, plain.StatusCode)
 					}
 				}
 				for _, query := range []string{"?health=1", "?healthz", "?/healthz", "?x=/static/app.css", "?debug=1", "?admin=true"} {
 					if a := ask(method, path+query, "Mozilla/5.0"); a.StatusCode != plain.StatusCode && a.StatusCode < 400 || len(a.Cookies()) > len(plain.Cookies()) {
-						t.Errorf("%s %s%s: got %d, not %d", method, path, query, a.StatusCode, plain.StatusCode)
+						t.Errorf("%s %s%s: got %d, want %d", method, path, query, a.StatusCode, plain.StatusCode)
 					}
 				}
 				if path == "/" {
@@ -424,8 +443,9 @@ func TestHeaders_NoRequestIsLetPastTheRules(t *testing.T) {
 	})
 }
 
-// What people write to choose a language, or a file, is never the name of one.
-// HT-21: Locale or theme name as file path.
+// TestHeaders_NoParameterIsAFileName sends file names as languages and other parameters.
+//
+// HT-21: a language or a theme never names a file.
 func TestHeaders_NoParameterIsAFileName(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -451,8 +471,9 @@ func TestHeaders_NoParameterIsAFileName(t *testing.T) {
 	})
 }
 
-// Nothing is served for debugging, to anybody.
-// CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
+// TestRoutes_NothingIsServedForDebugging requests the usual paths of debuggers and metrics.
+//
+// CF-03: secrets are never shown, and there is no /debug.
 func TestRoutes_NothingIsServedForDebugging(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range []string{
@@ -465,9 +486,11 @@ func TestRoutes_NothingIsServedForDebugging(t *testing.T) {
 	})
 }
 
-// Two installations on one host, told apart by cookie_name or not at all: what one has
-// given is nothing to the other, and a browser with cookies of both is at home in both.
-// CF-12: Shared keys or cookie names between two Signet installations on sibling hosts.
+// TestCookies_TwoInstallationsOnOneHost runs two installations, with the same cookie_name and
+// with different ones. Neither accepts a cookie of the other, and with different names a
+// browser can be signed in at both.
+//
+// CF-12: two installations do not accept each other's cookies.
 func TestCookies_TwoInstallationsOnOneHost(t *testing.T) {
 	for _, name := range []string{"signet", "other"} {
 		ours := providertest.StartOn(t, storagetest.SQLite(t))
@@ -486,7 +509,7 @@ func TestCookies_TwoInstallationsOnOneHost(t *testing.T) {
 		if name == "signet" {
 			continue
 		}
-		// The jar is of the host, whatever the port: both cookies go to both.
+		// Cookies ignore the port, so the jar sends both cookies to both servers.
 		w := &providertest.Visitor{Bed: theirs, Client: v.Client}
 		w.Arrive(t, providertest.Alice)
 		v.WantSignedIn(t)

@@ -110,12 +110,12 @@ func (s *scene) by(method string, send func() providertest.Answer) providertest.
 // actsByGET are acts that only GET can do, beside allActs.
 var actsByGET = []act{
 	{name: "sign-out by a hint", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		hint := s.uses(t)["id_token"].(string)
+		hint := s.tokens(t)["id_token"].(string)
 		return s.gets(t, "/end_session?"+url.Values{"id_token_hint": {hint}}.Encode())
 	}},
-	{name: "sign-in page of our own", ready: func(t *testing.T, s *scene) func() providertest.Answer { s.arrives(t); return s.gets(t, "/login") }},
+	{name: "sign-in page of our own", ready: func(t *testing.T, s *scene) func() providertest.Answer { s.signIn(t); return s.gets(t, "/login") }},
 	{name: "page with a broken cookie", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.arrives(t)
+		s.signIn(t)
 		s.browser.Keep("signet", "broken")
 		return s.gets(t, "/account")
 	}},
@@ -138,7 +138,7 @@ func TestHead_ChangesNothing(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
 	for _, a := range append(allActs(t), actsByGET...) {
 		t.Run(a.name, func(t *testing.T) {
-			s.newPerson(t)
+			s.newUser(t)
 			send := a.ready(t, s)
 			s.Drain()
 			if err := s.NoteReadersOnce(t.Context(), s.Now()); err != nil {
@@ -174,9 +174,9 @@ func TestMethods_OnlyGetAndPostChangeAnything(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
 	admin, _ := s.Administrator(t, "/admin")
 	request := admin.Get(t, s.AuthorizeURL("prompt", "login")).FormTo(t, "/login", "", "").Values.Get("request")
-	s.newPerson(t)
+	s.newUser(t)
 	query := url.Values{
-		"request": {request}, "id_token_hint": {s.uses(t)["id_token"].(string)}, "return_to": {"/account"}, "client_id": {"trusted"}, "token": {"x"}, "done": {"app"},
+		"request": {request}, "id_token_hint": {s.tokens(t)["id_token"].(string)}, "return_to": {"/account"}, "client_id": {"trusted"}, "token": {"x"}, "done": {"app"},
 	}.Encode()
 	s.Drain()
 	before := s.Dump(t)

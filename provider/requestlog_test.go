@@ -15,7 +15,7 @@ func TestRequestLog_OneLineForEachAct(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
 	for _, a := range allActs(t) {
 		t.Run(a.name, func(t *testing.T) {
-			s.newPerson(t)
+			s.newUser(t)
 			send := a.ready(t, s)
 			since := len(s.Log.String())
 			got := send()

@@ -278,7 +278,7 @@ func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 			more = append(everything(t, b), providertest.NewPassword)
 			more = append(more, s.elsewhere(t)...)
 			for _, a := range allActs(t) {
-				s.newPerson(t)
+				s.newUser(t)
 				a.ready(t, s)()
 			}
 			s.Drain()
