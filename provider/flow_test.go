@@ -8,6 +8,7 @@ import (
 	"signet/provider/providertest"
 )
 
+// TestFlow_SignInToUserinfo is the shortest whole journey: sign-in, code, tokens, userinfo.
 func TestFlow_SignInToUserinfo(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

@@ -17,8 +17,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// fuzzed is a provider with a first-party app that nothing is known of but what is
-// public: whatever is made up, nobody is signed in by it.
+// fuzzed starts a provider with a first-party app. The fuzz targets know only public values,
+// so no invented input may sign a user in.
 func fuzzed(f *testing.F) *providertest.Testbed {
 	f.Helper()
 	b := providertest.StartOn(f, storagetest.SQLite(f), providertest.AppAt(providertest.Shop), func(c *provider.Config) { c.Log = slog.New(slog.DiscardHandler) })
@@ -26,8 +26,8 @@ func fuzzed(f *testing.F) *providertest.Testbed {
 	return b
 }
 
-// served sends a request as it stands, without a wire. Not ok: the HTTP server would have
-// refused it.
+// served passes a request to the handler as it is written, without a connection. It returns
+// false if the HTTP server would have refused the request.
 func served(b *providertest.Testbed, text string) (a providertest.Answer, ok bool) {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 	if err != nil || !strings.HasPrefix(r.RequestURI, "/") {
@@ -41,6 +41,7 @@ func served(b *providertest.Testbed, text string) (a providertest.Answer, ok boo
 	return providertest.Answer{Response: response, Body: w.Body.String()}, true
 }
 
+// rawPost passes a POST request to the handler.
 func rawPost(b *providertest.Testbed, path, contentType, body string, headers ...string) (providertest.Answer, bool) {
 	text := "POST " + path + " HTTP/1.1\r\nHost: h\r\nSec-Fetch-Site: same-origin\r\nContent-Type: " + contentType + "\r\n"
 	for _, h := range headers {
@@ -49,7 +50,8 @@ func rawPost(b *providertest.Testbed, path, contentType, body string, headers ..
 	return served(b, text+"Content-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"+body)
 }
 
-// wantHarmless wants an answer that blames the request, and leads nowhere else.
+// wantHarmless checks that the answer is no server error, leads to no other host and signs
+// no user in.
 func wantHarmless(t *testing.T, b *providertest.Testbed, a providertest.Answer) {
 	t.Helper()
 	if a.StatusCode >= http.StatusInternalServerError {
@@ -61,12 +63,12 @@ func wantHarmless(t *testing.T, b *providertest.Testbed, a providertest.Answer) 
 			t.Fatalf("leads to %q: %v", header, err)
 		}
 		if to.Host != "" && !strings.HasPrefix(header, b.Issuer+"/") && !strings.HasPrefix(header, providertest.Callback+"&") && !strings.HasPrefix(header, providertest.Callback+"#") {
-			t.Fatalf("leads elsewhere: %q", header)
+			t.Fatalf("leads to another host: %q", header)
 		}
 	}
 	for _, c := range a.Cookies() {
 		if c.Name == "signet" && c.Value != "" || strings.HasSuffix(c.Name, "_token") && c.Value != "" {
-			t.Fatalf("signs somebody in: %s", c)
+			t.Fatalf("signs a user in: %s", c)
 		}
 	}
 	if strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") && !json.Valid([]byte(a.Body)) {
@@ -74,8 +76,8 @@ func wantHarmless(t *testing.T, b *providertest.Testbed, a providertest.Answer) 
 	}
 }
 
-// FuzzAuthorize takes the parameters of an authorization request, in the query and in
-// a body.
+// FuzzAuthorize varies the parameters of an authorization request, in the query and in the
+// body.
 func FuzzAuthorize(f *testing.F) {
 	b := fuzzed(f)
 	f.Add(b.Params().Encode())
@@ -99,7 +101,7 @@ func FuzzAuthorize(f *testing.F) {
 	})
 }
 
-// FuzzToken takes the body and the credentials of the endpoints for clients.
+// FuzzToken varies the body and the credentials of requests by clients.
 func FuzzToken(f *testing.F) {
 	b := fuzzed(f)
 	good := base64.StdEncoding.EncodeToString([]byte("app:" + b.Secret))
@@ -127,7 +129,7 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
-// FuzzForms takes what the pages of a sign-in post.
+// FuzzForms varies the forms that the pages of a sign-in post.
 func FuzzForms(f *testing.F) {
 	b := fuzzed(f)
 	page, _ := served(b, "GET /authorize?"+b.Params().Encode()+" HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -152,7 +154,7 @@ func FuzzForms(f *testing.F) {
 	})
 }
 
-// FuzzLoginJSON takes what an app's own form posts.
+// FuzzLoginJSON varies the JSON that a first-party app posts.
 func FuzzLoginJSON(f *testing.F) {
 	b := fuzzed(f)
 	for _, body := range []string{
@@ -175,7 +177,7 @@ func FuzzLoginJSON(f *testing.F) {
 	})
 }
 
-// FuzzReturnTo takes where a person wants to come back to.
+// FuzzReturnTo varies return_to.
 func FuzzReturnTo(f *testing.F) {
 	b := fuzzed(f)
 	for _, to := range append([]string{"/account", providertest.Shop, providertest.Shop + "/cart?a=b#c", providertest.Shop + ".evil.example", providertest.Shop + "@evil.example", b.Issuer + "/", "https:shop.example.com"}, "//evil.example", "/\\evil.example") {
@@ -189,7 +191,7 @@ func FuzzReturnTo(f *testing.F) {
 	})
 }
 
-// FuzzCookies takes what a browser sends of cookies.
+// FuzzCookies varies the Cookie header.
 func FuzzCookies(f *testing.F) {
 	b := fuzzed(f)
 	for _, cookie := range []string{"signet=x", "signet=x; signet=y", "refresh_token=e30.e30.e30; signet=x", "signet_device=x; signet_pending=y", "=;;", "signet=\"x\"", "access_token=x"} {
@@ -203,7 +205,7 @@ func FuzzCookies(f *testing.F) {
 			}
 			wantHarmless(t, b, a)
 			if strings.Contains(a.Body, `"authenticated":true`) || strings.Contains(a.Header.Get("Location"), "code=") {
-				t.Fatalf("%s is let in by %q", line, cookies)
+				t.Fatalf("%s accepts %q", line, cookies)
 			}
 		}
 	})

@@ -25,7 +25,7 @@ import (
 	"signet/provider/providertest"
 )
 
-// kinds of things that Signet hands out, and where each is good.
+// kinds are all values that Signet issues, with the places that accept each.
 var kinds = []struct {
 	name string
 	make func(t *testing.T, s *providertest.Bench) string
@@ -36,7 +36,7 @@ var kinds = []struct {
 	{"ID token", func(_ *testing.T, s *providertest.Bench) string { return s.Tokens["id_token"].(string) },
 		[]string{"hint at authorize", "hint at end_session"}},
 	{"refresh token", func(_ *testing.T, s *providertest.Bench) string { return s.Tokens["refresh_token"].(string) }, []string{"refresh", "introspect"}},
-	{"logout token", func(t *testing.T, s *providertest.Bench) string { return s.LogoutToken(t) }, nil}, // for clients alone
+	{"logout token", func(t *testing.T, s *providertest.Bench) string { return s.LogoutToken(t) }, nil}, // only clients accept it
 	{"code", func(t *testing.T, s *providertest.Bench) string { return s.Visitor.Again(t) }, []string{"code"}},
 	{"request", func(t *testing.T, s *providertest.Bench) string { return s.Request(t, "prompt", "none") }, []string{"next", "login", "consent page", "select page"}},
 	{"consent ticket", func(t *testing.T, s *providertest.Bench) string { return s.Ticket(t, "/consent") }, []string{"consent"}},
@@ -70,10 +70,10 @@ var kinds = []struct {
 	}, nil},
 }
 
-// Everything that Signet hands out, at every place that takes something: only the
-// diagonal works.
-// JW-07: Kind matrix: access, refresh, ID, logout, client assertion, request object, DPoP proof, state, email link.
-// CO-08: Code as refresh_token, device code, reset token, PAR urn, and the reverse.
+// TestTokens_OnlyTheDiagonalWorks presents every kind of token and code at every place that
+// accepts one.
+//
+// JW-07: each kind is accepted only where it belongs. CO-08: a code is no other kind.
 func TestTokens_OnlyTheDiagonalWorks(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		cells := 0
@@ -99,20 +99,20 @@ func TestTokens_OnlyTheDiagonalWorks(t *testing.T) {
 				cells++
 				s := b.Bench(t)
 				if value := kind.make(t, s); !providertest.Consumers[consumer](t, s, value) {
-					t.Errorf("%s was refused as %s: the table would prove nothing", kind.name, consumer)
+					t.Errorf("%s was refused as %s, want it accepted there", kind.name, consumer)
 				}
 			}
 		}
 		if cells != len(kinds)*len(providertest.Consumers) {
-			t.Errorf("%d cells, want %d", cells, len(kinds)*len(providertest.Consumers))
+			t.Errorf("tried %d cells of the table, want %d", cells, len(kinds)*len(providertest.Consumers))
 		}
 	})
 }
 
-// foreignJWT is signed by a key of the client's, or of anybody's.
+// foreignJWT returns a JWT that another key has signed.
 func foreignJWT(t *testing.T, typ, client, issuer string) string {
 	t.Helper()
-	key := anybodysKey(t)
+	key := foreignKey(t)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, (&jose.SignerOptions{EmbedJWK: typ == "dpop+jwt"}).WithType(jose.ContentType(typ)))
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,8 @@ func foreignJWT(t *testing.T, typ, client, issuer string) string {
 	return compact
 }
 
-func anybodysKey(t *testing.T) *ecdsa.PrivateKey {
+// foreignKey makes a key that Signet does not know.
+func foreignKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -145,9 +146,11 @@ func anybodysKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// JW-02: HS256 signed with the public key as secret (PEM, DER, JWK text, modulus).
-// JW-03: alg not the key's: PS256 with an RS256 key, ES384 with P-256, EdDSA.
-func TestTokens_AlgorithmIsTheKeys(t *testing.T) {
+// TestTokens_AlgorithmMustBeTheKeys changes the algorithm of tokens.
+//
+// JW-02: HS256 with the public key as the secret is refused. JW-03: so is every algorithm that
+// is not the one of the key.
+func TestTokens_AlgorithmMustBeTheKeys(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Bench(t).Refuse(t, func(g providertest.Specimen) map[string]string {
 			forged := map[string]string{}
@@ -179,23 +182,25 @@ func TestTokens_AlgorithmIsTheKeys(t *testing.T) {
 				forged["genuine signature as "+alg] = providertest.Signed(t, g.Key, header, g.Payload)
 				forged["no signature as "+alg] = providertest.B64(header) + "." + providertest.B64(g.Payload) + "."
 			}
-			forged["another key"] = providertest.Signed(t, anybodysKey(t), g.Header(), g.Payload)
+			forged["another key"] = providertest.Signed(t, foreignKey(t), g.Header(), g.Payload)
 			return forged
 		})
 	})
 }
 
-// JW-05: kid: ../../dev/null, ' OR 1=1 --, NUL, number, list, 1 MB, missing, other key's id, URL.
-// JW-06: jwk, x5c, jku, x5u headers pointing to attacker material.
-// JW-08: crit with unknown or known-but-unhandled names; crit empty; b64:false.
-func TestTokens_HeadersAreComparedAsAWhole(t *testing.T) {
+// TestTokens_ChangedHeadersAreRefused changes the headers of tokens: only the exact header
+// that Signet writes is accepted.
+//
+// JW-05: kid is only a map key. JW-06: jwk, x5c, jku and x5u are never followed. JW-08: crit
+// and b64 are refused.
+func TestTokens_ChangedHeadersAreRefused(t *testing.T) {
 	var fetched atomic.Int64
 	evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fetched.Add(1) }))
 	defer evil.Close()
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		s := b.Bench(t)
 		other, _ := b.Signer(t, "RS256")
-		mine := anybodysKey(t)
+		mine := foreignKey(t)
 		jwk, err := jose.JSONWebKey{Key: mine.Public(), KeyID: "mine", Algorithm: "ES256"}.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
@@ -232,18 +237,19 @@ func TestTokens_HeadersAreComparedAsAWhole(t *testing.T) {
 			return forged
 		})
 		if fetched.Load() != 0 {
-			t.Errorf("%d requests went to a URL in a token", fetched.Load())
+			t.Errorf("got %d requests to a URL in a token, want none", fetched.Load())
 		}
 		if strings.Contains(b.Log.String(), "evil-marker") || strings.Contains(b.Log.String(), "OR 1=1") {
-			t.Error("what an unverified header says stands in the log")
+			t.Error("the log contains text of an unverified header")
 		}
 	})
 }
 
-// JW-13: exp, nbf, iat as string, float 1e300, negative, null, missing, year 9999.
-// JW-14: aud with non-strings, empty list, our id among others; iss with slash or case difference.
-// JW-15: sub empty, missing, 10 KB, look-alike.
-func TestTokens_ClaimsThatCannotBe(t *testing.T) {
+// TestTokens_InvalidClaimsAreRefused signs tokens with invalid claims.
+//
+// JW-13: times of a wrong type or range are refused. JW-14: aud and iss match exactly. JW-15:
+// sub is present and bounded.
+func TestTokens_InvalidClaimsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Bench(t).Refuse(t, func(g providertest.Specimen) map[string]string {
 			var claims map[string]any
@@ -291,10 +297,11 @@ func TestTokens_ClaimsThatCannotBe(t *testing.T) {
 	})
 }
 
-// JW-09: 1 MB token, 100,000 dots, 10 MB Authorization.
-// JW-10: JWE: deflate bomb, PBES2 with huge p2c, key wrap with an empty encrypted key.
-// JW-23: Deep JSON in header or payload.
-func TestTokens_MonstrousTokens(t *testing.T) {
+// TestTokens_HugeTokensAreRefused presents huge, encrypted and deeply nested tokens.
+//
+// JW-09: a token that is too long is refused before it is split. JW-10: encrypted tokens are
+// refused without work. JW-23: deeply nested JSON is refused quickly.
+func TestTokens_HugeTokensAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		s := b.Bench(t)
 		pbes2 := providertest.B64(`{"alg":"PBES2-HS512+A256KW","enc":"A256GCM","p2c":2000000000,"p2s":"AAAA"}`)
@@ -315,7 +322,7 @@ func TestTokens_MonstrousTokens(t *testing.T) {
 		for name, monster := range monsters {
 			for consumer, accepts := range providertest.Consumers {
 				if consumer == "consent" || consumer == "select" || consumer == "logout ticket" {
-					continue // answered with 413: their bodies are bounded (HT-07)
+					continue // answered with 413: the size of bodies is limited (HT-07)
 				}
 				if accepts(t, s, monster) {
 					t.Errorf("%s: accepted as %s", name, consumer)
@@ -326,19 +333,21 @@ func TestTokens_MonstrousTokens(t *testing.T) {
 			t.Error("one of them has ended the session")
 		}
 		if strings.Contains(b.Log.String(), `"status":5`) {
-			t.Error("one of them was an internal error")
+			t.Error("one of them caused an internal error")
 		}
 	})
 }
 
-// Another Signet, and this one under another name with the very same keys.
-// JW-17: Token of another environment or tenant signed by a shared key.
-func TestTokens_OfAnotherIssuer(t *testing.T) {
+// TestTokens_OfAnotherIssuerAreRefused uses tokens of another installation, and of the same
+// one under another issuer with the same keys.
+//
+// JW-17: the issuer must match.
+func TestTokens_OfAnotherIssuerAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		twin := *b
 		twin.Serve(t)
 		if twin.Issuer == b.Issuer {
-			t.Fatal("the twin has the same name")
+			t.Fatal("the twin has the same issuer")
 		}
 		theirs := twin.Bench(t)
 		ours := b.Bench(t)

@@ -17,17 +17,17 @@ import (
 
 var allAlgorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
 
-// preferring registers a client that wants its ID tokens signed so, without a
-// consent page, and gives the testbed in its hands.
-func preferring(t *testing.T, b *providertest.Testbed, alg string) *providertest.Testbed {
+// withIDTokenAlg registers a client with this algorithm for ID tokens and without a consent
+// page, and returns the testbed with this client.
+func withIDTokenAlg(t *testing.T, b *providertest.Testbed, alg string) *providertest.Testbed {
 	t.Helper()
 	return b.As(b.RegisterWith(t, storage.Web, "likes-"+alg, func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.Metadata.IDTokenSignedResponseAlg, c.SkipConsent = []string{providertest.Callback}, alg, true
 	}))
 }
 
-// TestIDToken_SignedAsTheClientAsks has go-oidc check signature, claims and at_hash.
-func TestIDToken_SignedAsTheClientAsks(t *testing.T) {
+// TestIDToken_HasTheAlgorithmOfTheClient verifies signature, claims and at_hash with go-oidc.
+func TestIDToken_HasTheAlgorithmOfTheClient(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		relyingParty, err := oidc.NewProvider(t.Context(), b.Issuer)
 		if err != nil {
@@ -42,7 +42,7 @@ func TestIDToken_SignedAsTheClientAsks(t *testing.T) {
 		v := b.Visitor(t)
 		v.Flow(t)
 		for _, alg := range allAlgorithms {
-			own := preferring(t, b, alg)
+			own := withIDTokenAlg(t, b, alg)
 			b.Follow(t)
 			tokens := own.Redeem(t, v.Again(t, "client_id", own.Client.ID))
 			if got := providertest.HeaderOf(t, tokens["id_token"])["alg"]; got != alg {
@@ -60,8 +60,8 @@ func TestIDToken_SignedAsTheClientAsks(t *testing.T) {
 	}, func(c *provider.Config) { c.Algorithms = allAlgorithms })
 }
 
-// An algorithm that one node was restarted with is published and checked by the
-// other as soon as it follows.
+// TestAlgorithm_AddedNodeByNode restarts one node with a further algorithm. The other node
+// publishes and verifies it as soon as it reloads the keys.
 func TestAlgorithm_AddedNodeByNode(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := *b
@@ -71,7 +71,7 @@ func TestAlgorithm_AddedNodeByNode(t *testing.T) {
 		t.Cleanup(server.Close)
 		second.Issuer = server.URL
 
-		own := preferring(t, b, "EdDSA")
+		own := withIDTokenAlg(t, b, "EdDSA")
 		at := second.As(own.Client, own.Secret)
 		second.Follow(t)
 		v := b.Visitor(t)

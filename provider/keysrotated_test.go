@@ -13,7 +13,8 @@ import (
 	"signet/storage"
 )
 
-// A rotation costs a token nothing: neither before this node has seen it, nor after.
+// TestCalls_ATokenCostsTheSameAcrossARotation: a token needs the same number of calls before
+// and after this node has seen a rotation.
 func TestCalls_ATokenCostsTheSameAcrossARotation(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		service, secret := b.RegisterWith(t, storage.Service, "robot", func(c *storage.Client) { c.Metadata.Scope = "jobs" })
@@ -23,7 +24,7 @@ func TestCalls_ATokenCostsTheSameAcrossARotation(t *testing.T) {
 		cost := func(when string) {
 			t.Helper()
 			for _, step := range []struct {
-				what          string
+				name          string
 				reads, writes int64
 				request       func()
 			}{
@@ -40,10 +41,10 @@ func TestCalls_ATokenCostsTheSameAcrossARotation(t *testing.T) {
 				step.request()
 				reads, writes := b.DB.Calls()
 				if reads -= readsBefore; reads != step.reads {
-					t.Errorf("%s, %s: %d reads, want %d", when, step.what, reads, step.reads)
+					t.Errorf("%s, %s: got %d reads, want %d", when, step.name, reads, step.reads)
 				}
 				if writes -= writesBefore; writes != step.writes {
-					t.Errorf("%s, %s: %d write transactions, want %d", when, step.what, writes, step.writes)
+					t.Errorf("%s, %s: got %d write transactions, want %d", when, step.name, writes, step.writes)
 				}
 			}
 		}
@@ -56,13 +57,13 @@ func TestCalls_ATokenCostsTheSameAcrossARotation(t *testing.T) {
 		b.Follow(t)
 		cost("after it")
 		if got := providertest.HeaderOf(t, tokens["access_token"])["kid"]; got == first || got != b.Kid(t, "ES256", storage.KeyActive) {
-			t.Errorf("signed by %v, before by %v", got, first)
+			t.Errorf("got the key %v after the rotation, and %v before; want another key", got, first)
 		}
 	})
 }
 
-// The schedule rotates on both nodes' ticks at once: one does, and what either
-// signed before, between and after is good at both.
+// TestRotateOnce_TwoNodesHandOver lets both nodes rotate at once: one of them does. Both
+// nodes accept the tokens of both, from before, during and after the rotation.
 func TestRotateOnce_TwoNodesHandOver(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		nodes := []*providertest.Testbed{b, b.Node(t)}
@@ -91,13 +92,13 @@ func TestRotateOnce_TwoNodesHandOver(t *testing.T) {
 			}
 		}
 		if rotated != 3*3 { // ES256, RS256 and the internal line
-			t.Errorf("%d rotations, want 9", rotated)
+			t.Errorf("got %d rotations, want 9", rotated)
 		}
 	})
 }
 
-// Of a revoked secret: what was under way begins again, codes and refresh tokens
-// fail, and who is signed in stays so.
+// TestRevokedSecret_SessionsGoOn revokes the internal secret. Sign-ins in progress have to
+// start again, and codes and refresh tokens fail. Users stay signed in.
 func TestRevokedSecret_SessionsGoOn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.WithApp(t)
@@ -119,10 +120,12 @@ func TestRevokedSecret_SessionsGoOn(t *testing.T) {
 			t.Error("the session ended")
 		}
 		b.Redeem(t, v.Again(t))
-		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK) // its own key is not revoked
+		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK) // signed with a key that is not revoked
 	})
 }
 
+// TestRevokedSecret_FirstPartyUsersGoOnByTheirSession: the first-party app gets a new refresh
+// token for the session, although the old one fails.
 func TestRevokedSecret_FirstPartyUsersGoOnByTheirSession(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -130,14 +133,14 @@ func TestRevokedSecret_FirstPartyUsersGoOnByTheirSession(t *testing.T) {
 		b.RevokeKey(t, storage.InternalLine)
 		b.Follow(t)
 		if after := v.RefreshApp(t); after.Refresh.Value == before.Refresh.Value {
-			t.Error("the refresh token is the one of the revoked secret")
+			t.Error("the refresh token is still the one of the revoked secret")
 		}
 		v.WantApp(t, true)
 	})
 }
 
-// An ID token of a gone key still signs out at once. One of a revoked key counts for
-// nothing: the person is asked.
+// TestKeys_HintOfAGoneKeyAndOfARevokedOne: an ID token of a gone key is still valid as a hint
+// at sign-out. A hint of a revoked key is ignored, and the user is asked.
 func TestKeys_HintOfAGoneKeyAndOfARevokedOne(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, later := b.Visitor(t), b.Visitor(t)
@@ -170,7 +173,8 @@ func TestKeys_HintOfAGoneKeyAndOfARevokedOne(t *testing.T) {
 	})
 }
 
-// RFC 9111: the JWKS says how long it may be kept, and its tag changes with it.
+// TestJWKS_MaxAgeAndETag: the JWKS has a lifetime for caches, and its ETag changes with the
+// keys (RFC 9111).
 func TestJWKS_MaxAgeAndETag(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		first := providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.Issuer+"/jwks"))

@@ -11,9 +11,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestMethods_WrongOneIsRefusedInTheWayOfThePath walks over every route by every method:
-// what a path does not serve is 405 with Allow, for people as a page, for programs as JSON.
-func TestMethods_WrongOneIsRefusedInTheWayOfThePath(t *testing.T) {
+// TestMethods_WrongMethodIsRefused calls every route with every method. A method that the
+// path does not serve gives 405 with Allow, as a page for people and as JSON for programs.
+func TestMethods_WrongMethodIsRefused(t *testing.T) {
 	for _, path := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
@@ -27,7 +27,7 @@ func TestMethods_WrongOneIsRefusedInTheWayOfThePath(t *testing.T) {
 					a := providertest.Do(t, v.Client, ask)
 					refused := a.StatusCode == http.StatusMethodNotAllowed
 					if r.Path == "/login/connector/callback" && method == http.MethodPost {
-						continue // by the connector: see TestAttempt_CallbackByPOST
+						continue // depends on the connector, see TestAttempt_CallbackByPOST
 					}
 					if refused == slices.Contains(r.Methods, method) {
 						t.Errorf("%s %s: got %d; the path serves %v", method, r.Path, a.StatusCode, r.Methods)
@@ -42,6 +42,7 @@ func TestMethods_WrongOneIsRefusedInTheWayOfThePath(t *testing.T) {
 	}
 }
 
+// wantWrongMethod checks a 405 answer.
 func wantWrongMethod(t *testing.T, a providertest.Answer, r providertest.Route) {
 	t.Helper()
 	allow := strings.Split(a.Header.Get("Allow"), ", ")
@@ -61,7 +62,8 @@ func wantWrongMethod(t *testing.T, a providertest.Answer, r providertest.Route) 
 	}
 }
 
-// TestHead_AnswersLikeGet: the same status and headers, without a body and cookies.
+// TestHead_AnswersLikeGet: HEAD gives the status and headers of GET, and neither a body nor
+// cookies.
 func TestHead_AnswersLikeGet(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -90,7 +92,7 @@ func TestHead_AnswersLikeGet(t *testing.T) {
 	})
 }
 
-// otherMethod sends every request by another method.
+// otherMethod sends every request with another method.
 type otherMethod struct{ method string }
 
 func (o otherMethod) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -99,15 +101,15 @@ func (o otherMethod) RoundTrip(r *http.Request) (*http.Response, error) {
 	return providertest.Proxy{}.RoundTrip(r)
 }
 
-// by sends an act of a person by another method than its own.
-func (s *scene) by(method string, send func() providertest.Answer) providertest.Answer {
+// withMethod sends an act with another method than its own.
+func (s *scene) withMethod(method string, send func() providertest.Answer) providertest.Answer {
 	defer func(before http.RoundTripper) { providertest.Direct.Transport = before }(providertest.Direct.Transport)
 	defer func(before http.RoundTripper) { s.browser.Client.Transport = before }(s.browser.Client.Transport)
 	providertest.Direct.Transport, s.browser.Client.Transport = otherMethod{method}, otherMethod{method}
 	return send()
 }
 
-// actsByGET are acts that only GET can do, beside allActs.
+// actsByGET are further acts, all with GET.
 var actsByGET = []act{
 	{name: "sign-out by a hint", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		hint := s.tokens(t)["id_token"].(string)
@@ -131,9 +133,8 @@ var actsByGET = []act{
 	{name: "keys", ready: func(t *testing.T, s *scene) func() providertest.Answer { return s.gets(t, "/jwks") }},
 }
 
-// TestHead_ChangesNothing sends each act as it is, but by HEAD, from a browser in which
-// everything is ready for it: no row changes, no cookie comes, and the act can still be
-// done.
+// TestHead_ChangesNothing sends each act with HEAD, from a browser in which everything is
+// ready for the act. No row changes, no cookie is set, and the act still works afterwards.
 func TestHead_ChangesNothing(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
 	for _, a := range append(allActs(t), actsByGET...) {
@@ -145,7 +146,7 @@ func TestHead_ChangesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			before, calls := s.Dump(t), len(s.upstream.Google.Requests())
-			got := s.by(http.MethodHead, send)
+			got := s.withMethod(http.MethodHead, send)
 			s.Drain()
 			if err := s.NoteReadersOnce(t.Context(), s.Now()); err != nil {
 				t.Fatal(err)
@@ -162,14 +163,14 @@ func TestHead_ChangesNothing(t *testing.T) {
 				}
 			}
 			if done := send(); done.StatusCode == http.StatusConflict || done.StatusCode >= 500 {
-				t.Errorf("after it the act is answered with %d", done.StatusCode)
+				t.Errorf("after HEAD, the act gives %d", done.StatusCode)
 			}
 		})
 	}
 }
 
-// TestMethods_OnlyGetAndPostChangeAnything walks over every route by all other methods, as
-// an administrator who is signed in and with everything a page could need in the query.
+// TestMethods_OnlyGetAndPostChangeAnything calls every route with all other methods, as a
+// signed-in administrator, with all parameters that a page could need in the query.
 func TestMethods_OnlyGetAndPostChangeAnything(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
 	admin, _ := s.Administrator(t, "/admin")

@@ -12,8 +12,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// CO-03: Same over two nodes and one PostgreSQL.
-// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+// TestNodes_RaceOfOneCodeOverTwoNodesHasOneWinner redeems one code at two nodes at once.
+//
+// CO-03 and MN-01: exactly one redemption succeeds.
 func TestNodes_RaceOfOneCodeOverTwoNodesHasOneWinner(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := b.Node(t)
@@ -21,7 +22,9 @@ func TestNodes_RaceOfOneCodeOverTwoNodesHasOneWinner(t *testing.T) {
 	})
 }
 
-// CO-03: Same over two nodes and one PostgreSQL.
+// TestNodes_ReplayAtAnotherNodeEndsTheGrant redeems a code at one node, then at the other.
+//
+// CO-03: a code works once over all nodes.
 func TestNodes_ReplayAtAnotherNodeEndsTheGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := b.Node(t)
@@ -34,8 +37,8 @@ func TestNodes_ReplayAtAnotherNodeEndsTheGrant(t *testing.T) {
 	})
 }
 
-// balanced puts a balancer in front of the testbed and a second node of it, which
-// sends each request to the other one of the two. It counts what each has got.
+// balanced puts a load balancer in front of two nodes, which alternates between them. It
+// returns the number of requests of each node.
 func balanced(t *testing.T, b *providertest.Testbed) *[2]atomic.Int64 {
 	t.Helper()
 	nodes := [2]http.Handler{b.Handler(), b.Node(t).Handler()}
@@ -51,13 +54,15 @@ func balanced(t *testing.T, b *providertest.Testbed) *[2]atomic.Int64 {
 	return &served
 }
 
-// Any node can take any step: nothing that a sign-in needs lies in memory.
-// SS-23: Node restart or other node.
+// TestNodes_EachRequestAtAnotherNode: every node can serve every step of a sign-in, because
+// no step needs the memory of a node.
+//
+// SS-23: sessions work on every node.
 func TestNodes_EachRequestAtAnotherNode(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := providertest.StartOn(t, backend, providertest.IssuedBy(providertest.Secure))
 		served := balanced(t, b)
-		// Each walk begins at the one node and at the other.
+		// Each walk runs twice, beginning at either node.
 		for range 2 {
 			v := b.Visitor(t)
 			page := v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "consent login")), providertest.Alice, providertest.Password)
@@ -66,11 +71,11 @@ func TestNodes_EachRequestAtAnotherNode(t *testing.T) {
 			tokens = b.Refreshed(t, tokens["refresh_token"])
 			b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
 			if !v.SignedIn(t) {
-				t.Fatal("the session is known to one node alone")
+				t.Fatal("only one node knows the session")
 			}
 			code := v.Again(t)
 			confirmation := v.Get(t, b.Leave()).Form(t)
-			v.Fetch(t, b.Issuer+"/") // one request more, so that the next begins elsewhere
+			v.Fetch(t, b.Issuer+"/") // one more request, so that the next walk begins at the other node
 			v.Submit(t, confirmation, "decision", "allow")
 			v.WantSignedOut(t)
 			b.RefuseCode(t, code, "invalid_grant")
@@ -82,15 +87,18 @@ func TestNodes_EachRequestAtAnotherNode(t *testing.T) {
 	})
 }
 
-// SS-23: Node restart or other node.
-func TestNodes_RestartKeepsSessionsAndWhatIsUnderWay(t *testing.T) {
+// TestNodes_RestartKeepsSessionsAndSignIns: sessions, and sign-ins in progress, survive a
+// restart.
+//
+// SS-23: sessions survive a restart.
+func TestNodes_RestartKeepsSessionsAndSignIns(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := providertest.StartOn(t, backend, providertest.IssuedBy(providertest.Secure))
 		v, w := b.Visitor(t), b.Visitor(t)
 		tokens := b.Redeem(t, v.Flow(t))
 		code, consent := v.Again(t), v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		page := w.Get(t, b.AuthorizeURL())
-		b.Node(t) // takes the issuer's name over
+		b.Node(t) // serves the issuer from now on
 		if !v.SignedIn(t) {
 			t.Error("the session is gone")
 		}
@@ -102,9 +110,11 @@ func TestNodes_RestartKeepsSessionsAndWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-// What is switched off at one node is off at the other: at once where a row is
-// asked, and with the next look at the change counter where a cache is.
-// MN-04: Disable client, user, provider on A; use on B.
+// TestNodes_SwitchedOffAtAnotherNode disables a client and a user at one node. The other node
+// refuses them: at once where it reads the row, and after the next reload where it has a
+// cache.
+//
+// MN-04: disabling takes effect on all nodes.
 func TestNodes_SwitchedOffAtAnotherNode(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := b.Node(t)
@@ -113,7 +123,7 @@ func TestNodes_SwitchedOffAtAnotherNode(t *testing.T) {
 		token := b.Redeem(t, v.Again(t))["access_token"].(string)
 		second.WantUserinfo(t, token, http.StatusOK)
 
-		b.DisableClient(t, true) // the first node knows, the second has not looked
+		b.DisableClient(t, true) // the first node knows it; the second has not reloaded yet
 		second.WantUserinfo(t, token, http.StatusUnauthorized)
 		second.RefuseCode(t, code, "invalid_grant")
 		second.Follow(t)
@@ -128,8 +138,10 @@ func TestNodes_SwitchedOffAtAnotherNode(t *testing.T) {
 	})
 }
 
-// A client that was made at one node can be used at another before that has looked.
-// MN-04: Disable client, user, provider on A; use on B.
+// TestNodes_NewClientIsKnownAtOnce creates a client at one node. The other node accepts it
+// before its next reload.
+//
+// MN-04: changes take effect on all nodes.
 func TestNodes_NewClientIsKnownAtOnce(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		second := b.Node(t)

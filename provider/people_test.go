@@ -9,8 +9,8 @@ import (
 	"signet/provider/providertest"
 )
 
-// The Accept headers of browsers when a person opens an address, and of programs: Java's library
-// names text/html although nobody reads it.
+// These are Accept headers of browsers that open an address, and of programs. Java's library
+// names text/html although no person reads the answer.
 var (
 	ofPeople = map[string]string{
 		"Chromium": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
@@ -25,8 +25,8 @@ var (
 	java = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 )
 
-// TestPeople_ReadPagesWhereProgramsReadJSON walks over every path, known, unknown and not
-// plain, as a person in a browser and as a program.
+// TestPeople_ReadPagesWhereProgramsReadJSON opens every path, known, unknown and odd, as a
+// person in a browser and as a program.
 func TestPeople_ReadPagesWhereProgramsReadJSON(t *testing.T) {
 	for _, at := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -49,7 +49,7 @@ func TestPeople_ReadPagesWhereProgramsReadJSON(t *testing.T) {
 						t.Errorf("GET %s of %s: got %d %v, want %d %v", path, who, got.StatusCode, got.Header, plain.StatusCode, plain.Header)
 					}
 					if got.StatusCode >= 400 && (got.Header.Get("Content-Type") != "text/html; charset=utf-8" || !r.Page && !strings.Contains(got.Body, `id="start"`)) {
-						t.Errorf("GET %s of %s: %d as %s without a way on:\n%s", path, who, got.StatusCode, got.Header.Get("Content-Type"), got.Body)
+						t.Errorf("GET %s of %s: %d as %s without a link to go on:\n%s", path, who, got.StatusCode, got.Header.Get("Content-Type"), got.Body)
 					}
 				}
 			}
@@ -57,13 +57,14 @@ func TestPeople_ReadPagesWhereProgramsReadJSON(t *testing.T) {
 	}
 }
 
-// comparable is the body, but for the reference that each page has of its own.
+// comparable returns the body without the reference of the request, which differs each time.
 func comparable(a providertest.Answer) []byte {
 	before, _, _ := strings.Cut(a.Body, "<dt>Reference")
 	return []byte(before)
 }
 
-// A program is known by what it sends, too: credentials, JSON, or a form for OAuth.
+// TestPeople_ProgramsThatAcceptHTMLGetJSON: credentials, JSON or an OAuth form also show that
+// the caller is a program.
 func TestPeople_ProgramsThatAcceptHTMLGetJSON(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range []string{"/token", "/revoke", "/introspect", "/userinfo"} {
@@ -84,7 +85,8 @@ func TestPeople_ProgramsThatAcceptHTMLGetJSON(t *testing.T) {
 	})
 }
 
-// A person who opens the path by which apps sign out finds the page that signs people out.
+// TestPeople_FindTheirPageForWhatAppsDo: a person that opens the path for sign-out by apps
+// gets a link to the page for sign-out.
 func TestPeople_FindTheirPageForWhatAppsDo(t *testing.T) {
 	for _, at := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -101,8 +103,9 @@ func TestPeople_FindTheirPageForWhatAppsDo(t *testing.T) {
 	}
 }
 
-// Browsers ask the root of the host, proxies pass on what lies below the issuer.
-func TestIcon_LiesBelowTheIssuerAndAtTheRootOfTheHost(t *testing.T) {
+// TestIcon_IsBelowTheIssuerAndAtTheRootOfTheHost: browsers request it at the root of the host;
+// some proxies forward only paths below the issuer.
+func TestIcon_IsBelowTheIssuerAndAtTheRootOfTheHost(t *testing.T) {
 	for _, at := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			for _, url := range []string{b.Issuer + "/favicon.ico", strings.TrimSuffix(b.Issuer, at) + "/favicon.ico"} {
@@ -116,14 +119,15 @@ func TestIcon_LiesBelowTheIssuerAndAtTheRootOfTheHost(t *testing.T) {
 				r, _ := http.NewRequest(http.MethodGet, url, nil)
 				r.Header.Set("If-None-Match", a.Header.Get("ETag"))
 				if again := providertest.Do(t, providertest.Direct, r); again.StatusCode != http.StatusNotModified {
-					t.Errorf("%s: asked again, got %d", url, again.StatusCode)
+					t.Errorf("%s with its ETag: got %d", url, again.StatusCode)
 				}
 			}
 		}, providertest.Under(at))
 	}
 }
 
-// A refused form shows the reference by which an operator finds its line of the log.
+// TestRefusedForms_ShowTheReferenceOfTheRequest: a refused form shows a reference, with which
+// the operator finds the line in the log.
 func TestRefusedForms_ShowTheReferenceOfTheRequest(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

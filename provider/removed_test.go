@@ -9,14 +9,14 @@ import (
 	"signet/provider/providertest"
 )
 
-// without is the connectors but for one.
+// without returns the list without one connector.
 func without(list []provider.Connector, id string) []provider.Connector {
 	return slices.DeleteFunc(slices.Clone(list), func(c provider.Connector) bool { return c.ID == id })
 }
 
-// come signs ada in through Google, octo through GitHub and alice with her password,
-// each with tokens.
-func come(t *testing.T, b *providertest.Testbed) (ada, octo, typed map[string]any) {
+// signInAll signs in ada through Google, octo through GitHub and alice with her password, and
+// returns the tokens of each.
+func signInAll(t *testing.T, b *providertest.Testbed) (ada, octo, typed map[string]any) {
 	t.Helper()
 	tokens := func(v *providertest.Visitor, page providertest.Stop) map[string]any {
 		return b.Redeem(t, v.Allow(t, page).Code(t))
@@ -25,12 +25,12 @@ func come(t *testing.T, b *providertest.Testbed) (ada, octo, typed map[string]an
 	return tokens(v, v.ComeBy(t, "google", "ada")), tokens(w, w.ComeBy(t, "github", "octo")), tokens(x, x.SignIn(t, x.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password))
 }
 
-// A connector that a reload takes out of the settings takes its sessions along, and
-// their tokens; nothing else ends.
+// TestRemovedConnector_ByReload removes a connector by a reload of the settings. Its sessions
+// and their tokens end, and no others.
 func TestRemovedConnector_ByReload(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		b.Follow(t)
-		ada, octo, typed := come(t, b)
+		ada, octo, typed := signInAll(t, b)
 		next, err := b.With(provider.Live{Connectors: without(up.Connectors, "google")})
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +48,7 @@ func TestRemovedConnector_ByReload(t *testing.T) {
 		}
 		b.WantEvent(t, "session.ended", providertest.ClaimsOf(t, ada["id_token"])["sid"])
 
-		// It comes back, and people with it.
+		// The connector returns, and users can sign in again.
 		back, err := next.With(provider.Live{Connectors: up.Connectors})
 		if err != nil {
 			t.Fatal(err)
@@ -63,23 +63,23 @@ func TestRemovedConnector_ByReload(t *testing.T) {
 	})
 }
 
-// A node that starts with an older file, or before the others have the newer one, ends
-// nothing while another node serves the connector. Once that has stopped, or has not
-// been heard of for two minutes, it was removed.
+// TestRemovedConnector_ByRestart starts a node with an older file. It ends no sessions while
+// another node serves the connector. The connector counts as removed when that node has
+// stopped, or has not reported for two minutes.
 func TestRemovedConnector_ByRestart(t *testing.T) {
 	for name, stop := range map[string]func(*testing.T, *providertest.Testbed){
 		"stopped": func(t *testing.T, b *providertest.Testbed) {
 			if err := b.ReleaseConnectors(t.Context(), b.Now()); err != nil {
 				t.Fatal(err)
 			}
-			b.Pass(31 * time.Second) // the next time that the other node asks
+			b.Pass(31 * time.Second) // the next report of the other node
 		},
 		"not heard of": func(_ *testing.T, b *providertest.Testbed) { b.Pass(2*time.Minute + time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 				b.Follow(t)
-				ada, octo, typed := come(t, b)
+				ada, octo, typed := signInAll(t, b)
 				later := b.Restarted(t, func(c *provider.Config) { c.Connectors = without(up.Connectors, "google") })
 				later.Follow(t)
 				b.WantUserinfo(t, ada["access_token"].(string), 200)
@@ -99,15 +99,15 @@ func TestRemovedConnector_ByRestart(t *testing.T) {
 	}
 }
 
-// A reload that is refused keeps what was served before.
-func TestRemovedConnector_NotByAReloadThatFails(t *testing.T) {
+// TestRemovedConnector_NotByAFailedReload: after a refused reload, the former connectors stay.
+func TestRemovedConnector_NotByAFailedReload(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		b.Follow(t)
-		ada, _, _ := come(t, b)
+		ada, _, _ := signInAll(t, b)
 		broken := without(up.Connectors, "google")
 		broken[0].ClientID = ""
 		if _, err := b.With(provider.Live{Connectors: broken}); err == nil {
-			t.Fatal("a connector without a client was taken")
+			t.Fatal("a connector without a client was accepted")
 		}
 		b.Pass(time.Minute)
 		b.Follow(t)

@@ -9,8 +9,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestRequestLog_OneLineForEachAct: who asked for what and how it went, and nothing of
-// a query.
+// TestRequestLog_OneLineForEachAct: each request has one line with the caller, the path and
+// the outcome, and without the query.
 func TestRequestLog_OneLineForEachAct(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
 	for _, a := range allActs(t) {
@@ -25,7 +25,7 @@ func TestRequestLog_OneLineForEachAct(t *testing.T) {
 			}
 			line := lines[0]
 			if line["method"] != got.Request.Method || line["path"] != got.Request.URL.Path || line["status"] != float64(got.StatusCode) {
-				t.Errorf("%v tells of another request than %s %s: %d", line, got.Request.Method, got.Request.URL, got.StatusCode)
+				t.Errorf("%v describes another request than %s %s: %d", line, got.Request.Method, got.Request.URL, got.StatusCode)
 			}
 			want := strings.NewReplacer("/login/google/", "/login/{connector}/").Replace(line["path"].(string) + "/")
 			if line["route"] != strings.TrimSuffix(strings.ReplaceAll(want, "/login/google/", "/login/{connector}/"), "/") {
@@ -37,7 +37,7 @@ func TestRequestLog_OneLineForEachAct(t *testing.T) {
 				}
 			}
 			if known := line["sub"] != nil || line["client_id"] != nil; !known {
-				t.Errorf("the line names neither user nor client: %v", line)
+				t.Errorf("the line has neither a user nor a client: %v", line)
 			}
 			for name, values := range got.Request.URL.Query() {
 				if len(values[0]) >= window && strings.Contains(s.Log.String()[since:], values[0]) && name != "client_id" {
@@ -48,9 +48,10 @@ func TestRequestLog_OneLineForEachAct(t *testing.T) {
 	}
 }
 
-// TestRequestLog_IsOneLineEach: whatever a stranger sends, it forges no line.
-// AD-21: Forge or break audit lines with CR LF or control characters; admin deletes own traces.
-func TestRequestLog_IsOneLineEach(t *testing.T) {
+// TestRequestLog_CannotBeForged sends line breaks and control characters.
+//
+// AD-21: audit lines cannot be forged.
+func TestRequestLog_CannotBeForged(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		page := v.Get(t, b.AuthorizeURL())
@@ -65,7 +66,7 @@ func TestRequestLog_IsOneLineEach(t *testing.T) {
 			t.Errorf("a client id with a line break: %d", a.StatusCode)
 		}
 		if lines := b.RequestLines(t, since); len(lines) != 4 {
-			t.Errorf("%d lines of four requests", len(lines))
+			t.Errorf("got %d lines, want one for each of four requests", len(lines))
 		}
 		for _, raw := range []string{"\x1b", "\u0085", "\u202e", "\r"} {
 			if strings.Contains(b.Log.String()[since:], raw) {

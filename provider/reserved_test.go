@@ -12,11 +12,12 @@ import (
 	"signet/provider/providertest"
 )
 
-// TestConnectorID_NoneHidesAnotherRoute: an id that a path of another route has where that
-// of a connector stands is refused, by the settings and by the library alike.
+// TestConnectorID_NoneHidesAnotherRoute: an id is refused if another route already has it as
+// the segment where routes of connectors have the id. The settings and the library both
+// refuse it.
 func TestConnectorID_NoneHidesAnotherRoute(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		before := map[string]bool{} // what stands before the id of a connector
+		before := map[string]bool{} // the part of a path before the id of a connector
 		for _, route := range b.Routes() {
 			if prefix, _, has := strings.Cut(route.Path, "{connector}"); has {
 				before[prefix] = true
@@ -38,11 +39,11 @@ func TestConnectorID_NoneHidesAnotherRoute(t *testing.T) {
 			}
 			c := provider.Connector{Config: federation.Config{ID: word, Kind: federation.GitHub, ClientID: "a", ClientSecret: federation.NewSecret("b")}}
 			if _, err := c.Build(http.DefaultClient, time.Now); !errors.Is(err, federation.ErrMisconfigured) {
-				t.Errorf("a connector %s is built: %v", word, err)
+				t.Errorf("connector %s: got %v, want it misconfigured", word, err)
 			}
 		}
 		if !found {
-			t.Error("no route stands beside those of connectors")
+			t.Error("no route shares its prefix with routes of connectors")
 		}
 	})
 	for _, id := range []string{"google", "account", "login", "links", "callback", "start"} {

@@ -12,7 +12,7 @@ func TestRoutes_AllAreServed(t *testing.T) {
 		for _, path := range providertest.Routes(t) {
 			get, post := b.Call(t, http.MethodGet, path, nil), b.Call(t, http.MethodPost, path, nil)
 			if get.StatusCode == http.StatusNotFound && post.StatusCode == http.StatusNotFound {
-				t.Errorf("there is nothing at %s", path)
+				t.Errorf("GET and POST %s: got 404", path)
 			}
 			for _, a := range []providertest.Answer{get, post} {
 				if a.StatusCode >= 500 {
@@ -23,8 +23,9 @@ func TestRoutes_AllAreServed(t *testing.T) {
 	})
 }
 
-// Who is nowhere finds the start page, and from there the way in.
-func TestRoutes_NowhereLeadsToTheStartPage(t *testing.T) {
+// TestRoutes_UnknownPathLeadsToTheStartPage: the page for an unknown path links to the start
+// page, and that page links to the account.
+func TestRoutes_UnknownPathLeadsToTheStartPage(t *testing.T) {
 	for _, path := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)

@@ -26,18 +26,17 @@ import (
 	"signet/storage/storagetest"
 )
 
-// tap notes every secret that passes between a browser or client and Signet.
+// tap records every secret that passes between a browser or client and Signet.
 type tap struct {
 	mu      sync.Mutex
-	secrets map[string]string // value → what it was last
-	kinds   map[string]bool   // what it was ever
+	secrets map[string]string // value → name under which it was last seen
+	kinds   map[string]bool   // names under which secrets were seen
 
-	mine    map[string]string // value → what, of those that no answer gives back but to the one cookie
-	answers strings.Builder   // their headers but Set-Cookie, and their bodies
+	mine    map[string]string // value → name, of secrets that no answer may contain except as the cookie itself
+	answers strings.Builder   // headers without Set-Cookie, and bodies
 }
 
-// secretNames are the parameters, fields and members whose values nobody else may
-// see, wherever they stand.
+// secretNames are the names of parameters, form fields and JSON members with secret values.
 var secretNames = []string{
 	"code", "request", "logout", "ticket", "state", "nonce", "password", "new", "current", "old", "code_verifier", "client_secret", "token",
 	"access_token", "refresh_token", "id_token", "id_token_hint",
@@ -51,7 +50,7 @@ func (p *tap) note(what, value string) {
 	}
 }
 
-// noteMine notes a secret that its owner alone may send.
+// noteMine records a secret that only its owner may send.
 func (p *tap) noteMine(what, value string) {
 	p.note(what, value)
 	p.mu.Lock()
@@ -61,7 +60,7 @@ func (p *tap) noteMine(what, value string) {
 	}
 }
 
-// noteCookie notes a cookie. The request that one carries stands in pages, too.
+// noteCookie records a cookie. The sealed request in a cookie is in pages too.
 func (p *tap) noteCookie(c *http.Cookie) {
 	if strings.Contains(c.Name, "_for_") {
 		p.note("cookie "+c.Name, c.Value)
@@ -73,7 +72,7 @@ func (p *tap) noteCookie(c *http.Cookie) {
 func (p *tap) noteAll(what string, values url.Values) {
 	for name, list := range values {
 		if slices.Contains(secretNames, name) || strings.Contains(name, "password") {
-			_, secret, found := strings.Cut(list[0], ".") // of an upstream sign-in's state the first part is its id
+			_, secret, found := strings.Cut(list[0], ".") // the first part of an upstream's state is the id of the attempt
 			if name != "state" || !found {
 				secret = list[0]
 			}
@@ -159,7 +158,7 @@ func (p *tap) keep(header http.Header, body []byte) {
 	p.answers.Write(body)
 }
 
-// tapped runs f with the tap in all lines.
+// tapped runs f with the tap in all connections.
 func tapped(f func()) *tap {
 	p := &tap{secrets: map[string]string{}, kinds: map[string]bool{}, mine: map[string]string{}}
 	providertest.Direct.Transport = p
@@ -168,8 +167,8 @@ func tapped(f func()) *tap {
 	return p
 }
 
-// everything goes through all that Signet can do, the right way and the wrong
-// ways. It gives more secrets, which no wire shows by their name.
+// everything uses all features of Signet, in right and wrong ways. It returns further secrets,
+// which the tap cannot recognize by their names.
 func everything(t *testing.T, b *providertest.Testbed) []string {
 	t.Helper()
 	const wrong, asName, inQuery = "canary-wrong-password-1", "canary-password-as-name-2", "canary-token-in-query-3"
@@ -222,13 +221,13 @@ func everything(t *testing.T, b *providertest.Testbed) []string {
 	}
 }
 
-// window is how much of a secret counts as the secret.
+// window is the number of bytes of a secret that count as a leak.
 const window = 12
 
-// leaks gives the secrets that are in text, whole or in part. In a database a long
-// value may lie on several pages.
+// leaks returns the secrets that are in the text, whole or in part. In a database file, a
+// long value may be on several pages.
 func leaks(text string, secrets map[string]string) []string {
-	parts := map[string]string{} // of window bytes → of what secret
+	parts := map[string]string{} // window bytes → name of the secret
 	for secret, what := range secrets {
 		for _, form := range []string{secret, hex.EncodeToString([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret))} {
 			for i := 0; i+window <= len(form); i += 4 * window {
@@ -245,9 +244,9 @@ func leaks(text string, secrets map[string]string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// elsewhere lets somebody come by an upstream whose token is kept, and gives the
-// secrets between the two.
-func (s *scene) elsewhere(t *testing.T) []string {
+// upstreamSecrets signs a user in through an upstream whose token is stored, and returns the
+// secrets between Signet and the upstream.
+func (s *scene) upstreamSecrets(t *testing.T) []string {
 	t.Helper()
 	const access, refresh = "canary-upstream-access-21", "canary-upstream-refresh-22"
 	s.upstream.Liar.SetFaults(federationtest.Faults{Token: map[string]any{"access_token": access, "refresh_token": refresh}})
@@ -259,16 +258,15 @@ func (s *scene) elsewhere(t *testing.T) []string {
 	}
 }
 
-// masterKey is how the beginning of the testbeds' key looks.
+// masterKey is the beginning of the master key of all testbeds.
 var masterKey = []string{string([]byte{1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0}), "010203000000", "AQIDAAAAAAAA"}
 
-// TestSecrets_NoSecretInDatabaseOrLog goes through everything, and all
-// acts besides, at debug level, and looks for each secret in the rows and the files of
-// the database, the events among them, in the log, and in answers to which it does not
-// belong.
-// ST-17: Dump the database and search for every secret issued in a test run.
-// CF-04: Run all flows at debug level with canary values.
-// CO-12: Code leaks by Referer, history, proxy log, access log.
+// TestSecrets_NoSecretInDatabaseOrLog uses all features and runs all acts at debug level. It
+// then searches for each secret in the rows and files of the database, in the log, and in
+// answers that must not contain it.
+//
+// ST-17: a dump of the database contains no usable secret. CF-04: no secret is in the log.
+// CO-12: no code is in the log.
 func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		s := newScene(t, backend, nil, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
@@ -276,7 +274,7 @@ func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 		var more []string
 		p := tapped(func() {
 			more = append(everything(t, b), providertest.NewPassword)
-			more = append(more, s.elsewhere(t)...)
+			more = append(more, s.upstreamSecrets(t)...)
 			for _, a := range allActs(t) {
 				s.newUser(t)
 				a.ready(t, s)()
@@ -285,7 +283,7 @@ func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 		})
 		for _, canary := range append(more, masterKey...) {
 			if len(canary) < window {
-				t.Errorf("%q is too short to be looked for", canary)
+				t.Errorf("%q is too short to search for", canary)
 			}
 			p.secrets[canary] = "canary"
 		}
@@ -293,20 +291,20 @@ func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 			p.mine[canary] = "canary"
 		}
 		answers := p.answers.String()
-		for secret, what := range p.mine { // as a whole: tokens of a kind begin alike
+		for secret, what := range p.mine { // whole values only: tokens of one kind begin alike
 			if strings.Contains(answers, secret) {
 				t.Errorf("in an answer: %s %s", what, secret)
 			}
 		}
 		if len(p.mine) < 100 || !strings.Contains(answers, "access_token") {
-			t.Errorf("%d secrets looked for in %d bytes of answers", len(p.mine), len(answers))
+			t.Errorf("searched for %d secrets in %d bytes of answers: too few", len(p.mine), len(answers))
 		}
 		for _, kind := range []string{
 			"cookie signet", "Location code", "Location request", "Location logout", "JSON access_token", "JSON refresh_token", "JSON id_token",
 			"cookie refresh_token", "cookie access_token", "client secret", "form new-password", "hidden ticket", "form password", "form code_verifier", "Authorization", "query state", "query nonce",
 		} {
 			if !p.kinds[kind] {
-				t.Errorf("no %s was seen: this run shows nothing about it", kind)
+				t.Errorf("no %s was seen, so this run proves nothing about it", kind)
 			}
 		}
 		dump, log := b.Dumped(t), b.Log.String()
@@ -315,9 +313,9 @@ func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 				t.Errorf("in the %s: %s", name, leak)
 			}
 		}
-		// Both are looked into: what must be there is there.
+		// Make sure that the search works: it finds values that must be there.
 		if leaks(dump, map[string]string{b.Client.Secrets[0].Hash: "hash"}) == nil || !strings.Contains(dump, providertest.Alice) {
-			t.Error("the dump lacks what is surely in the database")
+			t.Error("the dump lacks values that are in the database")
 		}
 		for _, line := range []string{`"client_id":"app"`, `"sub":"` + b.Alice.ID, `"path":"/authorize"`, `"path":"/token"`, `"path":"/end_session"`, `"status":401`} {
 			if !strings.Contains(log, line) {
@@ -330,9 +328,11 @@ func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 	})
 }
 
-// Whoever has read the database has nothing to present.
-// CO-06: Read the database, use what is there.
-func TestSecrets_WhatIsStoredOpensNothing(t *testing.T) {
+// TestSecrets_StoredValuesOpenNothing presents every value of the database at every endpoint
+// that accepts a secret.
+//
+// CO-06: a copy of the database contains no code that can be redeemed.
+func TestSecrets_StoredValuesOpenNothing(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		tokens := b.Redeem(t, v.Flow(t))
@@ -351,13 +351,13 @@ func TestSecrets_WhatIsStoredOpensNothing(t *testing.T) {
 			}
 		}
 		if len(stolen) < 20 {
-			t.Fatalf("only %d values were stolen", len(stolen))
+			t.Fatalf("found only %d values in the database", len(stolen))
 		}
 		s := &providertest.Bench{Bed: b, Visitor: v, Tokens: tokens}
 		for value := range stolen {
 			for _, consumer := range []string{"bearer", "introspect", "code", "refresh", "next", "cookie", "client secret", "logout"} {
 				if providertest.Consumers[consumer](t, s, value) {
-					t.Errorf("a stored value is good as %s: %s", consumer, value)
+					t.Errorf("a stored value is accepted as %s: %s", consumer, value)
 				}
 			}
 		}
@@ -365,10 +365,12 @@ func TestSecrets_WhatIsStoredOpensNothing(t *testing.T) {
 	})
 }
 
-// No token stands in a body, and none, nor a password, in the log or the database.
-// RT-19: Refresh token in URL, logs, error texts, browser-readable body.
-// SS-11: Tokens in the JSON body of /login or /refresh, readable by script.
-func TestFirstParty_Secrets(t *testing.T) {
+// TestFirstParty_NoSecretInBodyLogOrDatabase: no body contains a token, and neither the log
+// nor the database contains a token or a password.
+//
+// RT-19: a refresh token is never in a URL, a log or a body. SS-11: no body of a first-party
+// answer contains a token.
+func TestFirstParty_NoSecretInBodyLogOrDatabase(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		var bodies []string
 		p := tapped(func() {
@@ -396,7 +398,7 @@ func TestFirstParty_Secrets(t *testing.T) {
 		}
 		for _, kind := range []string{"cookie signet", "cookie access_token", "cookie refresh_token"} {
 			if !p.kinds[kind] {
-				t.Errorf("no %s was seen: this run shows nothing about it", kind)
+				t.Errorf("no %s was seen, so this run proves nothing about it", kind)
 			}
 		}
 		for name, text := range map[string]string{"database": b.Dumped(t), "log": b.Log.String(), "bodies": strings.Join(bodies, "\n")} {
@@ -405,7 +407,7 @@ func TestFirstParty_Secrets(t *testing.T) {
 			}
 		}
 		if !strings.Contains(fmt.Sprint(bodies), b.Alice.ID) || !strings.Contains(b.Log.String(), `"path":"/refresh"`) {
-			t.Error("bodies or log lack what is surely there")
+			t.Error("bodies or log lack values that must be there")
 		}
 	})
 }
