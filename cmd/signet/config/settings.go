@@ -43,7 +43,7 @@ var settings = []setting{
 	{
 		key: "master_key", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
 		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
-		about: "encrypts the stored private keys; if it is not set, Signet uses the file master.key in data_dir and makes it at the first start",
+		about: "encrypts the stored private keys; if it is not set, Signet uses the file master.key in data_dir and creates it at the first start",
 		set:   into(func(c *Config) *federation.Secret { return &c.Master.Key }, parseMasterKeySetting),
 	},
 	{

@@ -79,7 +79,7 @@ func later(a, b time.Time) time.Time {
 }
 
 func (p commands) tableOfKeys(list []describedKey) [][]string {
-	rows := [][]string{{"KID", "ALG", "STATE", "AGE", "SIGNS UNTIL", "IN JWKS UNTIL", "LAST SIGNED", "LAST TOKEN DIES"}}
+	rows := [][]string{{"KID", "ALG", "STATE", "AGE", "SIGNS UNTIL", "IN JWKS UNTIL", "LAST SIGNED", "LAST TOKEN EXPIRES"}}
 	for _, k := range list {
 		signed := p.formatRelative(k.LastSignedAt)
 		if k.State == string(storage.KeyActive) {

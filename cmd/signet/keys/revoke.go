@@ -121,7 +121,7 @@ func (p commands) showRevoked(d describedRevocation, asJSON bool) error {
 	return p.WriteTable(cli.DropEmptyRows([][]string{
 		{"revoked", d.KeyID},
 		{"alg", d.Alg},
-		{"was", d.State},
+		{"state before", d.State},
 		{"reason", d.Reason},
 		{"signs now", d.SignsNow},
 		{"published since", since},
