@@ -369,7 +369,7 @@ func TestProbe_WarnsOfFaultsThatStopFewSignIns(t *testing.T) {
 		"userinfo is gone":         {func(o *probeTrial) { o.answerStatus("/userinfo", 404) }, "read userinfo: status 404"},
 		"userinfo is down":         {func(o *probeTrial) { o.answerStatus("/userinfo", 503) }, "read userinfo: status 503"},
 		"a guard before the page":  {func(o *probeTrial) { o.answerStatus("/authorize", 403) }, "status 403"},
-		"a refusal without a code": {func(o *probeTrial) { o.answerStatus("/token", 400) }, "could not be tried"},
+		"a refusal without a code": {func(o *probeTrial) { o.answerStatus("/token", 400) }, "could not be checked"},
 		"no PKCE":                  {func(o *probeTrial) { o.advertise("code_challenge_methods_supported", []string{"plain"}) }, "PKCE"},
 		"another response type":    {func(o *probeTrial) { o.advertise("response_types_supported", []string{"id_token"}) }, "response type code"},
 		"another grant type":       {func(o *probeTrial) { o.advertise("grant_types_supported", []string{"implicit"}) }, "authorization_code"},

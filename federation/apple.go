@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// completeAppleSettings wants what Apple's client secret is made of.
+// completeAppleSettings checks the settings that Apple's client secret is made from.
 func completeAppleSettings(c *relyingParty) error {
 	switch {
 	case c.config.ClientKey.Reveal() == "":
-		return misconfigured(c.config, "client_key", "is missing: Apple's client secret is made of it")
+		return misconfigured(c.config, "client_key", "is missing: Apple's client secret is a token that this key signs")
 	case c.config.ClientKeyID == "" || c.config.TeamID == "":
 		return misconfigured(c.config, "client_key_id or team_id", "is missing")
 	}
@@ -18,16 +18,16 @@ func completeAppleSettings(c *relyingParty) error {
 		return misconfigured(c.config, "client_key", err.Error())
 	}
 	if alg, _ := algorithmOf(key); alg != "ES256" {
-		return misconfigured(c.config, "client_key", "is not a P-256 key")
+		return misconfigured(c.config, "client_key", "is not a P-256 key: use the key file (.p8) from Apple")
 	}
 	c.config.ClientAuth = secretPost
 	return nil
 }
 
-// completeAppleIdentity takes the name from the form that the browser brings the first time
-// (user, JSON). The browser's user could have written anything there: it is good
-// for a name, and the address in it is left alone. One that cannot be read costs the name
-// and not the sign-in, since Apple never sends it again.
+// completeAppleIdentity reads the name from the member user (JSON) of the callback's form,
+// which Apple sends only at the first sign-in. The user can change this form in the browser,
+// so only the name is taken from it, never the email address. If it cannot be read, the
+// sign-in goes on without a name, because Apple never sends it again.
 func completeAppleIdentity(_ *relyingParty, _ object, callback url.Values, i *Identity) error {
 	if callback.Get("user") == "" {
 		return nil

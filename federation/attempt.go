@@ -18,25 +18,24 @@ import (
 	"signet/federation/foreign"
 )
 
-// Options are what one attempt wants.
+// Options of one attempt.
 type Options struct {
-	// RedirectURI is where the upstream sends the browser back to, as registered
-	// there.
+	// RedirectURI is the callback as registered at the upstream.
 	RedirectURI string
-	// Fresh asks the upstream to let the user prove again who it is.
+	// Fresh requests that the upstream authenticates the user again.
 	Fresh bool
-	// MaxAge asks for a sign-in at the upstream that is no older, in seconds. Nil:
-	// any.
+	// MaxAge is the highest allowed age of the user's sign-in at the upstream, in
+	// seconds. Nil: no limit.
 	MaxAge *int64
-	// AuthTime asks the upstream to say when the user last proved who it is.
+	// AuthTime requests that the upstream reports when it last authenticated the user.
 	AuthTime bool
-	// LoginHint is passed on as it is; "" for none. It must not be what a client
-	// sent unless the operator wants clients to steer.
+	// LoginHint is sent unchanged; "" for none. Do not pass on a client's hint unless the
+	// operator lets clients choose the account.
 	LoginHint string
 }
 
-// checkRedirectURI keeps a mistake of the caller from becoming a mystery at the
-// upstream.
+// checkRedirectURI finds a caller's mistake here, where the error can name it; the upstream
+// would show an unclear page. ErrMisconfigured.
 func checkRedirectURI(uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || u.Host == "" || u.Fragment != "" {
@@ -45,13 +44,12 @@ func checkRedirectURI(uri string) error {
 	return nil
 }
 
-// Attempt is one sign-in on its way. The caller seals its JSON into a cookie of the
-// browser that started it, and spends ID when it is used. It does not print itself.
+// Attempt is one sign-in that has started. The caller seals its JSON into a cookie of the
+// browser, and marks ID as used in the end. An Attempt does not print its secrets.
 //
-// ID, State, Nonce and Verifier are derived from one seed, which alone stands in the JSON:
-// a browser sends its cookies with each request. For the same reason the issuer stands
-// there as a hash: an issuer may be as long as its operator likes. RedirectURI does not
-// stand there either; the caller sets it again, to that of Options.
+// The JSON is short because browsers send cookies with each request. It contains one seed,
+// from which ID, State, Nonce and Verifier are derived, and a hash of the issuer, which may
+// be long. It does not contain RedirectURI: the caller sets it again, to that of Options.
 type Attempt struct {
 	ID          string
 	Connector   string
@@ -67,7 +65,7 @@ type Attempt struct {
 	seed []byte
 }
 
-// attemptJSON is what is kept of an Attempt.
+// attemptJSON is the stored form of an Attempt.
 type attemptJSON struct {
 	Seed      []byte `json:"k"`
 	Connector string `json:"c"`
@@ -77,34 +75,34 @@ type attemptJSON struct {
 	MaxAge    *int64 `json:"m,omitempty"`
 }
 
-// MarshalJSON writes the seed, and what the attempt was started with.
+// MarshalJSON writes the seed and the values that cannot be derived from it.
 func (a Attempt) MarshalJSON() ([]byte, error) {
 	return json.Marshal(attemptJSON{a.seed, a.Connector, a.IssuerHash, a.Started, a.Fresh, a.MaxAge})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote, and derives the rest.
+// UnmarshalJSON reads the output of MarshalJSON and derives the other values.
 func (a *Attempt) UnmarshalJSON(text []byte) error {
-	var kept attemptJSON
-	if err := json.Unmarshal(text, &kept); err != nil {
+	var stored attemptJSON
+	if err := json.Unmarshal(text, &stored); err != nil {
 		return err
 	}
-	if len(kept.Seed) != seedSize {
+	if len(stored.Seed) != seedSize {
 		return errSeed
 	}
-	*a = deriveAttempt(kept.Seed)
-	a.Connector, a.IssuerHash, a.Started, a.Fresh, a.MaxAge = kept.Connector, kept.Issuer, kept.Started, kept.Fresh, kept.MaxAge
+	*a = deriveAttempt(stored.Seed)
+	a.Connector, a.IssuerHash, a.Started, a.Fresh, a.MaxAge = stored.Connector, stored.Issuer, stored.Started, stored.Fresh, stored.MaxAge
 	return nil
 }
 
-// issuerHash stands for an issuer in an attempt: 16 characters, whatever its length.
+// issuerHash returns 16 characters that identify an issuer in an attempt.
 func issuerHash(issuer string) string {
 	sum := sha256.Sum256([]byte(issuer))
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-var errSeed = errors.New("the attempt has no seed")
+var errSeed = errors.New("the attempt has no seed of 16 bytes")
 
-// seedSize is 128 bits: more than an attempt of ten minutes needs.
+// seedSize is in bytes: 128 bits are more than an attempt of ten minutes needs.
 const seedSize = 16
 
 // deriveAttempt derives the values of an attempt from its seed.
@@ -119,15 +117,15 @@ func deriveAttempt(seed []byte) Attempt {
 	return a
 }
 
-// String names the attempt without its secrets.
+// String returns the id and the connector of the attempt, and no secrets.
 func (a Attempt) String() string { return "attempt " + a.ID + " at " + a.Connector }
 
 // GoString keeps %#v from showing state, nonce and verifier.
 func (a Attempt) GoString() string { return a.String() }
 
-// AttemptID gives the id of the attempt that a callback's state claims to belong
-// to, so that its cookie can be found; "" if it is none of ours. It proves
-// nothing: Finish compares the whole state.
+// AttemptID returns the id of the attempt in a callback's state, by which the caller finds
+// the cookie; "" if state does not have our form. It does not check the state: Finish
+// compares the whole value.
 func AttemptID(state string) string {
 	id, rest, found := strings.Cut(state, ".")
 	if !found || len(id) != idLength || rest == "" || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
@@ -138,39 +136,40 @@ func AttemptID(state string) string {
 
 const (
 	idLength = 26 // characters of base32: 130 bits
-	// skew is how far the clocks of an upstream and of ours may differ.
+	// skew is the allowed difference between the upstream's clock and ours.
 	skew = 60 * time.Second
-	// attemptLife ends an attempt whose user went for a walk.
+	// attemptLife is the time from Start to Finish; after it the attempt has expired.
 	attemptLife = 10 * time.Minute
 )
 
 func newAttempt(connector, issuer string, o Options, at time.Time) Attempt {
 	seed := make([]byte, seedSize)
-	_, _ = rand.Read(seed) // never fails: the program stops instead
+	_, _ = rand.Read(seed) // never returns an error: the program ends instead
 	a := deriveAttempt(seed)
 	a.Connector, a.IssuerHash, a.RedirectURI = connector, issuerHash(issuer), o.RedirectURI
 	a.Started, a.Fresh, a.MaxAge = at.UnixMilli(), o.Fresh, o.MaxAge
 	return a
 }
 
-// wantsFresh reports whether the attempt asked for a new proof of who the user is.
+// wantsFresh reports whether the attempt requested a new authentication of the user.
 func (a Attempt) wantsFresh() bool { return a.Fresh || a.MaxAge != nil && *a.MaxAge == 0 }
 
-// isFreshAt reports whether a sign-in at that time (Unix milliseconds, 0: unknown)
-// answers the attempt's wish for one.
+// isFreshAt reports whether the attempt requested a new authentication, and authTime (Unix
+// milliseconds, 0: unknown) is late enough to be that authentication.
 func (a Attempt) isFreshAt(authTime int64) bool {
 	return a.wantsFresh() && authTime != 0 && authTime >= a.Started-skew.Milliseconds()
 }
 
-// callbackParameters are those of a callback that a sign-in goes by; user is Apple's.
-// Others may be repeated or malformed.
+// callbackParameters lists the parameters of a callback that a sign-in reads; only Apple
+// sends user. Other parameters may be repeated or malformed.
 var callbackParameters = []string{"state", "code", "iss", "error", "user"}
 
-// CallbackValues reads the query or the form of a callback, and of it only the parameters
-// that a sign-in goes by. Other parameters of an upstream may be malformed (RFC 6749,
-// section 4.1.2: a client ignores response parameters that it does not know). Empty values
-// count as absent (section 3.1). It is an error if a parameter of ours cannot be decoded, is
-// not UTF-8 without NUL, or comes twice. It compares none of them: Finish does.
+// CallbackValues reads the query or the form of a callback. It returns only the parameters
+// that a sign-in reads. Other parameters may be malformed (RFC 6749, section 4.1.2: a client
+// ignores unknown response parameters). Empty values count as absent (section 3.1).
+//
+// ErrUntrusted: a parameter that a sign-in reads cannot be decoded, is not UTF-8 without
+// NUL, or is repeated. CallbackValues does not check the values: Finish does.
 func CallbackValues(encoded string) (url.Values, error) {
 	values := url.Values{}
 	for pair := range strings.SplitSeq(encoded, "&") {
@@ -184,7 +183,7 @@ func CallbackValues(encoded string) (url.Values, error) {
 		case err != nil || !foreign.IsStorable(value):
 			return nil, untrusted("read callback: %q is not UTF-8 in percent-encoding", name)
 		case values.Has(name):
-			return nil, untrusted("read callback: %q comes more than once", name)
+			return nil, untrusted("read callback: %q is repeated", name)
 		case value != "":
 			values.Set(name, value)
 		}
@@ -192,37 +191,35 @@ func CallbackValues(encoded string) (url.Values, error) {
 	return values, nil
 }
 
-// codeFromCallback takes the authorization code from the callback, if this is the callback of
-// the attempt: of this connector and upstream, with its state, in time. Nothing
-// else of the callback is looked at before that. issuerOK judges the iss
-// parameter, "" if there was none.
+// codeFromCallback returns the authorization code if the callback belongs to the attempt:
+// same connector, same upstream, same state, and in time. It reads no other parameter
+// before these checks. issuerOK checks the parameter iss, "" if it is absent.
 func (a Attempt) codeFromCallback(connector, issuer string, callback url.Values, issuerOK func(string) bool, at time.Time) (string, error) {
 	if a.Connector != connector || a.IssuerHash != issuerHash(issuer) {
 		return "", untrusted("read callback: the attempt was started with another upstream")
 	}
 	for _, name := range callbackParameters {
 		if len(callback[name]) > 1 {
-			return "", untrusted("read callback: %q comes more than once", name)
+			return "", untrusted("read callback: %q is repeated", name)
 		}
 	}
 	if a.State == "" || subtle.ConstantTimeCompare([]byte(a.State), []byte(callback.Get("state"))) != 1 {
-		return "", untrusted("read callback: state is not the attempt's")
+		return "", untrusted("read callback: state does not match the attempt")
 	}
 	started := time.UnixMilli(a.Started)
 	if at.Sub(started) > attemptLife || started.Sub(at) > skew {
-		return "", untrusted("read callback: the attempt is over")
+		return "", untrusted("read callback: the attempt is older than %s, or started in the future", attemptLife)
 	}
-	// RFC 9207, section 2.4: before anything else is done with the answer, errors
-	// included.
+	// RFC 9207, section 2.4: iss is checked before all other members, also before error.
 	if !issuerOK(callback.Get("iss")) {
-		return "", untrusted("read callback: iss is missing or another upstream's")
+		return "", untrusted("read callback: iss %q is not the upstream's (RFC 9207)", foreign.ForError(callback.Get("iss")))
 	}
-	if callback.Get("error") != "" { // beside a code, too; an empty one counts as none (RFC 6749, section 3.1)
+	if callback.Get("error") != "" { // wins over a code; an empty error counts as absent (RFC 6749, section 3.1)
 		return "", upstreamError("read callback", callback.Get("error"))
 	}
 	code := callback.Get("code")
 	if code == "" || len(code) > 4096 {
-		return "", untrusted("read callback: no code")
+		return "", untrusted("read callback: code is missing or longer than 4096 bytes")
 	}
 	return code, nil
 }

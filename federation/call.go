@@ -17,14 +17,14 @@ import (
 	"signet/federation/foreign"
 )
 
-// caller makes the calls to one upstream.
+// caller makes the HTTP calls to one upstream.
 type caller struct {
 	client  *http.Client
 	timeout time.Duration
 }
 
-// maxAnswer is what an upstream may say in one answer, in bytes: the largest key
-// sets have a tenth of it.
+// maxAnswer is the largest accepted answer in bytes. The largest key sets have a tenth of
+// it.
 const maxAnswer = 512 << 10
 
 func newCaller(client *http.Client, timeout time.Duration) caller {
@@ -37,14 +37,14 @@ func newCaller(client *http.Client, timeout time.Duration) caller {
 	return caller{&own, timeout}
 }
 
-// withDeadline bounds a whole Start or Finish.
+// withDeadline limits the time of a whole Start or Finish to that of two calls.
 func (c caller) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, 2*c.timeout)
 }
 
-// followSameServer follows a document that moved within its server. Every other redirect
-// is left as the answer, and refused as one: codes, secrets and tokens go where
-// the settings say, and nowhere else.
+// followSameServer follows redirects of a document within the same server. It returns every
+// other redirect as the answer, which do refuses: codes, secrets and tokens are sent only
+// to the configured addresses.
 func followSameServer(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	if first.Method != http.MethodGet || len(via) > 3 || first.Header.Get("Authorization") != "" ||
@@ -57,7 +57,7 @@ func followSameServer(next *http.Request, via []*http.Request) error {
 func (c caller) get(ctx context.Context, step, address string, header http.Header) (response, error) {
 	r, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
-		return response{}, untrusted("%s: not a URL", step)
+		return response{}, untrusted("%s: the address is not a URL", step)
 	}
 	for name, values := range header {
 		r.Header[name] = values
@@ -68,7 +68,7 @@ func (c caller) get(ctx context.Context, step, address string, header http.Heade
 func (c caller) post(ctx context.Context, step, address string, form url.Values, header http.Header) (response, error) {
 	r, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return response{}, untrusted("%s: not a URL", step)
+		return response{}, untrusted("%s: the address is not a URL", step)
 	}
 	for name, values := range header {
 		r.Header[name] = values
@@ -77,10 +77,10 @@ func (c caller) post(ctx context.Context, step, address string, form url.Values,
 	return c.do(ctx, step, r)
 }
 
-// do makes one call and reads the answer whole. ErrUnreachable: the network or the
-// upstream failed, or it asks to come back later. ErrUntrusted: it redirected
-// elsewhere, had no valid certificate, or said too much. What the answer says, and
-// any other status, is up to the caller.
+// do makes one call and reads the whole answer. ErrUnreachable: the network or the upstream
+// failed, or its status asks for a later retry. ErrUntrusted: the upstream redirected to
+// another server, has no valid certificate, or its answer is too large. do does not check
+// other statuses and the content of the answer.
 func (c caller) do(ctx context.Context, step string, r *http.Request) (response, error) {
 	if r.Header.Get("Accept") == "" {
 		r.Header.Set("Accept", "application/json")
@@ -97,19 +97,19 @@ func (c caller) do(ctx context.Context, step string, r *http.Request) (response,
 	a := response{res.StatusCode, res.Header, body}
 	switch {
 	case len(body) > maxAnswer:
-		return a, untrusted("%s: answer is too large", step)
+		return a, untrusted("%s: the answer is larger than %d bytes", step, maxAnswer)
 	case a.status >= 300 && a.status < 400:
-		return a, untrusted("%s: answer is a redirect to elsewhere", step)
+		return a, untrusted("%s: status %d: redirects to other servers are not followed", step, a.status)
 	}
 	return a, retryableError(step, a)
 }
 
-// getPage asks for a page as a browser without cookies would, and follows no redirect. Of the
-// answer it takes status and header: a page may be of any size. Errors are those of do.
+// getPage requests a page as a browser without cookies would, and follows no redirect. It
+// reads only status and header, because a page may have any size. Errors are those of do.
 func (c caller) getPage(ctx context.Context, step, address string) (response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return response{}, untrusted("%s: not a URL", step)
+		return response{}, untrusted("%s: the address is not a URL", step)
 	}
 	r.Header.Set("Accept", "text/html,*/*;q=0.8")
 	own := *c.client
@@ -123,7 +123,8 @@ func (c caller) getPage(ctx context.Context, step, address string) (response, er
 	return a, retryableError(step, a)
 }
 
-// retryableError is the error of a status that asks to come back later; else nil.
+// retryableError returns ErrUnreachable for a status that asks for a later retry; nil for
+// all others.
 func retryableError(step string, a response) error {
 	if a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout {
 		return fmt.Errorf("%s: status %d: %w", step, a.status, ErrUnreachable)
@@ -131,9 +132,8 @@ func retryableError(step string, a response) error {
 	return nil
 }
 
-// readWhole reads an answer up to one byte over the limit. Nobody asked for gzip; but a
-// server may choose it where the request names no coding (RFC 9110, section 12.5.3), and
-// some do.
+// readWhole reads an answer up to one byte over the limit. It decodes gzip: requests do not
+// name a coding, so that a server may choose one (RFC 9110, section 12.5.3), and some do.
 func readWhole(res *http.Response) ([]byte, error) {
 	var body io.Reader = res.Body
 	if coding := strings.ToLower(strings.TrimSpace(res.Header.Get("Content-Encoding"))); coding == "gzip" || coding == "x-gzip" {
@@ -146,14 +146,14 @@ func readWhole(res *http.Response) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(body, maxAnswer+1))
 }
 
-// response is one answer of an upstream, read whole.
+// response is one whole answer of an upstream.
 type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// object reads the answer as a JSON object, whatever its content type says.
+// object reads the answer as a JSON object. It ignores the content type.
 func (a response) object(step string) (object, error) {
 	members, err := foreign.ReadMembers(a.body)
 	if err != nil {
@@ -164,16 +164,17 @@ func (a response) object(step string) (object, error) {
 
 func (a response) contentType() string { return a.header.Get("Content-Type") }
 
-// mediaType is the content type without parameters, which may be malformed.
+// mediaType returns the content type in lower case without its parameters, which may be
+// malformed.
 func (a response) mediaType() string {
 	t, _, _ := strings.Cut(a.contentType(), ";")
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// classifyCallError classifies a call without an answer. Only its kind goes into the text:
-// errors of the transport quote what the other side sent.
+// classifyCallError returns the error for a call without an answer. Its text names only the
+// kind of failure, because errors of the transport quote the data of the other side.
 func classifyCallError(step string, err error) error {
-	var wrapped *url.Error // says timeout for whatever is inside
+	var wrapped *url.Error // its Timeout method would hide the cause
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
@@ -186,9 +187,9 @@ func classifyCallError(step string, err error) error {
 	)
 	switch {
 	case errors.As(err, &certificate), errors.As(err, &handshake), errors.As(err, &alert):
-		return untrusted("%s: TLS: no valid certificate or no TLS at all", step)
+		return untrusted("%s: TLS failed: the server has no valid certificate, or does not speak TLS", step)
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: given up by the caller: %w", step, ErrUnreachable)
+		return fmt.Errorf("%s: the request was cancelled: %w", step, ErrUnreachable)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return fmt.Errorf("%s: no answer in time: %w", step, ErrUnreachable)
 	case errors.As(err, &errno):
@@ -196,10 +197,10 @@ func classifyCallError(step string, err error) error {
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: connection failed: %w", step, ErrUnreachable)
 	}
-	return untrusted("%s: answer is not HTTP, too large or refused", step)
+	return untrusted("%s: the answer is not valid HTTP or too large, or this address is not allowed", step)
 }
 
-// checkBase says why no upstream can be at a URL of the settings.
+// checkBase returns an error if a URL of the settings cannot be the address of an upstream.
 func checkBase(text string) error {
 	const want = "must be an https URL without query (http for loopback hosts)"
 	u, err := upstreamURL(text)
@@ -212,15 +213,15 @@ func checkBase(text string) error {
 	return nil
 }
 
-// upstreamURL checks a URL that the settings or a discovery document give: https,
-// or http to a loopback host; no name, password or fragment in it.
+// upstreamURL parses a URL from the settings or a discovery document. It must be https, or
+// http to a loopback host, and have no user, password or fragment.
 func upstreamURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return nil, fmt.Errorf("%q is not an absolute URL", foreign.ForError(text))
 	case u.User != nil || u.Fragment != "":
-		return nil, fmt.Errorf("the URL at %s holds a password or a fragment", u.Host)
+		return nil, fmt.Errorf("the URL at %s has a user, a password or a fragment: remove it", u.Host)
 	case u.Scheme != "https" && !(u.Scheme == "http" && foreign.IsLoopback(u.Hostname())):
 		return nil, fmt.Errorf("%q is not https", foreign.ForError(text))
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// identify makes the identity of the ID token's claims and what userinfo adds.
+// identify makes the identity from the claims of the ID token and of userinfo (more).
 func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error) {
 	subject, err := token.subject()
 	if err != nil {
@@ -18,7 +18,8 @@ func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error)
 	}
 	i.Fresh = a.isFreshAt(i.AuthTime)
 	i.ACR, i.AMR = token.optionalText("acr"), token.optionalList("amr")
-	// Address and word on it from one document: the signed one, if it has any.
+	// Address and email_verified come from one document: from the ID token if it has an
+	// address.
 	document, other := token, more
 	if token.isEmpty(c.config.claim("email")) && !more.isEmpty(c.config.claim("email")) {
 		document, other = more, token
@@ -35,30 +36,30 @@ func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error)
 
 func (c *relyingParty) readAddress(document, other object, i *Identity) error {
 	text, err := document.text(c.config.claim("email"))
-	if err != nil || text == "" { // then there is nothing that a word on it could be about
+	if err != nil || text == "" { // email_verified means nothing without an address
 		return err
 	}
 	name := c.config.claim("email_verified")
-	said, err := document.assertion(name)
+	verified, err := document.assertion(name)
 	if err != nil {
 		return err
 	}
-	if said == assertedTrue && !c.isAboutAddress(document, other, text) {
-		said = notAsserted
+	if verified == assertedTrue && !c.isAboutAddress(document, other, text) {
+		verified = notAsserted
 	}
-	// A "yes" of the other document is about another address, perhaps. A "no", or what
-	// cannot be read, is one all the same.
-	if elsewhere, err := other.assertion(name); said == notAsserted && (err != nil || elsewhere == assertedFalse) {
-		said = assertedFalse
+	// true in the other document may be about another address, so it is ignored there. false
+	// or an unreadable value counts as false.
+	if inOther, err := other.assertion(name); verified == notAsserted && (err != nil || inOther == assertedFalse) {
+		verified = assertedFalse
 	}
-	c.setAddress(i, text, said)
+	c.setAddress(i, text, verified)
 	return nil
 }
 
 // isAboutAddress reports whether email_verified of the document is about this address. The
-// standard claim is about the claim email (OpenID Connect Core, section 5.1), which may
-// stand in the other document: an address that the settings take from another claim is
-// another one if the two differ.
+// standard claim is about the claim email (OpenID Connect Core, section 5.1), which may be in
+// the other document. If the settings map email to another claim, the two addresses can
+// differ; then email_verified is not about this address.
 func (c *base) isAboutAddress(document, other object, text string) bool {
 	if c.config.claim("email_verified") != "email_verified" {
 		return true
@@ -70,8 +71,8 @@ func (c *base) isAboutAddress(document, other object, text string) bool {
 	return err == nil && standard == "" || strings.EqualFold(standard, text)
 }
 
-// readProfile takes each claim from the signed document, and from the other one where the
-// first has none that can be read.
+// readProfile reads each claim from the ID token. If the ID token has no readable value, it
+// reads the claim from userinfo (more).
 func (c *base) readProfile(token, more object, i *Identity) {
 	for name, into := range i.textClaims() {
 		claim := c.config.claim(name)

@@ -10,71 +10,73 @@ import (
 	"signet/federation/foreign"
 )
 
-// Config is one connector of the settings.
+// Config holds the settings of one connector.
 type Config struct {
 	ID   string // see CheckID
 	Kind Kind
-	Name string // "": the upstream's
+	Name string // "": the name of the kind
 
 	ClientID     string
 	ClientSecret Secret
 	// ClientAuth is client_secret_basic, client_secret_post, private_key_jwt or none.
-	// "": by what is configured and what the upstream advertises.
+	// "": chosen by the configured credentials and the methods that the upstream
+	// advertises.
 	ClientAuth string
 	// ClientKey is a PEM private key (PKCS #8, PKCS #1 or SEC 1), for private_key_jwt
-	// and for Apple's client secret, ClientKeyID its name at the upstream.
+	// and for Apple's client secret. ClientKeyID is its id at the upstream.
 	ClientKey   Secret
 	ClientKeyID string
-	TeamID      string // Apple's
+	TeamID      string // of the developer account at Apple
 
-	// Issuer of the upstream, exactly as in its discovery document. "": the kind's.
+	// Issuer of the upstream, exactly as in its discovery document. "": the issuer of the
+	// kind.
 	Issuer string
 	// BaseURL of GitHub Enterprise. "": https://github.com.
 	BaseURL string
-	// Tenants of Microsoft that may sign in, by their ids (GUIDs).
+	// Tenants lists the ids (GUIDs) of the Microsoft tenants that may sign in.
 	Tenants []string
 
-	// Scopes beyond those the kind asks for.
+	// Scopes are requested in addition to those of the kind.
 	Scopes []string
-	// AllowedDomains limits who may sign in: by Google's hd claim, by the domain of
-	// the verified address elsewhere. Empty: anybody.
+	// AllowedDomains limits the people who may sign in: for Google by the hd claim, for all
+	// others by the domain of the verified address. Empty: everybody.
 	AllowedDomains []string
 	// RequireEmail refuses people without a verified address.
 	RequireEmail bool
-	// Claims names the upstream's claim for email, email_verified, address, groups and the
-	// claims of one text about a person (OIDC Core, section 5.1) where it is not the
-	// standard one. Groups and preferred_username count only if named here.
+	// Claims maps a standard claim to the upstream's claim, if they differ: email,
+	// email_verified, address, groups, and the claims about a person that are one text
+	// (OIDC Core, section 5.1). Groups and preferred_username are used only if mapped here.
 	Claims map[string]string
-	// Algorithms that may sign ID tokens. Empty: the asymmetric ones. HS256, HS384
-	// and HS512, by the client secret, only if named; none never.
+	// Algorithms that may sign ID tokens. Empty: all asymmetric ones. HS256, HS384 and
+	// HS512, which use the client secret, count only if listed; none never counts.
 	Algorithms []string
-	// Hosts that the upstream's endpoints may lie on beside its own domain.
+	// Hosts that endpoints of the upstream may be on, in addition to its own domain.
 	Hosts []string
-	// Trust in its addresses. Zero: the kind's; Distrust is unknown whatever the kind.
-	// Authoritative needs Domains.
+	// Trust in the upstream's addresses. Zero: the trust of the kind. Distrust: unknown,
+	// whatever the kind. Authoritative needs Domains.
 	Trust Trust
-	// Reauthenticates says whether the upstream lets the user prove again who it is when
-	// it is asked to. Nil: the kind's.
+	// Reauthenticates says whether the upstream authenticates the user again on request.
+	// Nil: the value of the kind.
 	Reauthenticates *bool
-	// Domains whose mailboxes the upstream runs: its word on an address counts as
-	// authoritative there and nowhere else. One "*" alone means every domain. Google
-	// knows its own domains; there the list narrows them.
+	// Domains whose mailboxes the upstream runs. The upstream is authoritative only for
+	// addresses of these domains. A single "*" means every domain. Google reports its own
+	// domains; for Google the list narrows them.
 	Domains []string
 	// KeepToken puts the upstream's tokens into the identity.
 	KeepToken bool
 
 	// Timeout ends one call to the upstream; 0: 5 s. Start and Finish end after twice
-	// that.
+	// this time.
 	Timeout time.Duration
 }
 
-// IDPattern is the regular expression of the ids that a connector may have: they are part
-// of a path, of a cookie's name and of an HTML id.
+// IDPattern is the regular expression for connector ids: they are part of a path, of a
+// cookie's name and of an HTML id.
 const IDPattern = `^[a-z0-9][a-z0-9-]{0,31}$`
 
 var idPattern = regexp.MustCompile(IDPattern)
 
-// CheckID says why a connector cannot have that id.
+// CheckID returns an error if a connector cannot have that id.
 func CheckID(id string) error {
 	if !idPattern.MatchString(id) {
 		return errors.New("must be 1 to 32 lower-case letters, digits and -, and begin with a letter or digit")
@@ -82,7 +84,7 @@ func CheckID(id string) error {
 	return nil
 }
 
-// claim is the upstream's name for a claim.
+// claim returns the upstream's name for a standard claim.
 func (c Config) claim(name string) string {
 	if mapped := c.Claims[name]; mapped != "" {
 		return mapped
@@ -90,7 +92,7 @@ func (c Config) claim(name string) string {
 	return name
 }
 
-// trustFor is the most that the upstream's word on an address of this domain is worth.
+// trustFor returns the highest trust in an address of this domain.
 func (c Config) trustFor(domain string) Trust {
 	if c.Trust < Authoritative || len(c.Domains) == 0 || isEveryDomain(c.Domains) || slices.Contains(c.Domains, domain) {
 		return c.Trust
@@ -98,20 +100,20 @@ func (c Config) trustFor(domain string) Trust {
 	return Unknown
 }
 
-// isEveryDomain reports whether the list is the "*" that has to be written to trust an
-// upstream with the addresses of every domain.
+// isEveryDomain reports whether the list is the single "*", which trusts an upstream with
+// the addresses of every domain.
 func isEveryDomain(domains []string) bool { return len(domains) == 1 && domains[0] == "*" }
 
-// Warnings says which settings work and are dangerous all the same.
+// Warnings lists the settings that work but are dangerous or useless.
 func (c Config) Warnings() []string {
 	var list []string
 	if c.Trust == Authoritative && isEveryDomain(c.Domains) {
-		list = append(list, fmt.Sprintf("connector %s: domains is *, so its upstream can take over the account of every address; "+
-			"name the domains whose mailboxes it runs (example: domains: [example.com])", c.ID))
+		list = append(list, fmt.Sprintf("connector %s: domains is *, so the upstream can take over every account; "+
+			"list the domains whose mailboxes it runs (example: domains: [example.com])", c.ID))
 	}
 	if c.Trust <= Unknown && presets[c.Kind].trust == Unknown && len(c.AllowedDomains) > 0 {
-		list = append(list, fmt.Sprintf("connector %s: allowed_domains goes by the address, and trust is unknown, so anybody may have typed it; "+
-			"if email_verified of this upstream is to be believed, set trust: verifies", c.ID))
+		list = append(list, fmt.Sprintf("connector %s: allowed_domains checks the domain of the email address, but trust is unknown, so people may have entered any address; "+
+			"if this upstream verifies addresses before it sends email_verified, set trust: verifies", c.ID))
 	}
 	return list
 }

@@ -8,7 +8,8 @@ import (
 	"signet/federation/foreign"
 )
 
-// checkConfig refuses what no kind can work with, and puts domains into one form.
+// checkConfig refuses settings that are invalid for every kind, and returns the settings
+// with canonical domains. ErrMisconfigured.
 func checkConfig(c Config) (Config, error) {
 	if err := CheckID(c.ID); err != nil {
 		return c, misconfigured(c, "id", err.Error())
@@ -17,7 +18,7 @@ func checkConfig(c Config) (Config, error) {
 	case c.ClientID == "":
 		return c, misconfigured(c, "client_id", "is missing")
 	case c.Reauthenticates != nil && *c.Reauthenticates && !presets[c.Kind].supportsPromptLogin():
-		return c, misconfigured(c, "reauthenticates", "cannot be true: this type of upstream does not know prompt=login")
+		return c, misconfigured(c, "reauthenticates", "cannot be true: this type of upstream does not support prompt=login")
 	case c.Trust < Distrust || c.Trust > Authoritative:
 		return c, misconfigured(c, "trust", "must be unknown, verifies or authoritative")
 	}
@@ -25,7 +26,7 @@ func checkConfig(c Config) (Config, error) {
 	if c.AllowedDomains, err = canonicalDomains(c, "allowed_domains", c.AllowedDomains); err != nil {
 		return c, err
 	}
-	if !slices.Contains(c.Domains, "*") { // judged by trusting
+	if !slices.Contains(c.Domains, "*") { // resolveTrust checks it
 		if c.Domains, err = canonicalDomains(c, "domains", c.Domains); err != nil {
 			return c, err
 		}
@@ -41,58 +42,58 @@ func checkConfig(c Config) (Config, error) {
 	return c, checkMapping(c)
 }
 
-// canonicalDomains puts a setting's domains into one form.
+// canonicalDomains returns the domains of a setting in canonical form. ErrMisconfigured.
 func canonicalDomains(c Config, key string, list []string) ([]string, error) {
 	domains := make([]string, len(list))
 	for i, d := range list {
 		if domains[i] = canonicalDomain(d); domains[i] == "" {
-			return nil, misconfigured(c, key, fmt.Sprintf("holds %q, which is no domain (example: %s: [example.com])", foreign.ForError(d), key))
+			return nil, misconfigured(c, key, fmt.Sprintf("holds %q, which is not a domain (example: %s: [example.com])", foreign.ForError(d), key))
 		}
 	}
 	return domains, nil
 }
 
-// resolveTrust settles the trust of a connector, the kind's where the settings name none,
-// and refuses settings that contradict it.
+// resolveTrust sets the trust of a connector, by default that of the kind, and refuses
+// settings that contradict it. ErrMisconfigured.
 func resolveTrust(c Config, preset Trust) (Config, error) {
-	said := c.Trust
-	if said == Unknown {
+	configured := c.Trust
+	if configured == Unknown {
 		c.Trust = preset
 	}
 	c.Trust = max(c.Trust, Unknown)
-	if err := checkTrustedDomains(c, said, preset); err != nil {
+	if err := checkTrustedDomains(c, configured, preset); err != nil {
 		return c, err
 	}
 	switch {
 	case c.Trust == Unknown && c.Kind == Microsoft && len(c.AllowedDomains) > 0:
-		return c, misconfigured(c, "allowed_domains", "would refuse everybody: trust is unknown, and no address of this type then counts as verified "+trustExample+"; tenants limit who may sign in")
+		return c, misconfigured(c, "allowed_domains", "would refuse everybody: with trust unknown, no address of this type counts as verified; set trust and domains "+trustExample+", or limit sign-ins by tenants")
 	case c.Trust == Unknown && c.RequireEmail:
-		return c, misconfigured(c, "require_email", "would refuse everybody: trust is unknown, so no address of this upstream counts as verified (example: trust: verifies)")
+		return c, misconfigured(c, "require_email", "would refuse everybody: with trust unknown, no address of this upstream counts as verified; set trust (example: trust: verifies)")
 	}
 	return c, nil
 }
 
 const trustExample = "(example: trust: authoritative, domains: [example.com])"
 
-// checkTrustedDomains judges the setting domains of a connector whose trust is settled.
-// said is the trust that the settings name, Unknown for none.
-func checkTrustedDomains(c Config, said, preset Trust) error {
+// checkTrustedDomains checks the setting domains after c.Trust is resolved. configured is
+// the trust in the settings, Unknown if it is not set.
+func checkTrustedDomains(c Config, configured, preset Trust) error {
 	switch {
-	case said != Unknown && c.Trust == Authoritative && len(c.Domains) == 0 && preset == Authoritative:
-		return misconfigured(c, "domains", "is missing: trust: authoritative counts only for the domains that it names "+trustExample+
-			"; without trust and domains the connector is authoritative for gmail.com and for its Workspace domains")
+	case configured != Unknown && c.Trust == Authoritative && len(c.Domains) == 0 && preset == Authoritative:
+		return misconfigured(c, "domains", "is missing: trust: authoritative applies only to the listed domains "+trustExample+
+			"; leave out trust and domains to trust it for gmail.com and its Workspace domains")
 	case c.Trust == Authoritative && len(c.Domains) == 0 && preset != Authoritative:
-		return misconfigured(c, "domains", "is missing: trust: authoritative counts only for the domains whose mailboxes the upstream runs "+trustExample)
+		return misconfigured(c, "domains", "is missing: list the domains whose mailboxes the upstream runs "+trustExample)
 	case c.Trust != Authoritative && len(c.Domains) > 0:
-		return misconfigured(c, "domains", "is set, and only trust: authoritative has domains: set both or neither "+trustExample)
+		return misconfigured(c, "domains", "is set, but only trust: authoritative uses domains: set both or neither "+trustExample)
 	case slices.Contains(c.Domains, "*") && !isEveryDomain(c.Domains):
-		return misconfigured(c, "domains", `has "*" beside other domains: "*" alone means every domain`)
+		return misconfigured(c, "domains", `has "*" and other domains: use "*" alone for every domain`)
 	}
 	return nil
 }
 
-// limitedSettings says of each setting that not every type of upstream uses which ones do. Such a
-// setting is refused elsewhere: it would be read and do nothing.
+// limitedSettings lists the settings that only some kinds of upstream use. Other kinds
+// refuse such a setting, because it would do nothing.
 var limitedSettings = []struct {
 	key   string
 	set   func(Config) bool
@@ -106,17 +107,17 @@ var limitedSettings = []struct {
 	{"algorithms", func(c Config) bool { return len(c.Algorithms) > 0 }, openIDKinds},
 	{"client_key", func(c Config) bool { return c.ClientKey.Reveal() != "" }, clientKeyKinds},
 	{"client_key_id", func(c Config) bool { return c.ClientKeyID != "" }, clientKeyKinds},
-	{"client_auth", func(c Config) bool { return c.ClientAuth != "" }, []Kind{Google, OIDC, Microsoft, GitLab}}, // the others know one way
+	{"client_auth", func(c Config) bool { return c.ClientAuth != "" }, []Kind{Google, OIDC, Microsoft, GitLab}}, // the others support one method only
 }
 
-// openIDKinds are the types whose upstreams speak OpenID Connect. GitHub's speak OAuth.
+// openIDKinds lists the kinds that speak OpenID Connect. GitHub speaks only OAuth.
 var openIDKinds = []Kind{Google, OIDC, Microsoft, Apple, GitLab}
 
-// clientKeyKinds are the types whose upstreams take a proof by our key, or, as Apple, a secret
-// that is made of it.
+// clientKeyKinds lists the kinds that accept a client assertion signed by our key, or, for
+// Apple, a client secret that our key signs.
 var clientKeyKinds = []Kind{OIDC, Microsoft, Apple, GitLab}
 
-// checkNoUnusedSettings refuses settings that the connector would not use.
+// checkNoUnusedSettings refuses settings that the connector would not use. ErrMisconfigured.
 func checkNoUnusedSettings(c Config) error {
 	for _, option := range limitedSettings {
 		if option.set(c) && !slices.Contains(option.kinds, c.Kind) {
@@ -125,9 +126,9 @@ func checkNoUnusedSettings(c Config) error {
 	}
 	switch {
 	case c.ClientKeyID != "" && c.ClientKey.Reveal() == "":
-		return misconfigured(c, "client_key_id", "names a key, and there is no client_key")
+		return misconfigured(c, "client_key_id", "names a key, but client_key is missing: set both or neither")
 	case c.Kind != Apple && c.ClientKey.Reveal() != "" && c.ClientAuth != "" && c.ClientAuth != privateKeyJWT:
-		return misconfigured(c, "client_key", "is set, and client_auth "+c.ClientAuth+" does not use it: remove one of them")
+		return misconfigured(c, "client_key", "is set, but client_auth "+c.ClientAuth+" does not use it: remove one of them")
 	}
 	return nil
 }

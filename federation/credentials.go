@@ -22,22 +22,22 @@ import (
 	"signet/federation/foreign"
 )
 
-// credentials prove to an upstream who we are.
+// credentials authenticate us as a client of the upstream.
 type credentials struct {
 	clientID string
 	secret   Secret
-	method   string // a token_endpoint_auth_method
+	method   string // a token_endpoint_auth_method; "": see withMethod
 	key      crypto.Signer
 	keyID    string
-	teamID   string // Apple's; then the secret is made of the key
+	teamID   string // only for Apple, where the key signs the client secret
 }
 
-// assertionLife is how long a signed proof is good: as long as the call takes and
-// clocks may differ.
+// assertionLife is how long a client assertion is valid. It covers the duration of one
+// call and the difference of the clocks.
 const assertionLife = 5 * time.Minute
 
-// newCredentials reads the settings. The method stays "" where the upstream's
-// metadata decide.
+// newCredentials reads the settings. method stays "" if it depends on the upstream's
+// metadata. ErrMisconfigured.
 func newCredentials(c Config) (credentials, error) {
 	as := credentials{clientID: c.ClientID, secret: c.ClientSecret, method: c.ClientAuth, keyID: c.ClientKeyID, teamID: c.TeamID}
 	if !slices.Contains([]string{"", secretBasic, secretPost, privateKeyJWT, noSecret}, as.method) {
@@ -56,7 +56,7 @@ func newCredentials(c Config) (credentials, error) {
 	if err := checkMethod(c, as.method); err != nil {
 		return as, err
 	}
-	secretMissing := as.secret.Reveal() == "" && c.Kind != Apple // whose secret is made of the key
+	secretMissing := as.secret.Reveal() == "" && c.Kind != Apple // Apple's secret is a token that the key signs
 	switch {
 	case as.method == privateKeyJWT && as.key == nil:
 		return as, misconfigured(c, "client_key", "is missing")
@@ -66,8 +66,9 @@ func newCredentials(c Config) (credentials, error) {
 	return as, checkSecretUsed(c, as.method)
 }
 
-// checkSecretUsed refuses a client secret that neither authenticates nor verifies anything.
-// method is "" where the upstream's metadata decide between the two ways to send a secret.
+// checkSecretUsed refuses a client secret that neither authenticates the client nor
+// verifies tokens. method is "" if the upstream's metadata decide between the two ways to
+// send a secret. ErrMisconfigured.
 func checkSecretUsed(c Config, method string) error {
 	verifies := slices.ContainsFunc(c.Algorithms, func(a string) bool { return slices.Contains(symmetric, a) })
 	if c.ClientSecret.Reveal() == "" || verifies {
@@ -76,34 +77,34 @@ func checkSecretUsed(c Config, method string) error {
 	const remove = ": remove one of them (only algorithms with HS256, HS384 or HS512 use both)"
 	switch {
 	case c.Kind == Apple:
-		return misconfigured(c, "client_secret", "is set, and type apple does not use it, because its secret is made of client_key: remove client_secret")
+		return misconfigured(c, "client_secret", "is set, but type apple makes its secret from client_key: remove client_secret")
 	case c.ClientAuth == "" && method == privateKeyJWT:
-		return misconfigured(c, "client_secret", "is set, and client_key proves the client without it"+remove)
+		return misconfigured(c, "client_secret", "is set, but client_key authenticates the client without it"+remove)
 	case method == privateKeyJWT || method == noSecret:
-		return misconfigured(c, "client_secret", "is set, and client_auth "+method+" does not use it"+remove)
+		return misconfigured(c, "client_secret", "is set, but client_auth "+method+" does not use it"+remove)
 	}
 	return nil
 }
 
-// checkMethod refuses a method that this kind of upstream does not know: nobody could sign
-// in. method is "" where the upstream's metadata decide.
+// checkMethod refuses a method that this kind of upstream does not support: every sign-in
+// would fail. method is "" if it depends on the upstream's metadata. ErrMisconfigured.
 func checkMethod(c Config, method string) error {
 	preset := presets[c.Kind]
 	if method == "" || preset.clientAuth == nil || slices.Contains(preset.clientAuth, method) {
 		return nil
 	}
-	id, known := foreign.ForError(c.ID), strings.Join(preset.clientAuth, ", ")
+	id, supported := foreign.ForError(c.ID), strings.Join(preset.clientAuth, ", ")
 	switch {
 	case c.ClientAuth != "":
-		return misconfigured(c, "client_auth", fmt.Sprintf("is %s, and %s knows only %s", method, preset.name, known))
+		return misconfigured(c, "client_auth", fmt.Sprintf("is %s, but %s supports only %s", method, preset.name, supported))
 	case method == noSecret:
 		return misconfigured(c, "client_secret", fmt.Sprintf("is missing: without it nobody can sign in through %s (example: client_secret_file: /run/secrets/%s)", preset.name, id))
 	}
-	return misconfigured(c, "client_key", fmt.Sprintf("is set, and %s knows only %s: set client_secret instead", preset.name, known))
+	return misconfigured(c, "client_key", fmt.Sprintf("is set, but %s supports only %s: set client_secret instead", preset.name, supported))
 }
 
-// impliedMethod is the method that follows from what is configured; "" if the upstream's
-// metadata decide.
+// impliedMethod returns the method that follows from the configured credentials; "" if it
+// depends on the upstream's metadata.
 func (as credentials) impliedMethod(kind Kind) string {
 	switch {
 	case as.key != nil && kind != Apple:
@@ -131,7 +132,7 @@ func readKey(text Secret) (crypto.Signer, error) {
 	}
 	signer, ok := key.(crypto.Signer)
 	if err != nil || !ok {
-		return nil, errors.New("is not a private key")
+		return nil, errors.New("is not a private key in PKCS #8, PKCS #1 or SEC 1 form")
 	}
 	if _, err := algorithmOf(signer); err != nil {
 		return nil, err
@@ -155,11 +156,12 @@ func algorithmOf(key crypto.Signer) (jose.SignatureAlgorithm, error) {
 			return jose.ES512, nil
 		}
 	}
-	return "", errors.New("is of a type that signs no tokens")
+	return "", errors.New("has an unsupported type: use RSA, P-256, P-384, P-521 or Ed25519")
 }
 
-// withMethod is the method where the settings leave it open: basic, which every
-// upstream must know (RFC 6749, section 2.3.1), unless it says otherwise.
+// withMethod returns the credentials with a method. If the settings do not decide, it is
+// client_secret_basic, which every upstream must support (RFC 6749, section 2.3.1), or
+// client_secret_post if the upstream advertises only that.
 func (as credentials) withMethod(advertised []string) credentials {
 	if as.method == "" {
 		as.method = secretBasic
@@ -170,11 +172,11 @@ func (as credentials) withMethod(advertised []string) credentials {
 	return as
 }
 
-// apply adds to a token request what proves the client.
+// apply adds the client authentication to a token request.
 func (as credentials) apply(endpoint string, form url.Values, header http.Header, at time.Time) error {
 	secret := as.secret
 	if as.teamID != "" {
-		// Apple's client secret is a token of its developer's key.
+		// Apple's client secret is a token that the developer's key signs.
 		made, err := as.assertion(as.teamID, "https://appleid.apple.com", at)
 		if err != nil {
 			return err
@@ -183,7 +185,7 @@ func (as credentials) apply(endpoint string, form url.Values, header http.Header
 	}
 	switch as.method {
 	case secretBasic:
-		// RFC 6749, section 2.3.1: form-encoded before they are joined.
+		// RFC 6749, section 2.3.1: id and secret are form-encoded before they are joined.
 		r := http.Request{Header: header}
 		r.SetBasicAuth(url.QueryEscape(as.clientID), url.QueryEscape(secret.Reveal()))
 	case privateKeyJWT:
@@ -203,7 +205,7 @@ func (as credentials) apply(endpoint string, form url.Values, header http.Header
 	return nil
 }
 
-// assertion signs who we are, for one request (RFC 7523, section 3).
+// assertion signs a client assertion for one request (RFC 7523, section 3).
 func (as credentials) assertion(issuer, audience string, at time.Time) (string, error) {
 	algorithm, err := algorithmOf(as.key)
 	if err != nil {

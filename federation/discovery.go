@@ -17,44 +17,43 @@ import (
 )
 
 const (
-	// metadataLife is how long a discovery document and the keys are used before
-	// they are fetched again: a key that the upstream withdrew is not believed
-	// longer.
+	// metadataLife is how long a discovery document and its keys are used before they are
+	// fetched again. A key that the upstream withdraws is trusted no longer than this.
 	metadataLife = time.Hour
-	// staleLife is how long they serve while the upstream cannot be reached.
+	// staleLife is how long they are used while the upstream cannot be reached.
 	staleLife = 24 * time.Hour
 )
 
-// metadata is what an upstream says about itself (OIDC Discovery, section 3).
+// metadata holds the members of a discovery document (OIDC Discovery, section 3).
 type metadata struct {
 	issuer                               string
 	authorization, token, userinfo, jwks string
-	// Nil: it does not say.
+	// Nil: not advertised.
 	algorithms, clientAuth, claims []string
 	issuerInCallback               bool
-	keys                           *keySet // nil: ID tokens need none
+	keys                           *keySet // nil: ID tokens are verified without keys
 
-	document object // the document, for what only some sign-ins or a report go by
+	document object // the whole document, for members that only some sign-ins or Probe read
 }
 
-// metadataNeeds says which optional parts of the document the sign-ins of a connector go by. The
-// others may be missing or malformed.
+// metadataNeeds says which optional members of the document the sign-ins of a connector
+// read. The other members may be missing or malformed.
 type metadataNeeds struct {
 	userinfo   bool
-	clientAuth bool // the settings leave the method open
-	// algorithms are those of ID tokens that we accept of the advertised ones.
+	clientAuth bool // the settings do not decide the method
+	// algorithms returns the advertised algorithms of ID tokens that we accept.
 	algorithms func(advertised []string) []string
 }
 
-// discovery fetches the metadata of one upstream when it is first needed, once for all
-// callers that wait, and again each hour.
+// discovery fetches the metadata of one upstream when it is first needed, and again after
+// an hour. Callers that wait at the same time share one fetch.
 type discovery struct {
 	caller  caller
 	now     func() time.Time
 	timeout time.Duration // of a fetch
-	baseURL string        // the issuer that the document's address is made of
-	issuer  string        // the issuer that the document must name
-	hosts   []string      // of endpoints outside the issuer's domain
+	baseURL string        // the document is fetched from below this URL
+	issuer  string        // the issuer that the document must contain
+	hosts   []string      // allowed hosts of endpoints outside the issuer's domain
 	needs   metadataNeeds
 
 	mu        sync.Mutex
@@ -62,10 +61,10 @@ type discovery struct {
 	fetchedAt time.Time
 	failure   error
 	failedAt  time.Time
-	flight    chan struct{} // closed when the fetch under way has ended
+	flight    chan struct{} // closed when the current fetch ends; nil: no fetch is running
 }
 
-// get gives the metadata. A caller who gives up leaves the fetch to the others.
+// get returns the metadata. If ctx ends, the fetch goes on for other callers.
 func (d *discovery) get(ctx context.Context) (*metadata, error) {
 	d.mu.Lock()
 	known, err, decided := d.fromMemory()
@@ -92,8 +91,9 @@ func (d *discovery) get(ctx context.Context) (*metadata, error) {
 	return nil, d.failure
 }
 
-// fromMemory answers from memory, if memory suffices.
-func (d *discovery) fromMemory() (*metadata, error, bool) {
+// fromMemory returns the cached metadata or the remembered failure. decided is false if a
+// new fetch is needed. The caller holds the lock.
+func (d *discovery) fromMemory() (m *metadata, err error, decided bool) {
 	at := d.now()
 	if d.cached != nil && within(d.fetchedAt, at, metadataLife) {
 		return d.cached, nil, true
@@ -101,7 +101,7 @@ func (d *discovery) fromMemory() (*metadata, error, bool) {
 	if d.failure == nil || !within(d.failedAt, at, retryAfter) {
 		return nil, nil, false
 	}
-	// What it says now cannot be trusted: then neither can what it said before.
+	// If the new document cannot be trusted, the old one is not used either.
 	if d.cached != nil && within(d.fetchedAt, at, staleLife) && errors.Is(d.failure, ErrUnreachable) {
 		return d.cached, nil, true
 	}
@@ -123,8 +123,9 @@ func (d *discovery) refresh(ctx context.Context, flight chan struct{}) {
 	close(flight)
 }
 
-// fetch reads the discovery document, whatever is remembered. Its issuer member must be
-// the issuer, byte for byte, or what the kind of upstream writes instead.
+// fetch fetches the discovery document and does not use the cache. The document's issuer
+// must equal d.issuer byte for byte. Errors are those of do and read; ErrMisconfigured for
+// any status but 200.
 func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	step := "discover"
 	from := strings.TrimSuffix(d.baseURL, "/") + "/.well-known/openid-configuration"
@@ -133,7 +134,7 @@ func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 		return nil, err
 	}
 	if a.status != 200 {
-		return nil, fmt.Errorf("%s: status %d at %s: %w", step, a.status, foreign.ForError(from), ErrMisconfigured)
+		return nil, fmt.Errorf("%s: status %d at %s, want 200: check issuer: %w", step, a.status, foreign.ForError(from), ErrMisconfigured)
 	}
 	o, err := a.object(step)
 	if err != nil {
@@ -149,8 +150,8 @@ func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	return m, nil
 }
 
-// read takes from the document what a sign-in goes by. ErrUntrusted; ErrMisconfigured if
-// the settings allow no algorithm that the upstream signs by.
+// read reads the members that sign-ins need. ErrUntrusted; ErrMisconfigured if the settings
+// allow none of the advertised algorithms.
 func (d *discovery) read(o object) (*metadata, error) {
 	m := &metadata{document: o}
 	var err error
@@ -158,7 +159,7 @@ func (d *discovery) read(o object) (*metadata, error) {
 		return nil, err
 	}
 	if m.issuer != d.issuer {
-		return nil, untrusted("the document's issuer is %q, the settings say %q", foreign.ForError(m.issuer), d.issuer)
+		return nil, untrusted("issuer in the document is %q, but the settings need exactly %q", foreign.ForError(m.issuer), d.issuer)
 	}
 	if m.algorithms, err = o.capabilities("id_token_signing_alg_values_supported"); err != nil {
 		return nil, err
@@ -172,14 +173,15 @@ func (d *discovery) read(o object) (*metadata, error) {
 		}
 	}
 	m.claims = o.optionalList("claims_supported")
-	ours := d.needs.algorithms(m.algorithms)
-	if len(ours) == 0 {
-		return nil, fmt.Errorf("id_token_signing_alg_values_supported names none of the algorithms that the settings allow: %w", ErrMisconfigured)
+	allowed := d.needs.algorithms(m.algorithms)
+	if len(allowed) == 0 {
+		return nil, fmt.Errorf("id_token_signing_alg_values_supported lists %s, none of which the settings allow: check algorithms: %w",
+			foreign.ForError(strings.Join(m.algorithms, ", ")), ErrMisconfigured)
 	}
-	return m, d.readEndpoints(o, m, needsKeys(ours))
+	return m, d.readEndpoints(o, m, needsKeys(allowed))
 }
 
-// readEndpoints reads the addresses that a sign-in calls or sends the browser to.
+// readEndpoints reads the URLs that a sign-in calls or sends the browser to. ErrUntrusted.
 func (d *discovery) readEndpoints(o object, m *metadata, keys bool) error {
 	endpoints := []struct {
 		name           string
@@ -212,9 +214,9 @@ func (d *discovery) readEndpoints(o object, m *metadata, keys bool) error {
 	return nil
 }
 
-// checkEndpointHost keeps a discovery document from sending codes, secrets and browsers
-// to somebody else: an endpoint lies on the issuer's host or in its registered
-// domain, or on a host that the kind or the settings name.
+// checkEndpointHost returns an error unless the endpoint is on the issuer's host, in the
+// issuer's registered domain, or on a host that the kind or the settings list. Otherwise a
+// discovery document could send codes, secrets and browsers to another party.
 func (d *discovery) checkEndpointHost(endpoint string) error {
 	u, err := upstreamURL(endpoint)
 	if err != nil {
@@ -232,13 +234,13 @@ func (d *discovery) checkEndpointHost(endpoint string) error {
 	}
 	ours, theirs := registeredDomain(issuer.Hostname()), registeredDomain(u.Hostname())
 	if ours == "" || ours != theirs || u.Scheme != "https" {
-		return fmt.Errorf("host %s is not in the issuer's domain", foreign.ForError(u.Host))
+		return fmt.Errorf("host %s is not in the issuer's domain: if it belongs to the upstream, add it to hosts", foreign.ForError(u.Host))
 	}
 	return nil
 }
 
-// registeredDomain is the part of a host name that somebody owns; "" for
-// addresses and names without one.
+// registeredDomain returns the part of a host name that can be registered, such as
+// example.co.uk; "" for IP addresses and for names without one.
 func registeredDomain(host string) string {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return ""

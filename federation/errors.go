@@ -8,23 +8,23 @@ import (
 )
 
 var (
-	// ErrDenied: the person, or the upstream on its own, said no.
+	// ErrDenied: the person or the upstream refused the sign-in.
 	ErrDenied = errors.New("the upstream did not grant the sign-in")
-	// ErrUnreachable: the upstream is down, slow or asks to come back later.
+	// ErrUnreachable: the upstream is down, slow, or asks for a later retry.
 	ErrUnreachable = errors.New("the upstream cannot be reached")
-	// ErrUntrusted: what came back is not an answer to this attempt, or not one
-	// that can be believed.
+	// ErrUntrusted: the answer does not belong to this attempt, or it is not valid.
 	ErrUntrusted = errors.New("the upstream's answer cannot be trusted")
-	// ErrNoEmail: the settings want a verified address, and there is none.
-	ErrNoEmail = errors.New("the upstream gives no verified e-mail address")
-	// ErrNotAllowed: the upstream knows the person, the settings do not want it.
-	ErrNotAllowed = errors.New("the account is not allowed here")
-	// ErrMisconfigured: the settings here or at the upstream are wrong; only an
-	// operator can help.
-	ErrMisconfigured = errors.New("the connector is not set up right")
+	// ErrNoEmail: the settings require a verified address, and the upstream sent none.
+	ErrNoEmail = errors.New("the upstream sent no verified email address")
+	// ErrNotAllowed: the upstream authenticated the person, but the settings do not allow
+	// this account.
+	ErrNotAllowed = errors.New("the settings do not allow this account")
+	// ErrMisconfigured: the settings here or at the upstream are wrong; only an operator can
+	// correct them.
+	ErrMisconfigured = errors.New("the connector is misconfigured")
 )
 
-// codes are the errors' stable codes, for pages, logs and operators.
+// codes lists the stable codes of the errors, for pages, logs and operators.
 var codes = map[error]string{
 	ErrDenied:        "upstream_denied",
 	ErrUnreachable:   "upstream_unreachable",
@@ -34,7 +34,7 @@ var codes = map[error]string{
 	ErrMisconfigured: "connector_misconfigured",
 }
 
-// ErrorCode is the stable code of an error of a Connector; "" for any other error.
+// ErrorCode returns the stable code of an error of a Connector; "" for any other error.
 func ErrorCode(err error) string {
 	for known, code := range codes {
 		if errors.Is(err, known) {
@@ -44,12 +44,12 @@ func ErrorCode(err error) string {
 	return ""
 }
 
-// untrusted makes an ErrUntrusted that says what was wrong.
+// untrusted returns an ErrUntrusted with that text.
 func untrusted(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, ErrUntrusted)...)
 }
 
-// atStep names the step that an error comes from; nil stays nil.
+// atStep wraps an error with the step that failed; nil stays nil.
 func atStep(step string, err error) error {
 	if err == nil {
 		return nil
@@ -57,9 +57,9 @@ func atStep(step string, err error) error {
 	return fmt.Errorf("%s: %w", step, err)
 }
 
-// causesByCode says what an upstream's error code means, from the authorization
-// endpoint (RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6) or the token
-// endpoint (section 5.2), GitHub's and Apple's own included.
+// causesByCode maps an upstream's error code to one of our errors. The codes are those of the
+// authorization endpoint (RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6) and of the
+// token endpoint (RFC 6749, section 5.2), and some that only GitHub, Apple or Google send.
 var causesByCode = map[string]error{
 	"access_denied":                ErrDenied,
 	"user_cancelled_authorize":     ErrDenied,
@@ -84,16 +84,17 @@ var causesByCode = map[string]error{
 	"org_internal":                 ErrNotAllowed,
 	"admin_policy_enforced":        ErrNotAllowed,
 	"unverified_user_email":        ErrNoEmail,
-	"invalid_grant":                ErrUntrusted, // a code that was never ours, or spent
+	"invalid_grant":                ErrUntrusted, // a code that the upstream did not issue to us, or that was used before
 	"bad_verification_code":        ErrUntrusted,
 }
 
-// upstreamError turns an upstream's error code into one of ours. Its description is
-// left out: the upstream writes it, and a page or a log must not repeat it.
+// upstreamError returns our error for an upstream's error code; ErrDenied for an unknown
+// code. It leaves out error_description: the upstream chooses that text, so pages and logs
+// must not repeat it.
 func upstreamError(step, code string) error {
 	meaning, known := causesByCode[code]
 	if !known {
 		meaning = ErrDenied
 	}
-	return fmt.Errorf("%s: upstream says %q: %w", step, foreign.ForError(code), meaning)
+	return fmt.Errorf("%s: the upstream answered with error %q: %w", step, foreign.ForError(code), meaning)
 }

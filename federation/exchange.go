@@ -11,15 +11,15 @@ import (
 	"signet/federation/foreign"
 )
 
-// tokenResponse is what the token endpoint gave (RFC 6749, section 5.1).
+// tokenResponse is the answer of the token endpoint (RFC 6749, section 5.1).
 type tokenResponse struct {
 	access, idToken string
 	document        object // the whole answer
 }
 
-// exchange redeems the code: one request, never a second one, since a code is
-// good for one (RFC 6749, section 4.1.3; RFC 7636, section 4.5). x/oauth2 would
-// take a doubled member and put the answer into its error.
+// exchange redeems the code (RFC 6749, section 4.1.3; RFC 7636, section 4.5). It never
+// repeats the request, because a code can be redeemed only once. x/oauth2 is not used here:
+// it accepts repeated members, and its errors quote the answer.
 func (c *base) exchange(ctx context.Context, endpoint, code string, a Attempt, as credentials) (tokenResponse, error) {
 	form, header, err := c.tokenRequest(endpoint, code, a, as)
 	if err != nil {
@@ -38,7 +38,7 @@ func (c *base) exchange(ctx context.Context, endpoint, code string, a Attempt, a
 
 const exchangeStep = "exchange code"
 
-// tokenRequest is the form of a token request and the header that authenticates us.
+// tokenRequest returns the form of a token request and the header that authenticates us.
 func (c *base) tokenRequest(endpoint, code string, a Attempt, as credentials) (url.Values, http.Header, error) {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "code_verifier": {a.Verifier}}
 	if a.RedirectURI != "" {
@@ -48,33 +48,34 @@ func (c *base) tokenRequest(endpoint, code string, a Attempt, as credentials) (u
 	return form, header, as.apply(endpoint, form, header, c.now())
 }
 
-// readExchange reads the answer of the token endpoint, unless it is a refusal.
+// readExchange returns the answer of the token endpoint. If the endpoint refused, the error
+// is a *tokenRefusal.
 func readExchange(res response) (object, error) {
 	o, err := res.object(exchangeStep)
 	switch {
 	case err != nil && res.status == http.StatusOK:
 		return object{}, err
-	case err != nil: // often HTML; the status says enough
+	case err != nil: // often an HTML page; the status is enough
 		return object{}, newTokenRefusal(exchangeStep, res, object{})
 	}
-	// GitHub says no with status 200. An empty error is how some programs write none.
+	// GitHub refuses with status 200. Some programs send an empty error with a success.
 	if res.status != http.StatusOK || !o.isEmpty("error") {
 		return object{}, newTokenRefusal(exchangeStep, res, o)
 	}
 	return o, nil
 }
 
-// tokenRefusal is a refusal of the token endpoint.
+// tokenRefusal is the error for a refusal by the token endpoint.
 type tokenRefusal struct {
 	status int
-	code   string // error; "" if it gave none
+	code   string // the member error; "" if it is absent
 	cause  error
 }
 
-// Error is the cause.
+// Error returns the text of the cause.
 func (r *tokenRefusal) Error() string { return r.cause.Error() }
 
-// Unwrap gives the cause, one of the errors of a Connector.
+// Unwrap returns the cause, which wraps one of the errors of a Connector.
 func (r *tokenRefusal) Unwrap() error { return r.cause }
 
 func newTokenRefusal(step string, res response, o object) error {
@@ -87,17 +88,17 @@ func causeOfRefusal(step string, res response, code string, err error) error {
 	case known:
 		return upstreamError(step, code)
 	case res.status == http.StatusUnauthorized || res.status == http.StatusForbidden:
-		return fmt.Errorf("%s: status %d: %w", step, res.status, ErrMisconfigured)
+		return fmt.Errorf("%s: status %d: check client_id and the client's secret or key: %w", step, res.status, ErrMisconfigured)
 	case res.status == http.StatusNotFound || res.status == http.StatusMethodNotAllowed || res.status == http.StatusGone:
-		return untrusted("%s: status %d: there is no token endpoint", step, res.status)
+		return untrusted("%s: status %d: the token endpoint does not exist", step, res.status)
 	case err != nil:
 		return atStep(step, err)
 	}
 	return untrusted("%s: status %d, %s, error %q", step, res.status, foreign.ForError(res.contentType()), foreign.ForError(code))
 }
 
-// readTokenResponse takes from the answer what every sign-in goes by. A token type need not
-// be named: no other than Bearer was agreed on (OIDC Core, section 3.1.3.3).
+// readTokenResponse reads the access token. token_type may be absent: OpenID Connect allows
+// only Bearer (OIDC Core, section 3.1.3.3). It does not read the ID token.
 func readTokenResponse(step string, o object) (tokenResponse, error) {
 	access, err := o.text("access_token")
 	if err != nil {
@@ -115,11 +116,11 @@ func readTokenResponse(step string, o object) (tokenResponse, error) {
 	return tokenResponse{access: access, document: o}, nil
 }
 
-// isNotVisible finds what would break out of a header.
+// isNotVisible reports characters that could end a header.
 func isNotVisible(r rune) bool { return r <= ' ' || r > '~' }
 
-// storeTokens gives the tokens to the identity if the settings ask for it. A member beside the
-// access token that cannot be read is left out: the sign-in does not depend on it.
+// storeTokens puts the tokens into the identity if the settings request it. It skips members
+// other than the access token that cannot be read, because the sign-in does not need them.
 func (c *base) storeTokens(g tokenResponse, i *Identity) {
 	if !c.config.KeepToken {
 		return

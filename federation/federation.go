@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// New makes one connector. It calls nobody. The client is that of outbound for
-// configured hosts; its redirect rule is replaced by a stricter one.
+// New makes one connector. It makes no network call. client is the client of package
+// outbound for configured hosts; New replaces its redirect rule by a stricter one.
 //
 // ErrMisconfigured: the settings cannot work; the text names the key.
 func New(c Config, client *http.Client, now func() time.Time) (Connector, error) {
@@ -35,7 +35,7 @@ func New(c Config, client *http.Client, now func() time.Time) (Connector, error)
 	return newOIDC(b, quirksOf[c.Kind])
 }
 
-// quirksOf are the ways of the kinds that depart from OpenID Connect.
+// quirksOf lists the kinds that depart from OpenID Connect, and how.
 var quirksOf = map[Kind]quirks{
 	Google:    {isIssuer: isGoogleIssuer, addParameters: addGoogleParameters, completeIdentity: completeGoogleIdentity, checkAllowed: checkAllowedGoogle},
 	Microsoft: {completeSettings: completeMicrosoftSettings, isIssuer: isMicrosoftIssuer, issuers: microsoftIssuers, completeIdentity: completeMicrosoftIdentity},

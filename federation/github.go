@@ -15,9 +15,8 @@ import (
 	"signet/federation/foreign"
 )
 
-// gitHub is a connector to github.com or a GitHub Enterprise server. It speaks
-// OAuth, not OpenID Connect: who it is comes from the API, over TLS and by a token
-// that only this exchange yielded.
+// gitHub is a connector to github.com or a GitHub Enterprise server. It speaks OAuth, not
+// OpenID Connect: the API returns the user over TLS, for the access token of this exchange.
 type gitHub struct {
 	base
 	credentials
@@ -47,8 +46,8 @@ func newGitHub(b base) (Connector, error) {
 	return c, c.checkURLLength("", reservedLength, c.authorizationURL)
 }
 
-// Start makes the authorization request. GitHub cannot be asked to let a user
-// prove again who it is; the nearest is to let the user choose the account.
+// Start makes the authorization request. GitHub does not authenticate a user again on
+// request; instead, it lets the user choose the account.
 func (c *gitHub) Start(_ context.Context, o Options) (Attempt, string, error) {
 	if err := checkRedirectURI(o.RedirectURI); err != nil {
 		return Attempt{}, "", err
@@ -57,7 +56,7 @@ func (c *gitHub) Start(_ context.Context, o Options) (Attempt, string, error) {
 		return Attempt{}, "", fmt.Errorf("start: %w", err)
 	}
 	a := newAttempt(c.config.ID, c.web, o, c.now())
-	a.Nonce = "" // nothing comes back signed
+	a.Nonce = "" // GitHub returns no signed token
 	return a, c.authorizationURL(a, o), nil
 }
 
@@ -76,8 +75,8 @@ func (c *gitHub) authorizationURL(a Attempt, o Options) string {
 	return client.AuthCodeURL(a.State, options...)
 }
 
-// Finish exchanges the code and asks the API who it is and which addresses are
-// proven, at once. The identity is never Fresh.
+// Finish exchanges the code and then fetches the user and the verified addresses from the
+// API, in parallel. The identity is never Fresh.
 func (c *gitHub) Finish(ctx context.Context, a Attempt, callback url.Values) (Identity, error) {
 	code, err := a.codeFromCallback(c.config.ID, c.web, callback, c.callbackIssuer, c.now())
 	if err != nil {
@@ -116,15 +115,15 @@ func (c *gitHub) Finish(ctx context.Context, a Attempt, callback url.Values) (Id
 func (c *gitHub) authorizationEndpoint() string { return c.web + "/login/oauth/authorize" }
 func (c *gitHub) tokenEndpoint() string         { return c.web + "/login/oauth/access_token" }
 
-// callbackIssuer knows both names of GitHub's authorization server, should it
-// begin to send one.
+// callbackIssuer accepts both issuer names of GitHub's authorization server. GitHub does not
+// send iss yet, so it may be absent.
 func (c *gitHub) callbackIssuer(iss string) bool {
 	return iss == "" || iss == c.web || iss == c.web+"/login/oauth"
 }
 
 func (c *gitHub) identify(user object, email string) (Identity, error) {
-	// As text, since a float64 runs out of digits at 2^53; the login can be given to
-	// somebody else.
+	// A float64 would lose digits above 2^53. The login is not used as subject, because
+	// GitHub can give it to another person.
 	value, err := user.value("id")
 	if err != nil {
 		return Identity{}, err
@@ -132,7 +131,7 @@ func (c *gitHub) identify(user object, email string) (Identity, error) {
 	number, _ := value.(json.Number)
 	id, err := strconv.ParseInt(number.String(), 10, 64)
 	if err != nil || id <= 0 {
-		return Identity{}, untrusted("id is missing or no number")
+		return Identity{}, untrusted("id is missing or not a positive integer")
 	}
 	i := Identity{
 		Connector: c.config.ID, Issuer: c.web, Subject: strconv.FormatInt(id, 10),
@@ -144,7 +143,7 @@ func (c *gitHub) identify(user object, email string) (Identity, error) {
 		}
 	}
 	i.Picture = pictureURL(i.Picture)
-	c.setAddress(&i, email, assertedTrue) // primaryEmail gives no other
+	c.setAddress(&i, email, assertedTrue) // primaryEmail returns only verified addresses
 	return i, nil
 }
 
@@ -160,12 +159,12 @@ func (c *gitHub) user(ctx context.Context, token string) (object, error) {
 	return a.object(step)
 }
 
-// primaryEmail is the user's address: the primary one, and only if it is
-// verified. The one on the profile is what the user wants shown, and the other
-// verified ones may be forgotten mailboxes. "" if there is none that mail
-// reaches, or the user did not grant the scope.
+// primaryEmail returns the user's primary address if it is verified. The address on the
+// profile is not verified, and the other verified addresses may be abandoned mailboxes. ""
+// if there is no such address, if it cannot receive mail, or if the user did not grant the
+// scope.
 func (c *gitHub) primaryEmail(ctx context.Context, token string) (string, error) {
-	const step = "read e-mail addresses"
+	const step = "read email addresses"
 	a, err := c.getAPI(ctx, step, "/user/emails?per_page=100", token)
 	if err != nil {
 		return "", err
@@ -183,7 +182,8 @@ func (c *gitHub) primaryEmail(ctx context.Context, token string) (string, error)
 	return verifiedPrimary(step, list)
 }
 
-// verifiedPrimary finds the entry that is primary and verified. The others may be anything.
+// verifiedPrimary returns the address of the entry that is primary and verified; "" if there
+// is none. All other entries may have any content.
 func verifiedPrimary(step string, list []json.RawMessage) (string, error) {
 	found, readable := "", 0
 	for _, element := range list {
@@ -203,9 +203,9 @@ func verifiedPrimary(step string, list []json.RawMessage) (string, error) {
 		case err != nil:
 			return "", atStep(step, err)
 		case text == "":
-			return "", untrusted("%s: the primary entry has no email", step)
+			return "", untrusted("%s: email of the primary entry is missing", step)
 		case found != "" && found != text:
-			return "", untrusted("%s: two entries are primary", step)
+			return "", untrusted("%s: two entries with different email are primary", step)
 		}
 		found = text
 	}
@@ -218,8 +218,8 @@ func verifiedPrimary(step string, list []json.RawMessage) (string, error) {
 	return found, nil
 }
 
-// isNoReply finds the addresses that GitHub makes up to hide the real one; mail to
-// them goes nowhere.
+// isNoReply reports whether the address is one that GitHub generates to hide the real one.
+// Such an address cannot receive mail.
 func isNoReply(text string) bool {
 	_, domain := parseAddress(text)
 	return domain == "users.noreply.github.com" || strings.HasPrefix(domain, "users.noreply.") || domain == "noreply.github.com"
@@ -235,12 +235,12 @@ func (c *gitHub) getAPI(ctx context.Context, step, path, token string) (response
 	return c.caller.get(ctx, step, c.api+path, header)
 }
 
-// apiError says what a refusal of the API means: a token that is no longer good
-// was revoked by its user a moment ago.
+// apiError returns the error for a status of the API. 401 and 403 are ErrDenied: the token
+// was issued a moment ago, so the user has revoked it.
 func apiError(step string, a response) error {
 	switch {
 	case isRateLimited(a):
-		return fmt.Errorf("%s: rate limit: %w", step, ErrUnreachable)
+		return fmt.Errorf("%s: status %d: GitHub's rate limit is exceeded: %w", step, a.status, ErrUnreachable)
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		return fmt.Errorf("%s: status %d: %w", step, a.status, ErrDenied)
 	}
@@ -251,5 +251,5 @@ func isRateLimited(a response) bool {
 	return a.status == http.StatusForbidden && (a.header.Get("X-RateLimit-Remaining") == "0" || a.header.Get("Retry-After") != "")
 }
 
-// Issuers are GitHub's address alone.
+// Issuers lists the base URL of GitHub.
 func (c *gitHub) Issuers() []string { return []string{c.web} }

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// isGoogleIssuer knows that Google's tokens may leave out the scheme.
+// isGoogleIssuer also accepts the issuer without a scheme, which Google's tokens may have.
 func isGoogleIssuer(c *relyingParty, issuer string) bool {
 	return issuer == c.issuer || c.issuer == googleIssuer && issuer == "accounts.google.com"
 }
 
-// addGoogleParameters asks for auth_time by name, since Google sends it to nobody
-// else (and only to projects with "session age claims" switched on), and shows only
-// the accounts that can succeed.
+// addGoogleParameters requests auth_time with the parameter claims: Google sends it only on
+// request, and only to projects with "session age claims" switched on. With hd, Google shows
+// only the accounts of the allowed domain.
 func addGoogleParameters(c *relyingParty, _ Options, p map[string]string) {
 	p["claims"] = `{"id_token":{"auth_time":{"essential":true}}}`
 	if len(c.config.AllowedDomains) == 1 && !isConsumerDomain(c.config.AllowedDomains[0]) {
@@ -20,9 +20,9 @@ func addGoogleParameters(c *relyingParty, _ Options, p map[string]string) {
 	}
 }
 
-// completeGoogleIdentity says for which addresses Google is the authority: its own, and
-// those of an organisation whose mail it runs. Other consumer accounts carry an
-// address that Google verified once. No setting changes that.
+// completeGoogleIdentity limits the trust in an address. Google is authoritative for its own
+// consumer domains and for the domains of an organization whose mail it runs. It has only
+// verified the addresses of other consumer accounts, once. No setting changes that.
 func completeGoogleIdentity(c *relyingParty, token object, _ url.Values, i *Identity) error {
 	hosted, err := token.text("hd")
 	if err != nil {
@@ -35,9 +35,10 @@ func completeGoogleIdentity(c *relyingParty, token object, _ url.Values, i *Iden
 	return nil
 }
 
-// checkAllowedGoogle wants the verified hd claim, which Google sets by the account's
-// organisation. The address proves no membership: a consumer account can carry
-// any. Only Google's own consumer domains are told by the address.
+// checkAllowedGoogle compares the claim hd, which Google sets to the domain of the account's
+// organization, with the allowed domains. The domain of the address is not enough: a
+// consumer account can have any address. Only Google's consumer domains, which have no hd,
+// are checked by the address.
 func checkAllowedGoogle(c *relyingParty, token object, i Identity) error {
 	if c.config.RequireEmail && !i.HasTrustedEmail() {
 		return ErrNoEmail

@@ -7,62 +7,62 @@ import (
 	"signet/federation/foreign"
 )
 
-// Identity is what an upstream asserts about a person.
+// Identity holds an upstream's assertions about a person.
 type Identity struct {
 	Connector string
-	Issuer    string // who said it, so that links made with another upstream under the same id do not match
+	Issuer    string // part of the key: a link to another upstream that had the same connector id does not match
 	Subject   string // 1 to 255 bytes, compared byte for byte
 
-	// Email is one address with its domain as a lower-case A-label, or "": none was
-	// sent, or nothing that is an address.
+	// Email is one address, its domain as lower-case A-labels; "" if the upstream sent no
+	// valid address.
 	Email string
-	// EmailVerified is the upstream's word on Email, from the same document: true if it
-	// says so, or if it says nothing and is authoritative for the domain. False without
-	// Email.
+	// EmailVerified: the document that contains Email also says that it is verified, or it
+	// says nothing and the upstream is authoritative for the domain. False without Email.
 	EmailVerified bool
-	// Trust is what that word is worth for this address: at most the connector's. See
-	// HasTrustedEmail.
+	// Trust is how far EmailVerified can be trusted for this address: at most the trust of
+	// the connector. See HasTrustedEmail.
 	Trust    Trust
-	verified assertion
+	verified assertion // email_verified
 
 	Name, GivenName, FamilyName, MiddleName, Nickname, Username string
 	Picture                                                     string // an https URL, or ""
-	ProfileURL, Website, Gender, Birthdate, Zoneinfo, Locale    string // as the upstream says them, unjudged
-	PhoneNumber                                                 string // likewise; nobody says that it is the person's
+	ProfileURL, Website, Gender, Birthdate, Zoneinfo, Locale    string // unchecked text of the upstream
+	PhoneNumber                                                 string // unchecked and not verified
 	Address                                                     Address
 
-	// AuthTime is when the user last proved to the upstream who it is, in Unix
-	// milliseconds; 0 if it did not say. Of an upstream that AlwaysReauthenticates, was asked to and
-	// did not say, it is when the attempt started: the proof is no older.
+	// AuthTime is when the upstream last authenticated the user, in Unix milliseconds; 0 if
+	// unknown. If an upstream that AlwaysReauthenticates got a request to do so and sent no
+	// auth_time, it is the start of the attempt: the authentication was not earlier.
 	AuthTime int64
-	// ACR and AMR are how it did that, in its own words; empty where they cannot be read.
-	// Nothing is decided by them.
+	// ACR and AMR describe how the upstream authenticated the user; empty if they cannot be
+	// read. No decision depends on them.
 	ACR string
 	AMR []string
-	// Fresh: the attempt asked for a new proof, and there was one after it started: the
-	// upstream says so under its signature, or AlwaysReauthenticates and says nothing else.
+	// Fresh: the attempt requested a new authentication, and the upstream authenticated the
+	// user after the attempt started. A signed auth_time shows this, or the upstream
+	// AlwaysReauthenticates and sent no auth_time.
 	Fresh bool
 
-	// Groups come only from the claim that the settings name for them. GroupsRefused is a
-	// stable code for why they were not taken, "" if they were; Groups is empty then.
+	// Groups come only from the claim that the settings map to groups. If they were not
+	// read, Groups is empty and GroupsRefused has a stable code for the reason.
 	Groups        []string
 	GroupsRefused string
-	// ProfileError says why a document that would have completed the profile was not used; nil if
-	// nothing is missing. It is for the log and stops nobody.
+	// ProfileError says why userinfo, which would have completed the profile, was not used;
+	// nil if nothing is missing. It is only for the log: the sign-in succeeds.
 	ProfileError error
-	// Token is set only if the settings ask to keep it.
+	// Token is set only if Config.KeepToken is.
 	Token *Token
 }
 
 // Address is the address claim (OIDC Core, section 5.1.1).
 type Address struct{ Formatted, StreetAddress, Locality, Region, PostalCode, Country string }
 
-// HasTrustedEmail reports whether somebody who is trusted with it says that the address is
-// the person's own. An address that is not vouched for must find, make and change no
-// account, and must look the same in every answer, whether an account has it or not.
+// HasTrustedEmail reports whether a trusted upstream says that the address belongs to the
+// person. If it reports false, the address must not find, create or change an account, and
+// every answer must look the same whether an account has this address or not.
 func (i Identity) HasTrustedEmail() bool { return i.EmailVerified && i.Trust >= Verifies }
 
-// DescribeTrust says in a few words what the address is worth, for the log.
+// DescribeTrust describes the trust in the address in a few words, for the log.
 func (i Identity) DescribeTrust() string {
 	switch {
 	case i.Email == "":
@@ -72,13 +72,13 @@ func (i Identity) DescribeTrust() string {
 	case !i.EmailVerified:
 		return "no email_verified"
 	case i.Trust == Unknown:
-		return "verified, but the connector's trust does not reach it"
+		return "verified, but the connector is not trusted for it"
 	}
 	return i.Trust.String()
 }
 
-// setTrust sets how far the address may be relied on. An upstream that runs the mailbox
-// need not say that it is verified; a "no" counts against every upstream.
+// setTrust sets EmailVerified and Trust. An authoritative upstream may leave out
+// email_verified; if it is false, the address is not verified, whatever the trust.
 func (i *Identity) setTrust(trust Trust) {
 	i.EmailVerified = i.verified == assertedTrue || i.verified == notAsserted && trust == Authoritative && i.Email != ""
 	i.Trust = Unknown
@@ -98,11 +98,12 @@ type Token struct {
 // String keeps the tokens out of logs.
 func (Token) String() string { return "***" }
 
-// GoString keeps %#v from showing the value.
+// GoString keeps %#v from showing the tokens.
 func (Token) GoString() string { return "***" }
 
-// parseAddress reads one e-mail address, by the rules of foreign.SplitEmail. The domain comes
-// back in its one form, the local part as it was; "" and "" for everything else.
+// parseAddress reads one email address by the rules of foreign.SplitEmail. It returns the
+// address with its domain in canonical form and the local part unchanged; "" and "" for any
+// other text.
 func parseAddress(text string) (whole, domain string) {
 	local, domain, err := foreign.SplitEmail(text)
 	if err != nil || !isMailDomain(domain) {
@@ -111,8 +112,8 @@ func parseAddress(text string) (whole, domain string) {
 	return local + "@" + domain, domain
 }
 
-// canonicalDomain is the one form of a domain name that mail can reach; "" for any other
-// text.
+// canonicalDomain returns the canonical form of a domain name that can receive mail; "" for
+// any other text.
 func canonicalDomain(domain string) string {
 	if domain = foreign.CanonicalDomain(domain); !isMailDomain(domain) {
 		return ""
@@ -122,8 +123,8 @@ func canonicalDomain(domain string) string {
 
 func isMailDomain(domain string) bool { return strings.Contains(domain, ".") || domain == "localhost" }
 
-// pictureURL lets only https through: a page will show it, and a data or script
-// URL is no picture.
+// pictureURL returns text if it is an https URL, else "". A page will show it, so data and
+// script URLs must not pass.
 func pictureURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {

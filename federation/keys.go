@@ -11,24 +11,24 @@ import (
 	"signet/federation/foreign"
 )
 
-// retryAfter keeps an upstream that is down, and one that a flood of unknown key
-// ids makes us ask again, from more than one call in that time.
+// retryAfter is the shortest time between two fetches from an upstream. It limits the calls
+// while the upstream is down, and when many tokens have unknown key ids.
 const retryAfter = 5 * time.Second
 
-// asymmetric are the algorithms that verify by published keys (RFC 7518, section 3.1; RFC
-// 8037; RFC 9864 gives EdDSA by Ed25519 a second name).
+// asymmetric lists the algorithms that verify with published keys (RFC 7518, section 3.1;
+// RFC 8037; RFC 9864 gives EdDSA with Ed25519 a second name).
 var asymmetric = []string{"RS256", "ES256", "EdDSA", "Ed25519", "PS256", "RS384", "ES384", "PS384", "RS512", "ES512", "PS512"}
 
 var symmetric = []string{"HS256", "HS384", "HS512"}
 
-// needsKeys reports whether a token by one of the algorithms is verified by a published key.
+// needsKeys reports whether one of the algorithms verifies with published keys.
 func needsKeys(algorithms []string) bool {
 	return slices.ContainsFunc(algorithms, func(a string) bool { return !slices.Contains(symmetric, a) })
 }
 
-// keySet holds an upstream's signing keys. They are fetched when a token first needs one
-// that is not known, once for all callers that wait. A caller that gives up
-// does not stop the fetch.
+// keySet holds an upstream's signing keys. It fetches them when a token needs a key that is
+// not cached. Callers that wait at the same time share one fetch; a caller whose context
+// ends does not stop it.
 type keySet struct {
 	caller caller
 	now    func() time.Time
@@ -38,31 +38,31 @@ type keySet struct {
 	cached  []foreign.Key
 	failure error
 	askedAt time.Time
-	flight  chan struct{} // closed when the fetch under way has ended
+	flight  chan struct{} // closed when the current fetch ends; nil: no fetch is running
 }
 
 // verify checks that one of the upstream's keys made the signature.
 //
-// Keys that are known are tried first. If none of them did it, the set is fetched anew, but
-// at most once in retryAfter: tokens that name keys which never existed cost an attacker
-// more than the upstream. ErrUnreachable: the keys cannot be fetched. ErrUntrusted: there
-// are none, or none fits.
+// It tries the cached keys first. If none of them verifies the token, it fetches the key set
+// again, but at most once in retryAfter, so that tokens with invented key ids do not cause a
+// fetch each. ErrUnreachable: the keys cannot be fetched. ErrUntrusted: the set has no usable
+// key, or no key verifies the token.
 func (k *keySet) verify(ctx context.Context, token foreign.UnverifiedJWS) error {
 	k.mu.Lock()
-	known := k.cached
+	keys := k.cached
 	k.mu.Unlock()
-	if verifyByAny(known, token) == nil {
+	if verifyByAny(keys, token) == nil {
 		return nil
 	}
-	known, err := k.refresh(ctx)
+	keys, err := k.refresh(ctx)
 	if err != nil {
 		return err
 	}
-	return verifyByAny(known, token)
+	return verifyByAny(keys, token)
 }
 
-// verifyByAny says why none of the keys made the signature. A key without an id may be the
-// one that a token names; the signature decides.
+// verifyByAny returns nil if one of the keys verifies the token, else ErrUntrusted with the
+// reason. It also tries keys without an id, because the token's key may have none.
 func verifyByAny(keys []foreign.Key, token foreign.UnverifiedJWS) error {
 	named, fitting := 0, 0
 	for _, key := range keys {
@@ -84,11 +84,11 @@ func verifyByAny(keys []foreign.Key, token foreign.UnverifiedJWS) error {
 	case fitting == 0:
 		return untrusted("the key with the token's kid %q is not for %s", foreign.ForError(token.KeyID), foreign.ForError(token.Algorithm))
 	}
-	return untrusted("the signature is not by the published key")
+	return untrusted("no published key verifies the signature")
 }
 
-// refresh fetches the keys, unless that was done a moment ago. Failures are remembered
-// for as long.
+// refresh fetches the keys, unless the last fetch was less than retryAfter ago. Then it
+// returns the result of that fetch, also if it failed.
 func (k *keySet) refresh(ctx context.Context) ([]foreign.Key, error) {
 	k.mu.Lock()
 	if !k.askedAt.IsZero() && within(k.askedAt, k.now(), retryAfter) && k.flight == nil {
@@ -97,7 +97,7 @@ func (k *keySet) refresh(ctx context.Context) ([]foreign.Key, error) {
 	}
 	if k.flight == nil {
 		k.flight = make(chan struct{})
-		go k.fetch(context.WithoutCancel(ctx), k.flight) // the caller that started it may be gone before it ends
+		go k.fetch(context.WithoutCancel(ctx), k.flight) // ctx of the first caller may end before the fetch
 	}
 	flight := k.flight
 	k.mu.Unlock()
@@ -123,14 +123,15 @@ func (k *keySet) fetch(ctx context.Context, flight chan struct{}) {
 	close(flight)
 }
 
-// publishedKeys is an answer of an upstream that holds its keys.
+// publishedKeys is an upstream's answer with its keys.
 type publishedKeys struct {
-	keys    []foreign.Key // that tokens may be verified with
-	ignored int           // others, which are malformed, too weak or too many
+	keys    []foreign.Key // can verify tokens
+	ignored int           // number of malformed, weak or surplus keys
 	header  http.Header
 }
 
-// fetchKeys reads the published keys. ErrUntrusted if none of them can be used.
+// fetchKeys fetches the published keys. ErrUnreachable; ErrUntrusted, also if no key is
+// usable.
 func fetchKeys(ctx context.Context, c caller, uri string) (publishedKeys, error) {
 	const step = "fetch keys"
 	a, err := c.get(ctx, step, uri, nil)
@@ -145,12 +146,12 @@ func fetchKeys(ctx context.Context, c caller, uri string) (publishedKeys, error)
 	case err != nil:
 		return publishedKeys{}, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.contentType()), err)
 	case len(usable) == 0:
-		return publishedKeys{ignored: bad}, untrusted("%s: the set holds no usable key, and %d that are malformed or too weak", step, bad)
+		return publishedKeys{ignored: bad}, untrusted("%s: the key set has no usable key; %d keys are malformed or too weak", step, bad)
 	}
 	return publishedKeys{usable, bad, a.header}, nil
 }
 
 func within(since, at time.Time, life time.Duration) bool {
 	age := at.Sub(since)
-	return age >= 0 && age < life // a clock that was set back ends it, too
+	return age >= 0 && age < life // age is negative if the clock was set back
 }

@@ -26,40 +26,41 @@ func KindNames() []string {
 	return names
 }
 
-// Trust is what an upstream's word on an e-mail address is worth. The zero value
-// is the least.
+// Trust is how far an upstream's email_verified can be trusted for an address. The zero
+// value is the lowest trust.
 type Trust int
 
 const (
 	// Unknown: anybody may have typed the address.
 	Unknown Trust = iota
-	// Verifies: the upstream says email_verified once it has sent mail there. The
-	// mailbox may be another's by now.
+	// Verifies: the upstream sets email_verified after it has sent mail to the address.
+	// The mailbox may belong to another person by now.
 	Verifies
 	// Authoritative: the upstream runs the mailbox or its domain, one of
 	// Config.Domains.
 	Authoritative
 )
 
-// Distrust in a Config is Unknown for a kind that would be trusted otherwise.
+// Distrust, in a Config only, sets Unknown for a kind that is trusted by default.
 const Distrust Trust = -1
 
-// String is the word that settings use; that of Distrust is "unknown".
+// String returns the value that settings use; for Distrust it is "unknown".
 func (t Trust) String() string {
 	return [...]string{"unknown", "verifies", "authoritative"}[max(t, Unknown)]
 }
 
-// Reauthentication is what an upstream does when an attempt asks it to let the user
-// prove again who it is.
+// Reauthentication is how an upstream reacts to a request to authenticate the user again.
 type Reauthentication int
 
 const (
-	// ReportsAuthTime: it may ask again or not; the auth_time that it signs tells.
+	// ReportsAuthTime: the signed auth_time shows whether the upstream authenticated the
+	// user again.
 	ReportsAuthTime Reauthentication = iota
-	// NeverReauthenticates: it answers from a session of its own and does not say how old that is.
+	// NeverReauthenticates: the upstream answers from its own session and does not report
+	// how old that session is.
 	NeverReauthenticates
-	// AlwaysReauthenticates: it documents that it honours prompt=login. Its answer counts as a new
-	// proof even if it names no auth_time.
+	// AlwaysReauthenticates: the upstream documents that it obeys prompt=login. Its answer
+	// counts as a new authentication even without auth_time.
 	AlwaysReauthenticates
 )
 
@@ -71,8 +72,8 @@ const (
 	noSecret      = "none"
 )
 
-// preset is what is known of one kind of upstream: the facts that settings may leave
-// out. What a kind does its own way is in its quirks.
+// preset holds the known facts about one kind of upstream, which settings may leave out.
+// The steps in which a kind departs from the standard are in its quirks.
 type preset struct {
 	name        string
 	issuer      string
@@ -81,8 +82,8 @@ type preset struct {
 	hosts       []string // of endpoints outside the issuer's domain
 	formPost    bool
 	noUserinfo  bool
-	freshPrompt string // where prompt=login is not known
-	// clientAuth are the methods that it knows, if it knows no client without a secret or a
+	freshPrompt string // sent instead of prompt=login, which the upstream does not support
+	// clientAuth lists the supported methods of an upstream that requires a secret or a
 	// key. Nil: any method, and public clients with PKCE.
 	clientAuth []string
 
@@ -99,7 +100,7 @@ var presets = map[Kind]preset{
 	Google: {
 		name: "Google", issuer: googleIssuer, scopes: standardScopes, trust: Authoritative,
 		hosts:       []string{"oauth2.googleapis.com", "openidconnect.googleapis.com", "www.googleapis.com"},
-		freshPrompt: "select_account", // it refuses login
+		freshPrompt: "select_account", // Google refuses prompt=login
 		clientAuth:  []string{secretBasic, secretPost},
 	},
 	GitHub: {
@@ -109,8 +110,8 @@ var presets = map[Kind]preset{
 	OIDC: {name: "OpenID Connect", scopes: standardScopes},
 	Microsoft: {
 		name: "Microsoft", scopes: standardScopes, noUserinfo: true,
-		reauthenticates: AlwaysReauthenticates, // documents prompt=login, and names auth_time to few
-		// A redirect URI of a web server needs a credential there.
+		reauthenticates: AlwaysReauthenticates, // documents prompt=login, and sends auth_time rarely
+		// Entra ID requires a credential for a redirect URI of type web.
 		clientAuth: []string{secretBasic, secretPost, privateKeyJWT},
 	},
 	Apple: {

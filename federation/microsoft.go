@@ -8,21 +8,21 @@ import (
 
 const microsoftCloud = "https://login.microsoftonline.com"
 
-// completeMicrosoftSettings makes the issuer of the tenants. One tenant has one issuer.
-// Several are asked for together, and the discovery document then has a
-// placeholder where each token names its tenant.
+// completeMicrosoftSettings derives the issuer from the tenants. One tenant has one issuer.
+// Several tenants share a discovery document, whose issuer has a placeholder for the tenant;
+// each token has the issuer of its own tenant.
 func completeMicrosoftSettings(c *relyingParty) error {
 	host := microsoftCloud
 	if c.config.Issuer != "" {
 		host = strings.TrimSuffix(c.config.Issuer, "/") // a national cloud
 	}
 	if len(c.config.Tenants) == 0 {
-		return misconfigured(c.config, "tenants", "is empty: name the ids of the tenants that may sign in")
+		return misconfigured(c.config, "tenants", "is empty: list the ids of the tenants whose users may sign in")
 	}
 	c.config.Tenants = slices.Clone(c.config.Tenants)
 	for i, t := range c.config.Tenants {
 		if !isGUID(t) {
-			return misconfigured(c.config, "tenants", "must hold tenant ids (GUIDs); common, organizations and domain names let in anybody or change hands")
+			return misconfigured(c.config, "tenants", "must hold tenant ids (GUIDs): common and organizations would let everybody in, and domain names can change their owner")
 		}
 		c.config.Tenants[i] = strings.ToLower(t)
 	}
@@ -42,7 +42,7 @@ func isMicrosoftIssuer(c *relyingParty, issuer string) bool {
 	return slices.ContainsFunc(c.config.Tenants, func(t string) bool { return issuer == tenantIssuer(c, t) })
 }
 
-// microsoftIssuers has one issuer for each tenant of the settings.
+// microsoftIssuers lists one issuer for each tenant of the settings.
 func microsoftIssuers(c *relyingParty) []string {
 	var issuers []string
 	for _, t := range c.config.Tenants {
@@ -55,26 +55,26 @@ func tenantIssuer(c *relyingParty, tenant string) string {
 	return c.config.Issuer + "/" + tenant + "/v2.0"
 }
 
-// completeMicrosoftIdentity takes the tenant and the object in it for the key: sub differs
-// from app to app. Address and name are whatever the tenant's administrator typed,
-// another company's included: tenants limit the sign-in and vouch for no address.
-// Only an operator's trust for named domains does.
+// completeMicrosoftIdentity makes the subject from tenant and object id, because sub differs
+// between applications. A tenant's administrator can enter any address and name, also those
+// of another company. So a tenant verifies no address; only the settings trust and domains
+// make an address trusted.
 func completeMicrosoftIdentity(c *relyingParty, token object, _ url.Values, i *Identity) error {
 	tenant, err := token.text("tid")
 	if err != nil {
 		return err
 	}
 	if issuer, _ := token.text("iss"); !isGUID(tenant) || issuer != tenantIssuer(c, tenant) {
-		return untrusted("tid is not the issuer's tenant")
+		return untrusted("tid does not match the tenant in iss")
 	}
 	person, err := token.text("oid")
 	if err != nil || !isGUID(person) {
-		return untrusted("oid is missing or no object id")
+		return untrusted("oid is missing or not a GUID")
 	}
 	i.Issuer = tenantIssuer(c, tenant)
 	i.Subject = tenant + "/" + person
 	if c.Trust() == Unknown {
-		i.EmailVerified = false // a claim of that name is the administrator's, too
+		i.EmailVerified = false // the administrator can also set email_verified
 	}
 	return nil
 }

@@ -13,11 +13,11 @@ import (
 	"signet/federation/foreign"
 )
 
-// probeCalls is the most calls that a probe makes, one after the other.
+// probeCalls is the largest number of calls that a probe makes, one after the other.
 const probeCalls = 5
 
-// Probe reads discovery document and keys anew, even if they are remembered, and then goes
-// on as a sign-in does. It stops at the first thing that would end one.
+// Probe fetches the discovery document and the keys again, even if they are cached, and then
+// makes the calls of a sign-in. It stops at the first fault that would end a sign-in.
 func (c *relyingParty) Probe(ctx context.Context, redirectURI string) Report {
 	ctx, cancel := context.WithTimeout(ctx, probeCalls*c.caller.timeout)
 	defer cancel()
@@ -54,7 +54,7 @@ func (c *relyingParty) Probe(ctx context.Context, redirectURI string) Report {
 	return r
 }
 
-// addMetadata notes what the upstream says of itself.
+// addMetadata copies the upstream's metadata into the report.
 func (r *Report) addMetadata(m *metadata) {
 	r.Endpoints = map[string]string{"authorization": m.authorization, "token": m.token, "userinfo": m.userinfo, "jwks": m.jwks}
 	r.Algorithms, r.Scopes = m.algorithms, m.document.optionalList("scopes_supported")
@@ -63,25 +63,25 @@ func (r *Report) addMetadata(m *metadata) {
 	r.IssuerInCallback = m.issuerInCallback
 }
 
-// warnOfMetadata compares what the upstream says it can do with what we shall ask for. No
-// sign-in stops for that: an upstream often can do more than it says.
+// warnOfMetadata warns of features that sign-ins use and the upstream does not advertise.
+// These are only warnings, because upstreams often support more than they advertise.
 func (c *relyingParty) warnOfMetadata(r *Report, m *metadata) {
 	if !r.PKCE {
-		r.warn("it does not say that it knows PKCE with S256; it is sent all the same")
+		r.warn("it does not advertise PKCE with S256; sign-ins send it anyway")
 	}
 	responseMode := ""
 	if c.preset.formPost {
 		responseMode = "form_post"
 	}
 	method := c.credentials.withMethod(m.clientAuth).method
-	for _, w := range []struct{ member, value, what string }{
+	for _, w := range []struct{ member, value, feature string }{
 		{"response_types_supported", "code", "the response type code"},
 		{"grant_types_supported", "authorization_code", "the grant type authorization_code"},
 		{"token_endpoint_auth_methods_supported", method, "the client authentication " + method},
 		{"response_modes_supported", responseMode, "the response mode form_post"},
 	} {
-		if said := m.document.optionalList(w.member); w.value != "" && len(said) > 0 && !slices.Contains(said, w.value) {
-			r.warn("its %s do not name %s, which sign-ins use", w.member, w.what)
+		if advertised := m.document.optionalList(w.member); w.value != "" && len(advertised) > 0 && !slices.Contains(advertised, w.value) {
+			r.warn("its %s does not list %s, which sign-ins use", w.member, w.feature)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
 }
 
-// probeKeys wants a key that an ID token can be verified with.
+// probeKeys checks that the upstream publishes a key that can verify ID tokens.
 func (c *relyingParty) probeKeys(ctx context.Context, r *Report, m *metadata) error {
 	if m.keys == nil {
 		return nil
@@ -103,23 +103,23 @@ func (c *relyingParty) probeKeys(ctx context.Context, r *Report, m *metadata) er
 	if found.ignored > 0 {
 		r.warn("%d of its keys are ignored: they are malformed or too weak", found.ignored)
 	}
-	ours := c.algorithms(m)
-	fits := slices.ContainsFunc(ours, func(algorithm string) bool {
+	allowed := c.algorithms(m)
+	fits := slices.ContainsFunc(allowed, func(algorithm string) bool {
 		return slices.Contains(symmetric, algorithm) || slices.ContainsFunc(found.keys, func(k foreign.Key) bool { return k.Fits(algorithm) })
 	})
 	if !fits {
-		return untrusted("fetch keys: none of the %d usable keys is for %s", len(found.keys), strings.Join(ours, ", "))
+		return untrusted("fetch keys: none of the %d usable keys is for %s", len(found.keys), strings.Join(allowed, ", "))
 	}
 	return nil
 }
 
-// probePage asks for the sign-in page. judge reads a callback, should the upstream send the
-// browser back at once. home is where the upstream has been reached before.
-func (c *base) probePage(ctx context.Context, r *Report, page, home string, judge func(url.Values) error) error {
-	const step = "ask for the sign-in page"
+// probePage requests the sign-in page. If the upstream redirects to the callback at once,
+// checkCallback checks it. home is the URL at which the upstream has answered before.
+func (c *base) probePage(ctx context.Context, r *Report, page, home string, checkCallback func(url.Values) error) error {
+	const step = "get the sign-in page"
 	a, err := c.caller.getPage(ctx, step, page)
 	if err != nil && a.status == 0 && hostOf(page) != hostOf(home) {
-		r.warn("%v; people's browsers must reach it, this server need not", err)
+		r.warn("%v; browsers must reach this page, but this server does not need to", err)
 		return nil
 	}
 	if err != nil {
@@ -133,13 +133,13 @@ func (c *base) probePage(ctx context.Context, r *Report, page, home string, judg
 		if err != nil {
 			return err
 		}
-		return judge(callback)
-	case a.status == http.StatusForbidden: // often a guard against programs
-		r.warn("%s: status 403; whether people get it is not known", step)
+		return checkCallback(callback)
+	case a.status == http.StatusForbidden: // often a protection against bots
+		r.warn("%s: status 403; the page may still work in browsers", step)
 	case a.status == http.StatusNotFound, a.status == http.StatusGone, a.status == http.StatusMethodNotAllowed:
 		return fmt.Errorf("%s: status %d at %s: %w", step, a.status, foreign.ForError(asked.Host+asked.Path), ErrMisconfigured)
 	case a.status >= 400:
-		return fmt.Errorf("%s: status %d: does it know this client_id, and is the redirect URI registered there?: %w", step, a.status, ErrMisconfigured)
+		return fmt.Errorf("%s: status %d: check client_id, and that the redirect URI is registered at the upstream: %w", step, a.status, ErrMisconfigured)
 	}
 	return nil
 }
@@ -157,8 +157,8 @@ func hostOf(address string) string {
 	return u.Host
 }
 
-// probeToken redeems a code that the upstream never gave: one that knows the client says
-// invalid_grant, one that does not says so first.
+// probeToken redeems a made-up code. An upstream that accepts the client's credentials
+// answers invalid_grant; else it refuses the client first.
 func (c *base) probeToken(ctx context.Context, r *Report, endpoint string, a Attempt, as credentials) error {
 	form, header, err := c.tokenRequest(endpoint, "signet-check-"+rand.Text(), a, as)
 	if err != nil {
@@ -172,23 +172,23 @@ func (c *base) probeToken(ctx context.Context, r *Report, endpoint string, a Att
 		r.ClockSkew = c.clockSkew(res.header)
 	}
 	_, err = readExchange(res)
-	no, isRefusal := errors.AsType[*tokenRefusal](err)
+	refused, isRefusal := errors.AsType[*tokenRefusal](err)
 	switch {
 	case err == nil:
-		r.warn("it redeemed a made-up code, so client id and secret could not be tried")
+		r.warn("it accepted a made-up code, so the client's credentials could not be checked")
 	case !isRefusal:
 		return err
-	case no.code == "invalid_grant" || no.code == "bad_verification_code":
-	case no.isAboutClient():
+	case refused.code == "invalid_grant" || refused.code == "bad_verification_code":
+	case refused.isAboutClient():
 		return err
 	default:
-		r.warn("client id and secret could not be tried: it answers a made-up code with %v", err)
+		r.warn("the client's credentials could not be checked: it refused a made-up code with: %v", err)
 	}
 	return nil
 }
 
-// isAboutClient reports whether the refusal is about the client, so that no other code would
-// have been redeemed either.
+// isAboutClient reports whether the upstream refused the client, so that it would have
+// refused every code.
 func (r *tokenRefusal) isAboutClient() bool {
 	switch r.code {
 	case "invalid_client", "unauthorized_client", "unsupported_grant_type", "redirect_uri_mismatch",
@@ -201,20 +201,20 @@ func (r *tokenRefusal) isAboutClient() bool {
 	}, r.status))
 }
 
-// checkClock compares the clocks. A token that was issued in the future is refused; one of
-// an upstream that is behind has expired early, if it lives that short.
+// checkClock compares the clocks. Tokens with an iat in the future are refused. If the
+// upstream's clock is behind, its tokens expire early, so this is only a warning.
 func (r *Report) checkClock() error {
 	switch {
 	case r.ClockSkew > skew:
-		return untrusted("its clock is %s ahead of this server's: iat lies in the future until one of the two is set right", r.ClockSkew)
+		return untrusted("its clock is %s ahead of this server's clock, so iat is in the future: correct one of the clocks", r.ClockSkew)
 	case r.ClockSkew < -skew:
-		r.warn("its clock is %s behind this server's: tokens that live no longer than that are refused", r.ClockSkew.Abs())
+		r.warn("its clock is %s behind this server's clock: tokens with a lifetime below that are refused", r.ClockSkew.Abs())
 	}
 	return nil
 }
 
-// probeUserinfo tries the endpoint with a made-up token. It is only asked for what ID
-// tokens leave out, so what is wrong with it need not stop anybody.
+// probeUserinfo calls userinfo with a made-up token. Faults are only warnings, because
+// sign-ins call userinfo only for claims that the ID token lacks.
 func (c *relyingParty) probeUserinfo(ctx context.Context, r *Report, m *metadata) {
 	if m.userinfo == "" {
 		return
@@ -223,14 +223,14 @@ func (c *relyingParty) probeUserinfo(ctx context.Context, r *Report, m *metadata
 	a, err := c.caller.get(ctx, step, m.userinfo, bearerHeader("signet-check-"+rand.Text()))
 	switch {
 	case err != nil:
-		r.warn("%v; sign-ins whose ID token has no address fail", err)
+		r.warn("%v; sign-ins whose ID token has no email address fail", err)
 	case a.status != http.StatusUnauthorized && a.status != http.StatusForbidden && a.status != http.StatusBadRequest:
-		r.warn("%s: status %d for a made-up token, want 401; sign-ins whose ID token has no address may fail", step, a.status)
+		r.warn("%s: status %d for a made-up token, want 401; sign-ins whose ID token has no email address may fail", step, a.status)
 	}
 }
 
-// Probe asks GitHub for the sign-in page, redeems a made-up code, and asks the API for a
-// user without a token, which it must refuse.
+// Probe calls the API without a token, which it must refuse, requests the sign-in page, and
+// redeems a made-up code.
 func (c *gitHub) Probe(ctx context.Context, redirectURI string) Report {
 	ctx, cancel := context.WithTimeout(ctx, probeCalls*c.caller.timeout)
 	defer cancel()
@@ -247,7 +247,7 @@ func (c *gitHub) Probe(ctx context.Context, redirectURI string) Report {
 	case err != nil:
 		r.Err = err
 	case a.status != http.StatusUnauthorized && !isRateLimited(a):
-		r.Err = fmt.Errorf("%s: status %d without a token, want 401: is base_url right?: %w", step, a.status, ErrMisconfigured)
+		r.Err = fmt.Errorf("%s: status %d without a token, want 401: check base_url: %w", step, a.status, ErrMisconfigured)
 	}
 	if r.Err != nil {
 		return r

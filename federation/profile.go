@@ -10,8 +10,8 @@ import (
 	"signet/federation/foreign"
 )
 
-// textClaims are the claims about a person that are one text and decide nothing, by their
-// standard names (OIDC Core, section 5.1).
+// textClaims maps the standard names (OIDC Core, section 5.1) of the claims about a person
+// that are one text to their fields. No decision depends on these claims.
 func (i *Identity) textClaims() map[string]*string {
 	return map[string]*string{
 		"name": &i.Name, "given_name": &i.GivenName, "family_name": &i.FamilyName, "middle_name": &i.MiddleName, "nickname": &i.Nickname,
@@ -20,46 +20,46 @@ func (i *Identity) textClaims() map[string]*string {
 	}
 }
 
-// mappableClaims are the claims that settings may take from another claim of the upstream. Roles
-// are not among them: no upstream gives any.
+// mappableClaims lists the claims that the setting claims may map to another claim of the
+// upstream. Roles cannot be mapped: they never come from an upstream.
 func mappableClaims() []string {
 	return append(slices.Sorted(maps.Keys((&Identity{}).textClaims())), "email", "email_verified", "address", "groups")
 }
 
-// unmappableClaims are those that a type of upstream does not send as claims of one document.
+// unmappableClaims lists the claims that a kind of upstream does not send as members of the
+// user's document, and the reason.
 func unmappableClaims(kind Kind) (names []string, why string) {
 	switch kind {
 	case GitHub:
-		return []string{"email", "email_verified", "address", "groups"}, "GitHub tells of a person what GET /user does: of addresses it takes the primary one, and it has no groups"
+		return []string{"email", "email_verified", "address", "groups"}, "claims are read from GET /user, the email address is the verified primary one, and GitHub has no groups"
 	case Apple:
-		return []string{"name", "given_name", "family_name"}, "Apple sends the name beside its token, at the first sign-in"
+		return []string{"name", "given_name", "family_name"}, "Apple sends the name outside the ID token, and only at the first sign-in"
 	}
 	return nil, ""
 }
 
-// checkMapping judges the setting claims.
+// checkMapping checks the setting claims. ErrMisconfigured.
 func checkMapping(c Config) error {
-	never, why := unmappableClaims(c.Kind)
+	unmappable, why := unmappableClaims(c.Kind)
 	for _, name := range slices.Sorted(maps.Keys(c.Claims)) {
 		switch {
 		case !slices.Contains(mappableClaims(), name):
 			return misconfigured(c, "claims", fmt.Sprintf("names %q: only %s can be mapped", foreign.ForError(name), strings.Join(mappableClaims(), ", ")))
-		case slices.Contains(never, name):
+		case slices.Contains(unmappable, name):
 			return misconfigured(c, "claims", fmt.Sprintf("maps %s, which does nothing with type %s: %s", name, c.Kind, why))
 		case strings.TrimSpace(c.Claims[name]) == "":
-			return misconfigured(c, "claims", fmt.Sprintf("maps %s to nothing: name a claim of the upstream, or leave it out", name))
+			return misconfigured(c, "claims", fmt.Sprintf("maps %s to an empty name: enter a claim of the upstream, or remove the entry", name))
 		}
 	}
 	return nil
 }
 
-// MapsUsername reports whether the settings name the claim that gives new users their
-// preferred_username. Applications let people in by it, so that no upstream gives one
-// unasked.
+// MapsUsername reports whether the settings map preferred_username, so that new users get it
+// from the upstream. It must be mapped explicitly, because applications may authorize people
+// by this claim.
 func (c Config) MapsUsername() bool { return c.Claims["preferred_username"] != "" }
 
-// optionalAddress is a member that nothing depends on: a postal address, or the zero Address if
-// it is none.
+// optionalAddress returns a member as a postal address; the zero Address if it is not one.
 func (o object) optionalAddress(name string) (a Address) {
 	members := o.optionalObject(name)
 	for part, into := range map[string]*string{
@@ -76,15 +76,16 @@ func (o object) optionalAddress(name string) (a Address) {
 	return a
 }
 
-// Reasons why groups were not taken: Identity.GroupsRefused.
+// Values of Identity.GroupsRefused.
 const (
-	GroupsUnreadable = "groups_unreadable" // not a text, nor a list of texts
-	GroupsElsewhere  = "groups_elsewhere"  // the upstream says only where they could be asked for (OIDC Core, section 5.6.2), as Entra ID does of long lists
+	GroupsUnreadable = "groups_unreadable" // the claim is neither a text nor a list of texts
+	GroupsElsewhere  = "groups_elsewhere"  // the upstream only says where to fetch them (OIDC Core, section 5.6.2), as Entra ID does for long lists
 )
 
-// readGroups reads the claim of groups, which is a list of texts or one text: a text is one
-// group, even if it has commas. An absent claim, null and an empty list mean that the
-// person is in no group. A claim that cannot be read gives none, and never ends the sign-in.
+// readGroups reads the claim for groups, which is a list of texts or one text. One text is one
+// group, even if it contains commas. An absent claim, null and an empty list mean that the
+// person is in no group. A claim that cannot be read gives no groups and a code in refused; it
+// never ends the sign-in.
 func readGroups(name string, token, more object) (groups []string, refused string) {
 	from := token
 	if token.isEmpty(name) {

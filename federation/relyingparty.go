@@ -5,35 +5,36 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"signet/federation/foreign"
 )
 
-// relyingParty is a connector to an upstream that speaks OpenID Connect. What
-// differs from kind to kind stands in its preset and its quirks.
+// relyingParty is a connector to an upstream that speaks OpenID Connect. The differences
+// between kinds are in its preset and its quirks.
 type relyingParty struct {
 	base
 	credentials
 	quirks    quirks
-	issuer    string   // of attempts: which upstream this is
-	allowed   []string // algorithms of ID tokens, by the settings
+	issuer    string   // identifies the upstream in attempts
+	allowed   []string // algorithms of ID tokens that the settings allow
 	discovery *discovery
 }
 
-// quirks are the steps of a sign-in that one kind of upstream does its own way. Nil: as
-// the standard says.
+// quirks are the steps of a sign-in in which one kind of upstream departs from the
+// standard. Nil: the standard step.
 type quirks struct {
-	// completeSettings checks and completes the settings.
+	// completeSettings checks and completes the settings. ErrMisconfigured.
 	completeSettings func(c *relyingParty) error
-	// isIssuer reports whether ID tokens of that issuer are the upstream's.
+	// isIssuer reports whether the upstream issues ID tokens with that iss.
 	isIssuer func(c *relyingParty, issuer string) bool
-	// issuers are those of Identity.Issuer.
+	// issuers lists the possible values of Identity.Issuer.
 	issuers func(c *relyingParty) []string
-	// addParameters adds to those of the authorization request.
+	// addParameters adds parameters to the authorization request.
 	addParameters func(c *relyingParty, o Options, p map[string]string)
-	// completeIdentity corrects the identity that the standard claims give.
+	// completeIdentity corrects the identity that was read from the standard claims.
 	completeIdentity func(c *relyingParty, token object, callback url.Values, i *Identity) error
-	// checkAllowed applies the settings' rules on people, in place of base.allow.
+	// checkAllowed replaces base.checkAllowedAddress. ErrNoEmail, ErrNotAllowed.
 	checkAllowed func(c *relyingParty, token object, i Identity) error
 }
 
@@ -49,7 +50,7 @@ func newOIDC(b base, q quirks) (Connector, error) {
 		}
 	}
 	if c.issuer == "" {
-		return nil, misconfigured(b.config, "issuer", "is missing")
+		return nil, misconfigured(b.config, "issuer", "is missing (example: issuer: https://login.example.com)")
 	}
 	if err := checkBase(c.discovery.baseURL); err != nil {
 		return nil, misconfigured(b.config, "issuer", err.Error())
@@ -77,14 +78,15 @@ func (c *relyingParty) allowAlgorithms() error {
 			return misconfigured(c.config, "algorithms", "holds "+a+", which needs a client_secret of 32 bytes or more")
 		}
 		if !slices.Contains(asymmetric, a) && !slices.Contains(symmetric, a) {
-			return misconfigured(c.config, "algorithms", fmt.Sprintf("holds %q", foreign.ForError(a)))
+			return misconfigured(c.config, "algorithms", fmt.Sprintf("holds %q, which is not supported: use %s",
+				foreign.ForError(a), strings.Join(slices.Concat(asymmetric, symmetric), ", ")))
 		}
 	}
 	c.allowed = c.config.Algorithms
 	return nil
 }
 
-// isIssuer reports whether ID tokens of that issuer are this upstream's.
+// isIssuer reports whether this upstream issues ID tokens with that iss.
 func (c *relyingParty) isIssuer(issuer string) bool {
 	if c.quirks.isIssuer != nil {
 		return c.quirks.isIssuer(c, issuer)
@@ -92,33 +94,34 @@ func (c *relyingParty) isIssuer(issuer string) bool {
 	return issuer == c.issuer
 }
 
-// algorithms are those of ID tokens that both sides allow. An upstream's list never adds
-// one; where it gives none, it restricts nothing.
+// algorithms lists the algorithms of ID tokens that both sides allow. The upstream's list
+// never adds an algorithm. Without such a list, all algorithms of the settings are allowed.
 func (c *relyingParty) algorithms(m *metadata) []string { return intersection(c.allowed, m.algorithms) }
 
-// userinfoAlgorithms are those of signed userinfo, which has a list of its own (Discovery,
-// section 3). The setting algorithms is about ID tokens; but the client secret verifies
-// only by what it names.
+// userinfoAlgorithms lists the allowed algorithms of signed userinfo, which has its own
+// metadata (Discovery, section 3). The setting algorithms is about ID tokens, with one
+// exception: only the HMAC algorithms listed there may use the client secret.
 func (c *relyingParty) userinfoAlgorithms(m *metadata) ([]string, error) {
-	theirs, err := m.document.capabilities("userinfo_signing_alg_values_supported")
-	ours := slices.Clone(asymmetric)
+	advertised, err := m.document.capabilities("userinfo_signing_alg_values_supported")
+	allowed := slices.Clone(asymmetric)
 	for _, a := range c.allowed {
 		if slices.Contains(symmetric, a) {
-			ours = append(ours, a)
+			allowed = append(allowed, a)
 		}
 	}
-	return intersection(ours, theirs), err
+	return intersection(allowed, advertised), err
 }
 
-// intersection are the elements of ours that are in theirs, too; all if theirs is nil.
-func intersection(ours, theirs []string) []string {
-	if theirs == nil {
-		return ours
+// intersection returns the elements of allowed that are also advertised. If advertised is
+// nil, it returns all of allowed.
+func intersection(allowed, advertised []string) []string {
+	if advertised == nil {
+		return allowed
 	}
-	return slices.DeleteFunc(slices.Clone(ours), func(a string) bool { return !slices.Contains(theirs, a) })
+	return slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return !slices.Contains(advertised, a) })
 }
 
-// Issuers are that of the settings, or of each tenant.
+// Issuers lists the issuer of the settings, or one issuer for each tenant.
 func (c *relyingParty) Issuers() []string {
 	if c.quirks.issuers != nil {
 		return c.quirks.issuers(c)

@@ -5,14 +5,14 @@ import (
 	"io"
 )
 
-// Secret is a value that does not print itself: whoever needs it says Reveal. It is
-// behind a pointer, since fmt asks no method of what stands in an unexported field.
+// Secret is a value that does not print itself; Reveal returns it. The value is behind a
+// pointer because fmt does not call methods of unexported fields.
 type Secret struct{ value *string }
 
-// NewSecret keeps a text; that of the zero Secret is empty.
+// NewSecret returns a Secret with that value. The value of the zero Secret is empty.
 func NewSecret(text string) Secret { return Secret{&text} }
 
-// Reveal gives the value. It must not reach a log, an error or a page.
+// Reveal returns the value. It must not be written to a log, an error or a page.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""

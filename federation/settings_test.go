@@ -222,7 +222,7 @@ func TestSettings_UnusedByTypeAreRefused(t *testing.T) {
 	for name, change := range map[string]func(*federation.Config){
 		"client_key_id names a key":            func(c *federation.Config) { c.ClientKeyID = "k" },
 		"client_key is set":                    func(c *federation.Config) { c.ClientKey, c.ClientAuth = key, "client_secret_basic" },
-		"claims maps name to nothing":          func(c *federation.Config) { c.Claims = map[string]string{"name": " "} },
+		"claims maps name to an empty name":    func(c *federation.Config) { c.Claims = map[string]string{"name": " "} },
 		`claims names "roles"`:                 func(c *federation.Config) { c.Claims = map[string]string{"roles": "roles"} },
 		`claims names "sub"`:                   func(c *federation.Config) { c.Claims = map[string]string{"sub": "oid"} },
 		`claims names "phone_number_verified"`: func(c *federation.Config) { c.Claims = map[string]string{"phone_number_verified": "x"} },
@@ -270,7 +270,7 @@ func TestSettings_UnusedCredentialIsRefused(t *testing.T) {
 				if _, without := federation.New(config, http.DefaultClient, time.Now); without != nil || err == nil {
 					continue // something else is wrong, or the secret is used
 				}
-				if !errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), `"up": client_secret is set, and `) {
+				if !errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), `"up": client_secret is set, but `) {
 					t.Errorf("%s, client_auth %q, algorithms %q: got %v", kind, method, algorithms, err)
 				}
 			}
@@ -278,7 +278,7 @@ func TestSettings_UnusedCredentialIsRefused(t *testing.T) {
 	}
 	both := minimalConfig(t, federation.OIDC)
 	both.ClientSecret, both.ClientKey = secret, key
-	if _, err := federation.New(both, http.DefaultClient, time.Now); err == nil || !strings.Contains(err.Error(), "client_secret is set, and client_key proves") {
+	if _, err := federation.New(both, http.DefaultClient, time.Now); err == nil || !strings.Contains(err.Error(), "client_secret is set, but client_key authenticates") {
 		t.Errorf("a secret and a key: got %v", err)
 	}
 	both.Algorithms = []string{"HS256"}

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Start makes the authorization request (OIDC Core, section 3.1.2.1) with PKCE,
-// nonce and state.
+// Start makes the authorization request (OIDC Core, section 3.1.2.1) with PKCE, nonce and
+// state.
 func (c *relyingParty) Start(ctx context.Context, o Options) (Attempt, string, error) {
 	if err := checkRedirectURI(o.RedirectURI); err != nil {
 		return Attempt{}, "", err
@@ -41,12 +41,12 @@ func (c *relyingParty) authorizationURL(m *metadata, a Attempt, o Options) strin
 	return client.AuthCodeURL(a.State, options...)
 }
 
-// addParameters are what an attempt asks for beyond the plain request.
+// parameters returns the parameters that depend on the options or on the kind of upstream.
 func (c *relyingParty) parameters(o Options) map[string]string {
 	p := map[string]string{}
 	if o.Fresh {
 		p["prompt"] = cmp.Or(c.preset.freshPrompt, "login")
-		p["max_age"] = "0" // makes auth_time a must (OIDC Core, section 2)
+		p["max_age"] = "0" // the upstream must then send auth_time (OIDC Core, section 2)
 	}
 	if o.AuthTime {
 		p["max_age"] = cmp.Or(p["max_age"], anyAge)
@@ -66,12 +66,12 @@ func (c *relyingParty) parameters(o Options) map[string]string {
 	return p
 }
 
-// anyAge is a max_age, in seconds, that asks nobody again and still makes auth_time a
-// must: a year.
+// anyAge is a max_age of one year, in seconds. It requires auth_time, but practically never
+// makes the upstream authenticate the user again.
 const anyAge = "31536000"
 
-// Finish exchanges the callback's code and returns the identity that the ID token,
-// and userinfo where needed, assert.
+// Finish exchanges the callback's code and returns the identity that the ID token and, if
+// needed, userinfo assert.
 func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Values) (Identity, error) {
 	ctx, cancel := c.caller.withDeadline(ctx)
 	defer cancel()
@@ -94,7 +94,7 @@ func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Value
 	if err != nil {
 		return Identity{}, err
 	}
-	more, note, err := c.userinfo(ctx, m, g, claims)
+	more, profileError, err := c.userinfo(ctx, m, g, claims)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -102,7 +102,7 @@ func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Value
 	if err != nil {
 		return Identity{}, fmt.Errorf("read identity: %w", err)
 	}
-	i.ProfileError = note
+	i.ProfileError = profileError
 	if c.quirks.completeIdentity != nil {
 		if err := c.quirks.completeIdentity(c, claims, callback, &i); err != nil {
 			return Identity{}, fmt.Errorf("read identity: %w", err)
@@ -115,8 +115,8 @@ func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Value
 	return i, nil
 }
 
-// callbackIssuer judges the callback's iss parameter (RFC 9207): right if it is
-// there, and there if the upstream announces it.
+// callbackIssuer returns a check of the callback's parameter iss (RFC 9207). It may be
+// absent only if the upstream does not advertise it.
 func (c *relyingParty) callbackIssuer(m *metadata) func(string) bool {
 	return func(iss string) bool {
 		if iss == "" {

@@ -11,15 +11,16 @@ import (
 	"signet/federation/foreign"
 )
 
-// optionalObject is a JSON object of an upstream. Each member is judged when a sign-in uses it:
-// members that nobody reads may hold anything (OIDC Core, section 3.1.3.6; Discovery,
+// object is a JSON object of an upstream. Each member is checked when a sign-in reads it;
+// members that are not read may have any value (OIDC Core, section 3.1.3.6; Discovery,
 // section 3; RFC 7517, section 5). A member that is read must mean the same to every
-// reader: it is found by its exact name, comes once, and numbers keep all their digits.
-// Null counts as absent everywhere.
+// reader: its name matches exactly, it is not repeated, and numbers keep all digits. Null
+// counts as absent everywhere.
 //
-// Three sorts of members follow from that, and each has its methods: those that decide
-// something (text, word, seconds, list and subject, which refuse another type), those
-// that nothing depends on (words, which counts another type as absent), and all others.
+// A member with an effect on the sign-in is read by text, assertion, isTrue, seconds,
+// stringList, capabilities or subject, which return ErrUntrusted for another type. A member
+// without such an effect is read by a method that begins with optional, which returns the
+// zero value for another type.
 type object struct{ members foreign.Members }
 
 // readObject reads one JSON object. ErrUntrusted.
@@ -31,7 +32,7 @@ func readObject(text []byte) (object, error) {
 	return object{members}, nil
 }
 
-// value is a member as JSON; nil if it is absent.
+// value returns the JSON value of a member; nil if it is absent. ErrUntrusted.
 func (o object) value(name string) (any, error) {
 	v, err := o.members.Value(name)
 	if err != nil {
@@ -40,13 +41,13 @@ func (o object) value(name string) (any, error) {
 	return v, nil
 }
 
-// isEmpty reports whether there is no such member, or nothing in it.
+// isEmpty reports whether a member is absent, null or an empty string.
 func (o object) isEmpty(name string) bool {
 	v, err := o.value(name)
 	return err == nil && (v == nil || v == "")
 }
 
-// text is a member that must be a string if it is there; "" if it is not.
+// text returns a member that must be a string; "" if it is absent. ErrUntrusted.
 func (o object) text(name string) (string, error) {
 	switch v, err := o.value(name); v := v.(type) {
 	case nil:
@@ -57,8 +58,8 @@ func (o object) text(name string) (string, error) {
 	return "", untrusted("%s is not a string", name)
 }
 
-// optionalText is a member that nothing depends on: "" unless it is a string of one line
-// and sensible length.
+// optionalText returns a member that is a string of one line and at most 1024 bytes; "" for
+// any other value.
 func (o object) optionalText(name string) string {
 	value, _ := o.value(name)
 	v, _ := value.(string)
@@ -68,7 +69,7 @@ func (o object) optionalText(name string) string {
 	return strings.TrimSpace(v)
 }
 
-// optionalObject is a member that nothing depends on; empty unless it is an object.
+// optionalObject returns a member that is an object; an empty object for any other value.
 func (o object) optionalObject(name string) object {
 	raw, err := o.members.Raw(name)
 	if err != nil {
@@ -78,14 +79,14 @@ func (o object) optionalObject(name string) object {
 	return object{inner}
 }
 
-// isTrue is a member that is true; absent is false.
+// isTrue reports whether a member is true; false if it is absent. ErrUntrusted.
 func (o object) isTrue(name string) (bool, error) {
-	said, err := o.assertion(name)
-	return said == assertedTrue, err
+	a, err := o.assertion(name)
+	return a == assertedTrue, err
 }
 
-// assertion is a member that must be true or false if it is there, as a boolean or, as
-// Apple, Google's older endpoints and Cognito write it, as a string.
+// assertion returns a member that must be true or false. Apple, Google's older endpoints and
+// Cognito write it as a string, so that is allowed, too. ErrUntrusted.
 func (o object) assertion(name string) (assertion, error) {
 	switch v, err := o.value(name); v {
 	case nil:
@@ -98,7 +99,7 @@ func (o object) assertion(name string) (assertion, error) {
 	return assertedFalse, untrusted("%s is not true or false", name)
 }
 
-// assertion is what an upstream's document says about an address.
+// assertion is a boolean member that may be absent, such as email_verified.
 type assertion int
 
 const (
@@ -107,7 +108,7 @@ const (
 	assertedTrue
 )
 
-// seconds is a NumericDate (RFC 7519, section 2); false if it is not there.
+// seconds returns a NumericDate (RFC 7519, section 2); false if it is absent. ErrUntrusted.
 func (o object) seconds(name string) (int64, bool, error) {
 	v, err := o.value(name)
 	if v == nil {
@@ -124,8 +125,8 @@ func (o object) seconds(name string) (int64, bool, error) {
 	return int64(f), true, nil
 }
 
-// optionalSeconds is a number of seconds that nothing depends on, as a number or, as some token
-// endpoints write it, a string; 0 unless it is one.
+// optionalSeconds returns a positive number of seconds, which some token endpoints write as a
+// string; 0 for any other value.
 func (o object) optionalSeconds(name string) int64 {
 	v, _ := o.value(name)
 	text, ok := v.(string)
@@ -139,65 +140,56 @@ func (o object) optionalSeconds(name string) int64 {
 	return int64(f)
 }
 
-// stringList is a member that is a string or an array of strings; anything else in it
-// is an error.
+// stringList returns a member that must be a string or an array of strings only; nil if it
+// is absent. ErrUntrusted.
 func (o object) stringList(name string) ([]string, error) {
-	v, err := o.value(name)
-	switch v := v.(type) {
-	case nil:
-		return nil, err
-	case string:
-		return []string{v}, nil
-	case []any:
-		all := stringsIn(v)
-		if len(all) < len(v) {
-			return nil, untrusted("%s holds something else than strings", name)
-		}
-		return all, nil
+	list, skipped, err := o.readStrings(name)
+	if skipped > 0 {
+		return nil, untrusted("%s contains values that are not strings", name)
 	}
-	return nil, untrusted("%s is not a list of strings", name)
+	return list, err
 }
 
-// optionalList is a list that nothing depends on: the strings in it, none if it is not a list.
-func (o object) optionalList(name string) []string {
-	switch v, _ := o.value(name); v := v.(type) {
-	case string:
-		return []string{v}
-	case []any:
-		return stringsIn(v)
-	}
-	return nil
-}
-
-// capabilities is a list of capabilities of an upstream, of which we pick those that we know:
-// elements that are no strings name none of them. It is nil only if the member is absent.
+// capabilities returns a member that must be a string or an array. It skips elements that are
+// not strings: they cannot be the name of a capability that we support. The result is nil
+// only if the member is absent. ErrUntrusted.
 func (o object) capabilities(name string) ([]string, error) {
+	list, _, err := o.readStrings(name)
+	return list, err
+}
+
+// optionalList returns the strings of a member that is a string or an array; nil for any
+// other value.
+func (o object) optionalList(name string) []string {
+	list, _, _ := o.readStrings(name)
+	return list
+}
+
+// readStrings returns the strings of a member that is a string or an array, and the number of
+// skipped elements that are not strings. The list is nil if the member is absent.
+// ErrUntrusted.
+func (o object) readStrings(name string) (list []string, skipped int, err error) {
 	v, err := o.value(name)
 	switch v := v.(type) {
 	case nil:
-		return nil, err
+		return nil, 0, err
 	case string:
-		return []string{v}, nil
+		return []string{v}, 0, nil
 	case []any:
-		return stringsIn(v), nil
-	}
-	return nil, untrusted("%s is not a list of strings", name)
-}
-
-// stringsIn are the elements of a list that are strings.
-func stringsIn(list []any) []string {
-	all := make([]string, 0, len(list))
-	for _, element := range list {
-		if s, ok := element.(string); ok {
-			all = append(all, s)
+		list = make([]string, 0, len(v))
+		for _, element := range v {
+			if s, ok := element.(string); ok {
+				list = append(list, s)
+			}
 		}
+		return list, len(v) - len(list), nil
 	}
-	return all
+	return nil, 0, untrusted("%s is not a list of strings", name)
 }
 
-// subject is the member sub, which names the person: 1 to 255 bytes (OIDC Core, section 2). A number is no
-// subject: two readers write a large one in two ways, and the key of an account must
-// have one form.
+// subject returns the member sub, which must be a string of 1 to 255 bytes (OIDC Core,
+// section 2). It does not accept numbers: readers write large numbers in different ways, and
+// the key of an account must have one form. ErrUntrusted.
 func (o object) subject() (string, error) {
 	subject, err := o.text("sub")
 	switch {
@@ -211,8 +203,8 @@ func (o object) subject() (string, error) {
 	return subject, nil
 }
 
-// isValidSubject refuses what another reader or a column might take for something
-// else.
+// isValidSubject reports whether s is short enough for its column and has no characters that
+// another program may change.
 func isValidSubject(s string) bool {
 	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, unicode.IsControl) && !strings.ContainsRune(s, utf8.RuneError)
 }

@@ -9,16 +9,17 @@ import (
 	"signet/federation/foreign"
 )
 
-// userinfo asks the userinfo endpoint for what the ID token leaves out (OIDC
-// Core, section 5.3). It costs a round trip, so only if something is missing that is used.
-// The zero object: not asked.
+// userinfo fetches the claims that the ID token lacks from the userinfo endpoint (OIDC Core,
+// section 5.3). Because this costs a round trip, it makes the call only if a claim that we
+// use is missing; else it returns the zero object.
 //
-// An answer about somebody else ends every sign-in. Otherwise it depends on what is
-// missing: without an address or groups the identity would be half of one, and the failure
-// is the sign-in's; without a name or a picture it is whole, and the failure is a note.
-func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenResponse, token object) (more object, note, err error) {
-	decides, adorns := c.missingClaims(m, token)
-	if m.userinfo == "" || !decides && !adorns {
+// An answer about another person ends the sign-in (err). The effect of any other failure
+// depends on the missing claims: without an address or groups the identity would be
+// incomplete, so the failure is err. Without a name or a picture the identity is still
+// usable, so the failure is only profileError.
+func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenResponse, token object) (more object, profileError, err error) {
+	needed, optional := c.missingClaims(m, token)
+	if m.userinfo == "" || !needed && !optional {
 		return object{}, nil, nil
 	}
 	own, err := token.subject()
@@ -32,12 +33,12 @@ func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenRespons
 		err = atStep(step, err)
 	}
 	switch {
-	case err != nil && decides:
+	case err != nil && needed:
 		return object{}, nil, err
 	case err != nil:
 		return object{}, err, nil
-	case subject != own: // OIDC Core, section 5.3.2: it is about somebody else
-		return object{}, nil, untrusted("%s: sub is not the ID token's", step)
+	case subject != own: // OIDC Core, section 5.3.2: the answer is about another person
+		return object{}, nil, untrusted("%s: sub is not the sub of the ID token", step)
 	}
 	return more, nil, nil
 }
@@ -71,23 +72,23 @@ func (c *relyingParty) fetchUserinfo(ctx context.Context, m *metadata, g tokenRe
 	return claims, atStep(step, c.checkTimes(claims, []string{"exp", "nbf"}))
 }
 
-// missingClaims reports what the ID token leaves out: a claim that decides something, and one that
-// only adorns an account. Of the names, one is enough, unless the settings map others. An
-// upstream that lists its claims (claims_supported) without preferred_username or picture
-// is not asked for those each time.
-func (c *relyingParty) missingClaims(m *metadata, token object) (decides, adorns bool) {
+// missingClaims reports whether the ID token lacks a claim that decisions need, and whether it
+// lacks an optional claim of the profile. Of the names, only name is required, unless the
+// settings map others. preferred_username and picture do not count if claims_supported of the
+// upstream does not list them.
+func (c *relyingParty) missingClaims(m *metadata, token object) (needed, optional bool) {
 	for name := range c.config.Claims {
 		switch claim := c.config.claim(name); name {
 		case "email", "email_verified", "groups":
-			decides = decides || token.isEmpty(claim)
+			needed = needed || token.isEmpty(claim)
 		default:
-			adorns = adorns || token.optionalText(claim) == ""
+			optional = optional || token.optionalText(claim) == ""
 		}
 	}
 	for _, name := range []string{"preferred_username", "picture"} {
 		if m.claims == nil || slices.Contains(m.claims, name) {
-			adorns = adorns || token.optionalText(c.config.claim(name)) == ""
+			optional = optional || token.optionalText(c.config.claim(name)) == ""
 		}
 	}
-	return decides || token.isEmpty(c.config.claim("email")), adorns || token.optionalText(c.config.claim("name")) == ""
+	return needed || token.isEmpty(c.config.claim("email")), optional || token.optionalText(c.config.claim("name")) == ""
 }
