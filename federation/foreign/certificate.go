@@ -12,12 +12,12 @@ import (
 	"net/url"
 )
 
-// maxCertificates is how long the chain of a key may be.
+// maxCertificates is the largest length of a key's certificate chain.
 const maxCertificates = 10
 
-// checkCertificates compares a key with the certificates that came with it (RFC 7517,
-// sections 4.6 to 4.9). Nobody here believes them or fetches x5u; but a reader who does
-// must not get another key.
+// checkCertificates compares a key with its certificates (RFC 7517, sections 4.6 to 4.9). It
+// does not verify the certificates and does not fetch x5u. But a program that uses them must
+// not get another key.
 func checkCertificates(members map[string]any, text map[string]string, public crypto.PublicKey) error {
 	if _, err := url.Parse(text["x5u"]); err != nil {
 		return errors.New("has an x5u that is not a URL")
@@ -43,7 +43,7 @@ func checkCertificates(members map[string]any, text map[string]string, public cr
 			return err
 		}
 		if digits, err := hex.DecodeString(string(got)); err == nil && len(digits) == len(sum(nil)) {
-			got = digits // Auth0 and others encode the hexadecimal digits of the digest
+			got = digits // Auth0 and others encode the digest as hexadecimal text
 		}
 		if len(got) != len(sum(nil)) || len(chain) > 0 && !bytes.Equal(got, sum(chain[0].Raw)) {
 			return errors.New("has an " + name + " that is not the thumbprint of its certificate")

@@ -1,17 +1,17 @@
-// Package foreign reads what others wrote: JSON, public keys, names of hosts and time zones,
-// e-mail addresses and texts that people or programs have chosen.
+// Package foreign reads data from other parties: JSON, public keys, names of hosts and time
+// zones, email addresses, and texts that people or programs have chosen.
 //
-// Each of them has more than one reader: a browser, a proxy, a library of a client. The
-// package accepts only what all readers take for the same, and its errors say what to
-// change. Every room that stores or believes such a value asks here, so that there is one
-// rule for each.
+// Several programs read such data: a browser, a proxy, a library of a client. The package
+// accepts only data that all of them read in the same way. All other packages use it for
+// these values, so that there is one rule for each.
 //
-// An error continues a sentence that begins with the value ("https://-/ has a host
-// that …"). It never repeats the value: its caller knows whether that may be shown.
+// Its errors say how to correct the value. An error continues a sentence that begins with the
+// value ("https://-/ has a host that …"). It never contains the value: the caller knows
+// whether the value may be shown.
 //
-// Documents that somebody here can mend (a client's keys, the body of a request) are
-// judged as a whole: ReadObject, ReadKeySet. Those of upstreams are judged by what is used of
-// them: Members, UsableKeys, ReadJWS.
+// ReadObject and ReadKeySet check a whole document. They are for documents that a person here
+// can correct, such as a client's keys or the body of a request. ReadMembers, UsableKeys and
+// ReadJWS check only the parts that are used. They are for documents of upstreams.
 //
-// The package does not know clients, connectors, settings or HTTP, and calls nobody.
+// The package does not know clients, connectors, settings or HTTP, and makes no network call.
 package foreign

@@ -15,14 +15,14 @@ var (
 	}()
 )
 
-// isValidEd25519 reports whether key is the encoding of a point on the curve (RFC 8032,
-// section 5.1.3) that has not one of the eight small orders: with those, one signature
-// is good for many messages. crypto/ed25519 finds out the first only when it verifies,
-// and the second never.
+// isValidEd25519 reports whether key encodes a point on the curve (RFC 8032, section 5.1.3)
+// that is not one of the eight points of small order. With a point of small order, one
+// signature verifies for many messages. crypto/ed25519 checks the encoding only when it
+// verifies a signature, and never checks the order.
 func isValidEd25519(key ed25519.PublicKey) bool {
 	bytes := slices.Clone(key)
 	slices.Reverse(bytes)
-	bytes[0] &= 0x7f // the sign of x
+	bytes[0] &= 0x7f // removes the sign of x
 	y, one := new(big.Int).SetBytes(bytes), big.NewInt(1)
 	if y.Cmp(fieldPrime) >= 0 || y.Sign() == 0 {
 		return false
@@ -35,7 +35,7 @@ func isValidEd25519(key ed25519.PublicKey) bool {
 	if x.Sign() == 0 || big.Jacobi(x, fieldPrime) != 1 {
 		return false
 	}
-	// Twice a point of order 8 has y = 0, which is so where x² = -y².
+	// A point of order 8, doubled, has y = 0. This holds if x² = -y².
 	sum := new(big.Int).Add(x, squared)
 	return sum.Mod(sum, fieldPrime).Sign() != 0
 }

@@ -9,16 +9,16 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// ErrEmail is why a text is no e-mail address. It never names the text.
-var ErrEmail = errors.New("not an e-mail address")
+// ErrEmail: the text is not an email address. The error does not contain the text.
+var ErrEmail = errors.New("not an email address")
 
-// SplitEmail reads one e-mail address: an ASCII dot-atom, @, a domain. It gives the local
-// part as it was and the domain as CanonicalDomain does.
+// SplitEmail reads one email address: an ASCII dot-atom, @, a domain. It returns the local
+// part unchanged and the domain in the form of CanonicalDomain.
 //
-// Quoted local parts, comments, lists, display names, address literals, spaces, control
-// characters and a second @ are refused (RFC 5321 allows some of them; nobody has them,
-// and attackers like them): a rule on domains must never be met by a text that two
-// readers split at different places. It does not check that the domain exists. ErrEmail.
+// It refuses quoted local parts, comments, lists, display names, address literals, spaces,
+// control characters and a second @. RFC 5321 allows some of them, but real addresses do not
+// have them, and programs split such texts at different places: an attacker could use this to
+// pass a rule on domains. SplitEmail does not check that the domain exists. ErrEmail.
 func SplitEmail(text string) (local, domain string, err error) {
 	local, domain, found := strings.Cut(text, "@")
 	if !found || !isDotAtom(local) || len(local) > 64 {
@@ -38,8 +38,8 @@ func SplitEmail(text string) (local, domain string, err error) {
 	return local, ascii, nil
 }
 
-// CanonicalDomain gives the one form of a domain name, its labels as lower-case A-labels;
-// "" for a text that is no domain name.
+// CanonicalDomain returns a domain name with its labels as lower-case A-labels; "" if the
+// text is not a domain name.
 func CanonicalDomain(domain string) string {
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if ascii = strings.ToLower(ascii); err != nil || !isDNSName(ascii) {
@@ -59,8 +59,8 @@ func isDotAtom(s string) bool {
 	})
 }
 
-// isDNSName reports whether s is a sequence of host name labels. The Lookup profile of
-// idna lets some others through, such as empty ones.
+// isDNSName reports whether s is a sequence of host name labels. It is needed because the
+// Lookup profile of idna accepts other labels, such as empty ones.
 func isDNSName(s string) bool {
 	for label := range strings.SplitSeq(s, ".") {
 		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {

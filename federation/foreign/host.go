@@ -11,8 +11,8 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// IsLoopback reports whether host, without port and brackets, names the machine itself:
-// localhost or an address of loopback.
+// IsLoopback reports whether host is localhost or a loopback address. host has no port and
+// no brackets.
 func IsLoopback(host string) bool {
 	if host == "localhost" {
 		return true
@@ -21,10 +21,10 @@ func IsLoopback(host string) bool {
 	return err == nil && address.IsLoopback()
 }
 
-// IsLoopbackAuthority reports whether a Host header, with a port or without, names the machine
-// itself. Names below localhost do, too: browsers ask nobody for their address (RFC 6761,
-// section 6.3). Any other name may have been pointed here by its owner, whose page could
-// then read what this machine answers.
+// IsLoopbackAuthority reports whether a Host header, with or without a port, is a loopback
+// address, localhost or a name below localhost. Browsers do not look up names below localhost
+// (RFC 6761, section 6.3). The owner of any other name may point it to this machine, so that
+// the owner's page could read the answers of this machine.
 func IsLoopbackAuthority(authority string) bool {
 	host := strings.ToLower(authority)
 	if at := strings.LastIndexByte(host, ':'); at > strings.LastIndexByte(host, ']') {
@@ -37,9 +37,9 @@ func IsLoopbackAuthority(authority string) bool {
 	return CheckHost(host) == nil && (IsLoopback(host) || strings.HasSuffix(host, ".localhost"))
 }
 
-// CheckAuthority says why host and port of an http or https URL are not written as a
-// browser writes them; nil if they are. A browser rewrites a URL before it compares or
-// sends it, so another writing would never be met again.
+// CheckAuthority returns an error if host and port of an http or https URL are not in the
+// form in which a browser writes them. A browser rewrites a URL before it compares or sends
+// it, so another form would never match.
 func CheckAuthority(u *url.URL) error {
 	host, port, found := u.Host, "", false
 	if at := strings.LastIndexByte(host, ':'); at > strings.LastIndexByte(host, ']') {
@@ -59,12 +59,11 @@ func CheckAuthority(u *url.URL) error {
 	return nil
 }
 
-// CheckHost says why host is not the name or the address of a host; nil if it is one. A
-// name is in lower case and, beyond ASCII, in punycode. An IPv6 address stands in
-// brackets.
+// CheckHost returns an error if host is not a valid host name or IP address. A name is in
+// lower case, with punycode for characters beyond ASCII. An IPv6 address is in brackets.
 //
-// It accepts single labels, and underscores although RFC 1123 does not: networks have
-// such hosts, and every browser takes them as they are.
+// CheckHost accepts single labels, and also underscores, which RFC 1123 forbids: networks
+// have such hosts, and all browsers accept them unchanged.
 func CheckHost(host string) error {
 	switch {
 	case host == "":
@@ -91,8 +90,8 @@ func CheckHost(host string) error {
 	return nil
 }
 
-// CheckHostname is CheckHost for a host as url.URL.Hostname gives it, in letters of
-// either case and without the brackets of IPv6.
+// CheckHostname is CheckHost for a host in the form of url.URL.Hostname: in upper or lower
+// case, and without the brackets of IPv6.
 func CheckHostname(host string) error {
 	host = strings.ToLower(host)
 	if strings.Contains(host, ":") {
@@ -105,11 +104,11 @@ func checkLabel(label string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-_"
 	switch {
 	case label == "":
-		return errors.New("has an empty label in its host name: two dots must have something between them")
+		return errors.New("has an empty label in its host name: remove the extra dot")
 	case len(label) > 63:
 		return errors.New("has a label of more than 63 characters in its host name")
 	case strings.Trim(label, letters) != "":
-		return errors.New("has a character in its host that no host name has: use lower-case letters, digits and hyphens, and punycode (xn--) for all others")
+		return errors.New("has an invalid character in its host: use lower-case letters, digits and hyphens, and punycode (xn--) for all others")
 	case label[0] == '-' || label[len(label)-1] == '-':
 		return errors.New("has a host name in which a label begins or ends with a hyphen")
 	}
@@ -127,7 +126,7 @@ func endsInNumber(label string) bool {
 
 func checkIPv4(host string) error {
 	if address, err := netip.ParseAddr(host); err != nil || !address.Is4() {
-		return errors.New("has a host that ends in a number and is no IPv4 address: write an address as four decimal numbers")
+		return errors.New("has a host that ends in a number but is not an IPv4 address: write an address as four decimal numbers")
 	}
 	return nil
 }
@@ -138,7 +137,7 @@ func checkIPv6(host string) error {
 	case err != nil || !address.Is6() || !strings.HasSuffix(host, "]"):
 		return errors.New("has an invalid IPv6 address")
 	case address.Zone() != "":
-		return errors.New("has an IPv6 address with a zone, which means something on one machine only")
+		return errors.New("has an IPv6 address with a zone, which is valid on one machine only: remove the zone")
 	case address.Is4In6():
 		return errors.New("has an IPv4 address written as IPv6: write it as four decimal numbers")
 	case "["+address.String()+"]" != host:
@@ -147,8 +146,8 @@ func checkIPv6(host string) error {
 	return nil
 }
 
-// punycode reads names as browsers do (UTS #46, nontransitional). Hyphens in the third
-// and fourth place are checked nowhere else either: real hosts have them.
+// punycode reads names as browsers do (UTS #46, nontransitional). It does not check hyphens
+// in the third and fourth place, because real hosts have them.
 var punycode = idna.New(idna.MapForLookup(), idna.StrictDomainName(false), idna.CheckHyphens(false), idna.CheckJoiners(true), idna.BidiRule(), idna.Transitional(false))
 
 func checkPunycode(host string) error {

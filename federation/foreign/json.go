@@ -12,18 +12,17 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how many levels of arrays and objects a value may have.
+// maxDepth is the largest number of levels of arrays and objects in a value.
 const maxDepth = 32
 
-// ErrJSON is why a text is not a JSON value that means the same to every reader.
+// ErrJSON: the text is not a JSON value, or programs may read it in different ways.
 var ErrJSON = errors.New("is not one plain JSON value")
 
-// ReadObject reads one JSON object. Its members are found by their exact names, and numbers
-// are json.Number, which keeps all digits.
+// ReadObject reads one JSON object. Member names match exactly, and numbers are json.Number,
+// which keeps all digits.
 //
-// encoding/json takes `{"sub":"a","SUB":"b"}` for b, and the last of two members of one
-// name; another reader may take the first. ErrJSON: such texts, those that ReadValue refuses,
-// and every value that is not an object.
+// ErrJSON: the text is not an object, ReadValue refuses it, or two names differ only in case.
+// For `{"sub":"a","SUB":"b"}` encoding/json may return b, and other programs a.
 func ReadObject(text []byte) (map[string]any, error) {
 	v, err := ReadValue(text)
 	if err != nil {
@@ -46,9 +45,9 @@ func ReadObject(text []byte) (map[string]any, error) {
 
 // ReadValue reads one JSON value: map[string]any, []any, string, json.Number, bool or nil.
 //
-// ErrJSON: a member that comes twice, anything behind the value, more than 32 levels, and
-// what is not Unicode text. encoding/json would replace invalid UTF-8 and lone surrogates
-// (RFC 8259, section 8.2), so that two different strings became one.
+// ErrJSON: a member is repeated, the value is followed by other text, it has more than 32
+// levels, or it is not Unicode text. encoding/json would replace invalid UTF-8 and lone
+// surrogates (RFC 8259, section 8.2), so that two different strings would become equal.
 func ReadValue(text []byte) (any, error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%w: it is not UTF-8", ErrJSON)
@@ -68,8 +67,9 @@ func ReadValue(text []byte) (any, error) {
 	return v, nil
 }
 
-// hasLoneSurrogate finds an escape of one half of a surrogate pair without the other. In
-// JSON a backslash stands only within strings, and never alone.
+// hasLoneSurrogate reports whether the text has an escape for one half of a surrogate pair
+// without the other half. In JSON, backslashes occur only in strings, and each begins an
+// escape, so it is not necessary to parse the text.
 func hasLoneSurrogate(text []byte) bool {
 	for {
 		at := bytes.IndexByte(text, '\\')
@@ -94,7 +94,7 @@ func hasLoneSurrogate(text []byte) bool {
 	}
 }
 
-// readEscape reads the \uXXXX that text begins with.
+// readEscape reads the \uXXXX at the beginning of text; false if there is none.
 func readEscape(text []byte) (unit uint64, ok bool) {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return 0, false
@@ -109,7 +109,7 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 	}
 	token, err := d.Token()
 	if err != nil {
-		return nil, ErrJSON // the decoder's text quotes the input
+		return nil, ErrJSON // the decoder's error would quote the input
 	}
 	switch token {
 	case json.Delim('{'):
@@ -157,7 +157,7 @@ func readEnd(d *json.Decoder) error {
 	return nil
 }
 
-// foldCase gives names that encoding/json takes for each other one form.
+// foldCase returns the same text for all names that encoding/json treats as equal.
 func foldCase(name string) string {
 	return strings.Map(func(r rune) rune {
 		least := r

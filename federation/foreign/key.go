@@ -15,16 +15,16 @@ import (
 	"unicode"
 )
 
-// Key is a public key of somebody else.
+// Key is a public key of another party.
 type Key struct {
 	ID        string           // kid; "" if it has none
-	Algorithm string           // alg; "" if it names none
-	Use       string           // sig or enc; "" if it may be used for both
+	Algorithm string           // alg; "" if it has none
+	Use       string           // sig or enc; "": both
 	Public    crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 }
 
 // The limits of RSA keys. NIST SP 800-131A, section 3: at least 2048 bits. FIPS 186-5,
-// appendix A.1.1: an odd exponent above 65536; crypto/rsa takes none over 31 bits.
+// appendix A.1.1: an odd exponent above 65536. crypto/rsa accepts at most 31 bits.
 const (
 	minModulusBits = 2048 // bits
 	maxModulusBits = 8192
@@ -32,13 +32,13 @@ const (
 	maxExponent    = 1<<31 - 1
 )
 
-// privateMembers are the members of a JWK that hold secrets (RFC 7518, section 6; RFC 9964).
+// privateMembers lists the members of a JWK that hold secrets (RFC 7518, section 6; RFC 9964).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
-// ReadKey judges one JWK (RFC 7517): a public key that can verify signatures or be
-// encrypted to, and that says nothing about itself that cannot be so. It takes RSA of
-// 2048 to 8192 bits, the curves P-256, P-384 and P-521, and Ed25519. Unknown members are
-// ignored (RFC 7517, section 4). It is the one rule for all keys that come from others.
+// ReadKey reads one JWK (RFC 7517): a public key for verification or encryption, without
+// members that contradict each other. It accepts RSA of 2048 to 8192 bits, the curves P-256,
+// P-384 and P-521, and Ed25519. Unknown members are ignored (RFC 7517, section 4). The error
+// continues a sentence that begins with the key.
 func ReadKey(members map[string]any) (Key, error) {
 	key, err := readKey(members)
 	if err != nil {
@@ -57,11 +57,11 @@ func ReadKey(members map[string]any) (Key, error) {
 	return key, checkCertificates(members, text, key.Public)
 }
 
-// readKey reads what the key is, and not yet what it is for.
+// readKey reads the key material, kid and alg. It does not read or check the use.
 func readKey(members map[string]any) (Key, error) {
 	for _, name := range privateMembers {
 		if _, held := members[name]; held {
-			return Key{}, errors.New("holds a private or symmetric key: give the public half only, and replace this key, since it has been shown")
+			return Key{}, errors.New("holds a private or symmetric key: register only the public key, and replace this key, because it is no longer secret")
 		}
 	}
 	text, err := readTexts(members, "kty", "kid", "alg", "crv", "n", "e", "x", "y")
@@ -77,7 +77,7 @@ func readKey(members map[string]any) (Key, error) {
 	return key, err
 }
 
-// readTexts reads members that must be strings if they are there.
+// readTexts returns the listed members, which must be strings if they are present.
 func readTexts(members map[string]any, names ...string) (map[string]string, error) {
 	read := make(map[string]string, len(names))
 	for _, name := range names {
@@ -94,10 +94,10 @@ func readTexts(members map[string]any, names ...string) (map[string]string, erro
 	return read, nil
 }
 
-// unsupported is an error about a key of a kind that others may use and we do not.
+// unsupported is an error for a valid key of a kind that we do not use.
 type unsupported string
 
-// Error says what is not supported.
+// Error returns the text of the error.
 func (u unsupported) Error() string { return string(u) }
 
 func readPublic(text map[string]string) (crypto.PublicKey, error) {
@@ -114,8 +114,8 @@ func readPublic(text map[string]string) (crypto.PublicKey, error) {
 	return nil, unsupported("has an unsupported kty: use RSA, EC or OKP")
 }
 
-// decodeMember decodes base64url as RFC 7515, section 2, writes it. encoding/base64 alone
-// would skip line breaks.
+// decodeMember decodes a member in base64url (RFC 7515, section 2). It refuses line breaks,
+// which encoding/base64 would skip.
 func decodeMember(text map[string]string, name string) ([]byte, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text[name])
 	if err != nil || len(raw) == 0 || strings.ContainsAny(text[name], "\r\n") {
@@ -162,7 +162,7 @@ func readEC(text map[string]string) (*ecdsa.PublicKey, error) {
 		return nil, unsupported("has an unsupported crv: use P-256, P-384 or P-521")
 	}
 	size := (curve.Params().BitSize + 7) / 8
-	point := []byte{4} // SEC 1, section 2.3.4: not compressed
+	point := []byte{4} // SEC 1, section 2.3.4: an uncompressed point
 	for _, name := range []string{"x", "y"} {
 		raw, err := decodeMember(text, name)
 		if err != nil {
@@ -192,13 +192,13 @@ func readEd25519(text map[string]string) (ed25519.PublicKey, error) {
 		return nil, fmt.Errorf("has a member x of %d bytes: Ed25519 takes %d", len(raw), ed25519.PublicKeySize)
 	}
 	if !isValidEd25519(raw) {
-		return nil, errors.New("is not a point on Ed25519, or one of small order")
+		return nil, errors.New("is not a point on Ed25519, or has a small order: make a new key")
 	}
 	return ed25519.PublicKey(raw), nil
 }
 
-// signingAlgorithms are the algorithms of signatures by the kind of key; encrypting those of
-// encryption (RFC 7518, sections 3.1 and 4.1; RFC 9864).
+// signingAlgorithms and encryptionAlgorithms list the algorithms for each kind of key (RFC
+// 7518, sections 3.1 and 4.1; RFC 9864).
 var (
 	signingAlgorithms = map[string][]string{
 		"RSA":     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"},
@@ -216,7 +216,7 @@ var (
 	}
 )
 
-// kind is what signing and encrypting name a key by.
+// kind returns the key of signingAlgorithms and encryptionAlgorithms for k.
 func (k Key) kind() string {
 	switch public := k.Public.(type) {
 	case *ecdsa.PublicKey:
@@ -227,7 +227,8 @@ func (k Key) kind() string {
 	return "RSA"
 }
 
-// checkAlgorithm compares alg and use with the kind of key and with each other.
+// checkAlgorithm compares alg and use with the kind of key and with each other. If only alg
+// is present, it sets the use.
 func checkAlgorithm(key *Key) error {
 	kind := key.kind()
 	if key.Use == "enc" && encryptionAlgorithms[kind] == nil {
@@ -251,10 +252,10 @@ func checkAlgorithm(key *Key) error {
 	return nil
 }
 
-// useOfOperation are the key_ops of public keys and what they are for (RFC 7517, section 4.3).
+// useOfOperation maps the key_ops of public keys to a use (RFC 7517, section 4.3).
 var useOfOperation = map[string]string{"verify": "sig", "encrypt": "enc", "wrapKey": "enc", "deriveKey": "enc", "deriveBits": "enc"}
 
-// readUse reads use and key_ops, which must say the same (RFC 7517, section 4.3).
+// readUse returns the use from use and key_ops, which must agree (RFC 7517, section 4.3).
 func readUse(members map[string]any, text map[string]string) (string, error) {
 	use, named := text["use"]
 	if named && use != "sig" && use != "enc" {

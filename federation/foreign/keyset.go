@@ -8,16 +8,16 @@ import (
 
 const (
 	maxKeySet     = 64 << 10 // bytes
-	maxClientKeys = 20       // a client rotates among two or three
+	maxClientKeys = 20       // a client normally has two or three
 
-	// maxUpstreamKeys is how many keys of an upstream are looked at. The largest sets
+	// maxUpstreamKeys is the number of keys of an upstream that are read. The largest sets
 	// have a few dozen.
 	maxUpstreamKeys = 100
 )
 
-// ReadKeySet reads a JWK Set (RFC 7517, section 5) that has to be in order as a whole,
-// because somebody here can mend it: 1 to 20 usable keys, at most 64 KiB, and a kid of
-// its own for each if there are several. See ReadKey for what a usable key is.
+// ReadKeySet reads a JWK Set (RFC 7517, section 5) of a client. One invalid key makes the
+// whole set invalid, because a person here can correct it. A valid set has 1 to 20 keys that
+// ReadKey accepts, at most 64 KiB, and, with several keys, a different kid for each.
 func ReadKeySet(document []byte) ([]Key, error) {
 	if len(document) > maxKeySet {
 		return nil, errors.New("has more than 64 KiB")
@@ -34,7 +34,7 @@ func ReadKeySet(document []byte) ([]Key, error) {
 	case !ok || len(list) == 0:
 		return nil, errors.New(`must be a JSON document {"keys": [ … ]} with at least one key (RFC 7517, section 5)`)
 	case len(list) > maxClientKeys:
-		return nil, fmt.Errorf("has %d keys: give at most %d", len(list), maxClientKeys)
+		return nil, fmt.Errorf("has %d keys: at most %d are allowed", len(list), maxClientKeys)
 	}
 	keys, seen := make([]Key, len(list)), map[string]bool{}
 	for i, item := range list {
@@ -43,22 +43,21 @@ func ReadKeySet(document []byte) ([]Key, error) {
 		}
 		switch id := keys[i].ID; {
 		case id == "" && len(list) > 1:
-			return nil, fmt.Errorf("has a key, number %d, without a kid: each of several keys needs one", i+1)
+			return nil, fmt.Errorf("has a key, number %d, without a kid: each of several keys needs a kid", i+1)
 		case seen[id]:
-			return nil, fmt.Errorf("has the kid of key number %d twice: give each key its own", i+1)
+			return nil, fmt.Errorf("has the kid of key number %d twice: use a different kid for each key", i+1)
 		}
 		seen[keys[i].ID] = true
 	}
 	return keys, nil
 }
 
-// UsableKeys gives the keys of an upstream's JWK Set that signatures may be verified with.
-// Nobody here can mend the set, so a bad key costs the upstream that key and no other (RFC
-// 7517, section 5). bad says how many bad ones there are: malformed, too weak, or behind
-// the hundredth. Keys for encryption and of kinds that we do not use are left out and are
-// not bad.
+// UsableKeys returns the keys of an upstream's JWK Set that can verify signatures. It skips
+// bad keys instead of refusing the set, because only the upstream can correct them (RFC 7517,
+// section 5). bad is the number of keys that are malformed, too weak, or after the hundredth.
+// It also skips keys for encryption and keys of kinds that we do not use; these are not bad.
 //
-// ErrJSON: the document is no object, or its member keys is no list.
+// ErrJSON: the document is not an object, or its member keys is not a list.
 func UsableKeys(document []byte) (usable []Key, bad int, err error) {
 	set, err := ReadMembers(document)
 	if err != nil {
@@ -86,10 +85,9 @@ func UsableKeys(document []byte) (usable []Key, bad int, err error) {
 	return usable, bad, nil
 }
 
-// readUpstreamKey judges a JWK by the members that verify a signature, and by no other: a
-// certificate that came with it is believed by nobody here, and a coordinate of another
-// kind of key is none of this one. A member that is null counts as absent, since some
-// programs write every member that they know.
+// readUpstreamKey reads a JWK. It checks only the members that are needed to verify a
+// signature: it ignores certificates and the coordinates of other kinds of keys. Null and ""
+// count as absent, because some programs write all members that they know.
 func readUpstreamKey(text []byte) (Key, error) {
 	all, err := ReadMembers(text)
 	if err != nil {
@@ -130,10 +128,11 @@ func readUpstreamKey(text []byte) (Key, error) {
 	return key, checkAlgorithm(&key)
 }
 
-// keyMembers are the members that make a key of each kind (RFC 7518, section 6; RFC 8037).
+// keyMembers lists the members of the public key for each kty (RFC 7518, section 6; RFC 8037).
 var keyMembers = map[string][]string{"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}
 
-// signingUse reads the use of a key. key_ops may name any operations beside verify.
+// signingUse returns the use of a key. If key_ops contains verify, it may contain any other
+// operations.
 func signingUse(used map[string]any) (string, error) {
 	use, _ := used["use"].(string)
 	if used["use"] != nil && use != "sig" && use != "enc" {

@@ -2,9 +2,9 @@ package foreign
 
 import "slices"
 
-// Distinct gives the values of a list once each, in the order in which they first stand;
-// the list itself if none is repeated. Lists of scopes, audiences and the like are sets:
-// an answer must not repeat a value because a caller did.
+// Distinct returns the different values of a list in the order of their first occurrence. If
+// no value is repeated, it returns the list itself. It is for lists that are sets, such as
+// scopes and audiences: an answer must not repeat a value because the request did.
 func Distinct(list []string) []string {
 	for i := range list {
 		if slices.Contains(list[:i], list[i]) {
@@ -14,13 +14,13 @@ func Distinct(list []string) []string {
 	return list
 }
 
-// distinct copies the list without its repeated values, of which the first stands at i.
+// distinct copies the list without repeated values. The first repeated value is at i.
 func distinct(list []string, i int) []string {
-	kept := slices.Clone(list[:i])
+	unique := slices.Clone(list[:i])
 	for _, value := range list[i+1:] {
-		if !slices.Contains(kept, value) {
-			kept = append(kept, value)
+		if !slices.Contains(unique, value) {
+			unique = append(unique, value)
 		}
 	}
-	return kept
+	return unique
 }

@@ -7,26 +7,26 @@ import (
 	"io"
 )
 
-// Members are the members of a JSON object that somebody else wrote. Each is judged when
-// it is asked for: a document may hold anything in members that nobody here reads, and be
-// wrong in none that somebody does. ReadObject, in contrast, judges all of them at once.
+// Members holds the members of a JSON object from another party. Raw and Value check a member
+// when it is read; members that are not read may have any value. ReadObject, in contrast,
+// checks all members at once.
 type Members struct {
-	names map[string][]string // as written, by their folded form
+	names map[string][]string // names as written, by foldCase
 	raw   map[string]json.RawMessage
 }
 
-// byteOrderMark may stand before a document. RFC 8259, section 8.1, allows readers to
-// ignore it, and some programs on Windows write it.
+// byteOrderMark at the beginning of a document is ignored, as RFC 8259, section 8.1, allows:
+// some programs on Windows write it.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// ReadMembers splits one JSON object into its members. ErrJSON: it is no object, it is
-// broken off, or something follows it.
+// ReadMembers splits one JSON object into its members. ErrJSON: the text is not an object, is
+// incomplete, or has other text after the object. It does not check the values.
 func ReadMembers(text []byte) (Members, error) {
 	m := Members{names: map[string][]string{}, raw: map[string]json.RawMessage{}}
 	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, byteOrderMark)))
 	switch token, err := d.Token(); {
 	case err != nil:
-		return m, ErrJSON // the decoder's text quotes the input
+		return m, ErrJSON // the decoder's error would quote the input
 	case token != json.Delim('{'):
 		return m, fmt.Errorf("%w: it is not an object", ErrJSON)
 	}
@@ -52,10 +52,10 @@ func ReadMembers(text []byte) (Members, error) {
 	return m, nil
 }
 
-// Raw gives the text of a member by its exact name; nil if it is not there.
+// Raw returns the text of a member by its exact name; nil if it is absent.
 //
-// ErrJSON: it comes twice, or another member differs from it only in case, so that two
-// readers could take different values.
+// ErrJSON: the member is repeated, or the name of another member differs from it only in
+// case. Then programs could read different values.
 func (m Members) Raw(name string) (json.RawMessage, error) {
 	raw, found := m.raw[name]
 	if !found {
@@ -70,8 +70,8 @@ func (m Members) Raw(name string) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// Value gives the value of a member by its exact name, as ReadValue reads it. It is nil for
-// null and for a member that is not there. ErrJSON: see Raw and ReadValue.
+// Value returns the value of a member by its exact name, read by ReadValue; nil if it is null
+// or absent. ErrJSON: see Raw and ReadValue.
 func (m Members) Value(name string) (any, error) {
 	raw, err := m.Raw(name)
 	if raw == nil || err != nil {
@@ -80,8 +80,8 @@ func (m Members) Value(name string) (any, error) {
 	return ReadValue(raw)
 }
 
-// ReadItems gives the elements of a list, each as its text, so that one that is wrong spoils
-// no other. ErrJSON: it is not a list.
+// ReadItems returns the text of each element of a list, so that the caller can skip invalid
+// elements. ErrJSON: the text is not a list.
 func ReadItems(list []byte) ([]json.RawMessage, error) {
 	var items []json.RawMessage
 	list = bytes.TrimSpace(bytes.TrimPrefix(list, byteOrderMark))

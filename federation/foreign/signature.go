@@ -7,7 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/rsa"
-	_ "crypto/sha256" // the digests of the algorithms
+	_ "crypto/sha256" // registers the hashes of the algorithms
 	_ "crypto/sha512"
 	"encoding/base64"
 	"errors"
@@ -17,22 +17,21 @@ import (
 	"strings"
 )
 
-// UnverifiedJWS is a JWS in compact form (RFC 7515, section 3.1) whose signature nobody has
-// checked yet.
+// UnverifiedJWS is a JWS in compact form (RFC 7515, section 3.1). Its signature has not been
+// checked.
 type UnverifiedJWS struct {
 	Algorithm string // alg
-	KeyID     string // kid; "" if it names none
-	Payload   []byte // to be believed once Verify or VerifyHMAC says so
+	KeyID     string // kid; "" if it has none
+	Payload   []byte // do not use it before Verify or VerifyHMAC reports true
 
-	input     string // what is signed
+	input     string // the signed text
 	signature []byte
 }
 
-// ReadJWS takes a JWS in compact form apart. Of the header it reads alg, kid and crit
-// and nothing else: embedded keys and certificates (jwk, jku, x5c, x5u) verify nothing
-// here, so they may be malformed.
+// ReadJWS splits a JWS in compact form. From the header it reads only alg, kid and crit. It
+// never uses embedded keys and certificates (jwk, jku, x5c, x5u), so they may be malformed.
 //
-// The text of an error may be logged; it continues a sentence that begins with the token.
+// Errors may be logged; they continue a sentence that begins with the token.
 func ReadJWS(text string) (UnverifiedJWS, error) {
 	parts := strings.SplitN(text, ".", 4)
 	if len(parts) != 3 {
@@ -52,7 +51,7 @@ func ReadJWS(text string) (UnverifiedJWS, error) {
 		return UnverifiedJWS{}, fmt.Errorf("has a header that %w", err)
 	}
 	if critical, err := header.Raw("crit"); critical != nil || err != nil {
-		return UnverifiedJWS{}, errors.New("has a header with crit: it demands an extension that is not supported") // RFC 7515, section 4.1.11
+		return UnverifiedJWS{}, errors.New("has a header with crit, which requires an unsupported extension") // RFC 7515, section 4.1.11
 	}
 	for name, into := range map[string]*string{"alg": &s.Algorithm, "kid": &s.KeyID} {
 		value, err := header.Value(name)
@@ -68,8 +67,8 @@ func ReadJWS(text string) (UnverifiedJWS, error) {
 	return s, nil
 }
 
-// HashOf gives the hash that a signature algorithm is built on (RFC 7518, section 3.1). Of
-// EdDSA it is that of Ed25519, SHA-512. 0: no algorithm of ours.
+// HashOf returns the hash function of a signature algorithm (RFC 7518, section 3.1). For EdDSA
+// it is that of Ed25519, SHA-512. 0: the algorithm is not supported.
 func HashOf(algorithm string) crypto.Hash {
 	if algorithm == "EdDSA" || algorithm == "Ed25519" {
 		return crypto.SHA512
@@ -80,9 +79,9 @@ func HashOf(algorithm string) crypto.Hash {
 	return map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}[algorithm[2:]]
 }
 
-// Fits reports whether the key can have made a signature by that algorithm: it is of the
-// algorithm's kind, may sign, and names no other algorithm (RFC 7517, sections 4.2 to
-// 4.4; RFC 9864 has two names for Ed25519).
+// Fits reports whether the key may verify signatures by that algorithm: it has the right
+// kind, its use is not encryption, and it does not name another algorithm (RFC 7517, sections
+// 4.2 to 4.4; RFC 9864 has two names for Ed25519).
 func (k Key) Fits(algorithm string) bool {
 	named := k.Algorithm == "" || k.Algorithm == algorithm || isEd25519(k.Algorithm) && isEd25519(algorithm)
 	return named && k.Use != "enc" && slices.Contains(signingAlgorithms[k.kind()], algorithm)
@@ -90,7 +89,7 @@ func (k Key) Fits(algorithm string) bool {
 
 func isEd25519(algorithm string) bool { return algorithm == "EdDSA" || algorithm == "Ed25519" }
 
-// Verify reports whether the key made the signature. It does not compare key ids.
+// Verify reports whether the signature is valid for the key. It does not compare key ids.
 func (k Key) Verify(s UnverifiedJWS) bool {
 	if !k.Fits(s.Algorithm) {
 		return false
@@ -120,8 +119,8 @@ func (k Key) Verify(s UnverifiedJWS) bool {
 	return false
 }
 
-// VerifyHMAC reports whether a secret made the signature, by HS256, HS384 or HS512. No
-// other algorithm ever meets the secret.
+// VerifyHMAC reports whether the signature is valid for a secret, by HS256, HS384 or HS512. It
+// reports false for all other algorithms.
 func (s UnverifiedJWS) VerifyHMAC(secret []byte) bool {
 	hash := HashOf(s.Algorithm)
 	if !strings.HasPrefix(s.Algorithm, "HS") || hash == 0 || len(secret) == 0 {
@@ -132,7 +131,7 @@ func (s UnverifiedJWS) VerifyHMAC(secret []byte) bool {
 	return hmac.Equal(mac.Sum(nil), s.signature)
 }
 
-// LooksLikeJWS reports whether an answer is a JWS in compact form rather than JSON.
+// LooksLikeJWS reports whether an answer has the form of a compact JWS rather than of JSON.
 func LooksLikeJWS(body []byte) bool {
 	body = bytes.TrimSpace(body)
 	return bytes.HasPrefix(body, []byte("ey")) && bytes.Count(body, []byte(".")) == 2

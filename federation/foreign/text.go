@@ -6,16 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// Texts that strangers have chosen are made fit for the place where they are read. Each
-// place has a function of its own, since each has another danger. The one for columns
-// stands in storage, which alone writes them:
+// The functions below clean texts of other parties for the place where they are shown. Each
+// place has its own function because its dangers differ. The function for database columns is
+// in storage.
 //
 //	ForLog       control and format characters become spaces
 //	ForTerminal  control characters and marks of text direction become U+FFFD
-//	ForError     everything but printable ASCII becomes a dot
-//	ForPage      everything hidden goes, runs of space become one
+//	ForError     all characters except printable ASCII become a dot
+//	ForPage      hidden characters are removed, runs of spaces become one space
 
-// ForLog shortens s to that many bytes, and keeps it one clean line.
+// ForLog shortens s to at most longest bytes and makes it one clean line.
 func ForLog(s string, longest int) string {
 	if len(s) > longest {
 		s = s[:longest]
@@ -24,7 +24,7 @@ func ForLog(s string, longest int) string {
 		return s
 	}
 	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) { // Cf: right-to-left marks and what nobody sees
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) { // Cf: marks of text direction, invisible characters
 			return ' '
 		}
 		return r
@@ -40,8 +40,8 @@ func isPrintableASCII(s string) bool {
 	return true
 }
 
-// ForTerminal replaces the characters that could move the cursor or hide text on the
-// terminal of an administrator.
+// ForTerminal replaces the characters that could move the cursor or hide text on an
+// administrator's terminal.
 func ForTerminal(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -54,7 +54,7 @@ func ForTerminal(s string) string {
 	}, s)
 }
 
-// ForError makes at most 120 bytes of s fit for the text of an error.
+// ForError returns the first 120 bytes of s in printable ASCII, for the text of an error.
 func ForError(s string) string {
 	const longest = 120
 	s = strings.Map(func(r rune) rune {
@@ -69,9 +69,9 @@ func ForError(s string) string {
 	return s
 }
 
-// ForPage drops the characters that are not seen but change how others are read:
-// bidirectional overrides and other format characters could make "moc.live" read
-// "evil.com", a line break could begin a text of its own. Runs of spaces become one.
+// ForPage removes invisible characters. Bidirectional overrides and other format characters
+// could make "moc.live" look like "evil.com", and a line break could look like the beginning of
+// another text. Runs of spaces become one space.
 func ForPage(s string) string {
 	visible := strings.Map(func(r rune) rune {
 		switch {
@@ -85,8 +85,9 @@ func ForPage(s string) string {
 	return strings.Join(strings.Fields(visible), " ")
 }
 
-// IsHidden reports control (Cc) and format (Cf: bidi, zero width, tags) characters, and
-// the fillers that are letters by category but show nothing.
+// IsHidden reports whether r is a control (Cc) or format character (Cf: bidi, zero width,
+// tags), a line or paragraph separator, for private use, or a filler, which is a letter by its
+// category but invisible.
 func IsHidden(r rune) bool {
 	switch r {
 	case '\u115F', '\u1160', '\u3164', '\uFFA0', '\u2800':
@@ -95,13 +96,13 @@ func IsHidden(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp)
 }
 
-// IsMisleading reports the characters that change how others around them read:
-// bidirectional overrides, isolates and marks. Joiners are not among them: names need
-// them.
+// IsMisleading reports whether r changes how the characters around it look: bidirectional
+// overrides, isolates and marks, the zero width space and the byte order mark. It reports
+// false for joiners, because names need them.
 func IsMisleading(r rune) bool {
 	return unicode.Is(unicode.Bidi_Control, r) || r == '\u200b' || r == '\ufeff'
 }
 
-// IsStorable reports whether s is UTF-8 without NUL: what both databases can store, and what
-// no two readers read in two ways.
+// IsStorable reports whether s is UTF-8 without NUL. Both databases can store such a text, and
+// all programs read it in the same way.
 func IsStorable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }

@@ -43,8 +43,8 @@ func TestCreateUser_BrokenRuleNamesItsField(t *testing.T) {
 			user        storage.User
 			field, text string
 		}{
-			{storage.User{Email: "ada"}, "email", `email "ada": not an e-mail address`},
-			{storage.User{}, "email", `email "": not an e-mail address`},
+			{storage.User{Email: "ada"}, "email", `email "ada": not an email address`},
+			{storage.User{}, "email", `email "": not an email address`},
 			{storage.User{Email: "ada@example.com", PreferredUsername: "…"}, "preferred_username", `preferred_username "…" has no letter or digit`},
 		} {
 			_, err := h.CreateUser(t.Context(), c.user, password, storage.Origin{})
