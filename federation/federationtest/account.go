@@ -1,21 +1,21 @@
 package federationtest
 
-// Account is somebody who has an account at a pretend upstream.
+// Account is an account at a pretend upstream.
 type Account struct {
-	Key      string // in the form of the sign-in page: button id=account-{Key}
-	Subject  string // of Google and the liar
-	ID       int64  // of GitHub
+	Key      string // the button on the sign-in page has id=account-{Key}
+	Subject  string // at Google and Lying
+	ID       int64  // at GitHub
 	Email    string
 	Verified bool
 	Name     string
 	Given    string
 	Family   string
 	Username string
-	Hosted   string // Google's hd: the organisation's domain, "" for a consumer
+	Hosted   string // Google's hd: the organization's domain, "" for a consumer account
 	Emails   []GitHubEmail
-	// NoScope: the person takes the scope user:email away from the grant.
+	// NoScope: the person does not grant the scope user:email.
 	NoScope bool
-	// Revoked: the person withdraws the grant before the API is asked.
+	// Revoked: the person revokes the grant before the API is called.
 	Revoked bool
 }
 
@@ -27,7 +27,7 @@ type GitHubEmail struct {
 	Visibility *string `json:"visibility"`
 }
 
-// GoogleAccounts are who can sign in at the pretend Google.
+// GoogleAccounts lists the accounts of the pretend Google.
 func GoogleAccounts() []Account {
 	return []Account{
 		{Key: "ada", Subject: "110169484474386276334", Email: "ada.example@gmail.com", Verified: true, Name: "Ada Example", Given: "Ada", Family: "Example"},
@@ -37,7 +37,7 @@ func GoogleAccounts() []Account {
 	}
 }
 
-// GitHubAccounts are who can sign in at the pretend GitHub.
+// GitHubAccounts lists the accounts of the pretend GitHub.
 func GitHubAccounts() []Account {
 	private := "private"
 	return []Account{

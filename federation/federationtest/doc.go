@@ -1,10 +1,10 @@
-// Package federationtest pretends to be the upstreams that federation signs
-// people in through: a Google, a GitHub and a liar, each a real HTTP server on a
-// loopback port, with a sign-in page of its own and the quirks of the original.
+// Package federationtest contains pretend upstreams for federation: a Google, a GitHub and an
+// OpenID provider that can be told to send invalid answers (Lying). Each is a real HTTP server
+// on a loopback port, with its own sign-in page and the quirks of the original.
 //
-// Tests and `signet dev` use it. There are no real accounts in it, and its keys
-// and secrets are made anew each time.
+// Tests and `signet dev` use it. It has no real accounts, and its keys and secrets are new in
+// each run.
 //
-// It signs its tokens with the standard library alone, so that what federation
-// verifies was not made by the library that verifies it.
+// It signs tokens with the standard library only, so that federation does not verify tokens
+// with the same library that made them.
 package federationtest

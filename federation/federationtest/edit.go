@@ -2,22 +2,23 @@ package federationtest
 
 import "net/http"
 
-// Answer is what an upstream is about to say.
+// Answer is an answer of an upstream before it is sent.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// EditAnswer changes the answers at a path (without query) before they leave; nil stops that. It
-// is for faults without a field in Faults: members of odd types, encodings, content types.
+// EditAnswer calls f for each answer of a path (without query) before it is sent. With nil,
+// answers are sent unchanged again. It is for faults that Faults has no field for: members of
+// wrong types, encodings, content types.
 func (u *upstream) EditAnswer(path string, f func(*Answer)) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.edits[path] = f
 }
 
-// serveEdited serves a request through the edit for its path, if there is one.
+// serveEdited serves a request and applies the edit for its path, if there is one.
 func (u *upstream) serveEdited(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	f := u.edits[r.URL.Path]
@@ -36,16 +37,16 @@ func (u *upstream) serveEdited(w http.ResponseWriter, r *http.Request) {
 	w.Write(recorded.answer.Body)
 }
 
-// recorder keeps an answer back.
+// recorder is a ResponseWriter that records the answer instead of sending it.
 type recorder struct{ answer Answer }
 
-// Header is that of the answer.
+// Header returns the header of the answer.
 func (r *recorder) Header() http.Header { return r.answer.Header }
 
-// WriteHeader notes the status.
+// WriteHeader records the status.
 func (r *recorder) WriteHeader(status int) { r.answer.Status = status }
 
-// Write adds to the body.
+// Write appends to the body.
 func (r *recorder) Write(p []byte) (int, error) {
 	r.answer.Body = append(r.answer.Body, p...)
 	return len(p), nil

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/net/html"
 )
 
-// formFields reads the hidden inputs of a form that a browser would post.
+// formFields returns the input fields that a browser would post with the form of a page.
 func formFields(page io.Reader) (url.Values, error) {
 	root, err := html.Parse(page)
 	if err != nil {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// GitHub is a pretend GitHub, laid out as an Enterprise server is: the pages at its
-// URL, the API below /api/v3.
+// GitHub is a pretend GitHub with the paths of an Enterprise server: the pages are at its
+// URL, the API is below /api/v3.
 type GitHub struct{ *upstream }
 
-// StartGitHub starts one.
+// StartGitHub starts a pretend GitHub.
 func StartGitHub(setup Setup) (*GitHub, error) {
 	g := &GitHub{}
 	var err error
@@ -25,8 +25,8 @@ func StartGitHub(setup Setup) (*GitHub, error) {
 	return g, err
 }
 
-// accessToken answers 200 whatever happens, and in a form unless JSON is asked
-// for.
+// accessToken always answers with status 200, as GitHub does. The answer is form-encoded
+// unless the request accepts JSON.
 func (g *GitHub) accessToken(w http.ResponseWriter, r *http.Request) {
 	answer := g.exchange(r)
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
@@ -61,8 +61,8 @@ func (g *GitHub) exchange(r *http.Request) map[string]string {
 	return map[string]string{"access_token": access, "token_type": "bearer", "scope": scope}
 }
 
-// api checks what GitHub's API checks before it looks at the path: a user agent,
-// and a token that has not been revoked.
+// api makes the checks that GitHub's API makes before it reads the path: the request has a
+// user agent, and its token is not revoked.
 func (g *GitHub) api(serve func(http.ResponseWriter, Account)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("User-Agent") == "" {
@@ -79,7 +79,7 @@ func (g *GitHub) api(serve func(http.ResponseWriter, Account)) http.HandlerFunc 
 }
 
 func (g *GitHub) user(w http.ResponseWriter, a Account) {
-	var email any // null unless the user shows one
+	var email any // null unless the user shows an address on the profile
 	if a.Email != "" {
 		email = a.Email
 	}

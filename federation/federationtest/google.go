@@ -8,14 +8,13 @@ import (
 	"strings"
 )
 
-// Google is a pretend Google. Its issuer is its URL; paths, members and quirks are
-// Google's.
+// Google is a pretend Google with Google's paths, members and quirks. Its issuer is its URL.
 type Google struct {
 	*upstream
 	key key
 }
 
-// StartGoogle starts one.
+// StartGoogle starts a pretend Google.
 func StartGoogle(setup Setup) (*Google, error) {
 	g := &Google{key: newKey("RS256")}
 	var err error
@@ -48,11 +47,10 @@ func (g *Google) certs(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"keys": []any{decoyKey, g.key.jwk()}})
 }
 
-// decoyKey is a key of a type that a reader may not know, as sets hold at times.
+// decoyKey is a key of an uncommon type, as some key sets contain them.
 var decoyKey = map[string]any{"kty": "OKP", "crv": "X448", "use": "enc", "kid": "decoy", "x": "AA"}
 
-// auth refuses prompt=login, as Google does, and adds to the answer what Google
-// adds.
+// auth refuses prompt=login, as Google does, and adds Google's parameters to the callback.
 func (g *Google) auth(w http.ResponseWriter, r *http.Request) {
 	prompt := r.URL.Query().Get("prompt")
 	if !slices.Contains([]string{"", "none", "consent", "select_account"}, prompt) {
@@ -89,8 +87,8 @@ func (g *Google) token(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// claims are an ID token's. hd is there only for members of an organisation,
-// auth_time only if it was asked for by name.
+// claims returns the claims of an ID token. Only members of an organization have hd.
+// auth_time is present only if the parameter claims requests it.
 func (g *Google) claims(was issued) map[string]any {
 	now := g.setup.Now().Unix()
 	claims := map[string]any{

@@ -8,62 +8,65 @@ import (
 	"slices"
 )
 
-// Lying is an OpenID provider that keeps to the specifications until it is told
-// to lie. Its one account is Victim; its keys sign ES256.
+// Lying is an OpenID provider that follows the specifications until SetFaults makes it send
+// invalid answers. Its only account is Victim. It signs by ES256 by default.
 type Lying struct {
 	*upstream
 	key    key
-	others map[string]key // by algorithm, made when they are first needed
+	others map[string]key // by algorithm, made at first use
 	faults Faults
 
 	lastForm   url.Values
 	lastHeader http.Header
 }
 
-// Victim is who signs in at a Lying upstream.
+// Victim is the account of a Lying upstream.
 var Victim = Account{
 	Key: "victim", Subject: "victim-1", Email: "victim@corp.example", Verified: true, Name: "Vic Tim", Given: "Vic", Family: "Tim", Username: "vic",
 }
 
-// Faults are what a Lying upstream does wrong. A nil value in a map takes the
-// member away.
+// Faults changes the valid answers of a Lying upstream. The maps replace members by name; a
+// nil value removes the member.
 type Faults struct {
 	Discovery map[string]any
-	Callback  map[string]string // "" takes the parameter away
-	Token     map[string]any    // the token endpoint's answer
-	Status    int               // of the token endpoint's answer; 0: 200
-	Header    map[string]any    // the ID token's; alg none and HS256 are signed as they say
-	Claims    map[string]any    // the ID token's
-	Payload   func(honest []byte) []byte
-	// HeaderText changes the text of the ID token's header, after Header did.
+	Callback  map[string]string // "" removes the parameter
+	Token     map[string]any    // answer of the token endpoint
+	Status    int               // of the token endpoint; 0: 200
+	Header    map[string]any    // of the ID token; alg also decides how it is signed (none, HS256)
+	Claims    map[string]any    // of the ID token
+	// Payload changes the text of the ID token's claims, after Claims.
+	Payload func(honest []byte) []byte
+	// HeaderText changes the text of the ID token's header, after Header.
 	HeaderText func(honest []byte) []byte
 	UserInfo   map[string]any
-	// UserInfoHeader changes the header of signed userinfo, after Header did.
+	// UserInfoHeader changes the header of signed userinfo, after Header.
 	UserInfoHeader map[string]any
-	// UserInfoPayload changes the text of userinfo's claims, signed or not.
+	// UserInfoPayload changes the text of userinfo's claims, after UserInfo.
 	UserInfoPayload func(honest []byte) []byte
-	// SignedUserInfo: userinfo answers by a token, whose claims UserInfo changes, too.
+	// SignedUserInfo: userinfo answers with a signed token. UserInfo changes its claims, too.
 	SignedUserInfo bool
-	// LeanIDToken: address and profile are only at userinfo.
+	// LeanIDToken: only userinfo contains address and profile.
 	LeanIDToken bool
-	// Keys changes the published ones.
+	// Keys returns the keys to publish, from the valid one.
 	Keys func(honest map[string]any) []any
-	// SignBy is the algorithm of ID tokens and signed userinfo, SignUserInfoBy that of the
-	// latter alone; "" for ES256. The keys of both are published.
+	// SignBy is the algorithm of ID tokens and signed userinfo, "" for ES256.
+	// SignUserInfoBy replaces it for userinfo. The keys of both are published.
 	SignBy, SignUserInfoBy string
-	// AtHash puts the right at_hash into ID tokens (OIDC Core, section 3.1.3.6).
+	// AtHash adds a valid at_hash to ID tokens (OIDC Core, section 3.1.3.6).
 	AtHash bool
 	// RequireClientAuth refuses token requests that do not authenticate the client.
 	RequireClientAuth bool
-	// SignByUnpublishedKey signs by a key that is not published, under the id of the one that is.
+	// SignByUnpublishedKey signs with a key that is not published, but uses the key id of the
+	// published key.
 	SignByUnpublishedKey bool
-	// Secret signs HS256; nil: the text of the public key, as in the attack.
+	// Secret is the key for HS256. Nil: the text of the public key, as in the known attack.
 	Secret []byte
-	// Wire are faults of the line, by endpoint: discovery, jwks, authorize, token, userinfo.
+	// Wire lists faults of the connection by endpoint: discovery, jwks, authorize, token,
+	// userinfo.
 	Wire map[string]WireFault
 }
 
-// StartLying starts one that is honest yet.
+// StartLying starts a Lying upstream without faults.
 func StartLying(setup Setup) (*Lying, error) {
 	gzipBomb()
 	l := &Lying{key: newKey("ES256"), others: map[string]key{}}
@@ -80,14 +83,14 @@ func StartLying(setup Setup) (*Lying, error) {
 	return l, err
 }
 
-// SetFaults makes it lie so from now on; Faults{} makes it honest again.
+// SetFaults sets the faults of all later answers; Faults{} removes all faults.
 func (l *Lying) SetFaults(f Faults) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = f
 }
 
-// RotateKey gives it another key, and publishes only that.
+// RotateKey replaces the signing key, and publishes only the new key.
 func (l *Lying) RotateKey() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,8 +103,8 @@ func (l *Lying) current() (Faults, key) {
 	return l.faults, l.signer(l.faults.SignBy)
 }
 
-// signer is the key for an algorithm; the caller holds the lock. By HS256 and none, the
-// header decides, and the key is that of ES256.
+// signer returns the key for an algorithm. The caller holds the lock. For HS256 and none it
+// returns the key of ES256; the token's header decides how the token is signed.
 func (l *Lying) signer(alg string) key {
 	if !slices.Contains(signingAlgorithms, alg) || alg == l.key.alg {
 		return l.key
@@ -112,14 +115,14 @@ func (l *Lying) signer(alg string) key {
 	return l.others[alg]
 }
 
-// userinfoKey signs userinfo.
+// userinfoKey returns the key for signed userinfo.
 func (l *Lying) userinfoKey() key {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.signer(cmp.Or(l.faults.SignUserInfoBy, l.faults.SignBy))
 }
 
-// PublicKey is the published key in PEM form.
+// PublicKey returns the published key in PEM form.
 func (l *Lying) PublicKey() []byte {
 	_, key := l.current()
 	return key.publicPEM()
@@ -150,7 +153,7 @@ func (l *Lying) jwks(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"keys": published})
 }
 
-// reply adds iss (RFC 9207) and whatever the faults say.
+// reply returns iss (RFC 9207) and the callback parameters of the faults.
 func (l *Lying) reply(url.Values, Account) url.Values {
 	f, _ := l.current()
 	more := url.Values{"iss": {l.URL}}
@@ -160,7 +163,8 @@ func (l *Lying) reply(url.Values, Account) url.Values {
 	return more
 }
 
-// token does not judge the client: who signs how is for the tests to look at.
+// token answers token requests. It checks the client's credentials only with
+// RequireClientAuth; tests can read them with LastTokenRequest.
 func (l *Lying) token(w http.ResponseWriter, r *http.Request) {
 	f, key := l.current()
 	if r.ParseForm() != nil {
@@ -185,7 +189,7 @@ func (l *Lying) token(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, max(f.Status, http.StatusOK), answer)
 }
 
-// LastTokenRequest is the form and the header of the last token request.
+// LastTokenRequest returns the form and the header of the last token request.
 func (l *Lying) LastTokenRequest() (url.Values, http.Header) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -218,7 +222,7 @@ func (l *Lying) idToken(f Faults, k key, was issued, access string) string {
 	return k.signText(header["alg"], encode(editText(encodeJSON(header), f.HeaderText))+"."+encode(payload), secret)
 }
 
-// editText is a text as a fault has it.
+// editText returns f(text), or the text if f is nil.
 func editText(text []byte, f func([]byte) []byte) []byte {
 	if f == nil {
 		return text
@@ -259,7 +263,7 @@ func (l *Lying) userinfo(w http.ResponseWriter, r *http.Request) {
 	w.Write([]byte(key.sign(withFaults(headerOf(key, f), f.UserInfoHeader), editText(encodeJSON(withFaults(claims, f.UserInfo)), f.UserInfoPayload), secret)))
 }
 
-// withFaults is the honest object with the faults' members instead of its own.
+// withFaults replaces members of honest by those of faults, and returns honest.
 func withFaults(honest, faults map[string]any) map[string]any {
 	for name, value := range faults {
 		if value == nil {
@@ -274,7 +278,7 @@ func withFaults(honest, faults map[string]any) map[string]any {
 func encodeJSON(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // a fault that is no JSON is a mistake of the test
+		panic(err) // a mistake of the test: its fault is not valid JSON
 	}
 	return text
 }

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// pages are what a person sees: the accounts to choose from, why there are none, and the form
-// that brings an answer back. The style is a file of its own: the pages run no script and hold
-// no inline style.
+// pages contains the pages of a pretend upstream: the list of accounts, a refusal, and the form
+// that posts the answer back. They have no script and no inline style; the style is in its own
+// file.
 var pages = template.Must(template.New("").Parse(`{{define "top"}}<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}} – pretend {{.Upstream}}</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="` + stylePath + `"></head>
@@ -25,20 +25,20 @@ var pages = template.Must(template.New("").Parse(`{{define "top"}}<!doctype html
 {{end}}</ul><button class="middle" id="deny" name="deny" value="1">Cancel</button>
 </form></main></body></html>
 {{end}}{{define "refused"}}{{template "top" .}}<p role="alert">{{.Text}}</p><p class="soft">The real {{.Upstream}} refuses it in the same way.</p></main></body></html>
-{{end}}{{define "back"}}{{template "top" .}}<p class="soft">The answer goes back by a form.</p>
+{{end}}{{define "back"}}{{template "top" .}}<p class="soft">The answer is sent back with a form.</p>
 <form method="post" action="{{.Action}}">{{range $name, $values := .Fields}}{{range $values}}<input type="hidden" name="{{$name}}" value="{{.}}">{{end}}{{end}}
 <button class="middle" id="back">Continue</button></form></main></body></html>
 {{end}}`))
 
-// The style sheet of the pages, and where it lies.
+// style is the style sheet of the pages, served at stylePath.
 //
 //go:embed pretend.css
 var style []byte
 
 const stylePath = "/pretend.css"
 
-// pagePolicy leaves form-action out: a browser applies it to all redirects after a form, and
-// the answer leads on to applications of any origin.
+// pagePolicy has no form-action: browsers apply it to all redirects after a form, and these
+// lead to applications of any origin.
 const pagePolicy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 
 // show writes one of the pages.
@@ -53,7 +53,7 @@ func (u *upstream) show(w http.ResponseWriter, status int, name, title string, m
 	pages.ExecuteTemplate(w, name, model)
 }
 
-// refuse says why the upstream shows no sign-in page, as the real one words it.
+// refuse shows why there is no sign-in page, with the text of the real upstream.
 func (u *upstream) refuse(w http.ResponseWriter, text string) {
 	u.show(w, http.StatusBadRequest, "refused", "Access blocked", map[string]any{"Text": "Error 400: " + text})
 }
@@ -64,8 +64,9 @@ func serveStyle(w http.ResponseWriter, _ *http.Request) {
 	w.Write(style)
 }
 
-// authorize is the sign-in page. It checks what the real ones check before they
-// show anything; reply adds to the answer what this upstream adds, to a denial too.
+// authorize serves the sign-in page. It makes the checks that real upstreams make before they
+// show a page. reply returns the upstream's own parameters of the callback, which are also
+// added to a denial.
 func (u *upstream) authorize(reply func(asked url.Values, a Account) url.Values) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.Query()
@@ -98,7 +99,7 @@ func (u *upstream) authorize(reply func(asked url.Values, a Account) url.Values)
 	}
 }
 
-// sendBack returns the browser by redirect or, if asked to, by a form.
+// sendBack sends the browser to the callback by a redirect, or by a form for form_post.
 func (u *upstream) sendBack(w http.ResponseWriter, r *http.Request, asked, back url.Values) {
 	if !back.Has("state") {
 		back.Set("state", asked.Get("state"))
@@ -122,8 +123,8 @@ func (u *upstream) sendBack(w http.ResponseWriter, r *http.Request, asked, back 
 	http.Redirect(w, r, target.String(), http.StatusFound)
 }
 
-// ChooseAccount plays the browser: it opens the URL that a connector made, picks an
-// account ("" to cancel) and returns what the upstream sends back.
+// ChooseAccount acts as the browser: it opens the authorization URL, chooses an account ("" to
+// cancel), and returns the parameters of the callback.
 func ChooseAccount(client *http.Client, authorizationURL, account string) (url.Values, error) {
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -8,7 +8,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha256" // the digests of the algorithms
+	_ "crypto/sha256" // registers the hashes of the algorithms
 	_ "crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
@@ -29,12 +29,12 @@ type key struct {
 	ed  ed25519.PrivateKey
 }
 
-// signingAlgorithms are what a key can be made for.
+// signingAlgorithms lists the algorithms that newKey supports.
 var signingAlgorithms = []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"}
 
 var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
 
-// sharedRSAKey is made once in a program: a new one takes a tenth of a second.
+// sharedRSAKey is generated once per process, because each takes a tenth of a second.
 var sharedRSAKey = sync.OnceValue(func() *rsa.PrivateKey {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -60,7 +60,7 @@ func newKey(alg string) key {
 	return k
 }
 
-// NewPublicJWK is the public half, as a JWK, of a new key for that algorithm.
+// NewPublicJWK returns the public key, as a JWK, of a new key pair for that algorithm.
 func NewPublicJWK(alg string) map[string]any { return newKey(alg).jwk() }
 
 func (k key) public() any {
@@ -73,7 +73,7 @@ func (k key) public() any {
 	return k.ed.Public()
 }
 
-// jwk is the public half (RFC 7517).
+// jwk returns the public key as a JWK (RFC 7517).
 func (k key) jwk() map[string]any {
 	jwk := map[string]any{"use": "sig", "alg": k.alg, "kid": k.id}
 	switch {
@@ -92,7 +92,7 @@ func (k key) jwk() map[string]any {
 	return jwk
 }
 
-// publicPEM is what an attacker has of the key, as text.
+// publicPEM returns the public key in PEM form, which an attacker also has.
 func (k key) publicPEM() []byte {
 	der, err := x509.MarshalPKIXPublicKey(k.public())
 	if err != nil {
@@ -105,7 +105,7 @@ func (k key) header() map[string]any {
 	return map[string]any{"alg": k.alg, "kid": k.id, "typ": "JWT"}
 }
 
-// hashes are what each size of algorithm is built on (RFC 7518, section 3.1).
+// hashes maps the number in an algorithm's name to its hash function (RFC 7518, section 3.1).
 var hashes = map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}
 
 func hashOf(alg string) crypto.Hash {
@@ -121,14 +121,14 @@ func digest(h crypto.Hash, text string) []byte {
 	return sum.Sum(nil)
 }
 
-// halfHash is the at_hash of an access token in an ID token by that algorithm.
+// halfHash returns the at_hash of an access token for an ID token by that algorithm.
 func halfHash(alg any, access string) string {
 	sum := digest(hashOf(fmt.Sprint(alg)), access)
 	return encode(sum[:len(sum)/2])
 }
 
-// sign makes a JWS of header and payload (RFC 7515, section 7.1), by whatever
-// method is named: none and HS256 whatever the key, all else by the key's own.
+// sign makes a JWS of header and payload (RFC 7515, section 7.1). For the alg none and HS… it
+// follows the header; for all others it signs by the key's own algorithm.
 func (k key) sign(header map[string]any, payload, secret []byte) string {
 	head, err := json.Marshal(header)
 	if err != nil {

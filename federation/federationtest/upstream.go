@@ -16,8 +16,7 @@ import (
 	"signet/federation/foreign"
 )
 
-// Setup says who the pretend upstream serves. The zero value of all but
-// RedirectURIs works.
+// Setup configures a pretend upstream. Only RedirectURIs is required.
 type Setup struct {
 	// RedirectURIs of the one client, compared exactly.
 	RedirectURIs []string
@@ -27,8 +26,8 @@ type Setup struct {
 	ClientSecret string           // "": random
 }
 
-// upstream is what the pretend upstreams share: one client, accounts, a sign-in
-// page and codes.
+// upstream contains the parts that the pretend upstreams share: one client, accounts, a
+// sign-in page and codes.
 type upstream struct {
 	URL          string
 	ClientID     string
@@ -42,12 +41,12 @@ type upstream struct {
 	mu                sync.Mutex
 	codes             map[string]issued
 	tokens            map[string]issued
-	requests          []string // method and path, as they came
+	requests          []string // method and path, in order
 	edits             map[string]func(*Answer)
 	lastAuthorization url.Values // the last authorization request
 }
 
-// issued is what a code or a token stands for.
+// issued holds the sign-in for which a code or a token was issued.
 type issued struct {
 	account    Account
 	asked      url.Values // the authorization request
@@ -85,13 +84,13 @@ func start(name, clientID string, accounts []Account, setup Setup, routes func(*
 
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
-	if r.URL.Path != stylePath { // which belongs to a page that is counted
+	if r.URL.Path != stylePath { // its page is already counted
 		u.requests = append(u.requests, r.Method+" "+r.URL.Path)
 	}
 	u.mu.Unlock()
 	w.Header().Set("X-Frame-Options", "DENY")
 	w.Header().Set("Date", u.setup.Now().UTC().Format(http.TimeFormat))
-	if !foreign.IsLoopbackAuthority(r.Host) { // a page whose host name points here must learn nothing
+	if !foreign.IsLoopbackAuthority(r.Host) { // another site whose host name points here must not read answers
 		http.Error(w, "host_not_loopback: a pretend "+u.name+" answers only localhost and loopback addresses.", http.StatusMisdirectedRequest)
 		return
 	}
@@ -102,7 +101,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.serveEdited(w, r)
 }
 
-// Close stops the server, and with it the answers that never come.
+// Close stops the server, and ends requests that wait because of a WireFault.
 func (u *upstream) Close() {
 	select {
 	case <-u.closed:
@@ -113,14 +112,14 @@ func (u *upstream) Close() {
 	u.server.Close()
 }
 
-// Requests are the methods and paths that came, in order.
+// Requests returns the methods and paths of all requests, in order.
 func (u *upstream) Requests() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return slices.Clone(u.requests)
 }
 
-// CountRequests is how often a method and path came, as "GET /path".
+// CountRequests returns the number of requests with a method and path, such as "GET /path".
 func (u *upstream) CountRequests(request string) int {
 	n := 0
 	for _, r := range u.Requests() {
@@ -131,7 +130,7 @@ func (u *upstream) CountRequests(request string) int {
 	return n
 }
 
-// LastAuthorization are the parameters of the last authorization request.
+// LastAuthorization returns the parameters of the last authorization request.
 func (u *upstream) LastAuthorization() url.Values {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -147,7 +146,7 @@ func (u *upstream) account(key string) (Account, bool) {
 	return Account{}, false
 }
 
-// issueCode makes a code for a signed-in account.
+// issueCode issues a code for an account.
 func (u *upstream) issueCode(a Account, asked url.Values) string {
 	code := "4/" + rand.Text()
 	u.mu.Lock()
@@ -156,8 +155,8 @@ func (u *upstream) issueCode(a Account, asked url.Values) string {
 	return code
 }
 
-// redeem spends a code, checks redirect URI and verifier, and gives an access
-// token. The error is an OAuth error code.
+// redeem redeems a code, which can be done only once, checks redirect URI and verifier, and
+// returns an access token. The last result is an OAuth error code; "" if the code is valid.
 func (u *upstream) redeem(form url.Values) (issued, string, string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -173,7 +172,7 @@ func (u *upstream) redeem(form url.Values) (issued, string, string) {
 	return was, token, ""
 }
 
-// byAccessToken finds what the access token of a request stands for.
+// byAccessToken returns the sign-in for which the access token of a request was issued.
 func (u *upstream) byAccessToken(r *http.Request) (issued, bool) {
 	var token string
 	if _, err := fmt.Sscanf(r.Header.Get("Authorization"), "Bearer %s", &token); err != nil {

@@ -8,27 +8,28 @@ import (
 	"sync"
 )
 
-// WireFault is a fault of the line or of what stands between us and an upstream.
+// WireFault is a fault of the connection or of a server between us and an upstream.
 type WireFault int
 
-// The faults of the line.
+// The faults of a connection.
 const (
 	HTML        WireFault = iota + 1 // a page with status 200, as of a captive portal
-	Garbage                          // nothing that HTTP knows
-	Empty                            // status 200 and nothing
+	Garbage                          // not HTTP
+	Empty                            // status 200 and an empty body
 	ServerError                      // a page with status 503
 	TooMany                          // status 429
-	Slow                             // the first byte never comes
-	Drip                             // the header comes, the body never ends
-	Huge                             // JSON without end
-	Reset                            // the connection breaks in the middle
+	Slow                             // no answer
+	Drip                             // a header, and a body that never ends
+	Huge                             // 4 MB of JSON
+	Reset                            // the connection ends within the body
 	Elsewhere                        // a redirect to another host
-	Loop                             // a redirect to itself
-	GzipBomb                         // small, and huge when it is unpacked
+	Loop                             // a redirect to the same URL
+	GzipBomb                         // 2 KB that decompress to 2 MB
 	Doubled                          // two JSON objects
 )
 
-// withWireFault is a handler that behaves until a fault of the line is told for it.
+// withWireFault returns a handler that serves normally unless Faults.Wire has a fault for the
+// endpoint.
 func (l *Lying) withWireFault(endpoint string, serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		f, _ := l.current()
@@ -80,8 +81,8 @@ func (l *Lying) serveFault(fault WireFault, w http.ResponseWriter, r *http.Reque
 	}
 }
 
-// wait holds the answer back until the other side or the server is gone. It is never
-// finished: a handler that returned might still get its end across.
+// wait waits until the client disconnects or the server closes. Then it panics instead of
+// returning: net/http would send the end of the answer of a handler that returns.
 func (l *Lying) wait(r *http.Request) {
 	select {
 	case <-r.Context().Done():
@@ -90,7 +91,7 @@ func (l *Lying) wait(r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// writeRaw writes bytes to the line and cuts it.
+// writeRaw writes bytes to the connection and closes it.
 func writeRaw(w http.ResponseWriter, text string) {
 	line, buffer, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -107,8 +108,8 @@ func serveGzipBomb(w http.ResponseWriter) {
 	w.Write(gzipBomb())
 }
 
-// gzipBomb is 2 MB in 2 KB. It is made once and before anyone asks: packing takes
-// longer than a client waits.
+// gzipBomb returns 2 KB that decompress to 2 MB. StartLying makes it once, because compressing
+// takes longer than a client waits.
 var gzipBomb = sync.OnceValue(func() []byte {
 	var small bytes.Buffer
 	z := gzip.NewWriter(&small)
