@@ -1,11 +1,10 @@
-// Package notice delivers what is in the outbox: it tells clients that a session of
-// theirs has ended (OIDC Back-Channel Logout).
+// Package notice delivers the notices in the outbox: it notifies clients that a session has
+// ended (OIDC Back-Channel Logout).
 //
-// The rows are written by the transaction that ends the session, so there is no end
-// without its notices and no notice without the end. Here they become logout tokens,
-// made when they are sent, and are sent until the client has answered or a day is
-// over. A node that dies in between loses nothing: its lease ends and another node
-// sends again, with the same jti.
+// The transaction that ends a session also writes its notices, so neither can exist without
+// the other. This package makes the logout tokens when it sends them, and repeats a notice
+// until the client has answered or about a day has passed. If a node stops in between, its
+// lease ends and another node sends the notice again, with the same jti.
 //
-// The package does not know how a session ended, nor by whom.
+// The package does not know how a session ended, nor who ended it.
 package notice

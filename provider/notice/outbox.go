@@ -17,33 +17,34 @@ import (
 )
 
 const (
-	batchSize         = 32               // notices that are sent side by side
-	leaseFor          = 30 * time.Second // longer than any call may take
-	pauseAfterFailure = 10 * time.Second // in which a client that did not answer is not called again
-	tokenLife         = 2 * time.Minute  // of a logout token
-	// maxRoundTime bounds the round that follows a sign-out; DeliverOnce does the rest.
+	batchSize         = 32               // notices that are sent at the same time
+	leaseFor          = 30 * time.Second // longer than the longest call
+	pauseAfterFailure = 10 * time.Second // a client that did not answer is not called for this time
+	tokenLife         = 2 * time.Minute  // a logout token expires after this time
+	// maxRoundTime limits the delivery that follows a sign-out. DeliverOnce sends the
+	// remaining notices.
 	maxRoundTime = 10 * time.Second
 )
 
-// retryDelays are how long to wait after each try that failed. Then it is given up: 20
-// hours and 36 minutes after the session ended.
+// retryDelays lists the delay after each failed try. After the last one the notice is given
+// up: 20 hours and 36 minutes after the session ended.
 var retryDelays = []time.Duration{
 	10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour,
 }
 
-// Config is what an outbox works with. All is required.
+// Config of an Outbox. All fields are required.
 type Config struct {
 	DB      *storage.DB
 	Ring    *keys.Ring
 	Clients *request.Clients
-	// HTTP calls the clients. It bounds time and size of a call; redirects are not
-	// followed, whatever it says.
+	// HTTP calls the clients. It limits time and size of a call. New replaces its redirect
+	// rule: redirects are never followed.
 	HTTP *http.Client
 	Now  func() time.Time
 	Log  *slog.Logger
 }
 
-// Outbox sends what is due. Any number of nodes may do so at once.
+// Outbox sends the notices that are due. Several nodes can do this at the same time.
 type Outbox struct {
 	Config
 	http    *http.Client
@@ -54,20 +55,20 @@ type Outbox struct {
 	pausedUntil map[string]time.Time // clients that did not answer, until when
 }
 
-// maxRounds bounds the rounds that follow sign-outs; those beyond leave their
-// notices to the next DeliverOnce.
+// maxRounds limits the number of deliveries that follow sign-outs at the same time. The notices
+// of further sign-outs wait for the next DeliverOnce.
 const maxRounds = 16
 
-// New makes the outbox of a node.
+// New returns the outbox of a node.
 func New(c Config) *Outbox {
 	once := *c.HTTP
 	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Outbox{Config: c, http: &once, rounds: make(chan struct{}, maxRounds), pausedUntil: map[string]time.Time{}}
 }
 
-// DeliverOnce sends all that is due at this moment, and returns when each client has
-// answered or has not. Its caller calls it once a second. What fails is logged and
-// tried again; an error means that the database could not be asked.
+// DeliverOnce sends all notices that are due, and returns when each call has ended. The caller
+// calls it once a second. Failed calls are logged and repeated later; an error means that the
+// database could not be read or written.
 func (o *Outbox) DeliverOnce(ctx context.Context, at time.Time) error {
 	return o.deliver(ctx, storage.NoticeClaim{}, at)
 }
@@ -99,16 +100,16 @@ func (o *Outbox) deliver(ctx context.Context, which storage.NoticeClaim, at time
 	return ctx.Err()
 }
 
-// send makes one try, and notes what it came to.
+// send makes one try and stores its result.
 func (o *Outbox) send(ctx context.Context, n storage.Notice, at time.Time) error {
 	failure, err := o.sendToken(ctx, n, at)
 	if err == nil && failure.retry {
-		err = ctx.Err() // we hung up ourselves: nothing was learnt of the client
+		err = ctx.Err() // we ended the call ourselves: this is not a failure of the client
 	}
 	if err != nil {
-		return err // due again when the lease ends
+		return err // the notice is due again when the lease ends
 	}
-	ctx = context.WithoutCancel(ctx) // what was learnt is kept, also while the node shuts down
+	ctx = context.WithoutCancel(ctx) // the result is stored even while the node shuts down
 	result := storage.NoticeResult{Error: failure.code}
 	if failure.retry {
 		o.pauseClient(n.ClientID, at.Add(pauseAfterFailure))
@@ -117,14 +118,14 @@ func (o *Outbox) send(ctx context.Context, n storage.Notice, at time.Time) error
 		}
 	}
 	if failure.code != "" {
-		o.Log.Warn("a client was not told of a sign-out", "client_id", n.ClientID, "sid", n.SessionID,
+		o.Log.Warn("cannot deliver a back-channel logout notice to a client", "client_id", n.ClientID, "sid", n.SessionID,
 			"error", failure.code, "tries", n.Tries, "given_up", result.RetryAt.IsZero())
 	}
 	return o.DB.SettleNotice(ctx, n, result, at)
 }
 
-// sendToken sends a logout token to the client as it is registered now. The error is of
-// our own making: no failure of the client.
+// sendToken sends a logout token to the client as it is registered now. A failure of the
+// client is in the first result; err is a failure of our own.
 func (o *Outbox) sendToken(ctx context.Context, n storage.Notice, at time.Time) (failure, error) {
 	client, err := o.Clients.Enabled(ctx, n.ClientID)
 	switch {
@@ -142,8 +143,8 @@ func (o *Outbox) sendToken(ctx context.Context, n storage.Notice, at time.Time) 
 	return post(ctx, o.http, client.Metadata.BackchannelLogoutURI, token), nil
 }
 
-// token makes the logout token of a notice. The jti is that of every try, so that a
-// client that has heard it before knows; it does not tell the id it comes from.
+// token makes the logout token of a notice. Each try has the same jti, so that the client can
+// recognize a repeated notice. The jti is a hash and does not show the id of the notice.
 func (o *Outbox) token(client storage.Client, n storage.Notice, at time.Time) (string, error) {
 	id := sha256.Sum256([]byte(n.ID))
 	return o.Ring.SignLogout(client.IDTokenAlg(), keys.LogoutToken{
@@ -152,8 +153,8 @@ func (o *Outbox) token(client storage.Client, n storage.Notice, at time.Time) (s
 	})
 }
 
-// pausedClients lists the clients that are not called now. One that hangs would otherwise
-// hold up all the others' notices, five seconds for each of its own.
+// pausedClients lists the clients that are not called now. Without the pause, a client that
+// does not answer would delay the notices of all others by 5 s for each of its own.
 func (o *Outbox) pausedClients(at time.Time) (list []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -12,16 +12,15 @@ import (
 	"signet/provider/outbound"
 )
 
-// failure is why a client was not told; the zero failure: it was.
+// failure says why a notice was not delivered; the zero failure means that it was.
 type failure struct {
 	code  string // stable
-	retry bool   // another try may go better
+	retry bool   // a later try may succeed
 }
 
-// post sends the token (OIDC Back-Channel Logout, section 2.5) and reads the answer's
-// status alone (section 2.8). 400 is the client's word that it cannot take this
-// logout, and final: an application that does not know the session any more, or
-// never trusted us, says it too, and asking again would change neither.
+// post sends the token (OIDC Back-Channel Logout, section 2.5) and reads only the status of
+// the answer (section 2.8). 400 is final: the client does not know the session any more, or
+// does not trust us, so another try would fail, too.
 func post(ctx context.Context, client *http.Client, uri, token string) failure {
 	body := url.Values{"logout_token": {token}}.Encode()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, uri, strings.NewReader(body))
@@ -46,7 +45,7 @@ func post(ctx context.Context, client *http.Client, uri, token string) failure {
 	}
 }
 
-// callErrorCode is the code of a call that got no answer.
+// callErrorCode returns the stable code for a call without an answer.
 func callErrorCode(err error) string {
 	var network net.Error
 	switch {

@@ -9,30 +9,31 @@ import (
 	"signet/storage"
 )
 
-// EndedSessions names what a person has just ended, for the page that says who was told.
+// EndedSessions identifies the sessions that a person has just ended. The page after a sign-out
+// uses it to show which applications were notified.
 type EndedSessions struct {
 	UserID    string    `json:"u"`
-	SessionID string    `json:"s,omitempty"` // "": all sessions of the user
+	SessionID string    `json:"s,omitempty"` // "": every session of the user
 	At        time.Time `json:"t"`
 }
 
 const (
 	endedPurpose = "ended"
-	// endedLife bounds how long the address of the page shows it: whoever comes to
-	// the browser afterwards need not know which applications were in use.
+	// endedLife is how long the page's URL shows the applications. The next person at this
+	// browser must not learn which applications were used.
 	endedLife = time.Minute
 )
 
-// Seal makes what the browser carries to the page, good for a minute.
+// Seal returns a value for the URL of the page. It is valid for one minute.
 func (o *Outbox) Seal(e EndedSessions) (string, error) {
 	payload, err := json.Marshal(e)
 	if err != nil {
-		return "", fmt.Errorf("encode what ended: %w", err)
+		return "", fmt.Errorf("encode ended sessions: %w", err)
 	}
 	return o.Ring.Seal(endedPurpose, payload, e.At.Add(endedLife))
 }
 
-// Open reads it. What is too old, or not of our making, names nothing.
+// Open returns the value that Seal sealed; the zero value if it is too old or not valid.
 func (o *Outbox) Open(sealed string) (e EndedSessions) {
 	payload, err := o.Ring.Unseal(endedPurpose, sealed, o.Now())
 	if err != nil || json.Unmarshal(payload, &e) != nil {
@@ -41,9 +42,9 @@ func (o *Outbox) Open(sealed string) (e EndedSessions) {
 	return e
 }
 
-// StartDelivery starts to tell the clients at once, and does not wait for them; it reports
-// whether there are any. Whatever keeps it from that, the next DeliverOnce does it.
-func (o *Outbox) StartDelivery(ctx context.Context, e EndedSessions) (any bool) {
+// StartDelivery starts to notify the clients at once, and does not wait for them. It reports
+// whether there are notices. If it cannot start, the next DeliverOnce delivers them.
+func (o *Outbox) StartDelivery(ctx context.Context, e EndedSessions) (hasNotices bool) {
 	notices, err := o.DB.LogoutNotices(ctx, e.UserID, e.SessionID, e.At)
 	if err != nil || len(notices) == 0 {
 		return false
@@ -58,24 +59,24 @@ func (o *Outbox) StartDelivery(ctx context.Context, e EndedSessions) (any bool) 
 		defer func() { cancel(); <-o.rounds }()
 		err := o.deliver(ctx, storage.NoticeClaim{UserID: e.UserID, SessionID: e.SessionID}, o.Now())
 		if err != nil {
-			o.Log.Warn("sign-outs are told later", "error", err)
+			o.Log.Warn("cannot deliver back-channel logout notices now; they are sent later", "error", err)
 		}
 	})
 	return true
 }
 
-// State is how far a client has been told.
+// State is the state of the notices to a client.
 type State int
 
-// In the order in which the worst of several counts.
+// The states from best to worst. Of several notices to a client, the worst state counts.
 const (
 	Delivered State = iota
-	Pending         // nothing has come back yet
-	Retrying        // it did not answer as it should; it is told again later
-	GivenUp         // it will not be told
+	Pending         // no answer yet
+	Retrying        // the last try failed; the notice is sent again later
+	GivenUp         // the notice is not sent any more
 )
 
-// Report is what one client has heard.
+// Report is the state of the notices to one client.
 type Report struct {
 	ClientID string
 	Name     string
@@ -87,13 +88,13 @@ const (
 	maxPollPause = 200 * time.Millisecond
 )
 
-// Report says which clients have been told of what ended. It waits, at most for
-// patience, until each has answered or has not.
+// Report returns the state of the notices to each client. It waits until no notice is pending,
+// but at most for patience.
 func (o *Outbox) Report(ctx context.Context, e EndedSessions, patience time.Duration) ([]Report, error) {
 	if e.UserID == "" {
 		return nil, nil
 	}
-	enough := time.After(patience)
+	deadline := time.After(patience)
 	for pause := minPollPause; ; pause = min(2*pause, maxPollPause) {
 		notices, err := o.DB.LogoutNotices(ctx, e.UserID, e.SessionID, e.At)
 		if err != nil {
@@ -105,7 +106,7 @@ func (o *Outbox) Report(ctx context.Context, e EndedSessions, patience time.Dura
 		}
 		select {
 		case <-time.After(pause):
-		case <-enough:
+		case <-deadline:
 			return o.withNames(ctx, reports)
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -113,7 +114,7 @@ func (o *Outbox) Report(ctx context.Context, e EndedSessions, patience time.Dura
 	}
 }
 
-// summarize makes one report of all notices of a client.
+// summarize combines the notices of each client into one report.
 func summarize(notices []storage.Notice) (reports []Report, pending bool) {
 	for _, n := range notices {
 		state := stateOf(n)

@@ -10,9 +10,9 @@ import (
 // ErrNotPublic: the host is, or resolves to, an address that is not public.
 var ErrNotPublic = errors.New("address is not public")
 
-// checkPublic judges the address a socket is about to connect to. At this point
-// the name has been resolved, and there is no second look-up that could answer
-// otherwise.
+// checkPublic returns a dialer control function that refuses addresses that are not public. It
+// runs after the name was resolved, so that no second look-up can give another address.
+// ErrNotPublic.
 func checkPublic(allowed []netip.Prefix) func(network, address string, c syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
@@ -26,10 +26,9 @@ func checkPublic(allowed []netip.Prefix) func(network, address string, c syscall
 	}
 }
 
-// IsPublic reports whether the address belongs to the public internet, or to one of
-// the networks allowed all the same. An IPv4 address in IPv6 dress is not
-// public: no document needs one. (The dialer takes ::ffff:… for the IPv4 address it
-// is, and asks about that.)
+// IsPublic reports whether the address belongs to the public internet or to one of the allowed
+// networks. IPv4-mapped IPv6 addresses (::ffff:…) are not public, because no document needs
+// them. The dialer itself converts them to IPv4 before checkPublic runs.
 func IsPublic(ip netip.Addr, allowed ...netip.Prefix) bool {
 	if !ip.IsValid() || ip.Zone() != "" {
 		return false
@@ -47,12 +46,12 @@ func IsPublic(ip netip.Addr, allowed ...netip.Prefix) bool {
 	return ip.Is4() || globalUnicast.Contains(ip)
 }
 
-// globalUnicast is what IANA hands out of IPv6 today; everything outside is
+// globalUnicast is the part of IPv6 that IANA assigns today. All other IPv6 addresses are
 // loopback, local, multicast, mapped, or not assigned.
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
-// specialNetworks are the networks of the IANA special-purpose registries (RFC 6890) that
-// lead into some private network, to this machine, or nowhere.
+// specialNetworks lists the networks of the IANA special-purpose registries (RFC 6890) that
+// lead to a private network, to this machine, or to no host.
 var specialNetworks = prefixes(
 	"0.0.0.0/8",       // this host
 	"10.0.0.0/8",      // private

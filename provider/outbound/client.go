@@ -14,32 +14,31 @@ import (
 	"signet/federation/foreign"
 )
 
-// Config says what differs from one installation to the next. The zero value
-// works.
+// Config holds the settings that differ between installations. The zero value works.
 type Config struct {
 	// Timeout ends a call, from the look-up of the name to the last byte of the
 	// answer. 0: 5 s.
 	Timeout time.Duration
 	// MaxBody is the largest answer in bytes; a larger one is ErrTooLarge. 0: 1 MB.
 	MaxBody int64
-	// Roots verify the servers' certificates. Nil: the system's. See Roots.
+	// Roots verify the certificates of servers. Nil: the roots of the system. See Roots.
 	Roots *x509.CertPool
-	// Allowed are networks that Foreign may reach although they are not public.
+	// Allowed lists networks that Foreign may reach although they are not public.
 	Allowed []netip.Prefix
-	// Proxy is asked for everything that Configured sends, nil: none. Foreign never
-	// uses one, because behind a proxy nobody could check the address.
+	// Proxy is used for all calls of Configured; nil: no proxy. Foreign never uses a proxy,
+	// because it could not check the address that the proxy connects to.
 	Proxy *url.URL
-	// UserAgent is sent with every call that names none. "": "signet".
+	// UserAgent is sent with every request that does not set one. "": "signet".
 	UserAgent string
-	// Resolver turns names into addresses. Nil: the system's.
+	// Resolver looks up host names. Nil: the resolver of the system.
 	Resolver *net.Resolver
 }
 
 var (
-	// ErrScheme: neither https nor, for Configured, http to a loopback host.
+	// ErrScheme: the URL is not https. Configured also allows http to a loopback host.
 	ErrScheme = errors.New("scheme is not https")
-	// ErrRedirect: the answer sends us to another origin, or once too often.
-	ErrRedirect = errors.New("redirect to another origin")
+	// ErrRedirect: the answer redirects to another origin, or there are too many redirects.
+	ErrRedirect = errors.New("redirect to another origin, or more than 3 redirects")
 )
 
 const (
@@ -54,7 +53,7 @@ type Client struct {
 	foreign, configured *http.Client
 }
 
-// New makes both clients; see Config for what is fixed.
+// New makes both clients.
 func New(c Config) *Client {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
@@ -73,10 +72,11 @@ func New(c Config) *Client {
 	}
 }
 
-// Foreign calls what strangers name: documents, registrations, notices.
+// Foreign returns the client for addresses that other parties set: in documents,
+// registrations and for notices.
 func (c *Client) Foreign() *http.Client { return c.foreign }
 
-// Configured calls what an operator named.
+// Configured returns the client for addresses that an operator set.
 func (c *Client) Configured() *http.Client { return c.configured }
 
 func (c Config) client(inner http.RoundTripper, check func(*url.URL) error) *http.Client {
@@ -94,7 +94,7 @@ func (c Config) transport(dialer *net.Dialer, proxy *url.URL) *http.Transport {
 		TLSHandshakeTimeout:    c.Timeout,
 		ResponseHeaderTimeout:  c.Timeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		DisableCompression:     true, // a small body must not become a large one
+		DisableCompression:     true, // a small body must not decompress to a large one
 		MaxIdleConnsPerHost:    4,
 		MaxIdleConns:           64,
 		IdleConnTimeout:        30 * time.Second,
@@ -106,8 +106,8 @@ func (c Config) transport(dialer *net.Dialer, proxy *url.URL) *http.Transport {
 	return t
 }
 
-// sameOrigin lets a server move a document within itself. Anything else would
-// carry credentials, or the trust in a host, to where nobody sent them.
+// sameOrigin allows up to 3 redirects within the same origin. A redirect to another origin could
+// send credentials there, or a document of a host that nobody trusts. ErrRedirect.
 func sameOrigin(next *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if len(via) > maxRedirects || next.URL.Scheme != first.Scheme || next.URL.Host != first.Host {
@@ -116,7 +116,8 @@ func sameOrigin(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// checkForeignURL refuses before anything is dialled what the dialer could not judge.
+// checkForeignURL allows only https. It runs before the dialer, which does not see the scheme.
+// ErrScheme.
 func checkForeignURL(u *url.URL) error {
 	if u.Scheme != "https" {
 		return ErrScheme
@@ -124,7 +125,8 @@ func checkForeignURL(u *url.URL) error {
 	return nil
 }
 
-// checkConfiguredURL allows http where nobody but this machine can listen.
+// checkConfiguredURL allows https, and http to loopback hosts, where only this machine can
+// answer. ErrScheme.
 func checkConfiguredURL(u *url.URL) error {
 	if u.Scheme == "https" || u.Scheme == "http" && foreign.IsLoopback(u.Hostname()) {
 		return nil
@@ -132,12 +134,12 @@ func checkConfiguredURL(u *url.URL) error {
 	return ErrScheme
 }
 
-// Roots are the system's certificate authorities and those in the PEM blocks given.
-// It is an error if there is no certificate in them.
+// Roots returns the certificate authorities of the system and those in the PEM blocks. It
+// returns an error if the blocks contain no certificate.
 func Roots(extra []byte) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		pool = x509.NewCertPool() // a machine without any trusts only the extra ones
+		pool = x509.NewCertPool() // a system without authorities trusts only the extra ones
 	}
 	if !pool.AppendCertsFromPEM(extra) {
 		return nil, fmt.Errorf("read certificate authorities: no certificate in PEM form found")

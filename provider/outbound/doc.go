@@ -1,15 +1,14 @@
-// Package outbound is the one way from this program to hosts that are not ours.
+// Package outbound is the only way in which this program calls other hosts.
 //
-// It owns two clients. Foreign serves addresses that arrived by registration or
-// stand in a document somebody else wrote: https only, and the address is checked
-// on the connection itself, after the name was resolved, so that neither a
-// redirect nor a name that resolves to another address the second time reaches
-// the network this program lives in. Configured serves addresses an operator
-// typed: they may be private, and http is good for loopback.
+// It owns two HTTP clients. Foreign is for addresses from registrations and from documents of
+// other parties. It allows only https, and checks the IP address of the connection after the
+// name was resolved. So neither a redirect nor a name that resolves differently the second
+// time can reach the internal network. Configured is for addresses that an operator has set:
+// they may be private, and loopback hosts may use http.
 //
-// Both give up after 5 s in all, refuse an answer over 1 MB instead of cutting
-// it, never follow a redirect to another origin, never decompress, keep no cookies
-// and take no proxy from the environment.
+// Both end a call after 5 s in total, return an error for an answer over 1 MB instead of
+// cutting it, never follow a redirect to another origin, never decompress, store no cookies,
+// and use no proxy from the environment.
 //
-// The package does not know what is fetched, and judges no answer.
+// The package does not know what is fetched, and does not check the content of answers.
 package outbound

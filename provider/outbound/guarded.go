@@ -8,11 +8,11 @@ import (
 	"net/url"
 )
 
-// ErrTooLarge: the answer is larger than Config.MaxBody. It comes from Do when the
-// length was announced, and from Read otherwise.
+// ErrTooLarge: the answer is larger than Config.MaxBody. Do returns it if the answer has a
+// Content-Length; else Read returns it.
 var ErrTooLarge = errors.New("answer is too large")
 
-// limitedTransport is a transport that refuses a URL before and a body after its time.
+// limitedTransport is a transport that checks the URL before a call and limits the body.
 type limitedTransport struct {
 	inner     http.RoundTripper
 	check     func(*url.URL) error
@@ -20,7 +20,7 @@ type limitedTransport struct {
 	userAgent string
 }
 
-// RoundTrip makes a call within the bounds, or none.
+// RoundTrip makes a call if the URL is allowed. ErrTooLarge, and the errors of check.
 func (g limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := g.refuse(r.URL); err != nil {
 		if r.Body != nil {
@@ -44,10 +44,11 @@ func (g limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// refuse runs for every hop, since each redirect is a round trip of its own.
+// refuse returns an error if the URL must not be called. It also checks redirects, because
+// each redirect is another round trip.
 func (g limitedTransport) refuse(u *url.URL) error {
 	if u.User != nil {
-		return fmt.Errorf("call %s: a name or password in a URL is not sent", u.Host)
+		return fmt.Errorf("call %s: the URL has a user or password, which is never sent: remove it", u.Host)
 	}
 	if err := g.check(u); err != nil {
 		return fmt.Errorf("call %s: %w", u.Host, err)
@@ -55,14 +56,14 @@ func (g limitedTransport) refuse(u *url.URL) error {
 	return nil
 }
 
-// limitedBody fails where io.LimitReader would end: half a document may read as a
-// whole one.
+// limitedBody returns ErrTooLarge at the limit. io.LimitReader would end without an error, and
+// half a document may look like a whole one.
 type limitedBody struct {
 	body io.ReadCloser
 	left int64
 }
 
-// Read gives the answer as far as it is within the limit.
+// Read reads the answer up to the limit. ErrTooLarge.
 func (l *limitedBody) Read(p []byte) (int, error) {
 	if l.left < 0 {
 		return 0, ErrTooLarge
@@ -78,5 +79,5 @@ func (l *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the reading of an answer.
+// Close closes the answer.
 func (l *limitedBody) Close() error { return l.body.Close() }

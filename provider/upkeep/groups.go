@@ -9,15 +9,15 @@ import (
 	"signet/storage"
 )
 
-// groupsInterval is how often the groups of connectors are looked through though the settings
-// have not changed: a node with older settings, or of the release before, may have left
-// some behind.
+// groupsInterval is how often RemoveUnconfiguredGroupsOnce checks the groups if the settings have not
+// changed. A node with older settings or an older release may have stored some in the
+// meantime.
 const groupsInterval = time.Hour
 
-// RemoveUnconfiguredGroupsOnce takes the groups away that upstreams gave and the settings do not cover
-// any more: the operator takes no groups from the connector now, or has pointed it at
-// another upstream. It looks at the start, when the settings have changed, and every hour.
-// Its caller calls it once a second.
+// RemoveUnconfiguredGroupsOnce deletes groups that came from upstreams and that the settings do
+// not allow any more: the connector no longer maps groups, or it now points to another
+// upstream. It checks them at the start, when the settings have changed, and every hour. The
+// caller calls it once a second.
 func (s *connectorPresence) RemoveUnconfiguredGroupsOnce(ctx context.Context, sources []storage.GroupSource, at time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -27,7 +27,7 @@ func (s *connectorPresence) RemoveUnconfiguredGroupsOnce(ctx context.Context, so
 	for _, source := range sources {
 		whole, err := s.forgetGroups(ctx, source, at)
 		if err != nil {
-			return fmt.Errorf("groups of connector %s: %w", source.Connector, err)
+			return fmt.Errorf("delete groups of connector %s: %w", source.Connector, err)
 		}
 		if !whole {
 			return nil // the rest at the next tick
@@ -41,8 +41,8 @@ func (s *connectorPresence) RemoveUnconfiguredGroupsOnce(ctx context.Context, so
 	return nil
 }
 
-// forgetGroups takes the groups of a connector away that do not count, at most mostBatches
-// at a time.
+// forgetGroups deletes the groups of a connector that are not allowed any more, at most
+// maxBatches batches per call. whole reports whether all were deleted.
 func (s *connectorPresence) forgetGroups(ctx context.Context, source storage.GroupSource, at time.Time) (whole bool, err error) {
 	total := 0
 	err = inBatches(func() (bool, error) {
@@ -51,7 +51,7 @@ func (s *connectorPresence) forgetGroups(ctx context.Context, source storage.Gro
 		return full, err
 	})
 	if total > 0 {
-		s.log.Warn("the settings take no groups from this upstream any more: people have lost those that it gave",
+		s.log.Warn("the settings do not take groups from this upstream any more: its groups were removed from users",
 			"connector", source.Connector, "identities", total)
 	}
 	return whole && err == nil, err

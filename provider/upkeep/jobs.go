@@ -7,14 +7,14 @@ import (
 	"signet/storage"
 )
 
-// Deps are what Jobs needs. All are required.
+// Deps are the dependencies of Jobs. All fields are required.
 type Deps struct {
 	DB  *storage.DB
-	Now func() time.Time // when a reader of the JWKS comes
+	Now func() time.Time // the time of a fetch of the JWKS
 	Log *slog.Logger
 }
 
-// Jobs are the periodic jobs of one node. Each keeps its own memory.
+// Jobs are the periodic jobs of one node. Each has its own state.
 type Jobs struct {
 	*sweeper           // SweepOnce
 	*connectorPresence // EndRemovedConnectorsOnce, ReleaseConnectors
@@ -22,7 +22,7 @@ type Jobs struct {
 	*readers           // Noted, NoteReadersOnce
 }
 
-// New gives the jobs of a node that has done none of them yet.
+// New returns the jobs of a node that has just started.
 func New(d Deps) *Jobs {
 	return &Jobs{newSweeper(d.DB), newConnectorPresence(d.DB, d.Log), &refusals{db: d.DB}, &readers{db: d.DB, now: d.Now}}
 }

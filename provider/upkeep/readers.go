@@ -14,21 +14,21 @@ import (
 	"signet/storage"
 )
 
-// readers counts who reads the JWKS, so that whoever rotates can be told which
-// programs have not read it since the next key was published.
+// readers counts the programs that fetch the JWKS, by family (see familyOf). So an operator who
+// rotates keys can see which programs have not fetched the next key yet.
 type readers struct {
 	db  *storage.DB
 	now func() time.Time
 
 	mu    sync.Mutex
-	known map[string]bool                // families with a row, as of the last flush
-	seen  map[string]*storage.JWKSReader // by family, since then
-	fresh map[string]int                 // by network: families of seen that are not known
+	known map[string]bool                // families that had a row at the last write
+	seen  map[string]*storage.JWKSReader // by family, since the last write
+	fresh map[string]int                 // by network: number of families in seen that are not known
 }
 
-// count counts a fetch. network is asked for only when a family is new. Families that
-// have a row are always counted; of new ones no more than the table could hold, from
-// one network no more than it may begin: strangers who invent names displace nobody.
+// count counts a fetch. It calls network only for a new family. Families that have a row are
+// always counted. The number of new families is limited, in total and for each network, so
+// that invented names cannot displace known programs.
 func (r *readers) count(agent string, network func() string, at time.Time) {
 	family := familyOf(agent)
 	r.mu.Lock()
@@ -40,7 +40,8 @@ func (r *readers) count(agent string, network func() string, at time.Time) {
 	one.Fetches, one.SeenAt = one.Fetches+1, storage.At(at)
 }
 
-// newCount gives the count of a family that is the first of its name since the last flush.
+// newCount returns the counter for a family that has none since the last write. Over a limit it
+// is the counter of storage.OtherReaders.
 func (r *readers) newCount(family string, network func() string) *storage.JWKSReader {
 	if r.seen == nil {
 		r.seen, r.fresh = map[string]*storage.JWKSReader{}, map[string]int{}
@@ -61,8 +62,8 @@ func (r *readers) newCount(family string, network func() string) *storage.JWKSRe
 	return one
 }
 
-// drain gives what was counted, those first that came most often: where places are
-// few, the rare ones go without.
+// drain returns the counters and resets them. The families with most fetches come first,
+// because the table may not have room for all.
 func (r *readers) drain() []storage.JWKSReader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,7 +78,7 @@ func (r *readers) drain() []storage.JWKSReader {
 	return list
 }
 
-// putBack counts again what take gave and could not be written.
+// putBack adds counters again that drain returned and that could not be written.
 func (r *readers) putBack(list []storage.JWKSReader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +91,7 @@ func (r *readers) putBack(list []storage.JWKSReader) {
 	}
 }
 
-// setKnown notes which families have a row.
+// setKnown sets the families that have a row.
 func (r *readers) setKnown(families []string) {
 	known := make(map[string]bool, len(families))
 	for _, family := range families {
@@ -101,7 +102,7 @@ func (r *readers) setKnown(families []string) {
 	r.known = known
 }
 
-// familyOf is the product that a User-Agent names first, without its version:
+// familyOf returns the first product name in a User-Agent, without its version:
 // jose/v6.2.17 is jose, mod_auth_openidc-2.4.12 is mod_auth_openidc.
 func familyOf(agent string) string {
 	const longest = 64
@@ -123,11 +124,11 @@ func familyOf(agent string) string {
 	return agent[:min(len(agent), longest)]
 }
 
-// CountReaders counts who reads a document; proxies are those whose word on the client's
-// address is taken.
+// CountReaders returns a handler that counts the GET requests for a document. proxies lists
+// the proxies whose headers are trusted for the client's address.
 func (r *readers) CountReaders(document http.Handler, proxies []netip.Prefix) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Method == http.MethodGet { // HEAD has seen no key
+		if req.Method == http.MethodGet { // a HEAD request returns no keys
 			network := func() string { return storage.Network(web.ClientAddress(req, proxies)) }
 			r.count(req.UserAgent(), network, r.now())
 		}

@@ -13,18 +13,19 @@ import (
 	"signet/storage"
 )
 
-// refusals keeps the events of refused requests until they are written, once a
-// second, so that no refusal costs storage a call. Equal ones of a minute are one.
+// refusals collects the events of refused requests, which are written once a second, so that a
+// refusal does not need its own database call. Equal refusals of the same minute are counted
+// in one event.
 type refusals struct {
 	db *storage.DB
 
 	mu             sync.Mutex
 	pending        map[refusalKind]*pendingRefusal
-	windowStart    time.Time      // since when begun counts
-	kindsByNetwork map[string]int // kinds that each network has begun
+	windowStart    time.Time      // start of the time window of kindsByNetwork
+	kindsByNetwork map[string]int // number of new kinds from each network in the window
 }
 
-// refusalKind is what makes two refusals equal.
+// refusalKind holds the members by which two refusals are equal.
 type refusalKind struct {
 	what                            storage.EventType
 	reason, user, client, grant, by string
@@ -35,12 +36,12 @@ func kindOf(e storage.Event) refusalKind {
 	return refusalKind{e.Type, e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector, e.At.Time().Unix() / 60}
 }
 
-// pendingRefusal is the first of its kind, and the last of those that followed.
+// pendingRefusal holds the first refusal of a kind, and the last one of those that followed.
 type pendingRefusal struct {
 	first, last storage.Event
 }
 
-// times is how many refusals it stands for.
+// times returns the number of refusals of this kind.
 func (p *pendingRefusal) times() int64 { return p.first.Times + p.last.Times }
 
 func (p *pendingRefusal) latest() storage.Event {
@@ -50,8 +51,8 @@ func (p *pendingRefusal) latest() storage.Event {
 	return p.first
 }
 
-// Bounds of what strangers can make us remember and write: kinds between two flushes,
-// and kinds that a network begins within the window.
+// The limits for events that other parties can cause: the number of kinds between two writes,
+// and the number of new kinds from one network within networkWindow.
 const (
 	maxPending         = 1000
 	maxKindsPerNetwork = 100
@@ -59,8 +60,8 @@ const (
 	networkWindow      = 15 * time.Minute
 )
 
-// add adds the event of a refusal. It reports false for one that is over a bound:
-// that refusal is in the log alone.
+// add adds the event of a refusal. It reports false if a limit is reached: then the refusal is
+// only in the log.
 func (r *refusals) add(e storage.Event) bool {
 	e.Times = 1
 	at := e.At.Time()
@@ -94,7 +95,7 @@ func (r *refusals) mayAddKind(network string, at time.Time) bool {
 	return true
 }
 
-// drain gives what is pending, and leaves nothing pending.
+// drain returns the pending refusals and removes them.
 func (r *refusals) drain() map[refusalKind]*pendingRefusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,8 +104,8 @@ func (r *refusals) drain() map[refusalKind]*pendingRefusal {
 	return taken
 }
 
-// putBack makes pending again what take gave and could not be written. It reports how
-// many refusals are lost because too many kinds are pending by now.
+// putBack adds refusals again that drain returned and that could not be written. It returns the
+// number of refusals that are lost because too many kinds are pending.
 func (r *refusals) putBack(taken map[refusalKind]*pendingRefusal) (lost int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,16 +149,17 @@ func (r *refusals) NoteRefusalsOnce(ctx context.Context) error {
 		return nil
 	}
 	if !errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil {
-		return fmt.Errorf("%d kinds of refusals are in the log alone: %w", len(taken), err) // they would fail again
+		return fmt.Errorf("%d kinds of refusals are only in the log: %w", len(taken), err) // another try would fail, too
 	}
 	if lost := r.putBack(taken); lost > 0 {
-		return fmt.Errorf("%d refusals are in the log alone: %w", lost, err)
+		return fmt.Errorf("%d refusals are only in the log: %w", lost, err)
 	}
 	return err
 }
 
-// RecordRefusals takes the events of each request that next refuses. That a client presents
-// another's code or refresh token is written before the answer is sent, as a replay is.
+// RecordRefusals returns a handler that collects the events of requests that next refuses. If a
+// client presents the code or refresh token of another client, the events are written before
+// the answer is sent, as for a replay.
 func (r *refusals) RecordRefusals(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		next.ServeHTTP(w, req)

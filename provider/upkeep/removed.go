@@ -12,16 +12,18 @@ import (
 )
 
 const (
-	// presenceLife is how long a node's word that it serves a connector holds: a node that
-	// dies without a word delays the removal of a connector by as much.
+	// presenceLife is how long the announcement that a node serves a connector is valid. A
+	// node that crashes delays the removal of a connector by this time.
 	presenceLife = 2 * time.Minute
-	// announceInterval is how often a node says it again.
+	// announceInterval is how often a node repeats its announcement.
 	announceInterval = presenceLife / 4
-	// successorDelay is what a node that stops leaves its successor to start in.
+	// successorDelay is the time in which another node can take over the connectors of a node
+	// that stops.
 	successorDelay = 5 * time.Second
 )
 
-// connectorPresence is what this node has last told the others about its connectors.
+// connectorPresence holds the connectors that this node has announced to the other nodes, and
+// the state of RemoveUnconfiguredGroupsOnce.
 type connectorPresence struct {
 	db   *storage.DB
 	log  *slog.Logger
@@ -39,15 +41,15 @@ func newConnectorPresence(db *storage.DB, log *slog.Logger) *connectorPresence {
 	return &connectorPresence{db: db, log: log, node: storage.NewID("node_")}
 }
 
-// mustAnnounce reports whether the others must be told now.
+// mustAnnounce reports whether the connectors must be announced now.
 func (s *connectorPresence) mustAnnounce(ids []string, at time.Time) bool {
 	return s.announceAt.IsZero() || !slices.Equal(ids, s.announced) || !at.Before(s.announceAt) || s.announceAt.Sub(at) > presenceLife
 }
 
-// EndRemovedConnectorsOnce tells the other nodes which connectors this one serves, by their ids,
-// every half minute and when they have changed, and ends the sessions that came through
-// connectors which no node serves any more. Settings that are wrong are not taken over,
-// so a connector that fails to load is still served. Its caller calls it once a second.
+// EndRemovedConnectorsOnce announces the ids of the connectors that this node serves to the
+// other nodes, every half minute and when they have changed. Then it ends the sessions from
+// connectors that no node serves any more. Invalid settings are not loaded, so a connector with
+// a mistake in its settings is still served. The caller calls it once a second.
 func (s *connectorPresence) EndRemovedConnectorsOnce(ctx context.Context, ids []string, at time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,9 +77,10 @@ func (s *connectorPresence) EndRemovedConnectorsOnce(ctx context.Context, ids []
 	return nil
 }
 
-// endSessionsThrough ends the sessions of a removed connector, at most mostBatches at a time.
+// endSessionsThrough ends the sessions from a removed connector, at most maxBatches batches per
+// call. whole reports whether all have ended.
 func (s *connectorPresence) endSessionsThrough(ctx context.Context, connector string, at time.Time) (whole bool, err error) {
-	// Groups first: the connector is forgotten with its last session.
+	// Groups first: the row of the connector is deleted with its last session.
 	if whole, err = s.forgetGroups(ctx, storage.GroupSource{Connector: connector}, at); err != nil || !whole {
 		return false, err
 	}
@@ -88,17 +91,17 @@ func (s *connectorPresence) endSessionsThrough(ctx context.Context, connector st
 		return full, err
 	})
 	if total > 0 {
-		s.log.Warn("a connector was removed from the settings of all nodes: the sessions that came through it have ended",
+		s.log.Warn("a connector was removed from the settings of all nodes: its sessions have ended",
 			"connector", connector, "sessions", total)
 	}
 	if err != nil {
-		return false, fmt.Errorf("connector %s was removed: %w", connector, err)
+		return false, fmt.Errorf("end sessions of removed connector %s: %w", connector, err)
 	}
 	return whole, nil
 }
 
-// ReleaseConnectors is called when the node stops: the connectors that it alone served
-// count as removed soon, unless its successor serves them.
+// ReleaseConnectors withdraws the announcement of this node when it stops. Connectors that only
+// this node served count as removed after 5 s, unless another node serves them by then.
 func (s *connectorPresence) ReleaseConnectors(ctx context.Context, at time.Time) error {
 	return s.db.ReleaseConnectors(ctx, s.node, successorDelay, at)
 }

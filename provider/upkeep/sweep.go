@@ -7,13 +7,13 @@ import (
 	"signet/storage"
 )
 
-// maxBatches bounds what one sweep deletes of a kind: 50,000 rows a minute.
+// maxBatches limits the batches per kind of row in one sweep: 50,000 rows a minute.
 const maxBatches = 100
 
-// sweeper is what SweepOnce remembers from run to run. Its runs come one after another.
+// sweeper holds the state of SweepOnce between runs, which never overlap.
 type sweeper struct {
 	db     *storage.DB
-	holder string // this node, to the others
+	holder string // identifies this node in the lease
 	walks  [2]storage.SessionCursor
 }
 
@@ -21,9 +21,9 @@ func newSweeper(db *storage.DB) *sweeper {
 	return &sweeper{db: db, holder: storage.NewID("sweep_"), walks: [2]storage.SessionCursor{{}, {Expired: true}}}
 }
 
-// SweepOnce deletes what is kept no longer: see storage.SweepRules and
-// storage.DB.SweepSessions. Of several nodes one does it, under a lease; two at once
-// would do no harm. Its caller calls it once a minute, never twice at a time.
+// SweepOnce deletes rows that are no longer needed: see storage.SweepRules and
+// storage.DB.SweepSessions. A lease selects one of several nodes; two at once would do no harm.
+// The caller calls it once a minute, and never concurrently.
 func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 	until, mine, err := s.db.StartSweep(ctx, s.holder, at)
 	if err != nil || !mine {
@@ -47,7 +47,7 @@ func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 	return nil
 }
 
-// inBatches sweeps until a batch is not full, or it is enough for now.
+// inBatches calls sweep until a batch is not full, at most maxBatches times.
 func inBatches(sweep func() (full bool, err error)) error {
 	for range maxBatches {
 		if full, err := sweep(); err != nil || !full {
