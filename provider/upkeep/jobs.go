@@ -17,9 +17,9 @@ type Deps struct {
 // Jobs are the periodic jobs of one node. Each has its own state.
 type Jobs struct {
 	*sweeper           // SweepOnce
-	*connectorPresence // EndRemovedConnectorsOnce, ReleaseConnectors
-	*refusals          // Recorded, NoteRefusalsOnce
-	*readers           // Noted, NoteReadersOnce
+	*connectorPresence // EndRemovedConnectorsOnce, RemoveUnconfiguredGroupsOnce, ReleaseConnectors
+	*refusals          // RecordRefusals, NoteRefusalsOnce
+	*readers           // CountReaders, NoteReadersOnce
 }
 
 // New returns the jobs of a node that has just started.
