@@ -7,8 +7,9 @@ import (
 	"signet/federation/federationtest"
 )
 
-// TestIdentity_AmbiguousAddressesAreIgnored sends each as a verified address to a connector that wants
-// the domain corp.example.
+// TestIdentity_AmbiguousAddressesAreIgnored sends each text as a verified address to a connector
+// that allows only the domain corp.example.
+// FD-12: addresses that two programs read in different ways: a second @, comments, lists, IDN.
 func TestIdentity_AmbiguousAddressesAreIgnored(t *testing.T) {
 	none, refused := federation.ErrNoEmail, federation.ErrNotAllowed
 	for sent, c := range map[string]struct {
@@ -18,7 +19,7 @@ func TestIdentity_AmbiguousAddressesAreIgnored(t *testing.T) {
 		"a@corp.example":                  {"a@corp.example", nil},
 		"a@CORP.Example":                  {"a@corp.example", nil},
 		"Ann.O'Hara+x@corp.example":       {"Ann.O'Hara+x@corp.example", nil},
-		"a@ｃｏｒｐ.example":                  {"a@corp.example", nil}, // full-width: one name to people and resolvers
+		"a@ｃｏｒｐ.example":                  {"a@corp.example", nil}, // full-width letters: the same name to people and resolvers
 		"a@x@corp.example":                {"", none},
 		"a@corp.example@evil.example":     {"", none},
 		"a@corp.example,b@evil.example":   {"", none},
@@ -62,7 +63,8 @@ func TestIdentity_AmbiguousAddressesAreIgnored(t *testing.T) {
 	}
 }
 
-// TestIdentity_InternationalDomainHasOneForm has one form, whichever way it is written.
+// TestIdentity_InternationalDomainHasOneForm: a domain is converted to A-labels.
+// FD-12: addresses that two programs read in different ways: a second @, comments, lists, IDN.
 func TestIdentity_InternationalDomainHasOneForm(t *testing.T) {
 	for _, sent := range []string{"a@münchen.example", "a@MÜNCHEN.example", "a@xn--mnchen-3ya.example"} {
 		l, up := lying(t, allowDomains("München.example"))
@@ -73,8 +75,9 @@ func TestIdentity_InternationalDomainHasOneForm(t *testing.T) {
 	}
 }
 
-// TestIdentity_AddressIsVerifiedOnlyByItsOwnDocument: an address is as good as the word of the
-// document it stands in; no word is no.
+// TestIdentity_AddressIsVerifiedOnlyByItsOwnDocument: email_verified counts only if it is in the
+// document that contains the address. If it is missing, the address is not verified.
+// FD-01: an upstream account with an unverified address of another person.
 func TestIdentity_AddressIsVerifiedOnlyByItsOwnDocument(t *testing.T) {
 	for name, f := range notVerified {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +91,7 @@ func TestIdentity_AddressIsVerifiedOnlyByItsOwnDocument(t *testing.T) {
 	}
 }
 
-// notVerified are the ways of not saying that an address is verified.
+// notVerified lists answers that do not say that the address is verified.
 var notVerified = map[string]federationtest.Faults{
 	"no word":                     {Claims: claims{"email_verified": nil}},
 	"null":                        {Payload: payload(`"email_verified":true`, `"email_verified":null`).Payload},

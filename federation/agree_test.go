@@ -17,13 +17,13 @@ import (
 	"signet/federation/federationtest"
 )
 
-// probeTrial is an upstream that a probe and a sign-in are tried at.
+// probeTrial is an upstream at which a probe and a sign-in are compared.
 type probeTrial struct {
 	*federationtest.Lying
 	client *http.Client
 	config federation.Config
 	clock  *clock
-	ahead  time.Duration // its clock
+	ahead  time.Duration // how far the upstream's clock is ahead
 }
 
 func startProbeTrial(t *testing.T) *probeTrial {
@@ -49,7 +49,7 @@ func (o *probeTrial) reset() {
 	o.ahead = 0
 }
 
-// connector is one that remembers nothing.
+// connector returns a new connector with an empty cache.
 func (o *probeTrial) connector(t *testing.T) *trial {
 	t.Helper()
 	o.config.ID = "up"
@@ -60,8 +60,8 @@ func (o *probeTrial) connector(t *testing.T) *trial {
 	return &trial{made, o.clock, o.client}
 }
 
-// signIn goes all the way; started is false if it did not come to a callback.
-func (o *probeTrial) signIn(t *testing.T) (started bool, err error) {
+// signIn makes a whole sign-in. reached is false if the browser got no callback.
+func (o *probeTrial) signIn(t *testing.T) (reached bool, err error) {
 	t.Helper()
 	up := o.connector(t)
 	a, to, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
@@ -78,33 +78,34 @@ func (o *probeTrial) signIn(t *testing.T) (started bool, err error) {
 	return true, err
 }
 
-// checkAgreement compares a probe with a sign-in at the same upstream: if the probe finds no fault the
-// sign-in succeeds, and else it fails with the same code for the same cause. It gives the
-// error of the sign-in.
-func (o *probeTrial) checkAgreement(t *testing.T, what string) error {
+// checkAgreement compares a probe with a sign-in at the same upstream. If the probe finds no
+// fault, the sign-in must succeed; else it must fail with the same code and cause. It returns
+// the error of the sign-in.
+func (o *probeTrial) checkAgreement(t *testing.T, situation string) error {
 	t.Helper()
 	r := o.connector(t).Probe(t.Context(), redirectURI)
 	if r.Err != nil {
 		checkErrorContract(t, r.Err, o.ClientSecret)
 	}
-	started, err := o.signIn(t)
+	reached, err := o.signIn(t)
 	switch {
 	case (r.Err == nil) != (err == nil):
-		t.Errorf("%s: the probe says %v and warns %q, the sign-in ends with %v", what, r.Err, r.Warnings, err)
-	case err == nil || !started: // a browser that gets no page has no code of ours
+		t.Errorf("%s: the probe ends with %v and warnings %q, the sign-in with %v", situation, r.Err, r.Warnings, err)
+	case err == nil || !reached: // then err is of the test's browser and has none of our codes
 	case federation.ErrorCode(r.Err) != federation.ErrorCode(err):
-		t.Errorf("%s: the probe says %v, the sign-in %v", what, r.Err, err)
+		t.Errorf("%s: the probe ends with %v, the sign-in with %v", situation, r.Err, err)
 	case !strings.HasSuffix(err.Error(), r.Err.Error()) && !haveSameCause(r.Err, err):
-		t.Errorf("%s: the probe names another cause (%v) than the sign-in (%v)", what, r.Err, err)
+		t.Errorf("%s: the probe names another cause (%v) than the sign-in (%v)", situation, r.Err, err)
 	}
 	return err
 }
 
-// haveSameCause reports whether the two errors are of one matter: which key is missing, and
-// which time is wrong, only a token shows, and which call comes too late is chance.
+// haveSameCause reports whether the two errors have the same cause in different words. Only a
+// token shows which key is missing and which time is wrong, and it is chance which call times
+// out.
 func haveSameCause(probe, signIn error) bool {
-	for _, matter := range []string{"key", "iat", "no answer in time"} {
-		if strings.Contains(probe.Error(), matter) && strings.Contains(signIn.Error(), matter) {
+	for _, cause := range []string{"key", "iat", "no answer in time"} {
+		if strings.Contains(probe.Error(), cause) && strings.Contains(signIn.Error(), cause) {
 			return true
 		}
 	}
@@ -131,12 +132,12 @@ func TestProbe_AgreesWithSignIns_AboutMetadata(t *testing.T) {
 	}
 }
 
-// TestProbe_AgreesWithSignIns_AboutKeys: each member of a key malformed, beside a good key
-// and alone.
+// TestProbe_AgreesWithSignIns_AboutKeys malforms each member of a key, once as the only key and
+// once together with a valid key.
 func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 	t.Parallel()
 	o := startProbeTrial(t)
-	read := map[string]string{ // by member: what is fine
+	read := map[string]string{ // by member: the malformations that do not matter
 		"kty": "", "crv": "", "x": "", "y": "", "kid": "absent; null; empty", "alg": "absent; null; empty", "use": "absent; null; empty",
 		"key_ops": "absent; null; empty", "d": "absent; null",
 	}
@@ -149,7 +150,7 @@ func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 		fine, used := read[name]
 		for how := range malformations {
 			if name == "kid" && how == "text" {
-				continue // that it is another's, only a token shows
+				continue // only a token shows that the key has another id
 			}
 			o.publishMalformed(t, names, how)
 			err := o.checkAgreement(t, fmt.Sprintf("%v of a key alone is %s", names, how))
@@ -157,7 +158,7 @@ func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 				t.Errorf("%s of a key alone is %s: %v", name, how, err)
 			}
 		}
-		// All of them at once, on both sides of a good one.
+		// All malformed keys at once, with a valid key in the middle.
 		o.publishMalformed(t, names, slices.Collect(maps.Keys(malformations))...)
 		if err := o.checkAgreement(t, fmt.Sprintf("%v of keys beside a good one", names)); err != nil {
 			t.Errorf("%s of keys beside a good one is malformed: %v", name, err)
@@ -165,8 +166,8 @@ func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 	}
 }
 
-// publishMalformed publishes its key with those members malformed: one alone, several with the
-// good one among them.
+// publishMalformed publishes the key with malformed members, one key for each malformation. If
+// there are several, the valid key is among them.
 func (o *probeTrial) publishMalformed(t *testing.T, names []string, hows ...string) {
 	t.Helper()
 	o.EditAnswer("/jwks", func(a *federationtest.Answer) {
@@ -207,7 +208,8 @@ func TestProbe_AgreesWithSignIns_AboutWireFaults(t *testing.T) {
 	}
 }
 
-// unseenByProbe are what only a reader of the sign-in page sees: pages are not read.
+// unseenByProbe lists faults of the sign-in page that a probe cannot find, because it does not
+// read the page.
 var unseenByProbe = map[federationtest.WireFault]bool{
 	federationtest.HTML: true, federationtest.Empty: true, federationtest.Drip: true, federationtest.Huge: true, federationtest.Doubled: true,
 	federationtest.Reset: true, federationtest.GzipBomb: true, federationtest.Elsewhere: true, federationtest.Loop: true,
@@ -217,14 +219,14 @@ var paths = map[string]string{
 	"discovery": "/.well-known/openid-configuration", "keys": "/jwks", "sign-in page": "/authorize", "token": "/token",
 }
 
-// TestProbe_AgreesWithSignIns_AboutStatuses: each status with a page as its body.
+// TestProbe_AgreesWithSignIns_AboutStatuses answers with each status and an HTML page.
 func TestProbe_AgreesWithSignIns_AboutStatuses(t *testing.T) {
 	t.Parallel()
 	o := startProbeTrial(t)
 	for name, path := range paths {
 		for _, status := range []int{204, 400, 401, 403, 404, 405, 410, 429, 500, 503} {
 			unclear := name == "token" && status == 400 || name == "sign-in page" && (status == 204 || status == 403)
-			if unclear { // and the probe says so in a warning, if it is a status to wonder at
+			if unclear { // then the probe only warns
 				continue
 			}
 			o.EditAnswer(path, func(a *federationtest.Answer) {
@@ -236,8 +238,8 @@ func TestProbe_AgreesWithSignIns_AboutStatuses(t *testing.T) {
 	}
 }
 
-// TestProbe_AgreesWithSignIns_AboutEncodings: encodings and content types, none of which is a
-// reason to refuse a document.
+// TestProbe_AgreesWithSignIns_AboutEncodings: a document is accepted in any encoding and with any
+// content type.
 func TestProbe_AgreesWithSignIns_AboutEncodings(t *testing.T) {
 	t.Parallel()
 	o := startProbeTrial(t)
@@ -255,7 +257,7 @@ func TestProbe_AgreesWithSignIns_AboutEncodings(t *testing.T) {
 	}
 }
 
-// encodings are ways to send a JSON document that the document does not depend on.
+// encodings lists ways to send the same JSON document.
 var encodings = map[string]func(*federationtest.Answer){
 	"text/html": func(a *federationtest.Answer) { a.Header.Set("Content-Type", "text/html") },
 	"no type":   func(a *federationtest.Answer) { a.Header.Del("Content-Type"); a.Header["Content-Type"] = nil },
@@ -271,7 +273,8 @@ var encodings = map[string]func(*federationtest.Answer){
 	"chunks":           func(a *federationtest.Answer) { a.Header.Set("Transfer-Encoding", "chunked") },
 }
 
-// TestProbe_AgreesWithSignIns_AboutSettings: the client as the upstream knows it, and the clocks.
+// TestProbe_AgreesWithSignIns_AboutSettings changes the client's credentials, the keys and the
+// clocks.
 func TestProbe_AgreesWithSignIns_AboutSettings(t *testing.T) {
 	t.Parallel()
 	o := startProbeTrial(t)
@@ -309,8 +312,8 @@ func TestProbe_AgreesWithSignIns_AboutSettings(t *testing.T) {
 	}
 }
 
-// publishKeys lets it publish keys for those algorithms and no other, its own if it is among
-// them.
+// publishKeys publishes one key for each of the algorithms. It is the signing key if the
+// algorithm is that of the signing key.
 func (o *probeTrial) publishKeys(algorithms ...string) {
 	o.SetFaults(federationtest.Faults{Keys: func(honest map[string]any) []any {
 		keys := []any{}
@@ -329,7 +332,7 @@ func (o *probeTrial) signBy(algorithm string) {
 	o.SetFaults(federationtest.Faults{SignBy: algorithm, Discovery: claims{"id_token_signing_alg_values_supported": []string{algorithm}}})
 }
 
-// TestProbe_UnregisteredRedirectURIIsFound is seen without a person.
+// TestProbe_UnregisteredRedirectURIIsFound, although no person signs in.
 func TestProbe_UnregisteredRedirectURIIsFound(t *testing.T) {
 	o := startProbeTrial(t)
 	r := o.connector(t).Probe(t.Context(), redirectURI+"x")
@@ -338,7 +341,8 @@ func TestProbe_UnregisteredRedirectURIIsFound(t *testing.T) {
 	}
 }
 
-// TestProbe_ImmediateCallbackIsCheckedAsInSignIn: an upstream that answers at once is judged as in a sign-in.
+// TestProbe_ImmediateCallbackIsCheckedAsInSignIn: the upstream redirects to the callback without
+// showing a page.
 func TestProbe_ImmediateCallbackIsCheckedAsInSignIn(t *testing.T) {
 	for query, want := range map[string]error{
 		"error=invalid_scope&state=STATE&iss=ISS":                             federation.ErrMisconfigured,
@@ -360,7 +364,7 @@ func TestProbe_ImmediateCallbackIsCheckedAsInSignIn(t *testing.T) {
 	}
 }
 
-// TestProbe_WarnsOfFaultsThatStopFewSignIns and refuses nobody for it.
+// TestProbe_WarnsOfFaultsThatStopFewSignIns: the report has a warning and no error.
 func TestProbe_WarnsOfFaultsThatStopFewSignIns(t *testing.T) {
 	for what, c := range map[string]struct {
 		change func(*probeTrial)
@@ -396,8 +400,8 @@ func (o *probeTrial) advertise(member string, value any) {
 	o.SetFaults(federationtest.Faults{Discovery: maps.Clone(claims{member: value})})
 }
 
-// TestGitHubProbe_AgreesWithSignIns: GitHub has no metadata; the probe makes the
-// calls of a sign-in.
+// TestGitHubProbe_AgreesWithSignIns: GitHub has no metadata, so the probe makes the calls of a
+// sign-in.
 func TestGitHubProbe_AgreesWithSignIns(t *testing.T) {
 	for what, c := range map[string]struct {
 		change func(*federationtest.GitHub, *federation.Config)
@@ -417,7 +421,7 @@ func TestGitHubProbe_AgreesWithSignIns(t *testing.T) {
 		up = connect(t, config, up.clock)
 		r := up.Probe(t.Context(), redirectURI)
 		if (r.Err == nil) != c.good {
-			t.Errorf("%s: the probe says %v", what, r.Err)
+			t.Errorf("%s: the probe ends with %v", what, r.Err)
 		}
 		a, to := up.start(t, federation.Options{})
 		back, err := federationtest.ChooseAccount(up.client, to, "octo")

@@ -32,7 +32,7 @@ func TestStart_AuthorizationRequest(t *testing.T) {
 		}
 	}
 	if strings.Contains(to, a.Verifier) || len(a.Verifier) < 43 {
-		t.Error("the verifier is short, or shown to the upstream")
+		t.Error("the verifier is too short, or is in the URL")
 	}
 	if federation.AttemptID(a.State) != a.ID {
 		t.Errorf("AttemptID(%q) is not %q", a.State, a.ID)
@@ -58,7 +58,7 @@ func TestAttempt_JSONRoundTrip(t *testing.T) {
 		t.Errorf("got %s back", text)
 	}
 	if len(text) > 150 || strings.Contains(string(text), a.Verifier) || strings.Contains(string(text), a.State) {
-		t.Errorf("an attempt takes %d bytes of its cookie", len(text))
+		t.Errorf("the JSON of an attempt has %d bytes, or contains a secret", len(text))
 	}
 	if shown := fmt.Sprintf("%v %+v %#v", a, a, a); strings.Contains(shown, a.Verifier) || strings.Contains(shown, a.State) {
 		t.Errorf("printing shows secrets: %s", shown)
@@ -82,6 +82,7 @@ func TestAttemptID_InvalidStateGivesNone(t *testing.T) {
 	}
 }
 
+// FD-05: state is missing, wrong, expired, used twice, or made in another browser.
 func TestFinish_StateOfAnotherAttemptIsRefused(t *testing.T) {
 	_, up := lying(t, nil)
 	mine, _ := up.start(t, federation.Options{})
@@ -96,6 +97,7 @@ func TestFinish_StateOfAnotherAttemptIsRefused(t *testing.T) {
 	}
 }
 
+// FD-05: state is missing, wrong, expired, used twice, or made in another browser.
 func TestFinish_ReplayedCallbackIsRefused(t *testing.T) {
 	_, up := lying(t, nil)
 	a, back := up.visit(t, "victim")
@@ -107,6 +109,7 @@ func TestFinish_ReplayedCallbackIsRefused(t *testing.T) {
 	}
 }
 
+// FD-05: state is missing, wrong, expired, used twice, or made in another browser.
 func TestFinish_ExpiredAttemptIsRefused(t *testing.T) {
 	_, up := lying(t, nil)
 	for _, d := range []time.Duration{10*time.Minute + time.Second, -2 * time.Minute} {
@@ -119,8 +122,9 @@ func TestFinish_ExpiredAttemptIsRefused(t *testing.T) {
 	}
 }
 
-// TestFinish_CallbackOfAnotherUpstreamIsRefused delivers one upstream's answer to the callback of another, with
-// the same settings but for the upstream.
+// TestFinish_CallbackOfAnotherUpstreamIsRefused delivers the answer of one upstream to the
+// connector of another upstream with otherwise the same settings.
+// FD-06: mix-up: the sign-in starts at one upstream and ends at the callback of another.
 func TestFinish_CallbackOfAnotherUpstreamIsRefused(t *testing.T) {
 	_, honest := lying(t, func(c *federation.Config) { c.ID = "honest" })
 	_, evil := lying(t, func(c *federation.Config) { c.ID = "evil" })
@@ -135,8 +139,9 @@ func TestFinish_CallbackOfAnotherUpstreamIsRefused(t *testing.T) {
 	}
 }
 
-// TestFinish_ChangedIssuerEndsOldAttempts: a connector that now means another upstream
-// finishes nothing that was begun with the old one, and its identities differ.
+// TestFinish_ChangedIssuerEndsOldAttempts: if a connector is pointed at another upstream, it does
+// not finish attempts from the old one, and its identities have another issuer.
+// FD-04: an administrator changes the issuer of a connector; old links must not match.
 func TestFinish_ChangedIssuerEndsOldAttempts(t *testing.T) {
 	_, before := lying(t, nil)
 	_, after := lying(t, nil)
@@ -149,6 +154,7 @@ func TestFinish_ChangedIssuerEndsOldAttempts(t *testing.T) {
 	}
 }
 
+// FD-33: the upstream answers with code and error together.
 func TestFinish_ErrorWinsOverCode(t *testing.T) {
 	l, up := lying(t, nil)
 	a, back := up.visit(t, "victim")
@@ -157,7 +163,7 @@ func TestFinish_ErrorWinsOverCode(t *testing.T) {
 		t.Errorf("got %v, want ErrDenied", err)
 	}
 	if n := l.CountRequests("POST /token"); n != 0 {
-		t.Errorf("the code beside the error was redeemed %d times", n)
+		t.Errorf("the code was redeemed %d times although there was an error", n)
 	}
 }
 
@@ -170,8 +176,9 @@ func TestFinish_DeniedSignIn(t *testing.T) {
 	l.mustRefuse(t, "", federation.ErrDenied)
 }
 
-// TestFinish_ErrorDescriptionIsNotRepeated: what the upstream writes for people reaches
-// neither a page nor a log through us.
+// TestFinish_ErrorDescriptionIsNotRepeated: the upstream's error_description is not in the error,
+// so that it can reach neither a page nor the log.
+// FD-21: error_description from the upstream contains HTML.
 func TestFinish_ErrorDescriptionIsNotRepeated(t *testing.T) {
 	l, up := lying(t, nil)
 	l.SetFaults(federationtest.Faults{Callback: map[string]string{"error": "access_denied", "error_description": "<script>alert(1)</script>"}})
@@ -181,6 +188,7 @@ func TestFinish_ErrorDescriptionIsNotRepeated(t *testing.T) {
 	}
 }
 
+// FD-34: re-authentication through an upstream that answers from its own session.
 func TestFinish_FreshOnlyByAuthTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		options  federation.Options
@@ -224,8 +232,8 @@ func TestFinish_FreshOnlyByAuthTime(t *testing.T) {
 	}
 }
 
-// TestReauthenticates_ReplacesOnlyMissingAuthTime: the setting makes up for an
-// auth_time that an upstream leaves out, and for nothing that it says or was not asked.
+// TestReauthenticates_ReplacesOnlyMissingAuthTime: with the setting, a missing auth_time counts as
+// a new authentication if one was requested. The setting does not overrule a present auth_time.
 func TestReauthenticates_ReplacesOnlyMissingAuthTime(t *testing.T) {
 	yes, no := true, false
 	for name, c := range map[string]struct {
@@ -253,7 +261,7 @@ func TestReauthenticates_ReplacesOnlyMissingAuthTime(t *testing.T) {
 			l.SetFaults(federationtest.Faults{Claims: lie})
 			a, to := up.start(t, c.options)
 			if want := c.options.AuthTime; strings.Contains(to, "max_age=31536000") != want {
-				t.Errorf("asked when: %s, want %v", to, want)
+				t.Errorf("max_age of a year in %s, want %v", to, want)
 			}
 			back, err := federationtest.ChooseAccount(up.client, to, "victim")
 			if err != nil {
@@ -267,8 +275,8 @@ func TestReauthenticates_ReplacesOnlyMissingAuthTime(t *testing.T) {
 	}
 }
 
-// TestReauthenticates_Presets: what each kind is known for, and where the setting would
-// promise what cannot be.
+// TestReauthenticates_Presets checks the default of each kind. Google and GitHub refuse the
+// setting, because they do not support prompt=login.
 func TestReauthenticates_Presets(t *testing.T) {
 	yes := true
 	for kind, want := range map[federation.Kind]federation.Reauthentication{
@@ -288,11 +296,12 @@ func TestReauthenticates_Presets(t *testing.T) {
 	}
 }
 
+// FD-34: re-authentication through an upstream that answers from its own session.
 func TestGitHub_IsNeverFresh(t *testing.T) {
 	_, up := gitHub(t, nil)
 	a, to := up.start(t, federation.Options{Fresh: true})
 	if !strings.Contains(to, "prompt=select_account") {
-		t.Errorf("the account cannot be chosen: %s", to)
+		t.Errorf("prompt=select_account is not in %s", to)
 	}
 	back, err := federationtest.ChooseAccount(up.client, to, "octo")
 	if err != nil {
@@ -303,10 +312,11 @@ func TestGitHub_IsNeverFresh(t *testing.T) {
 	}
 }
 
+// FD-34: re-authentication through an upstream that answers from its own session.
 func TestGoogle_IsAskedForAuthTime(t *testing.T) {
 	_, up := google(t, nil)
 	a, to := up.start(t, federation.Options{Fresh: true})
-	back, err := federationtest.ChooseAccount(up.client, to, "ada") // it refuses prompt=login
+	back, err := federationtest.ChooseAccount(up.client, to, "ada") // fails if the request has prompt=login
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,8 +334,8 @@ func TestStart_BadRedirectURI(t *testing.T) {
 	}
 }
 
-// TestCallbackValues_UnknownParametersAreIgnored: other parameters may be anything; ours are there once
-// and are readable, or the callback is none.
+// TestCallbackValues_UnknownParametersAreIgnored: unknown parameters may have any value. The
+// callback is refused ("!") if a known parameter is repeated or cannot be decoded.
 func TestCallbackValues_UnknownParametersAreIgnored(t *testing.T) {
 	for query, want := range map[string]string{
 		"":                             "",
@@ -350,7 +360,7 @@ func TestCallbackValues_UnknownParametersAreIgnored(t *testing.T) {
 	}
 }
 
-// TestFinish_UnknownCallbackParametersAreIgnored: repeated or not, they change nothing.
+// TestFinish_UnknownCallbackParametersAreIgnored, also if they are repeated or malformed.
 func TestFinish_UnknownCallbackParametersAreIgnored(t *testing.T) {
 	_, up := lying(t, nil)
 	a, back := up.visit(t, "victim")

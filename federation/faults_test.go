@@ -16,8 +16,8 @@ import (
 
 type claims = map[string]any
 
-// TestFinish_EveryInvalidAnswerIsRefused tells each lie once, at an upstream that is
-// honest otherwise.
+// TestFinish_EveryInvalidAnswerIsRefused sends each invalid value once; all other answers are
+// valid.
 func TestFinish_EveryInvalidAnswerIsRefused(t *testing.T) {
 	untrusted, unreachable := federation.ErrUntrusted, federation.ErrUnreachable
 	for name, c := range map[string]struct {
@@ -139,7 +139,7 @@ func TestFinish_EveryInvalidAnswerIsRefused(t *testing.T) {
 	}
 }
 
-// payload replaces a text of the ID token's payload.
+// payload replaces a part of the text of the ID token's claims.
 func payload(old, now string) federationtest.Faults {
 	return federationtest.Faults{Payload: func(p []byte) []byte { return bytes.Replace(p, []byte(old), []byte(now), 1) }}
 }
@@ -152,8 +152,8 @@ func lean(userinfo claims) federationtest.Faults {
 	return federationtest.Faults{LeanIDToken: true, UserInfo: userinfo}
 }
 
-// TestFinish_ValidVariantsAreAccepted shows that the matrix above refuses for
-// what it names: next to each lie there is a truth.
+// TestFinish_ValidVariantsAreAccepted shows that the cases above fail because of the named value:
+// similar valid values are accepted.
 func TestFinish_ValidVariantsAreAccepted(t *testing.T) {
 	for name, f := range map[string]federationtest.Faults{
 		"aud in a list":          {Claims: claims{"aud": []string{"signet-at-elsewhere"}}},
@@ -248,8 +248,8 @@ func TestFinish_UnreachableUpstream(t *testing.T) {
 	}
 }
 
-// TestDiscovery_InvalidDocumentIsRefused covers the document when it is first read; see
-// TestDiscovery_DocumentThatBecomesInvalidIsRefused for later.
+// TestDiscovery_InvalidDocumentIsRefused covers the first fetch of the document.
+// FD-18: a discovery document with another issuer, or with endpoints on http or another host.
 func TestDiscovery_InvalidDocumentIsRefused(t *testing.T) {
 	for name, lie := range map[string]claims{
 		"other issuer":             {"issuer": "https://elsewhere.example"},
@@ -288,6 +288,9 @@ func TestDiscovery_InvalidDocumentIsRefused(t *testing.T) {
 	}
 }
 
+// TestDiscovery_DocumentThatBecomesInvalidIsRefused covers later fetches: the cached valid document
+// is not used any more.
+// FD-18: a discovery document with another issuer, or with endpoints on http or another host.
 func TestDiscovery_DocumentThatBecomesInvalidIsRefused(t *testing.T) {
 	l, up := lying(t, nil)
 	up.mustSignIn(t, "victim")

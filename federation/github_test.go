@@ -24,7 +24,8 @@ func TestGitHub_SignIn(t *testing.T) {
 	}
 }
 
-// TestGitHub_LargeIDsKeepAllDigits: 2^53+1 is the first number that a float64 cannot hold.
+// TestGitHub_LargeIDsKeepAllDigits: 2^53+1 is the first number that a float64 cannot represent.
+// FD-35: numeric ids must not be decoded as float64.
 func TestGitHub_LargeIDsKeepAllDigits(t *testing.T) {
 	_, up := gitHub(t, nil)
 	if got := up.mustSignIn(t, "big").Subject; got != "9007199254740993" {
@@ -32,7 +33,7 @@ func TestGitHub_LargeIDsKeepAllDigits(t *testing.T) {
 	}
 }
 
-// TestGitHub_Addresses: the primary one, if it is verified and mail reaches it.
+// TestGitHub_Addresses: the address is the primary one, if it is verified and can receive mail.
 func TestGitHub_Addresses(t *testing.T) {
 	_, up := gitHub(t, nil)
 	for account, want := range map[string]string{
@@ -53,8 +54,8 @@ func TestGitHub_AddressIsRequired(t *testing.T) {
 	up.mustSignIn(t, "octo")
 }
 
-// TestGitHub_AllowedDomains: the address on the profile is typed by the user and
-// meets no rule.
+// TestGitHub_AllowedDomains: the address on the profile, which the user can enter freely, does not
+// count.
 func TestGitHub_AllowedDomains(t *testing.T) {
 	_, up := gitHub(t, allowDomains("corp.example"))
 	up.mustRefuse(t, "unproven", federation.ErrNoEmail)
@@ -79,8 +80,7 @@ func TestGitHub_RefusalWithStatus200(t *testing.T) {
 	}
 }
 
-// TestGitHub_InvalidAPIAnswers answers the API's calls with what a broken or hostile
-// server might say.
+// TestGitHub_InvalidAPIAnswers sends answers of a broken or hostile API.
 func TestGitHub_InvalidAPIAnswers(t *testing.T) {
 	const emails = `[{"email":"a@octo.example","primary":true,"verified":true}]`
 	for name, c := range map[string]struct {
@@ -127,7 +127,7 @@ func TestGitHub_InvalidAPIAnswers(t *testing.T) {
 	}
 }
 
-// hostileGitHub answers with those bodies, or with a status if that is all.
+// hostileGitHub answers with these bodies. If a body is a number, it answers with that status.
 func hostileGitHub(t *testing.T, user, emails string) *trial {
 	t.Helper()
 	answer := func(text string) http.HandlerFunc {
@@ -151,7 +151,7 @@ func hostileGitHub(t *testing.T, user, emails string) *trial {
 	}, newClock())
 }
 
-// TestGitHub_CallsAPIConcurrently: each of the two answers waits until both are asked.
+// TestGitHub_CallsAPIConcurrently: each of the two answers waits until both requests have arrived.
 func TestGitHub_CallsAPIConcurrently(t *testing.T) {
 	var both sync.WaitGroup
 	both.Add(2)
@@ -177,7 +177,8 @@ func TestGitHub_CallsAPIConcurrently(t *testing.T) {
 	}
 }
 
-// TestGitHub_BaseURLs: github.com has its API on a host of its own.
+// TestGitHub_BaseURLs: the API of github.com is on another host, that of an Enterprise server is
+// below its base URL.
 func TestGitHub_BaseURLs(t *testing.T) {
 	for base, want := range map[string]string{
 		"":                           "https://api.github.com/user",
@@ -186,9 +187,9 @@ func TestGitHub_BaseURLs(t *testing.T) {
 		"https://git.corp.example":   "https://git.corp.example/api/v3/user",
 		"https://git.corp.example/x": "https://git.corp.example/x/api/v3/user",
 	} {
-		nowhere := client(t)
-		nowhere.Transport = unreachableTransport{}
-		c, err := federation.New(federation.Config{ID: "gh", Kind: federation.GitHub, ClientID: "c", ClientSecret: federation.NewSecret("s"), BaseURL: base}, nowhere, newClock().now)
+		offline := client(t)
+		offline.Transport = unreachableTransport{}
+		c, err := federation.New(federation.Config{ID: "gh", Kind: federation.GitHub, ClientID: "c", ClientSecret: federation.NewSecret("s"), BaseURL: base}, offline, newClock().now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +199,7 @@ func TestGitHub_BaseURLs(t *testing.T) {
 	}
 }
 
-// unreachableTransport is a network that is down.
+// unreachableTransport fails every call.
 type unreachableTransport struct{}
 
 func (unreachableTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.EOF }

@@ -24,10 +24,10 @@ func TestGoogle_SignIn(t *testing.T) {
 		t.Errorf("got profile %+v", i)
 	}
 	if i.Token != nil || i.Groups != nil || i.Fresh {
-		t.Errorf("got token %v, groups %v, fresh %v without asking", i.Token, i.Groups, i.Fresh)
+		t.Errorf("got token %v, groups %v, fresh %v, although none was requested", i.Token, i.Groups, i.Fresh)
 	}
 	if n := g.CountRequests("GET /v1/userinfo"); n != 0 {
-		t.Errorf("userinfo was asked %d times though the ID token says all", n)
+		t.Errorf("userinfo was called %d times although the ID token has all claims", n)
 	}
 }
 
@@ -35,8 +35,9 @@ func allowDomains(domains ...string) func(*federation.Config) {
 	return func(c *federation.Config) { c.AllowedDomains = domains }
 }
 
-// TestGoogle_MembershipByHostedDomainClaim: membership is Google's hd claim. An address of the domain
-// proves none, and neither does the parameter of that name in the callback.
+// TestGoogle_MembershipByHostedDomainClaim: only the claim hd shows membership in an organization.
+// Neither an address of its domain nor the callback parameter hd is enough.
+// FD-14: Google's hd only as a request parameter, consumer accounts, values of wrong types.
 func TestGoogle_MembershipByHostedDomainClaim(t *testing.T) {
 	_, up := google(t, allowDomains("Corp.Example"))
 	up.mustSignIn(t, "grace")
@@ -48,22 +49,24 @@ func TestGoogle_MembershipByHostedDomainClaim(t *testing.T) {
 		}
 	}
 	if _, to := up.start(t, federation.Options{}); !strings.Contains(to, "hd=corp.example") {
-		t.Errorf("Google is not told whom to show: %s", to)
+		t.Errorf("the parameter hd is not in %s", to)
 	}
 }
 
+// FD-14: Google's hd only as a request parameter, consumer accounts, values of wrong types.
 func TestGoogle_ConsumerAccountsByAddress(t *testing.T) {
 	_, up := google(t, allowDomains("gmail.com"))
 	up.mustSignIn(t, "ada")
 	up.mustRefuse(t, "grace", federation.ErrNotAllowed)
 	up.mustRefuse(t, "mallory", federation.ErrNotAllowed)
 	if _, to := up.start(t, federation.Options{}); strings.Contains(to, "hd=") {
-		t.Errorf("gmail.com is no organisation: %s", to)
+		t.Errorf("gmail.com is not an organization, but hd is in %s", to)
 	}
 }
 
-// TestGoogle_TrustDependsOnAddress: Google speaks for its own mailboxes and those of
-// its organisations, and has only verified the others at some time.
+// TestGoogle_TrustDependsOnAddress: Google is authoritative for its own mailboxes and for those of
+// its organizations. It has only verified other addresses.
+// FD-14: Google's hd only as a request parameter, consumer accounts, values of wrong types.
 func TestGoogle_TrustDependsOnAddress(t *testing.T) {
 	_, up := google(t, nil)
 	for account, want := range map[string]federation.Trust{
@@ -82,6 +85,7 @@ func TestGoogle_UnverifiedAddressWhereOneIsRequired(t *testing.T) {
 	up.mustRefuse(t, "newbie", federation.ErrNoEmail)
 }
 
+// FD-14: Google's hd only as a request parameter, consumer accounts, values of wrong types.
 func TestGoogle_HostedDomainOfWrongTypeIsRefused(t *testing.T) {
 	l, _ := lying(t, nil)
 	l.SetFaults(federationtest.Faults{Claims: claims{"hd": []string{"corp.example"}}})
@@ -91,7 +95,7 @@ func TestGoogle_HostedDomainOfWrongTypeIsRefused(t *testing.T) {
 	up.mustRefuse(t, "victim", federation.ErrUntrusted)
 }
 
-// TestGoogle_IssuerWithoutScheme: only the real Google may leave the scheme out.
+// TestGoogle_IssuerWithoutScheme: only tokens of the real Google may have an iss without a scheme.
 func TestGoogle_IssuerWithoutScheme(t *testing.T) {
 	l, _ := lying(t, nil)
 	l.SetFaults(federationtest.Faults{Claims: claims{"iss": "accounts.google.com"}})

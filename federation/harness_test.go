@@ -16,7 +16,7 @@ import (
 
 const redirectURI = "http://localhost:8080/login/up/callback"
 
-// clock is moved by the test.
+// clock is a clock that the test moves.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -36,8 +36,7 @@ func (c *clock) move(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// client is like that of outbound: no compression, no proxy, connections of its
-// own.
+// client returns a client like that of package outbound: without compression and proxy.
 func client(t *testing.T) *http.Client {
 	t.Helper()
 	transport := &http.Transport{DisableCompression: true}
@@ -120,7 +119,7 @@ func lying(t *testing.T, change func(*federation.Config)) (*federationtest.Lying
 	return l, connect(t, c, at)
 }
 
-// start makes an attempt that must succeed.
+// start starts an attempt, which must succeed.
 func (c *trial) start(t *testing.T, o federation.Options) (federation.Attempt, string) {
 	t.Helper()
 	if o.RedirectURI == "" {
@@ -133,7 +132,7 @@ func (c *trial) start(t *testing.T, o federation.Options) (federation.Attempt, s
 	return a, to
 }
 
-// visit lets somebody sign in upstream, up to the callback.
+// visit signs in at the upstream and returns the callback.
 func (c *trial) visit(t *testing.T, account string) (federation.Attempt, url.Values) {
 	t.Helper()
 	a, to := c.start(t, federation.Options{})
@@ -144,14 +143,14 @@ func (c *trial) visit(t *testing.T, account string) (federation.Attempt, url.Val
 	return a, back
 }
 
-// signIn goes all the way.
+// signIn makes a whole sign-in.
 func (c *trial) signIn(t *testing.T, account string) (federation.Identity, error) {
 	t.Helper()
 	a, back := c.visit(t, account)
 	return c.finish(t, a, back)
 }
 
-// finish checks of every error what the contract says of all.
+// finish calls Finish and checks the contract of every error.
 func (c *trial) finish(t *testing.T, a federation.Attempt, back url.Values) (federation.Identity, error) {
 	t.Helper()
 	i, err := c.Finish(t.Context(), a, back)
@@ -161,7 +160,7 @@ func (c *trial) finish(t *testing.T, a federation.Attempt, back url.Values) (fed
 	return i, err
 }
 
-// mustSignIn is a sign-in that must succeed.
+// mustSignIn makes a sign-in, which must succeed.
 func (c *trial) mustSignIn(t *testing.T, account string) federation.Identity {
 	t.Helper()
 	i, err := c.signIn(t, account)
@@ -171,7 +170,7 @@ func (c *trial) mustSignIn(t *testing.T, account string) federation.Identity {
 	return i
 }
 
-// mustRefuse is a sign-in that must end with that error.
+// mustRefuse makes a sign-in, which must end with that error.
 func (c *trial) mustRefuse(t *testing.T, account string, want error) {
 	t.Helper()
 	if i, err := c.signIn(t, account); !errors.Is(err, want) {
@@ -187,16 +186,16 @@ var sentinels = []error{
 func checkErrorContract(t *testing.T, err error, secrets ...string) {
 	t.Helper()
 	if n := len(slices.DeleteFunc(slices.Clone(sentinels), func(s error) bool { return !errors.Is(err, s) })); n != 1 {
-		t.Errorf("error %q is %d of the six, want one", err, n)
+		t.Errorf("error %q wraps %d of the six errors, want one", err, n)
 	}
 	for _, s := range secrets {
 		if s != "" && strings.Contains(err.Error(), s) {
-			t.Errorf("error %q shows a secret", err)
+			t.Errorf("error %q contains a secret", err)
 		}
 	}
 }
 
-// minimalConfig is a connector of that type with the least that it needs.
+// minimalConfig returns the required settings of a connector of that kind.
 func minimalConfig(t *testing.T, kind federation.Kind) federation.Config {
 	t.Helper()
 	c := federation.Config{ID: "up", Kind: kind, ClientID: "signet", ClientSecret: federation.NewSecret("a secret")}

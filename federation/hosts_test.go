@@ -14,9 +14,9 @@ import (
 	"signet/federation"
 )
 
-// TestDiscovery_EndpointHosts: an upstream may spread over its own domain and the
-// hosts that its kind or the settings name, not over its neighbours' in a shared
-// one.
+// TestDiscovery_EndpointHosts: endpoints may be in the issuer's registered domain and on the hosts
+// that the kind or the settings list. A shared domain such as github.io is not enough.
+// FD-18: a discovery document with another issuer, or with endpoints on http or another host.
 func TestDiscovery_EndpointHosts(t *testing.T) {
 	for name, c := range map[string]struct {
 		issuer, endpoint string
@@ -45,7 +45,7 @@ func TestDiscovery_EndpointHosts(t *testing.T) {
 	}
 }
 
-// TestGoogle_EndpointHosts reads the document as the real one writes it.
+// TestGoogle_EndpointHosts reads the endpoints of the real discovery document.
 func TestGoogle_EndpointHosts(t *testing.T) {
 	up := connectToAnyHost(t, federation.Config{Kind: federation.Google}, claims{
 		"issuer": "https://accounts.google.com", "authorization_endpoint": "https://accounts.google.com/o/oauth2/v2/auth",
@@ -57,8 +57,9 @@ func TestGoogle_EndpointHosts(t *testing.T) {
 	}
 }
 
-// TestDiscovery_InvalidCertificateIsUntrusted is refused, not called unreachable: to
-// wait does not help.
+// TestDiscovery_InvalidCertificateIsUntrusted: the error is not ErrUnreachable, because a later try
+// would not help.
+// CF-07: TLS to upstreams: verification off, old versions, option ignored.
 func TestDiscovery_InvalidCertificateIsUntrusted(t *testing.T) {
 	server := serveDocument(t, claims{})
 	up := connect(t, federation.Config{Kind: federation.OIDC, ClientID: "c", ClientSecret: federation.NewSecret("s"), Issuer: server.URL}, newClock())
@@ -74,25 +75,25 @@ func serveDocument(t *testing.T, document claims) *httptest.Server {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(document)
 	}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the test makes handshakes fail
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server
 }
 
-// connectToAnyHost is a connector to a server that has every name there is.
+// connectToAnyHost returns a connector whose calls to any host reach one test server.
 func connectToAnyHost(t *testing.T, c federation.Config, document claims) federation.Connector {
 	t.Helper()
 	server := serveDocument(t, document)
-	everywhere := server.Client()
-	transport := everywhere.Transport.(*http.Transport).Clone()
-	transport.TLSClientConfig.ServerName = "example.com" // the certificate's
+	anyHost := server.Client()
+	transport := anyHost.Transport.(*http.Transport).Clone()
+	transport.TLSClientConfig.ServerName = "example.com" // the name in the certificate
 	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
 	}
-	everywhere.Transport = transport
+	anyHost.Transport = transport
 	c.ID, c.ClientID, c.ClientSecret = "up", "c", federation.NewSecret("s")
-	up, err := federation.New(c, everywhere, newClock().now)
+	up, err := federation.New(c, anyHost, newClock().now)
 	if err != nil {
 		t.Fatal(err)
 	}

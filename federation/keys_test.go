@@ -14,8 +14,9 @@ import (
 	"signet/federation/federationtest"
 )
 
-// TestKeys_UnknownKeyIDsCauseFewFetches: tokens that name keys which never existed make us ask
-// the upstream once in five seconds, and hurt nobody else.
+// TestKeys_UnknownKeyIDsCauseFewFetches: tokens with unknown key ids cause at most one fetch in
+// five seconds, and do not affect other sign-ins.
+// FD-31: many unknown key ids; one user cancels during the fetch of the keys.
 func TestKeys_UnknownKeyIDsCauseFewFetches(t *testing.T) {
 	l, up := lying(t, nil)
 	up.mustSignIn(t, "victim")
@@ -30,6 +31,7 @@ func TestKeys_UnknownKeyIDsCauseFewFetches(t *testing.T) {
 	up.mustSignIn(t, "victim")
 }
 
+// FD-31: many unknown key ids; one user cancels during the fetch of the keys.
 func TestKeys_RotatedKeyIsFound(t *testing.T) {
 	l, up := lying(t, nil)
 	up.mustSignIn(t, "victim")
@@ -38,8 +40,9 @@ func TestKeys_RotatedKeyIsFound(t *testing.T) {
 	up.mustSignIn(t, "victim")
 }
 
-// TestKeys_CancelledCallStopsNoOther: the one whose callback set off the fetch is
-// gone, and the others wait for the same one.
+// TestKeys_CancelledCallStopsNoOther: the call that started a fetch is cancelled, and the next
+// sign-in still gets the result of the fetch.
+// FD-31: many unknown key ids; one user cancels during the fetch of the keys.
 func TestKeys_CancelledCallStopsNoOther(t *testing.T) {
 	l, up := lying(t, nil)
 	l.SetFaults(federationtest.Faults{})
@@ -76,8 +79,8 @@ func TestDiscovery_ConcurrentCallsShareOneFetch(t *testing.T) {
 	}
 }
 
-// TestDiscovery_OutageIsBridged: what was known serves for a day, and an upstream
-// that was down at first is asked again.
+// TestDiscovery_OutageIsBridged: the cached document is used for a day while the upstream is down.
+// If there is no cached document, the fetch is repeated.
 func TestDiscovery_OutageIsBridged(t *testing.T) {
 	down := federationtest.Faults{Wire: map[string]federationtest.WireFault{"discovery": federationtest.ServerError}}
 	l, up := lying(t, nil)
@@ -88,7 +91,7 @@ func TestDiscovery_OutageIsBridged(t *testing.T) {
 		}
 	}
 	if n := l.CountRequests("GET /.well-known/openid-configuration"); n != 1 {
-		t.Errorf("a document that is not there was fetched %d times in no time", n)
+		t.Errorf("the failing document was fetched %d times within the retry time, want once", n)
 	}
 	l.SetFaults(federationtest.Faults{})
 	up.clock.move(6 * time.Second)
@@ -102,8 +105,8 @@ func TestDiscovery_OutageIsBridged(t *testing.T) {
 	}
 }
 
-// TestKeys_SymmetricOnlyIfConfigured: the client secret verifies only where the
-// settings name such an algorithm, and then no published key does.
+// TestKeys_SymmetricOnlyIfConfigured: the client secret verifies only if the settings list an HMAC
+// algorithm. If they list no other, published keys do not verify.
 func TestKeys_SymmetricOnlyIfConfigured(t *testing.T) {
 	const secret = "a secret of more than thirty-two bytes"
 	f := federationtest.Faults{Header: claims{"alg": "HS256"}, Secret: []byte(secret)}
@@ -115,9 +118,9 @@ func TestKeys_SymmetricOnlyIfConfigured(t *testing.T) {
 	})
 	l.SetFaults(f)
 	hmac.mustSignIn(t, "victim")
-	l.SetFaults(federationtest.Faults{Header: claims{"alg": "HS256"}}) // by the public key
+	l.SetFaults(federationtest.Faults{Header: claims{"alg": "HS256"}}) // the public key is the HMAC key
 	hmac.mustRefuse(t, "victim", federation.ErrUntrusted)
-	l.SetFaults(federationtest.Faults{}) // ES256, which these settings do not name
+	l.SetFaults(federationtest.Faults{}) // ES256, which these settings do not list
 	hmac.mustRefuse(t, "victim", federation.ErrUntrusted)
 }
 
@@ -137,8 +140,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestKeys_BadOnesAreIgnored: a key that nobody should believe stops no sign-in by
-// another, and none is verified by it.
+// TestKeys_BadOnesAreIgnored: a bad key does not stop sign-ins with another key, and verifies no
+// token itself.
 func TestKeys_BadOnesAreIgnored(t *testing.T) {
 	with := func(honest claims, name string, value any) claims {
 		changed := maps.Clone(honest)
@@ -171,7 +174,7 @@ func TestKeys_BadOnesAreIgnored(t *testing.T) {
 	}
 }
 
-// TestNew_InvalidHostsAreRefused: an upstream is at a host name or an address.
+// TestNew_InvalidHostsAreRefused in each setting that contains a host.
 func TestNew_InvalidHostsAreRefused(t *testing.T) {
 	for _, at := range []string{"https://-/", "https://a..b", "https://xn--a.example", "https://127.1", "https://a.example.", "https://[::1%25eth0]"} {
 		for key, c := range map[string]federation.Config{

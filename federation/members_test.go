@@ -15,8 +15,8 @@ import (
 	"signet/federation/federationtest"
 )
 
-// malformations are what a member's value is replaced with, in a document that is honest
-// otherwise. HONEST stands for its own value, NAME for its name; "" takes the member away.
+// malformations lists the texts that replace a member's value in an otherwise valid document.
+// HONEST is the valid value, NAME the member's name; "" removes the member.
 var malformations = map[string]string{
 	"absent":           "",
 	"null":             `null`,
@@ -37,7 +37,7 @@ var malformations = map[string]string{
 	"in two cases":     `HONEST,"OTHER":5`,
 }
 
-// malformed is the object with one member malformed. A member that is not there is added.
+// malformed returns the object with one malformed member. It adds the member if it is absent.
 func malformed(t *testing.T, document []byte, name, how string) []byte {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(document))
@@ -71,35 +71,36 @@ func malformed(t *testing.T, document []byte, name, how string) []byte {
 	return []byte("{" + strings.Join(members, ",") + "}")
 }
 
-// decidingMember is a member of a document that a sign-in goes by.
+// decidingMember is a member that a sign-in depends on.
 type decidingMember struct {
 	name string
-	// fine are the malformations that change nothing, other those that change the identity
-	// and are no reason to refuse it; separated by "; ". All others end the sign-in.
+	// fine lists the malformations that change nothing, other those that change the identity
+	// but do not end the sign-in; separated by "; ". All others end the sign-in.
 	fine, other string
-	later       string // those that only the next answer refuses
-	cause       string // the error says so; "": the name
+	later       string // malformations that only a later call refuses
+	cause       string // must be in the error; "": the name
 }
 
 const (
 	missing = "absent; null; empty"
-	once    = "twice; twice, differing; in two cases" // how a member means two things
+	once    = "twice; twice, differing; in two cases" // malformations that make a member ambiguous
 )
 
-// upstreamDocument is one document of an upstream: how to malform it, and what is read of it.
+// upstreamDocument is one document of an upstream: how to malform it, and which members a
+// sign-in reads.
 type upstreamDocument struct {
 	settings func(*federation.Config)
-	faults   federationtest.Faults // the honest ones
-	path     string                // of the answer; "" if it is within a token
+	faults   federationtest.Faults // set in addition to the malformed member
+	path     string                // of the answer; "" if the document is in a token
 	setEdit  func(*federationtest.Faults, func([]byte) []byte)
-	gitHub   bool // not the liar
-	element  bool // the document is a list, and its second element is malformed
+	gitHub   bool // the upstream is the pretend GitHub
+	element  bool // the document is a list; its second element is malformed
 	deciding []decidingMember
-	optional []string // members that nothing depends on, and userinfo or nobody else has
-	unread   string   // members that no sign-in reads, separated by blanks
+	optional []string // members that are read, but on which no decision depends
+	unread   string   // members that no sign-in reads, separated by spaces
 }
 
-// registered are all metadata of the registries that no sign-in goes by.
+// registered lists the registered metadata members that no sign-in reads.
 const registered = "registration_endpoint scopes_supported response_types_supported response_modes_supported grant_types_supported " +
 	"acr_values_supported subject_types_supported id_token_encryption_alg_values_supported userinfo_encryption_alg_values_supported " +
 	"userinfo_signing_alg_values_supported request_object_signing_alg_values_supported display_values_supported claim_types_supported " +
@@ -208,7 +209,7 @@ var documents = map[string]upstreamDocument{
 		path: "/api/v3/user/emails",
 		deciding: []decidingMember{
 			{name: "email", other: "text"},
-			// Whatever is not true is no proof.
+			// Only the value true counts.
 			{name: "verified", fine: "true", other: notTrue}, {name: "primary", fine: "true", other: notTrue},
 		},
 		unread: "visibility x_unknown",
@@ -219,8 +220,8 @@ const notTrue = "absent; null; a number; a fraction; beyond a float; empty; text
 	"not UTF-8; too deep; " + once
 
 // TestFinish_EveryMemberOfEveryDocumentMalformed malforms each member of each document in each
-// way. Members that nobody reads change nothing; a member that adorns costs itself; one
-// that decides ends the sign-in with an error that names it, or makes no difference.
+// way. Members that are not read change nothing. A malformed optional member is left out. A
+// malformed deciding member ends the sign-in with an error that names it, or changes nothing.
 func TestFinish_EveryMemberOfEveryDocumentMalformed(t *testing.T) {
 	for name, document := range documents {
 		t.Run(name, func(t *testing.T) {
@@ -232,7 +233,7 @@ func TestFinish_EveryMemberOfEveryDocumentMalformed(t *testing.T) {
 					b.checkDeciding(t, r, how)
 				}
 				if !b.checkOptional(t, how, document.optional...) {
-					for _, name := range document.optional { // which one?
+					for _, name := range document.optional { // to name the member in the failure
 						b.checkOptional(t, how, name)
 					}
 				}
@@ -330,10 +331,10 @@ func (b *documentTrial) checkUnread(t *testing.T, how string) {
 	if err == nil && reflect.DeepEqual(i, b.honest) {
 		return
 	}
-	for _, name := range strings.Fields(b.unread) { // which one?
+	for _, name := range strings.Fields(b.unread) { // to name the member in the failure
 		b.malform(t, how, name)
 		if i, err := b.signIn(t); err != nil || !reflect.DeepEqual(i, b.honest) {
-			t.Errorf("%s, which nobody reads, is %s: got %+v, %v; want %+v", name, how, i, err, b.honest)
+			t.Errorf("%s, which is not read, is %s: got %+v, %v; want %+v", name, how, i, err, b.honest)
 		}
 	}
 }
@@ -351,10 +352,10 @@ func (b *documentTrial) checkDeciding(t *testing.T, r decidingMember, how string
 		}
 	case err == nil && reflect.DeepEqual(i, b.honest):
 		if !among(r.fine) {
-			t.Errorf("%s is %s: it makes no difference, and is to be refused", r.name, how)
+			t.Errorf("%s is %s: the sign-in succeeds, want it refused", r.name, how)
 		}
 	case err == nil:
-		t.Errorf("%s is %s: half a sign-in: %+v", r.name, how, i)
+		t.Errorf("%s is %s: the sign-in succeeds with another identity: %+v", r.name, how, i)
 	case among(r.fine):
 		t.Errorf("%s is %s: %v; want a sign-in", r.name, how, err)
 	case among(r.later):
@@ -368,7 +369,7 @@ func (b *documentTrial) checkOptional(t *testing.T, how string, names ...string)
 	b.malform(t, how, names...)
 	i, err := b.signIn(t)
 	if err != nil {
-		t.Errorf("%v, on which nothing depends, are %s: %v", names, how, err)
+		t.Errorf("%v, which are optional, are %s: %v", names, how, err)
 		return false
 	}
 	without := b.honest
