@@ -242,13 +242,13 @@ func TestFinish_EveryMemberOfEveryDocumentMalformed(t *testing.T) {
 	}
 }
 
-// start is an upstream for one document and the identity that the honest one yields.
+// documentTrial is an upstream for one document, and the identity from the valid document.
 type documentTrial struct {
 	upstreamDocument
 	edit   func(path string, f func(*federationtest.Answer))
-	liar   *federationtest.Lying // nil: it is GitHub
+	liar   *federationtest.Lying // nil: the upstream is GitHub
 	config federation.Config
-	person string // who signs in
+	person string // the account that signs in
 	honest federation.Identity
 	clock  *clock
 }
@@ -303,7 +303,7 @@ func (b *documentTrial) malform(t *testing.T, how string, names ...string) {
 	b.liar.SetFaults(faults)
 }
 
-// signIn is that of a sign-in by a connector that remembers nothing.
+// signIn makes a sign-in with a connector whose cache is empty.
 func (b *documentTrial) signIn(t *testing.T) (federation.Identity, error) {
 	t.Helper()
 	up := connect(t, b.config, b.clock)
@@ -318,7 +318,7 @@ func (b *documentTrial) signIn(t *testing.T) (federation.Identity, error) {
 	}
 	i, err := up.finish(t, a, back)
 	if kept := i.Token; kept != nil && (kept.AccessToken == "" || kept.ExpiresAt < 0) {
-		t.Errorf("a token is kept as %+v", *kept)
+		t.Errorf("got token %+v", *kept)
 	}
 	i.Token = nil
 	return i, err

@@ -13,9 +13,9 @@ import (
 	"signet/federation/federationtest"
 )
 
-// TestNew_AcceptedSettingsLeaveRoomInURL grows each setting that stands in the
-// address of the sign-in page until New refuses it: the largest that is accepted leaves room
-// for an endpoint and a redirect URI, and the refusal names the setting.
+// TestNew_AcceptedSettingsLeaveRoomInURL makes each setting that is part of the URL of the sign-in
+// page longer until New refuses it. The longest accepted value must leave room for an endpoint and
+// a redirect URI, and the error must name the setting.
 func TestNew_AcceptedSettingsLeaveRoomInURL(t *testing.T) {
 	settings := map[string]func(c *federation.Config, n int){
 		"scopes":    func(c *federation.Config, n int) { c.Scopes = []string{strings.Repeat("s", n)} },
@@ -61,9 +61,8 @@ func TestNew_AcceptedSettingsLeaveRoomInURL(t *testing.T) {
 	}
 }
 
-// TestProbe_LongEndpointIsRefusedAsInSignIn grows the authorization endpoint of a
-// discovery document: a sign-in leads to every address that Probe passes, and refuses with
-// the same words the others.
+// TestProbe_LongEndpointIsRefusedAsInSignIn makes the authorization endpoint of a discovery document
+// longer. Probe and Start must accept and refuse the same lengths.
 func TestProbe_LongEndpointIsRefusedAsInSignIn(t *testing.T) {
 	refused := 0
 	for _, n := range []int{100, 1000, 2000, 2500, 2600, 2700, 2800, 3000, 3200} {
@@ -74,7 +73,7 @@ func TestProbe_LongEndpointIsRefusedAsInSignIn(t *testing.T) {
 		_, page, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI, Fresh: true, MaxAge: &age})
 		tooLong := report.Err != nil && strings.Contains(report.Err.Error(), "too long")
 		if (err != nil) != tooLong || err != nil && !errors.Is(err, federation.ErrMisconfigured) || len(page) > federation.MaxAuthorizationURL {
-			t.Errorf("an endpoint of %d: Probe says %v, Start %v, %d characters", n, report.Err, err, len(page))
+			t.Errorf("an endpoint of %d characters: Probe ends with %v, Start with %v and a URL of %d characters", n, report.Err, err, len(page))
 		}
 		if u, err := url.Parse(page); err != nil || page != "" && u.Query().Get("scope") == "" {
 			t.Errorf("the page is %.200s", page)

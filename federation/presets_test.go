@@ -42,7 +42,9 @@ func fromTenant(l *federationtest.Lying, document, tenant string, more claims) f
 	return f
 }
 
-// TestMicrosoft_SubjectIsTenantAndObject: the key is tenant and object, the address proves nothing.
+// TestMicrosoft_SubjectIsTenantAndObject: the subject is tenant and object id, and the address is not
+// verified.
+// FD-15: Entra ID: email can change; several tenants share an issuer template.
 func TestMicrosoft_SubjectIsTenantAndObject(t *testing.T) {
 	l, up := microsoft(t, tenantA)
 	l.SetFaults(fromTenant(l, tenantA, tenantA, nil))
@@ -55,6 +57,7 @@ func TestMicrosoft_SubjectIsTenantAndObject(t *testing.T) {
 	}
 }
 
+// FD-15: Entra ID: email can change; several tenants share an issuer template.
 func TestMicrosoft_SeveralTenants(t *testing.T) {
 	l, up := microsoft(t, tenantA, tenantB)
 	l.SetFaults(fromTenant(l, "{tenantid}", tenantB, nil))
@@ -78,7 +81,7 @@ func TestMicrosoft_SeveralTenants(t *testing.T) {
 	}
 }
 
-// keyPEM makes a P-256 key, as Apple hands them out.
+// keyPEM makes a P-256 key in the form of Apple's key files.
 func keyPEM(t *testing.T) (federation.Secret, *ecdsa.PublicKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -92,7 +95,7 @@ func keyPEM(t *testing.T) (federation.Secret, *ecdsa.PublicKey) {
 	return federation.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))), &key.PublicKey
 }
 
-// verifiedClaims are the claims of a proof that the key must have signed.
+// verifiedClaims returns the claims of a token, which must be signed by the key.
 func verifiedClaims(t *testing.T, proof string, key *ecdsa.PublicKey, keyID string) claims {
 	t.Helper()
 	parsed, err := jose.ParseSignedCompact(proof, []jose.SignatureAlgorithm{jose.ES256})
@@ -127,7 +130,7 @@ func TestApple(t *testing.T) {
 		t.Errorf("got name %q", i.Name)
 	}
 	if i.Email != "victim@corp.example" || !i.EmailVerified {
-		t.Errorf("got address %q, verified %v: the form is the browser's word", i.Email, i.EmailVerified)
+		t.Errorf("got address %q, verified %v, want that of the ID token", i.Email, i.EmailVerified)
 	}
 	form, _ := l.LastTokenRequest()
 	proof := verifiedClaims(t, form.Get("client_secret"), public, "KEY1")
@@ -158,7 +161,7 @@ func TestClientAuthentication(t *testing.T) {
 	up.mustSignIn(t, "victim")
 	form, _ = l.LastTokenRequest()
 	if again := verifiedClaims(t, form.Get("client_assertion"), public, "k1"); again["jti"] == first["jti"] {
-		t.Error("a proof was used twice")
+		t.Error("two client assertions have the same jti")
 	}
 
 	l, up = lying(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret("a:b&c") })
@@ -187,7 +190,7 @@ func TestClaimMapping(t *testing.T) {
 	}
 	_, plain := lying(t, nil)
 	if g := plain.mustSignIn(t, "victim").Groups; g != nil {
-		t.Errorf("groups %v came without being asked for", g)
+		t.Errorf("got groups %v although the settings map none", g)
 	}
 }
 
@@ -224,8 +227,8 @@ func TestNew_InvalidSettingsAreRefused(t *testing.T) {
 	}
 }
 
-// TestNew_MissingCredentialIsRefused: where public clients are unknown, a connector
-// without a secret could let nobody in.
+// TestNew_MissingCredentialIsRefused if the kind of upstream does not support public clients: every
+// sign-in would fail.
 func TestNew_MissingCredentialIsRefused(t *testing.T) {
 	for kind, public := range map[federation.Kind]bool{federation.Google: false, federation.GitHub: false, federation.Microsoft: false, federation.OIDC: true, federation.GitLab: true} {
 		for _, method := range []string{"", "none"} {

@@ -12,8 +12,8 @@ import (
 	"signet/federation/federationtest"
 )
 
-// TestPretend_PagesAreStyledWithoutInlineCode opens every page that people see at a pretend
-// upstream: it says what it is, and its style is the one file that the policy allows.
+// TestPretend_PagesAreStyledWithoutInlineCode opens every page of the pretend upstreams. Each must
+// state that it is a pretend upstream, and have no style but the file that its policy allows.
 func TestPretend_PagesAreStyledWithoutInlineCode(t *testing.T) {
 	const back = "http://localhost:1/back"
 	setup := federationtest.Setup{RedirectURIs: []string{back}}
@@ -58,8 +58,8 @@ func TestPretend_PagesAreStyledWithoutInlineCode(t *testing.T) {
 	}
 }
 
-// wantStyled wants the page to say what it is and this text, without inline code, with the
-// one style sheet that its policy allows.
+// wantStyled checks that the page contains the text, states that it is part of signet dev, has no
+// inline code, and uses the style sheet that its policy allows.
 func wantStyled(t *testing.T, name string, a *http.Response, status int, says string) {
 	t.Helper()
 	policy := a.Header.Get("Content-Security-Policy")
@@ -76,7 +76,7 @@ func wantStyled(t *testing.T, name string, a *http.Response, status int, says st
 		t.Errorf("%s: inline code in %s", name, strings.Join(inline, ", "))
 	}
 	if !strings.Contains(text, "part of signet dev") || !strings.Contains(text, says) {
-		t.Errorf("%s: says %s", name, text)
+		t.Errorf("%s: the page has the text %s", name, text)
 	}
 	sheet, err := http.Get("http://" + a.Request.URL.Host + style)
 	if err != nil {
@@ -89,8 +89,8 @@ func wantStyled(t *testing.T, name string, a *http.Response, status int, says st
 	}
 }
 
-// readPage gives the text of a page, the address of its style sheet, and the elements and
-// attributes that hold scripts or styles.
+// readPage returns the text of a page, the path of its style sheet, and the elements and
+// attributes that contain scripts or styles.
 func readPage(page *html.Node) (text, style string, inline []string) {
 	for n := range page.Descendants() {
 		if n.Type == html.TextNode {

@@ -14,13 +14,13 @@ import (
 	"signet/federation/federationtest"
 )
 
-// setting is a field of federation.Config, set to two values that somebody outside must be
-// able to tell apart.
+// setting is a field of federation.Config with two values that must have different visible
+// effects.
 type setting struct {
-	common      func(*federation.Config) // what both have
+	common      func(*federation.Config) // applied before both values
 	one, two    func(*federation.Config)
-	faults      federationtest.Faults // of the upstream, both times
-	requestOnly bool                  // the request to the upstream tells it; nobody signs in
+	faults      federationtest.Faults // of the upstream, for both values
+	requestOnly bool                  // the authorization request already shows the effect
 }
 
 var yes, no = true, false
@@ -108,8 +108,8 @@ func settings(t *testing.T) map[string]setting {
 	}
 }
 
-// visibleEffect is what somebody outside sees of a connector: its button, the request that the
-// browser takes upstream, the token request, and who comes back.
+// visibleEffect returns the visible effects of a connector: its name, the authorization request,
+// the token request, and the identity.
 func (s setting) visibleEffect(t *testing.T, change func(*federation.Config)) string {
 	t.Helper()
 	l, err := federationtest.StartLying(federationtest.Setup{RedirectURIs: []string{redirectURI}, Now: newClock().now, ClientSecret: "a secret of the upstream"})
@@ -162,26 +162,26 @@ func errorText(err error) string {
 	return fmt.Sprint(err)
 }
 
-// TestSettings_EachMakesADifference: each setting of a connector, set to two values, shows a
-// difference outside. One that is read and does nothing fails here.
+// TestSettings_EachMakesADifference: two values of each setting have different visible effects. A
+// setting that does nothing fails here.
 func TestSettings_EachMakesADifference(t *testing.T) {
 	all := settings(t)
 	for field := range reflect.TypeFor[federation.Config]().Fields() {
 		s, known := all[field.Name]
 		if !known {
-			if field.Name != "Timeout" { // no setting; tests of the line shorten it
+			if field.Name != "Timeout" { // not a setting of operators; tests shorten it
 				t.Errorf("no two values for %s", field.Name)
 			}
 			continue
 		}
 		if one, again, two := s.visibleEffect(t, s.one), s.visibleEffect(t, s.one), s.visibleEffect(t, s.two); one == two || one != again {
-			t.Errorf("%s makes no difference, or is no setting alone:\n%s\nagain:\n%s\nand:\n%s", field.Name, one, again, two)
+			t.Errorf("%s has no effect, or the effect differs between runs:\n%s\nagain:\n%s\nother value:\n%s", field.Name, one, again, two)
 		}
 	}
 }
 
-// TestSettings_UnusedByTypeAreRefused, by name and with the way out; those that
-// it uses are not.
+// TestSettings_UnusedByTypeAreRefused: the error names the setting and says that it does nothing.
+// Settings that the type uses are accepted.
 func TestSettings_UnusedByTypeAreRefused(t *testing.T) {
 	key, _ := keyPEM(t)
 	for name, c := range map[string]struct {
@@ -209,7 +209,7 @@ func TestSettings_UnusedByTypeAreRefused(t *testing.T) {
 			used := strings.Contains(" "+c.used+" ", " "+string(kind)+" ")
 			key := name
 			if name == "client_key_id" {
-				key = "client_key" // which stands beside it
+				key = "client_key" // client_key_id needs it, and it is checked first
 			}
 			switch {
 			case used && err != nil:
@@ -235,7 +235,7 @@ func TestSettings_UnusedByTypeAreRefused(t *testing.T) {
 	}
 }
 
-// GitHub's user document is mapped as the claims of others are.
+// TestGitHub_MapsMembersOfUserDocument: the setting claims applies to the answer of GET /user.
 func TestGitHub_MapsMembersOfUserDocument(t *testing.T) {
 	_, up := gitHub(t, func(c *federation.Config) {
 		c.Claims = map[string]string{"preferred_username": "login", "nickname": "login"}
@@ -245,9 +245,8 @@ func TestGitHub_MapsMembersOfUserDocument(t *testing.T) {
 	}
 }
 
-// TestSettings_UnusedCredentialIsRefused holds each set of credentials against each
-// way to use them: what is accepted changes something that the upstream sees, and what is
-// refused names the member that does nothing.
+// TestSettings_UnusedCredentialIsRefused combines each kind, client_auth and list of algorithms with
+// a client secret. A secret that nothing uses must be refused by name.
 func TestSettings_UnusedCredentialIsRefused(t *testing.T) {
 	key, _ := keyPEM(t)
 	secret := federation.NewSecret("a secret of the upstream, 32 bytes and more")
@@ -264,7 +263,7 @@ func TestSettings_UnusedCredentialIsRefused(t *testing.T) {
 				verifies := len(algorithms) == 2
 				_, err := federation.New(config, http.DefaultClient, time.Now)
 				if err == nil && !sends && !verifies {
-					t.Errorf("%s, client_auth %q, algorithms %q: nothing uses the client_secret, and it is accepted", kind, method, algorithms)
+					t.Errorf("%s, client_auth %q, algorithms %q: the client_secret is unused but accepted", kind, method, algorithms)
 				}
 				config.ClientSecret = federation.Secret{}
 				if _, without := federation.New(config, http.DefaultClient, time.Now); without != nil || err == nil {

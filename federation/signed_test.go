@@ -9,12 +9,12 @@ import (
 	"signet/federation/federationtest"
 )
 
-// algorithms are those that both we and the pretend upstream know.
+// algorithms lists the algorithms that both federation and the pretend upstream support.
 var algorithms = strings.Fields("ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA HS256 HS384 HS512")
 
 const longSecret = "a secret of more than thirty-two bytes"
 
-// startSigning is an upstream that signs ID tokens by one algorithm, and says so.
+// startSigning starts an upstream that signs ID tokens by one algorithm and advertises only that.
 func startSigning(t *testing.T, algorithm string, more federationtest.Faults) (*federationtest.Lying, *trial) {
 	t.Helper()
 	l, up := lying(t, func(c *federation.Config) {
@@ -34,8 +34,8 @@ func startSigning(t *testing.T, algorithm string, more federationtest.Faults) (*
 	return l, up
 }
 
-// TestIDToken_AtHashOfEveryAlgorithm: the right one passes, another access token's does not,
-// and without one the code alone ties the tokens together (OIDC Core, section 3.1.3.6).
+// TestIDToken_AtHashOfEveryAlgorithm: a valid at_hash is accepted, a wrong one is refused, and
+// at_hash may be missing, because the code flow does not require it (OIDC Core, section 3.1.3.6).
 func TestIDToken_AtHashOfEveryAlgorithm(t *testing.T) {
 	for _, algorithm := range algorithms {
 		_, up := startSigning(t, algorithm, federationtest.Faults{AtHash: true})
@@ -53,7 +53,7 @@ func TestIDToken_AtHashOfEveryAlgorithm(t *testing.T) {
 	}
 }
 
-// TestIDToken_HMACNeedsNoKeys: where the client secret signs, the key set may be gone.
+// TestIDToken_HMACNeedsNoKeys: with HMAC by the client secret, jwks_uri is not used.
 func TestIDToken_HMACNeedsNoKeys(t *testing.T) {
 	for _, uri := range []any{nil, 1, "https://elsewhere.example/jwks"} {
 		_, up := startSigning(t, "HS256", federationtest.Faults{Discovery: claims{"jwks_uri": uri}})
@@ -64,8 +64,8 @@ func TestIDToken_HMACNeedsNoKeys(t *testing.T) {
 	}
 }
 
-// TestUserinfo_AlgorithmsHaveTheirOwnList: userinfo has a list of its own, and the setting
-// algorithms is about ID tokens. The client secret verifies only by what is named there.
+// TestUserinfo_AlgorithmsHaveTheirOwnList: userinfo has its own list in the metadata, and the setting
+// algorithms is about ID tokens. But only HMAC algorithms in the setting may use the client secret.
 func TestUserinfo_AlgorithmsHaveTheirOwnList(t *testing.T) {
 	for _, algorithm := range algorithms {
 		hmac := strings.HasPrefix(algorithm, "HS")
@@ -100,15 +100,15 @@ func TestUserinfo_AlgorithmsHaveTheirOwnList(t *testing.T) {
 	}
 }
 
-func untrustedIf(no bool) error {
-	if no {
+func untrustedIf(refused bool) error {
+	if refused {
 		return federation.ErrUntrusted
 	}
 	return nil
 }
 
-// TestUserinfo_TokenIsVerifiedWhateverItsContentType, even if its content type says something else; an answer
-// with the content type of a token must be one.
+// TestUserinfo_TokenIsVerifiedWhateverItsContentType: a token is verified even with the content type
+// of JSON. An answer with the content type of a token must be a token.
 func TestUserinfo_TokenIsVerifiedWhateverItsContentType(t *testing.T) {
 	for kind, signed := range map[string]bool{
 		"application/jwt": true, "Application/JWT": true, "application/jwt; charset=utf-8": true, "application/jwt;charset": true,
@@ -135,7 +135,7 @@ func TestUserinfo_TokenIsVerifiedWhateverItsContentType(t *testing.T) {
 	}
 }
 
-// TestUserinfo_ForgedTokenIsRefused whatever its content type.
+// TestUserinfo_ForgedTokenIsRefused with any content type.
 func TestUserinfo_ForgedTokenIsRefused(t *testing.T) {
 	for name, f := range map[string]federationtest.Faults{
 		"alg none":             {UserInfoHeader: claims{"alg": "none"}},
@@ -156,14 +156,14 @@ func TestUserinfo_ForgedTokenIsRefused(t *testing.T) {
 	}
 }
 
-// TestUserinfo_IsFetchedOnlyForMissingClaims, and for nothing else. A failure of userinfo
-// stops no sign-in that lacks only a name or a picture.
+// TestUserinfo_IsFetchedOnlyForMissingClaims: a failure of userinfo does not end a sign-in that lacks
+// only claims of the profile, such as name or picture.
 func TestUserinfo_IsFetchedOnlyForMissingClaims(t *testing.T) {
 	for name, c := range map[string]struct {
 		without   []string // of the ID token's claims
 		supported any      // claims_supported
 		asked     int
-		needed    bool // it cannot do without
+		needed    bool // the sign-in fails without userinfo
 	}{
 		"all is there":               {nil, nil, 0, false},
 		"no address":                 {[]string{"email"}, nil, 1, true},
@@ -186,7 +186,7 @@ func TestUserinfo_IsFetchedOnlyForMissingClaims(t *testing.T) {
 		l.SetFaults(federationtest.Faults{Claims: lack, Discovery: claims{"claims_supported": c.supported}})
 		i := up.mustSignIn(t, "victim")
 		if n := l.CountRequests("GET /userinfo"); n != c.asked {
-			t.Errorf("%s: userinfo is asked %d times, want %d", name, n, c.asked)
+			t.Errorf("%s: userinfo is called %d times, want %d", name, n, c.asked)
 		}
 		if c.asked > 0 && (i.Name != "Vic Tim" || i.Email != "victim@corp.example" || i.Picture == "" || i.Username != "vic" || i.ProfileError != nil) {
 			t.Errorf("%s: got %+v", name, i)
@@ -208,11 +208,11 @@ func TestUserinfo_IsFetchedOnlyForMissingClaims(t *testing.T) {
 			}
 		}
 		l.EditAnswer("/userinfo", func(a *federationtest.Answer) { a.Body = []byte(`{"sub":"mallory","name":"x"}`) })
-		up.mustRefuse(t, "victim", federation.ErrUntrusted) // somebody else's, however little is missing
+		up.mustRefuse(t, "victim", federation.ErrUntrusted) // userinfo of another person, even if only a name is missing
 	}
 }
 
-// TestMicrosoft_UserinfoIsNotUsed, at another domain, and nobody asks there.
+// TestMicrosoft_UserinfoIsNotUsed: its userinfo endpoint is in another domain, which must not matter.
 func TestMicrosoft_UserinfoIsNotUsed(t *testing.T) {
 	l, up := microsoft(t, tenantA)
 	f := fromTenant(l, tenantA, tenantA, nil)

@@ -11,7 +11,7 @@ import (
 	"signet/federation/federationtest"
 )
 
-// trustSetting is what the tests below write into a connector's settings.
+// trustSetting holds the settings trust and domains of a connector.
 type trustSetting struct {
 	level   federation.Trust
 	domains []string
@@ -19,7 +19,7 @@ type trustSetting struct {
 
 func (w trustSetting) set(c *federation.Config) { c.Trust, c.Domains = w.level, w.domains }
 
-// emailVerifiedValues are what an upstream can say of an address, in each place it can say it.
+// emailVerifiedValues lists the values of email_verified, in each document that can contain it.
 var emailVerifiedValues = map[string]struct {
 	faults  federationtest.Faults
 	yes, no bool
@@ -40,14 +40,14 @@ var emailVerifiedValues = map[string]struct {
 		federationtest.Faults{LeanIDToken: true, Claims: claims{"email_verified": 1}, UserInfo: claims{"email_verified": nil}}, false, true},
 }
 
-// TestTrust_ForEachValueOfEmailVerified: every trust that can be set, with every word an
-// upstream can say, for an address inside and outside the domains.
+// TestTrust_ForEachValueOfEmailVerified combines every trust setting with every value of
+// email_verified, for an address inside and outside the domains.
 func TestTrust_ForEachValueOfEmailVerified(t *testing.T) {
 	own, others, every := []string{"Corp.Example"}, []string{"other.example"}, []string{"*"}
 	for name, c := range map[string]struct {
 		trust   trustSetting
-		yes     federation.Trust // what a yes is worth
-		nothing federation.Trust // and what no word at all
+		yes     federation.Trust // the trust if email_verified is true
+		nothing federation.Trust // the trust if email_verified is missing
 	}{
 		"not set":                       {trustSetting{}, federation.Unknown, federation.Unknown},
 		"unknown":                       {trustSetting{level: federation.Distrust}, federation.Unknown, federation.Unknown},
@@ -69,21 +69,21 @@ func TestTrust_ForEachValueOfEmailVerified(t *testing.T) {
 				}
 				i := up.mustSignIn(t, "victim")
 				if i.Email != "victim@corp.example" || i.Trust != want || i.HasTrustedEmail() != (want > federation.Unknown) {
-					t.Errorf("got %q, verified %v, trust %v, vouched %v; want trust %v", i.Email, i.EmailVerified, i.Trust, i.HasTrustedEmail(), want)
+					t.Errorf("got %q, verified %v, trust %v, HasTrustedEmail %v; want trust %v", i.Email, i.EmailVerified, i.Trust, i.HasTrustedEmail(), want)
 				}
 				if i.EmailVerified && w.no {
-					t.Error("a no counts as verified")
+					t.Error("email_verified false counts as verified")
 				}
 				if i.DescribeTrust() == "" || strings.Contains(i.DescribeTrust(), "@") {
-					t.Errorf("for the log: %q", i.DescribeTrust())
+					t.Errorf("DescribeTrust is empty or contains the address: %q", i.DescribeTrust())
 				}
 			})
 		}
 	}
 }
 
-// TestTrust_EmailVerifiedIsAboutClaimEmail: where the settings take the address from
-// another claim, email_verified still speaks of email.
+// TestTrust_EmailVerifiedIsAboutClaimEmail: if the settings map email to another claim,
+// email_verified is still about the claim email.
 func TestTrust_EmailVerifiedIsAboutClaimEmail(t *testing.T) {
 	for name, c := range map[string]struct {
 		mapped map[string]string
@@ -103,13 +103,13 @@ func TestTrust_EmailVerifiedIsAboutClaimEmail(t *testing.T) {
 			l, up := lying(t, func(config *federation.Config) { config.Claims, config.Trust = c.mapped, federation.Verifies })
 			l.SetFaults(federationtest.Faults{Claims: c.said})
 			if i := up.mustSignIn(t, "victim"); i.Email == "" || i.HasTrustedEmail() != c.vouch {
-				t.Errorf("got %q, vouched %v, want %v", i.Email, i.HasTrustedEmail(), c.vouch)
+				t.Errorf("got %q, HasTrustedEmail %v, want %v", i.Email, i.HasTrustedEmail(), c.vouch)
 			}
 		})
 	}
 }
 
-// TestTrust_ContradictionsAreRefused by name and with an example, for every kind.
+// TestTrust_ContradictionsAreRefused for every kind: the error names the setting.
 func TestTrust_ContradictionsAreRefused(t *testing.T) {
 	for _, kind := range federation.Kinds() {
 		for name, c := range map[string]struct {
@@ -135,7 +135,7 @@ func TestTrust_ContradictionsAreRefused(t *testing.T) {
 	}
 }
 
-// TestTrust_Presets: what each kind is worth if nobody says anything.
+// TestTrust_Presets checks the default trust of each kind.
 func TestTrust_Presets(t *testing.T) {
 	want := map[federation.Kind]federation.Trust{
 		federation.Google: federation.Authoritative, federation.GitHub: federation.Verifies, federation.GitLab: federation.Verifies,
@@ -157,7 +157,8 @@ func TestTrust_Presets(t *testing.T) {
 	}
 }
 
-// TestTrust_MicrosoftTenantVerifiesNoAddress, whatever its token says; named domains do.
+// TestTrust_MicrosoftTenantVerifiesNoAddress: email_verified of its token does not count. Only the
+// settings trust and domains make an address trusted.
 func TestTrust_MicrosoftTenantVerifiesNoAddress(t *testing.T) {
 	for name, c := range map[string]struct {
 		trust trustSetting
@@ -176,13 +177,13 @@ func TestTrust_MicrosoftTenantVerifiesNoAddress(t *testing.T) {
 		})
 		l.SetFaults(fromTenant(l, tenantA, tenantA, c.more))
 		if i := up.mustSignIn(t, "victim"); i.Trust != c.want || i.HasTrustedEmail() != (c.want > 0) {
-			t.Errorf("%s: trust %v, vouched %v; want %v", name, i.Trust, i.HasTrustedEmail(), c.want)
+			t.Errorf("%s: trust %v, HasTrustedEmail %v; want trust %v", name, i.Trust, i.HasTrustedEmail(), c.want)
 		}
 	}
 }
 
-// TestTrust_GoogleKnowsItsOwnDomains: domains narrow what it is authoritative for, and
-// make no consumer account's address Google's.
+// TestTrust_GoogleKnowsItsOwnDomains: the setting domains limits the domains for which Google is
+// authoritative. It does not make Google authoritative for other addresses of consumer accounts.
 func TestTrust_GoogleKnowsItsOwnDomains(t *testing.T) {
 	for account, c := range map[string]struct {
 		domains []string
@@ -191,7 +192,7 @@ func TestTrust_GoogleKnowsItsOwnDomains(t *testing.T) {
 		"ada":     {[]string{"corp.example"}, federation.Unknown},       // gmail.com
 		"grace":   {[]string{"corp.example"}, federation.Authoritative}, // by hd
 		"mallory": {[]string{"*"}, federation.Verifies},                 // no hd
-		"newbie":  {[]string{"*"}, federation.Unknown},                  // Google says no
+		"newbie":  {[]string{"*"}, federation.Unknown},                  // email_verified is false
 	} {
 		_, up := google(t, trustSetting{federation.Authoritative, c.domains}.set)
 		if got := up.mustSignIn(t, account).Trust; got != c.want {

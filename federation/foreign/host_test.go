@@ -13,7 +13,7 @@ import (
 	"signet/federation/foreign"
 )
 
-// hosts are names and addresses as browsers and we write them alike.
+// hosts lists names and addresses that browsers do not rewrite.
 var hosts = []string{
 	"app.example.com", "localhost", "intranet", "a", "0", "a.b.c.d.e", "xn--bcher-kva.example", "xn--fiqs8s", "r3---sn-x.example.com", "my_app.example.com",
 	"_dmarc.example.com", "127.0.0.1", "192.0.2.255", "[::1]", "[2001:db8::1]", "[fe80::1]", "3com.example", "1.2.3.4.example", "xn--mgba3a4f16a.example",
@@ -22,7 +22,7 @@ var hosts = []string{
 
 func TestCheckHost_ValidHosts(t *testing.T) {
 	for _, host := range hosts {
-		if host == "0" { // a number is an address to browsers
+		if host == "0" { // browsers read a number as an IPv4 address
 			continue
 		}
 		if err := foreign.CheckHost(host); err != nil {
@@ -43,7 +43,7 @@ func TestCheckHost_InvalidHostsAreRefused(t *testing.T) {
 		"xn--a-.b": "hyphen", "xn--zca-.x": "hyphen", strings.Repeat("a", 64) + ".example": "63", strings.Repeat("a.", 127) + "com": "253", strings.Repeat("a", 254): "253",
 	} {
 		if err := foreign.CheckHost(host); err == nil {
-			t.Errorf("%q is a host", host)
+			t.Errorf("%q is accepted", host)
 		} else if !strings.Contains(err.Error(), reason) {
 			t.Errorf("%q is refused with %q, want a reason about %q", host, err, reason)
 		}
@@ -67,8 +67,8 @@ func TestCheckAuthority_PortsAsBrowsersWriteThem(t *testing.T) {
 	}
 }
 
-// randomHost is a host that is in order: a name of one to six labels, an address, or a name
-// beyond ASCII in punycode.
+// randomHost returns a valid host: a name of one to six labels, an IP address, or a name in
+// punycode.
 func randomHost(r *rand.Rand) string {
 	switch r.IntN(8) {
 	case 0:
@@ -95,7 +95,7 @@ func randomHost(r *rand.Rand) string {
 	for i := range labels {
 		labels[i] = randomLabel(r)
 	}
-	labels[len(labels)-1] = "z" + strings.TrimPrefix(labels[len(labels)-1], "z") // no number
+	labels[len(labels)-1] = "z" + strings.TrimPrefix(labels[len(labels)-1], "z") // not a number
 	return strings.Join(labels, ".")
 }
 
@@ -112,7 +112,7 @@ func randomLabel(r *rand.Rand) string {
 	return string(text)
 }
 
-// hostFaults are the ways to make no host of one.
+// hostFaults lists ways to make a valid host invalid.
 var hostFaults = map[string]func(host string) string{
 	"a dot behind it":          func(h string) string { return h + "." },
 	"a dot before it":          func(h string) string { return "." + h },
@@ -134,7 +134,7 @@ var hostFaults = map[string]func(host string) string{
 	"a zone":                   func(h string) string { return "[fe80::1%" + h + "]" },
 }
 
-// TestCheckHost_RandomHosts draws hosts, and spoils each in every way.
+// TestCheckHost_RandomHosts makes random valid hosts, and applies each fault to each of them.
 func TestCheckHost_RandomHosts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
@@ -144,18 +144,18 @@ func TestCheckHost_RandomHosts(t *testing.T) {
 		}
 		u, err := url.Parse(fmt.Sprintf("https://%s:8443/cb", host))
 		if err != nil || foreign.CheckAuthority(u) != nil {
-			t.Fatalf("%s: no authority: %v, %v", host, err, foreign.CheckAuthority(u))
+			t.Fatalf("%s: CheckAuthority refuses it: %v, %v", host, err, foreign.CheckAuthority(u))
 		}
 		for name, spoil := range hostFaults {
 			if foreign.CheckHost(spoil(host)) == nil {
-				t.Fatalf("%s with %s is a host", host, name)
+				t.Fatalf("%s with %s is accepted", host, name)
 			}
 		}
 	}
 }
 
-// FuzzCheckHost: what is accepted is written alike by the standard library, and no label
-// of it is longer or emptier than DNS has them.
+// FuzzCheckHost: the standard library does not rewrite accepted hosts, and they have no empty
+// label and at most 253 characters.
 func FuzzCheckHost(f *testing.F) {
 	for _, host := range hosts {
 		f.Add(host)
@@ -169,10 +169,10 @@ func FuzzCheckHost(f *testing.F) {
 		}
 		u, err := url.Parse("https://" + host + "/")
 		if err != nil || u.Host != host || u.Port() != "" || u.User != nil || u.Path != "/" || foreign.CheckAuthority(u) != nil {
-			t.Fatalf("%q is a host, but not in a URL: %v, %v", host, u, err)
+			t.Fatalf("%q is accepted, but a URL with it is %v, %v", host, u, err)
 		}
 		if len(host) > 253 || strings.Contains(host, "..") || strings.ToLower(host) != host {
-			t.Fatalf("%q is a host", host)
+			t.Fatalf("%q is accepted", host)
 		}
 	})
 }

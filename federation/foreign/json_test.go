@@ -73,8 +73,8 @@ func TestReadObject_ValidJSON(t *testing.T) {
 	}
 }
 
-// FuzzReadObject: what is read means the same to the standard library, and no string of it
-// has been mended.
+// FuzzReadObject: the standard library reads the same values, and no string was changed to be
+// valid Unicode.
 func FuzzReadObject(f *testing.F) {
 	for _, seed := range []string{`{"a":"\ud83d\ude00"}`, `{"a":"\ud800"}`, `{"a":1,"A":2}`, `{"a":[1e400,{"b":null}]}`, `{"\\u":"\u0041"}`} {
 		f.Add([]byte(seed))
@@ -94,7 +94,7 @@ func FuzzReadObject(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if mended := strings.Count(string(written), "\ufffd") - strings.Count(string(text), "\ufffd"); mended > strings.Count(strings.ToLower(string(text)), `\ufffd`) || !utf8.Valid(text) {
+		if replaced := strings.Count(string(written), "\ufffd") - strings.Count(string(text), "\ufffd"); replaced > strings.Count(strings.ToLower(string(text)), `\ufffd`) || !utf8.Valid(text) {
 			t.Fatalf("%q has become %q", text, written)
 		}
 	})

@@ -27,10 +27,10 @@ import (
 	"signet/federation/foreign"
 )
 
-// jwk is a JWK as its owner writes it.
+// jwk is a JWK as the owner of the key writes it.
 type jwk map[string]any
 
-// with is the key with other members, by pairs of name and value; nil takes one away.
+// with returns a copy with other members, by pairs of name and value; nil removes a member.
 func (k jwk) with(pairs ...any) jwk {
 	changed := maps.Clone(k)
 	for i := 0; i < len(pairs); i += 2 {
@@ -50,7 +50,7 @@ type pair struct {
 	algorithm jose.SignatureAlgorithm
 }
 
-// pairs are one of each kind, made once.
+// pairs returns one key pair of each kind, generated once.
 var pairs = sync.OnceValue(func() map[string]pair {
 	made := map[string]pair{}
 	add := func(name string, private crypto.Signer, algorithm jose.SignatureAlgorithm) {
@@ -87,7 +87,7 @@ var pairs = sync.OnceValue(func() map[string]pair {
 	return made
 })
 
-// newCertificate is a certificate of a key.
+// newCertificate returns a self-signed certificate for a key.
 func newCertificate(t testing.TB, key crypto.Signer) []byte {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"}, NotAfter: time.Now().Add(time.Hour)}
@@ -107,7 +107,7 @@ func document(t testing.TB, keys ...any) []byte {
 	return text
 }
 
-// goodKeys are keys as others write them, all of them in order.
+// goodKeys returns valid keys in the forms that other programs write.
 func goodKeys(t testing.TB) map[string]jwk {
 	ks := pairs()
 	r, p := ks["RSA"].public, ks["P-256"].public
@@ -154,7 +154,7 @@ func TestReadKeySet_GoJOSEReadsTheSameKeys(t *testing.T) {
 	}
 }
 
-// checkSameKeyInGoJOSE wants another library to see the same key.
+// checkSameKeyInGoJOSE checks that go-jose reads the same key.
 func checkSameKeyInGoJOSE(t testing.TB, name string, key any, read foreign.Key) {
 	t.Helper()
 	text, err := json.Marshal(key)
@@ -163,7 +163,7 @@ func checkSameKeyInGoJOSE(t testing.TB, name string, key any, read foreign.Key) 
 	}
 	var other jose.JSONWebKey
 	if err := json.Unmarshal(text, &other); err != nil || !other.Valid() || !other.IsPublic() {
-		t.Errorf("%s: go-jose does not take it: %v", name, err)
+		t.Errorf("%s: go-jose refuses it: %v", name, err)
 		return
 	}
 	if same, ok := read.Public.(interface{ Equal(crypto.PublicKey) bool }); !ok || !same.Equal(other.Key) || other.KeyID != read.ID || other.Algorithm != read.Algorithm {
@@ -171,7 +171,7 @@ func checkSameKeyInGoJOSE(t testing.TB, name string, key any, read foreign.Key) 
 	}
 }
 
-// TestReadKey_KeyVerifiesSignatureOfItsPrivateKey for every kind of key that is taken.
+// TestReadKey_KeyVerifiesSignatureOfItsPrivateKey for every accepted kind of key.
 func TestReadKey_KeyVerifiesSignatureOfItsPrivateKey(t *testing.T) {
 	for name, k := range pairs() {
 		read, err := foreign.ReadKey(k.public)
@@ -192,7 +192,7 @@ func TestReadKey_KeyVerifiesSignatureOfItsPrivateKey(t *testing.T) {
 	}
 }
 
-// badKeySets are sets of keys that are refused, each with a piece of the reason.
+// badKeySets returns invalid key sets, each with a part of the expected error.
 func badKeySets(t testing.TB) map[string]struct {
 	document []byte
 	reason   string
@@ -321,13 +321,13 @@ func badKeySets(t testing.TB) map[string]struct {
 	return list
 }
 
-// isAcceptedEd25519 reports whether Ed25519 can verify with a key: off the curve it says so.
+// isAcceptedEd25519 reports whether ReadKey accepts the Ed25519 key; it refuses points off the curve.
 func isAcceptedEd25519(raw []byte) bool {
 	_, err := foreign.ReadKey(jwk{"kty": "OKP", "crv": "Ed25519", "x": b64(raw)})
 	return err == nil
 }
 
-// withFactor is a number near n that the factor divides.
+// withFactor returns a number near n that is divisible by factor.
 func withFactor(n *big.Int, factor int64) *big.Int {
 	f := big.NewInt(2 * factor)
 	near := new(big.Int).Sub(n, new(big.Int).Mod(n, f))
@@ -337,15 +337,14 @@ func withFactor(n *big.Int, factor int64) *big.Int {
 func TestReadKeySet_BadKeysAreRefusedWithTheirReason(t *testing.T) {
 	for name, c := range badKeySets(t) {
 		if _, err := foreign.ReadKeySet(c.document); err == nil {
-			t.Errorf("%s is taken: %.200s", name, c.document)
+			t.Errorf("%s is accepted: %.200s", name, c.document)
 		} else if !strings.Contains(err.Error(), c.reason) {
 			t.Errorf("%s is refused with %q, want a reason about %q", name, err, c.reason)
 		}
 	}
 }
 
-// FuzzClientJWKS: whatever is accepted is what another library reads, too, and within
-// the limits.
+// FuzzClientJWKS: go-jose reads the same keys from an accepted set, and they are within the limits.
 func FuzzClientJWKS(f *testing.F) {
 	for _, key := range goodKeys(f) {
 		f.Add(document(f, key))
@@ -371,7 +370,7 @@ func FuzzClientJWKS(f *testing.F) {
 		for i, key := range keys {
 			checkSameKeyInGoJOSE(t, "accepted key", raw.Keys[i], key)
 			if ids[key.ID] {
-				t.Fatal("a kid comes twice")
+				t.Fatal("a kid is repeated")
 			}
 			ids[key.ID] = true
 			if key, ok := key.Public.(*rsa.PublicKey); ok && (key.N.BitLen() < 2048 || key.N.BitLen() > 8192 || key.E < 65537 || key.E%2 == 0) {

@@ -12,8 +12,8 @@ import (
 	"signet/federation/foreign"
 )
 
-// isUsableUpstream are the names of bad keys that are good enough for an upstream's: their fault
-// lies in members that verify no signature.
+// isUsableUpstream reports whether UsableKeys accepts a key of badKeySets, because its fault is in a
+// member that is not needed to verify signatures.
 func isUsableUpstream(name, reason string) bool {
 	about := []string{"a certificate", "no certificate", "a thumbprint", "an x5u", "a kid that is empty", "key_ops and key_ops", "key_ops twice", "a use that is empty"}
 	return slices.ContainsFunc(about, func(begin string) bool { return strings.HasPrefix(name, begin) }) || strings.HasSuffix(name, " with nothing") ||
@@ -33,8 +33,8 @@ func readUsableKeys(t *testing.T, keys ...any) ([]foreign.Key, int) {
 	return found, bad
 }
 
-// TestUsableKeys_BadKeyLeavesOthers: each bad key beside a good one leaves the good one,
-// and is used itself only if nothing is wrong with what verifies a signature.
+// TestUsableKeys_BadKeyLeavesOthers: a valid key stays usable next to each bad key. The bad key is
+// usable only if its fault is in a member that is not needed to verify signatures.
 func TestUsableKeys_BadKeyLeavesOthers(t *testing.T) {
 	fine := pairs()["P-384"].public
 	for name, c := range badKeySets(t) {
@@ -51,7 +51,7 @@ func TestUsableKeys_BadKeyLeavesOthers(t *testing.T) {
 		if isUsableUpstream(name, c.reason) {
 			want = 2
 		}
-		others := strings.HasPrefix(c.reason, "unsupported") // a kind that somebody else may use
+		others := strings.HasPrefix(c.reason, "unsupported") // a valid key of a kind that we do not use
 		for _, order := range [][]any{{list[0], fine}, {fine, list[0]}} {
 			found, ignored := readUsableKeys(t, order...)
 			good := slices.ContainsFunc(found, func(k foreign.Key) bool { return k.Fits("ES384") })
@@ -97,7 +97,7 @@ func TestUsableKeys_UnusedMembersAreIgnored(t *testing.T) {
 	}
 	maps.Copy(all, fine)
 	if found, ignored := readUsableKeys(t, all); len(found) != 1 || ignored != 0 {
-		t.Errorf("every member that it lacks is null: %d usable, %d ignored", len(found), ignored)
+		t.Errorf("all absent members are null: %d usable, %d ignored", len(found), ignored)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestUsableKeys_OtherUsesAndTooMany(t *testing.T) {
 		t.Error("a key for encryption verifies signatures")
 	}
 	if found, _ := readUsableKeys(t); len(found) != 0 {
-		t.Error("keys out of nothing")
+		t.Error("an empty set has usable keys")
 	}
 	for _, none := range []string{``, `[]`, `{}`, `{"keys":null}`, `{"keys":{}}`, `{"keys":[],"keys":[]}`, `{"keys":[],"Keys":[]}`, `<html>`, `{"keys":[`, `{"keys":[]}{}`} {
 		if _, _, err := foreign.UsableKeys([]byte(none)); !errors.Is(err, foreign.ErrJSON) {
@@ -123,8 +123,8 @@ func TestUsableKeys_OtherUsesAndTooMany(t *testing.T) {
 	}
 }
 
-// FuzzUsableKeys: anything may stand beside a good key: the good key stays, nothing panics,
-// and every key that is used has the strength that is asked for.
+// FuzzUsableKeys: a valid key stays usable next to any other element, nothing panics, and every
+// usable key has the required strength.
 func FuzzUsableKeys(f *testing.F) {
 	for _, key := range goodKeys(f) {
 		text, err := json.Marshal(key)

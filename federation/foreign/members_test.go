@@ -15,8 +15,7 @@ var objects = []string{
 	``, `null`, `[]`, `"a"`, `{`, `{"a"`, `{"a":`, `{"a":1`, `{"a":1,}`, `{"a":1}{}`, `{"a":1}x`, `{a:1}`, `{"a":1e999}`, `{"ſ":1,"s":2}`,
 }
 
-// FuzzMembers: a member that is read has the value that a reader of the whole object
-// gives it, and a member that means two things has none.
+// FuzzMembers: Value returns the same value as ReadObject, and no value for an ambiguous member.
 func FuzzMembers(f *testing.F) {
 	for _, text := range objects {
 		f.Add(text, "a")
@@ -26,7 +25,7 @@ func FuzzMembers(f *testing.F) {
 		whole, errWhole := foreign.ReadObject([]byte(strings.TrimPrefix(text, "\xef\xbb\xbf")))
 		if err != nil {
 			if errWhole == nil {
-				t.Fatalf("an object that Object takes is refused: %v", err)
+				t.Fatalf("an object that ReadObject accepts is refused: %v", err)
 			}
 			return
 		}
@@ -36,12 +35,12 @@ func FuzzMembers(f *testing.F) {
 		}
 		var loose map[string]json.RawMessage
 		if json.Unmarshal([]byte(strings.TrimPrefix(text, "\xef\xbb\xbf")), &loose) != nil {
-			t.Fatal("no other reader takes it for JSON")
+			t.Fatal("encoding/json does not accept it as JSON")
 		}
 		if err == nil && value != nil {
 			again, err := foreign.ReadValue(loose[name])
 			if err != nil || !reflect.DeepEqual(again, value) {
-				t.Fatalf("another reader takes %s for the value, want %v", loose[name], value)
+				t.Fatalf("encoding/json reads %s, want %v", loose[name], value)
 			}
 		}
 	})
@@ -65,8 +64,8 @@ func TestMembers_AreCheckedWhenRead(t *testing.T) {
 	}
 }
 
-// FuzzReadJWS: every text is taken apart without a panic, no key verifies a token that it did
-// not sign, and errors are one line.
+// FuzzReadJWS: no text causes a panic, no key verifies a token that it did not sign, and errors have
+// one line.
 func FuzzReadJWS(f *testing.F) {
 	for _, text := range []string{"", "a.b", "a.b.c", "..", "a.b.c.d", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA", "eyJhbGciOm51bGx9.e30.", "eyJhbGciOiJIUzI1NiIsImNyaXQiOltdfQ.e30.AA", "e30=.e30.AA", "e30.e30\n.AA"} {
 		f.Add(text)

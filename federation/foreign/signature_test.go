@@ -12,7 +12,7 @@ import (
 	"signet/federation/foreign"
 )
 
-// signedBy is a JWS that another library makes.
+// signedBy returns a JWS that go-jose signs.
 func signedBy(t *testing.T, algorithm jose.SignatureAlgorithm, key any, header map[jose.HeaderKey]any) string {
 	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, &jose.SignerOptions{ExtraHeaders: header})
@@ -30,14 +30,14 @@ func signedBy(t *testing.T, algorithm jose.SignatureAlgorithm, key any, header m
 	return text
 }
 
-// algorithmsOfPair are the algorithms of each pair.
+// algorithmsOfPair lists the algorithms of each key pair.
 var algorithmsOfPair = map[string][]jose.SignatureAlgorithm{
 	"RSA": {jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512}, "P-256": {jose.ES256}, "P-384": {jose.ES384},
 	"P-521": {jose.ES512}, "Ed25519": {jose.EdDSA},
 }
 
-// TestVerify_AgreesWithAnotherLibrary: a token that it signs by each algorithm verifies by that key
-// and no other, and not once a bit has changed.
+// TestVerify_AgreesWithAnotherLibrary: a token that go-jose signs verifies with its key and no other
+// key. It does not verify if a bit has changed.
 func TestVerify_AgreesWithAnotherLibrary(t *testing.T) {
 	keys := map[string]foreign.Key{}
 	for name, pair := range pairs() {
@@ -94,8 +94,8 @@ func TestVerifyHMAC(t *testing.T) {
 	}
 }
 
-// TestVerifyHMAC_OnlySymmetricAlgorithms: an HMAC under the name of another algorithm
-// verifies nothing, whatever key it was made with.
+// TestVerifyHMAC_OnlySymmetricAlgorithms: a valid HMAC does not verify if alg names another
+// algorithm.
 func TestVerifyHMAC_OnlySymmetricAlgorithms(t *testing.T) {
 	secret := []byte("a secret of more than thirty-two bytes")
 	for _, algorithm := range []string{"RS256", "ES256", "PS256", "none", "", "hs256", "EdDSA", "HS"} {

@@ -7,8 +7,8 @@ import (
 	"signet/federation/foreign"
 )
 
-// A text that tries everything: NUL, a line break, an escape sequence, a bidirectional
-// override, what nobody sees, a filler, a line separator, and bytes that are no UTF-8.
+// hostile contains NUL, a line break, an escape sequence, a bidirectional override, an invisible
+// character, a filler, a line separator, and a byte that is not UTF-8.
 const hostile = "a\x00b\nc\x1b[2Jd\u202ee\u200bf\u3164g\u2028h\xffi"
 
 func TestTexts_HiddenCharactersAreReplaced(t *testing.T) {

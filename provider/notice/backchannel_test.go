@@ -25,8 +25,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// receiver is where a relying party takes logout tokens. It answers with the
-// statuses it was given, the last of them from then on.
+// receiver is the back-channel logout endpoint of a relying party. It uses its answers in order,
+// and then repeats the last one.
 type receiver struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -64,7 +64,7 @@ func (r *receiver) record(token string) http.HandlerFunc {
 	return answer
 }
 
-// drain gives the tokens that have come since it was asked last.
+// drain returns the tokens that have arrived since the last call.
 func (r *receiver) drain() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,10 +77,10 @@ func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
-// hang answers never.
+// hang never answers.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// registerClient registers a client that hears of sign-outs at the receiver.
+// registerClient registers a client that is notified of sign-outs at the receiver.
 func registerClient(t *testing.T, b *providertest.Testbed, id string, r *receiver, change ...func(*storage.Client)) *providertest.Testbed {
 	t.Helper()
 	client, secret := b.RegisterWith(t, storage.Web, id, func(c *storage.Client) {
@@ -96,7 +96,7 @@ func registerClient(t *testing.T, b *providertest.Testbed, id string, r *receive
 	return b.As(client, secret)
 }
 
-// useClient lets the person in this browser use another client, and gives its tokens.
+// useClient signs in at another client in this browser, and returns its tokens.
 func useClient(t *testing.T, v *providertest.Visitor, b *providertest.Testbed, pairs ...string) map[string]any {
 	t.Helper()
 	page := v.Get(t, b.AuthorizeURL(pairs...))
@@ -106,7 +106,7 @@ func useClient(t *testing.T, v *providertest.Visitor, b *providertest.Testbed, p
 	return b.Redeem(t, page.Code(t))
 }
 
-// deliver is a tick of the node.
+// deliver waits for running deliveries and then makes one DeliverOnce.
 func deliver(t *testing.T, b *providertest.Testbed) {
 	t.Helper()
 	b.Drain()
@@ -115,8 +115,8 @@ func deliver(t *testing.T, b *providertest.Testbed) {
 	}
 }
 
-// noticeStates is what the outbox says of each client: "delivered", "given up: reason",
-// "again: reason" or "waiting".
+// noticeStates returns the state of the last notice to each client: "delivered",
+// "given up: reason", "again: reason" or "waiting".
 func noticeStates(t *testing.T, b *providertest.Testbed) map[string]string {
 	t.Helper()
 	rows, err := b.DB.LogoutNotices(context.Background(), b.Alice.ID, "", time.Time{})
@@ -142,12 +142,12 @@ func noticeStates(t *testing.T, b *providertest.Testbed) map[string]string {
 func wantNoticeStates(t *testing.T, b *providertest.Testbed, want map[string]string) {
 	t.Helper()
 	if got := noticeStates(t, b); !maps.Equal(got, want) {
-		t.Fatalf("ledger %v, want %v", got, want)
+		t.Fatalf("got states %v, want %v", got, want)
 	}
 }
 
-// wantLogoutToken checks a token as section 2.6 of OIDC Back-Channel Logout has it:
-// against the published keys, claim by claim, and that there is nothing else in it.
+// wantLogoutToken checks a token by section 2.6 of OIDC Back-Channel Logout: the signature by a
+// published key, each claim, and that there are no other claims.
 func wantLogoutToken(t *testing.T, b *providertest.Testbed, token, alg string, sid any) map[string]any {
 	t.Helper()
 	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
@@ -165,7 +165,7 @@ func wantLogoutToken(t *testing.T, b *providertest.Testbed, token, alg string, s
 	}
 	claims := providertest.ClaimsOf(t, token)
 	if names := slices.Sorted(maps.Keys(claims)); !slices.Equal(names, []string{"aud", "events", "exp", "iat", "iss", "jti", "sid", "sub"}) {
-		t.Errorf("claims %v: a logout token has eight, and never a nonce", names)
+		t.Errorf("claims %v, want the eight of a logout token and no nonce", names)
 	}
 	issued, _ := claims["iat"].(json.Number).Int64()
 	expires, _ := claims["exp"].(json.Number).Int64()
@@ -180,14 +180,14 @@ func wantLogoutToken(t *testing.T, b *providertest.Testbed, token, alg string, s
 		t.Errorf("claims %v, want sub %s, aud %s, sid %s", claims, b.Alice.ID, b.Client.ID, sid)
 	}
 	if jti := fmt.Sprint(claims["jti"]); strings.Contains(jti, b.Alice.ID) || len(jti) < 22 {
-		t.Errorf("jti %q tells of the user, or is short", jti)
+		t.Errorf("jti %q contains the user's id, or is too short", jti)
 	}
 	return claims
 }
 
-// TestBackChannel_EverySignOutNotifiesEachClientOfTheSession has alice signed in twice:
-// here with an online and an offline client and one that does not listen, elsewhere
-// with the online one.
+// TestBackChannel_EverySignOutNotifiesEachClientOfTheSession: alice is signed in at two browsers. In
+// the first she uses an online client, an offline client, and a client without a back-channel
+// logout URI; in the second only the online client.
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
 // P-72: Logout token: typ logout+jwt, signed by a published key.
 func TestBackChannel_EverySignOutNotifiesEachClientOfTheSession(t *testing.T) {
@@ -221,7 +221,7 @@ func TestBackChannel_EverySignOutNotifiesEachClientOfTheSession(t *testing.T) {
 				for _, token := range photosHeard {
 					sid := providertest.ClaimsOf(t, token)["sid"]
 					if !slices.Contains(ended, sid) {
-						t.Errorf("photos heard of %s, want %v", sid, ended)
+						t.Errorf("photos was notified of %s, want %v", sid, ended)
 					}
 					wantLogoutToken(t, photos, token, "RS256", sid)
 				}
@@ -234,20 +234,20 @@ func TestBackChannel_EverySignOutNotifiesEachClientOfTheSession(t *testing.T) {
 				}
 				wantLogoutToken(t, wiki, heard[0], "ES256", providertest.SidOf(t, offline))
 				if got := idleAt.drain(); len(got) != 0 {
-					t.Errorf("a client that alice never used heard of it: %v", got)
+					t.Errorf("a client that alice never used was notified: %v", got)
 				}
 				wantNoticeStates(t, b, map[string]string{"photos": "delivered", "wiki": "delivered"})
 				b.WantEvent(t, storage.LogoutDelivered, providertest.SidOf(t, tokens))
 				if !c.All {
-					wiki.Refreshed(t, offline["refresh_token"]) // offline grants live on
+					wiki.Refreshed(t, offline["refresh_token"]) // offline grants stay valid
 				}
 			})
 		})
 	}
 }
 
-// TestBackChannel_RetriedUntilTheClientAnswers has a client that hangs, then fails, then
-// answers, and a node that is started anew after each.
+// TestBackChannel_RetriedUntilTheClientAnswers: the client first does not answer, then fails, then
+// succeeds. The node restarts before each try.
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
 func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
@@ -285,7 +285,7 @@ func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 		b.Pass(25 * time.Hour)
 		deliver(t, b)
 		if got := at.drain(); len(got) != 0 {
-			t.Errorf("told again: %v", got)
+			t.Errorf("notified again after the delivery: %v", got)
 		}
 	})
 }
@@ -343,7 +343,7 @@ func TestBackChannel_AnswersOfClients(t *testing.T) {
 			w.WriteHeader(http.StatusOK)
 			_ = http.NewResponseController(w).Flush()
 			hang(w, r)
-		}, "delivered"}, // the status is the answer
+		}, "delivered"}, // only the status counts
 		"slow head": {hang, "again: timeout"},
 		"huge": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "100000000")
@@ -362,14 +362,15 @@ func TestBackChannel_AnswersOfClients(t *testing.T) {
 					t.Errorf("%d calls, want 1", got)
 				}
 				if got := elsewhere.drain(); len(got) != 0 {
-					t.Errorf("the token went on to another host: %v", got)
+					t.Errorf("the token was sent to another host: %v", got)
 				}
 			}, func(c *provider.Config) { c.Outbound.Timeout = 300 * time.Millisecond })
 		})
 	}
 }
 
-// What changes between the end and the delivery: the client is asked for as it is now.
+// TestBackChannel_ClientChangedMeanwhile: the client changes between sign-out and delivery. The
+// delivery uses the client's current registration.
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
 func TestBackChannel_ClientChangedMeanwhile(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -434,25 +435,25 @@ func TestBackChannel_TwoNodesNotifyEachClientOnce(t *testing.T) {
 			told[providertest.ClaimsOf(t, token)["aud"]]++
 		}
 		if len(told) != 40 {
-			t.Errorf("%d clients were told, want 40", len(told))
+			t.Errorf("%d clients were notified, want 40", len(told))
 		}
 		for client, times := range told {
 			if times != 1 {
-				t.Errorf("%s was told %d times", client, times)
+				t.Errorf("%s was notified %d times, want once", client, times)
 			}
 		}
 	})
 }
 
-// A node dies: before it has begun, and while a client has its token and the node
-// not yet the answer.
+// TestBackChannel_NoticeSurvivesKilledNode: a node stops before it has sent a notice, and then while
+// it holds the lease of the notice.
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
 func TestBackChannel_NoticeSurvivesKilledNode(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		at := startReceiver(t)
 		wiki := registerClient(t, b, "wiki", at)
 		sid := providertest.SidOf(t, useClient(t, b.Visitor(t), wiki))
-		b.End(t, sid) // and nothing more happens in this process
+		b.End(t, sid) // this node does not deliver the notice
 		other := b.Node(t)
 		claimed, err := b.DB.ClaimNotices(context.Background(), storage.NoticeClaim{Limit: 10, Lease: 30 * time.Second}, b.Now())
 		if err != nil || len(claimed) != 1 {
@@ -460,7 +461,7 @@ func TestBackChannel_NoticeSurvivesKilledNode(t *testing.T) {
 		}
 		deliver(t, other)
 		if got := at.drain(); len(got) != 0 {
-			t.Fatalf("told while another node is at it: %v", got)
+			t.Fatalf("notified during the lease of another node: %v", got)
 		}
 		b.Pass(31 * time.Second)
 		deliver(t, other)
@@ -473,7 +474,8 @@ func TestBackChannel_NoticeSurvivesKilledNode(t *testing.T) {
 	})
 }
 
-// A client that hangs is left alone for a while: the others' notices do not wait.
+// TestBackChannel_HangingClientDelaysNoOther: a client that does not answer is not called for a while,
+// so the notices of other clients do not wait.
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
 func TestBackChannel_HangingClientDelaysNoOther(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -493,7 +495,7 @@ func TestBackChannel_HangingClientDelaysNoOther(t *testing.T) {
 	}, func(c *provider.Config) { c.Outbound.Timeout = 200 * time.Millisecond })
 }
 
-// The page after a sign-out says who was told.
+// TestSignedOut_ShowsStateOfEachClient on the page after a sign-out.
 func TestSignedOut_ShowsStateOfEachClient(t *testing.T) {
 	for name, leave := range map[string]func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop{
 		"hint": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop {
@@ -522,7 +524,7 @@ func TestSignedOut_ShowsStateOfEachClient(t *testing.T) {
 				b.Pass(time.Minute + time.Second)
 				later := v.Get(t, page.At.String())
 				if later.StatusCode == http.StatusOK && strings.Contains(later.Body, "App ") {
-					t.Errorf("a minute later the address still shows which applications were used:\n%s", later.Body)
+					t.Errorf("after a minute the URL still shows which applications were used:\n%s", later.Body)
 				}
 			})
 		})
@@ -546,13 +548,14 @@ func TestSignedOut_ShowsNothingToStrangers(t *testing.T) {
 			"plain JSON":     {"ended", `{"u":"` + b.Alice.ID + `","t":"2020-01-01T00:00:00Z"}`},
 		} {
 			if got := b.Visitor(t).Get(t, b.Leave(params...)); strings.Contains(got.Body, "told") || strings.Contains(got.Body, "application you used") {
-				t.Errorf("%s: shows\n%s", name, got.Body)
+				t.Errorf("%s: the page shows\n%s", name, got.Body)
 			}
 		}
 	})
 }
 
-// A client that does not answer holds up neither the sign-out nor, for long, the page.
+// TestSignedOut_DoesNotWaitForClients: a client that does not answer does not delay the sign-out, and
+// delays the page only for a limited time.
 func TestSignedOut_DoesNotWaitForClients(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		release := make(chan struct{})
@@ -563,7 +566,7 @@ func TestSignedOut_DoesNotWaitForClients(t *testing.T) {
 		tokens := useClient(t, v, wiki)
 		left := v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye))
 		if left.Left == nil || left.Left.String() != providertest.Goodbye {
-			t.Errorf("while the client is thinking, the browser is at %s", left.At)
+			t.Errorf("while the client does not answer, the browser is at %s", left.At)
 		}
 		v.WantSignedOut(t)
 

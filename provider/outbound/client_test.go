@@ -19,11 +19,11 @@ import (
 	"signet/provider/outbound"
 )
 
-// startHTTPS starts an https server of 127.0.0.1 and gives the settings that trust it.
+// startHTTPS starts an https server on 127.0.0.1 and returns settings that trust its certificate.
 func startHTTPS(t *testing.T, serve http.HandlerFunc) (*httptest.Server, outbound.Config) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(serve)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the tests make handshakes fail
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	roots, err := outbound.Roots(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
@@ -33,13 +33,13 @@ func startHTTPS(t *testing.T, serve http.HandlerFunc) (*httptest.Server, outboun
 	return server, outbound.Config{Roots: roots, Timeout: 2 * time.Second}
 }
 
-// loopbackAllowed lets Foreign reach the test's own servers.
+// loopbackAllowed lets Foreign reach the servers of the test.
 func loopbackAllowed(c outbound.Config) outbound.Config {
 	c.Allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	return c
 }
 
-// bothClients are the two clients, either of which must reach the test's servers.
+// bothClients returns the two clients. Both can reach the servers of the test.
 func bothClients(c outbound.Config) map[string]*http.Client {
 	made := outbound.New(loopbackAllowed(c))
 	return map[string]*http.Client{"Foreign": made.Foreign(), "Configured": made.Configured()}
@@ -59,13 +59,13 @@ func TestClient_PlainCall(t *testing.T) {
 	server, c := startHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Set-Cookie", "a=b")
 		if r.Header.Get("Accept-Encoding") != "" || r.Header.Get("Cookie") != "" || r.Header.Get("Referer") != "" {
-			http.Error(w, "too many words", http.StatusTeapot)
+			http.Error(w, "unexpected header", http.StatusTeapot)
 			return
 		}
 		io.WriteString(w, r.UserAgent())
 	})
 	for name, client := range bothClients(c) {
-		for range 2 { // the second without the cookie of the first
+		for range 2 { // the second call must not send the cookie of the first
 			if got, err := read(client, server.URL); err != nil || got != "signet" {
 				t.Errorf("%s: got %q, %v", name, got, err)
 			}
@@ -73,8 +73,8 @@ func TestClient_PlainCall(t *testing.T) {
 	}
 }
 
-// TestOutbound_InternalAddressesAreRefused writes this machine and its network in every way that
-// a URL knows. Nothing listens there: only a refusal by address counts.
+// TestOutbound_InternalAddressesAreRefused writes internal addresses in every form of a URL. No
+// server listens there, so the error must be ErrNotPublic.
 // DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
 func TestOutbound_InternalAddressesAreRefused(t *testing.T) {
 	client := outbound.New(outbound.Config{Timeout: 2 * time.Second}).Foreign()
@@ -85,13 +85,13 @@ func TestOutbound_InternalAddressesAreRefused(t *testing.T) {
 		"[64:ff9b::7f00:1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]", "[2001:0:7f00:1::]", "[fec0::1]", "[100::1]", "localhost",
 	} {
 		if _, err := read(client, "https://"+host+"/"); !errors.Is(err, outbound.ErrNotPublic) {
-			t.Errorf("%s: got %v, want ErrAddress", host, err)
+			t.Errorf("%s: got %v, want ErrNotPublic", host, err)
 		}
 	}
 }
 
-// TestOutbound_NumericHostsAreRefused: octal, decimal and short forms reach nothing, whether
-// the resolver takes them for 127.0.0.1 or for no host.
+// TestOutbound_NumericHostsAreRefused: octal, decimal and short forms reach no server, whether the
+// resolver reads them as 127.0.0.1 or not.
 // DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
 func TestOutbound_NumericHostsAreRefused(t *testing.T) {
 	reached := false
@@ -104,7 +104,7 @@ func TestOutbound_NumericHostsAreRefused(t *testing.T) {
 		}
 	}
 	if reached {
-		t.Error("a number reached the server")
+		t.Error("a numeric host reached the server")
 	}
 }
 
@@ -118,7 +118,7 @@ func TestIsPublic(t *testing.T) {
 		}
 	}
 	if outbound.IsPublic(netip.Addr{}) {
-		t.Error("no address is public")
+		t.Error("the zero address is public")
 	}
 	private := netip.MustParsePrefix("10.1.0.0/16")
 	for text, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "10.2.0.1": false} {
@@ -132,7 +132,7 @@ func TestIsPublic(t *testing.T) {
 func TestOutbound_AllowedNetworkIsReached(t *testing.T) {
 	server, c := startHTTPS(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "inside") })
 	if _, err := read(outbound.New(c).Foreign(), server.URL); !errors.Is(err, outbound.ErrNotPublic) {
-		t.Errorf("got %v, want ErrAddress", err)
+		t.Errorf("got %v, want ErrNotPublic", err)
 	}
 	c.Allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	if got, err := read(outbound.New(c).Foreign(), server.URL); err != nil || got != "inside" {
@@ -220,7 +220,7 @@ func TestOutbound_LargeAnswers(t *testing.T) {
 	}
 }
 
-// TestOutbound_GzipBomb: what comes packed stays packed.
+// TestOutbound_GzipBomb: a compressed body is not decompressed.
 // DR-04: Fetched document is huge, slow, HTML, gzip bomb, not JSON.
 func TestOutbound_GzipBomb(t *testing.T) {
 	var bomb bytes.Buffer
@@ -246,7 +246,7 @@ func TestOutbound_SlowAnswers(t *testing.T) {
 			http.NewResponseController(w).Flush()
 		}
 		<-r.Context().Done()
-		panic(http.ErrAbortHandler) // a handler that returns has sent all: that may come before the client is gone
+		panic(http.ErrAbortHandler) // if the handler returned, the client could get a complete answer
 	})
 	c.Timeout = 300 * time.Millisecond
 	for name, client := range bothClients(c) {
@@ -274,8 +274,8 @@ func TestOutbound_Certificates(t *testing.T) {
 		}
 	}
 	for name, client := range bothClients(c) {
-		elsewhere := strings.Replace(server.URL, "127.0.0.1", "localhost", 1) // not in the certificate
-		if _, err := read(client, elsewhere); !errors.As(err, &certificate) {
+		otherName := strings.Replace(server.URL, "127.0.0.1", "localhost", 1) // not in the certificate
+		if _, err := read(client, otherName); !errors.As(err, &certificate) {
 			t.Errorf("%s, other name: got %v", name, err)
 		}
 	}
@@ -301,7 +301,7 @@ func TestOutbound_OldTLS(t *testing.T) {
 
 func TestRoots_NoCertificate(t *testing.T) {
 	if _, err := outbound.Roots([]byte("nonsense")); err == nil {
-		t.Error("nonsense is no certificate")
+		t.Error("no error for text without a certificate")
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"signet/storage"
 )
 
-// Who reads the JWKS is counted by the name it gives itself, in memory; one write
-// notes all of it.
+// TestJWKSReaders_AreCountedByFamily: fetches of the JWKS are counted in memory by the product name in
+// User-Agent, and stored with one write.
 func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		read := func(agent string) {
@@ -30,15 +30,15 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 		}
 		over, stop := context.WithCancel(t.Context())
 		stop()
-		if err := b.NoteReadersOnce(over, b.Now()); err == nil { // what it could not write is written later
-			t.Error("nothing can be written in a context that has ended")
+		if err := b.NoteReadersOnce(over, b.Now()); err == nil { // the counters are written later
+			t.Error("no error although the context has ended")
 		}
 		read("jose/v6.2.17")
 		reads, writes := b.DB.Calls()
 		if err := b.NoteReadersOnce(context.Background(), b.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.NoteReadersOnce(context.Background(), b.Now()); err != nil { // nothing new
+		if err := b.NoteReadersOnce(context.Background(), b.Now()); err != nil { // no new fetches
 			t.Fatal(err)
 		}
 		if r, w := b.DB.Calls(); r != reads || w != writes+1 {
@@ -59,8 +59,8 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 	})
 }
 
-// Strangers who invent names blind nobody to those who come again and again, however
-// many networks they have and however soon in the minute they come.
+// TestJWKSReaders_InventedNamesDisplaceNoKnownReader: invented product names do not displace a known
+// program, whatever the number of networks they come from and the order of the fetches.
 func TestJWKSReaders_InventedNamesDisplaceNoKnownReader(t *testing.T) {
 	for what, strangers := range map[string]int{"one network": 1, "many networks": 50} {
 		t.Run(what, func(t *testing.T) {
@@ -102,10 +102,10 @@ func TestJWKSReaders_InventedNamesDisplaceNoKnownReader(t *testing.T) {
 					known[r.Family], fetches = r, fetches+r.Fetches
 				}
 				if len(list) > storage.MaxReaders || fetches != 2+3*451 || known["jose"].Fetches != 5 || known["jose"].Visits != 5 {
-					t.Errorf("%d families, %d fetches, jose %+v", len(list), fetches, known["jose"])
+					t.Errorf("got %d families, %d fetches, jose %+v", len(list), fetches, known["jose"])
 				}
 				if strangers == 1 && len(list) > 2+storage.MaxReadersOfOne {
-					t.Errorf("one network has begun %d rows", len(list))
+					t.Errorf("one network has caused %d rows", len(list))
 				}
 			})
 		})

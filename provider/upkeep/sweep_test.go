@@ -9,8 +9,8 @@ import (
 	"signet/storage"
 )
 
-// sweepAfter moves the clock, and lets the nodes sweep at once, as if they had swept every
-// minute until then.
+// sweepAfter moves the clock and lets the nodes sweep at the same time, as if they had swept every
+// minute before.
 func sweepAfter(t *testing.T, b *providertest.Testbed, after time.Duration, nodes ...*providertest.Testbed) {
 	t.Helper()
 	b.Pass(after)
@@ -24,8 +24,8 @@ func sweepAfter(t *testing.T, b *providertest.Testbed, after time.Duration, node
 	})
 }
 
-// TestSweepOnce_KeepsGrantsInUse: over a year two nodes sweep, while an app
-// refreshes the grant that outlived its session.
+// TestSweepOnce_KeepsGrantsInUse: two nodes sweep for a year, while an application refreshes a grant
+// whose session has ended.
 // MN-10: Cleanup on all nodes at once.
 func TestSweepOnce_KeepsGrantsInUse(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
@@ -44,7 +44,7 @@ func TestSweepOnce_KeepsGrantsInUse(t *testing.T) {
 		}
 		b.RefuseCode(t, code, "invalid_grant")
 		b.RefuseRefresh(t, online["refresh_token"], "invalid_grant")
-		b.WantUserinfo(t, offline["access_token"].(string), http.StatusOK) // nothing tells of the code any more
+		b.WantUserinfo(t, offline["access_token"].(string), http.StatusOK) // the row of the code is deleted
 		if oldest := b.Events(t); oldest[len(oldest)-1].At > began {
 			t.Error("events of eleven months ago are gone")
 		}
@@ -55,7 +55,7 @@ func TestSweepOnce_KeepsGrantsInUse(t *testing.T) {
 			}
 		}
 		if v := b.Visitor(t); v.Flow(t) == "" {
-			t.Error("nobody signs in any more")
+			t.Error("a sign-in fails after the sweeps")
 		}
 	})
 }
