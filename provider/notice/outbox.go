@@ -48,7 +48,7 @@ type Config struct {
 type Outbox struct {
 	Config
 	http    *http.Client
-	rounds  chan struct{} // a slot for each round that follows a sign-out
+	rounds  chan struct{} // one element for each running delivery after a sign-out
 	running sync.WaitGroup
 
 	mu          sync.Mutex
@@ -73,7 +73,7 @@ func (o *Outbox) DeliverOnce(ctx context.Context, at time.Time) error {
 	return o.deliver(ctx, storage.NoticeClaim{}, at)
 }
 
-// Wait returns when the rounds that StartDelivery has started are over: in ten seconds at most.
+// Wait returns when the deliveries of StartDelivery have ended, after at most ten seconds.
 func (o *Outbox) Wait() { o.running.Wait() }
 
 func (o *Outbox) deliver(ctx context.Context, which storage.NoticeClaim, at time.Time) error {

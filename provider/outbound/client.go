@@ -107,7 +107,7 @@ func (c Config) transport(dialer *net.Dialer, proxy *url.URL) *http.Transport {
 }
 
 // sameOrigin allows up to 3 redirects within the same origin. A redirect to another origin could
-// send credentials there, or a document of a host that nobody trusts. ErrRedirect.
+// send credentials there, or return a document from an untrusted host. ErrRedirect.
 func sameOrigin(next *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if len(via) > maxRedirects || next.URL.Scheme != first.Scheme || next.URL.Host != first.Host {

@@ -9,9 +9,9 @@ import (
 	"signet/storage"
 )
 
-// groupsInterval is how often RemoveUnconfiguredGroupsOnce checks the groups if the settings have not
-// changed. A node with older settings or an older release may have stored some in the
-// meantime.
+// groupsInterval is how often RemoveUnconfiguredGroupsOnce checks the groups if the settings
+// have not changed. A node with older settings or an older release may have stored some in
+// the meantime.
 const groupsInterval = time.Hour
 
 // RemoveUnconfiguredGroupsOnce deletes groups that came from upstreams and that the settings do

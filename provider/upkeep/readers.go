@@ -14,8 +14,8 @@ import (
 	"signet/storage"
 )
 
-// readers counts the programs that fetch the JWKS, by family (see familyOf). So an operator who
-// rotates keys can see which programs have not fetched the next key yet.
+// readers counts the programs that fetch the JWKS, by family (see familyOf). Operators can so see,
+// before a key rotation, which programs have not fetched the next key yet.
 type readers struct {
 	db  *storage.DB
 	now func() time.Time
@@ -136,8 +136,8 @@ func (r *readers) CountReaders(document http.Handler, proxies []netip.Prefix) ht
 	})
 }
 
-// NoteReadersOnce writes down who has read the JWKS since the last time. Its caller
-// calls it once a minute, and at the end.
+// NoteReadersOnce stores the counters since the last call. If that fails, the next call stores
+// them. The caller calls it once a minute, and when the node stops.
 func (r *readers) NoteReadersOnce(ctx context.Context, at time.Time) error {
 	seen := r.drain()
 	if len(seen) == 0 {

@@ -129,9 +129,9 @@ func (r *refusals) putBack(taken map[refusalKind]*pendingRefusal) (lost int64) {
 	return lost
 }
 
-// NoteRefusalsOnce writes the events of refused requests. Its caller calls it once a
-// second, and at the end. If the database does not answer, or ctx has ended, the
-// next call writes them.
+// NoteRefusalsOnce stores the events of refused requests. The caller calls it once a second, and
+// when the node stops. If the database does not answer, or ctx has ended, the next call stores
+// them.
 func (r *refusals) NoteRefusalsOnce(ctx context.Context) error {
 	taken := r.drain()
 	if len(taken) == 0 {

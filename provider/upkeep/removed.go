@@ -29,12 +29,12 @@ type connectorPresence struct {
 	log  *slog.Logger
 	node string
 
-	mu         sync.Mutex // a tick of the provider before may still run
+	mu         sync.Mutex // a job of the previous provider may still run after a reload
 	announced  []string
-	announceAt time.Time // when to tell it again
+	announceAt time.Time // time of the next announcement
 
-	groupSources  []storage.GroupSource // that RemoveUnconfiguredGroupsOnce was last called with
-	checkGroupsAt time.Time             // when it looks again
+	groupSources  []storage.GroupSource // of the last complete RemoveUnconfiguredGroupsOnce
+	checkGroupsAt time.Time             // time of its next check
 }
 
 func newConnectorPresence(db *storage.DB, log *slog.Logger) *connectorPresence {
