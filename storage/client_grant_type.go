@@ -45,8 +45,8 @@ func GrantTypeNames() []string {
 	return names
 }
 
-// GrantTypeServed reports whether the token endpoint serves the grant type with that name.
-func GrantTypeServed(name string) bool {
+// IsGrantTypeServed reports whether the token endpoint serves the grant type with that name.
+func IsGrantTypeServed(name string) bool {
 	return slices.ContainsFunc(grantTypes, func(g GrantType) bool { return g.Name == name && g.Served })
 }
 

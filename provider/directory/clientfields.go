@@ -118,5 +118,5 @@ func WithoutEffect(c storage.Client) []string {
 			names = append(names, f.Name)
 		}
 	}
-	return append(names, slices.DeleteFunc(slices.Clone(c.Metadata.GrantTypes), storage.GrantTypeServed)...)
+	return append(names, slices.DeleteFunc(slices.Clone(c.Metadata.GrantTypes), storage.IsGrantTypeServed)...)
 }

@@ -56,7 +56,7 @@ func describeField(c storage.Client, f directory.ClientField) (member, bool) {
 	case *bool:
 		m.json, m.text = *value, fmt.Sprint(*value)
 	case *[]string:
-		list := slices.DeleteFunc(slices.Clone(*value), func(v string) bool { return f.Name == "grant_types" && !storage.GrantTypeServed(v) })
+		list := slices.DeleteFunc(slices.Clone(*value), func(v string) bool { return f.Name == "grant_types" && !storage.IsGrantTypeServed(v) })
 		m.json, m.text = list, strings.Join(list, " ")
 	case *string:
 		m.json, m.text = *value, *value
