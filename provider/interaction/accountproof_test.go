@@ -194,7 +194,7 @@ func TestAccountProof_OpensOnlyThatAccount(t *testing.T) {
 		page, subject := a.waits(t, v)
 		made := b.UsersMade(t)
 		for what, wrong := range map[string][2]string{
-			"another user's": {"google", "grace"}, "nobody's": {"github", "hidden"}, "nobody's, with an address": {"github", "big"},
+			"identity of another user": {"google", "grace"}, "new identity": {"github", "hidden"}, "new identity with an address": {"github", "big"},
 		} {
 			s := v.Through(t, page, wrong[0], wrong[1])
 			v.WantProblem(t, s, http.StatusForbidden, "other_account")

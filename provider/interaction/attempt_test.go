@@ -283,11 +283,11 @@ func TestAttempt_PostedCallbackBecomesGETWithCookie(t *testing.T) {
 		if a := postAcross(t, target, form); a.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("an endless form: status %d", a.StatusCode)
 		}
-		deaf := b.Visitor(t)
-		target, form = trip(deaf)
+		another := b.Visitor(t)
+		target, form = trip(another)
 		form.Set("user", strings.Repeat("a", 4000))
 		form["unread"] = []string{strings.Repeat("a", 4000), "\x00", "\xff"}
-		if posted := postAcross(t, target, form); deaf.Subject(t, deaf.Get(t, b.Issuer+posted.Header.Get("Location"))) != user.ID {
+		if posted := postAcross(t, target, form); another.Subject(t, another.Get(t, b.Issuer+posted.Header.Get("Location"))) != user.ID {
 			t.Error("parameters that the sign-in does not read prevent it")
 		}
 		if a := postAcross(t, target, url.Values{}); a.StatusCode != http.StatusSeeOther {

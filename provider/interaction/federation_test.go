@@ -173,7 +173,7 @@ func TestFederation_RefusalsShowPage(t *testing.T) {
 	for name, c := range map[string]struct {
 		connector, account string
 		status             int
-		code, says         string
+		code, text         string
 		change             []func(*providertest.Upstreams, *provider.Config)
 	}{
 		"denied at Google":           {"google", "", 403, "upstream_denied", "Nothing was changed", nil},
@@ -200,7 +200,7 @@ func TestFederation_RefusalsShowPage(t *testing.T) {
 				v := b.Visitor(t)
 				page := v.ComeBy(t, c.connector, c.account)
 				v.WantProblem(t, page, c.status, c.code)
-				page.WantText(t, c.says)
+				page.WantText(t, c.text)
 				back := wantWayBack(t, v, page)
 				if users := b.UsersMade(t); users != 1 {
 					t.Errorf("%d users, want alice alone", users)

@@ -125,7 +125,7 @@ func TestMatrix_OutcomeOfEveryArrival(t *testing.T) {
 				}
 				for address, body := range bare {
 					if body != bare["none"] {
-						t.Errorf("%+v, email_verified %q: an address that is %s answers\n%s\nand none\n%s", c, word, address, body, bare["none"])
+						t.Errorf("%+v, email_verified %q: with address %q the page is\n%s\nbut without an address it is\n%s", c, word, address, body, bare["none"])
 					}
 				}
 			}

@@ -120,8 +120,8 @@ func TestAnswered_RefusedTripLeadsBackToItsPage(t *testing.T) {
 		up.Liar.SetFaults(providertest.LieOf("email", "vic@corp.example"))
 		newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, "")
 		plain := v.Get(t, b.Issuer+"/login?other=1&request="+url.QueryEscape(v.Get(t, b.AuthorizeURL("prompt", "login")).FormTo(t, "/login", "", "").Values.Get("request")))
-		helpless := v.Through(t, plain, "liar", "victim")
-		if back := v.Get(t, helpless.Link(t, "back")); back.Left != nil || back.At.Path != "/login" {
+		noWay := v.Through(t, plain, "liar", "victim")
+		if back := v.Get(t, noWay.Link(t, "back")); back.Left != nil || back.At.Path != "/login" {
 			t.Errorf("the way back from the proof leads to %s, left to %v", back.At, back.Left)
 		}
 	})

@@ -47,8 +47,8 @@ func accounts(t *testing.T, b *providertest.Testbed) map[string]string {
 	}
 	b.Local(t, storage.User{Email: "dddd@corp.example", EmailVerified: true, Admin: true}, providertest.Password)
 	return map[string]string{
-		"nobody's": "eeee@corp.example", "proven": "aaaa@corp.example", "claimed": "bbbb@corp.example",
-		"of a disabled user": "cccc@corp.example", "of an administrator": "dddd@corp.example",
+		"no account": "eeee@corp.example", "an account that has proven it": "aaaa@corp.example", "an account that has not proven it": "bbbb@corp.example",
+		"a disabled user": "cccc@corp.example", "an administrator": "dddd@corp.example",
 	}
 }
 
@@ -86,17 +86,17 @@ func TestTrust_AddressWithoutVoucherRevealsNothing(t *testing.T) {
 		for _, signUp := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, signup %v", name, signUp), func(t *testing.T) {
 				providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-					var first, of string
+					var first, firstKind string
 					accounts := accounts(t, b)
-					for _, whose := range slices.Sorted(maps.Keys(accounts)) {
-						seen, v := arrives(t, b, up, "somebody-"+accounts[whose][:4], accounts[whose], c.verified)
+					for _, kind := range slices.Sorted(maps.Keys(accounts)) {
+						seen, v := arrives(t, b, up, "somebody-"+accounts[kind][:4], accounts[kind], c.verified)
 						if first == "" {
-							first, of = seen, whose
+							first, firstKind = seen, kind
 						}
 						if seen != first {
-							t.Errorf("an address %s answers\n%s\nand one %s\n%s", whose, seen, of, first)
+							t.Errorf("the address of %s gives\n%s\nbut the address of %s gives\n%s", kind, seen, firstKind, first)
 						}
-						wantBare(t, b, v, signUp, accounts[whose])
+						wantBare(t, b, v, signUp, accounts[kind])
 					}
 				}, providertest.Alter("liar", func(l *provider.Connector) {
 					l.Trust, l.Domains, l.SignUp, l.AutoLink = c.trust, c.domains, signUp, c.trust > federation.Unknown

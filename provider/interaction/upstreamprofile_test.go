@@ -44,23 +44,23 @@ func TestGroups_ListIsAcceptedOrRefusedAsAWhole(t *testing.T) {
 			"absent":                      {map[string]any{"roles": nil}, nil, ""},
 			"an empty list":               {map[string]any{"roles": []any{}}, nil, ""},
 			"an empty text":               {map[string]any{"roles": ""}, nil, ""},
-			"twice, and in another case":  {map[string]any{"roles": []any{"a", "A", "a"}}, []string{"a", "A"}, ""},
+			"repeated, and in upper case": {map[string]any{"roles": []any{"a", "A", "a"}}, []string{"a", "A"}, ""},
 			"an empty name among others":  {map[string]any{"roles": []any{"", "a", "  "}}, []string{"a"}, ""},
-			"the claim of another name":   {map[string]any{"groups": []any{"staff"}}, nil, ""},
+			"only another claim":          {map[string]any{"groups": []any{"staff"}}, nil, ""},
 			"objects":                     {map[string]any{"roles": []any{map[string]any{"name": "staff"}}}, nil, "groups_unreadable"},
 			"an object":                   {map[string]any{"roles": map[string]any{"staff": true}}, nil, "groups_unreadable"},
 			"a number among texts":        {map[string]any{"roles": []any{"a", 7}}, nil, "groups_unreadable"},
 			"null among texts":            {map[string]any{"roles": []any{"a", nil}}, nil, "groups_unreadable"},
 			"true":                        {map[string]any{"roles": true}, nil, "groups_unreadable"},
 			"a control character":         {map[string]any{"roles": []any{"a\nb"}}, nil, "groups_unreadable"},
-			"text that is turned round":   {map[string]any{"roles": []any{"a\u202eb"}}, nil, "groups_unreadable"},
+			"a right-to-left override":    {map[string]any{"roles": []any{"a\u202eb"}}, nil, "groups_unreadable"},
 			"a name of 201 characters":    {map[string]any{"roles": []any{strings.Repeat("a", 201)}}, nil, "groups_unreadable"},
-			"as many as may be":           {map[string]any{"roles": names(120, 10)}, textsOf(names(120, 10)), ""},
-			"too many":                    {map[string]any{"roles": names(300, 10)}, nil, "groups_too_large"},
-			"where they could be asked":   {map[string]any{"roles": nil, "_claim_names": map[string]any{"roles": "src1"}, "_claim_sources": sources}, nil, "groups_elsewhere"},
-			"of other claims, elsewhere":  {map[string]any{"roles": nil, "_claim_names": map[string]any{"other": "src1"}, "_claim_sources": sources}, nil, ""},
+			"the longest list":            {map[string]any{"roles": names(120, 10)}, textsOf(names(120, 10)), ""},
+			"a list that is too long":     {map[string]any{"roles": names(300, 10)}, nil, "groups_too_large"},
+			"a distributed claim":         {map[string]any{"roles": nil, "_claim_names": map[string]any{"roles": "src1"}, "_claim_sources": sources}, nil, "groups_elsewhere"},
+			"another distributed claim":   {map[string]any{"roles": nil, "_claim_names": map[string]any{"other": "src1"}, "_claim_sources": sources}, nil, ""},
 			"the name of administrators":  {map[string]any{"roles": []any{"admin", "administrator", "signet:admin"}}, []string{"admin", "administrator", "signet:admin"}, ""},
-			"roles that nobody asked for": {map[string]any{"admin": true, "role": "admin", "roles": []any{"x"}}, []string{"x"}, ""},
+			"other claims about roles":    {map[string]any{"admin": true, "role": "admin", "roles": []any{"x"}}, []string{"x"}, ""},
 		} {
 			for _, claims := range []map[string]any{{"roles": []any{"before"}}, c.claims} {
 				up.Liar.SetFaults(federationtest.Faults{Claims: claims})
@@ -74,7 +74,7 @@ func TestGroups_ListIsAcceptedOrRefusedAsAWhole(t *testing.T) {
 			}
 			list, err := b.DB.IdentitiesOf(t.Context(), u.ID)
 			if err != nil || len(list) != 1 || list[0].Detail.GroupsRefused != c.refused {
-				t.Errorf("%s: %+v, %v, want the reason %q", name, list, err, c.refused)
+				t.Errorf("%s: identities %+v, error %v, want the reason %q", name, list, err, c.refused)
 			}
 		}
 	}, mapping(map[string]string{"groups": "roles"}))
@@ -155,13 +155,13 @@ func TestUsername_NeedsMappingInSettings(t *testing.T) {
 		unique  bool
 		foreign string // the user name of another user
 	}{
-		"not mapped":                 {nil, "vic", "", false, ""},
-		"mapped to itself":           {map[string]string{"preferred_username": "preferred_username"}, "vic", "vic", true, ""},
-		"taken":                      {map[string]string{"preferred_username": "preferred_username"}, "V1C", "V1C", false, "vic"},
-		"no word":                    {map[string]string{"preferred_username": "preferred_username"}, "vic tim", "", false, ""},
-		"an address of nobody":       {map[string]string{"preferred_username": "preferred_username"}, "boss@corp.example", "", false, ""},
-		"the address vouched for":    {map[string]string{"preferred_username": "preferred_username"}, address, address, true, ""},
-		"nothing that can be folded": {map[string]string{"preferred_username": "preferred_username"}, "...", "", false, ""},
+		"not mapped":              {nil, "vic", "", false, ""},
+		"mapped to itself":        {map[string]string{"preferred_username": "preferred_username"}, "vic", "vic", true, ""},
+		"taken":                   {map[string]string{"preferred_username": "preferred_username"}, "V1C", "V1C", false, "vic"},
+		"with a space":            {map[string]string{"preferred_username": "preferred_username"}, "vic tim", "", false, ""},
+		"another address":         {map[string]string{"preferred_username": "preferred_username"}, "boss@corp.example", "", false, ""},
+		"the address vouched for": {map[string]string{"preferred_username": "preferred_username"}, address, address, true, ""},
+		"only punctuation":        {map[string]string{"preferred_username": "preferred_username"}, "...", "", false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
@@ -257,7 +257,7 @@ func TestProfile_EveryMappingHasAnEffect(t *testing.T) {
 			return result
 		}
 		if one, two := seen("elsewhere"), seen("nowhere"); one == two {
-			t.Errorf("claims: {%s: …} changes nothing: %s", name, one)
+			t.Errorf("claims: {%s: …} has no effect: %s", name, one)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func TestAccount_InTheBrowser(t *testing.T) {
 				{"why the page of a step-up asks", saw.Why, "before you change your password"},
 				{"why a form that lay open is interrupted", saw.Interrupted, "before you connect another account"},
 				{"the account that was connected after it", saw.Finished, "GitHub"},
-				{"a wrong current password", saw.Refused, "not your current password"},
+				{"a wrong current password", saw.Refused, "isn’t your current password"},
 				{"the changed password", saw.Changed, "assword"},
 			} {
 				if !strings.Contains(strings.ToLower(want.text), strings.ToLower(want.part)) {
