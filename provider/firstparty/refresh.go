@@ -76,8 +76,8 @@ func (h *Handler) AnswerCookies(w http.ResponseWriter, r *http.Request, opened r
 	site, use := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
 	if (site == "same-site" || site == "cross-site") && use != "document" {
 		return &web.Problem{
-			Status: http.StatusForbidden, Code: "cross_origin", Title: words.Unlisted("This page cannot be part of another site"),
-			Text: words.Unlisted("Open it by itself."), StartURL: h.Requests.Base + q.RestartPath(),
+			Status: http.StatusForbidden, Code: "cross_origin", Title: words.Say("application-error.embedded.title"),
+			Text: words.Say("application-error.embedded.text"), StartURL: h.Requests.Base + q.RestartPath(),
 		}
 	}
 	_, err := h.setTokens(w, r, opened.Client, current, h.Now())
@@ -86,8 +86,8 @@ func (h *Handler) AnswerCookies(w http.ResponseWriter, r *http.Request, opened r
 	}
 	if web.CauseOf(err) == "token_too_large" {
 		return &web.Problem{
-			Status: http.StatusInternalServerError, Code: "token_too_large", Title: words.Unlisted("You cannot be signed in to this application"),
-			Text: words.Unlisted("Tell its operator: " + err.Error() + "."), Cause: err,
+			Status: http.StatusInternalServerError, Code: "token_too_large", Title: words.Say("application-error.token-too-large.title"),
+			Text: words.Say("application-error.token-too-large.text", "Reason", err.Error()), Cause: err,
 		}
 	}
 	if err != nil {

@@ -15,7 +15,7 @@ func (h *Handler) Routes() []web.Route {
 	return []web.Route{
 		app("OPTIONS", "/login", h.Login()),
 		app("POST|OPTIONS", "/refresh", h.call(http.MethodPost, h.refresh)),
-		{Methods: "POST|OPTIONS", Path: "/logout", Policy: web.FirstPartyPolicy, Handler: h.call(http.MethodPost, h.logout), ForPeople: web.Link{Path: "/end_session", Text: words.Unlisted("Sign out here")}},
+		{Methods: "POST|OPTIONS", Path: "/logout", Policy: web.FirstPartyPolicy, Handler: h.call(http.MethodPost, h.logout), ForPeople: web.Link{Path: "/end_session", Text: words.Say("application-error.sign-out-here")}},
 		app("GET|HEAD|OPTIONS", "/session", h.call(http.MethodGet, h.session)),
 	}
 }

@@ -119,8 +119,8 @@ func authorizeProblem(err error) error {
 	}
 	if e, ok := errors.AsType[*web.FormError](err); ok {
 		return &web.Problem{
-			Status: e.Status, Code: "invalid_request", Title: words.Unlisted("Sign-in cannot start"), Cause: err,
-			Text: words.Unlisted("The application sent a request that cannot be read. Tell its operator: " + e.Text + "."),
+			Status: e.Status, Code: "invalid_request", Title: words.Say("application-error.sign-in.title"), Cause: err,
+			Text: words.Say("application-error.sign-in.text", "Reason", e.Text),
 		}
 	}
 	return err

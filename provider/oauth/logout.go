@@ -117,22 +117,20 @@ func (h *Handler) cannotStart(r *http.Request, err error) error {
 		return err
 	}
 	page := &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Unlisted("Sign-out cannot start"),
-		StartURL: h.Site.Base + "/end_session", StartText: words.Unlisted("Sign out here"), Cause: err,
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Say("application-error.sign-out.title"),
+		StartURL: h.Site.Base + "/end_session", StartText: words.Say("application-error.sign-out-here"), Cause: err,
 	}
-	text := "The application sent a request that cannot be read: " + wrong.Error() + ". "
 	switch _, err := h.Sessions.Current(r); {
 	case err == nil:
-		text += "You are still signed in."
+		page.Text = words.Say("application-error.sign-out.still-signed-in", "Reason", wrong.Error())
 	case !errors.Is(err, session.ErrNone):
 		return err
 	case r.Method == http.MethodPost:
-		text += "If you are signed in, you can sign out here."
+		page.Text = words.Say("application-error.sign-out.unknown", "Reason", wrong.Error())
 	default:
-		text += "You are not signed in in this browser."
-		page.StartURL, page.StartText = h.Site.Base+"/", words.Unlisted("Start page")
+		page.Text = words.Say("application-error.sign-out.not-signed-in", "Reason", wrong.Error())
+		page.StartURL, page.StartText = h.Site.Base+"/", words.Say("common-error.start-page")
 	}
-	page.Text = words.Unlisted(text)
 	return page
 }
 

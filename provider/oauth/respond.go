@@ -51,8 +51,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 	}
 	if q.Kind != request.Code {
 		return &web.Problem{
-			Status: http.StatusForbidden, Code: why.Code, Title: words.Unlisted("This page cannot be shown"),
-			Text: words.Unlisted("You are not signed in as someone who may see it."), StartURL: h.Site.Base + q.RestartPath(),
+			Status: http.StatusForbidden, Code: why.Code, Title: words.Say("application-error.not-allowed.title"),
+			Text: words.Say("application-error.not-allowed.text"), StartURL: h.Site.Base + q.RestartPath(),
 		}
 	}
 	return h.respond(w, q, url.Values{"error": {why.Code}, "error_description": {why.Description}})
