@@ -16,7 +16,7 @@ func isGoogleIssuer(c *relyingParty, issuer string) bool {
 func addGoogleParameters(c *relyingParty, _ Options, p map[string]string) {
 	p["claims"] = `{"id_token":{"auth_time":{"essential":true}}}`
 	if len(c.config.AllowedDomains) == 1 && !isConsumerDomain(c.config.AllowedDomains[0]) {
-		p["hd"] = c.config.AllowedDomains[0] // a hint: admitGoogle decides
+		p["hd"] = c.config.AllowedDomains[0] // only a hint: checkAllowedGoogle decides
 	}
 }
 
