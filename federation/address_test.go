@@ -93,12 +93,12 @@ func TestIdentity_AddressIsVerifiedOnlyByItsOwnDocument(t *testing.T) {
 
 // notVerified lists answers that do not say that the address is verified.
 var notVerified = map[string]federationtest.Faults{
-	"no word":                     {Claims: claims{"email_verified": nil}},
+	"missing":                     {Claims: claims{"email_verified": nil}},
 	"null":                        {Payload: payload(`"email_verified":true`, `"email_verified":null`).Payload},
-	"no":                          {Claims: claims{"email_verified": false}},
-	"no, as text":                 {Claims: claims{"email_verified": "false"}},
-	"word in the ID token only":   {LeanIDToken: true, Claims: claims{"email_verified": true}, UserInfo: claims{"email_verified": nil}},
-	"word of userinfo only":       {Claims: claims{"email_verified": nil}, UserInfo: claims{"email_verified": true}},
+	"false":                       {Claims: claims{"email_verified": false}},
+	"false, as text":              {Claims: claims{"email_verified": "false"}},
+	"only in the ID token":        {LeanIDToken: true, Claims: claims{"email_verified": true}, UserInfo: claims{"email_verified": nil}},
+	"only in userinfo":            {Claims: claims{"email_verified": nil}, UserInfo: claims{"email_verified": true}},
 	"other spelling of the claim": {Payload: payload(`"email_verified"`, `"Email_Verified"`).Payload},
 }
 

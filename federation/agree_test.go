@@ -283,26 +283,26 @@ func TestProbe_AgreesWithSignIns_AboutSettings(t *testing.T) {
 		change func()
 		good   bool
 	}{
-		"all is well":  {func() {}, true},
-		"wrong secret": {func() { o.config.ClientSecret = federation.NewSecret("wrong") }, false},
+		"valid settings": {func() {}, true},
+		"wrong secret":   {func() { o.config.ClientSecret = federation.NewSecret("wrong") }, false},
 		"wrong secret, by post": {func() {
 			o.config.ClientSecret, o.config.ClientAuth = federation.NewSecret("wrong"), "client_secret_post"
 		}, false},
-		"secret by post":              {func() { o.config.ClientAuth = "client_secret_post" }, true},
-		"unknown client":              {func() { o.config.ClientID = "another" }, false},
-		"no secret":                   {func() { o.config.ClientSecret = federation.Secret{} }, false},
-		"a key that nobody knows":     {func() { o.config.ClientSecret, o.config.ClientKey = federation.Secret{}, text }, false},
-		"issuer with a slash":         {func() { o.config.Issuer += "/" }, false},
-		"an algorithm that it has":    {func() { o.config.Algorithms = []string{"ES256"} }, true},
-		"an algorithm that it lacks":  {func() { o.config.Algorithms = []string{"RS256"} }, false},
-		"its clock is 59 s ahead":     {func() { o.ahead = 59 * time.Second }, true},
-		"its clock is 70 s ahead":     {func() { o.ahead = 70 * time.Second }, false},
-		"its clock is 59 s behind":    {func() { o.ahead = -59 * time.Second }, true},
-		"its clock is 5 min behind":   {func() { o.ahead = -5 * time.Minute }, true}, // its tokens live 5 min
-		"keys of another kind":        {func() { o.publishKeys("EdDSA") }, false},
-		"keys of several kinds":       {func() { o.publishKeys("EdDSA", "ES256", "RS256") }, true},
-		"no keys":                     {func() { o.publishKeys() }, false},
-		"signs by what it says it is": {func() { o.signBy("PS512") }, true},
+		"secret by post":                   {func() { o.config.ClientAuth = "client_secret_post" }, true},
+		"unknown client":                   {func() { o.config.ClientID = "another" }, false},
+		"no secret":                        {func() { o.config.ClientSecret = federation.Secret{} }, false},
+		"an unknown client key":            {func() { o.config.ClientSecret, o.config.ClientKey = federation.Secret{}, text }, false},
+		"issuer with a slash":              {func() { o.config.Issuer += "/" }, false},
+		"an algorithm it supports":         {func() { o.config.Algorithms = []string{"ES256"} }, true},
+		"an algorithm it does not support": {func() { o.config.Algorithms = []string{"RS256"} }, false},
+		"its clock is 59 s ahead":          {func() { o.ahead = 59 * time.Second }, true},
+		"its clock is 70 s ahead":          {func() { o.ahead = 70 * time.Second }, false},
+		"its clock is 59 s behind":         {func() { o.ahead = -59 * time.Second }, true},
+		"its clock is 5 min behind":        {func() { o.ahead = -5 * time.Minute }, true}, // its tokens live 5 min
+		"keys of another kind":             {func() { o.publishKeys("EdDSA") }, false},
+		"keys of several kinds":            {func() { o.publishKeys("EdDSA", "ES256", "RS256") }, true},
+		"no keys":                          {func() { o.publishKeys() }, false},
+		"an advertised algorithm":          {func() { o.signBy("PS512") }, true},
 	} {
 		o.reset()
 		c.change()
@@ -372,14 +372,14 @@ func TestProbe_WarnsOfFaultsThatStopFewSignIns(t *testing.T) {
 	}{
 		"userinfo is gone":         {func(o *probeTrial) { o.answerStatus("/userinfo", 404) }, "read userinfo: status 404"},
 		"userinfo is down":         {func(o *probeTrial) { o.answerStatus("/userinfo", 503) }, "read userinfo: status 503"},
-		"a guard before the page":  {func(o *probeTrial) { o.answerStatus("/authorize", 403) }, "status 403"},
+		"sign-in page forbidden":   {func(o *probeTrial) { o.answerStatus("/authorize", 403) }, "status 403"},
 		"a refusal without a code": {func(o *probeTrial) { o.answerStatus("/token", 400) }, "could not be checked"},
 		"no PKCE":                  {func(o *probeTrial) { o.advertise("code_challenge_methods_supported", []string{"plain"}) }, "PKCE"},
 		"another response type":    {func(o *probeTrial) { o.advertise("response_types_supported", []string{"id_token"}) }, "response type code"},
 		"another grant type":       {func(o *probeTrial) { o.advertise("grant_types_supported", []string{"implicit"}) }, "authorization_code"},
 		"another authentication":   {func(o *probeTrial) { o.advertise("token_endpoint_auth_methods_supported", []string{"tls_client_auth"}) }, "client_secret_basic"},
 		"a clock that is behind":   {func(o *probeTrial) { o.ahead = -70 * time.Second }, "behind"},
-		"a key that nobody can use": {func(o *probeTrial) {
+		"an unusable key": {func(o *probeTrial) {
 			o.SetFaults(federationtest.Faults{Keys: func(k map[string]any) []any { return []any{nil, k} }})
 		}, "1 of its keys"},
 	} {
@@ -407,7 +407,7 @@ func TestGitHubProbe_AgreesWithSignIns(t *testing.T) {
 		change func(*federationtest.GitHub, *federation.Config)
 		good   bool
 	}{
-		"all is well":    {func(*federationtest.GitHub, *federation.Config) {}, true},
+		"valid settings": {func(*federationtest.GitHub, *federation.Config) {}, true},
 		"wrong secret":   {func(_ *federationtest.GitHub, c *federation.Config) { c.ClientSecret = federation.NewSecret("wrong") }, false},
 		"unknown client": {func(_ *federationtest.GitHub, c *federation.Config) { c.ClientID = "another" }, false},
 		"no API":         {func(g *federationtest.GitHub, _ *federation.Config) { answerNotFound(g, "/api/v3/user") }, false},

@@ -195,13 +195,13 @@ func TestFinish_FreshOnlyByAuthTime(t *testing.T) {
 		authTime any // seconds from the start of the attempt; nil: none
 		want     bool
 	}{
-		"asked, new":              {federation.Options{Fresh: true}, 1, true},
-		"asked, within the skew":  {federation.Options{Fresh: true}, -60, true},
-		"asked, silent sign-on":   {federation.Options{Fresh: true}, -61, false},
-		"asked, nothing said":     {federation.Options{Fresh: true}, nil, false},
-		"max_age 0, new":          {federation.Options{MaxAge: new(int64)}, 1, true},
-		"max_age 0, silent":       {federation.Options{MaxAge: new(int64)}, -3600, false},
-		"not asked, new all same": {federation.Options{}, 1, false},
+		"requested, new":             {federation.Options{Fresh: true}, 1, true},
+		"requested, within the skew": {federation.Options{Fresh: true}, -60, true},
+		"requested, old session":     {federation.Options{Fresh: true}, -61, false},
+		"requested, no auth_time":    {federation.Options{Fresh: true}, nil, false},
+		"max_age 0, new":             {federation.Options{MaxAge: new(int64)}, 1, true},
+		"max_age 0, old session":     {federation.Options{MaxAge: new(int64)}, -3600, false},
+		"not requested, new":         {federation.Options{}, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, nil)
@@ -243,14 +243,14 @@ func TestReauthenticates_ReplacesOnlyMissingAuthTime(t *testing.T) {
 		fresh    bool
 		known    bool
 	}{
-		"yes, asked, nothing said":        {&yes, federation.Options{Fresh: true}, nil, true, true},
-		"yes, asked by max_age 0":         {&yes, federation.Options{MaxAge: new(int64)}, nil, true, true},
-		"yes, asked, says it did not ask": {&yes, federation.Options{Fresh: true}, -3600, false, true},
-		"yes, not asked, nothing said":    {&yes, federation.Options{}, nil, false, false},
-		"yes, asked when, nothing said":   {&yes, federation.Options{AuthTime: true}, nil, false, false},
-		"no, asked, nothing said":         {&no, federation.Options{Fresh: true}, nil, false, false},
-		"no, asked, says that it did":     {&no, federation.Options{Fresh: true}, 1, true, true},
-		"not set, asked, nothing said":    {nil, federation.Options{Fresh: true}, nil, false, false},
+		"true, requested, no auth_time":             {&yes, federation.Options{Fresh: true}, nil, true, true},
+		"true, requested by max_age 0":              {&yes, federation.Options{MaxAge: new(int64)}, nil, true, true},
+		"true, requested, old auth_time":            {&yes, federation.Options{Fresh: true}, -3600, false, true},
+		"true, not requested, no auth_time":         {&yes, federation.Options{}, nil, false, false},
+		"true, only auth_time requested, none sent": {&yes, federation.Options{AuthTime: true}, nil, false, false},
+		"false, requested, no auth_time":            {&no, federation.Options{Fresh: true}, nil, false, false},
+		"false, requested, new auth_time":           {&no, federation.Options{Fresh: true}, 1, true, true},
+		"not set, requested, no auth_time":          {nil, federation.Options{Fresh: true}, nil, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, func(config *federation.Config) { config.Reauthenticates = c.setting })
