@@ -8,17 +8,17 @@ import (
 	"signet/storage"
 )
 
-// Visible is a user as one client may see them. Every claim about a person that leaves
-// for a client is made from it: see VisibleTo.
+// Visible is a user with only the data that one client may see. Every claim about a person
+// is made from it: see VisibleTo.
 type Visible struct{ user storage.User }
 
-// VisibleTo withholds what a client may not be told of the user. Clients link accounts
-// by the address and let people in by the user name, so they get
+// VisibleTo removes the data that a client may not see. Clients link accounts by the email
+// address and sign people in by the user name, so they get
 //
 //   - the address only if it is proven, unless the client has UnverifiedEmail;
 //   - preferred_username only if no other user has one that looks the same.
 //
-// Groups that an operator gave and groups of upstreams become one list.
+// The groups set by operators and those from upstreams become one list.
 func VisibleTo(client storage.Client, u storage.User) Visible {
 	if !u.EmailVerified && !client.UnverifiedEmail {
 		u.Email, u.EmailCanonical = "", ""
@@ -30,11 +30,11 @@ func VisibleTo(client storage.Client, u storage.User) Visible {
 	return Visible{u}
 }
 
-// User is the user without what is withheld.
+// User returns the user without the removed data.
 func (v Visible) User() storage.User { return v.user }
 
-// claim gives one claim of a user as it goes out, and false if the user has none:
-// an absent claim is left out, never null (OIDC Core, section 5.3.2).
+// claim returns the value of one claim as it is sent, and false if the user has no value: an
+// absent claim is left out, never null (OIDC Core, section 5.3.2).
 func (v Visible) claim(name string) (any, bool) {
 	u := &v.user
 	if text, ok := textClaim(u, name); ok {
@@ -57,7 +57,7 @@ func (v Visible) claim(name string) (any, bool) {
 	return nil, false
 }
 
-// textClaim gives a claim that is text; false if it is not one of those.
+// textClaim returns a claim with a text value; false if the claim is of another type.
 func textClaim(u *storage.User, name string) (string, bool) {
 	switch name {
 	case "profile":
@@ -82,7 +82,7 @@ func textClaim(u *storage.User, name string) (string, bool) {
 	return nameClaim(u, name)
 }
 
-// nameClaim gives a claim that is one of the user's names; false if it is not.
+// nameClaim returns a claim that is one of the user's names; false if it is not a name.
 func nameClaim(u *storage.User, name string) (string, bool) {
 	switch name {
 	case "name":
@@ -101,21 +101,21 @@ func nameClaim(u *storage.User, name string) (string, bool) {
 	return "", false
 }
 
-// released are claims ready to go out, by where they were asked for.
+// released holds the claims to send, by the place where they were requested.
 type released struct {
 	UserInfo map[string]any
 	IDToken  map[string]any
 }
 
-// requestedClaims gives those claims of the kept claims parameter that the client may
-// see of the user. Claims about the sign-in itself (acr, auth_time …) are in the token anyway.
-func requestedClaims(kept string, u Visible) released {
+// requestedClaims returns the claims of a stored claims parameter that the client may see.
+// Claims about the sign-in itself (acr, auth_time …) are always in the token.
+func requestedClaims(stored string, u Visible) released {
 	var out released
-	if kept == "" {
+	if stored == "" {
 		return out
 	}
 	var asked ClaimsRequest
-	if json.Unmarshal([]byte(kept), &asked) != nil {
+	if json.Unmarshal([]byte(stored), &asked) != nil {
 		return out
 	}
 	pick := func(set map[string]*AskedClaim) map[string]any {
@@ -131,8 +131,8 @@ func requestedClaims(kept string, u Visible) released {
 	return out
 }
 
-// UserInfoClaims gives what the rights release of the user at the UserInfo endpoint (OIDC
-// Core, section 5.3.2), sub included.
+// UserInfoClaims returns the claims that the rights release at the UserInfo endpoint,
+// including sub (OIDC Core, section 5.3.2).
 func UserInfoClaims(rights request.Rights, v Visible) map[string]any {
 	claims := requestedClaims(string(rights.Claims), v).UserInfo
 	if claims == nil {

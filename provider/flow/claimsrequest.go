@@ -10,7 +10,7 @@ import (
 	"signet/provider/request"
 )
 
-// ClaimNames lists every claim that can be had, for discovery.
+// ClaimNames lists all supported claims, for discovery.
 func ClaimNames() []string {
 	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
 	for _, scope := range request.ScopeNames {
@@ -19,21 +19,21 @@ func ClaimNames() []string {
 	return names
 }
 
-// ClaimsRequest is the claims parameter as it is kept (OIDC Core, section 5.5).
+// ClaimsRequest is the stored form of the claims parameter (OIDC Core, section 5.5).
 type ClaimsRequest struct {
 	UserInfo map[string]*AskedClaim `json:"userinfo,omitempty"`
 	IDToken  map[string]*AskedClaim `json:"id_token,omitempty"`
 }
 
-// AskedClaim is how one claim is asked for; nil in a map is the plain null.
+// AskedClaim describes how one claim is requested; nil in a map stands for null.
 type AskedClaim struct {
 	Essential bool              `json:"essential,omitempty"`
 	Value     json.RawMessage   `json:"value,omitempty"`
 	Values    []json.RawMessage `json:"values,omitempty"`
 }
 
-// Wanted lists the values asked for. They are strings: false if one is not, for
-// what was asked for could not be compared and would be ignored.
+// Wanted lists the requested values, which must be strings. It returns false if one is not:
+// such a value could not be compared, and ignoring it would ignore the request.
 func (c *AskedClaim) Wanted() ([]string, bool) {
 	all := c.Values
 	if len(c.Value) > 0 {
@@ -50,8 +50,9 @@ func (c *AskedClaim) Wanted() ([]string, bool) {
 
 var errClaims = errors.New("claims is not the JSON object of OpenID Connect Core, section 5.5")
 
-// ParseClaimsRequest reads the claims parameter and drops what does not exist. Its JSON
-// comes from a stranger: names are taken exactly as the specification writes them.
+// ParseClaimsRequest reads the claims parameter and drops unknown claims. Names must be
+// spelled exactly as in the specification, since the JSON comes from a stranger. The error
+// says that the parameter is not an object of OIDC Core, section 5.5.
 func ParseClaimsRequest(raw string) (ClaimsRequest, error) {
 	var asked ClaimsRequest
 	members, err := foreign.ReadObject([]byte(raw))
@@ -86,7 +87,7 @@ func readClaimSet(value any) (map[string]*AskedClaim, error) {
 	return set, nil
 }
 
-// readClaim reads how one claim is asked for; members that nobody knows are ignored.
+// readClaim reads how one claim is requested, and ignores unknown members.
 func readClaim(value any) (*AskedClaim, error) {
 	if value == nil {
 		return nil, nil

@@ -34,8 +34,9 @@ func TestClaims_MalformedClaimsParameter(t *testing.T) {
 	})
 }
 
-// TestClaims_PolicyDecidesNotTheClaimsParameter: what does not exist, what is ours
-// to say, and what other APIs would read, is not to be had by asking.
+// TestClaims_PolicyDecidesNotTheClaimsParameter checks that the claims parameter releases no
+// unknown claim, no internal data and nothing for other APIs, and cannot set the claims that
+// Signet decides.
 // AZ-29: claims with broken JSON, 10,000 nesting levels, or asking for claims outside policy.
 func TestClaims_PolicyDecidesNotTheClaimsParameter(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
@@ -79,10 +80,9 @@ func names(claims map[string]any) []string {
 	return list
 }
 
-// TestClaims_ComeWhereTheyWereAskedFor also covers the consent that single
-// claims need.
+// TestClaims_ComeWhereTheyWereRequested also checks that single claims need consent.
 // P-28: claims parameter: userinfo and id_token members, essential, null values; claims delivered where asked only.
-func TestClaims_ComeWhereTheyWereAskedFor(t *testing.T) {
+func TestClaims_ComeWhereTheyWereRequested(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Flow(t, "scope", "openid")
@@ -97,15 +97,15 @@ func TestClaims_ComeWhereTheyWereAskedFor(t *testing.T) {
 			t.Errorf("userinfo: %v", info)
 		}
 		if _, there := info["nickname"]; there {
-			t.Errorf("a claim that the user does not have is there: %v", info)
+			t.Errorf("userinfo has a claim without a value: %v", info)
 		}
 		b.Redeem(t, v.Again(t, "scope", "openid", "claims", claims, "prompt", "none"))
 
-		// What was asked for once is not there the next time.
+		// Claims of an earlier request are not in the next tokens.
 		if id := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, "scope", "openid"))["id_token"]); id["zoneinfo"] != nil || id["email"] != nil {
 			t.Errorf("claims that were not asked for: %v", id)
 		}
-		// How someone signed in is no secret of the person: no consent is needed.
+		// Claims about the sign-in itself are not personal data and need no consent.
 		b.Redeem(t, v.Again(t, "scope", "openid", "prompt", "none", "claims", `{"id_token":{"auth_time":{"essential":true},"acr":null,"amr":null,"sub":null,"sid":null,"iss":null,"aud":null,"exp":null,"iat":null,"nonce":null,"at_hash":null}}`))
 	})
 }

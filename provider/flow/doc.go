@@ -1,10 +1,10 @@
-// Package flow owns the decisions that every answer to a client needs: what comes next
-// for a request (NextStep), what is left of the rights that a person gave, which claims
-// a client sees, and which tokens stand for a grant.
+// Package flow owns the decisions behind every answer to a client: the next step of a request
+// (NextStep), the rights that remain of a person's consent, the claims that a client sees,
+// and the tokens of a grant.
 //
-// Its rule: rights only ever shrink. Each decision is made from the client as it is
-// now and from the row as it is now, never from what an earlier step has found.
+// Its rule: rights only shrink. Each decision uses the client and the row as they are now,
+// never the result of an earlier step.
 //
-// The package does not know HTTP. It is handed parsed values and gives values back:
-// endpoints, status codes and redirects belong to the rooms above it.
+// The package does not know HTTP. It receives parsed values and returns values. Endpoints,
+// status codes and redirects belong to the rooms above it.
 package flow

@@ -14,8 +14,8 @@ import (
 	"signet/storage"
 )
 
-// verified opens a token with another library than ours and the published keys,
-// as a relying party does, and gives the key's algorithm.
+// verified checks a token with go-jose and the published keys, as a relying party does, and
+// returns the algorithm of the key.
 func verified(t *testing.T, b *providertest.Testbed, token any) string {
 	t.Helper()
 	keys := b.PublicKeys(t)
@@ -110,7 +110,7 @@ func TestIDToken_NoNonceNoNonceClaim(t *testing.T) {
 	})
 }
 
-// auth_time is when the user proved who it is, and not when a token was made.
+// auth_time is the time when the user proved their identity, not the time of the token.
 // P-26: auth_time is the time of real authentication, stable over silent re-authorizations and refreshes.
 func TestIDToken_AuthTimeIsStable(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -124,7 +124,7 @@ func TestIDToken_AuthTimeIsStable(t *testing.T) {
 	})
 }
 
-// What people and registrations say must not stand where a protocol's claim does.
+// Values of people and registrations cannot replace the claims of the protocol.
 // P-46: Nothing beyond iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn and requested.
 func TestIDToken_UsersCannotWriteProtocolClaims(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {

@@ -15,7 +15,7 @@ import (
 	"signet/storage"
 )
 
-// Issued are the tokens of one answer.
+// Issued holds the tokens of one answer.
 type Issued struct {
 	Access  string
 	Scope   string        // of the access token, separated by spaces
@@ -24,23 +24,23 @@ type Issued struct {
 	ID      string        // "" without the scope openid
 }
 
-// Issue makes the tokens of a grant. Signing stands outside every transaction:
-// a failed signature costs a sign-in, never a token that nothing stands for.
-func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage.Grant, what Issuance, at time.Time) (Issued, error) {
-	user, err := t.userOf(ctx, grant.UserID, what)
+// Issue makes the tokens of a grant. It signs outside of every transaction: if signing fails,
+// the sign-in is lost, but there is never a token without a grant.
+func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage.Grant, issuance Issuance, at time.Time) (Issued, error) {
+	user, err := t.userOf(ctx, grant.UserID, issuance)
 	if err != nil {
 		return Issued{}, err
 	}
-	access := t.access(grant, user, what.Scopes, t.audience(what), at)
+	access := t.accessToken(grant, user, issuance.Scopes, t.audience(issuance), at)
 	issued := Issued{Scope: access.Scope, Life: t.Lifetimes.Access}
 	if issued.Access, err = t.signAccess(access); err != nil {
 		return Issued{}, err
 	}
-	if slices.Contains(what.Scopes, request.ScopeOpenID) {
+	if slices.Contains(issuance.Scopes, request.ScopeOpenID) {
 		alg := client.IDTokenAlg()
-		id := t.id(client, grant, at)
-		id.AtHash, id.Nonce = keys.HalfHash(alg, issued.Access), what.Nonce
-		id.Claims = requestedClaims(string(what.Claims), VisibleTo(client, user)).IDToken
+		id := t.idToken(client, grant, at)
+		id.AtHash, id.Nonce = keys.HalfHash(alg, issued.Access), issuance.Nonce
+		id.Claims = requestedClaims(string(issuance.Claims), VisibleTo(client, user)).IDToken
 		if err := CheckLists(id.Claims); err != nil {
 			return Issued{}, fmt.Errorf("make ID token: %w", err)
 		}
@@ -56,9 +56,9 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 	return issued, nil
 }
 
-// userOf reads the user where a token says more of it than its subject.
-func (t *Tokens) userOf(ctx context.Context, id string, what Issuance) (storage.User, error) {
-	if len(what.Claims) == 0 && !slices.Contains(what.Scopes, request.ScopeRoles) && !slices.Contains(what.Scopes, request.ScopeGroups) {
+// userOf reads the user if a token contains more of the user than the subject.
+func (t *Tokens) userOf(ctx context.Context, id string, issuance Issuance) (storage.User, error) {
+	if len(issuance.Claims) == 0 && !slices.Contains(issuance.Scopes, request.ScopeRoles) && !slices.Contains(issuance.Scopes, request.ScopeGroups) {
 		return storage.User{ID: id}, nil
 	}
 	user, err := t.DB.User(ctx, id)
@@ -68,26 +68,27 @@ func (t *Tokens) userOf(ctx context.Context, id string, what Issuance) (storage.
 	return user, nil
 }
 
-// audience: the resources asked for, and this provider for /userinfo unless the
-// token request names others; exactly this provider when none was asked for.
-func (t *Tokens) audience(what Issuance) []string {
-	audience := slices.Clone(what.Resources)
-	if len(audience) == 0 || !what.Named && slices.Contains(what.Scopes, request.ScopeOpenID) {
+// audience returns the audience of an access token: the requested resources, and this
+// provider (for /userinfo) unless the token request itself names resources. Without resources
+// it is this provider alone.
+func (t *Tokens) audience(issuance Issuance) []string {
+	audience := slices.Clone(issuance.Resources)
+	if len(audience) == 0 || !issuance.Named && slices.Contains(issuance.Scopes, request.ScopeOpenID) {
 		audience = append(audience, t.Issuer)
 	}
 	return audience
 }
 
-// AccessToken makes the access token of a grant for these scopes and audiences. Of the user
-// only what the scopes release must be there.
+// AccessToken makes an access token of a grant for the scopes and audiences. user needs only
+// the fields that the scopes release.
 func (t *Tokens) AccessToken(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) (string, error) {
-	return t.signAccess(t.access(grant, user, scopes, audience, at))
+	return t.signAccess(t.accessToken(grant, user, scopes, audience, at))
 }
 
-func (t *Tokens) access(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) keys.AccessToken {
+func (t *Tokens) accessToken(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) keys.AccessToken {
 	access := keys.AccessToken{
 		Subject: grant.UserID, Audience: foreign.Distinct(audience), ClientID: grant.ClientID,
-		Scope: joined(scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
+		Scope: joinScopes(scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
 		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.Access).Unix(),
 	}
@@ -100,23 +101,23 @@ func (t *Tokens) access(grant storage.Grant, user storage.User, scopes, audience
 	return access
 }
 
-// ServiceToken makes the access token of a client for itself (RFC 6749, section 4.4). It
-// stands for no person and has no grant: it dies by its expiry, by its revocation, or
-// with its client. Without resources its audience is this provider.
+// ServiceToken makes an access token for the client itself (RFC 6749, section 4.4). It belongs
+// to no person and no grant: it ends when it expires, when it is revoked, or when its client
+// is disabled or deleted. Without resources its audience is this provider.
 func (t *Tokens) ServiceToken(client storage.Client, scopes, resources []string, at time.Time) (Issued, error) {
 	audience := slices.Clone(resources)
 	if len(audience) == 0 {
 		audience = []string{t.Issuer}
 	}
 	access := keys.AccessToken{
-		Subject: client.ID, Audience: foreign.Distinct(audience), ClientID: client.ID, Scope: joined(scopes), ID: rand.Text(),
+		Subject: client.ID, Audience: foreign.Distinct(audience), ClientID: client.ID, Scope: joinScopes(scopes), ID: rand.Text(),
 		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.Access).Unix(),
 	}
 	signed, err := t.signAccess(access)
 	return Issued{Access: signed, Scope: access.Scope, Life: t.Lifetimes.Access}, err
 }
 
-// signAccess signs an access token. *ListTooLongError.
+// signAccess signs an access token. *ListTooLongError: its roles or groups are too long.
 func (t *Tokens) signAccess(access keys.AccessToken) (string, error) {
 	if err := cmp.Or(checkList("roles", access.Roles), checkList("groups", access.Groups)); err != nil {
 		return "", fmt.Errorf("make access token: %w", err)
@@ -128,7 +129,8 @@ func (t *Tokens) signAccess(access keys.AccessToken) (string, error) {
 	return signed, nil
 }
 
-// accessAlg prefers ES256: an RS256 signature costs twenty times as much.
+// accessAlg returns the algorithm for access tokens: ES256 if it is available, since an RS256
+// signature costs twenty times as much.
 func accessAlg(available []string) string {
 	if slices.Contains(available, "ES256") {
 		return "ES256"
@@ -136,10 +138,10 @@ func accessAlg(available []string) string {
 	return available[0]
 }
 
-// id is the ID token of a grant (OIDC Core, section 2) as far as the grant says. With
+// idToken is the ID token of a grant (OIDC Core, section 2) as far as the grant says. With
 // the code flow, the claims of the scopes stay at userinfo; it carries those asked for
 // one by one.
-func (t *Tokens) id(client storage.Client, grant storage.Grant, at time.Time) keys.IDToken {
+func (t *Tokens) idToken(client storage.Client, grant storage.Grant, at time.Time) keys.IDToken {
 	return keys.IDToken{
 		Subject: grant.UserID, Audience: client.ID, SessionID: grant.SessionID,
 		AuthTime: grant.IDTokenAuthTime().Unix(), ACR: grant.ACR, AMR: grant.AMR,
@@ -147,8 +149,8 @@ func (t *Tokens) id(client storage.Client, grant storage.Grant, at time.Time) ke
 	}
 }
 
-// RefreshToken is the refresh token of a grant's generation: a pure function of the row, so
-// that the same generation is answered with the same bytes.
+// RefreshToken returns the refresh token of the grant's current generation. It is a pure
+// function of the row: the same generation always gives the same bytes.
 func (t *Tokens) RefreshToken(g storage.Grant) (string, error) {
 	return t.Ring.SignRefresh(keys.RefreshToken{
 		Subject: g.UserID, ClientID: g.ClientID, GrantID: g.ID, Generation: g.Generation,
@@ -156,5 +158,5 @@ func (t *Tokens) RefreshToken(g storage.Grant) (string, error) {
 	})
 }
 
-// joined writes scopes as they stand in tokens and answers, each once.
-func joined(scopes []string) string { return strings.Join(foreign.Distinct(scopes), " ") }
+// joinScopes writes scopes as tokens and answers contain them, without duplicates.
+func joinScopes(scopes []string) string { return strings.Join(foreign.Distinct(scopes), " ") }

@@ -7,25 +7,25 @@ import (
 	"signet/storage"
 )
 
-// ListTooLongError: the roles or groups of a user, from operators and upstreams together,
-// are too many to be released. They are never shortened: an application might let somebody
-// in, or keep somebody out, because a group is missing.
+// ListTooLongError means that the roles or groups of a user, from operators and upstreams
+// together, are too long to be sent. They are never shortened: an application might admit or
+// refuse a person because a group is missing.
 type ListTooLongError struct {
 	Claim string
 	Bytes int
 }
 
-// Error says what to change, for the operator.
+// Error tells the operator what to change.
 func (e *ListTooLongError) Error() string {
 	return fmt.Sprintf("the claim %s would have %d bytes, and at most %d are released: give the user fewer roles and groups, or the client fewer scopes",
 		e.Claim, e.Bytes, storage.MaxListBytes)
 }
 
-// Cause is the code for the log and the table of answers.
+// Cause returns the code for the log and the table of answers.
 func (e *ListTooLongError) Cause() string { return "token_too_large" }
 
-// checkList is *ListTooLongError for a list of more than storage.MaxListBytes bytes of
-// JSON.
+// checkList returns *ListTooLongError if the list needs more than storage.MaxListBytes bytes
+// of JSON.
 func checkList(claim string, list []string) error {
 	least := 0
 	for _, name := range list {
@@ -44,8 +44,7 @@ func checkList(claim string, list []string) error {
 	return nil
 }
 
-// CheckLists is *ListTooLongError if claims that are ready to go out hold a list that is
-// too long.
+// CheckLists returns *ListTooLongError if a list in the claims is too long.
 func CheckLists(claims map[string]any) error {
 	for _, name := range []string{"roles", "groups"} {
 		if list, there := claims[name].([]string); there {

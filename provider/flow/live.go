@@ -11,11 +11,11 @@ import (
 	"signet/storage"
 )
 
-// LiveGrant reads the grant that an access token of the client names. The row is the
-// truth: a token whose subject or client differ from it is refused. The grant of a client
-// that may not have offline_access any more lives as long as its session.
+// LiveGrant reads the grant that an access token of the client names. It refuses a token with
+// another subject or client than the row. If the client may not have offline_access any more,
+// its grants end with their session.
 //
-// storage.ErrNotFound: the grant is dead, or the token is.
+// storage.ErrNotFound: the grant or the token is not valid any more.
 func (t *Tokens) LiveGrant(ctx context.Context, access keys.AccessToken, client storage.Client, at time.Time) (storage.Grant, storage.User, error) {
 	read := t.DB.LiveGrant
 	if !request.MayAsk(client, request.ScopeOfflineAccess) {
@@ -28,24 +28,24 @@ func (t *Tokens) LiveGrant(ctx context.Context, access keys.AccessToken, client 
 	return grant, user, err
 }
 
-// StillGood gives what is left of an access token: it narrows audience and scope to what
-// its client may have now, and asks the row, of the grant or, for a client's own token,
-// whether token and client still stand.
+// NarrowAccess narrows an access token to the audience and scope that its client may have now,
+// and checks in the database that the grant is live. For a service token, which has no grant,
+// it checks the client and the revocation of the token.
 //
-// storage.ErrNotFound: nothing is left, or the grant is dead.
-func (t *Tokens) StillGood(ctx context.Context, access keys.AccessToken, client storage.Client, at time.Time) (keys.AccessToken, error) {
+// storage.ErrNotFound: nothing remains, or the grant or the token is not valid any more.
+func (t *Tokens) NarrowAccess(ctx context.Context, access keys.AccessToken, client storage.Client, at time.Time) (keys.AccessToken, error) {
 	audience := slices.DeleteFunc(slices.Clone(access.Audience), func(aud string) bool { return !t.mayTarget(client, aud) })
 	if access.Audience = audience; len(audience) == 0 {
 		return access, storage.ErrNotFound
 	}
 	if access.GrantID == "" {
-		return t.serviceTokenLeft(ctx, access, client)
+		return t.narrowServiceToken(ctx, access, client)
 	}
-	scopes := scopesLeft(access, client)
+	scopes := allowedScopes(access, client)
 	if len(scopes) == 0 && access.Scope != "" {
 		return access, storage.ErrNotFound
 	}
-	access.Scope = joined(scopes)
+	access.Scope = joinScopes(scopes)
 	if !slices.Contains(scopes, request.ScopeRoles) {
 		access.Roles = nil
 	}
@@ -56,17 +56,17 @@ func (t *Tokens) StillGood(ctx context.Context, access keys.AccessToken, client 
 	return access, err
 }
 
-// mayTarget reports whether a token of the client may be meant for that audience.
+// mayTarget reports whether a token of the client may have the audience.
 func (t *Tokens) mayTarget(client storage.Client, audience string) bool {
 	return audience == t.Issuer || slices.Contains(client.Resources, audience) || client.FirstParty && audience == t.FirstPartyAudience(client)
 }
 
-// scopesLeft are the scopes of an access token that its client may still have.
-func scopesLeft(access keys.AccessToken, client storage.Client) []string {
+// allowedScopes returns the scopes of an access token that its client may still have.
+func allowedScopes(access keys.AccessToken, client storage.Client) []string {
 	return request.Rights{Scopes: strings.Fields(access.Scope)}.NarrowedTo(client).Scopes
 }
 
-func (t *Tokens) serviceTokenLeft(ctx context.Context, access keys.AccessToken, client storage.Client) (keys.AccessToken, error) {
+func (t *Tokens) narrowServiceToken(ctx context.Context, access keys.AccessToken, client storage.Client) (keys.AccessToken, error) {
 	if len(client.OwnGrantTypes()) == 0 {
 		return access, storage.ErrNotFound
 	}
@@ -75,7 +75,7 @@ func (t *Tokens) serviceTokenLeft(ctx context.Context, access keys.AccessToken, 
 	if len(left) == 0 && access.Scope != "" {
 		return access, storage.ErrNotFound
 	}
-	access.Scope = joined(left)
+	access.Scope = joinScopes(left)
 	revoked, err := t.DB.IsTokenRevoked(ctx, access.ID, storage.Millis(access.IssuedAt*1000))
 	if err == nil && revoked {
 		err = storage.ErrNotFound

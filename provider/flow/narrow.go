@@ -11,23 +11,24 @@ import (
 	"signet/storage"
 )
 
-// Why nothing useful is left of what a person granted, or more is asked for. Each has
-// the stable code of its cause.
+// Errors of narrowing: nothing of the granted rights remains, or the request wants more. Each
+// has a stable cause code.
 var (
-	ErrNothingLeft   = because("nothing_left", "the client may have nothing of what was granted any more")
-	ErrResourcesLost = because("resources_lost", "the client has lost every resource that was granted")
-	ErrResource      = because("resource_not_granted", "resource was not granted")
-	ErrScopeWidened  = because("scope_widened", "scope is wider than what was granted")
-	ErrScopeLost     = because("scope_lost", "the client may not have the scopes any more that the request names")
+	ErrNothingLeft        = because("nothing_left", "the client may not have any of the granted scopes any more")
+	ErrResourcesLost      = because("resources_lost", "the client has lost every resource that was granted")
+	ErrResourceNotGranted = because("resource_not_granted", "resource was not granted")
+	ErrScopeWidened       = because("scope_widened", "scope is wider than the granted scope")
+	ErrScopeLost          = because("scope_lost", "the client may not have any of the scopes in the request any more")
 )
 
 func because(code, text string) error { return web.Because(code, errors.New(text)) }
 
-// Left narrows rights to what the client may have now (request.Rights.NarrowedTo).
+// NarrowToClient narrows rights to those that the client may have now
+// (request.Rights.NarrowedTo).
 //
-// ErrNothingLeft: it may have none of the scopes. ErrResourcesLost: it may have none of
-// the resources that were granted.
-func Left(granted request.Rights, client storage.Client) (request.Rights, error) {
+// ErrNothingLeft: the client may have none of the scopes. ErrResourcesLost: the client may
+// have none of the granted resources.
+func NarrowToClient(granted request.Rights, client storage.Client) (request.Rights, error) {
 	left := granted.NarrowedTo(client)
 	switch {
 	case len(left.Scopes) == 0:
@@ -38,8 +39,8 @@ func Left(granted request.Rights, client storage.Client) (request.Rights, error)
 	return left, nil
 }
 
-// GrantRights are the rights of a grant. One that counts as online, because its client
-// lost offline_access once, does not get it back.
+// GrantRights returns the rights of a grant. A grant that became online because its client
+// lost offline_access does not get that scope back.
 func GrantRights(g storage.Grant) request.Rights {
 	scopes := g.Scopes
 	if !g.Offline && slices.Contains(scopes, request.ScopeOfflineAccess) {
@@ -48,37 +49,37 @@ func GrantRights(g storage.Grant) request.Rights {
 	return request.Rights{Scopes: scopes, Resources: g.Resources, Claims: json.RawMessage(g.Claims)}
 }
 
-// Issuance is what one answer carries of what a grant allows.
+// Issuance describes the tokens of one answer: the rights of the grant, or fewer.
 type Issuance struct {
-	request.Rights        // the grant's or fewer; Resources are the audiences, none: this provider alone
-	Named          bool   // the token request itself names the resources: no others (RFC 8707, section 2.2)
+	request.Rights        // Resources are the audiences; without any, the audience is this provider
+	Named          bool   // the token request names the resources, so that there is no other audience (RFC 8707, section 2.2)
 	Nonce          string // of the authorization request; a refreshed ID token has none
 }
 
-// Narrow gives what a token request gets of the rights that are left: the resources that
-// it names, and all of them when it names none (RFC 8707, section 2.2).
+// NarrowToResources returns the rights for a token request: with the resources that the
+// request names, or with all of them if it names none (RFC 8707, section 2.2).
 //
-// ErrResource: it names one that is not among them.
-func Narrow(left request.Rights, resources []string) (Issuance, error) {
-	what := Issuance{Rights: left, Named: len(resources) > 0}
+// ErrResourceNotGranted: the request names another resource.
+func NarrowToResources(left request.Rights, resources []string) (Issuance, error) {
+	issuance := Issuance{Rights: left, Named: len(resources) > 0}
 	for _, resource := range resources {
 		if !slices.Contains(left.Resources, resource) {
-			return what, ErrResource
+			return issuance, ErrResourceNotGranted
 		}
 	}
-	if what.Named {
-		what.Resources = foreign.Distinct(resources)
+	if issuance.Named {
+		issuance.Resources = foreign.Distinct(resources)
 	}
-	return what, nil
+	return issuance, nil
 }
 
-// NarrowGrant gives what a refresh request gets of a grant: what the client may have
-// now, and of that what the request names. It may name fewer scopes and resources than
-// were granted, never more (RFC 6749, section 6; RFC 8707, section 2.2); to name one
-// that the client has lost is no mistake. The grant itself keeps all of them for the
-// next time. The errors are those of this file.
+// NarrowGrant returns the rights for a refresh request: those that the client may have now,
+// narrowed to the scopes and resources that the request names. The request may name fewer
+// than were granted, never more (RFC 6749, section 6; RFC 8707, section 2.2). It may name one
+// that the client has lost. The grant itself is not narrowed. The errors are those of this
+// file.
 func NarrowGrant(g storage.Grant, client storage.Client, scopes, resources []string) (Issuance, error) {
-	left, err := Left(GrantRights(g), client)
+	left, err := NarrowToClient(GrantRights(g), client)
 	if err != nil {
 		return Issuance{}, err
 	}
@@ -92,5 +93,5 @@ func NarrowGrant(g storage.Grant, client storage.Client, scopes, resources []str
 			return Issuance{}, ErrScopeLost
 		}
 	}
-	return Narrow(left, resources)
+	return NarrowToResources(left, resources)
 }

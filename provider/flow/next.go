@@ -9,36 +9,37 @@ import (
 	"signet/storage"
 )
 
-// Step is what comes next for a request: a page that asks something, a refusal, or
+// Step is the next step of a request: a page that asks the person something, a refusal, or
 // the answer.
 type Step struct {
-	Page    string   // path below the issuer
+	Page    string   // path of the page below the issuer
 	Refusal *Refusal // for the client
 }
 
-// SignInPage is the path of the step that asks who it is.
+// SignInPage is the path of the sign-in page.
 const SignInPage = "/login"
 
-// Refusal is an error that goes back to the client at its redirect URI.
+// Refusal is an error that is sent to the client at its redirect URI.
 type Refusal struct {
 	cause       string // stable, for the log and the audit event
 	Code        string // RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6
-	Description string // what to change; ASCII
+	Description string // the change that the client must make; ASCII
 }
 
-// Refuse makes a refusal: its stable cause, the error code and what the client must change.
+// Refuse returns a refusal with its stable cause, its error code, and a description of the
+// change that the client must make.
 func Refuse(cause, code, description string) *Refusal { return &Refusal{cause, code, description} }
 
-// Cause is stable: it stands in the log and the audit event.
+// Cause returns the stable code for the log and the audit event.
 func (r *Refusal) Cause() string { return r.cause }
 
-// Error says what the client is told.
+// Error returns the code and the description, as the client receives them.
 func (r *Refusal) Error() string { return r.Code + ": " + r.Description }
 
-// Answer, NeedsLogin and UserDenied are the steps that callers tell from the others.
+// Answer, NeedsLogin and UserDenied are the steps that callers compare with.
 var (
 	Answer     = Step{}
-	NeedsLogin = Step{Refusal: Refuse("login_needed", "login_required", "the end-user must sign in, and prompt=none forbids to ask")}
+	NeedsLogin = Step{Refusal: Refuse("login_needed", "login_required", "the end-user must sign in, and prompt=none does not allow asking")}
 	UserDenied = Step{Refusal: Refuse("user_denied", "access_denied", "the end-user refused")}
 )
 
@@ -46,26 +47,26 @@ var (
 	askSignIn    = Step{Page: SignInPage}
 	askChoice    = Step{Page: "/select"}
 	askConsent   = Step{Page: "/consent"}
-	needsConsent = Step{Refusal: Refuse("consent_needed", "consent_required", "the end-user must consent, and prompt=none forbids to ask")}
-	mustProve    = Step{Refusal: Refuse("proof_needed", "login_required", "the end-user must prove anew who it is, and prompt=none forbids to ask")}
-	declined     = Step{Refusal: Refuse("proof_declined", "login_required", "the end-user did not prove anew who it is")}
-	cannotProve  = Step{Refusal: Refuse("upstream_not_fresh", "login_required", "the end-user signs in through an upstream that does not prove anew who it is: "+
+	needsConsent = Step{Refusal: Refuse("consent_needed", "consent_required", "the end-user must consent, and prompt=none does not allow asking")}
+	mustProve    = Step{Refusal: Refuse("proof_needed", "login_required", "the end-user must sign in again, and prompt=none does not allow asking")}
+	declined     = Step{Refusal: Refuse("proof_declined", "login_required", "the end-user did not sign in again")}
+	cannotProve  = Step{Refusal: Refuse("upstream_not_fresh", "login_required", "the upstream of this end-user does not ask for a sign-in again: "+
 		"signet client update --prompt-login best-effort accepts its sign-in as it is")}
 	otherUser = Step{Refusal: Refuse("other_user", "login_required", "another end-user than the hinted one signed in")}
 	weakACR   = Step{Refusal: Refuse("acr_not_reached", "unmet_authentication_requirements", "the essential acr cannot be reached")}
 )
 
-// Facts are what NextStep decides from, beside the request itself.
+// Facts holds the input of NextStep beside the request.
 type Facts struct {
-	Current *session.Current // nil: nobody is signed in
-	Client  storage.Client   // the zero value for a page of ours
-	Consent storage.Consent  // the zero value: none is remembered
-	Stuck   bool             // the user has no (other) way to prove anew who they are
+	Current               *session.Current // nil: nobody is signed in
+	Client                storage.Client   // the zero value for Signet's own pages
+	Consent               storage.Consent  // the zero value: no stored consent
+	NoWayToReauthenticate bool             // the user has no (other) way to sign in again
 }
 
-// NextStep decides what comes next from the facts, and from nothing else. A
-// prompt or max_age is met by a fact that names this very request, or by time; a
-// fact of another request, however fresh, meets no prompt.
+// NextStep decides the next step of a request from the facts alone. A prompt is met only by a
+// fact that names this request, never by a fact of another request. max_age is met by a fact
+// that names this request or by the time of a proof.
 func NextStep(q request.Request, f Facts, at time.Time) Step {
 	current := f.Current
 	silent := q.Prompts("none")
@@ -87,7 +88,7 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 		}
 		return unless(NeedsLogin, askSignIn)
 	case !current.Meets(wanted, at):
-		return proveAnew(q, current, f.Stuck)
+		return reauthenticate(q, current, f.NoWayToReauthenticate)
 	case q.Prompts("select_account") && !answered && !current.Has(storage.FactChosen, q.ID):
 		return askChoice
 	case len(q.EssentialACR) > 0 && !slices.Contains(q.EssentialACR, current.ACR):
@@ -112,10 +113,10 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 	return Answer
 }
 
-// proveAnew decides for a sign-in that is not fresh enough, new or old. The person is
-// asked as long as there is a way to try; then the client is told. Our own pages have
-// no client: they always ask, and say there what can be done.
-func proveAnew(q request.Request, current *session.Current, stuck bool) Step {
+// reauthenticate decides the step for a sign-in that is not fresh enough. It asks the person
+// while there is a way to sign in again, and then refuses the request. Signet's own pages
+// have no client: they always ask, and the page explains the ways out.
+func reauthenticate(q request.Request, current *session.Current, stuck bool) Step {
 	switch {
 	case q.Prompts("none") && current.AuthTime == 0:
 		return cannotProve

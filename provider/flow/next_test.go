@@ -16,7 +16,7 @@ type situation struct {
 	current *session.Current
 	client  storage.Client
 	consent storage.Consent
-	stuck   bool // no way left to prove anew
+	stuck   bool // no way left to sign in again
 }
 
 func (s situation) next() Step {
@@ -25,8 +25,7 @@ func (s situation) next() Step {
 
 var tableTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// situations gives every combination of what a request may want and of what may
-// be there.
+// situations returns every combination of a request and the facts.
 func situations(yield func(situation)) {
 	prompts := [][]string{nil, {"none"}, {"login"}, {"consent"}, {"select_account"}, {"login", "consent"}, {"login", "select_account"}, {"consent", "select_account"}}
 	for _, prompt := range prompts {
@@ -61,9 +60,9 @@ var tableFacts = []storage.FactKind{
 	storage.FactAuthenticated, storage.FactArrived, storage.FactDeclined, storage.FactChosen, storage.FactAllowed, storage.FactDenied,
 }
 
-// sessions gives nobody, and alice with each combination of facts. Facts of
-// another request are always there: they must not count. Alice arrived ten minutes
-// ago and proved who she is then, earlier, or nobody knows when.
+// sessions returns no session, and sessions of alice with each combination of facts. They
+// always have facts of another request, which must not count. Alice signed in ten minutes
+// ago, and proved her identity then, earlier, or at an unknown time.
 func sessions(yield func(*session.Current)) {
 	yield(nil)
 	for _, age := range []time.Duration{10 * time.Minute, 2 * time.Hour, -1} {
@@ -101,16 +100,16 @@ func clients(yield func(client storage.Client, consent storage.Consent, uri stri
 	yield(storage.Client{Type: storage.SPA, SkipConsent: true}, storage.Consent{}, "https://app.example.com/")
 }
 
-// unmet lists what stands between a situation and its answer, in the words of
-// OIDC Core, section 3.1.2.1, without looking at the order of NextStep.
+// unmet lists the requirements of OIDC Core, section 3.1.2.1, that a situation does not meet.
+// It does not depend on the order of NextStep.
 func (s situation) unmet() []string {
 	if s.current == nil {
 		return []string{"session"}
 	}
 	var missing []string
-	need := func(met bool, what string) {
+	need := func(met bool, requirement string) {
 		if !met {
-			missing = append(missing, what)
+			missing = append(missing, requirement)
 		}
 	}
 	has := func(kind storage.FactKind) bool {
@@ -139,8 +138,8 @@ func (s situation) unmet() []string {
 	return missing
 }
 
-// TestNextStep_TruthTable covers every combination: what is answered has
-// everything it needs, what is asked is missing, and prompt=none asks nothing.
+// TestNextStep_TruthTable tries every combination: an answered request lacks nothing, a page
+// asks only for something missing, and prompt=none never shows a page.
 // AZ-07: prompt=none without session, or consent or MFA still needed.
 // AZ-08: Dodge prompt=login or max_age: back button, reload of callback, second tab, max_age=0, -1, 99999999999999999999.
 func TestNextStep_TruthTable(t *testing.T) {
@@ -160,10 +159,10 @@ func TestNextStep_TruthTable(t *testing.T) {
 	}
 }
 
-// wrongStep says what is wrong with a step, or "".
+// wrongStep describes the fault of a step; "" if there is none.
 func wrongStep(s situation, got Step, missing []string) string {
-	lacks := func(what ...string) bool {
-		return slices.ContainsFunc(what, func(w string) bool { return slices.Contains(missing, w) })
+	lacks := func(requirements ...string) bool {
+		return slices.ContainsFunc(requirements, func(w string) bool { return slices.Contains(missing, w) })
 	}
 	code := ""
 	if got.Refusal != nil {
@@ -197,14 +196,14 @@ func wrongStep(s situation, got Step, missing []string) string {
 		legitimate = true
 	}
 	if !legitimate {
-		return "asks for, or complains about, what is there"
+		return "asks for something, or refuses for something, that is present"
 	}
-	// The person is asked as long as she can still do something. The client gets the
-	// error at prompt=none, after she declined, and if she has no way left.
+	// The person is asked while there is a way to sign in. The client gets the error with
+	// prompt=none, after the person declined, and if there is no way left.
 	last := s.current != nil && s.q.Kind == request.Code && (s.current.Has(storage.FactDeclined, "this") || s.stuck)
 	silentOnly := code == "consent_required" || (code == "login_required" && !lacks("user") && !last)
 	if silentOnly && !s.q.Prompts("none") {
-		return "refuses what it could ask"
+		return "refuses although it could ask the person"
 	}
 	if got == askSignIn && !lacks("session", "user") && last {
 		return "asks again in spite of a no, or of no way to answer"
@@ -215,8 +214,8 @@ func wrongStep(s situation, got Step, missing []string) string {
 	return ""
 }
 
-// TestNextStep_EveryStepLeadsOn: whoever does what is asked is never asked the same
-// twice, however old the sign-in is by then.
+// TestNextStep_EveryStepLeadsOn checks that a person is never asked the same twice in a row,
+// even if the sign-in is old by then.
 // AZ-35: Tiny max_age with slow consent, or max_age=1 with prompt=none.
 func TestNextStep_EveryStepLeadsOn(t *testing.T) {
 	leaves := map[string]storage.FactKind{"/login": storage.FactAuthenticated, "/select": storage.FactChosen, "/consent": storage.FactAllowed}
@@ -237,7 +236,7 @@ func TestNextStep_EveryStepLeadsOn(t *testing.T) {
 				next.AuthTime = storage.At(at)
 			}
 			next.Facts = append(slices.Clone(current.Facts), storage.Fact{Kind: leaves[got.Page], At: storage.At(at), Request: s.q.ID})
-			current, at = &next, at.Add(20*time.Minute) // slower than any max_age
+			current, at = &next, at.Add(20*time.Minute) // longer than every max_age
 			got = NextStep(s.q, Facts{current, s.client, s.consent, s.stuck}, at)
 		}
 	})

@@ -13,15 +13,15 @@ import (
 	"signet/storage/storagetest"
 )
 
-// asksForAll asks for the e-mail and the user name in every way there is: by scope, and
-// one by one for userinfo and the ID token.
+// asksForAll requests the email address and the user name in every way: by scope, and by the
+// claims parameter for userinfo and the ID token.
 var asksForAll = []string{
 	"scope", "openid profile email offline_access", "prompt", "consent",
 	"claims", `{"userinfo":{"email":null,"email_verified":null,"preferred_username":null},"id_token":{"email":{"essential":true},"email_verified":null,"preferred_username":null}}`,
 }
 
-// exits are all the ways by which something of a person leaves for a client, with what
-// each tells, tokens decoded; releases says that e-mail and user name are told there.
+// exits returns all answers that send data of a person to a client, with tokens decoded.
+// releases marks those that send the email address and the user name.
 func exits(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) map[string]exit {
 	t.Helper()
 	page := v.Get(t, b.AuthorizeURL(asksForAll...))
@@ -54,7 +54,8 @@ func userIn(answer map[string]any) map[string]any {
 	return user
 }
 
-// TestRelease_EmailOnlyWhenProven at every exit, unless the client has --unverified-email.
+// TestRelease_EmailOnlyWhenProven checks every exit: only clients with --unverified-email get
+// an address that is not proven.
 func TestRelease_EmailOnlyWhenProven(t *testing.T) {
 	for name, c := range map[string]struct{ proven, unverified, released bool }{
 		"proven":                                {true, false, true},
@@ -85,14 +86,14 @@ func TestRelease_EmailOnlyWhenProven(t *testing.T) {
 						t.Errorf("%s: email_verified %v", where, verified)
 					}
 				}
-				// People see their own.
+				// People see their own address.
 				v.Get(t, b.Issuer+"/account").WantText(t, providertest.Alice)
 			})
 		})
 	}
 }
 
-// verify makes alice's address proven or claimed.
+// verify sets whether alice's address is proven.
 func verify(t *testing.T, b *providertest.Testbed, proven bool) {
 	t.Helper()
 	if _, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
@@ -102,13 +103,14 @@ func verify(t *testing.T, b *providertest.Testbed, proven bool) {
 	}
 }
 
-// TestRelease_UsernameOnlyWhenUnique at every exit: applications sign people in by it.
+// TestRelease_UsernameOnlyWhenUnique checks every exit, since applications sign people in by
+// the user name.
 func TestRelease_UsernameOnlyWhenUnique(t *testing.T) {
 	for _, unique := range []bool{true, false} {
 		providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 			name := "liddell"
 			if !unique {
-				name = "..." // which cannot be compared, as names from before that another holds
+				name = "..." // cannot be compared, like older names that another user has too
 			}
 			if err := b.DB.UpdateProfile(context.Background(), b.Alice.ID, storage.Profile{PreferredUsername: name}, storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
@@ -126,13 +128,13 @@ func TestRelease_UsernameOnlyWhenUnique(t *testing.T) {
 	}
 }
 
-// asksForGroups asks for the groups in every way there is.
+// asksForGroups requests the groups in every way.
 var asksForGroups = []string{
 	"scope", "openid groups offline_access", "prompt", "consent", "claims", `{"userinfo":{"groups":null},"id_token":{"groups":{"essential":true}}}`,
 }
 
-// TestRelease_GroupsOfOperatorsAndUpstreamsAreOneList at every exit, each name once; and
-// without the scope they are at none.
+// TestRelease_GroupsOfOperatorsAndUpstreamsAreOneList checks every exit: each name occurs
+// once, and without the scope there are no groups.
 func TestRelease_GroupsOfOperatorsAndUpstreamsAreOneList(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		giveGroups(t, b, []string{"ops", "dev"}, []string{"dev", "staff"})
@@ -173,7 +175,7 @@ func TestRelease_GroupsOfOperatorsAndUpstreamsAreOneList(t *testing.T) {
 	})
 }
 
-// giveGroups gives Alice groups by an operator's hand and by an upstream's.
+// giveGroups gives Alice groups set by an operator and groups from an upstream.
 func giveGroups(t *testing.T, b *providertest.Testbed, own, upstream []string) {
 	t.Helper()
 	if _, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
@@ -190,8 +192,8 @@ func giveGroups(t *testing.T, b *providertest.Testbed, own, upstream []string) {
 	}
 }
 
-// TestRelease_ListsThatAreTooLongAreAnError that names the claim and its size, and are
-// never shortened. Each list fits by itself.
+// TestRelease_ListsThatAreTooLongAreAnError checks that the error names the claim and its
+// size, and that no list is shortened. Each of the two lists alone is short enough.
 func TestRelease_ListsThatAreTooLongAreAnError(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		many := func(prefix string) (list []string) {

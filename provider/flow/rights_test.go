@@ -13,13 +13,13 @@ import (
 	"signet/storage"
 )
 
-// lostRight is a right that a client loses, and what is left of an authorization.
+// lostRight is a right that a client loses, and the rights that remain of an authorization.
 type lostRight struct {
 	name   string
 	lose   func(*storage.Client)
-	scope  string // what is left; "" if an error comes
-	aud    string // beside the issuer
-	claims bool   // what was asked for claim by claim is still released
+	scope  string // remaining scope; "" for an error
+	aud    string // audience beside the issuer
+	claims bool   // claims of the claims parameter are still released
 
 	request, code, refresh string // errors at /authorize/next and at /token
 }
@@ -46,9 +46,9 @@ var lostRights = []lostRight{
 	{name: "redirect URI", lose: func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"https://app.example.com/new"} }, request: "page", code: "invalid_grant", scope: "openid email offline_access", aud: providertest.MailAPI, claims: true},
 }
 
-// A client that lost a right has lost it in all that was issued before: in sealed
-// requests, codes, refresh tokens and access tokens. A refusal revokes nothing, so
-// that a right that comes back works again.
+// A client that lost a right has lost it in everything issued before: sealed requests, codes,
+// refresh tokens and access tokens. A refusal revokes nothing: if the client gets the right
+// back, it works again.
 func TestRights_EveryStepNarrowsToWhatTheClientMayHaveNow(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		all := b.Holding(t)
@@ -91,7 +91,7 @@ func TestRights_EveryStepNarrowsToWhatTheClientMayHaveNow(t *testing.T) {
 	})
 }
 
-// wantTokens wants an answer of the token endpoint to hold what is left and no more.
+// wantTokens checks that an answer of the token endpoint has exactly the remaining rights.
 func (lost lostRight) wantTokens(t *testing.T, b *providertest.Testbed, step string, tokens map[string]any) {
 	t.Helper()
 	if tokens["scope"] != lost.scope {
@@ -119,7 +119,7 @@ func (lost lostRight) wantTokens(t *testing.T, b *providertest.Testbed, step str
 	}
 }
 
-// wantAccess wants an access token from before to be worth only what is left.
+// wantAccess checks that an older access token gives only the remaining rights.
 func (lost lostRight) wantAccess(t *testing.T, b *providertest.Testbed, access string) {
 	t.Helper()
 	info := b.Introspect(t, access)
@@ -134,7 +134,7 @@ func (lost lostRight) wantAccess(t *testing.T, b *providertest.Testbed, access s
 			t.Errorf("without %s: introspected as %v", lost.name, info)
 		}
 		b.WantUserinfo(t, access, http.StatusForbidden)
-	case strings.Contains(fmt.Sprint(info["aud"]), providertest.MailAPI): // a resource is lost, not the person
+	case strings.Contains(fmt.Sprint(info["aud"]), providertest.MailAPI): // the resource is lost, the claims remain
 		t.Errorf("without %s: introspected as %v", lost.name, info)
 	}
 }
@@ -167,8 +167,8 @@ func (lost lostRight) wantIntrospected(t *testing.T, b *providertest.Testbed, re
 	}
 }
 
-// A grant that lost offline_access is online from its next refresh on, also when the
-// right comes back: it ends with its session. No storage call is added.
+// A grant that lost offline_access is online from its next refresh on and ends with its
+// session, even if the client gets the right back. No storage call is added.
 func TestRights_LostOfflineAccessEndsWithTheSession(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		all := b.Holding(t)
@@ -189,12 +189,12 @@ func TestRights_LostOfflineAccessEndsWithTheSession(t *testing.T) {
 		if rotated["scope"] != "openid email" {
 			t.Errorf("scope %v", rotated["scope"])
 		}
-		b.ChangeClient(t, func(*storage.Client) {}) // the right is back, the grant stays online
+		b.ChangeClient(t, func(*storage.Client) {}) // the client gets the right back, and the grant stays online
 		b.Pass(time.Minute)
 		if rotated = b.Refreshed(t, rotated["refresh_token"]); rotated["scope"] != "openid email" {
 			t.Errorf("after the right came back: scope %v", rotated["scope"])
 		}
-		// A client that repeats its scope at each refresh asks for nothing that was not granted.
+		// A client may repeat its whole scope at each refresh: all of it was granted.
 		b.Pass(time.Minute)
 		if rotated = b.Refreshed(t, rotated["refresh_token"], "scope", "openid email  offline_access"); rotated["scope"] != "openid email" {
 			t.Errorf("with its scope repeated: %v", rotated["scope"])
@@ -205,19 +205,19 @@ func TestRights_LostOfflineAccessEndsWithTheSession(t *testing.T) {
 		b.WantDead(t, rotated)
 		b.WantUserinfo(t, alive["access_token"].(string), http.StatusOK)
 		b.ChangeClient(t, providertest.WithoutScope("offline_access"))
-		// The session is gone already: what was offline until now is dead at once, everywhere.
+		// The session has already ended, so the grant that was offline until now ends at once.
 		b.WantUserinfo(t, alive["access_token"].(string), http.StatusUnauthorized)
 		b.WantInactive(t, "access token", alive["access_token"])
 		b.WantInactive(t, "refresh token", alive["refresh_token"])
 		b.RefuseRefresh(t, alive["refresh_token"], "invalid_grant")
-		b.RefuseRefresh(t, gone["refresh_token"], "invalid_grant") // the generation before, late
+		b.RefuseRefresh(t, gone["refresh_token"], "invalid_grant") // the generation before, after the grace
 		b.ChangeClient(t, func(*storage.Client) {})
-		b.Refreshed(t, alive["refresh_token"]) // nothing was revoked
+		b.Refreshed(t, alive["refresh_token"]) // the refusal revoked nothing
 	})
 }
 
-// Claims asked for one by one go with the scope that releases them, and all of them with
-// a narrowing to openid alone; the next refresh has them again.
+// Claims of the claims parameter are lost with the scope that releases them. A refresh that
+// is narrowed to openid has none of them; the next refresh has them again.
 func TestRights_ClaimsDoNotOutliveANarrowedScope(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -228,7 +228,7 @@ func TestRights_ClaimsDoNotOutliveANarrowedScope(t *testing.T) {
 			others, withEmail bool
 		}{
 			{"openid", false, false}, {"openid address", true, false}, {"openid email", true, true}, {"  openid   email address ", true, true}, {"", true, true},
-			{" ", true, true}, // nothing named is nothing narrowed
+			{" ", true, true}, // a request without scopes narrows nothing
 		} {
 			b.Pass(time.Minute)
 			tokens = b.Refreshed(t, tokens["refresh_token"], "scope", c.scope)
@@ -243,7 +243,7 @@ func TestRights_ClaimsDoNotOutliveANarrowedScope(t *testing.T) {
 				}
 			}
 		}
-		// A client that may not have the scope cannot get its claims one by one.
+		// A client that may not have a scope cannot get its claims by the claims parameter.
 		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.Scope = "openid" })
 		page := v.Get(t, b.AuthorizeURL("scope", "openid", "claims", `{"userinfo":{"email":{"essential":true}}}`))
 		info := b.Userinfo(t, b.Redeem(t, page.Code(t))["access_token"].(string)).JSON(t)
@@ -253,7 +253,7 @@ func TestRights_ClaimsDoNotOutliveANarrowedScope(t *testing.T) {
 	})
 }
 
-// A code that only its nonce protects is worth nothing once no ID token results.
+// A code that only a nonce protects is refused if it gives no ID token.
 func TestRights_NonceBindsOnlyWithOpenID(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Holding(t)
@@ -267,7 +267,7 @@ func TestRights_NonceBindsOnlyWithOpenID(t *testing.T) {
 	})
 }
 
-// A service's own token is worth what the service may have now.
+// A service token gives only the rights that its client has now.
 func TestRights_ServiceTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		service := b.As(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) {

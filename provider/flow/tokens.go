@@ -7,7 +7,7 @@ import (
 	"signet/storage"
 )
 
-// Deps are what Tokens needs. All are required but Audience.
+// Deps holds the parts that Tokens needs. All but Audience are required.
 type Deps struct {
 	DB        *storage.DB
 	Ring      *keys.Ring
@@ -20,20 +20,20 @@ type Deps struct {
 type Lifetimes struct {
 	Access       time.Duration // access token
 	ID           time.Duration // ID token
-	Refresh      time.Duration // online grant unused
-	RefreshMax   time.Duration // online grant in all
-	Offline      time.Duration // offline grant unused
-	OfflineMax   time.Duration // offline grant in all
-	RefreshGrace time.Duration // a rotated refresh token is answered again, unless the client says otherwise
+	Refresh      time.Duration // an unused online grant ends after this
+	RefreshMax   time.Duration // an online grant ends after this
+	Offline      time.Duration // an unused offline grant ends after this
+	OfflineMax   time.Duration // an offline grant ends after this
+	RefreshGrace time.Duration // a rotated refresh token is accepted again for this long; a client may have its own value
 }
 
-// Tokens makes the tokens of grants, and says which of them still stand.
+// Tokens makes the tokens of grants, and checks which of them are still valid.
 type Tokens struct{ Deps }
 
-// New gives the Tokens of one provider.
+// New returns the Tokens of one provider.
 func New(d Deps) *Tokens { return &Tokens{d} }
 
-// Grace is how long a rotated refresh token of the client is answered again.
+// Grace returns how long a rotated refresh token of the client is accepted again.
 func (t *Tokens) Grace(client storage.Client) time.Duration {
 	if client.RefreshGrace >= 0 {
 		return client.RefreshGrace
@@ -41,7 +41,7 @@ func (t *Tokens) Grace(client storage.Client) time.Duration {
 	return t.Lifetimes.RefreshGrace
 }
 
-// FirstPartyAudience is the audience of the access tokens of the first-party app.
+// FirstPartyAudience returns the audience of the access tokens of the first-party app.
 func (t *Tokens) FirstPartyAudience(client storage.Client) string {
 	if t.Audience != "" {
 		return t.Audience

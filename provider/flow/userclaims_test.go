@@ -57,7 +57,7 @@ func TestClaims_EveryClaimOfTheScopes(t *testing.T) {
 	})
 }
 
-// passwordHash is that of the tests' password.
+// passwordHash is the hash of the tests' password.
 func passwordHash(t *testing.T, b *providertest.Testbed) string {
 	t.Helper()
 	_, hash, err := b.DB.UserByEmail(context.Background(), providertest.Alice)
@@ -95,8 +95,8 @@ func checkClaim(t *testing.T, name string, value any) {
 	}
 }
 
-// With response_type=code the claims of the scopes stay at userinfo (PROTOCOL 45),
-// and nothing else is in the ID token than what is defined (46).
+// P-45, P-46: with response_type=code the claims of scopes are only at userinfo, and the ID
+// token has only the claims that the specification defines.
 func wantPlainIDToken(t *testing.T, token any) {
 	t.Helper()
 	for name := range providertest.ClaimsOf(t, token) {

@@ -158,7 +158,7 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	what, err := flow.Narrow(left, r.form["resource"])
+	what, err := flow.NarrowToResources(left, r.form["resource"])
 	if err != nil {
 		return tokenResponse{}, err
 	}
@@ -214,7 +214,7 @@ func (h *Handler) openCode(sealed string, at time.Time) (authorizationCode, erro
 // left gives the rights of a code that the client may still have. flow.ErrNothingLeft:
 // none, or without them the code is not bound to its sign-in; flow.ErrResourcesLost.
 func (c authorizationCode) left(client storage.Client) (request.Rights, error) {
-	left, err := flow.Left(request.Rights{Scopes: c.Scopes, Resources: c.Resources, Claims: c.Claims}, client)
+	left, err := flow.NarrowToClient(request.Rights{Scopes: c.Scopes, Resources: c.Resources, Claims: c.Claims}, client)
 	if err == nil && !codeIsBound(client, c.Challenge, c.Nonce, left.Scopes) {
 		err = flow.ErrNothingLeft
 	}

@@ -56,7 +56,7 @@ func (h *Handler) facts(r *http.Request, opened request.Opened, at time.Time) (f
 			return facts, fmt.Errorf("read consent: %w", err)
 		}
 	}
-	facts.Stuck, err = h.stuck(r.Context(), q, client, *current, at)
+	facts.NoWayToReauthenticate, err = h.stuck(r.Context(), q, client, *current, at)
 	return facts, err
 }
 

@@ -89,7 +89,7 @@ func (h *Handler) introspectAccess(ctx context.Context, client storage.Client, a
 	}
 	issuedTo, err := h.Clients.Enabled(ctx, access.ClientID)
 	if err == nil {
-		access, err = h.Tokens.StillGood(ctx, access, issuedTo, at)
+		access, err = h.Tokens.NarrowAccess(ctx, access, issuedTo, at)
 	}
 	if errors.Is(err, storage.ErrNotFound) || err == nil && !mayIntrospect(client, access) {
 		return inactive, nil

@@ -28,7 +28,7 @@ func (h *Handler) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse
 	}
 	for _, resource := range r.form["resource"] {
 		if !slices.Contains(client.Resources, resource) {
-			return tokenResponse{}, flow.ErrResource
+			return tokenResponse{}, flow.ErrResourceNotGranted
 		}
 	}
 	return answered(h.Tokens.ServiceToken(client, scopes, r.form["resource"], h.Now()))
