@@ -38,10 +38,23 @@ func TestReadme_FirstSignIn(t *testing.T) {
 	}
 	b := signettest.NewFormBrowser(t)
 	b.Open(issuer + "/demo")
+	shows(t, b, "Sign in with Signet")
 	b.Open(issuer + "/demo/login")
 	b.Send("login", "", map[string]string{"username": signettest.DemoEmail, "password": password})
+	shows(t, b, "Allow")
 	b.Send("consent", "allow", nil)
 	if text := b.Text(); b.At.Path != "/demo" || !strings.Contains(text, signettest.DemoEmail) || !strings.Contains(text, "at+jwt") {
 		t.Errorf("after the sign-in %s shows %s", b.At, text)
+	}
+}
+
+// shows checks that README.md quotes a label, and that the page has it.
+func shows(t *testing.T, b *signettest.FormBrowser, label string) {
+	t.Helper()
+	if !strings.Contains(read(t, "README.md"), "“"+label+"”") {
+		t.Errorf("README.md does not quote “%s”", label)
+	}
+	if !strings.Contains(b.Text(), label) {
+		t.Errorf("%s does not show “%s”: %s", b.At, label, b.Text())
 	}
 }
