@@ -96,7 +96,7 @@ func TestPeople_FindTheirPageForWhatAppsDo(t *testing.T) {
 			page.WantPage(t, http.StatusMethodNotAllowed, "method_not_allowed")
 			v.WantSignedIn(t)
 			asked := v.Get(t, page.Link(t, "start"))
-			if done := v.Submit(t, asked.Form(t), "decision", "allow"); !strings.Contains(done.Body, "You are signed out") {
+			if done := v.Submit(t, asked.Form(t), "decision", "allow"); !strings.Contains(done.Body, "You’re signed out") {
 				t.Errorf("got %d:\n%s", done.StatusCode, done.Body)
 			}
 		}, providertest.Under(at))

@@ -1,10 +1,6 @@
 package templates
 
-import (
-	"fmt"
-
-	"signet/templates/words"
-)
+import "signet/templates/words"
 
 // Account is the frame of all account pages.
 type Account struct {
@@ -16,51 +12,49 @@ type Account struct {
 	Admin bool // the person may see the operators' pages
 }
 
-// accountPage is an entry of the navigation. The first page of the account lists those
-// with a Sentence.
+// accountPage is an entry of the navigation. The first page of the account lists the
+// entries that have a Sentence.
 type accountPage struct {
-	Name, Path, Label string
-	Sentence          func(AccountOverview) string
+	Name, Path string
+	Label      words.Sentence
+	Sentence   func(AccountOverview) words.Sentence
 }
 
 // accountPages is the one list of the pages that the account leads to.
 func accountPages() []accountPage {
 	return []accountPage{
-		{Name: "overview", Path: "/account", Label: "Overview"},
-		{"profile", "/account/profile", "Profile", always("Your name and what else applications may see of you.")},
-		{"password", "/account/password", "Password", passwordSentence},
-		{"sessions", "/account/sessions", "Sessions", sessionsSentence},
-		{"apps", "/account/apps", "Applications", appsSentence},
-		{"identities", "/account/identities", "Connected accounts", always("The accounts elsewhere that you can sign in with here.")},
+		{Name: "overview", Path: "/account", Label: words.Say("account.overview")},
+		{"profile", "/account/profile", words.Say("account.profile"), always(words.Say("account.profile-note"))},
+		{"password", "/account/password", words.Say("account.password"), passwordSentence},
+		{"sessions", "/account/sessions", words.Say("account.sessions"), sessionsSentence},
+		{"apps", "/account/apps", words.Say("account.apps"), appsSentence},
+		{"identities", "/account/identities", words.Say("account.identities"), always(words.Say("account.identities-note"))},
 	}
 }
 
-func always(sentence string) func(AccountOverview) string {
-	return func(AccountOverview) string { return sentence }
+func always(sentence words.Sentence) func(AccountOverview) words.Sentence {
+	return func(AccountOverview) words.Sentence { return sentence }
 }
 
-func passwordSentence(o AccountOverview) string {
+func passwordSentence(o AccountOverview) words.Sentence {
 	if o.NoPassword {
-		return "Your account has none."
+		return words.Say("account.password-none")
 	}
-	return "Change it, which signs out everything else."
+	return words.Say("account.password-note")
 }
 
-func sessionsSentence(o AccountOverview) string {
+func sessionsSentence(o AccountOverview) words.Sentence {
 	if o.Sessions > 1 {
-		return fmt.Sprintf("You are signed in in %d browsers.", o.Sessions)
+		return words.Say("account.sessions-note", "Count", o.Sessions)
 	}
-	return "You are signed in in this browser only."
+	return words.Say("account.sessions-here")
 }
 
-func appsSentence(o AccountOverview) string {
-	switch o.Apps {
-	case 0:
-		return "None has access to your account."
-	case 1:
-		return "One has access to your account."
+func appsSentence(o AccountOverview) words.Sentence {
+	if o.Apps == 0 {
+		return words.Say("account.apps-none")
 	}
-	return fmt.Sprintf("%d have access to your account.", o.Apps)
+	return words.Say("account.apps-note", "Count", o.Apps)
 }
 
 // Moment is a time as pages show it. The zero value is shown as "never".
@@ -154,3 +148,17 @@ type AccountWithdraw struct {
 }
 
 func (AccountWithdraw) page() string { return "accountwithdraw.html" }
+
+// Loses says which access the application loses.
+func (w AccountWithdraw) Loses() words.Sentence {
+	app, host := clientName(w.App.App), clientHost(w.App.App)
+	switch {
+	case w.App.Offline && host != "":
+		return words.Say("account-withdraw.lede-offline-at", "App", app, "Host", host)
+	case w.App.Offline:
+		return words.Say("account-withdraw.lede-offline", "App", app)
+	case host != "":
+		return words.Say("account-withdraw.lede-at", "App", app, "Host", host)
+	}
+	return words.Say("account-withdraw.lede", "App", app)
+}

@@ -10,9 +10,9 @@ type Admin struct {
 
 func adminPages() []accountPage {
 	return []accountPage{
-		{Name: "overview", Path: "/admin", Label: "Overview"},
-		{Name: "connectors", Path: "/admin/connectors", Label: "Connectors"},
-		{Name: "keys", Path: "/admin/keys", Label: "Keys"},
+		{Name: "overview", Path: "/admin", Label: words.Say("account.overview")},
+		{Name: "connectors", Path: "/admin/connectors", Label: words.Say("admin.connectors")},
+		{Name: "keys", Path: "/admin/keys", Label: words.Say("admin.keys")},
 	}
 }
 

@@ -1,13 +1,13 @@
 package templates
 
 import (
-	"fmt"
-	"strings"
 	"time"
+
+	"signet/templates/words"
 )
 
-// Confirm asks somebody who is signed in to prove anew who they are. It offers only the
-// ways of this account that can do so.
+// Confirm asks a signed-in person to confirm who they are. It offers only the ways to
+// sign in that belong to the account and can confirm it.
 type Confirm struct {
 	Common
 	Request string
@@ -19,13 +19,13 @@ type Confirm struct {
 	Error      *FormError
 	Connectors []ConnectorButton
 
-	Tried     string   // the upstream that signed them in just now without asking; "" for none
-	TriedSays bool     // it says when it asked last: signing out there helps
-	Unable    []string // upstreams of the account that never prove anything anew
+	Tried     string   // upstream that just signed the person in without asking; "" if none did
+	TriedSays bool     // Tried reports when it last asked, so signing out there helps
+	Unable    []string // upstreams of the account that cannot confirm anything
 
-	ForApp bool   // an application asks, and can be gone back to
-	Ticket string // for that
-	Cancel string // path that leads back on our own pages; "" for none
+	ForApp bool   // an application asks, and the page can lead back to it
+	Ticket string // of the form that leads back
+	Cancel string // path back on our own pages; "" for none
 	Other  string // path of the sign-in page for another account
 }
 
@@ -33,91 +33,119 @@ func (Confirm) page() string { return "confirm.html" }
 
 // Wanted is why the person is asked.
 type Wanted struct {
-	Act     string        // of our own pages: "password", "end-all" …; "" for an application
-	Again   bool          // the application wants an answer to this request
-	MaxAge  time.Duration // or one that is no older; 0: only to know when it was
-	Unknown bool          // nobody knows when the person last did
+	Act     string        // act on our own pages: "password", "end-all" …; "" for an application
+	Again   bool          // the application wants a confirmation for this request
+	MaxAge  time.Duration // the application accepts a confirmation of at most this age; 0: of any age
+	Unknown bool          // it is not known when the person last confirmed
 }
 
-// acts are what our own pages want a new proof for, by the code that the request carries.
-var acts = map[string]string{
-	"password": "change your password",
-	"end-all":  "sign out everywhere",
-	"withdraw": "take away an application’s access",
-	"link":     "connect another account",
-	"unlink":   "disconnect an account",
-	"rotate":   "rotate the signing keys",
-	"revoke":   "revoke a signing key",
+// reasons say why our own pages ask, by the act that the request carries.
+var reasons = map[string]words.Sentence{
+	"password": words.Say("confirm-why.password"),
+	"end-all":  words.Say("confirm-why.end-all"),
+	"withdraw": words.Say("confirm-why.withdraw"),
+	"link":     words.Say("confirm-why.link"),
+	"unlink":   words.Say("confirm-why.unlink"),
+	"rotate":   words.Say("confirm-why.rotate"),
+	"revoke":   words.Say("confirm-why.revoke"),
 }
 
-// commandLine are the acts that an operator can also do at the command line.
-var commandLine = map[string]string{"rotate": "signet keys rotate", "revoke": "signet keys revoke"}
+// unknownReasons are the reasons if it is not known when the person last confirmed.
+var unknownReasons = map[string]words.Sentence{
+	"password": words.Say("confirm-unknown.password"),
+	"end-all":  words.Say("confirm-unknown.end-all"),
+	"withdraw": words.Say("confirm-unknown.withdraw"),
+	"link":     words.Say("confirm-unknown.link"),
+	"unlink":   words.Say("confirm-unknown.unlink"),
+	"rotate":   words.Say("confirm-unknown.rotate"),
+	"revoke":   words.Say("confirm-unknown.revoke"),
+}
+
+// commands are the commands by which an operator can do an act without the page.
+var commands = map[string]string{"rotate": "signet keys rotate", "revoke": "signet keys revoke"}
 
 // why says why the page asks.
-func why(c Confirm) string {
-	app := clientName(c.Client)
-	if app == "" {
-		app = "The application"
-	}
-	switch w := c.Wanted; {
-	case w.Act != "" && acts[w.Act] == "":
-		return "Confirm that it is you before you go on. " + since(w)
+func why(c Confirm) words.Sentence {
+	w := c.Wanted
+	switch {
+	case w.Act != "" && w.Unknown:
+		return unknownReasons[w.Act].Or(words.Say("confirm-unknown.go-on"))
 	case w.Act != "":
-		return "Confirm that it is you before you " + acts[w.Act] + ". " + since(w)
-	case w.Again:
-		return app + " asks you to confirm that it is you."
-	case w.MaxAge > 0:
-		return app + " wants you to have confirmed within the last " + plainSpan(w.MaxAge) + " that it is you."
-	case w.Unknown:
-		return app + " wants to know when you last confirmed that it is you."
+		return reasons[w.Act].Or(words.Say("confirm-why.go-on"))
+	case w.Again || w.MaxAge <= 0 && !w.Unknown:
+		return words.Say("confirm-app.again", "App", appOrUnnamed(c))
+	case w.MaxAge <= 0:
+		return words.Say("confirm-app.when", "App", appOrUnnamed(c))
 	}
-	return app + " asks you to confirm that it is you."
+	return within(w.MaxAge, appOrUnnamed(c))
 }
 
-func since(w Wanted) string {
-	if w.Unknown {
-		return "It is not known when you last did: the service that you signed in with does not say."
+// appOrUnnamed gives the name of the application as the subject of a sentence.
+func appOrUnnamed(c Confirm) words.Sentence {
+	if app := clientName(c.Client); app != "" {
+		return words.Say("person.named", "Name", app)
 	}
-	return "The last time was more than five minutes ago."
+	return words.Say("confirm-app.the-application")
 }
 
-func plainSpan(d time.Duration) string {
-	for _, unit := range []struct {
-		size time.Duration
-		name string
-	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
-		if n := int64(d / unit.size); d >= unit.size && d%unit.size == 0 {
-			if n == 1 {
-				return unit.name
-			}
-			return fmt.Sprintf("%d %ss", n, unit.name)
-		}
+// within says how long ago the person may have confirmed, in the largest unit that is exact.
+func within(age time.Duration, app words.Sentence) words.Sentence {
+	const day = 24 * time.Hour
+	switch {
+	case age%day == 0:
+		return words.Say("confirm-app.days", "App", app, "Count", int(age/day))
+	case age%time.Hour == 0:
+		return words.Say("confirm-app.hours", "App", app, "Count", int(age/time.Hour))
+	case age%time.Minute == 0:
+		return words.Say("confirm-app.minutes", "App", app, "Count", int(age/time.Minute))
 	}
-	return d.String()
+	return words.Say("confirm-app.seconds", "App", app, "Count", int((age+time.Second-1)/time.Second))
+}
+
+// tried says that the upstream just signed the person in without asking; zero if none did.
+func tried(c Confirm) words.Sentence {
+	connector := name(c.Tried)
+	switch {
+	case connector == "":
+		return words.Sentence{}
+	case c.TriedSays:
+		return words.Say("confirm.tried-sign-out", "Connector", connector)
+	case confirmable(c):
+		return words.Say("confirm.tried-other-way", "Connector", connector)
+	}
+	return words.Say("confirm.tried", "Connector", connector)
 }
 
 // confirmable reports whether the page has a way to offer.
 func confirmable(c Confirm) bool { return c.Password || len(usable(c.Connectors)) > 0 }
 
-// help says what can be done where the page has no way to offer.
-func help(c Confirm) string {
-	unable := "What you sign in with"
-	var names []string
-	for _, n := range c.Unable {
-		if n = name(n); n != "" {
-			names = append(names, n)
+// unable says which upstreams of the account cannot confirm anything.
+func unable(c Confirm) words.Sentence {
+	var all words.Sentence
+	for _, service := range c.Unable {
+		service = name(service)
+		switch {
+		case service == "":
+		case all.IsZero():
+			all = words.Say("person.named", "Name", service)
+		default:
+			all = words.Say("confirm-help.and", "First", all, "Second", service)
 		}
 	}
-	if len(names) > 0 {
-		unable = strings.Join(names, " and ")
+	if all.IsZero() {
+		return words.Say("confirm-help.services-unnamed")
 	}
-	text := unable + " cannot confirm that it is you, because it signs you in without asking you again. Your account has no other way. "
-	if c.Wanted.Act == "" {
-		return text + "Go back to the application and tell its operator, or sign in with another account."
+	return words.Say("confirm-help.services", "Services", all)
+}
+
+// help says what to do if the page has no way to offer.
+func help(c Confirm) words.Sentence {
+	command := commands[c.Wanted.Act]
+	switch {
+	case c.Wanted.Act == "":
+		return words.Say("confirm-help.app")
+	case command != "":
+		return words.Say("confirm-help.own-or-command", "Command", command)
 	}
-	text += "Ask the operator of this service to give your account a password."
-	if command := commandLine[c.Wanted.Act]; command != "" {
-		text += " Whoever runs the server can do this with: " + command + "."
-	}
-	return text
+	return words.Say("confirm-help.own")
 }

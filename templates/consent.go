@@ -23,23 +23,23 @@ type Want struct {
 	Offline bool // goes on after sign-out; the page explains it where Detail does not
 }
 
-// WantOf tells in a person's words what a scope gives away, to follow "{App} wants
-// to:". A scope that is not known is shown by its name.
+// WantOf says what a scope allows. Its text follows "{App} wants to:". An unknown scope is
+// shown by its name.
 func WantOf(scope string) Want {
-	want := phrases[scope]
+	want := scopes[scope]
 	want.Scope = scope
 	return want
 }
 
-var phrases = map[string]Want{
-	"openid":         {Text: words.Unlisted("know who you are"), Detail: words.Unlisted("A permanent number that stands for you, and when you signed in.")},
-	"profile":        {Text: words.Unlisted("see your profile"), Detail: words.Unlisted("Your name, picture and what else is in your profile.")},
-	"email":          {Text: words.Unlisted("see your email address")},
-	"phone":          {Text: words.Unlisted("see your phone number")},
-	"address":        {Text: words.Unlisted("see your postal address")},
-	"roles":          {Text: words.Unlisted("see your roles")},
-	"groups":         {Text: words.Unlisted("see the groups you are in")},
-	"offline_access": {Text: words.Unlisted("keep access while you are away"), Detail: words.Unlisted("It goes on until you or an administrator end it, also after you sign out."), Offline: true},
+var scopes = map[string]Want{
+	"openid":         {Text: words.Say("scope.openid"), Detail: words.Say("scope.openid-detail")},
+	"profile":        {Text: words.Say("scope.profile"), Detail: words.Say("scope.profile-detail")},
+	"email":          {Text: words.Say("scope.email")},
+	"phone":          {Text: words.Say("scope.phone")},
+	"address":        {Text: words.Say("scope.address")},
+	"roles":          {Text: words.Say("scope.roles")},
+	"groups":         {Text: words.Say("scope.groups")},
+	"offline_access": {Text: words.Say("scope.offline"), Detail: words.Say("scope.offline-detail"), Offline: true},
 }
 
 // ChooseAccount asks which account to go on with.

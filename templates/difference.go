@@ -1,8 +1,9 @@
 package templates
 
 import (
-	"fmt"
 	"slices"
+
+	"signet/templates/words"
 )
 
 // comparison is a Difference as the page shows it.
@@ -10,7 +11,7 @@ type comparison struct {
 	Label      string
 	Received   []part
 	Registered [][]part
-	Note       string // the difference in words; "" where there is none
+	Note       words.Sentence // the difference; zero if there is none
 }
 
 // part is a piece of a value. A part that differs and is empty marks the place
@@ -27,7 +28,7 @@ func compare(d Difference) comparison {
 	received := spelled(d.Received)
 	c := comparison{Label: text(d.Label), Received: []part{{Text: string(received)}}}
 	if len(d.Registered) == 0 {
-		c.Note = "None is registered."
+		c.Note = words.Say("error.none-registered")
 		return c
 	}
 	nearest := -1
@@ -41,7 +42,7 @@ func compare(d Difference) comparison {
 		if before+after > nearest {
 			nearest = before + after
 			c.Received = split(received, before, after)
-			c.Note = inWords(middle(received, before, after), middle(registered, before, after))
+			c.Note = explain(middle(received, before, after), middle(registered, before, after))
 		}
 	}
 	return c
@@ -74,13 +75,14 @@ func split(s []rune, before, after int) []part {
 	return slices.DeleteFunc(parts, func(p part) bool { return p.Text == "" && !p.Differs })
 }
 
-func inWords(received, registered string) string {
+// explain says in a sentence what differs.
+func explain(received, registered string) words.Sentence {
 	received, registered = cut(received, nameLength), cut(registered, nameLength)
 	switch {
 	case received == "":
-		return fmt.Sprintf("“%s” is missing.", registered)
+		return words.Say("error.missing", "Registered", registered)
 	case registered == "":
-		return fmt.Sprintf("“%s” is too much.", received)
+		return words.Say("error.too-much", "Received", received)
 	}
-	return fmt.Sprintf("“%s” stands where “%s” is registered.", received, registered)
+	return words.Say("error.instead", "Received", received, "Registered", registered)
 }

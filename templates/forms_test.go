@@ -143,11 +143,11 @@ func TestError_MarksWhatDiffers(t *testing.T) {
 		note                 string
 	}{
 		{"https://a.example/cb", "https://a.example/cb/", "|/", "“/” is missing."},
-		{"https://a.example/cb?x", "https://a.example/cb", "?x|", "“?x” is too much."},
+		{"https://a.example/cb?x", "https://a.example/cb", "?x|", "There’s an extra “?x”."},
 		{"http://a.example/cb", "https://a.example/cb", "|s", "“s” is missing."},
-		{"aaa", "aa", "a|", "“a” is too much."},
-		{"/b\u202e", "/b", "\\u202e|", "“\\u202e” is too much."},
-		{"x", "y", "x|y", "“x” stands where “y” is registered."},
+		{"aaa", "aa", "a|", "There’s an extra “a”."},
+		{"/b\u202e", "/b", "\\u202e|", "There’s an extra “\\u202e”."},
+		{"x", "y", "x|y", "“x” was received, but “y” is registered."},
 		{"same", "same", "", ""},
 	} {
 		page := templates.Error{Detail: []templates.Difference{{Label: "URI", Received: c.received, Registered: []string{c.registered}}}}

@@ -38,19 +38,18 @@ func HostOf(uri string) string {
 
 // Person is a signed-in user as pages show it.
 type Person struct {
-	Name  string // "" shows the e-mail alone
-	Email string // "" for a user without one
+	Name  string // "": the page shows only the email address
+	Email string // "" if the user has none
 }
 
-// Label names the person in a sentence: by the e-mail, or else by the name. A user has
-// no e-mail if nobody vouched for one.
-func (p Person) Label() string {
+// Label names the person in a sentence: by the email address, or else by the name.
+func (p Person) Label() words.Sentence {
 	for _, text := range []string{line(p.Email), name(p.Name)} {
 		if text != "" {
-			return text
+			return words.Say("person.named", "Name", text)
 		}
 	}
-	return "a user without a name"
+	return words.Say("person.nameless")
 }
 
 // application names where the person is on the way to, for titles.
@@ -90,6 +89,26 @@ func toContinue(c Client) words.Sentence {
 		return words.Say("sign-in.to-continue", "App", app)
 	default:
 		return words.Say("sign-in.to-continue-at", "App", app, "Host", host)
+	}
+}
+
+// wantsTo begins the list of things that the application wants.
+func wantsTo(c Client) words.Sentence {
+	if host := clientHost(c); host != "" {
+		return words.Say("consent.wants-at", "App", clientName(c), "Host", host)
+	}
+	return words.Say("consent.wants", "App", clientName(c))
+}
+
+// asksToSignOut tells which application asks to sign the person out; zero if none does.
+func asksToSignOut(c Client) words.Sentence {
+	switch app, host := clientName(c), clientHost(c); {
+	case app == "":
+		return words.Sentence{}
+	case host == "":
+		return words.Say("sign-out.asks", "App", app)
+	default:
+		return words.Say("sign-out.asks-at", "App", app, "Host", host)
 	}
 }
 

@@ -108,7 +108,7 @@ func copyOf(from reflect.Value, value, field string) reflect.Value {
 	to := reflect.New(from.Type()).Elem()
 	if s, ok := from.Interface().(words.Sentence); ok {
 		if !s.IsZero() {
-			to.Set(reflect.ValueOf(words.Say("sign-in.title", "App", value)))
+			to.Set(reflect.ValueOf(words.Say("form.with-connector", "Connector", value)))
 		}
 		return to
 	}

@@ -32,6 +32,17 @@ func sayHTMLIn(language *words.Language) func(first any, pairs ...any) (template
 	}
 }
 
+// titleIn makes the function that prints the title of the browser's tab. A page that reports
+// an error says so first.
+func titleIn(language *words.Language) func(failed any, page string, c Common) (string, error) {
+	return func(failed any, page string, c Common) (string, error) {
+		if is, _ := template.IsTrue(failed); is {
+			return language.Text(words.Say("page.error-title", "Page", page, "App", application(c)))
+		}
+		return language.Text(words.Say("page.title", "Page", page, "App", application(c)))
+	}
+}
+
 // linkTo is the value for the placeholder "a" of a sentence.
 func linkTo(id, href string) words.Link { return words.Link{ID: id, Href: href} }
 

@@ -15,7 +15,7 @@ import (
 func TestAccount_AppsShowPermissions(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Account(t, "/account/apps").WantText(t, "None so far.")
+		v.Account(t, "/account/apps").WantText(t, "None yet.")
 		page := v.Get(t, b.AuthorizeURL("scope", "openid email offline_access photos:write"))
 		page.WantText(t, `href="/account/apps"`)
 		b.Redeem(t, v.Allow(t, page).Code(t))
@@ -23,7 +23,7 @@ func TestAccount_AppsShowPermissions(t *testing.T) {
 		page = v.Account(t, "/account/apps")
 		page.WantText(t, "App app", "app.example.com", "know who you are", "see your email address", "keep access while you are away",
 			"It keeps its access while you are away.", "(2 hours ago)")
-		v.Account(t, "/account").WantText(t, "One has access")
+		v.Account(t, "/account").WantText(t, "1 application has access")
 	})
 }
 
@@ -126,6 +126,6 @@ func TestAccount_WithdrawFromDisabledClient(t *testing.T) {
 		b.Follow(t)
 		v.Account(t, "/account/apps").WantText(t, "App app", "not in use now")
 		f := v.Account(t, "/account/apps/withdraw?client_id=app").FormTo(t, "/account/apps/withdraw", "", "")
-		v.Submit(t, f).WantText(t, "None so far.")
+		v.Submit(t, f).WantText(t, "None yet.")
 	})
 }

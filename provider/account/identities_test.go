@@ -17,7 +17,7 @@ import (
 func TestIdentities_ConnectAndDisconnect(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		v.Account(t, "/account/identities").WantText(t, "None so far.", "Connect <bdi>Google</bdi>", "Connect <bdi>GitHub</bdi>")
+		v.Account(t, "/account/identities").WantText(t, "None yet.", "Connect <bdi>Google</bdi>", "Connect <bdi>GitHub</bdi>")
 		page := v.Connect(t, "google", "ada")
 		page.WantAt(t, "/account/identities?done=linked")
 		page.WantText(t, "The account was connected.", providertest.AdaEmail, "Ada Example", "Disconnect")
@@ -36,7 +36,7 @@ func TestIdentities_ConnectAndDisconnect(t *testing.T) {
 		}
 		page = v.Submit(t, v.Get(t, b.Issuer+"/account/identities").Disconnects(t)[0])
 		page.WantAt(t, "/account/identities?done=unlinked")
-		page.WantText(t, "The account was disconnected.", "None so far.")
+		page.WantText(t, "The account was disconnected.", "None yet.")
 		b.WantIdentities(t, b.Alice.ID)
 		b.WantEvent(t, storage.IdentityUnlinked, b.Alice.ID)
 		other.WantNobody(t) // this session began through the connector

@@ -110,7 +110,7 @@ func TestAccount_OverviewAndHomeHaveLinks(t *testing.T) {
 		b.Visitor(t).Flow(t)
 		v := b.Visitor(t)
 		page := v.Account(t, "/account")
-		page.WantText(t, providertest.Alice, "Alice Liddell", "You are signed in in 2 browsers.", "One has access", `href="/end_session"`)
+		page.WantText(t, providertest.Alice, "Alice Liddell", "You’re signed in in 2 browsers.", "1 application has access", `href="/end_session"`)
 		v.Get(t, b.Issuer+"/").WantText(t, `id="account" href="/account"`)
 	})
 }

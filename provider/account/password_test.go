@@ -143,7 +143,7 @@ func TestAccount_WeakPasswordShowsErrorAtField(t *testing.T) {
 				t.Error("the page shows the password that was typed")
 			}
 		}
-		v.Account(t, "/account/password").WantText(t, "At least 10 characters", `autocomplete="new-password"`, `name="username" value="alice@example.com"`)
+		v.Account(t, "/account/password").WantText(t, "at least 10 characters", `autocomplete="new-password"`, `name="username" value="alice@example.com"`)
 	})
 }
 
@@ -170,13 +170,13 @@ func TestAccount_PasswordChangeNeedsCurrentPassword(t *testing.T) {
 func TestAccount_UserWithoutPasswordSeesNoForm(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Account(t, "/account").WantText(t, "Change it, which signs out everything else.")
+		v.Account(t, "/account").WantText(t, "Changing it signs you out everywhere else.")
 		bob, err := b.DB.CreateUser(context.Background(), storage.User{Email: "bob@example.com"}, "", storage.By{At: b.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		become(t, v, bob)
-		v.Get(t, b.Issuer+"/account").WantText(t, "Your account has none.")
+		v.Get(t, b.Issuer+"/account").WantText(t, "Your account has no password.")
 		b.Pass(time.Hour) // there is nothing to confirm it with, so it is not asked for
 		page := v.Get(t, b.Issuer+"/account/password")
 		page.WantAt(t, "/account/password")

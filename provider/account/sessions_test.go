@@ -85,7 +85,7 @@ func TestAccount_EndThisSessionSignsOut(t *testing.T) {
 		page := v.Account(t, "/account/sessions")
 		page = v.Submit(t, page.FormTo(t, "/account/sessions/end", "sid", otherSession(t, b).ID))
 		page.WantAt(t, "/end_session")
-		page.WantText(t, "You are signed out")
+		page.WantText(t, "You’re signed out")
 		if v.Cookie(t, "signet") != nil {
 			t.Error("the cookie is still there")
 		}
@@ -163,7 +163,7 @@ func TestAccount_SignOutEverywhereEndsAll(t *testing.T) {
 		page.WantText(t, "your session in every browser", "also of those that keep it while you are away")
 		page = v.Submit(t, page.FormTo(t, "/account/sessions/end-all", "", ""))
 		page.WantAt(t, "/end_session")
-		page.WantText(t, "You are signed out")
+		page.WantText(t, "You’re signed out")
 		b.WantDead(t, online)
 		b.WantDead(t, offline)
 		b.RefuseCode(t, code, "invalid_grant")

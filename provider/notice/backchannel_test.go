@@ -519,7 +519,7 @@ func TestSignedOut_ShowsStateOfEachClient(t *testing.T) {
 				useClient(t, v, registerClient(t, b, "wiki", startReceiver(t, status(http.StatusInternalServerError))))
 				useClient(t, v, registerClient(t, b, "forum", startReceiver(t, status(http.StatusBadRequest))))
 				page := leave(t, b, v, tokens)
-				page.WantText(t, "You are signed out", "2 of 4 applications signed you out too.", "App wiki</bdi> did not answer.", "App forum</bdi> did not sign you out.")
+				page.WantText(t, "You’re signed out", "2 of 4 applications signed you out too.", "App wiki</bdi> didn’t answer.", "App forum</bdi> didn’t sign you out.")
 				b.Drain()
 				b.Pass(time.Minute + time.Second)
 				later := v.Get(t, page.At.String())
@@ -572,7 +572,7 @@ func TestSignedOut_DoesNotWaitForClients(t *testing.T) {
 
 		useClient(t, v, wiki)
 		page := v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
-		page.WantText(t, "0 of 1 applications signed you out too.", "App wiki</bdi> is being told.")
+		page.WantText(t, "0 of 1 applications signed you out too.", "telling <bdi>App wiki</bdi>.")
 		wantNoticeStates(t, b, map[string]string{"wiki": "waiting"})
 		close(release)
 		b.Drain()

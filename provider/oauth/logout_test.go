@@ -122,7 +122,7 @@ func TestEndSession_OthersMustAsk(t *testing.T) {
 		// P68: without a redirect URI, a page says that it is over.
 		page = other.Get(t, b.Leave())
 		s := other.Submit(t, page.Form(t), "decision", "allow")
-		if s.Left != nil || s.StatusCode != http.StatusOK || !strings.Contains(s.Body, "You are signed out") {
+		if s.Left != nil || s.StatusCode != http.StatusOK || !strings.Contains(s.Body, "You’re signed out") {
 			t.Errorf("signed out: status %d, left to %v\n%s", s.StatusCode, s.Left, s.Body)
 		}
 		other.WantSignedOut(t)
@@ -289,7 +289,7 @@ func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 					if follows != (s.Left != nil && s.Left.String() == address) || !follows && s.Left != nil {
 						t.Errorf("%s: left to %v, want to follow: %v", what, s.Left, follows)
 					}
-					if !follows && !strings.Contains(s.Body, "You are signed out") {
+					if !follows && !strings.Contains(s.Body, "You’re signed out") {
 						t.Errorf("%s: status %d\n%s", what, s.StatusCode, s.Body)
 					}
 					if v.SignedIn(t) {
@@ -365,7 +365,7 @@ func TestEndSession_RedirectWithdrawnWhileThePageLiesOpen(t *testing.T) {
 		page := v.Get(t, b.Leave("client_id", b.Client.ID, "post_logout_redirect_uri", providertest.Goodbye))
 		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = nil })
 		s := v.Submit(t, page.Form(t), "decision", "allow")
-		if s.Left != nil || !strings.Contains(s.Body, "You are signed out") {
+		if s.Left != nil || !strings.Contains(s.Body, "You’re signed out") {
 			t.Errorf("status %d, left to %v", s.StatusCode, s.Left)
 		}
 		v.WantSignedOut(t)

@@ -135,7 +135,7 @@ func TestFirstParty_Theft(t *testing.T) {
 				page := v.Get(t, b.Issuer+"/login?return_to="+providertest.Shop+"/")
 				page.WantText(t, "You were signed out to protect you")
 				v.SignIn(t, page, providertest.Alice, providertest.Password)
-				v.Get(t, b.Issuer+"/account/sessions").WantText(t, "Ended to protect you", "used a second time")
+				v.Get(t, b.Issuer+"/account/sessions").WantText(t, "Ended to protect you", "used twice")
 				w := b.Visitor(t) // nobody else is told: not who has signed out, and no stranger
 				w.SignInApp(t)
 				handle = w.Cookie(t, "signet").Value

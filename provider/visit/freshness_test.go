@@ -249,7 +249,7 @@ func TestFreshness_AccountWithoutWayToProve(t *testing.T) {
 			v.Allow(t, v.ComeBy(t, "github", "octo", "prompt", "consent")).Code(t)
 			b.Pass(10 * time.Minute)
 			page := v.Get(t, b.AuthorizeURL(pairs...))
-			page.WantText(t, "Confirm it’s you", "GitHub cannot confirm that it is you")
+			page.WantText(t, "Confirm it’s you", "GitHub can’t confirm that it’s you")
 			if strings.Contains(page.Body, "connector-") || strings.Contains(page.Body, `id="password"`) {
 				t.Errorf("%v: the page offers a way that cannot help", pairs)
 			}
@@ -292,7 +292,7 @@ func TestFreshness_SilentArrivalIsNoProof(t *testing.T) {
 			v.Get(t, b.AuthorizeURL("max_age", "120", "prompt", "none")).WantError(t, "login_required")
 			for _, path := range []string{"/account/sessions/end-all", "/account/apps/withdraw?client_id=app"} {
 				page := v.Get(t, b.Issuer+path)
-				page.WantText(t, "Confirm it’s you", "It is not known when you last did")
+				page.WantText(t, "Confirm it’s you", "doesn’t say when you last did")
 				if page.At.Path != "/login" {
 					t.Errorf("%s: %s opens without a new proof", way[0], path)
 				}

@@ -22,7 +22,7 @@ var sensitiveActs = []struct {
 }{
 	{"disconnect", "/account/identities", "/account/identities/unlink", nil, "before you disconnect an account", "/account/identities", true, "/account/identities?done=unlinked"},
 	{"connect", "/account/identities", "/account/identities/link", nil, "before you connect another account", "/account/identities", true, ""},
-	{"withdraw", "/account/apps/withdraw?client_id=app", "/account/apps/withdraw", nil, "before you take away an application’s access", "/account/apps", true, "/account/apps?done=app"},
+	{"withdraw", "/account/apps/withdraw?client_id=app", "/account/apps/withdraw", nil, "before you remove an application’s access", "/account/apps", true, "/account/apps?done=app"},
 	{"password", "/account/password", "/account/password", []string{"current-password", providertest.Password, "new-password", providertest.NewPassword}, "before you change your password", "/account", false, "/account/password?done=password"},
 	{"rotate", "/admin/keys/rotate", "/admin/keys/rotate", nil, "before you rotate the signing keys", "/admin/keys", true, "/admin/keys?done=rotated"},
 	{"revoke", "", "/admin/keys/revoke", []string{"reason", "it leaked <b>"}, "before you revoke a signing key", "/admin/keys", true, "/admin/keys?done=revoked"},
@@ -56,7 +56,7 @@ func TestStepUp_InterruptedActCanBeFinished(t *testing.T) {
 			}
 			b.Pass(6 * time.Minute)
 			asked := v.Submit(t, f)
-			asked.WantText(t, "Confirm it’s you", act.asks, "more than five minutes ago", who)
+			asked.WantText(t, "Confirm it’s you", act.asks, "More than five minutes have passed", who)
 			if back := v.Get(t, asked.Link(t, "cancel")); back.At.Path != act.cancel || back.StatusCode != http.StatusOK {
 				t.Errorf("%s: Cancel leads to %s, status %d", act.name, back.At, back.StatusCode)
 			}
@@ -161,7 +161,7 @@ func TestStepUp_AccountWithGitHubOnly(t *testing.T) {
 		v.Allow(t, v.ComeBy(t, "github", "octo", "prompt", "consent")).Code(t)
 		for _, path := range []string{"/account/sessions/end-all", "/account/apps/withdraw?client_id=app"} {
 			page := v.Get(t, b.Issuer+path)
-			page.WantText(t, "Confirm it’s you", "GitHub cannot confirm that it is you", "Ask the operator of this service to give your account a password")
+			page.WantText(t, "Confirm it’s you", "GitHub can’t confirm that it’s you", "Ask the operator of this service to give your account a password")
 			if strings.Contains(page.Body, `id="connector-`) || strings.Contains(page.Body, `id="decline"`) {
 				t.Errorf("%s offers a way that cannot help", path)
 			}

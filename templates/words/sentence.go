@@ -54,6 +54,14 @@ func Unlisted(text string) Sentence { return Sentence{unlisted: text} }
 // Key identifies the sentence in the catalog; "" for the zero value.
 func (s Sentence) Key() string { return s.key }
 
+// Or gives another sentence if there is none.
+func (s Sentence) Or(other Sentence) Sentence {
+	if s.IsZero() {
+		return other
+	}
+	return s
+}
+
 // IsZero reports whether there is no sentence.
 func (s Sentence) IsZero() bool { return s.key == "" && s.unlisted == "" }
 
