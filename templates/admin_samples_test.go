@@ -51,13 +51,13 @@ func adminSamples() map[string]templates.Page {
 	revoked := keys
 	revoked.Done, revoked.Readiness = words.Unlisted("The key was revoked."), templates.KeyReadiness{}
 	revoked.Aftermath = []words.Sentence{
-		words.Unlisted("The RS256 key 3" + kid[1:] + " is revoked: every server refuses it within a second."),
-		words.Unlisted("Relying parties and APIs that check tokens by themselves take those of the revoked key until they read the JWKS again."),
+		words.Unlisted("The RS256 key 3" + kid[1:] + " is revoked. Within a second, every server refuses it."),
+		words.Unlisted("Relying parties and APIs that verify tokens themselves accept tokens of the revoked key until they read the JWKS again."),
 	}
 	rotate := templates.AdminRotate{Admin: frame("keys"), Next: []templates.KeyRow{next}, Readiness: keys.Readiness, Shown: next.ID, Ticket: "sealed.ticket"}
 	young := rotate
 	young.NotBefore = soon
-	revoke := templates.AdminRevoke{Admin: frame("keys"), Key: active, Damage: words.Unlisted("Every access and ID token it has signed stops working."), Succession: words.Unlisted("The next key signs in its place at once."), Ticket: "sealed.ticket"}
+	revoke := templates.AdminRevoke{Admin: frame("keys"), Key: active, Damage: words.Unlisted("Every access token and ID token that it has signed stops working."), Succession: words.Unlisted("The next key signs in its place at once."), Ticket: "sealed.ticket"}
 	mistyped := revoke
 	mistyped.Wrong, mistyped.Reason = words.Unlisted("Type the kid as it is shown."), "lost laptop"
 	return map[string]templates.Page{

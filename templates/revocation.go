@@ -1,14 +1,13 @@
 package templates
 
 import (
-	"fmt"
 	"time"
 
 	"signet/templates/words"
 )
 
-// KeyConsequences are the facts about a key that is about to be revoked. The command
-// line and the page tell them with the same sentences.
+// KeyConsequences are the facts about a key that is about to be revoked. The command line
+// and the page show the same sentences about them.
 type KeyConsequences struct {
 	Line      string    // an algorithm, or internalLine
 	State     string    // next, active, retired or gone
@@ -18,34 +17,33 @@ type KeyConsequences struct {
 // internalLine is the line of secrets that are never published.
 const internalLine = "internal"
 
-// Damage says what stops working.
+// Damage says which tokens stop working.
 func (c KeyConsequences) Damage() words.Sentence {
 	switch {
 	case c.State == "next":
-		return words.Unlisted("It has signed nothing: nobody will notice.")
+		return words.Say("key-consequence.unused")
 	case c.Line == internalLine:
-		return words.Unlisted("Refresh tokens and codes under it end, and sign-ins under way begin again. Sessions live on.")
+		return words.Say("key-consequence.secrets")
 	case c.State == "gone":
-		return words.Unlisted("Its ID tokens no longer serve as id_token_hint.")
+		return words.Say("key-consequence.old")
 	}
-	return words.Unlisted("Every access and ID token it has signed stops working; refresh tokens and sessions live on.")
+	return words.Say("key-consequence.tokens")
 }
 
-// Succession says which key takes its place; "" if none has to. stamp formats a time.
+// Succession says which key replaces it; zero if none has to. stamp formats a time.
 func (c KeyConsequences) Succession(stamp func(time.Time) string) words.Sentence {
 	switch {
 	case c.State != "active":
 		return words.Sentence{}
 	case c.NextSince.IsZero():
-		return words.Unlisted("There is no next key: a new one takes its place, and relying parties see it only when they read the JWKS again.")
+		return words.Say("key-consequence.no-next")
 	case c.Line == internalLine:
-		return words.Unlisted("The next one takes its place at once.")
+		return words.Say("key-consequence.next-internal")
 	}
-	return words.Unlisted("The next key, published since " + stamp(c.NextSince) + ", signs in its place at once.")
+	return words.Say("key-consequence.next", "Since", stamp(c.NextSince))
 }
 
-// KeyAftermath are the facts about a key that was revoked. A time that does not come is
-// zero.
+// KeyAftermath are the facts about a key that was revoked. Unknown times are zero.
 type KeyAftermath struct {
 	KeyID           string
 	Line            string    // an algorithm, or internalLine
@@ -59,33 +57,31 @@ type KeyAftermath struct {
 	InModule        bool      // the private half still has to be destroyed in the PKCS #11 token
 }
 
-// Sentences tell what the revocation did, the most important first. stamp formats a
-// time.
+// Sentences say what the revocation did, the most important first. stamp formats a time.
 func (a KeyAftermath) Sentences(stamp func(time.Time) string) []words.Sentence {
-	told := []words.Sentence{words.Unlisted(fmt.Sprintf("The %s key %s is revoked: every server refuses it within a second.", a.Line, a.KeyID))}
-	say := func(format string, args ...any) { told = append(told, words.Unlisted(fmt.Sprintf(format, args...))) }
+	sentences := []words.Sentence{words.Say("key-aftermath.revoked", "Line", a.Line, "Key", a.KeyID)}
+	add := func(s words.Sentence) { sentences = append(sentences, s) }
 	switch {
 	case a.Was != "active":
 	case a.Successor == "":
-		say("Nothing takes its place until the module that holds the keys answers.")
+		add(words.Say("key-aftermath.no-successor"))
 	case a.Line == internalLine:
-		say("The secret %s takes its place.", a.Successor)
+		add(words.Say("key-aftermath.secret", "Successor", a.Successor))
 	case a.SuccessorUnseen:
-		say("The key %s signs from now on; there was no next key, so relying parties see it only when they read the JWKS again.", a.Successor)
+		add(words.Say("key-aftermath.unseen", "Successor", a.Successor))
 	default:
-		say("The key %s signs from now on; it has been published since %s.", a.Successor, stamp(a.SuccessorSince))
+		add(words.Say("key-aftermath.seen", "Successor", a.Successor, "Since", stamp(a.SuccessorSince)))
 	}
 	if a.Was == "next" {
-		say("It had signed nothing: nobody will notice.")
+		add(words.Say("key-aftermath.unused"))
 	} else if !a.CachedUntil.IsZero() {
-		say("Relying parties and APIs that check tokens by themselves take those of the revoked key until they read the JWKS again: "+
-			"by %s where Cache-Control is followed, elsewhere when they meet a token of the new key or are restarted.", stamp(a.CachedUntil))
+		add(words.Say("key-aftermath.cached", "Until", stamp(a.CachedUntil)))
 	}
 	if !a.LastTokenExpiry.IsZero() {
-		say("Tokens signed in good faith have all expired by %s; whoever has the key can make others with any date.", stamp(a.LastTokenExpiry))
+		add(words.Say("key-aftermath.expired", "Until", stamp(a.LastTokenExpiry)))
 	}
 	if a.InModule {
-		say("Its private half is still in the module; the servers destroy it as soon as the module answers.")
+		add(words.Say("key-aftermath.in-module"))
 	}
-	return told
+	return sentences
 }

@@ -16,9 +16,9 @@ var (
 
 func TestKeyConsequences_EachStateHasItsSentences(t *testing.T) {
 	const (
-		unnoticed = "It has signed nothing: nobody will notice."
-		secrets   = "Refresh tokens and codes under it end, and sign-ins under way begin again. Sessions live on."
-		tokens    = "Every access and ID token it has signed stops working; refresh tokens and sessions live on."
+		unnoticed = "This key has signed nothing, so nobody will notice."
+		secrets   = "Its refresh tokens and codes become invalid, and current sign-ins start again. Sessions stay valid."
+		tokens    = "Every access token and ID token that it has signed stops working. Refresh tokens and sessions stay valid."
 	)
 	for _, c := range []struct {
 		line, state        string
@@ -26,12 +26,12 @@ func TestKeyConsequences_EachStateHasItsSentences(t *testing.T) {
 		damage, succession string
 	}{
 		{"ES256", "next", noticed, unnoticed, ""},
-		{"ES256", "active", noticed, tokens, "The next key, published since " + noonText + ", signs in its place at once."},
-		{"ES256", "active", time.Time{}, tokens, "There is no next key: a new one takes its place, and relying parties see it only when they read the JWKS again."},
+		{"ES256", "active", noticed, tokens, "The next key, published since " + noonText + ", replaces it right away."},
+		{"ES256", "active", time.Time{}, tokens, "There is no next key. A new key replaces it, and relying parties see that key only when they read the JWKS again."},
 		{"ES256", "retired", noticed, tokens, ""},
-		{"ES256", "gone", noticed, "Its ID tokens no longer serve as id_token_hint.", ""},
+		{"ES256", "gone", noticed, "Its ID tokens are no longer accepted as id_token_hint.", ""},
 		{"internal", "next", noticed, unnoticed, ""},
-		{"internal", "active", noticed, secrets, "The next one takes its place at once."},
+		{"internal", "active", noticed, secrets, "The next secret replaces it right away."},
 		{"internal", "retired", noticed, secrets, ""},
 	} {
 		told := templates.KeyConsequences{Line: c.line, State: c.state, NextSince: c.next}
@@ -47,34 +47,34 @@ func TestKeyConsequences_EachStateHasItsSentences(t *testing.T) {
 func TestKeyAftermath_TellsWhatFollows(t *testing.T) {
 	cached, dead := noticed.Add(time.Minute), noticed.Add(time.Hour)
 	const (
-		revoked  = "The ES256 key kid is revoked: every server refuses it within a second."
-		untilHow = "Relying parties and APIs that check tokens by themselves take those of the revoked key until they read the JWKS again: "
+		revoked  = "The ES256 key kid is revoked. Within a second, every server refuses it."
+		untilHow = "Relying parties and APIs that verify tokens themselves accept tokens of the revoked key until they read the JWKS again: "
 	)
-	cachedUntil := untilHow + "by " + stampOf(cached) + " where Cache-Control is followed, elsewhere when they meet a token of the new key or are restarted."
-	expired := "Tokens signed in good faith have all expired by " + stampOf(dead) + "; whoever has the key can make others with any date."
+	cachedUntil := untilHow + "by " + stampOf(cached) + " if they follow Cache-Control, otherwise when they receive a token of the new key or restart."
+	expired := "All tokens that Signet signed with it expire by " + stampOf(dead) + ". Anyone who has a copy of the key can sign tokens with any expiry time."
 	for name, c := range map[string]struct {
 		after templates.KeyAftermath
 		want  []string
 	}{
 		"active": {
 			templates.KeyAftermath{Was: "active", Successor: "other", SuccessorSince: noticed, CachedUntil: cached, LastTokenExpiry: dead},
-			[]string{revoked, "The key other signs from now on; it has been published since " + noonText + ".", cachedUntil, expired},
+			[]string{revoked, "The key other signs from now on. It has been published since " + noonText + ".", cachedUntil, expired},
 		},
 		"active, with a successor that nobody has seen": {
 			templates.KeyAftermath{Was: "active", Successor: "other", SuccessorSince: noticed, SuccessorUnseen: true, CachedUntil: cached, LastTokenExpiry: dead},
-			[]string{revoked, "The key other signs from now on; there was no next key, so relying parties see it only when they read the JWKS again.", cachedUntil, expired},
+			[]string{revoked, "The key other signs from now on. There was no next key, so relying parties see it only when they read the JWKS again.", cachedUntil, expired},
 		},
 		"active, while the module is away": {
 			templates.KeyAftermath{Was: "active", CachedUntil: cached, LastTokenExpiry: dead, InModule: true},
-			[]string{revoked, "Nothing takes its place until the module that holds the keys answers.", cachedUntil, expired,
-				"Its private half is still in the module; the servers destroy it as soon as the module answers."},
+			[]string{revoked, "No key replaces it until the module that stores the keys answers.", cachedUntil, expired,
+				"Its private half is still in the module. The servers delete it as soon as the module answers."},
 		},
-		"next":    {templates.KeyAftermath{Was: "next", CachedUntil: cached}, []string{revoked, "It had signed nothing: nobody will notice."}},
+		"next":    {templates.KeyAftermath{Was: "next", CachedUntil: cached}, []string{revoked, "It had signed nothing, so nobody will notice."}},
 		"retired": {templates.KeyAftermath{Was: "retired", CachedUntil: cached, LastTokenExpiry: dead}, []string{revoked, cachedUntil, expired}},
 		"gone":    {templates.KeyAftermath{Was: "gone"}, []string{revoked}},
 		"internal": {
 			templates.KeyAftermath{Line: "internal", Was: "active", Successor: "other", SuccessorSince: noticed},
-			[]string{"The internal key kid is revoked: every server refuses it within a second.", "The secret other takes its place."},
+			[]string{"The internal key kid is revoked. Within a second, every server refuses it.", "The secret other replaces it."},
 		},
 	} {
 		c.after.KeyID = "kid"

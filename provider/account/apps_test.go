@@ -22,7 +22,7 @@ func TestAccount_AppsShowPermissions(t *testing.T) {
 		b.Pass(2 * time.Hour)
 		page = v.Account(t, "/account/apps")
 		page.WantText(t, "App app", "app.example.com", "know who you are", "see your email address", "keep access while you are away",
-			"It keeps its access while you are away.", "(2 hours ago)")
+			"It keeps its access while you’re away.", "(2 hours ago)")
 		v.Account(t, "/account").WantText(t, "1 application has access")
 	})
 }
@@ -62,7 +62,7 @@ func TestAccount_WithdrawEndsAccessOfApplication(t *testing.T) {
 		ask := v.Account(t, "/account/apps").FormTo(t, "/account/apps/withdraw", "client_id", "app")
 		page = v.Get(t, ask.Action+"?"+ask.Values.Encode())
 		page.WantAt(t, "/account/apps/withdraw?client_id=app")
-		page.WantText(t, "App app", "app.example.com", "keeps while you are away")
+		page.WantText(t, "App app", "app.example.com", "keeps while you’re away")
 		b.Refreshed(t, online["refresh_token"]) // the confirmation page changes nothing
 
 		page = v.Submit(t, page.FormTo(t, "/account/apps/withdraw", "", ""))

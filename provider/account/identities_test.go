@@ -97,7 +97,7 @@ func TestIdentities_RemovedConnectorDoesNotCountAsSignIn(t *testing.T) {
 		later := b.Restarted(t, func(c *provider.Config) { c.Connectors = up.Connectors[:1] })
 		v.Bed = later
 		page := v.Get(t, later.Issuer+"/account/identities")
-		page.WantText(t, "not offered here any more")
+		page.WantText(t, "no longer offered")
 		forms := page.Disconnects(t)
 		v.Submit(t, forms[0]).WantPage(t, http.StatusConflict, "last_way_in")
 		v.Submit(t, forms[1]).WantAt(t, "/account/identities?done=unlinked")

@@ -160,7 +160,7 @@ func TestAccount_SignOutEverywhereEndsAll(t *testing.T) {
 		code := other.Again(t)
 		v := b.Visitor(t)
 		page := v.Account(t, "/account/sessions/end-all")
-		page.WantText(t, "your session in every browser", "also of those that keep it while you are away")
+		page.WantText(t, "your session in every browser", "including those that keep it while you’re away")
 		page = v.Submit(t, page.FormTo(t, "/account/sessions/end-all", "", ""))
 		page.WantAt(t, "/end_session")
 		page.WantText(t, "You’re signed out")

@@ -169,7 +169,7 @@ func TestAdminKeys_RevokeActsLikeCommand(t *testing.T) {
 		v, page := b.Administrator(t, "/admin/keys")
 		page.WantText(t, "/admin/keys/revoke?kid="+kid)
 		page = v.Get(t, b.Issuer+providertest.RevokePathOf(kid))
-		page.WantText(t, "Every access and ID token it has signed stops working", "The next key, published since")
+		page.WantText(t, "Every access token and ID token that it has signed stops working", "The next key, published since")
 		f := page.FormTo(t, "/admin/keys/revoke", "", "")
 		for _, typed := range []string{"", kid[:7], next, "x" + kid} {
 			refused := v.Submit(t, f, "kid", kid, "confirm", typed, "reason", "lost laptop")
@@ -182,7 +182,7 @@ func TestAdminKeys_RevokeActsLikeCommand(t *testing.T) {
 
 		done := v.Submit(t, f, "kid", kid, "confirm", " "+kid[:8], "reason", "lost laptop")
 		done.WantAt(t, "/admin/keys?done=revoked&kid="+kid)
-		done.WantText(t, "The ES256 key "+kid+" is revoked", next+" signs from now on; it has been published since",
+		done.WantText(t, "The ES256 key "+kid+" is revoked", next+" signs from now on. It has been published since",
 			"until they read the JWKS again: by", "have all expired by", "lost laptop")
 		v.Get(t, b.Issuer+"/admin/keys?done=revoked&kid="+next).WantText(t, "The key was revoked.")
 		for _, n := range []*providertest.Testbed{b, other} {
