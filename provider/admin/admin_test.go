@@ -101,7 +101,7 @@ func TestAdminConnectors_ShowRegistration(t *testing.T) {
 		page.WantText(t,
 			b.Issuer+"/login/google/callback", b.Issuer+"/login/github/callback", b.Issuer+"/login/liar/callback",
 			"Authorized redirect URIs", "https://console.cloud.google.com/apis/credentials", "Authorization callback URL",
-			"<code>corp.example</code>", "<code>calendar</code>", "<code>user:email</code>", "people are refused", "people get one", up.Google.ClientID)
+			"<code>corp.example</code>", "<code>calendar</code>", "<code>user:email</code>", "are refused", "an account is created", up.Google.ClientID)
 		for _, secret := range []string{up.Google.ClientSecret, up.GitHub.ClientSecret, up.Liar.ClientSecret} {
 			if strings.Contains(page.Body, secret) {
 				t.Error("the page shows a client secret")

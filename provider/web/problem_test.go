@@ -36,9 +36,9 @@ func TestProblem_LinkTextFitsTarget(t *testing.T) {
 			"/login?request=x": "Start again", "/login?return_to=%2Faccount": "Start again", "/authorize?client_id=app": "Start again", "/authorize/next?request=x": "Start again",
 			"/account": "Go back", "/account/identities": "Go back", "/account/identities?done=linked": "Go back", "/admin/keys": "Go back", "/end_session": "Go back", "/": "Start page",
 		} {
-			for named, text := range map[string]string{"": want, "Signing keys": "Signing keys"} {
+			for named, text := range map[words.Sentence]string{{}: want, words.Say("admin-keys.heading"): "Signing keys"} {
 				w := httptest.NewRecorder()
-				site.Fail(w, httptest.NewRequest(http.MethodGet, base+"/", nil), &web.Problem{Status: http.StatusConflict, Code: "x", Title: words.Unlisted("X"), StartURL: base + path, StartText: words.Unlisted(named)})
+				site.Fail(w, httptest.NewRequest(http.MethodGet, base+"/", nil), &web.Problem{Status: http.StatusConflict, Code: "x", Title: words.Say("common-error.stale.title"), StartURL: base + path, StartText: named})
 				if !strings.Contains(w.Body.String(), ">"+text+"</a>") {
 					t.Errorf("link to %s%s with StartText %q: want the text %q in\n%s", base, path, named, text, w.Body)
 				}

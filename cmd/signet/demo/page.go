@@ -56,7 +56,7 @@ func (d *relyingParty) show(w http.ResponseWriter, r *http.Request) {
 // page itself.
 func (d *relyingParty) wrongMethod(w http.ResponseWriter, _ *http.Request, allow string) {
 	d.write(w, http.StatusMethodNotAllowed, templates.Demo{Error: &templates.FormError{
-		Code: "method_not_allowed", Text: words.Unlisted("This address answers " + allow + " only."),
+		Code: "method_not_allowed", Text: words.Say("demo.method", "Methods", allow),
 	}})
 }
 

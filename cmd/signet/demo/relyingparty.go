@@ -77,21 +77,18 @@ func (r *refused) Error() string { return r.code + ": " + r.description }
 // code of the protocol.
 func problem(err error) *templates.FormError {
 	if r, ok := errors.AsType[*refused](err); ok {
-		return &templates.FormError{Code: r.code, Text: words.Unlisted("Signet did not sign you in here. " + sentence(r.description))}
+		if r.description == "" {
+			return &templates.FormError{Code: r.code, Text: words.Say("demo.refused")}
+		}
+		return &templates.FormError{Code: r.code, Text: words.Say("demo.refused-reason", "Reason", r.description)}
 	}
 	if r, ok := errors.AsType[*oauth2.RetrieveError](err); ok && r.ErrorCode != "" {
-		return &templates.FormError{Code: r.ErrorCode, Text: words.Unlisted("Signet gave no tokens. " + sentence(r.ErrorDescription))}
+		if r.ErrorDescription == "" {
+			return &templates.FormError{Code: r.ErrorCode, Text: words.Say("demo.no-tokens")}
+		}
+		return &templates.FormError{Code: r.ErrorCode, Text: words.Say("demo.no-tokens-reason", "Reason", r.ErrorDescription)}
 	}
-	return &templates.FormError{Code: "sign_in_failed", Text: words.Unlisted("The sign-in failed: " + err.Error())}
-}
-
-// sentence turns an OAuth error_description into a sentence with a capital letter and a full
-// stop.
-func sentence(description string) string {
-	if description == "" {
-		return ""
-	}
-	return "It says: “" + description + "”."
+	return &templates.FormError{Code: "sign_in_failed", Text: words.Say("demo.failed", "Reason", err.Error())}
 }
 
 // discover reads the provider's metadata. It reads it for each sign-in, so that the demo
