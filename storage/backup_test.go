@@ -192,8 +192,9 @@ func TestReplaceDatabase_RefusesANewOneThatIsNotWhole(t *testing.T) {
 	}
 }
 
-// ST-12, RT-13.
-func TestST12_MarkRestoredEndsAllThatWas(t *testing.T) {
+// ST-12, RT-13: a restored backup revives no session, grant, code, set-up link or
+// token of a service.
+func TestMarkRestored_EndsAllEarlierSessionsAndTokens(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		online := w.redeem(t, w.redemption("r1", "c1", noon), noon)
 		offline := w.offline(t, "r2", noon)

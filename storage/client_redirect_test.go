@@ -6,8 +6,9 @@ import (
 	"signet/storage"
 )
 
-// TestRU01_RedirectURIIsComparedByteForByte also covers RU-03, RU-04 and RU-16.
-func TestRU01_RedirectURIIsComparedByteForByte(t *testing.T) {
+// RU-01, RU-03, RU-04, RU-16: a redirect URI that differs in case, encoding, port,
+// query or path segments does not match, and nothing falls back to a registered one.
+func TestAllowsRedirect_ComparesByteForByte(t *testing.T) {
 	client := storage.Client{Type: storage.Web, Metadata: storage.ClientMetadata{
 		RedirectURIs: []string{"https://app.example.com/cb", "http://127.0.0.1:8000/cb"},
 	}}
@@ -23,7 +24,8 @@ func TestRU01_RedirectURIIsComparedByteForByte(t *testing.T) {
 	}
 }
 
-func TestRU06_OnlyThePortOfANativeLoopbackMayDiffer(t *testing.T) {
+// RU-06: a native client on loopback may use any port (RFC 8252, section 7.3).
+func TestAllowsRedirect_OnlyPortOfNativeLoopbackMayDiffer(t *testing.T) {
 	client := storage.Client{Type: storage.Native, Metadata: storage.ClientMetadata{
 		RedirectURIs: []string{"http://127.0.0.1/cb", "http://[::1]:7/cb", "https://app.example.com/cb", "com.example.app:/cb"},
 	}}
@@ -60,7 +62,9 @@ func TestRU06_OnlyThePortOfANativeLoopbackMayDiffer(t *testing.T) {
 	}
 }
 
-func TestRU07_RunnableSchemesAreRefusedAtUse(t *testing.T) {
+// RU-07: a scheme that a browser would run or open is refused even if a row of the
+// database lists it.
+func TestAllowsRedirect_RefusesRunnableSchemes(t *testing.T) {
 	for _, uri := range []string{"javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "file:///x"} {
 		client := storage.Client{Type: storage.Native, Metadata: storage.ClientMetadata{
 			RedirectURIs: []string{uri}, PostLogoutRedirectURIs: []string{uri},
@@ -71,7 +75,9 @@ func TestRU07_RunnableSchemesAreRefusedAtUse(t *testing.T) {
 	}
 }
 
-func TestRU13_PostLogoutAndRedirectURIsAreTwoLists(t *testing.T) {
+// RU-13: a post-logout redirect URI receives no code, and a redirect URI is no target
+// after signing out.
+func TestAllowsRedirect_SeparatesPostLogoutURIs(t *testing.T) {
 	client := storage.Client{Type: storage.Web, Metadata: storage.ClientMetadata{
 		RedirectURIs: []string{"https://app.example.com/callback"}, PostLogoutRedirectURIs: []string{"https://app.example.com/bye"},
 	}}

@@ -106,7 +106,9 @@ func TestChanges_MovesWithClientsAndKeysOnly(t *testing.T) {
 	})
 }
 
-func TestST07_DeletedClientLeavesTheNextOneNothing(t *testing.T) {
+// ST-07: a new client with the id of a deleted one gets neither its grants nor its
+// consents.
+func TestDeleteClient_NextClientOfTheIDInheritsNothing(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
 		if err := w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon); err != nil {

@@ -79,7 +79,9 @@ func limitFiles(t *testing.T, folder string) (fill, empty func()) {
 	return fill, func() { set(before.Cur) }
 }
 
-func TestST09_FullDisk(t *testing.T) {
+// ST-09: while the disk is full, writing gives ErrUnavailable and reading goes on.
+// Afterwards the same codes can be redeemed without a restart.
+func TestRedeemCode_FullDiskLeavesNothingHalfDone(t *testing.T) {
 	folder, fill, empty := smallDisk(t)
 	db, err := storage.Open(t.Context(), storage.Config{DataDir: folder})
 	if err != nil {
@@ -121,7 +123,8 @@ func TestST09_FullDisk(t *testing.T) {
 	w.signIn(t, w.user.ID, "new", "", noon)
 }
 
-func TestST09_LimitedFiles(t *testing.T) {
+// ST-09: the same when a limit on the size of files fails the write.
+func TestRedeemCode_FileSizeLimitLeavesNothingHalfDone(t *testing.T) {
 	b := storagetest.SQLite(t)
 	w := newWorld(t, b)
 	fill, empty := limitFiles(t, b.Config().DataDir)

@@ -67,8 +67,9 @@ func TestEventTypes_AreAllListed(t *testing.T) {
 	}
 }
 
-// TestAD21_EventIsOneLine: whatever a stranger sends, it forges no line of the log.
-func TestAD21_EventIsOneLine(t *testing.T) {
+// AD-21: line breaks, control characters and escape sequences in a value cannot forge
+// a line of the audit log.
+func TestRecordEvent_ForgesNoSecondLine(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const forged = "x\r\n2026-01-01 user.signed_in\x1b[2J\u009b1A\u2028\u202egnp.exe\x00\x7f"
 		err := w.RecordEvent(t.Context(), storage.Event{

@@ -10,10 +10,10 @@ import (
 
 var errBroken = errors.New("connection broke")
 
-// TestRT24_RevocationIsWholeOrNothing breaks each statement of the use case that
-// finds a refresh token replayed, in turn. Either all it has to do is done, or
-// nothing, and then the next replay does it.
-func TestRT24_RevocationIsWholeOrNothing(t *testing.T) {
+// RT-24: revocation after a replay happens in one transaction. The test breaks each
+// statement of the replay in turn. Either the whole revocation is done, or nothing is
+// done and the next replay does it.
+func TestRotateGrant_RevocationIsWholeOrNothing(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		recorder, err := w.Record(t.Context())
 		if err != nil {

@@ -33,7 +33,9 @@ func TestRedeemCode_OpensTheGrantOnce(t *testing.T) {
 	})
 }
 
-func TestCO05_ReplayRevokesTheGrantAndIsCommitted(t *testing.T) {
+// CO-05: the revocation that a replay causes is committed, although the caller gets an
+// error.
+func TestRedeemCode_ReplayRevokesTheGrantAndIsCommitted(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		r := w.redemption("request", "code", noon)
 		g := w.redeem(t, r, noon)

@@ -60,7 +60,8 @@ func TestRenewFirstParty_OpensOnceThenRotates(t *testing.T) {
 	})
 }
 
-func TestRT01_RenewFirstParty_ReplayEndsTheSession(t *testing.T) {
+// RT-01: replay of a rotated token after the grace ends the session.
+func TestRenewFirstParty_ReplayEndsTheSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, replay := range map[string]func(first, second storage.Grant) (storage.Grant, time.Time){
 			"after the grace": func(first, _ storage.Grant) (storage.Grant, time.Time) { return first, noon.Add(time.Hour) },
@@ -158,8 +159,9 @@ func TestRenewFirstParty_NeedsALiveSession(t *testing.T) {
 	})
 }
 
-// A hundred at once, from nothing and then with one token: one grant, one successor.
-func TestRT03_RenewFirstParty_Race(t *testing.T) {
+// RT-03: a hundred parallel renewals open one grant, and a hundred with one token lead
+// to one successor.
+func TestRenewFirstParty_Race(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		token := noToken
 		for generation := int64(1); generation <= 3; generation++ {

@@ -95,7 +95,8 @@ func TestRotateKeys_MovesALineOn(t *testing.T) {
 	})
 }
 
-func TestKY03_RotateKeys_OneOfManyAtOnceWins(t *testing.T) {
+// KY-03: if two nodes rotate at once, one new key signs.
+func TestRotateKeys_OneOfManyAtOnceWins(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.line(t, "ES256")
 		handles := []*storage.DB{w.DB, w.backend.Open(t)}
@@ -191,7 +192,8 @@ func TestEndKeys_DestroysPrivateHalvesAndDeletesTheOld(t *testing.T) {
 	})
 }
 
-func TestKY09_EndKeys_LineWithoutActiveKeyKeepsWhatItHas(t *testing.T) {
+// KY-09: the newest keys of a line are kept, even if all of them have expired.
+func TestEndExpiredKeys_KeepsKeysOfALineWithoutActiveKey(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.line(t, "ES256")
 		err := w.Write(t.Context(), func(tx *gorm.DB) error {
@@ -206,7 +208,9 @@ func TestKY09_EndKeys_LineWithoutActiveKeyKeepsWhatItHas(t *testing.T) {
 	})
 }
 
-func TestKY09_ClampKeyTimes_TakesTheFutureBack(t *testing.T) {
+// KY-09: after a clock has jumped far ahead, the times of the keys are moved back to
+// the present.
+func TestClampKeyTimes_MovesFutureTimesBack(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.line(t, "ES256")
 		ahead := noon.Add(365 * 24 * time.Hour)

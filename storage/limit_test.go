@@ -48,9 +48,9 @@ func TestReserve_AllOrNone(t *testing.T) {
 	})
 }
 
-// Each attempt has the time of its own node and of its own moment: the later one may
-// have come first.
-func TestPW06_NeverMoreThanTheLimitAtOnce(t *testing.T) {
+// PW-06: parallel guesses are counted before they are hashed. Each attempt carries the
+// time of its own node, so attempts do not arrive in the order of their times.
+func TestReserve_ParallelAttemptsNeverExceedTheLimit(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		handles := []*storage.DB{w.DB, w.backend.Open(t)}
 		results := together(50, func(i int) error {
@@ -108,7 +108,8 @@ func TestGiveBack(t *testing.T) {
 	})
 }
 
-func TestST11_ClockSetBackDoesNotLockOutForLonger(t *testing.T) {
+// ST-11: a count whose window lies a day in the future does not block attempts of now.
+func TestReserve_ClockSetBackDoesNotLockOutForLonger(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		limit := []storage.Limit{{Key: "a", Max: 1, Window: time.Minute}}
 		if _, err := w.Reserve(t.Context(), limit, noon.Add(24*time.Hour)); err != nil {
@@ -124,9 +125,9 @@ func TestST11_ClockSetBackDoesNotLockOutForLonger(t *testing.T) {
 	})
 }
 
-// Of two attempts at one instant, the one that was timed earlier may be counted
-// later, and nodes differ by some seconds.
-func TestPW06_AttemptsTimedEarlierBeginNoNewWindow(t *testing.T) {
+// PW-06: an attempt with a slightly earlier time counts in the current window. Clocks
+// of nodes differ by seconds, and parallel attempts are not counted in order of time.
+func TestReserve_AttemptsTimedEarlierBeginNoNewWindow(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		limit := []storage.Limit{{Key: "a", Max: 20, Window: 15 * time.Minute}}
 		for i := range 20 {

@@ -223,7 +223,8 @@ func TestMigrations_RowsOf0006KeepWorking(t *testing.T) {
 	})
 }
 
-func TestMN11_ProgramAndSchemaOfDifferentAges(t *testing.T) {
+// MN-11: a program opens a newer schema, unless the schema requires a newer program.
+func TestOpen_RefusesASchemaThatNeedsANewerProgram(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		set := func(sql string) {
@@ -244,7 +245,9 @@ func TestMN11_ProgramAndSchemaOfDifferentAges(t *testing.T) {
 	})
 }
 
-func TestST19_ConstraintsAreThere(t *testing.T) {
+// ST-19: the database itself refuses rows that break the model, and deletes what
+// belongs to a deleted user except its events.
+func TestMigrations_ConstraintsAreChecked(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, sql := range map[string]string{
 			"second instance":            `INSERT INTO instance (id) VALUES (2)`,

@@ -141,9 +141,9 @@ func TestChangePassword_Race(t *testing.T) {
 	})
 }
 
-// TestSS16_SignInCheckedBeforeAChangeIsRefused: the old password was right when it
-// was compared, and is not when the session would begin.
-func TestSS16_SignInCheckedBeforeAChangeIsRefused(t *testing.T) {
+// SS-16: a password was right when it was compared, but another one is stored before
+// the session begins: the sign-in is refused.
+func TestSignIn_PasswordCheckedBeforeItsChangeIsRefused(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		checked, _, err := w.UserByEmail(t.Context(), w.user.Email)
 		if err != nil {
@@ -165,9 +165,9 @@ func TestSS16_SignInCheckedBeforeAChangeIsRefused(t *testing.T) {
 	})
 }
 
-// Sign-ins that were checked against the old password race with its change:
-// whichever commits first, none of their sessions outlives it.
-func TestSS16_ChangePasswordRacesWithSignIn(t *testing.T) {
+// SS-16: sign-ins with the old password race with its change. No session of theirs
+// survives, whether the sign-in or the change commits first.
+func TestChangePassword_RaceWithSignInLeavesNoSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		before := w.user.NotBefore
 		results := together(9, func(i int) error {
@@ -193,8 +193,9 @@ func TestSS16_ChangePasswordRacesWithSignIn(t *testing.T) {
 	})
 }
 
-// A refresh that races with the change ends dead, whichever commits first.
-func TestSS16_ChangePasswordRacesWithRefresh(t *testing.T) {
+// SS-16: a refresh races with the change of the password. The grant ends, whether the
+// refresh or the change commits first.
+func TestChangePassword_RaceWithRefreshLeavesNoGrant(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		grants := []storage.Grant{w.offline(t, "offline", noon), w.redeem(t, w.redemption("online", "code", noon), noon)}
 		results := together(9, func(i int) error {

@@ -155,7 +155,8 @@ func (w *world) openGrants(t *testing.T) int {
 	return n
 }
 
-func TestCO02_OneOfFiftyRedeems(t *testing.T) {
+// CO-02: of 50 parallel redemptions on one node, exactly one succeeds.
+func TestRedeemCode_OneOfFiftyWins(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for round := range 5 {
 			wantOneWinner(t, tally(race(w.DB, w.redemption(fmt.Sprint(round), "code", noon), rivals)))
@@ -166,7 +167,8 @@ func TestCO02_OneOfFiftyRedeems(t *testing.T) {
 	})
 }
 
-func TestCO03_OneOfFiftyRedeemsOverTwoHandles(t *testing.T) {
+// CO-03: the same holds for two nodes on one database.
+func TestRedeemCode_OneOfFiftyWinsOverTwoHandles(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		second := w.backend.Open(t)
 		for round := range 5 {
@@ -181,7 +183,9 @@ func TestCO03_OneOfFiftyRedeemsOverTwoHandles(t *testing.T) {
 	})
 }
 
-func TestMN01_MN02_OneOfFiftyRedeemsOverTwoProcesses(t *testing.T) {
+// MN-01, MN-02: the same holds for two processes on one PostgreSQL database and on one
+// SQLite file.
+func TestRedeemCode_OneOfFiftyWinsOverTwoProcesses(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		children := []*child{startChild(t, "redeem", w.backend.Config()), startChild(t, "redeem", w.backend.Config())}
 		for round := range inSoak(100, 8) {
@@ -260,8 +264,9 @@ func emptySchema(t *testing.T, url string) {
 	}
 }
 
-// The rules about time must not depend on the zone of the process.
-func TestST13_UseCasesInOtherZones(t *testing.T) {
+// ST-13: rules about time do not depend on the time zone of the process. The test runs
+// other tests again in two zones.
+func TestUseCases_DoNotDependOnTheTimeZone(t *testing.T) {
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -13,8 +13,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// What `signet migrate --check` reads.
-func TestCF14_ReadSchemaTellsWhatIsPendingAndTooNew(t *testing.T) {
+// CF-14: ReadSchema, which `signet migrate --check` calls, reports pending migrations,
+// and gives ErrProgramOutdated for a database that needs a newer program.
+func TestReadSchema_ReportsPendingAndTooNew(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		set := func(sql string) {

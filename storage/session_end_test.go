@@ -65,7 +65,8 @@ func TestEndOtherSessions_KeepsOneAndWhatIsOffline(t *testing.T) {
 	})
 }
 
-func TestLO03_EndOtherSessionsNeedsBothIDs(t *testing.T) {
+// LO-03: an empty user or session id ends no session.
+func TestEndOtherSessions_RefusesAnEmptyID(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, ids := range [][2]string{{"", w.session.ID}, {w.user.ID, ""}, {"", ""}} {
 			wantError(t, "empty id", w.EndOtherSessions(t.Context(), ids[0], ids[1], "asked", storage.By{At: noon}), storage.ErrNotFound)
@@ -76,7 +77,8 @@ func TestLO03_EndOtherSessionsNeedsBothIDs(t *testing.T) {
 	})
 }
 
-func TestLO03_EndSessionTouchesOnlyItsOwner(t *testing.T) {
+// LO-03: an empty id, a wildcard or the id of another user ends no session.
+func TestEndSession_EndsOnlySessionsOfTheUser(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		bob, carol := w.createUser(t, "bob@example.com"), w.createUser(t, "carol@example.com")
 		w.signIn(t, bob.ID, "handle of bob", "", noon)

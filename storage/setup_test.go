@@ -32,8 +32,8 @@ func setupIsOpen(t *testing.T, db *storage.DB, link string, at time.Time) bool {
 	return open
 }
 
-// PW-19: one link makes one administrator, and closes all the others for ever.
-func TestPW19_SetupClosesForEver(t *testing.T) {
+// PW-19: one link makes one administrator, and closes all other links for ever.
+func TestCompleteSetup_ClosesSetupForEver(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		openSetup(t, db, "first", noon)
@@ -74,9 +74,9 @@ func TestPW19_SetupClosesForEver(t *testing.T) {
 	})
 }
 
-// PW-19: two first visitors, two links, two nodes; an address that is taken leaves
-// set-up open.
-func TestMN01_OfManyFirstVisitorsOneWins(t *testing.T) {
+// MN-01, PW-19: of 50 visitors with two links at two nodes, one becomes administrator.
+// An email address that is taken leaves set-up open.
+func TestCompleteSetup_OneOfManyAtOnceWins(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		nodes := []*storage.DB{b.Open(t), b.Open(t)}
 		if _, err := nodes[0].CreateUser(t.Context(), storage.User{Email: "ada@example.com"}, "hash", storage.By{At: noon}); err != nil {
@@ -106,9 +106,9 @@ func TestMN01_OfManyFirstVisitorsOneWins(t *testing.T) {
 	})
 }
 
-// However an administrator is made, the link dies with it: by the command line, and
-// by a program of the release before, which knows nothing of links.
-func TestPW19_AnyAdministratorClosesSetup(t *testing.T) {
+// PW-19: a link is invalid as soon as there is an administrator. The command line may
+// have made this administrator, or an older program that does not know set-up links.
+func TestSetup_AnyNewAdministratorClosesIt(t *testing.T) {
 	for name, makeOne := range map[string]func(*testing.T, *storage.DB) error{
 		"command": func(t *testing.T, db *storage.DB) error {
 			_, err := db.CreateUser(t.Context(), storage.User{Email: "root@example.com", Admin: true}, "", storage.By{From: storage.Origin{Actor: "cli"}, At: noon})

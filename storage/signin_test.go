@@ -84,9 +84,10 @@ func TestSignIn_RefusesDisabledAndUnknownUsers(t *testing.T) {
 	})
 }
 
-// A clock behind the one that disabled and enabled the user makes sessions that
-// live, and a later "off" ends those of a clock that was ahead.
-func TestST11_ClockStepsNeitherLockOutNorRevive(t *testing.T) {
+// ST-11: the clock that disabled and enabled the user may be ahead or behind. A new
+// session is valid with a clock that is behind, and a session from a clock that was
+// ahead ends.
+func TestSignIn_ClockStepsNeitherLockOutNorRevive(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		ahead := noon.Add(time.Hour)
 		future := w.signIn(t, w.user.ID, "from the future", "", ahead)

@@ -73,7 +73,8 @@ var dated = []struct {
 	{"events", `(id, type, at) VALUES (?, 'key.alarm', @)`, 400 * sweptDay},
 }
 
-func TestST21_SweepDeletesWhatIsOldAndNothingElse(t *testing.T) {
+// ST-21: tables do not grow without limit, and each kind of row is kept for its time.
+func TestSweep_DeletesOnlyOldRows(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const old = storage.SweepBatch + 1 // more than a batch
 		noted := map[string]int{}
@@ -205,8 +206,8 @@ func TestSweepSessions_WalkPassesThoseThatStay(t *testing.T) {
 	})
 }
 
-// TestMN10_SweepersAtOnceAreHarmless, without a lease.
-func TestMN10_SweepersAtOnceAreHarmless(t *testing.T) {
+// MN-10: sweepers that run at once, without the lease, delete only what is old.
+func TestSweep_SeveralNodesAtOnceAreHarmless(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.fill(t, 600)
 		kept := w.offline(t, "kept", noon)
@@ -265,9 +266,9 @@ func TestStartSweep_OneNodeAtATime(t *testing.T) {
 	})
 }
 
-// TestST11_SweepFollowsAClockThatJumpedSlowly: what a node with a wrong clock deletes
-// would not come back with the right time.
-func TestST11_SweepFollowsAClockThatJumpedSlowly(t *testing.T) {
+// ST-11: a sweep follows a clock that jumps ahead by ten minutes at a time, because
+// rows that a wrong clock deletes do not come back when it is set right.
+func TestStartSweep_FollowsAJumpedClockSlowly(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		start := func(at time.Time) time.Time {
 			until, mine, err := w.StartSweep(t.Context(), "node", at)

@@ -25,7 +25,8 @@ func (w *world) setAdmin(t *testing.T, on *storage.DB, userID string, admin bool
 	return err
 }
 
-func TestAD15_TheLastAdministratorStays(t *testing.T) {
+// AD-15: the last enabled administrator can be neither disabled, demoted nor deleted.
+func TestAdministrators_TheLastOneStays(t *testing.T) {
 	for name, taking := range map[string]func(*testing.T, *world, string) error{
 		"disable": func(t *testing.T, w *world, id string) error {
 			return w.SetUserEnabled(t.Context(), id, false, storage.By{At: noon})
@@ -63,8 +64,8 @@ func TestAD15_TheLastAdministratorStays(t *testing.T) {
 	}
 }
 
-// Two administrators who remove each other at once: one stays.
-func TestAD15_AdministratorsCannotRemoveEachOther(t *testing.T) {
+// AD-15: if two administrators demote each other at once, one stays.
+func TestRevokeAdmin_TwoCannotRemoveEachOther(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		other := w.backend.Open(t)
 		a, b := w.admin(t, "a@example.com"), w.admin(t, "b@example.com")

@@ -32,8 +32,9 @@ func TestUpdateProfile_ReplacesTheProfileAndNothingElse(t *testing.T) {
 	})
 }
 
-// Two edits in one millisecond, or by a clock that is behind, are two versions.
-func TestAD14_UpdateProfileKnowsWhatWasSeen(t *testing.T) {
+// AD-14: a form that was read before another edit is refused. Two edits in one
+// millisecond, or with a clock that is behind, are two versions.
+func TestUpdateProfile_RefusesAnOutdatedForm(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		seen := w.user.UpdatedAt
 		for i, at := range []time.Time{noon, noon, noon.Add(-time.Hour)} {

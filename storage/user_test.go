@@ -46,7 +46,8 @@ func TestCreateUser_IsReadBackWhole(t *testing.T) {
 	})
 }
 
-func TestST18_EmailIsUniqueByItsCanonicalForm(t *testing.T) {
+// ST-18: the canonical form of an email address is unique on both databases.
+func TestCreateUser_EmailIsUniqueByCanonicalForm(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, same := range []string{"ALICE@example.com", "alice@EXAMPLE.com", " alice@example.com", "alice@ｅxample.com"} {
 			_, err := w.CreateUser(t.Context(), storage.User{Email: same}, "other", storage.By{At: noon})
@@ -76,7 +77,8 @@ func TestCreateUser_OneOfManyAtOnceWins(t *testing.T) {
 	})
 }
 
-func TestST03_NotFoundIsAnErrorAndNoZeroValue(t *testing.T) {
+// ST-03: a missing row is ErrNotFound, never a zero value.
+func TestReads_MissingRowIsAnError(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, id := range []string{"", "unknown", "1=1", "id = id", "%", "_", "x\x00", "\xff", strings.Repeat("x", 2000)} {
 			_, err := w.User(t.Context(), id)
@@ -95,7 +97,8 @@ func TestST03_NotFoundIsAnErrorAndNoZeroValue(t *testing.T) {
 	})
 }
 
-func TestST06_WildcardsAreLiteral(t *testing.T) {
+// ST-06: "%" and "_" in an email address match only themselves.
+func TestUserByEmail_WildcardsAreLiteral(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.createUser(t, "a%@example.com")
 		for _, email := range []string{"%@example.com", "alic_@example.com", "a%e@example.com", "%"} {
@@ -108,7 +111,8 @@ func TestST06_WildcardsAreLiteral(t *testing.T) {
 	})
 }
 
-func TestST04_SwitchedOffIsOff(t *testing.T) {
+// ST-04: values that are switched off or zero are stored as such.
+func TestReplaceClient_StoresFalseAndZero(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		c := w.client
 		c.FirstParty, c.SkipConsent, c.PKCEOptional, c.Resources, c.RefreshGrace = true, true, true, []string{"https://api"}, time.Minute
@@ -138,7 +142,8 @@ func TestST04_SwitchedOffIsOff(t *testing.T) {
 	})
 }
 
-func TestST05_UpdateDoesNotBringADeletedRowBack(t *testing.T) {
+// ST-05: an update does not bring a deleted row back.
+func TestUpdates_DoNotBringADeletedRowBack(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		err := w.Write(t.Context(), func(tx *gorm.DB) error {
 			if err := tx.Exec(`DELETE FROM clients WHERE id = ?`, w.client.ID).Error; err != nil {
@@ -211,8 +216,9 @@ func TestUsers_PagesByCanonicalEmail(t *testing.T) {
 	})
 }
 
-// What people could take for another's address is that address, or none.
-func TestPW16_LookAlikesAreOneAccountOrNone(t *testing.T) {
+// PW-16: an email address that people could take for that of another account is the
+// address of this account, or is refused.
+func TestCreateUser_LookAlikeEmailsAreOneAccountOrRefused(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		if _, err := w.CreateUser(t.Context(), storage.User{Email: "admin@example.com"}, "", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
@@ -237,7 +243,9 @@ func TestPW16_LookAlikesAreOneAccountOrNone(t *testing.T) {
 	})
 }
 
-func TestST07_DeletedUserLeavesEventsAndNotices(t *testing.T) {
+// ST-07: a deleted user is gone for every query, and a new user with the same address
+// has another id.
+func TestDeleteUser_LeavesEventsAndNotices(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
 		w.told(t, "rp", w.session, false)

@@ -9,7 +9,8 @@ import (
 
 var zone = flag.String("zone", "UTC", "the time zone this process must be in")
 
-// TestZone guards TestST13: a zone that was not found would be UTC, silently.
+// TestZone guards TestUseCases_DoNotDependOnTheTimeZone: a time zone that was not found
+// would silently be UTC.
 func TestZone(t *testing.T) {
 	if *zone == "UTC" {
 		return // this is the parent, in whatever zone
