@@ -84,7 +84,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	s.sessions = session.New(session.Config{
 		DB: db, Ring: s.ring, Now: c.Now,
 		Cookies: session.Cookies{Base: c.CookieName, HTTPS: issuer.Scheme == "https", Path: issuer.Path, Domain: c.CookieDomain},
-		Idle:    c.Lifetimes.Session, Kept: c.Lifetimes.SessionKept, Max: c.Lifetimes.SessionMax,
+		Idle:    c.Lifetimes.Session, KeptIdle: c.Lifetimes.SessionKept, Max: c.Lifetimes.SessionMax,
 	})
 	s.notices = notice.New(notice.Config{
 		DB: db, Ring: s.ring, Clients: s.clients, Now: c.Now, Log: c.Log,

@@ -98,7 +98,7 @@ func (h *Handler) replacePassword(w http.ResponseWriter, r *http.Request, curren
 	if checked.User.ID != current.UserID { // the email address now belongs to another user
 		return storage.ErrRevoked
 	}
-	next := session.NewPassword{OldHash: checked.Stored, GiveBack: checked.Reserved}
+	next := session.PasswordChange{OldHash: checked.Stored, GiveBack: checked.Reserved}
 	if next.NewHash, err = h.newHash(ctx, old, wanted, current.User); err == nil {
 		err = h.Sessions.ChangePassword(w, r, current, next)
 	}

@@ -53,7 +53,7 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current s
 
 // stolenSessions returns the sessions that ended because one of their tokens was used twice.
 func (h *Handler) stolenSessions(r *http.Request, current session.Current) ([]templates.StolenSession, error) {
-	list, err := h.DB.StolenSessions(r.Context(), current.UserID, h.Now().Add(-session.ToldFor))
+	list, err := h.DB.StolenSessions(r.Context(), current.UserID, h.Now().Add(-session.TheftNoticeLife))
 	if err != nil {
 		return nil, err
 	}

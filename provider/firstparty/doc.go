@@ -3,7 +3,7 @@
 //
 // Its rule: only pages of the app's own origins may call it, and the session cookie
 // alone decides. Each call stands for an authorization request with prompt=none;
-// whatever has to be asked is left to the pages, and AnswerCookies gives the cookies at
+// whatever has to be asked is left to the pages, and AnswerWithCookies gives the cookies at
 // the end of a sign-in there.
 //
 // The package does not know codes, redirect URIs, consent or how a person proves who

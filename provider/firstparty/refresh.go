@@ -68,10 +68,10 @@ func (h *Handler) renew(w http.ResponseWriter, r *http.Request, q request.Reques
 	return h.setTokens(w, r, client, *current, at)
 }
 
-// AnswerCookies gives the browser the app's cookies at the end of a sign-in on the
+// AnswerWithCookies gives the browser the app's cookies at the end of a sign-in on the
 // pages, and sends it to where the app wants it. Only a navigation gets that far: an
 // image or a frame of a sibling host would carry the cookies, too.
-func (h *Handler) AnswerCookies(w http.ResponseWriter, r *http.Request, opened request.Opened, current session.Current) error {
+func (h *Handler) AnswerWithCookies(w http.ResponseWriter, r *http.Request, opened request.Opened, current session.Current) error {
 	q := opened.Request
 	site, use := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
 	if (site == "same-site" || site == "cross-site") && use != "document" {

@@ -32,7 +32,7 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	current, renewed, err := h.Sessions.Renewed(r)
+	current, renewed, err := h.Sessions.CurrentWithRenewal(r)
 	if errors.Is(err, session.ErrNone) {
 		return web.WriteJSON(w, http.StatusOK, map[string]bool{"authenticated": false})
 	}

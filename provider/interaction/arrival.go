@@ -74,8 +74,8 @@ func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.O
 // upstreamSignIn returns the sign-in that an upstream proves. It counts as one factor,
 // regardless of the methods that the upstream states. The dispatcher decides whether it is
 // recent enough.
-func upstreamSignIn(t trip) session.Started {
-	return session.Started{
+func upstreamSignIn(t trip) session.SignIn {
+	return session.SignIn{
 		Request: t.ID, ClientID: t.Client.ID, ACR: session.OneFactor, AMR: amrUpstream,
 		Asserted: &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Reauthenticated: t.identity.Fresh},
 	}

@@ -32,7 +32,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	}
 	query := r.URL.Query()
 	key := query.Get("for")
-	sealed, ok := h.Sessions.Cookies.Carried(r, key)
+	sealed, ok := h.Sessions.Cookies.CarriedRequest(r, key)
 	if !ok {
 		return unknownAttempt(errNoRequest)
 	}

@@ -82,7 +82,7 @@ func (h *Handler) current(r *http.Request, s step) (session.Current, error) {
 // the page explains that cookies are blocked.
 func (h *Handler) stale(r *http.Request, wayOn string, cause error) *web.Problem {
 	p := web.StaleForm(wayOn, cause)
-	if !h.Sessions.Cookies.AnyCame(r) {
+	if !h.Sessions.Cookies.HasAnyCookie(r) {
 		blocked := visit.CookiesBlocked(wayOn)
 		p.Title, p.Text, p.StartText = blocked.Title, blocked.Text, blocked.StartText
 	}
@@ -92,7 +92,7 @@ func (h *Handler) stale(r *http.Request, wayOn string, cause error) *web.Problem
 // checkCookies refuses a sign-in form from a browser that blocks cookies, since the browser
 // would not store the session. Callers check before they store, hash or use up anything.
 func (h *Handler) checkCookies(r *http.Request, wayOn string) error {
-	if !h.Sessions.Cookies.AnyCame(r) {
+	if !h.Sessions.Cookies.HasAnyCookie(r) {
 		return visit.CookiesBlocked(wayOn)
 	}
 	return nil

@@ -14,7 +14,7 @@ const (
 // setTestCookie sets a cookie in a browser that has sent none. If the form of the page comes
 // without any cookie, the browser blocks them.
 func (h *Handler) setTestCookie(w http.ResponseWriter, r *http.Request) {
-	if !h.Sessions.Cookies.AnyCame(r) {
+	if !h.Sessions.Cookies.HasAnyCookie(r) {
 		h.Sessions.Cookies.Set(w, lastCookie, noConnector, 0)
 	}
 }

@@ -53,7 +53,7 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, sta
 		confirm.Error = web.WithReference(r, page.Error)
 		return h.Site.ShowStatus(w, status, confirm)
 	case current == nil:
-		if page.Stolen, err = h.Sessions.Stolen(r); err != nil {
+		if page.Stolen, err = h.Sessions.WasStolen(r); err != nil {
 			return err
 		}
 	}

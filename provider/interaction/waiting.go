@@ -60,7 +60,7 @@ func (h *Handler) storeWaiting(w http.ResponseWriter, t trip, account storage.Us
 		request: noteHash(t.ID), upstream: noteHash(t.connector.ID(), t.identity.Issuer), address: noteHash(account.EmailCanonical),
 	}
 	payload := note.encode()
-	if keys.SealedSize(len(payload)) > session.MostPending {
+	if keys.SealedSize(len(payload)) > session.MaxPendingSize {
 		note.Label = "" // no room; the next sign-in through the upstream reads it again
 		payload = note.encode()
 	}

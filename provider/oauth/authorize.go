@@ -86,7 +86,7 @@ func tooLarge(format string, args ...any) error {
 // addresses and in a cookie, and its answer is an address. Every request that is accepted
 // passes proxies with their default limits, see web.MaxHeaderBlock.
 func (h *Handler) fits(q request.Request) error {
-	fits, err := request.Fits(q, h.Visits.Sessions.Cookies.MostCarried())
+	fits, err := request.Fits(q, h.Visits.Sessions.Cookies.MaxCarriedSize())
 	switch {
 	case err != nil:
 		return err

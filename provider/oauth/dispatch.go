@@ -37,7 +37,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 	case q.Kind == request.Page:
 		return web.SeeOther(w, q.Path)
 	case q.Kind == request.Cookies:
-		return h.Apps.AnswerCookies(w, r, opened, *facts.Current)
+		return h.Apps.AnswerWithCookies(w, r, opened, *facts.Current)
 	}
 	return h.answerCode(w, q, client, *facts.Current, at)
 }

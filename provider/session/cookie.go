@@ -40,12 +40,12 @@ func (c Cookies) make(name, value string) *http.Cookie {
 	}
 }
 
-// AnyCame reports whether the browser has sent a cookie of ours, but for the app's tokens. It
+// HasAnyCookie reports whether the browser has sent a cookie of ours, but for the app's tokens. It
 // is false for a browser that blocks them, and for one that has never seen a sign-in page.
-func (c Cookies) AnyCame(r *http.Request) bool { return len(c.Suffixes(r, "")) > 0 }
+func (c Cookies) HasAnyCookie(r *http.Request) bool { return len(c.Suffixes(r, "")) > 0 }
 
-// SessionCame reports whether the browser has sent a session's cookie, whatever it is worth.
-func (c Cookies) SessionCame(r *http.Request) bool { return len(r.CookiesNamed(c.session())) > 0 }
+// HasSessionCookie reports whether the browser has sent a session's cookie, whatever it is worth.
+func (c Cookies) HasSessionCookie(r *http.Request) bool { return len(r.CookiesNamed(c.session())) > 0 }
 
 // Read gives the cookie of a suffix ("_last"), see read.
 func (c Cookies) Read(r *http.Request, suffix string) (string, bool) {

@@ -8,8 +8,8 @@ import (
 	"signet/storage"
 )
 
-// NewPassword is a password that was checked, and its successor.
-type NewPassword struct {
+// PasswordChange is a password that was checked, and its successor.
+type PasswordChange struct {
 	OldHash, NewHash string
 	GiveBack         storage.Reservation
 }
@@ -20,7 +20,7 @@ type NewPassword struct {
 //
 // storage.ErrConflict: the password is not the checked one any more.
 // storage.ErrRevoked: the session has ended meanwhile.
-func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, current Current, p NewPassword) error {
+func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, current Current, p PasswordChange) error {
 	handle := newHandle()
 	next, err := s.DB.ChangePassword(r.Context(), storage.PasswordChange{
 		UserID: current.UserID, OldHash: p.OldHash, NewHash: p.NewHash,

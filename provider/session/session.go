@@ -19,13 +19,13 @@ var ErrNone = web.Because("no_session", errors.New("no session"))
 
 // Config of Sessions. All is required.
 type Config struct {
-	DB      *storage.DB
-	Ring    *keys.Ring
-	Cookies Cookies
-	Idle    time.Duration // unused for that long, the session is over
-	Kept    time.Duration // the same with "Keep me signed in"
-	Max     time.Duration // in all; nothing extends it
-	Now     func() time.Time
+	DB       *storage.DB
+	Ring     *keys.Ring
+	Cookies  Cookies
+	Idle     time.Duration // unused for that long, the session is over
+	KeptIdle time.Duration // the same with "Keep me signed in"
+	Max      time.Duration // in all; nothing extends it
+	Now      func() time.Time
 }
 
 // Sessions starts, finds and ends the sessions of browsers.
@@ -65,23 +65,23 @@ func (s *Sessions) current(r *http.Request, read func(handleHash string) (storag
 	return Current{Session: row, User: user}, nil
 }
 
-// ToldFor is how long a person is told that a session was stolen.
-const ToldFor = 30 * 24 * time.Hour
+// TheftNoticeLife is how long a person is told that a session was stolen.
+const TheftNoticeLife = 30 * 24 * time.Hour
 
-// Stolen reports whether the browser's session ended because a token of it was used
+// WasStolen reports whether the browser's session ended because a token of it was used
 // twice, which is when its cookie is left in place. Who holds the cookie may know: it
 // says nothing of the person.
-func (s *Sessions) Stolen(r *http.Request) (bool, error) {
+func (s *Sessions) WasStolen(r *http.Request) (bool, error) {
 	handle, ok := s.Cookies.read(r, s.Cookies.session())
 	if !ok {
 		return false, nil
 	}
-	return s.DB.IsHandleStolen(r.Context(), storage.SecretHash(handle), s.Now().Add(-ToldFor))
+	return s.DB.IsHandleStolen(r.Context(), storage.SecretHash(handle), s.Now().Add(-TheftNoticeLife))
 }
 
-// Renewed is the browser's session, as Current gives it, and when its first-party
+// CurrentWithRenewal is the browser's session, as Current gives it, and when its first-party
 // grant was last opened or rotated; 0 if it has none.
-func (s *Sessions) Renewed(r *http.Request) (Current, storage.Millis, error) {
+func (s *Sessions) CurrentWithRenewal(r *http.Request) (Current, storage.Millis, error) {
 	var renewed storage.Millis
 	current, err := s.current(r, func(handleHash string) (row storage.Session, user storage.User, err error) {
 		state, err := s.DB.FirstPartySession(r.Context(), handleHash, s.Now())

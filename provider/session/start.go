@@ -8,8 +8,8 @@ import (
 	"signet/storage"
 )
 
-// Started is how a person proved who it is.
-type Started struct {
+// SignIn is how a person proved who it is.
+type SignIn struct {
 	UserID   string
 	Request  string // id of the authorization request that asked, "" for none
 	ClientID string
@@ -25,9 +25,9 @@ type Started struct {
 
 // Start signs the browser in under a new handle and sets its cookies. The same
 // user keeps its sid; another user's session in this browser ends.
-func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) (storage.Session, error) {
+func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in SignIn) (storage.Session, error) {
 	handle := newHandle()
-	started, err := s.DB.SignIn(r.Context(), s.signIn(r, in, handle), s.Now())
+	started, err := s.DB.SignIn(r.Context(), s.storageSignIn(r, in, handle), s.Now())
 	if err != nil {
 		return storage.Session{}, fmt.Errorf("sign in: %w", err)
 	}
@@ -36,9 +36,9 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) (st
 
 // StartThrough signs the browser in by an arrival from a connector, whose SignIn
 // is made here. Who arrives is decided by the caller.
-func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in Started, arrival storage.ConnectorSignIn) error {
+func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in SignIn, arrival storage.ConnectorSignIn) error {
 	handle := newHandle()
-	arrival.SignIn = s.signIn(r, in, handle)
+	arrival.SignIn = s.storageSignIn(r, in, handle)
 	started, err := s.DB.SignInThrough(r.Context(), arrival, s.Now())
 	if err != nil {
 		return fmt.Errorf("sign in through connector: %w", err)
@@ -46,15 +46,15 @@ func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in Start
 	return s.set(w, r, handle, started)
 }
 
-// signIn is what storage is asked for.
-func (s *Sessions) signIn(r *http.Request, in Started, handle string) storage.SignIn {
+// storageSignIn returns the input of storage.DB.SignIn.
+func (s *Sessions) storageSignIn(r *http.Request, in SignIn, handle string) storage.SignIn {
 	old := ""
 	if handle, ok := s.Cookies.read(r, s.Cookies.session()); ok {
 		old = storage.SecretHash(handle)
 	}
 	idle := s.Idle
 	if in.Keep {
-		idle = s.Kept
+		idle = s.KeptIdle
 	}
 	return storage.SignIn{
 		UserID: in.UserID, HandleHash: storage.SecretHash(handle), Replaces: old,

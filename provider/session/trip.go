@@ -27,13 +27,13 @@ const (
 // the trips.
 const (
 	tripShare   = 2400
-	personShare = 1024 // session, device, MostPending, the connector that was used last, and later a trusted browser
+	personShare = 1024 // session, device, MaxPendingSize, the connector that was used last, and later a trusted browser
 	persons     = 5    // so many cookies
 	attemptMost = 320  // a sealed attempt
 )
 
-// MostPending is how long what is sealed into the cookie "_pending" may be, in characters.
-const MostPending = 600
+// MaxPendingSize is how long what is sealed into the cookie "_pending" may be, in characters.
+const MaxPendingSize = 600
 
 // TripLife is how long the cookies of a trip live.
 const TripLife = 10 * time.Minute
@@ -46,9 +46,9 @@ func (c Cookies) attemptRoom() int {
 	return c.size(attemptPrefix, "") + attemptID + tripKey + len(".") + attemptMost
 }
 
-// MostCarried is how long a sealed request may be, in characters, so that it and one
+// MaxCarriedSize is how long a sealed request may be, in characters, so that it and one
 // attempt fit into what trips may take.
-func (c Cookies) MostCarried() int {
+func (c Cookies) MaxCarriedSize() int {
 	return c.mostTrips() - c.attemptRoom() - c.size(carriedPrefix, "") - tripKey
 }
 
@@ -58,16 +58,16 @@ func TripKey(requestID string) string {
 	return base32.StdEncoding.EncodeToString(sum[:5])
 }
 
-// Carry keeps a sealed request in the browser for the attempts that follow. Older trips
+// CarryRequest keeps a sealed request in the browser for the attempts that follow. Older trips
 // make room.
-func (c Cookies) Carry(w http.ResponseWriter, r *http.Request, key, sealed string) {
+func (c Cookies) CarryRequest(w http.ResponseWriter, r *http.Request, key, sealed string) {
 	name := carriedPrefix + key
 	c.makeRoom(w, r, key, c.size(name, sealed)+c.attemptRoom())
 	c.Set(w, name, sealed, TripLife)
 }
 
-// Carried gives the sealed request that the browser carries under the key.
-func (c Cookies) Carried(r *http.Request, key string) (string, bool) {
+// CarriedRequest gives the sealed request that the browser carries under the key.
+func (c Cookies) CarriedRequest(r *http.Request, key string) (string, bool) {
 	if !isTripKey(key) {
 		return "", false
 	}
@@ -94,7 +94,7 @@ func (c Cookies) TakeAttempt(w http.ResponseWriter, r *http.Request, id string) 
 	if !found {
 		return "", "", false
 	}
-	request, ok = c.Carried(r, key)
+	request, ok = c.CarriedRequest(r, key)
 	if others := c.trips(r).attempts; ok && !slices.ContainsFunc(others, func(o tripCookie) bool { return o.key == key && o.suffix != attemptPrefix+id }) {
 		c.Clear(w, carriedPrefix+key)
 	}

@@ -32,7 +32,7 @@ func (v *Visits) NextAfterSignIn(sealed string) string {
 // CheckSessionCookie refuses a browser that comes from NextAfterSignIn without the session
 // cookie. The browser blocks that cookie, so it would be asked to sign in forever.
 func (v *Visits) CheckSessionCookie(r *http.Request, sealed string) error {
-	if r.URL.Query().Has(signedInParameter) && !v.Sessions.Cookies.SessionCame(r) {
+	if r.URL.Query().Has(signedInParameter) && !v.Sessions.Cookies.HasSessionCookie(r) {
 		return CookiesBlocked(v.Next(sealed))
 	}
 	return nil

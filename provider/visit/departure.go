@@ -44,7 +44,7 @@ func (v *Visits) Depart(w http.ResponseWriter, r *http.Request, d Departure, sea
 		return fmt.Errorf("seal departure: %w", err)
 	}
 	key := session.TripKey(d.RequestID)
-	v.Sessions.Cookies.Carry(w, r, key, sealed)
+	v.Sessions.Cookies.CarryRequest(w, r, key, sealed)
 	return v.Site.ContinueTo(w, v.Site.Base+"/login/"+d.Connector+"/start?"+url.Values{"for": {key}, "departure": {proof}}.Encode())
 }
 

@@ -23,7 +23,7 @@ func (v *Visits) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignI
 	if err != nil {
 		return session.Current{}, err
 	}
-	started, err := v.Sessions.Start(w, r, session.Started{
+	started, err := v.Sessions.Start(w, r, session.SignIn{
 		UserID: checked.User.ID, Request: in.RequestID, ClientID: in.ClientID,
 		ACR: session.OneFactor, AMR: session.ByPassword, Keep: in.Keep,
 		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore,
