@@ -7,76 +7,76 @@ import (
 
 // accountSamples are the account pages in all their states.
 func accountSamples() map[string]templates.Page {
-	frame := func(here, done string) templates.Account {
-		return templates.Account{Common: plain, User: alice, Here: here, Done: words.Unlisted(done)}
+	frame := func(here string, done words.Sentence) templates.Account {
+		return templates.Account{Common: plain, User: alice, Here: here, Done: done}
 	}
-	noon := templates.Moment{ISO: "2026-03-01T12:00:00Z", Text: "1 March 2026, 12:00 GMT", Ago: words.Unlisted("3 days ago")}
-	now := templates.Moment{ISO: "2026-03-04T12:00:00Z", Text: "4 March 2026, 12:00 GMT", Ago: words.Unlisted("just now")}
+	noon := templates.Moment{ISO: "2026-03-01T12:00:00Z", Text: "1 March 2026, 12:00 GMT", Ago: words.Say("moment.days-ago", "Count", 3)}
+	now := templates.Moment{ISO: "2026-03-04T12:00:00Z", Text: "4 March 2026, 12:00 GMT", Ago: words.Say("moment.just-now")}
 	app := templates.Client{Name: "Photos", Host: "photos.example.com"}
 	notes := templates.Client{Name: "Notes", Host: "com.example.notes"}
 	photosRow := templates.AppRow{
 		ClientID: "photos", App: app, Since: noon, LastUsed: now, Offline: true,
 		Wants: []templates.Want{templates.WantOf("openid"), templates.WantOf("email"), templates.WantOf("offline_access"), templates.WantOf("photos:write")},
 	}
-	password := templates.AccountPassword{Account: frame("password", ""), Ticket: "sealed.ticket", MinLength: 10}
+	password := templates.AccountPassword{Account: frame("password", words.Sentence{}), Ticket: "sealed.ticket", MinLength: 10}
 	wrongCurrent, weak, throttled := password, password, password
-	wrongCurrent.Error = &templates.FormError{Code: "invalid_credentials", Text: words.Unlisted("That is not your current password."), Field: "current-password"}
-	weak.Error = &templates.FormError{Code: "weak_password", Text: words.Unlisted("The new password cannot be used: use at least 10 characters."), Field: "new-password"}
-	throttled.Error = &templates.FormError{Code: "too_many_attempts", Text: words.Unlisted("Too many attempts with this account or from this network."), RetryAfter: 3 * 60}
+	wrongCurrent.Error = &templates.FormError{Code: "invalid_credentials", Text: words.Say("account-password.wrong-current"), Field: "current-password"}
+	weak.Error = &templates.FormError{Code: "weak_password", Text: words.Say("weak-password.too-short", "Count", 10), Field: "new-password"}
+	throttled.Error = &templates.FormError{Code: "too_many_attempts", Text: words.Say("password-refused.too-many-attempts"), RetryAfter: 3 * 60}
 	profile := templates.AccountProfile{
-		Account: frame("profile", ""), Ticket: "sealed.ticket", Name: "Alice Liddell", GivenName: "Alice", FamilyName: "Liddell",
+		Account: frame("profile", words.Sentence{}), Ticket: "sealed.ticket", Name: "Alice Liddell", GivenName: "Alice", FamilyName: "Liddell",
 		PreferredUsername: "alice", Picture: "https://example.com/alice.png", Zoneinfo: "Europe/London", Locale: "en-GB",
 	}
 	wrongProfile := profile
 	wrongProfile.Website, wrongProfile.Zoneinfo = "example.com", "London"
 	wrongProfile.Errors = []templates.FormError{
-		{Code: "invalid_profile", Field: "website", Text: words.Unlisted("Give an address that begins with https:// or http://.")},
-		{Code: "invalid_profile", Field: "zoneinfo", Text: words.Unlisted("Give a time zone by its name, such as Europe/Berlin.")},
+		{Code: "invalid_profile", Field: "website", Text: words.Say("profile-error.address")},
+		{Code: "invalid_profile", Field: "zoneinfo", Text: words.Say("profile-error.time-zone")},
 	}
 	return map[string]templates.Page{
-		"account":         templates.AccountOverview{Account: frame("overview", ""), Sessions: 2, Apps: 1},
+		"account":         templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1},
 		"account-admin":   templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1},
 		"account-alone":   templates.AccountOverview{Account: templates.Account{User: templates.Person{Email: "bob@example.com"}, Here: "overview"}, Sessions: 1, NoPassword: true},
 		"account-profile": profile,
 		"account-profile-fixed": templates.AccountProfile{
-			Account: frame("profile", ""), Ticket: "sealed.ticket", PreferredUsername: "alice", FixedUsername: true, SharedUsername: true,
+			Account: frame("profile", words.Sentence{}), Ticket: "sealed.ticket", PreferredUsername: "alice", FixedUsername: true, SharedUsername: true,
 		},
-		"account-profile-done":       templates.AccountProfile{Account: frame("profile", "Your profile was saved.")},
+		"account-profile-done":       templates.AccountProfile{Account: frame("profile", words.Say("account-done.profile"))},
 		"account-profile-wrong":      wrongProfile,
 		"account-password":           password,
-		"account-password-none":      templates.AccountPassword{Account: frame("password", ""), None: true},
+		"account-password-none":      templates.AccountPassword{Account: frame("password", words.Sentence{}), None: true},
 		"account-password-wrong":     wrongCurrent,
 		"account-password-weak":      weak,
 		"account-password-throttled": throttled,
-		"account-sessions": templates.AccountSessions{Account: frame("sessions", "That session was signed out."), Others: true, OthersTicket: "sealed.ticket",
-			Stolen: []templates.StolenSession{{Agent: words.Unlisted("Chrome on Windows"), Ended: noon}, {Ended: now}},
+		"account-sessions": templates.AccountSessions{Account: frame("sessions", words.Say("account-done.session")), Others: true, OthersTicket: "sealed.ticket",
+			Stolen: []templates.StolenSession{{Agent: words.Say("account-browser.name-and-system", "Browser", "Chrome", "System", "Windows"), Ended: noon}, {Ended: now}},
 			Sessions: []templates.SessionRow{
-				{ID: "ses_1", Ticket: "sealed.ticket.1", Agent: words.Unlisted("Firefox on Linux"), Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now, Apps: []templates.Client{app, notes}},
-				{ID: "ses_2", Ticket: "sealed.ticket.2", Agent: words.Unlisted("Safari on iOS"), Address: "2001:db8::1", SignedIn: noon, LastActive: noon},
+				{ID: "ses_1", Ticket: "sealed.ticket.1", Agent: words.Say("account-browser.name-and-system", "Browser", "Firefox", "System", "Linux"), Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now, Apps: []templates.Client{app, notes}},
+				{ID: "ses_2", Ticket: "sealed.ticket.2", Agent: words.Say("account-browser.name-and-system", "Browser", "Safari", "System", "iOS"), Address: "2001:db8::1", SignedIn: noon, LastActive: noon},
 				{ID: "ses_3", Ticket: "sealed.ticket.3"},
 			}},
-		"account-sessions-one": templates.AccountSessions{Account: frame("sessions", ""),
-			Sessions: []templates.SessionRow{{ID: "ses_1", Ticket: "sealed.ticket", Agent: words.Unlisted("Chrome on macOS"), Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now}}},
-		"account-endall": templates.AccountEndAll{Account: frame("sessions", ""), Ticket: "sealed.ticket"},
-		"account-apps": templates.AccountApps{Account: frame("apps", ""), Apps: []templates.AppRow{
+		"account-sessions-one": templates.AccountSessions{Account: frame("sessions", words.Sentence{}),
+			Sessions: []templates.SessionRow{{ID: "ses_1", Ticket: "sealed.ticket", Agent: words.Say("account-browser.name-and-system", "Browser", "Chrome", "System", "macOS"), Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now}}},
+		"account-endall": templates.AccountEndAll{Account: frame("sessions", words.Sentence{}), Ticket: "sealed.ticket"},
+		"account-apps": templates.AccountApps{Account: frame("apps", words.Sentence{}), Apps: []templates.AppRow{
 			photosRow,
 			{ClientID: "notes", App: notes, Since: noon, Wants: []templates.Want{templates.WantOf("openid")}},
 			{ClientID: "desk", App: templates.Client{Name: "Desk", Host: "desk.example.com"}, LastUsed: now},
 		}},
 		"account-identities": templates.AccountIdentities{
-			Account: frame("identities", "The account was connected. You can sign in with it from now on."), LinkTicket: "sealed.link",
+			Account: frame("identities", words.Say("account-done.linked")), LinkTicket: "sealed.link",
 			Identities: []templates.IdentityRow{
 				{Key: "0a1b", Ticket: "sealed.ticket.1", Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"},
 					Email: "alice@gmail.com", Name: "Alice L.", Groups: "staff, dev", Since: noon, LastUsed: now},
 				{Key: "2c3d", Ticket: "sealed.ticket.2", Connector: templates.ConnectorButton{ID: "corp", Name: "corp"}, Gone: true, Since: noon},
 			},
 			Connectors: []templates.ConnectorButton{{ID: "google", Kind: "google", Name: "Google"}, {ID: "github", Kind: "github", Name: "GitHub"}}},
-		"account-connect": templates.AccountIdentity{Account: frame("identities", ""), Ticket: "sealed.ticket", Connector: templates.ConnectorButton{ID: "github", Kind: "github", Name: "GitHub"}},
-		"account-disconnect": templates.AccountIdentity{Account: frame("identities", ""), Ticket: "sealed.ticket", Disconnect: true, Connector: templates.ConnectorButton{ID: "github", Kind: "github", Name: "GitHub"},
+		"account-connect": templates.AccountIdentity{Account: frame("identities", words.Sentence{}), Ticket: "sealed.ticket", Connector: templates.ConnectorButton{ID: "github", Kind: "github", Name: "GitHub"}},
+		"account-disconnect": templates.AccountIdentity{Account: frame("identities", words.Sentence{}), Ticket: "sealed.ticket", Disconnect: true, Connector: templates.ConnectorButton{ID: "github", Kind: "github", Name: "GitHub"},
 			Identity: templates.IdentityRow{Key: "0a1b", Email: "octo@octo.example"}},
-		"account-identities-none":  templates.AccountIdentities{Account: frame("identities", "")},
-		"account-apps-none":        templates.AccountApps{Account: frame("apps", "The application has no access any more.")},
-		"account-withdraw":         templates.AccountWithdraw{Account: frame("apps", ""), Ticket: "sealed.ticket", App: photosRow},
-		"account-withdraw-session": templates.AccountWithdraw{Account: frame("apps", ""), Ticket: "sealed.ticket", App: templates.AppRow{ClientID: "notes", App: notes}},
+		"account-identities-none":  templates.AccountIdentities{Account: frame("identities", words.Sentence{})},
+		"account-apps-none":        templates.AccountApps{Account: frame("apps", words.Say("account-done.app"))},
+		"account-withdraw":         templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: photosRow},
+		"account-withdraw-session": templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: templates.AppRow{ClientID: "notes", App: notes}},
 	}
 }

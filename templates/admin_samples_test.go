@@ -8,22 +8,22 @@ import (
 // adminSamples are the operators' pages in all their states.
 func adminSamples() map[string]templates.Page {
 	frame := func(here string) templates.Admin { return templates.Admin{Common: plain, Here: here} }
-	noon := templates.Moment{ISO: "2026-03-01T12:00:00Z", Text: "1 March 2026, 12:00 UTC", Ago: words.Unlisted("3 days ago")}
+	noon := templates.Moment{ISO: "2026-03-01T12:00:00Z", Text: "1 March 2026, 12:00 UTC", Ago: words.Say("moment.days-ago", "Count", 3)}
 	google := templates.ConnectorCard{
 		ID: "google", Kind: "google", Name: "Google", ClientID: "407408718192.apps.googleusercontent.com", Ticket: "sealed.ticket",
 		RedirectURI: "https://auth.example.com/auth/login/google/callback", Field: "Authorized redirect URIs",
-		Console: "https://console.cloud.google.com/apis/credentials", Hints: []words.Sentence{words.Unlisted("Google compares it character by character.")},
+		Console: "https://console.cloud.google.com/apis/credentials", Hints: []words.Sentence{words.Say("connector-hint.google-address")},
 		Scopes: []string{"openid", "email", "profile"}, SignUp: true, LastSuccess: noon,
 	}
 	corp := templates.ConnectorCard{
 		ID: "corp", Kind: "oidc", Name: "Example Corp", ClientID: "signet", Ticket: "sealed.ticket", RedirectURI: "https://auth.example.com/auth/login/corp/callback",
 		Field: "Redirect URI", AutoLink: true, Domains: []string{"corp.example", "example.com"},
-		LastFailure: templates.ConnectorFailure{At: noon, Code: "upstream_unreachable", Advice: words.Unlisted("It did not answer."), Reason: "fetch keys: connection refused"},
+		LastFailure: templates.ConnectorFailure{At: noon, Code: "upstream_unreachable", Advice: words.Say("connector-failure.unreachable"), Reason: "fetch keys: connection refused"},
 	}
 	tested, broken := google, corp
-	tested.Test = &templates.ConnectorTest{Works: true, Finding: words.Unlisted("It answers."), Facts: []templates.Fact{{Name: words.Unlisted("Keys"), Value: "2"}}}
-	broken.Test = &templates.ConnectorTest{Finding: words.Unlisted("It did not answer."), Reason: "fetch discovery document: connection refused"}
-	soon := templates.Moment{ISO: "2026-03-08T12:00:00Z", Text: "8 March 2026, 12:00 UTC", Ago: words.Unlisted("in 4 days")}
+	tested.Test = &templates.ConnectorTest{Works: true, Finding: words.Say("connector-test.works"), Facts: []templates.Fact{{Name: words.Say("connector-test.keys"), Value: "2"}}}
+	broken.Test = &templates.ConnectorTest{Finding: words.Say("connector-failure.unreachable"), Reason: "fetch discovery document: connection refused"}
+	soon := templates.Moment{ISO: "2026-03-08T12:00:00Z", Text: "8 March 2026, 12:00 UTC", Ago: words.Say("moment.in-days", "Count", 4)}
 	const kid = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 	active := templates.KeyRow{ID: kid, Algorithm: "ES256", State: "active", Created: noon, SignsUntil: soon, PublishedUntil: soon, LastTokenExpiry: soon}
 	next := templates.KeyRow{ID: "1" + kid[1:], Algorithm: "ES256", State: "next", Created: noon, SignsFrom: soon}
@@ -47,19 +47,19 @@ func adminSamples() map[string]templates.Page {
 		},
 	}
 	rotated := keys
-	rotated.Done, rotated.Readiness = words.Unlisted("The keys were rotated."), templates.KeyReadiness{Since: noon}
+	rotated.Done, rotated.Readiness = words.Say("admin-keys-done.rotated"), templates.KeyReadiness{Since: noon}
 	revoked := keys
-	revoked.Done, revoked.Readiness = words.Unlisted("The key was revoked."), templates.KeyReadiness{}
+	revoked.Done, revoked.Readiness = words.Say("admin-keys-done.revoked"), templates.KeyReadiness{}
 	revoked.Aftermath = []words.Sentence{
-		words.Unlisted("The RS256 key 3" + kid[1:] + " is revoked. Within a second, every server refuses it."),
-		words.Unlisted("Relying parties and APIs that verify tokens themselves accept tokens of the revoked key until they read the JWKS again."),
+		words.Say("key-aftermath.revoked", "Line", "RS256", "Key", "3"+kid[1:]),
+		words.Say("key-aftermath.cached", "Until", soon.Text),
 	}
 	rotate := templates.AdminRotate{Admin: frame("keys"), Next: []templates.KeyRow{next}, Readiness: keys.Readiness, Shown: next.ID, Ticket: "sealed.ticket"}
 	young := rotate
 	young.NotBefore = soon
-	revoke := templates.AdminRevoke{Admin: frame("keys"), Key: active, Damage: words.Unlisted("Every access token and ID token that it has signed stops working."), Succession: words.Unlisted("The next key signs in its place at once."), Ticket: "sealed.ticket"}
+	revoke := templates.AdminRevoke{Admin: frame("keys"), Key: active, Damage: words.Say("key-consequence.tokens"), Succession: words.Say("key-consequence.next", "Since", noon.Text), Ticket: "sealed.ticket"}
 	mistyped := revoke
-	mistyped.Wrong, mistyped.Reason = words.Unlisted("Type the kid as it is shown."), "lost laptop"
+	mistyped.Wrong, mistyped.Reason = words.Say("admin-revoke.wrong-kid"), "lost laptop"
 	return map[string]templates.Page{
 		"admin-keys":            keys,
 		"admin-keys-done":       rotated,

@@ -86,7 +86,7 @@ func directionOf(tag language.Tag) string {
 func (l *Language) Text(s Sentence) (string, error) {
 	if s.values[0].name == "" {
 		if text, ok := l.plain[s.key]; ok || s.key == "" {
-			return text + clean(s.unlisted), nil
+			return text, nil
 		}
 	}
 	return l.render(s, false)

@@ -10,8 +10,6 @@ import "fmt"
 type Sentence struct {
 	key    string
 	values [most]value // the unused ones at the end have no name
-
-	unlisted string
 }
 
 // most is how many placeholders a sentence may have.
@@ -46,11 +44,6 @@ func Say(key string, pairs ...any) Sentence {
 	return s
 }
 
-// Unlisted is a sentence that does not stand in the catalog yet.
-//
-// Deprecated: give it a key and use Say.
-func Unlisted(text string) Sentence { return Sentence{unlisted: text} }
-
 // Key identifies the sentence in the catalog; "" for the zero value.
 func (s Sentence) Key() string { return s.key }
 
@@ -63,7 +56,7 @@ func (s Sentence) Or(other Sentence) Sentence {
 }
 
 // IsZero reports whether there is no sentence.
-func (s Sentence) IsZero() bool { return s.key == "" && s.unlisted == "" }
+func (s Sentence) IsZero() bool { return s.key == "" }
 
 // String gives the English text. Pages use Language.Text instead.
 func (s Sentence) String() string {
