@@ -18,7 +18,7 @@ func (s *server) ensureClient(ctx context.Context) (string, error) {
 	file := filepath.Join(s.settings.DataDir, "demo-secret")
 	secret, err := node.ReadPrivate(file)
 	if errors.Is(err, os.ErrNotExist) {
-		secret, err = node.KeepPrivate(file, directory.NewSecret())
+		secret, err = node.StorePrivate(file, directory.NewSecret())
 	}
 	if err != nil {
 		return "", err
@@ -53,7 +53,7 @@ func (s *server) addSecret(ctx context.Context, file string) (string, error) {
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("replace the secret of the demo client: %w", err)
 	}
-	return node.KeepPrivate(file, secret)
+	return node.StorePrivate(file, secret)
 }
 
 // updateClient changes an existing client to the wanted one and enables it. Its secret stays

@@ -51,7 +51,7 @@ func (s *server) ensureUser(ctx context.Context, name string, want storage.User)
 	}
 	password := kept
 	if password == "" {
-		if password, err = node.KeepPrivate(file, demoPassword()); err != nil {
+		if password, err = node.StorePrivate(file, demoPassword()); err != nil {
 			return person{}, err
 		}
 	}

@@ -103,7 +103,7 @@ func makeNextMasterFile(ctx context.Context, c config.Config, db *storage.DB) er
 	if _, err := os.Stat(name); err == nil || !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	_, err = node.KeepPrivate(name, node.NewMasterKey())
+	_, err = node.StorePrivate(name, node.NewMasterKey())
 	return err
 }
 

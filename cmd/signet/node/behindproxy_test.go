@@ -45,7 +45,7 @@ func TestOperation_BehindAProxy(t *testing.T) {
 	proxy := &http.Server{Handler: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(&url.URL{Scheme: "http", Host: listen})
 		r.Out.Host = r.In.Host
-		r.Out.Header.Set("X-Forwarded-For", "203.0.113.66") // the visitor, as the proxy sees it
+		r.Out.Header.Set("X-Forwarded-For", "203.0.113.66") // the visitor's address, as the proxy knows it
 	}}}
 	go proxy.Serve(door)
 	t.Cleanup(func() { proxy.Close() })

@@ -8,23 +8,23 @@ import (
 	"signet/storage"
 )
 
-// Clock is the one source of time of a node: this machine's wall clock, moved by
-// how far the database's is ahead, so that all nodes on one PostgreSQL agree on
-// when something expires.
+// Clock is the only source of time of a node: the wall clock of this machine plus its measured
+// offset to the clock of the database. So all nodes on one PostgreSQL agree on when something
+// expires.
 type Clock struct {
 	wall   func() time.Time
 	offset atomic.Int64 // nanoseconds
 }
 
-// NewClock gives a clock that agrees with wall until it is measured.
+// NewClock returns a clock that shows the time of wall until Measure is called.
 func NewClock(wall func() time.Time) *Clock { return &Clock{wall: wall} }
 
-// Now is the time that all nodes agree on.
+// Now returns the time that all nodes agree on.
 func (c *Clock) Now() time.Time {
 	return c.wall().Add(time.Duration(c.offset.Load()))
 }
 
-// Measure compares the clocks again. On an error the last offset stays.
+// Measure compares the two clocks again. After an error the last offset stays.
 func (c *Clock) Measure(ctx context.Context, db *storage.DB) error {
 	offset, err := db.ClockOffset(ctx)
 	if err == nil {

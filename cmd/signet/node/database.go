@@ -20,9 +20,10 @@ import (
 	"signet/storage"
 )
 
-// OpenDatabase opens what the settings name, and makes or migrates it first where that is
-// needed. Only servers and the commands that are made for it may: any other command that finds no
-// database runs in the wrong folder. log, if not nil, gets the statements that fail.
+// OpenDatabase opens the database of the settings. If necessary, it creates or migrates the
+// database first. Only servers and the commands for that purpose may call it: if any other
+// command finds no database, it runs in the wrong folder. log receives the failed statements,
+// if it is not nil.
 func OpenDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*storage.DB, error) {
 	if c.Database.Reveal() == "" {
 		if err := MakeDataDir(c.DataDir); err != nil {
@@ -35,9 +36,9 @@ func OpenDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*stor
 	return db, databaseProblem(c, err)
 }
 
-// OpenExisting opens what the settings name. It makes neither file nor folder nor table:
-// where there is no database, or one that has yet to be migrated, the error says where it
-// looked and which command to run.
+// OpenExisting opens the database of the settings. It creates no file, folder or table. If
+// there is no database, or it is not migrated yet, the error names the place and the command
+// to run.
 func OpenExisting(ctx context.Context, c config.Config) (*storage.DB, error) {
 	if c.Database.Reveal() == "" && storage.HasDatabase(c.DataDir) {
 		if err := checkDataDir(c.DataDir); err != nil {
@@ -48,26 +49,26 @@ func OpenExisting(ctx context.Context, c config.Config) (*storage.DB, error) {
 	return db, databaseProblem(c, err)
 }
 
-// FindDatabase is nil if the settings name a database that is there, of whatever release.
+// FindDatabase returns nil if the database of the settings exists, of any release.
 func FindDatabase(ctx context.Context, c config.Config) error {
 	schema, err := ReadSchema(ctx, c)
 	switch {
 	case errors.Is(err, storage.ErrProgramOutdated):
-		return nil // it is there
+		return nil // it exists
 	case err == nil && schema.Newest == 0:
 		return noDatabase(c, storage.ErrNoDatabase)
 	}
 	return err
 }
 
-// ReadSchema tells how far the database of the settings has come, and changes nothing. One
-// that is not there has seen no migration.
+// ReadSchema reads which migrations the database of the settings has, and changes nothing. A
+// missing database has none.
 func ReadSchema(ctx context.Context, c config.Config) (storage.Schema, error) {
 	schema, err := storage.ReadSchema(ctx, StorageConfig(c))
 	return schema, databaseProblem(c, err)
 }
 
-// databaseProblem gives what is wrong with a database its exit code and the next step.
+// databaseProblem gives the error of a database its exit code and next step.
 func databaseProblem(c config.Config, err error) error {
 	var file *fs.PathError
 	switch {
@@ -79,33 +80,33 @@ func databaseProblem(c config.Config, err error) error {
 	case errors.Is(err, storage.ErrDatabaseOutdated):
 		return exit.New(exit.DatabaseBehind, err, "make a backup, then run: signet migrate; or start the server of this release, which migrates too")
 	case errors.Is(err, storage.ErrOrphanedWAL):
-		return exit.New(exit.OrphanedLog, fmt.Errorf("%w (in %s); nothing was changed", err, c.DataDir), "put the database file back, or restore a backup; to begin anew, remove the log yourself")
+		return exit.New(exit.OrphanedLog, fmt.Errorf("%w (in %s); nothing was changed", err, c.DataDir), "put the database file back, or restore a backup; to start with an empty database, remove the log yourself")
 	case errors.As(err, &file) && c.Database.Reveal() == "":
 		return fileProblem(c, file)
 	}
 	return err
 }
 
-// noDatabase says where none was found.
+// noDatabase is the error for a missing database. It names the place.
 func noDatabase(c config.Config, err error) error {
 	if c.Database.Reveal() == "" {
 		return exit.New(exit.NoDatabase, fmt.Errorf("there is no database in %s", c.DataDir),
-			"name its folder with --data-dir or SIGNET_DATA_DIR, or its settings with --config; to make a new one there: signet migrate, or signet serve")
+			"name its folder with --data-dir or SIGNET_DATA_DIR, or its settings with --config; to create a database there, run signet migrate or signet serve")
 	}
 	name := storage.DescribeURL(c.Database.Reveal())
-	if errors.Is(err, storage.ErrUnavailable) { // the server knows none of that name
-		return exit.New(exit.NoDatabase, fmt.Errorf("there is no PostgreSQL database %s", name), "correct the setting database, or make it with createdb")
+	if errors.Is(err, storage.ErrUnavailable) { // the server has no database of that name
+		return exit.New(exit.NoDatabase, fmt.Errorf("there is no PostgreSQL database %s", name), "correct the setting database, or create the database with createdb")
 	}
-	return exit.New(exit.NoDatabase, fmt.Errorf("the PostgreSQL database %s holds nothing of Signet", name),
-		"correct the setting database; to make the tables there: signet migrate, or signet serve")
+	return exit.New(exit.NoDatabase, fmt.Errorf("the PostgreSQL database %s has no tables of Signet", name),
+		"correct the setting database; to create the tables there, run signet migrate or signet serve")
 }
 
-// fileProblem says which file may not be used, and whose it is.
+// fileProblem is the error for a file that cannot be used. It names the file and its owner.
 func fileProblem(c config.Config, file *fs.PathError) error {
 	cause := fmt.Errorf("open the database in %s: %s: %w", c.DataDir, file.Path, file.Err)
 	switch {
 	case errors.Is(file, syscall.ENOTDIR):
-		return exit.New(exit.Config, fmt.Errorf("data_dir %s lies below a file, or is one", c.DataDir), "set data_dir to a folder")
+		return exit.New(exit.Config, fmt.Errorf("data_dir %s is a file, or is below one", c.DataDir), "set data_dir to a folder")
 	case errors.Is(file, syscall.EROFS):
 		return exit.New(exit.Unreachable, cause, "a database needs a file system that can be written to: mount it so, or copy the folder to one")
 	case errors.Is(file, fs.ErrPermission):
@@ -114,7 +115,7 @@ func fileProblem(c config.Config, file *fs.PathError) error {
 	return exit.New(exit.Config, cause, "set data_dir to the folder of a database")
 }
 
-// ownerOf names the owner of the nearest folder above path that can be looked at.
+// ownerOf returns the owner of the nearest readable folder above path.
 func ownerOf(path string) string {
 	for ; ; path = filepath.Dir(path) {
 		state, err := os.Stat(path)
@@ -136,12 +137,12 @@ func ownerOf(path string) string {
 	}
 }
 
-// StorageConfig tells where the settings keep the data.
+// StorageConfig returns the place of the data in the settings.
 func StorageConfig(c config.Config) storage.Config {
 	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal()}
 }
 
-// Directory gives the rules of clients and users on that database.
+// Directory returns the rules of clients and users for the database.
 func Directory(c config.Config, db *storage.DB, now func() time.Time) *directory.Directory {
 	return directory.New(directory.Deps{
 		DB: db, Algorithms: c.Algorithms, Now: now,

@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// TestKeepPrivate_OneOfManyWins: what is given to every caller is what lies in the
-// file, whole, whoever was first.
-func TestKeepPrivate_OneOfManyWins(t *testing.T) {
+// TestStorePrivate_OneOfManyWins checks that every caller receives the whole content of the
+// file, independent of which caller was first.
+func TestStorePrivate_OneOfManyWins(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "master.key")
 	var given [20]string
 	var callers sync.WaitGroup
 	for i := range given {
 		callers.Go(func() {
-			line, err := KeepPrivate(name, fmt.Sprintf("line %d", i))
+			line, err := StorePrivate(name, fmt.Sprintf("line %d", i))
 			if err != nil {
 				t.Error(err)
 			}

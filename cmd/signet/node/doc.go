@@ -1,11 +1,11 @@
-// Package node owns one running process: its database, listener, TLS, clock, periodic
-// jobs, the settings that it follows while it runs, and its end.
+// Package node owns one running process: its database, listener, TLS, clock and periodic
+// jobs, the changes of its settings, and its shutdown.
 //
-// A start that fails leaves no trace where that is possible, and what is written is for
-// this user alone. All tickers of the program are here: each job is a method …Once of
-// the provider, and runs once a second. A change of the settings is taken over as a
-// whole, or not at all.
+// A failed start leaves no files behind if possible, and only this user may read the files
+// of a node. All tickers of the program are here: each job is a method …Once of the
+// provider, and runs once a second. A change of the settings takes effect as a whole, or not
+// at all.
 //
-// The package does not know commands, flags, standard streams or what is served: the
-// provider decides every answer.
+// The package does not know commands, flags or standard streams, nor the answers to
+// requests: the provider decides every answer.
 package node

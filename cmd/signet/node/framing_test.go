@@ -16,8 +16,8 @@ import (
 
 const behind = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
-// doubtful are requests whose end two readers can see in two places. The bytes
-// behind each of them must never be taken for a request (RFC 9112, section 6.1).
+// doubtful holds requests with an ambiguous end. The bytes after each of them must never be
+// read as another request (RFC 9112, section 6.1).
 var doubtful = map[string]string{
 	"a length and chunks":            "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	"chunks and a length":            "POST /token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
@@ -46,7 +46,7 @@ var doubtful = map[string]string{
 	"a chunk of another line ending": "POST /token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\n\n",
 }
 
-// TestFraming_NothingBehindADoubtfulRequestIsServed speaks to the real listener.
+// TestFraming_NothingBehindADoubtfulRequestIsServed sends the requests to a real listener.
 func TestFraming_NothingBehindADoubtfulRequestIsServed(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
@@ -88,8 +88,8 @@ func wantFraming(t *testing.T, open func(t *testing.T) net.Conn) {
 	})
 }
 
-// answersTo says something and gives the statuses of all answers until the server hangs
-// up. An answer 100 is none.
+// answersTo sends bytes and returns the statuses of all answers until the server closes the
+// connection. It ignores 100 Continue.
 func answersTo(t *testing.T, peer net.Conn, said string) []int {
 	t.Helper()
 	if err := peer.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {

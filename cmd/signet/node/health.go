@@ -14,16 +14,16 @@ import (
 	"signet/cmd/signet/config"
 )
 
-// healthPatience is how long a server may take to say that it is well.
+// healthPatience is how long a server may take to answer.
 const healthPatience = 5 * time.Second
 
-// Health is what a server says of itself, and where it was asked.
+// Health is the status of a server, and the URL that reported it.
 type Health struct {
 	Status string `json:"status"` // ok, unavailable, or unreachable
 	URL    string `json:"url"`
 }
 
-// healthURL is where a server with these settings answers on this machine.
+// healthURL returns the URL for the health of a server with these settings on this machine.
 func healthURL(c config.Config, live bool) (string, error) {
 	host, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
@@ -46,9 +46,9 @@ func healthURL(c config.Config, live bool) (string, error) {
 	return at.String(), nil
 }
 
-// AskHealth asks the server on this machine with these settings whether it can serve
-// requests, or with live only whether it runs. It waits for 5 seconds at most. The error
-// says what is wrong; the Health is good for --json either way.
+// AskHealth asks the server on this machine with these settings whether it can serve requests,
+// or with live only whether it runs. It waits at most 5 seconds. The error describes the
+// problem; the Health is complete for --json in both cases.
 func AskHealth(ctx context.Context, c config.Config, live bool) (Health, error) {
 	at, err := healthURL(c, live)
 	if err != nil {
@@ -78,7 +78,7 @@ func askHealth(ctx context.Context, at string) (Health, error) {
 	defer answer.Body.Close()
 	var said struct{ Status string }
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<10)).Decode(&said); err != nil || said.Status == "" {
-		return found, fmt.Errorf("%s answers %d, and not as signet does", at, answer.StatusCode)
+		return found, fmt.Errorf("%s answers %d, but the answer is not from signet", at, answer.StatusCode)
 	}
 	found.Status = said.Status
 	if answer.StatusCode != http.StatusOK {

@@ -15,8 +15,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// A server whose database is away runs, and is not ready: a container check that asks
-// whether it is alive does not restart it.
+// A server without its database is alive but not ready: a liveness check of a container must
+// not restart it.
 func TestHealth_TellsADatabaseThatIsAway(t *testing.T) {
 	database := storagetest.Postgres(t).Config().Database
 	u, err := url.Parse(database)

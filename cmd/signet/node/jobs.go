@@ -7,30 +7,29 @@ import (
 	"time"
 )
 
-// job is something that a node does once a second. It says when it begins to fail and
-// when it works again.
+// job is work that a node does once a second, with its log messages for the first failure and
+// for the recovery.
 type job struct {
 	fails, works string
 	once         func(ctx context.Context, second int) error
 }
 
-// jobs run beside each other, since each of them may take long: making an RSA key takes
-// a good part of a second, a client may take five to answer, and a sweep goes through
-// large tables.
+// jobs returns all jobs. They run in parallel, since each may take long: a new RSA key takes
+// half a second, a client may take five seconds to answer, and a sweep reads large tables.
 func (n *Node) jobs() []job {
 	jobs := []job{
-		{"changes cannot be followed", "changes are followed again", n.followOnce},
-		{"keys cannot be looked after", "keys are looked after again", n.rotateOnce},
-		{"sign-outs cannot be told", "sign-outs are told again", n.deliverOnce},
-		{"old rows cannot be swept", "old rows are swept again", n.sweepOnce},
+		{"cannot read changes from the database", "changes are read again", n.followOnce},
+		{"cannot maintain the signing keys", "the signing keys are maintained again", n.rotateOnce},
+		{"cannot send logout tokens", "logout tokens are sent again", n.deliverOnce},
+		{"cannot delete expired rows", "expired rows are deleted again", n.sweepOnce},
 	}
 	if n.settings != nil {
-		jobs = append(jobs, job{"settings cannot be followed", "settings are followed again", n.settings.followOnce})
+		jobs = append(jobs, job{"cannot read the changed settings", "the settings are read again", n.settings.followOnce})
 	}
 	return jobs
 }
 
-// startJobs runs the jobs until stop, which returns when all of them have ended.
+// startJobs runs the jobs until stop is called. stop returns when all of them have ended.
 func (n *Node) startJobs(ctx context.Context) (stop func()) {
 	unlisten := func() {}
 	if n.settings != nil {
@@ -48,8 +47,8 @@ func (n *Node) startJobs(ctx context.Context) (stop func()) {
 	}
 }
 
-// eachSecond runs the job once every second until ctx ends. It logs when the job begins
-// to fail and when it works again, not sixty times a minute.
+// eachSecond runs the job once every second until ctx ends. It logs the first failure and the
+// recovery, not each failure.
 func (n *Node) eachSecond(ctx context.Context, j job) {
 	failing := false
 	for second := range Every(ctx, time.Second) {
@@ -66,8 +65,8 @@ func (n *Node) eachSecond(ctx context.Context, j job) {
 	}
 }
 
-// followOnce lets the provider reload what other nodes and the command line have
-// changed, and compares the clocks once a minute.
+// followOnce lets the provider reload the changes of other nodes and of the command line, and
+// compares the clocks once a minute.
 func (n *Node) followOnce(ctx context.Context, second int) error {
 	err := errors.Join(n.Provider().FollowOnce(ctx, n.clock.Now()), n.Provider().NoteRefusalsOnce(ctx))
 	if second%60 == 0 {
@@ -76,17 +75,17 @@ func (n *Node) followOnce(ctx context.Context, second int) error {
 	return err
 }
 
-// rotateOnce lets the keys go through their life.
+// rotateOnce creates, activates and retires keys when they are due.
 func (n *Node) rotateOnce(ctx context.Context, _ int) error {
 	return n.Provider().RotateOnce(ctx, n.clock.Now())
 }
 
-// deliverOnce tells clients of the sessions that have ended.
+// deliverOnce sends clients the logout tokens of ended sessions.
 func (n *Node) deliverOnce(ctx context.Context, _ int) error {
 	return n.Provider().DeliverOnce(ctx, n.clock.Now())
 }
 
-// sweepOnce deletes, once a minute, what is kept no longer.
+// sweepOnce deletes expired rows once a minute.
 func (n *Node) sweepOnce(ctx context.Context, second int) error {
 	if second%60 != 0 {
 		return nil

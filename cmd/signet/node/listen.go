@@ -10,8 +10,8 @@ import (
 	"signet/cmd/signet/exit"
 )
 
-// Listen takes the address before anything else is opened: what most often goes
-// wrong at a start should leave no trace.
+// Listen listens on the address. It is called before anything else is opened, so that the most
+// common error of a start leaves no files behind.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)

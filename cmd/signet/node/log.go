@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// NewLog makes the log of a server: one JSON object on each line.
+// NewLog returns the log of a server: one JSON object on each line.
 func NewLog(to io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: level, ReplaceAttr: inMilliseconds}))
 }
 
-// NewTextLog makes the log that a person reads at a terminal.
+// NewTextLog returns a log for a person at a terminal.
 func NewTextLog(to io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{ReplaceAttr: inMilliseconds}))
 }
 
-// inMilliseconds writes every duration as a number of milliseconds, under a key that ends
-// with _ms. The handlers would write nanoseconds in JSON and 1.5ms in text.
+// inMilliseconds writes every duration as a number of milliseconds, with a key that ends with
+// _ms. Without it the handlers of slog write nanoseconds in JSON and 1.5ms in text.
 func inMilliseconds(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() != slog.KindDuration {
 		return a

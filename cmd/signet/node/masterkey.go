@@ -16,8 +16,8 @@ import (
 	"signet/storage"
 )
 
-// VaultConfig says by which master key the private keys are sealed, and in which
-// PKCS #11 module new ones are made.
+// VaultConfig returns the master key that seals the private keys, and the PKCS #11 module for
+// new keys.
 func VaultConfig(ctx context.Context, c config.Config, db *storage.DB) (vault.Config, error) {
 	module, err := openModule(c.PKCS11)
 	if err != nil {
@@ -26,7 +26,7 @@ func VaultConfig(ctx context.Context, c config.Config, db *storage.DB) (vault.Co
 	return vaultConfig(ctx, c, db, module)
 }
 
-// vaultConfig is VaultConfig with a module that is open already, or nil.
+// vaultConfig is VaultConfig with an open module, or nil.
 func vaultConfig(ctx context.Context, c config.Config, db *storage.DB, module vault.Module) (vault.Config, error) {
 	key, err := masterKey(ctx, c, db)
 	if err != nil {
@@ -37,7 +37,7 @@ func vaultConfig(ctx context.Context, c config.Config, db *storage.DB, module va
 	}, nil
 }
 
-// openModule gives the PKCS #11 module that the settings name, or nil.
+// openModule returns the PKCS #11 module of the settings, or nil.
 func openModule(c config.PKCS11) (vault.Module, error) {
 	if c.Module == "" {
 		return nil, nil
@@ -49,9 +49,9 @@ func openModule(c config.PKCS11) (vault.Module, error) {
 	return module, nil
 }
 
-// masterKey gives the key that seals the private keys: the setting, or the file.
-// The file is made only while the database holds no key yet. Later it can only be
-// lost or in another place, and a new one would open nothing.
+// masterKey returns the key that seals the private keys, from the setting or the file. It
+// creates the file only while the database has no keys. Later a missing file is lost or in
+// another place, and a new master key could not open the stored keys.
 func masterKey(ctx context.Context, c config.Config, db *storage.DB) ([32]byte, error) {
 	key, err := readMasterKey(c)
 	if !errors.Is(err, os.ErrNotExist) {
@@ -65,7 +65,7 @@ func masterKey(ctx context.Context, c config.Config, db *storage.DB) ([32]byte, 
 	return parseMasterKeyFile(name, text)
 }
 
-// readMasterKey gives the key of the setting, or of its file. os.ErrNotExist: there is
+// readMasterKey returns the key of the setting or of its file. os.ErrNotExist: there is
 // neither.
 func readMasterKey(c config.Config) ([32]byte, error) {
 	if c.Master.Key.Reveal() != "" {
@@ -82,14 +82,14 @@ func readMasterKey(c config.Config) ([32]byte, error) {
 func parseMasterKeyFile(name, text string) ([32]byte, error) {
 	key, err := config.ParseMasterKey(text)
 	if err != nil {
-		return key, exit.New(exit.Config, fmt.Errorf("%s %w", name, err), "put back the file from your backup, or set master_key")
+		return key, exit.New(exit.Config, fmt.Errorf("%s %w", name, err), "restore the file from your backup, or set master_key")
 	}
 	return key, nil
 }
 
-// masterKeys gives the master keys that count now: the one in use and, after it,
-// the one that a rewrap moves to, if there is one. It may be asked at any moment of a
-// rewrap: the next one is read first, since it takes the place of the other.
+// masterKeys returns the valid master keys: the current one, followed by the next one if a
+// rewrap is under way. It may be called at any moment of a rewrap: it reads the next key first,
+// because a rewrap ends by replacing the current key with it.
 func masterKeys(c config.Config) ([][32]byte, error) {
 	next, isNext, err := nextMasterKey(c)
 	if err != nil {
@@ -103,7 +103,7 @@ func masterKeys(c config.Config) ([][32]byte, error) {
 	}
 	current, err := config.ParseMasterKey(text)
 	if err != nil {
-		return nil, exit.New(exit.Config, fmt.Errorf("the master key %w", err), "put it back from your backup")
+		return nil, exit.New(exit.Config, fmt.Errorf("the master key %w", err), "restore it from your backup")
 	}
 	if !isNext || next == current {
 		return [][32]byte{current}, nil
@@ -139,19 +139,19 @@ func makeMasterKey(ctx context.Context, c config.Config, db *storage.DB, name st
 	if err := MakeDataDir(c.DataDir); err != nil {
 		return "", err
 	}
-	return KeepPrivate(name, NewMasterKey())
+	return StorePrivate(name, NewMasterKey())
 }
 
-// errMasterKeyGone refuses to make a master key beside keys that were sealed by another.
+// errMasterKeyGone is the error if the database has keys but their master key is missing.
 func errMasterKeyGone(name string) error {
 	return exit.New(
 		exit.Config,
 		fmt.Errorf("the database holds keys, but their master key is missing: there is no %s and master_key is not set", name),
-		"put the file back from your backup, or set SIGNET_MASTER_KEY; nothing was changed",
+		"restore the file from your backup, or set SIGNET_MASTER_KEY; nothing was changed",
 	)
 }
 
-// NewMasterKey draws a master key, and writes it as its file has it.
+// NewMasterKey returns a random master key in the format of its file.
 func NewMasterKey() string {
 	var key [32]byte
 	rand.Read(key[:])

@@ -15,28 +15,28 @@ import (
 	"signet/storage"
 )
 
-// Deps is what a node is made of.
+// Deps holds the parts of a node.
 type Deps struct {
 	Config      config.Config
 	Now         func() time.Time // the wall clock of this machine
 	Log         *slog.Logger
-	Certificate *Certificate // to answer https with; nil for plain http
-	Module      vault.Module // PKCS #11, open already; nil where there is none
-	Follow      *Follow      // settings to follow; nil where they stay as they are
+	Certificate *Certificate // for https; nil for plain http
+	Module      vault.Module // open PKCS #11 module; nil without one
+	Follow      *Follow      // settings to reload; nil if they never change
 }
 
-// Node is one running server: its database, its provider, its clock.
+// Node is one running server: its database, its provider, and its clock.
 type Node struct {
 	db          *storage.DB
 	current     atomic.Pointer[provider.Provider]
 	clock       *Clock
 	log         *slog.Logger
 	certificate *Certificate
-	settings    *follower // nil where settings are not followed
+	settings    *follower // nil if the settings never change
 }
 
-// New opens what the settings name and makes what a first start lacks. The caller
-// closes the node.
+// New opens the database and the keys of the settings, and creates them at the first start.
+// The caller closes the node.
 func New(ctx context.Context, d Deps) (*Node, error) {
 	db, err := OpenDatabase(ctx, d.Config, d.Log)
 	if err != nil {
@@ -77,16 +77,16 @@ func (n *Node) openProvider(ctx context.Context, c config.Config, module vault.M
 	return err
 }
 
-// Provider is the one that takes the next request.
+// Provider returns the provider that serves the next request.
 func (n *Node) Provider() *provider.Provider { return n.current.Load() }
 
-// DB is the node's database.
+// DB returns the node's database.
 func (n *Node) DB() *storage.DB { return n.db }
 
-// Now is the time that all nodes on the database agree on.
+// Now returns the time that all nodes on the database agree on.
 func (n *Node) Now() time.Time { return n.clock.Now() }
 
-// ServeHTTP hands each request to the provider of the moment.
+// ServeHTTP passes each request to the current provider.
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.Provider().Handler().ServeHTTP(w, r)
 }

@@ -16,7 +16,7 @@ import (
 	"signet/storage"
 )
 
-// TestNode_SweepsOnceAMinute: with the clock of the node, on its tick.
+// TestNode_SweepsOnceAMinute checks that the tick of the node sweeps with the node's clock.
 func TestNode_SweepsOnceAMinute(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -35,8 +35,8 @@ func TestNode_SweepsOnceAMinute(t *testing.T) {
 	}
 }
 
-// TestServe_DrainsBeforeItEnds holds a request while the node is told to end: the
-// answer still comes, and nobody new is let in.
+// TestServe_DrainsBeforeItEnds holds a request while the node shuts down: its answer still
+// comes, and new connections are refused.
 func TestServe_DrainsBeforeItEnds(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -81,7 +81,7 @@ func TestServe_DrainsBeforeItEnds(t *testing.T) {
 	}
 }
 
-// refusesNew asks until nobody listens any more, at most for 10 seconds.
+// refusesNew connects until the connection is refused, for at most 10 seconds.
 func refusesNew(t *testing.T, address string) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
@@ -101,7 +101,7 @@ func refusesNew(t *testing.T, address string) {
 	}
 }
 
-// newNode is one on a database of its own, not served yet.
+// newNode returns a node with a new database. It does not serve yet.
 func newNode(t *testing.T) *Node {
 	t.Helper()
 	settings := config.Default()

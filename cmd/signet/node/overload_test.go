@@ -29,9 +29,9 @@ import (
 
 const tooMany = "too many requests at once"
 
-// TestOverload_TooManyAtOnceAreTurnedAway: while another process holds the database, more
-// clients refresh than the server takes on. The surplus is told so at once, as JSON
-// and as a page; health and the keys are still answered; afterwards all is well.
+// TestOverload_TooManyAtOnceAreTurnedAway holds the database in another process while more
+// clients refresh than the server accepts. The others are refused at once, as JSON and as a
+// page. Health and the JWKS are still served. Afterwards all requests work again.
 // HT-06: Slow headers, slow body, idle connections, 10,000 of them.
 func TestOverload_TooManyAtOnceAreTurnedAway(t *testing.T) {
 	t.Parallel()
@@ -52,7 +52,7 @@ func TestOverload_TooManyAtOnceAreTurnedAway(t *testing.T) {
 					return
 				case strings.HasPrefix(got.Description, tooMany):
 					refused.Add(1)
-					return // come back later, as told
+					return // refused, with Retry-After
 				case status != http.StatusServiceUnavailable && status != http.StatusOK:
 					t.Errorf("got %d %s", status, got.Error)
 				}
@@ -76,7 +76,7 @@ func TestOverload_TooManyAtOnceAreTurnedAway(t *testing.T) {
 	signettest.Eventually(t, 10*time.Second, "the log tells how many", func() bool { return strings.Contains(talk.String(), tooMany+`","refused":`) })
 }
 
-// holdDatabase takes the lock that every writer takes, as a process that hangs would.
+// holdDatabase holds the lock of the writers, as a hanging process would.
 func holdDatabase(t *testing.T, i *signettest.Instance) (release func()) {
 	t.Helper()
 	lock, err := os.Open(filepath.Join(strings.TrimPrefix(i.Env[2], "SIGNET_DATA_DIR="), "signet.db-lock"))
@@ -93,7 +93,7 @@ func holdDatabase(t *testing.T, i *signettest.Instance) (release func()) {
 	}
 }
 
-// askedForPatience asks for the sign-in page. False if there was room for it.
+// askedForPatience requests the sign-in page, and reports whether the server refused it.
 func askedForPatience(t *testing.T, i *signettest.Instance, accept, says string) bool {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.Issuer+"/login", nil)
@@ -119,8 +119,8 @@ func askedForPatience(t *testing.T, i *signettest.Instance, accept, says string)
 	return true
 }
 
-// TestOverload_SlowBodiesTakeNobodysPlace: more bodies are sent slowly than the server
-// works on at once. Whoever sends one whole is answered; the slow are cut off.
+// TestOverload_SlowBodiesTakeNobodysPlace sends more slow bodies than the server works on at
+// once. Requests with a complete body are still answered; the slow ones are cut off.
 // HT-06: Slow headers, slow body, idle connections, 10,000 of them.
 func TestOverload_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	t.Parallel()
@@ -128,7 +128,7 @@ func TestOverload_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	i.CreateClient(t, "--type", "spa", "--first-party", "--redirect-uri", signettest.Nowhere)
 	i.Env = append(i.Env, "SIGNET_TRUSTED_PROXIES=127.0.0.1,::1")
 	i.Serve(t)
-	const share = 512 // what one network may have at once
+	const share = 512 // requests that one network may have at once
 	slow := make([]net.Conn, share+88)
 	for n := range slow {
 		slow[n] = dial(t, i)
@@ -167,7 +167,7 @@ func TestOverload_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	}
 }
 
-// slowBody announces a body that comes from an address, and sends nothing of it.
+// slowBody announces a body from an address, and sends nothing of it.
 func slowBody(t *testing.T, peer net.Conn, from string) {
 	t.Helper()
 	_, err := io.WriteString(peer, "POST /login HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: "+from+"\r\n"+
@@ -177,8 +177,8 @@ func slowBody(t *testing.T, peer net.Conn, from string) {
 	}
 }
 
-// TestOverload_IdleConnectionsAreHarmless holds a thousand connections that have asked
-// once, in the soak more than are let in at all, and says what they cost.
+// TestOverload_IdleConnectionsAreHarmless holds a thousand connections after one request each,
+// in the soak more than the server accepts, and logs their cost in memory.
 // HT-06: Slow headers, slow body, idle connections, 10,000 of them.
 func TestOverload_IdleConnectionsAreHarmless(t *testing.T) {
 	c := signettest.NewCluster(t, "")
@@ -202,7 +202,7 @@ func TestOverload_IdleConnectionsAreHarmless(t *testing.T) {
 	t.Logf("%d idle connections: %d KiB each", n, (residentMemory(t, p)-before)/n)
 }
 
-// residentMemory of a process in KiB.
+// residentMemory returns the memory of a process in KiB.
 func residentMemory(t *testing.T, p *signettest.Process) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Command.Process.Pid))
@@ -217,8 +217,8 @@ func residentMemory(t *testing.T, p *signettest.Process) int {
 	return kib
 }
 
-// TestOverload_FloodsOfHTTP2DoNoHarm: streams that are opened and taken back at once, and a
-// header without end. The connection is ended or lives on; the server answers others.
+// TestOverload_FloodsOfHTTP2DoNoHarm sends streams that are reset at once, and a header without
+// an end. The server may close the connection, and it still answers others.
 // HT-08: HTTP/2 rapid reset, CONTINUATION flood.
 func TestOverload_FloodsOfHTTP2DoNoHarm(t *testing.T) {
 	t.Parallel()
@@ -251,7 +251,7 @@ func TestOverload_FloodsOfHTTP2DoNoHarm(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer peer.Close()
-			go io.Copy(io.Discard, peer) // what it says is not read, but taken
+			go io.Copy(io.Discard, peer) // receives the answers and drops them
 			if err := peer.SetWriteDeadline(time.Now().Add(30 * time.Second)); err != nil {
 				t.Fatal(err)
 			}
@@ -285,8 +285,8 @@ func TestOverload_FloodsOfHTTP2DoNoHarm(t *testing.T) {
 	}
 }
 
-// TestOverload_SlowReadersTakeNobodysPlace: more requests than a node works on at once,
-// from peers that never take the answers. Everybody else is answered.
+// TestOverload_SlowReadersTakeNobodysPlace sends more requests than a node works on at once,
+// from peers that never read the answers. All other requests are answered.
 // HT-06: Slow headers, slow body, idle connections, 10,000 of them.
 func TestOverload_SlowReadersTakeNobodysPlace(t *testing.T) {
 	t.Parallel()
@@ -308,7 +308,7 @@ func TestOverload_SlowReadersTakeNobodysPlace(t *testing.T) {
 	}
 }
 
-// stylesheet gives the path of the one that the sign-in page loads.
+// stylesheet returns the path of the stylesheet of the sign-in page.
 func (i *tlsInstance) stylesheet(t *testing.T) string {
 	t.Helper()
 	response, err := i.ca.client(nil).Get(i.issuer + "/login")
@@ -327,8 +327,8 @@ func (i *tlsInstance) stylesheet(t *testing.T) string {
 	return path
 }
 
-// askWithoutReading sends so many requests on one connection of HTTP/2 that lets no
-// byte of a body come, and waits until the headers of all the answers have.
+// askWithoutReading sends count requests on one HTTP/2 connection that accepts no byte of a
+// body, and waits for the headers of all answers.
 func (i *tlsInstance) askWithoutReading(t *testing.T, path string, streams int) {
 	t.Helper()
 	peer, err := tls.Dial("tcp", strings.TrimPrefix(i.issuer, "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
@@ -366,13 +366,13 @@ func (i *tlsInstance) askWithoutReading(t *testing.T, path string, streams int) 
 	}
 }
 
-// TestOverload_AnUpstreamThatHangsStopsOnlyItsVisitors: more people are on the way to it
-// than may wait at once; everybody else is answered.
+// TestOverload_AnUpstreamThatHangsStopsOnlyItsVisitors sends more people to a hanging upstream
+// than may wait for it at once. All other requests are answered.
 // HT-06: Slow headers, slow body, idle connections, 10,000 of them.
 // ST-15: Hashing, mail or HTTP calls inside a transaction: pool exhausted by slow clients.
 func TestOverload_AnUpstreamThatHangsStopsOnlyItsVisitors(t *testing.T) {
 	t.Parallel()
-	hanging, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
+	hanging, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and sends nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +416,7 @@ func TestOverload_AnUpstreamThatHangsStopsOnlyItsVisitors(t *testing.T) {
 	all.Wait()
 }
 
-// wayTo presses a connector's button and gives where it leads, without going there.
+// wayTo presses a connector's button and returns the address, without opening it.
 func wayTo(t *testing.T, b *signettest.FormBrowser, id string) string {
 	t.Helper()
 	form := signettest.FindByID(b.Page, "connector-"+id)

@@ -18,22 +18,21 @@ import (
 	"signet/storage"
 )
 
-// Prepared is what a server needs that can be had before it starts: nothing is made,
-// written or called for it.
+// Prepared holds the parts of a server that are available before it starts, without creating,
+// writing or calling anything.
 type Prepared struct {
 	Certificate *Certificate // nil for plain http
 	Module      vault.Module // nil without PKCS #11
-	Warnings    []string     // risks of settings that are right; never nil
+	Warnings    []string     // risks of valid settings; never nil
 }
 
-// Prepare judges the settings as a start does, and complains to the reading of all that
-// would stop one. A server is started and settings are checked by it alone, so that the
-// two cannot differ.
+// Prepare checks the settings as a start does, and adds every problem that would stop a start
+// to read.Mistakes. Both `serve` and `config check` call it, so that they cannot differ.
 //
-// It looks at files, at the addresses of this machine, and into a SQLite database. It
-// does not judge conditions that change from one moment to the next: whether the port is free, whether PostgreSQL
-// answers and what it holds, whether an upstream answers. sslMode is the environment's
-// PGSSLMODE.
+// It looks at files, at the addresses of this machine, and into a SQLite database. It does not
+// check conditions that change from one moment to the next: whether the port is free, whether
+// PostgreSQL answers, the content of PostgreSQL, and whether an upstream answers. sslMode is
+// the value of PGSSLMODE.
 func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode string) Prepared {
 	read.RequireIssuer()
 	p := Prepared{}
@@ -41,7 +40,7 @@ func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode s
 		p.Certificate = prepareCertificate(read, now)
 	}
 	prepareListen(ctx, read)
-	if len(read.Mistakes) == 0 { // the rest goes by settings that must be right
+	if len(read.Mistakes) == 0 { // the other checks need valid settings
 		p.Module = prepareModule(read)
 		prepareDatabase(ctx, read, p.Module)
 	}
@@ -52,8 +51,9 @@ func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode s
 	return p
 }
 
-// warningsOfFile are the risks that a SQLite database shows. None where a mistake stops the
-// start, or where the database is busy or older than this program: then nobody can tell.
+// warningsOfFile returns the risks that a SQLite database shows. It returns none if a mistake
+// stops the start, or if the database is busy or older than this program, since it cannot be
+// read then.
 func warningsOfFile(ctx context.Context, read *config.Reading) []string {
 	if c := read.Config; len(read.Mistakes) == 0 && c.Database.Reveal() == "" {
 		return warningsOfClients(c)(storage.ReadClients(ctx, StorageConfig(c)))
@@ -61,8 +61,8 @@ func warningsOfFile(ctx context.Context, read *config.Reading) []string {
 	return nil
 }
 
-// Warnings are the risks that a PostgreSQL database shows. Prepare has looked into a SQLite
-// database, and calls nobody.
+// Warnings returns the risks that a PostgreSQL database shows. Prepare has looked only into
+// SQLite databases.
 func (n *Node) Warnings(ctx context.Context, c config.Config) []string {
 	if c.Database.Reveal() == "" {
 		return nil
@@ -70,7 +70,7 @@ func (n *Node) Warnings(ctx context.Context, c config.Config) []string {
 	return warningsOfClients(c)(n.db.Clients(ctx))
 }
 
-// warningsOfClients holds settings against the clients of the database.
+// warningsOfClients compares the settings with the clients of the database.
 func warningsOfClients(c config.Config) func([]storage.Client, error) []string {
 	return func(clients []storage.Client, err error) []string {
 		if err != nil {
@@ -91,12 +91,12 @@ func prepareCertificate(read *config.Reading, now time.Time) *Certificate {
 	return certificate
 }
 
-// prepareListen complains of an address that this machine does not have. It takes any
-// free port of it for a moment: the one that is set may be a running server's.
+// prepareListen adds a mistake if this machine does not have the address. It listens on a free
+// port of the address for a moment, because a running server may use the port of the setting.
 func prepareListen(ctx context.Context, read *config.Reading) {
 	host, _, err := net.SplitHostPort(read.Config.Listen)
 	if err != nil {
-		return // said when it was read
+		return // reading the setting has already added the mistake
 	}
 	var quick net.ListenConfig
 	listener, err := quick.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
@@ -108,9 +108,9 @@ func prepareListen(ctx context.Context, read *config.Reading) {
 	var malformed *net.AddrError
 	switch {
 	case errors.As(err, &unknown), errors.As(err, &malformed):
-		read.AddMistake("listen", fmt.Errorf("names the host %q, which this machine cannot resolve: use 0.0.0.0:8080 or :8080 for every address of this machine", host))
+		read.AddMistake("listen", fmt.Errorf("names the host %q, which this machine cannot resolve: use 0.0.0.0:8080 or :8080 for all addresses of this machine", host))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		read.AddMistake("listen", fmt.Errorf("names the address %s, which this machine does not have: choose one that it has, or 0.0.0.0:8080 or :8080 for every one", host))
+		read.AddMistake("listen", fmt.Errorf("names the address %s, which this machine does not have: choose an address of this machine, or 0.0.0.0:8080 or :8080 for all of them", host))
 	}
 }
 
@@ -123,48 +123,48 @@ func prepareModule(read *config.Reading) vault.Module {
 		}
 	}
 	if err != nil {
-		complainOf(read, "keys.pkcs11.module", err)
+		addProblem(read, "keys.pkcs11.module", err)
 		return nil
 	}
 	return module
 }
 
-// complainOf makes a mistake of an error with its next step.
-func complainOf(read *config.Reading, key string, err error) {
+// addProblem adds an error with its next step to the mistakes.
+func addProblem(read *config.Reading, key string, err error) {
 	if problem, ok := errors.AsType[*exit.Problem](err); ok {
 		err = fmt.Errorf("%w: %s", problem.Err, problem.Next)
 	}
 	read.AddMistakeWithCause(key, err)
 }
 
-// prepareDatabase looks whether the data is where the settings say, for this program and
-// this master key.
+// prepareDatabase checks that the data is in the place of the settings, and that this program
+// and this master key can use it.
 func prepareDatabase(ctx context.Context, read *config.Reading, module vault.Module) {
 	c := read.Config
 	sqlite := c.Database.Reveal() == ""
 	if sqlite || c.Master.Key.Reveal() == "" {
 		if err := checkFutureDataDir(c.DataDir); err != nil {
-			complainOf(read, "data_dir", err)
+			addProblem(read, "data_dir", err)
 			return
 		}
 	}
 	if sqlite {
 		if err := checkDatabaseFile(ctx, c); err != nil {
-			complainOf(read, "data_dir", err)
+			addProblem(read, "data_dir", err)
 			return
 		}
 	}
 	if _, _, err := nextMasterKey(c); err != nil {
-		complainOf(read, "master_key_next", err)
+		addProblem(read, "master_key_next", err)
 		return
 	}
 	if err := checkMasterKey(ctx, c, module); err != nil {
-		complainOf(read, "master_key", err)
+		addProblem(read, "master_key", err)
 	}
 }
 
-// checkFutureDataDir looks whether MakeDataDir would succeed, and whether files can be made
-// there.
+// checkFutureDataDir checks whether MakeDataDir would succeed, and whether files could be
+// created in the folder.
 func checkFutureDataDir(dir string) error {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		state, err := os.Stat(at)
@@ -172,11 +172,11 @@ func checkFutureDataDir(dir string) error {
 		case errors.Is(err, os.ErrNotExist) && at != filepath.Dir(at):
 			continue
 		case err != nil:
-			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s", dir, exit.WithoutPath(err)), "set data_dir to a folder that this user may write")
+			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s", dir, exit.WithoutPath(err)), "set data_dir to a folder that this user may write to")
 		case !state.IsDir():
-			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s is not a folder", dir, at), "set data_dir to a folder that this user may write")
+			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s is not a folder", dir, at), "set data_dir to a folder that this user may write to")
 		case syscall.Access(at, mayWriteAndEnter) != nil:
-			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: this user may not write in %s", dir, at), "make the folder yourself, or set data_dir to one that this user may write")
+			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: this user may not write to %s", dir, at), "create the folder yourself, or set data_dir to a folder that this user may write to")
 		case at == filepath.Clean(dir):
 			return checkDataDir(dir)
 		}
@@ -184,10 +184,10 @@ func checkFutureDataDir(dir string) error {
 	}
 }
 
-// mayWriteAndEnter are the rights W_OK and X_OK of access(2).
+// mayWriteAndEnter is W_OK and X_OK of access(2).
 const mayWriteAndEnter = 2 | 1
 
-// checkDatabaseFile looks at the SQLite database, if there is one.
+// checkDatabaseFile checks the SQLite database, if there is one.
 func checkDatabaseFile(ctx context.Context, c config.Config) error {
 	name := storage.DatabaseFile(c.DataDir)
 	state, err := os.Stat(name)
@@ -214,8 +214,8 @@ func checkDatabaseFile(ctx context.Context, c config.Config) error {
 	return nil
 }
 
-// checkMasterKey looks whether there is a master key, or may be made one, and whether it
-// opens the keys of a SQLite database.
+// checkMasterKey checks that there is a master key or that it can be created, and that it opens
+// the keys of a SQLite database.
 func checkMasterKey(ctx context.Context, c config.Config, module vault.Module) error {
 	key, err := readMasterKey(c)
 	missing := errors.Is(err, os.ErrNotExist)
@@ -223,11 +223,11 @@ func checkMasterKey(ctx context.Context, c config.Config, module vault.Module) e
 		return err
 	}
 	if c.Database.Reveal() != "" {
-		return nil // nobody is called: serve sees
+		return nil // no call to PostgreSQL here: serve checks it
 	}
 	rows, err := storage.ReadKeys(ctx, StorageConfig(c))
 	if err != nil || len(rows) == 0 {
-		return nil // a database that is busy is for serve to wait for
+		return nil // the database is busy: serve waits for it
 	}
 	if missing {
 		return errMasterKeyGone(filepath.Join(c.DataDir, MasterKeyFile))

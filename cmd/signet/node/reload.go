@@ -15,27 +15,27 @@ import (
 	"signet/provider"
 )
 
-// Follow says which settings a node follows, and what they were at its start.
+// Follow holds the sources of a node's settings, and the settings at its start.
 type Follow struct {
 	From    config.Sources
 	Started *config.Reading
 	Level   *slog.LevelVar // of the node's log
 }
 
-// follower hands the settings of a running server on when their files change, and
-// when SIGHUP comes. Its goroutine alone touches it.
+// follower reloads the settings of a running server when their files change and on SIGHUP.
+// Only its own goroutine uses it.
 type follower struct {
 	Follow
-	current     *atomic.Pointer[provider.Provider] // the node's
+	current     *atomic.Pointer[provider.Provider] // the node's provider
 	certificate *Certificate                       // nil for plain http
 	log         *slog.Logger
 	now         func() time.Time
 	hangups     chan os.Signal
-	inForce     *config.Reading // Started, with what was taken over since
+	inForce     *config.Reading // Started, with the changes since then
 	watch       watch
 }
 
-// listen begins to wait for SIGHUP; stop ends that.
+// listen waits for SIGHUP until stop is called.
 func (f *follower) listen() (stop func()) {
 	f.inForce = f.Started
 	f.watch = watch{f.Started.Files, f.Started.Files}
@@ -44,7 +44,7 @@ func (f *follower) listen() (stop func()) {
 	return func() { signal.Stop(f.hangups) }
 }
 
-// followOnce is called once a second.
+// followOnce reloads the settings if they changed. It is called once a second.
 func (f *follower) followOnce(context.Context, int) error {
 	changed := f.watch.changed()
 	select {
@@ -61,8 +61,8 @@ func (f *follower) followOnce(context.Context, int) error {
 	return nil
 }
 
-// reload reads all sources again. Either everything that a running server can take
-// over is taken over, or, if there is any mistake, nothing.
+// reload reads all sources again. It applies all changes that need no restart, or none of them
+// if there is any mistake.
 func (f *follower) reload() {
 	log := f.log
 	read := config.Read(f.From)
@@ -72,20 +72,20 @@ func (f *follower) reload() {
 	}
 	if len(read.Mistakes) > 0 {
 		for _, m := range read.Mistakes {
-			log.Error("a setting is wrong", "where", m.Place.String(), "key", m.Key, "error", m.Text)
+			log.Error("a setting is not valid", "where", m.Place.String(), "key", m.Key, "error", m.Text)
 		}
-		log.Error("the settings were read again and not taken over: those from before stay in force", "mistakes", len(read.Mistakes))
+		log.Error("the changed settings are not valid: the server keeps the previous ones", "mistakes", len(read.Mistakes))
 		return
 	}
-	log.Info("the settings were read again", "changed", strings.Join(config.LiveChanges(f.inForce, read), ", "))
+	log.Info("the settings were reloaded", "changed", strings.Join(config.LiveChanges(f.inForce, read), ", "))
 	f.inForce = read
 	if waiting := config.RestartChanges(f.Started, read); len(waiting) > 0 {
-		log.Warn("some settings have changed that only a restart takes over", "restart_for", strings.Join(waiting, ", "))
+		log.Warn("some of the changed settings need a restart", "restart_for", strings.Join(waiting, ", "))
 	}
-	f.Level.Set(read.Config.LogLevel) // last: that it is quieter from here on is worth a line
+	f.Level.Set(read.Config.LogLevel) // last, so that the lines above are logged with the old level
 }
 
-// takeOver does nothing when there is a mistake.
+// takeOver applies the settings. If there is a mistake, it changes nothing.
 func (f *follower) takeOver(read *config.Reading) error {
 	if len(read.Mistakes) > 0 {
 		return nil

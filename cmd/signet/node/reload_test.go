@@ -19,7 +19,7 @@ import (
 	"signet/federation/federationtest"
 )
 
-// followed is a server whose settings file is rewritten while it runs.
+// followed is a running server with a settings file that the test rewrites.
 type followed struct {
 	*signettest.Instance
 	file   string
@@ -42,7 +42,7 @@ func startFollowed(t *testing.T) *followed {
 	return f
 }
 
-// upstream is a connector to the one pretend Google under that id.
+// upstream returns a connector with the id to the pretend Google.
 func (f *followed) upstream(id string) string {
 	return fmt.Sprintf("  - {id: %s, type: google, issuer: %q, client_id: %q, client_secret: %q}\n", id, f.google.URL, f.google.ClientID, f.google.ClientSecret)
 }
@@ -54,7 +54,7 @@ func (f *followed) write(t *testing.T, settings string) {
 	}
 }
 
-// rewrite waits until the server says so of the file.
+// rewrite writes the file and waits until the server logs the message.
 func (f *followed) rewrite(t *testing.T, settings, says string) {
 	t.Helper()
 	before := strings.Count(f.talk.String(), says)
@@ -62,7 +62,7 @@ func (f *followed) rewrite(t *testing.T, settings, says string) {
 	signettest.Eventually(t, 20*time.Second, "it says "+says, func() bool { return strings.Count(f.talk.String(), says) > before })
 }
 
-const readAgain = "the settings were read again"
+const readAgain = "the settings were reloaded"
 
 // arrive opens the sign-in page.
 func (f *followed) arrive(t *testing.T) *signettest.FormBrowser {
@@ -75,8 +75,7 @@ func (f *followed) arrive(t *testing.T) *signettest.FormBrowser {
 	return b
 }
 
-// depart goes to the upstream and chooses an account there. What it gives is the way
-// back.
+// depart goes to the upstream and chooses an account there. It returns the callback.
 func (f *followed) depart(t *testing.T, b *signettest.FormBrowser, id string) (callback string) {
 	t.Helper()
 	b.Click("connector-" + id)
@@ -91,10 +90,10 @@ func (f *followed) depart(t *testing.T, b *signettest.FormBrowser, id string) (c
 	return f.Issuer + "/login/" + id + "/callback?" + back.Encode()
 }
 
-// TestReload_TakesOverWhatItCan: connectors, log level and trusted proxies follow
-// the file, whoever is on the way to an upstream arrives, no request is lost, and
-// what only a restart takes over is named.
-func TestReload_TakesOverWhatItCan(t *testing.T) {
+// TestReload_AppliesLiveSettings checks that connectors, log level and trusted proxies change
+// with the file, that people on the way to an upstream arrive, that no request is lost, and
+// that the log names the settings that need a restart.
+func TestReload_AppliesLiveSettings(t *testing.T) {
 	t.Parallel()
 	f := startFollowed(t)
 	onTheWay, late := f.arrive(t), f.arrive(t)
@@ -133,7 +132,8 @@ func TestReload_TakesOverWhatItCan(t *testing.T) {
 		t.Error("the pages do not show both connectors")
 	}
 
-	// Without the first: who comes back from there is led on, and no more go.
+	// Without the first connector: a person who returns from it is sent on, and nobody else can
+	// start there.
 	f.rewrite(t, "connectors:\n"+f.upstream("second")+"trusted_proxies: 127.0.0.0/8\nlifetimes: {session: 8h}\ncookie_name: other\n",
 		`"restart_for":"cookie_name, lifetimes.session"`)
 	late.Open(tooLate)
@@ -165,7 +165,7 @@ func TestReload_TakesOverWhatItCan(t *testing.T) {
 	if !strings.Contains(f.talk.String(), `"address":"203.0.113.66"`) {
 		t.Error("the proxy is not trusted")
 	}
-	if response.Header.Get("Set-Cookie") != "" || !strings.Contains(f.talk.String(), "only a restart takes over") {
+	if response.Header.Get("Set-Cookie") != "" || !strings.Contains(f.talk.String(), "need a restart") {
 		t.Error("a setting that needs a restart was taken over, or is not named")
 	}
 	down.Store(true)
@@ -179,7 +179,8 @@ func TestReload_TakesOverWhatItCan(t *testing.T) {
 	}
 }
 
-// TestReload_AMistakeChangesNothing: not even what is right beside it.
+// TestReload_AMistakeChangesNothing checks that the valid settings beside it do not change
+// either.
 func TestReload_AMistakeChangesNothing(t *testing.T) {
 	t.Parallel()
 	f := startFollowed(t)
@@ -190,7 +191,7 @@ func TestReload_AMistakeChangesNothing(t *testing.T) {
 		"tls: {cert: /a.pem}\n":          {`:1","key":"tls.cert","error":"is set, but tls.key is not`},
 		"database: mysql://u:canary@h\n": {`:1","key":"database"`},
 	} {
-		f.rewrite(t, settings, "those from before stay in force")
+		f.rewrite(t, settings, "the server keeps the previous ones")
 		for _, want := range mistakes {
 			if !strings.Contains(f.talk.String(), want) {
 				t.Errorf("%s: the log lacks %s", settings, want)
@@ -209,8 +210,8 @@ func TestReload_AMistakeChangesNothing(t *testing.T) {
 	}
 }
 
-// TestReload_OnSIGHUP: a process lives on and reads its settings again, the files of
-// secrets included.
+// TestReload_OnSIGHUP checks that a process keeps running and reads its settings again,
+// including the files of secrets.
 func TestReload_OnSIGHUP(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	p := c.Start(t, true)

@@ -13,23 +13,23 @@ import (
 	"signet/provider/web"
 )
 
-// Limits of the HTTP server. A slow or idle peer costs a connection for a bounded
-// time, and all peers together a bounded number of connections.
+// Limits of the HTTP server. A slow or idle peer holds a connection only for a limited time,
+// and all peers together hold only a limited number of connections.
 const (
 	readHeaderTimeout = 5 * time.Second
-	ReadTimeout       = 10 * time.Second // of a form of 64 KiB at most
+	ReadTimeout       = 10 * time.Second // for a form of at most 64 KiB
 	writeTimeout      = 60 * time.Second
 	IdleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 32 << 10
 	MaxConnections    = 10000
-	maxStreams        = 100 // of one connection of HTTP/2
+	maxStreams        = 100 // of one HTTP/2 connection
 	drainFor          = 10 * time.Second
 )
 
-// Serve answers on listener until ctx ends, then lets the requests that are under
-// way finish for drainFor. The handler is the node, or has it inside.
+// Serve answers on listener until ctx ends. Then it gives the running requests drainFor to
+// finish. handler is the node, or a handler that calls it.
 func (n *Node) Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	lasting := context.WithoutCancel(ctx) // what is done at the end is done although ctx has ended
+	lasting := context.WithoutCancel(ctx) // the shutdown works after ctx has ended
 	server := n.server(handler)
 	stop := n.startJobs(lasting)
 	defer n.leave(lasting)
@@ -53,7 +53,7 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener, handler http.Ha
 	draining, cancel := context.WithTimeout(lasting, drainFor)
 	defer cancel()
 	if err := server.Shutdown(draining); err != nil {
-		n.log.Warn("requests were cut off", "error", err)
+		n.log.Warn("running requests were cut off", "error", err)
 		return server.Close()
 	}
 	return nil
@@ -68,9 +68,9 @@ func (n *Node) server(handler http.Handler) *http.Server {
 		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // mostly peers that hung up
+		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // mostly closed connections
 
-		DisableGeneralOptionsHandler: true, // OPTIONS * is refused as any path that is none
+		DisableGeneralOptionsHandler: true, // OPTIONS * is refused like every unknown path
 	}
 	if n.certificate != nil {
 		server.TLSConfig = n.certificate.config()
@@ -78,27 +78,27 @@ func (n *Node) server(handler http.Handler) *http.Server {
 	return server
 }
 
-// leave is the end of a node: it tells the other nodes that this one serves nobody,
-// writes down what the last ticks have not, and lets the provider finish its work.
+// leave ends a node: it tells the other nodes that this one has stopped, stores the records of
+// the last second, and lets the provider finish its work.
 func (n *Node) leave(ctx context.Context) {
 	n.leaveConnectors(ctx)
-	n.noteLast(ctx)
+	n.recordLast(ctx)
 	n.Provider().Drain()
 }
 
-// noteLast writes down at the end what the last ticks have not.
-func (n *Node) noteLast(ctx context.Context) {
+// recordLast stores the records of the last second, which no tick has stored.
+func (n *Node) recordLast(ctx context.Context) {
 	if err := n.Provider().NoteReadersOnce(ctx, n.clock.Now()); err != nil {
-		n.log.Warn("the last readers of the JWKS were not noted", "error", err)
+		n.log.Warn("cannot record the last readers of the JWKS", "error", err)
 	}
 	if err := n.Provider().NoteRefusalsOnce(ctx); err != nil {
-		n.log.Warn("the last refusals were not recorded", "error", err)
+		n.log.Warn("cannot record the last refusals", "error", err)
 	}
 }
 
-// leaveConnectors tells the other nodes at the end that this one serves nobody.
+// leaveConnectors tells the other nodes that this one has stopped serving its connectors.
 func (n *Node) leaveConnectors(ctx context.Context) {
 	if err := n.Provider().ReleaseConnectors(ctx, n.clock.Now()); err != nil {
-		n.log.Warn("the other nodes were not told that this one stops", "error", err)
+		n.log.Warn("cannot tell the other nodes that this one stops", "error", err)
 	}
 }

@@ -21,9 +21,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestServe_SlowAndSilentPeersAreCutOff holds one connection that says nothing and
-// one whose header never ends. Each is closed by the server; the test waits for
-// that, and no longer than it may take.
+// TestServe_SlowAndSilentPeersAreCutOff holds one connection that sends nothing and one with a
+// header that never ends. The server must close each within its time limit.
 // HT-06: Slow headers, slow body, idle connections, 10,000 of them.
 func TestServe_SlowAndSilentPeersAreCutOff(t *testing.T) {
 	t.Parallel()
@@ -46,7 +45,7 @@ func TestServe_SlowAndSilentPeersAreCutOff(t *testing.T) {
 	}
 }
 
-// TestServe_HugeHeadersAreRefused also shows that the server lives on.
+// TestServe_HugeHeadersAreRefused also checks that the server still works afterwards.
 // HT-07: 1 MB header, 500 cookies, 100,000 form fields, 100 MB body.
 func TestServe_HugeHeadersAreRefused(t *testing.T) {
 	t.Parallel()
@@ -72,7 +71,7 @@ func TestServe_HugeHeadersAreRefused(t *testing.T) {
 		}()
 		answer, err := http.ReadResponse(bufio.NewReader(peer), nil)
 		if err != nil {
-			continue // cut off in the middle: refused as well
+			continue // cut off in the middle, which is a refusal too
 		}
 		answer.Body.Close()
 		if answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge && answer.StatusCode != http.StatusBadRequest {
@@ -84,7 +83,7 @@ func TestServe_HugeHeadersAreRefused(t *testing.T) {
 	}
 }
 
-// TestServe_HealthSaysOnlyOkOrNot: no version, no address, no reason.
+// TestServe_HealthSaysOnlyOkOrNot checks that the answer has no version, address or reason.
 // HT-22: /ready, /healthz show errors, versions, DSN.
 func TestServe_HealthSaysOnlyOkOrNot(t *testing.T) {
 	t.Parallel()
@@ -98,7 +97,7 @@ func TestServe_HealthSaysOnlyOkOrNot(t *testing.T) {
 	}
 }
 
-// TestServe_FilesOfThisUserAlone looks at every file a server has made.
+// TestServe_FilesOfThisUserAlone checks every file that a server created.
 // ST-20: Files: database, WAL, backups readable by others.
 func TestServe_FilesOfThisUserAlone(t *testing.T) {
 	t.Parallel()
@@ -115,7 +114,7 @@ func TestServe_FilesOfThisUserAlone(t *testing.T) {
 	for _, f := range files {
 		state, err := f.Info()
 		if errors.Is(err, os.ErrNotExist) {
-			continue // a journal that SQLite has removed meanwhile
+			continue // SQLite has removed this journal meanwhile
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -126,8 +125,8 @@ func TestServe_FilesOfThisUserAlone(t *testing.T) {
 	}
 }
 
-// TestServe_TwoNodesOnPostgreSQL: the second node needs the master key of the
-// first, and then publishes the same keys.
+// TestServe_TwoNodesOnPostgreSQL checks that the second node needs the master key of the first,
+// and then publishes the same keys.
 func TestServe_TwoNodesOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	database := storagetest.Postgres(t).Config().Database
@@ -152,7 +151,7 @@ func TestServe_TwoNodesOnPostgreSQL(t *testing.T) {
 	}
 }
 
-// postgresNode is a node with a data directory of its own, on a shared database.
+// postgresNode returns a node with its own data directory on a shared database.
 type postgresNode struct {
 	signettest.Instance
 	dir string

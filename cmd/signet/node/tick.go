@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Every counts the ticks of an interval, from 1 on, until ctx ends. A tick that comes
-// while the one before is still worked on is left out.
+// Every yields the number of each tick of an interval, starting with 1, until ctx ends. It
+// skips a tick that comes while the loop still works on the one before.
 func Every(ctx context.Context, interval time.Duration) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		tick := time.NewTicker(interval)

@@ -15,8 +15,8 @@ import (
 	"signet/cmd/signet/exit"
 )
 
-// loadPair reads the pair and refuses one that no client would accept at that time. The
-// error is a config.Mistake without its place.
+// loadPair reads certificate and key, and refuses a certificate that is not valid at the time.
+// The error is a config.Mistake without its place.
 func loadPair(f config.CertificateFiles, now time.Time, seen config.Files) (*tls.Certificate, error) {
 	cert, err := seen.Read(f.Cert)
 	if err != nil {
@@ -40,8 +40,8 @@ func loadPair(f config.CertificateFiles, now time.Time, seen config.Files) (*tls
 	return &pair, nil
 }
 
-// Warning says that the certificate is for other hosts than the issuer's, or "". That
-// stops no start: a proxy in front may reach Signet by another name.
+// Warning returns a warning if the certificate is not for the issuer's host, or "". That does
+// not stop a start: a proxy in front may use another name for Signet.
 func (c *Certificate) Warning(issuer string) string {
 	if c == nil {
 		return ""
@@ -58,16 +58,16 @@ func (c *Certificate) Warning(issuer string) string {
 	return fmt.Sprintf("the certificate is for %s and not for the issuer's host %s: browsers that come here without a proxy will refuse it", cmp.Or(names, "–"), u.Hostname())
 }
 
-// Certificate is the pair that the listener shows. It follows its files. A nil one
-// stands for plain http.
+// Certificate is the certificate and key of the listener. It reloads them when their files
+// change. nil stands for plain http.
 type Certificate struct {
 	shown atomic.Pointer[tls.Certificate]
 	files config.CertificateFiles
 	watch watch
 }
 
-// OpenCertificate loads the pair that the settings name, or gives nil for plain http.
-// An error about a setting is config.Mistakes, with their places.
+// OpenCertificate loads the certificate and key of the settings, or returns nil for plain
+// http. An error about a setting is config.Mistakes, with their places.
 func OpenCertificate(read *config.Reading, now time.Time) (*Certificate, error) {
 	files := read.Config.TLS
 	if !files.IsSet() {
@@ -92,8 +92,8 @@ func (c *Certificate) show(f config.CertificateFiles, pair *tls.Certificate, see
 	c.shown.Store(pair)
 }
 
-// followOnce shows the pair that its files have come to hold. A broken one is logged,
-// and the old one stays.
+// followOnce loads the certificate again if its files changed. It logs an invalid one and keeps
+// the old one.
 func (c *Certificate) followOnce(now time.Time, log *slog.Logger) {
 	if !c.watch.changed() {
 		return
@@ -101,18 +101,18 @@ func (c *Certificate) followOnce(now time.Time, log *slog.Logger) {
 	seen := config.Files{}
 	pair, err := loadPair(c.files, now, seen)
 	if err != nil {
-		log.Error("the new certificate is not used, the old one stays", "error", err)
+		log.Error("the new certificate is not valid: the server keeps the old one", "error", err)
 		return
 	}
 	c.show(c.files, pair, seen)
-	log.Info("a new certificate is used", "not_after", pair.Leaf.NotAfter.UTC())
+	log.Info("the new certificate is in use", "not_after", pair.Leaf.NotAfter.UTC())
 }
 
-// config is TLS 1.3, or 1.2 with forward secrecy and authenticated encryption.
+// config allows TLS 1.3, and TLS 1.2 with forward secrecy and authenticated encryption.
 func (c *Certificate) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		CipherSuites: []uint16{ // of 1.2; those of 1.3 are all of this kind
+		CipherSuites: []uint16{ // for 1.2; all suites of 1.3 are of this kind
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,

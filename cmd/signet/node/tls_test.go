@@ -44,7 +44,7 @@ func newCA(t *testing.T) *issuingCA {
 	return ca
 }
 
-// issue fills the template in and writes certificate and key to files.
+// issue completes the template, and writes certificate and key to files.
 func (ca *issuingCA) issue(t *testing.T, template *x509.Certificate, certFile, keyFile string) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -85,7 +85,7 @@ func writePEM(t *testing.T, file, kind string, content []byte) {
 	}
 }
 
-// pair issues a certificate for a host and gives the names of its files.
+// pair issues a certificate for a host and returns the names of its files.
 func (ca *issuingCA) pair(t *testing.T, template x509.Certificate, hosts ...string) config.CertificateFiles {
 	t.Helper()
 	dir := t.TempDir()
@@ -95,7 +95,7 @@ func (ca *issuingCA) pair(t *testing.T, template x509.Certificate, hosts ...stri
 	return files
 }
 
-// client trusts the authority and opens a connection for each request.
+// client returns an HTTP client that trusts the authority and uses each connection once.
 func (ca *issuingCA) client(adjust func(*tls.Config)) *http.Client {
 	config := &tls.Config{RootCAs: x509.NewCertPool()}
 	config.RootCAs.AddCert(ca.certificate)
@@ -105,7 +105,7 @@ func (ca *issuingCA) client(adjust func(*tls.Config)) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true}}
 }
 
-// tlsInstance is a server with a certificate of its own.
+// tlsInstance is a server with a certificate.
 type tlsInstance struct {
 	ca     *issuingCA
 	files  config.CertificateFiles
@@ -124,7 +124,7 @@ func startTLS(t *testing.T, hosts ...string) *tlsInstance {
 		"SIGNET_ISSUER=" + i.issuer, fmt.Sprintf("SIGNET_LISTEN=127.0.0.1:%d", port), "SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data"),
 		"SIGNET_TLS_CERT=" + i.files.Cert, "SIGNET_TLS_KEY=" + i.files.Key,
 	}
-	asker := i.ca.client(func(c *tls.Config) { c.InsecureSkipVerify = true }) // as a proxy that knows no names
+	asker := i.ca.client(func(c *tls.Config) { c.InsecureSkipVerify = true }) // as a proxy that checks no names
 	i.talk, _ = signettest.StartTalking(t, asker, i.issuer, i.env, "serve")
 	return i
 }
@@ -182,8 +182,8 @@ func only12(suite uint16) func(*tls.Config) {
 	return func(c *tls.Config) { c.MaxVersion, c.CipherSuites = tls.VersionTLS12, []uint16{suite} }
 }
 
-// TestServe_ANewCertificateIsShownWithoutARestart also breaks the pair in between: the
-// old one stays, and the log says why.
+// TestServe_ANewCertificateIsShownWithoutARestart also writes an invalid pair: the server keeps
+// the old one and logs the reason.
 func TestServe_ANewCertificateIsShownWithoutARestart(t *testing.T) {
 	t.Parallel()
 	i := startTLS(t, "localhost")
@@ -216,7 +216,7 @@ func TestServe_ANewCertificateIsShownWithoutARestart(t *testing.T) {
 		func() { os.Remove(i.files.Key) },
 	} {
 		breakIt()
-		said("the new certificate is not used", n+1)
+		said("the new certificate is not valid", n+1)
 		if got := shown(); got != second || got == first {
 			t.Errorf("with broken files certificate %s is shown, want %s", got, second)
 		}
@@ -237,7 +237,8 @@ func moveKey(t *testing.T, from, to config.CertificateFiles) {
 	}
 }
 
-// TestServe_RefusesACertificateNobodyWouldAccept: said before anything is made.
+// TestServe_RefusesACertificateNobodyWouldAccept checks that the error comes before any file is
+// created.
 func TestServe_RefusesACertificateNobodyWouldAccept(t *testing.T) {
 	ca := newCA(t)
 	good, other := ca.pair(t, x509.Certificate{}, "id.example.com"), ca.pair(t, x509.Certificate{}, "id.example.com")
@@ -276,8 +277,8 @@ func TestServe_RefusesACertificateNobodyWouldAccept(t *testing.T) {
 	}
 }
 
-// TestServe_WarnsOfACertificateForAnotherHost and goes on: the name may be that by
-// which a proxy in front knows it.
+// TestServe_WarnsOfACertificateForAnotherHost checks that the server starts with a warning,
+// since a proxy in front may use that name.
 func TestServe_WarnsOfACertificateForAnotherHost(t *testing.T) {
 	t.Parallel()
 	i := startTLS(t, "signet.internal")
@@ -289,9 +290,9 @@ func TestServe_WarnsOfACertificateForAnotherHost(t *testing.T) {
 	}
 }
 
-// pretendPostgres answers the request for TLS (PostgreSQL's protocol, section SSL
-// Session Encryption) with a certificate, or with no if it has none, and tells what
-// comes then: "clear" or "sealed" for a startup message, or nothing.
+// pretendPostgres answers the request for TLS (PostgreSQL's protocol, section SSL Session
+// Encryption) with a certificate, or refuses TLS if it has none. It reports the next message:
+// "clear" or "sealed" for a startup message, or nothing.
 func pretendPostgres(t *testing.T, pair *config.CertificateFiles) (port int, came func() string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -346,8 +347,8 @@ func pretendPostgres(t *testing.T, pair *config.CertificateFiles) (port int, cam
 	return listener.Addr().(*net.TCPAddr).Port, func() string { mu.Lock(); defer mu.Unlock(); return heard }
 }
 
-// TestServe_DatabaseMustShowItsCertificate: where sslmode asks for one, nothing is said
-// to a database that has none, or another's.
+// TestServe_DatabaseMustShowItsCertificate checks that Signet sends nothing to a database
+// without the right certificate if sslmode requires one.
 // CF-07: TLS to upstreams, SMTP, database: verification off, old versions, option ignored.
 func TestServe_DatabaseMustShowItsCertificate(t *testing.T) {
 	ca := newCA(t)

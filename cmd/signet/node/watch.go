@@ -6,19 +6,19 @@ import (
 	"signet/cmd/signet/config"
 )
 
-// watch notices when files change: by their content, since time stamps are coarse
-// and a link may come to name an older file.
+// watch detects changed files by their content, since time stamps are coarse and a link may
+// change to an older file.
 type watch struct {
-	acted config.Files // what was last acted on
-	last  config.Files // what the last look found
+	acted config.Files // content at the last reported change
+	last  config.Files // content at the last look
 }
 
-// changed reports a change, once, when it has lasted from one look to the next:
-// half a file is nothing to act on.
+// changed reports a change once, when two looks in a row find the same new content: the first
+// may find half a file.
 func (w *watch) changed() bool {
 	now := config.Files{}
 	for name := range w.acted {
-		_, _ = now.Read(name) // a file that is gone has changed, too
+		_, _ = now.Read(name) // a removed file counts as changed
 	}
 	settled := maps.Equal(now, w.last)
 	w.last = now

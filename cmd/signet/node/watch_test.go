@@ -8,8 +8,8 @@ import (
 	"signet/cmd/signet/config"
 )
 
-// TestWatch_FollowsTheFilesOfSecrets: a connector's new secret is used without a
-// restart, and a restart is asked for where the master key is another.
+// TestWatch_FollowsTheFilesOfSecrets checks that a connector's new secret is used without a
+// restart, and that the log asks for a restart if the master key changed.
 func TestWatch_FollowsTheFilesOfSecrets(t *testing.T) {
 	dir := t.TempDir()
 	settings := filepath.Join(dir, "signet.yaml")

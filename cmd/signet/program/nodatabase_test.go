@@ -230,7 +230,7 @@ func TestCommands_MakeNoTables(t *testing.T) {
 			if path == "signet restore" && call[1] == "nowhere.db" {
 				continue // PostgreSQL has its own tools
 			}
-			for database, says := range map[string]string{empty: "holds nothing of Signet", missing: "createdb"} {
+			for database, says := range map[string]string{empty: "has no tables of Signet", missing: "createdb"} {
 				code, stdout, stderr := runCommand(t, []string{"SIGNET_DATABASE=" + database}, call)
 				if code != exit.NotFound || stdout != "" || !strings.Contains(stderr, says) || !strings.Contains(stderr, "signet_") || strings.Contains(stderr, "hunter2") {
 					t.Errorf("signet %s: exit code %d: %s%s", strings.Join(call, " "), code, stdout, stderr)

@@ -34,7 +34,7 @@ export function SignIn({ to = wanted() }: { to?: string }) {
 /** The app's sentence for each error code. The codes are stable. */
 function said({ code, retryAfter }: SignetError): string {
   switch (code) {
-    case 'invalid_credentials': return 'The e-mail or the password is not right.'
+    case 'invalid_credentials': return 'The email or the password is not right.'
     case 'too_many_attempts': return `Too many attempts. Try again in ${retryAfter} s.`
     default: return 'Signet was not reached: try again.'
   }
