@@ -228,7 +228,7 @@ var observations = map[string]observation{
 		answer, _ := w.appLogin(w.Email, "a wrong password")
 		return answer.Status
 	}},
-	"signup":                 {"closed", "connectors", onPage("/admin/connectors", "people get one", google...)},
+	"signup":                 {"closed", "connectors", onPage("/admin/connectors", "an account is created", google...)},
 	"accounts.edit_username": {"false", "true", onPage("/account/profile", `name="preferred_username"`)},
 	"outbound.extra_ca":      {"own", "other", trusting},
 	"outbound.proxy":         {"PROXY", "http://127.0.0.1:1", proxied},
