@@ -49,9 +49,9 @@ func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, 
 	up, option := providertest.WithUpstreams(t, change...)
 	b := providertest.Start(t, backend.OpenFaulty(t, faults), option)
 	b.Backend = backend
-	b.WithApp(t)
+	b.RegisterApp(t)
 	s := &scene{Testbed: b, upstream: up}
-	s.trusted = b.As(b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
+	s.trusted = b.AsClient(b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 	}))
 	return s
@@ -66,7 +66,7 @@ func (s *scene) newUser(t *testing.T) {
 // signIn signs the user in.
 func (s *scene) signIn(t *testing.T) {
 	t.Helper()
-	providertest.WantStatus(t, s.browser.App(t, "/login", s.credentials()), http.StatusOK)
+	providertest.WantStatus(t, s.browser.CallApp(t, "/login", s.credentials()), http.StatusOK)
 }
 
 func (s *scene) credentials() string {
@@ -104,7 +104,7 @@ func (s *scene) gets(t *testing.T, path string) func() providertest.Answer {
 }
 
 func (s *scene) calls(t *testing.T, path, body string) func() providertest.Answer {
-	return func() providertest.Answer { return s.browser.App(t, path, body) }
+	return func() providertest.Answer { return s.browser.CallApp(t, path, body) }
 }
 
 // acts lists all acts except those that open a page of the account, see allActs. A route
@@ -158,7 +158,7 @@ var acts = []act{
 	}},
 	{name: "sign-out", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)
-		return s.posts(t, s.browser.Get(t, s.Leave()).Form(t), "decision", "allow")
+		return s.posts(t, s.browser.Get(t, s.EndSessionURL()).Form(t), "decision", "allow")
 	}},
 	{name: "consent", events: []storage.EventType{storage.ConsentGiven}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)
@@ -191,9 +191,9 @@ var acts = []act{
 	}},
 	{name: "connector's callback", events: []storage.EventType{storage.UserSignedIn}, spendsUpstream: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		if _, _, err := s.DB.UserByEmail(t.Context(), providertest.AdaEmail); err != nil { // at her first visit
-			s.Visitor(t).ComeBy(t, "google", "ada")
+			s.Visitor(t).AuthorizeThrough(t, "google", "ada")
 		}
-		back := s.browser.Choose(t, s.browser.Press(t, s.browser.Get(t, s.AuthorizeURL()), "google"), "ada")
+		back := s.browser.ChooseAccount(t, s.browser.PressConnector(t, s.browser.Get(t, s.AuthorizeURL()), "google"), "ada")
 		return func() providertest.Answer { return s.browser.Fetch(t, back) }
 	}},
 	{name: "code", once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
@@ -215,12 +215,12 @@ var acts = []act{
 	}},
 	{name: "refresh within the grace", events: []storage.EventType{storage.GrantRetried}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		token := s.tokens(t)["refresh_token"]
-		s.trusted.Refreshed(t, token)
+		s.trusted.MustRefresh(t, token)
 		return func() providertest.Answer { return s.trusted.Refresh(t, token) }
 	}},
 	{name: "refresh replayed", events: []storage.EventType{storage.GrantReplayed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		token := s.tokens(t)["refresh_token"]
-		s.trusted.Refreshed(t, s.trusted.Refreshed(t, token)["refresh_token"])
+		s.trusted.MustRefresh(t, s.trusted.MustRefresh(t, token)["refresh_token"])
 		return func() providertest.Answer { return s.trusted.Refresh(t, token) }
 	}},
 	{name: "wrong client secret", events: []storage.EventType{storage.ClientRefused}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
@@ -255,7 +255,7 @@ var acts = []act{
 	}},
 	{name: "other sessions ended", events: []storage.EventType{storage.SessionEnded}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		other := s.Visitor(t)
-		providertest.WantStatus(t, other.App(t, "/login", s.credentials()), http.StatusOK)
+		providertest.WantStatus(t, other.CallApp(t, "/login", s.credentials()), http.StatusOK)
 		s.signIn(t)
 		return s.postsAccountForm(t, "/account/sessions", "/account/sessions/end-others")
 	}},
@@ -268,8 +268,8 @@ var acts = []act{
 		return s.postsAccountForm(t, "/account/apps/withdraw?client_id=trusted", "/account/apps/withdraw")
 	}},
 	{name: "identity connected after a proof", events: []storage.EventType{storage.IdentityLinked}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.upstream.Liar.SetFaults(providertest.LieOf("sub", s.user.ID, "email", s.user.Email))
-		proof := s.browser.ComeBy(t, "liar", "victim").FormTo(t, "/login/link", "", "")
+		s.upstream.Liar.SetFaults(providertest.ChangeClaims("sub", s.user.ID, "email", s.user.Email))
+		proof := s.browser.AuthorizeThrough(t, "liar", "victim").FormTo(t, "/login/link", "", "")
 		return s.posts(t, s.browser.Submit(t, proof, "password", providertest.Password).FormTo(t, "/login/link/confirm", "", ""), "decision", "connect")
 	}},
 	{name: "identity disconnected", events: []storage.EventType{storage.IdentityUnlinked}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
@@ -281,7 +281,7 @@ var acts = []act{
 		if err := s.DB.LinkIdentity(t.Context(), link, s.Now()); err != nil {
 			t.Fatal(err)
 		}
-		return s.posts(t, s.browser.Get(t, s.Issuer+"/account/identities").Disconnects(t)[0])
+		return s.posts(t, s.browser.Get(t, s.Issuer+"/account/identities").UnlinkForms(t)[0])
 	}},
 }
 
@@ -446,8 +446,8 @@ func TestFaults_KeyRotationIsAllOrNothing(t *testing.T) {
 		s := newScene(t, backend, broken.decide, func(_ *providertest.Upstreams, c *provider.Config) { c.Algorithms = []string{"ES256"} })
 		faults := s.failEachCall(t, &broken, act{name: "keys rotated", once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 			operator := storage.NewID("o") + "@example.com"
-			s.Local(t, storage.User{Email: operator, EmailVerified: true, Admin: true}, providertest.Password)
-			s.Pass(24 * time.Hour) // until the next keys may sign
+			s.CreateUser(t, storage.User{Email: operator, EmailVerified: true, Admin: true}, providertest.Password)
+			s.Advance(24 * time.Hour) // until the next keys may sign
 			page := s.browser.SignIn(t, s.browser.Get(t, s.Issuer+"/admin/keys/rotate"), operator, providertest.Password)
 			return s.posts(t, page.FormTo(t, "/admin/keys/rotate", "", ""))
 		}})
@@ -574,14 +574,14 @@ func TestFaults_EachActSurvivesClockJumps(t *testing.T) {
 			for _, d := range []time.Duration{jump, -jump} {
 				s.newUser(t)
 				send := a.ready(t, s)
-				s.Pass(d)
+				s.Advance(d)
 				for _, when := range []string{"at once", "when the clock is right again"} {
 					// 502: the upstream's token is not valid at this time.
 					if got := send(); got.StatusCode >= http.StatusInternalServerError && got.StatusCode != http.StatusBadGateway {
 						t.Errorf("%s, %s after a jump by %s: %d: %s", a.name, when, d, got.StatusCode, text(got))
 					}
 					if when == "at once" {
-						s.Pass(-d)
+						s.Advance(-d)
 					}
 				}
 			}
@@ -589,11 +589,11 @@ func TestFaults_EachActSurvivesClockJumps(t *testing.T) {
 	}
 	witness.WantApp(t, true)
 	s.trusted.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-	tokens = s.trusted.Refreshed(t, tokens["refresh_token"])
-	s.Pass(365 * 24 * time.Hour)
+	tokens = s.trusted.MustRefresh(t, tokens["refresh_token"])
+	s.Advance(365 * 24 * time.Hour)
 	s.trusted.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
 	witness.WantApp(t, false)
-	s.Pass(-365 * 24 * time.Hour)
-	s.trusted.Refreshed(t, tokens["refresh_token"])
+	s.Advance(-365 * 24 * time.Hour)
+	s.trusted.MustRefresh(t, tokens["refresh_token"])
 	witness.WantApp(t, true)
 }

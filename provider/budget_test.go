@@ -37,7 +37,7 @@ func cut(text string, n int) string { return text[:min(n, len(text))] }
 // growths returns functions that make requests. Each request grows with n, by another
 // parameter.
 func growths(t *testing.T, b *providertest.Testbed) map[string]func(n int) url.Values {
-	hint := b.Visitor(t).Arrive(t, providertest.Alice)["id_token"].(string)
+	hint := b.Visitor(t).SignInAndRedeem(t, providertest.Alice)["id_token"].(string)
 	text := noise(4000)
 	by := func(pairs func(n int) []string) func(n int) url.Values {
 		return func(n int) url.Values { return b.Params(pairs(n)...) }
@@ -113,7 +113,7 @@ func TestBudget_LargestRequestsPassEveryStep(t *testing.T) {
 			}
 		})
 		b.Follow(t)
-		b = b.As(client, secret)
+		b = b.AsClient(client, secret)
 		for name, grow := range growths(t, b) {
 			n := max(0, largest(t, b, grow)-30) // its random id compresses by some bytes, or not
 			params := grow(n)
@@ -147,7 +147,7 @@ func (l largeWalk) url(pairs ...string) string {
 // the code.
 func (l largeWalk) redeem(t *testing.T, v *providertest.Visitor, s providertest.Stop) {
 	t.Helper()
-	if s.Left == nil {
+	if s.LeftTo == nil {
 		s = v.Allow(t, s)
 	}
 	if got := s.Response(t).Get("state"); got != l.params.Get("state") {
@@ -174,17 +174,17 @@ func walkAll(t *testing.T, b *providertest.Testbed, params url.Values) {
 	x := b.Visitor(t)
 	page := x.Get(t, l.url())
 	for range 3 {
-		x.Press(t, page, "google")
+		x.PressConnector(t, page, "google")
 		wantCookies(t, x, "/login")
 	}
-	x.Press(t, x.Get(t, b.AuthorizeURL("state", "another tab")), "github")
+	x.PressConnector(t, x.Get(t, b.AuthorizeURL("state", "another tab")), "github")
 	wantCookies(t, x, "/login")
-	left := x.Press(t, page, "google")
+	left := x.PressConnector(t, page, "google")
 	wantCookies(t, x, "/login/google/callback")
-	l.redeem(t, x, x.Get(t, x.Choose(t, left, "ada")))
+	l.redeem(t, x, x.Get(t, x.ChooseAccount(t, left, "ada")))
 	// A sign-in that the user cancels at the upstream.
 	y := b.Visitor(t)
-	back := y.Get(t, y.Choose(t, y.Press(t, y.Get(t, l.url()), "google"), ""))
+	back := y.Get(t, y.ChooseAccount(t, y.PressConnector(t, y.Get(t, l.url()), "google"), ""))
 	if back.StatusCode >= http.StatusInternalServerError {
 		t.Errorf("cancelled at the upstream: got %d", back.StatusCode)
 	}
@@ -200,7 +200,7 @@ func walkPrompts(t *testing.T, b *providertest.Testbed, params url.Values) {
 	b.Visitor(t).Get(t, l.url("prompt", "none")).WantError(t, "login_required")
 	choice := v.Get(t, l.url("prompt", "select_account"))
 	l.redeem(t, v, v.Submit(t, choice.Form(t), "decision", "continue"))
-	b.Pass(time.Minute)
+	b.Advance(time.Minute)
 	l.redeem(t, v, v.SignIn(t, v.Get(t, l.url("prompt", "login")), providertest.Alice, providertest.Password))
 	l.redeem(t, v, v.Allow(t, v.Get(t, l.url("prompt", "consent"))))
 	denied := v.Get(t, l.url("prompt", "consent"))
@@ -229,19 +229,19 @@ func TestBudget_SmallRequestsLeaveRoomForThreeTabs(t *testing.T) {
 		v := b.Visitor(t)
 		var trips []*url.URL
 		for i := range 3 {
-			trips = append(trips, v.Press(t, v.Get(t, b.AuthorizeURL("state", noise(43+i), "nonce", noise(143 + i)[:43], "scope", "openid profile email offline_access")), "google"))
+			trips = append(trips, v.PressConnector(t, v.Get(t, b.AuthorizeURL("state", noise(43+i), "nonce", noise(143 + i)[:43], "scope", "openid profile email offline_access")), "google"))
 			wantCookies(t, v, "/login")
 		}
 		for i, trip := range trips {
-			s := v.Get(t, v.Choose(t, trip, "ada"))
-			if s.Left == nil {
+			s := v.Get(t, v.ChooseAccount(t, trip, "ada"))
+			if s.LeftTo == nil {
 				s = v.Allow(t, s)
 			}
 			if got := s.Response(t).Get("state"); got != noise(43+i) {
 				t.Errorf("tab %d came back with the state %s", i, got)
 			}
 		}
-		if left := v.Trips(t); len(left) != 0 {
+		if left := v.TripCookies(t); len(left) != 0 {
 			t.Errorf("cookies of trips remain after their callbacks: %v", left)
 		}
 	})
@@ -253,20 +253,20 @@ func TestBudget_StaleCookiesOfTripsAreRemoved(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		for _, name := range []string{"signet_up_AAAAAAAAAAAAAAAAAAAAAAAAAA", "signet_up_x", "signet_for_short"} {
-			v.Keep(name, noise(1500))
+			v.SetCookie(name, noise(1500))
 		}
-		v.Keep("signet_up_BBBBBBBBBBBBBBBBBBBBBBBBBB", "AAAAAAAA."+noise(500))
-		v.Keep("signet_for_AAAAAAAA", noise(1500))
-		v.Keep("signet_upstairs", "of another program")
-		left := v.Press(t, v.Get(t, b.AuthorizeURL()), "google")
+		v.SetCookie("signet_up_BBBBBBBBBBBBBBBBBBBBBBBBBB", "AAAAAAAA."+noise(500))
+		v.SetCookie("signet_for_AAAAAAAA", noise(1500))
+		v.SetCookie("signet_upstairs", "of another program")
+		left := v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "google")
 		wantCookies(t, v, "/login")
-		if n := len(v.Trips(t)); n != 2 {
-			t.Errorf("got %d cookies of trips, want only the two of this trip: %v", n, v.Trips(t))
+		if n := len(v.TripCookies(t)); n != 2 {
+			t.Errorf("got %d cookies of trips, want only the two of this trip: %v", n, v.TripCookies(t))
 		}
 		if v.Cookie(t, "signet_upstairs") == nil {
 			t.Error("a cookie of another program was removed")
 		}
-		v.Allow(t, v.Get(t, v.Choose(t, left, "ada"))).Code(t)
+		v.Allow(t, v.Get(t, v.ChooseAccount(t, left, "ada"))).Code(t)
 	})
 }
 
@@ -278,7 +278,7 @@ func TestBudget_LargestSignOut(t *testing.T) {
 		client, secret := b.RegisterWith(t, storage.Web, "leaving", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Metadata.PostLogoutRedirectURIs = []string{providertest.Callback}, []string{long, "https://app.example.com/bye"}
 		})
-		b = b.As(client, secret)
+		b = b.AsClient(client, secret)
 		for _, c := range []struct {
 			to, state string
 			leads     bool
@@ -287,7 +287,7 @@ func TestBudget_LargestSignOut(t *testing.T) {
 		} {
 			for _, hinted := range []bool{true, false} {
 				v := b.Visitor(t)
-				tokens := v.Arrive(t, providertest.Alice)
+				tokens := v.SignInAndRedeem(t, providertest.Alice)
 				params := url.Values{"post_logout_redirect_uri": {c.to}, "state": {c.state}, "client_id": {client.ID}}
 				if hinted {
 					params.Set("id_token_hint", tokens["id_token"].(string))
@@ -296,13 +296,13 @@ func TestBudget_LargestSignOut(t *testing.T) {
 				if !hinted {
 					s = v.Submit(t, s.Form(t), "decision", "allow")
 				}
-				if got := s.Left != nil; got != c.leads {
-					t.Errorf("to %.40s with a state of %d characters, hint %v: left to %v", c.to, len(c.state), hinted, s.Left)
+				if got := s.LeftTo != nil; got != c.leads {
+					t.Errorf("to %.40s with a state of %d characters, hint %v: left to %v", c.to, len(c.state), hinted, s.LeftTo)
 				}
-				if s.Left != nil && s.Left.Query().Get("state") != c.state {
-					t.Errorf("state came back as %.40s", s.Left.Query().Get("state"))
+				if s.LeftTo != nil && s.LeftTo.Query().Get("state") != c.state {
+					t.Errorf("state came back as %.40s", s.LeftTo.Query().Get("state"))
 				}
-				v.WantNobody(t)
+				v.WantNoSession(t)
 				r, _ := http.NewRequest(http.MethodPost, b.Issuer+"/end_session", strings.NewReader(params.Encode()))
 				r.Header.Set("Content-Type", providertest.FormType)
 				v.Walk(t, r)
@@ -315,10 +315,10 @@ func TestBudget_LargestSignOut(t *testing.T) {
 // passes by JSON, by the page and by refresh, together with the largest other cookies.
 func TestBudget_LargestAccessToken(t *testing.T) {
 	_, upstream := providertest.WithUpstreams(t)
-	b := providertest.StartOn(t, storagetest.SQLite(t), providertest.Under("/auth"), providertest.AppAt(providertest.Shop), upstream, func(c *provider.Config) {
+	b := providertest.StartOn(t, storagetest.SQLite(t), providertest.WithIssuerPath("/auth"), providertest.WithAppOrigins(providertest.Shop), upstream, func(c *provider.Config) {
 		c.CookieName = "signet"
 	})
-	shop := b.WithApp(t)
+	shop := b.RegisterApp(t)
 	shop.Metadata.Scope = "openid profile email roles groups"
 	if err := storagetest.ReplaceClient(t.Context(), b.DB, shop, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
@@ -331,28 +331,28 @@ func TestBudget_LargestAccessToken(t *testing.T) {
 		v := b.Visitor(t)
 		// The trips to upstreams come first, so that their cookies are present too.
 		for range 3 {
-			v.Press(t, v.Get(t, b.AuthorizeURL("state", noise(1000))), "google")
+			v.PressConnector(t, v.Get(t, b.AuthorizeURL("state", noise(1000))), "google")
 		}
-		a := v.App(t, "/login", strings.Replace(providertest.Credentials, providertest.Alice, email, 1))
+		a := v.CallApp(t, "/login", strings.Replace(providertest.Credentials, providertest.Alice, email, 1))
 		if a.StatusCode != http.StatusOK {
 			providertest.WantOAuthError(t, a, http.StatusInternalServerError, "token_too_large")
 			v.Get(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode()).WantPage(t, http.StatusInternalServerError, "token_too_large")
 			return false
 		}
 		wantCookies(t, v, "/refresh")
-		b.Pass(time.Minute)
-		providertest.WantStatus(t, v.App(t, "/refresh", "{}"), http.StatusOK)
-		b.Pass(time.Minute)
-		if s := v.Get(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode()); s.Left == nil || s.Left.String() != to {
-			t.Fatalf("at %s, left to %v", s.At, s.Left)
+		b.Advance(time.Minute)
+		providertest.WantStatus(t, v.CallApp(t, "/refresh", "{}"), http.StatusOK)
+		b.Advance(time.Minute)
+		if s := v.Get(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode()); s.LeftTo == nil || s.LeftTo.String() != to {
+			t.Fatalf("at %s, left to %v", s.At, s.LeftTo)
 		}
 		w := b.Visitor(t)
 		page := w.Get(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode())
-		if s := w.SignIn(t, page, email, providertest.Password); s.Left == nil || s.Left.String() != to {
-			t.Fatalf("at %s, left to %v", s.At, s.Left)
+		if s := w.SignIn(t, page, email, providertest.Password); s.LeftTo == nil || s.LeftTo.String() != to {
+			t.Fatalf("at %s, left to %v", s.At, s.LeftTo)
 		}
 		w.SignIn(t, page, email, providertest.Password) // replaces the cookies of the app
-		w.App(t, "/logout", "")
+		w.CallApp(t, "/logout", "")
 		return true
 	}
 	n := sort.Search(2000, func(n int) bool { return !fits(n + 1) })
@@ -371,7 +371,7 @@ func memberOf(t *testing.T, b *providertest.Testbed, email, group string) {
 		t.Fatal(err)
 	}
 	user := storage.User{Email: email, EmailVerified: true, Groups: []string{group}}
-	if _, err := b.DB.CreateUser(t.Context(), user, hash, storage.By{From: providertest.Here, At: b.Now()}); err != nil {
+	if _, err := b.DB.CreateUser(t.Context(), user, hash, storage.By{From: providertest.TestOrigin, At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -19,7 +19,7 @@ func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 		b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 		})
-		b.WithApp(t)
+		b.RegisterApp(t)
 		v := b.Visitor(t)
 		login := v.Get(t, b.AuthorizeURL()).Form(t)
 		var code string
@@ -42,7 +42,7 @@ func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 		}{
 			{"discovery", 0, 0, func() { v.Get(t, b.Issuer+"/.well-known/openid-configuration") }},
 			{"JWKS", 0, 0, func() { v.Get(t, b.Issuer+"/jwks") }},
-			{"authorize without a session", 0, 0, func() { providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL())) }},
+			{"authorize without a session", 0, 0, func() { providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.AuthorizeURL())) }},
 			// Reads the user and the counted attempts. This attempt is counted before the
 			// password is hashed, and the sign-in removes it from the count.
 			{"sign-in with a password", 2, 2, func() {
@@ -54,10 +54,10 @@ func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 			// for the form, and both once more at the end.
 			{"consent given", 7, 1, func() { code = v.Allow(t, v.Get(t, b.AuthorizeURL())).Code(t) }},
 			// Reads the session with its user, and the consent.
-			{"authorize with a session", 2, 0, func() { code = v.Again(t) }},
-			{"authorize with a session, trusted client", 1, 0, func() { v.Again(t, "client_id", "trusted") }},
+			{"authorize with a session", 2, 0, func() { code = v.CodeFromSession(t) }},
+			{"authorize with a session, trusted client", 1, 0, func() { v.CodeFromSession(t, "client_id", "trusted") }},
 			{"redeem a code", 0, 1, func() { tokens = b.Redeem(t, code) }},
-			{"refresh", 0, 1, func() { tokens = b.Refreshed(t, tokens["refresh_token"]) }},
+			{"refresh", 0, 1, func() { tokens = b.MustRefresh(t, tokens["refresh_token"]) }},
 			{"userinfo", 1, 0, func() { b.Userinfo(t, tokens["access_token"].(string)) }},
 			{"introspection", 1, 0, func() {
 				post("/introspect", url.Values{"token": {tokens["access_token"].(string)}}, b.Client.ID, b.Secret)
@@ -75,12 +75,12 @@ func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 			}},
 			// As on the page, and one write for the grant.
 			{"sign-in of the app", 2, 3, func() { v.SignInApp(t) }},
-			{"refresh of the app without a session", 0, 0, func() { b.Visitor(t).App(t, "/refresh", "") }},
-			{"refresh of the app from another site", 0, 0, func() { v.App(t, "/refresh", "", providertest.WithHeader("Sec-Fetch-Site", "cross-site")) }},
+			{"refresh of the app without a session", 0, 0, func() { b.Visitor(t).CallApp(t, "/refresh", "") }},
+			{"refresh of the app from another site", 0, 0, func() { v.CallApp(t, "/refresh", "", providertest.WithHeader("Sec-Fetch-Site", "cross-site")) }},
 			{"revocation", 0, 1, func() {
 				post("/revoke", url.Values{"token": {tokens["refresh_token"].(string)}}, b.Client.ID, b.Secret)
 			}},
-			{"sign-out of the app", 1, 1, func() { v.App(t, "/logout", "") }},
+			{"sign-out of the app", 1, 1, func() { v.CallApp(t, "/logout", "") }},
 		} {
 			readsBefore, writesBefore := b.DB.Calls()
 			step.request()

@@ -51,11 +51,11 @@ func withoutSession(pairs ...string) func(*testing.T, *providertest.Testbed, *pr
 
 // placeOf names the page, or the redirect with its error or code.
 func placeOf(s providertest.Stop) string {
-	if s.Left == nil {
+	if s.LeftTo == nil {
 		return fmt.Sprint(s.StatusCode, " ", s.At.Path)
 	}
-	q := s.Left.Query()
-	return s.Left.Host + s.Left.Path + " " + q.Get("error") + fmt.Sprint(q.Has("code"))
+	q := s.LeftTo.Query()
+	return s.LeftTo.Host + s.LeftTo.Path + " " + q.Get("error") + fmt.Sprint(q.Has("code"))
 }
 
 // signedIn signs Alice in, without consent, and returns the page or redirect that follows.
@@ -67,7 +67,7 @@ func signedIn(t *testing.T, b *providertest.Testbed, pairs ...string) (*provider
 // tokensOf signs Alice in, gives consent, and redeems the code.
 func tokensOf(t *testing.T, b *providertest.Testbed, pairs ...string) (*providertest.Visitor, map[string]any) {
 	v, page := signedIn(t, b, pairs...)
-	if page.Left == nil {
+	if page.LeftTo == nil {
 		page = v.Allow(t, page)
 	}
 	return v, b.Redeem(t, page.Code(t))
@@ -79,7 +79,7 @@ func another(t *testing.T, b *providertest.Testbed, change func(*storage.Client)
 		c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 		change(c)
 	})
-	return b.As(client, secret)
+	return b.AsClient(client, secret)
 }
 
 const otherCallback, api = "https://app.example.com/other", "https://api.example.com/"
@@ -102,10 +102,10 @@ var observations = map[string]observation{
 		look: withoutSession("redirect_uri", otherCallback),
 	},
 	"post_logout_redirect_uris": {
-		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{providertest.Goodbye} }},
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{providertest.PostLogoutURI} }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			v, tokens := tokensOf(t, b)
-			return placeOf(v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye)))
+			return placeOf(v.Get(t, b.EndSessionURL("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", providertest.PostLogoutURI)))
 		},
 	},
 	"token_endpoint_auth_method": {
@@ -175,14 +175,14 @@ var observations = map[string]observation{
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(60)) }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			v, _ := tokensOf(t, b)
-			b.Pass(2 * time.Minute)
+			b.Advance(2 * time.Minute)
 			return placeOf(v.Get(t, b.AuthorizeURL()))
 		},
 	},
 	"require_auth_time": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.RequireAuthTime = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
-			return placeOf(b.Visitor(t).ComeBy(t, "github", "octo")) // an upstream that reports no auth_time
+			return placeOf(b.Visitor(t).AuthorizeThrough(t, "github", "octo")) // an upstream that reports no auth_time
 		},
 	},
 	"initiate_login_uri": {
@@ -190,7 +190,7 @@ var observations = map[string]observation{
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			v := b.Visitor(t)
 			form := v.Get(t, b.AuthorizeURL("login_hint", "ada")).Form(t)
-			b.Pass(time.Hour)
+			b.Advance(time.Hour)
 			at, err := url.Parse(v.Get(t, b.Issuer+"/authorize/next?"+url.Values{"request": {form.Values.Get("request")}}.Encode()).Link(t, "start"))
 			if err != nil {
 				t.Fatal(err)
@@ -240,13 +240,13 @@ var observations = map[string]observation{
 	"prompt_login": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
-			return placeOf(b.Visitor(t).ComeBy(t, "github", "octo", "prompt", "login"))
+			return placeOf(b.Visitor(t).AuthorizeThrough(t, "github", "octo", "prompt", "login"))
 		},
 	},
 	"unverified_email": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.UnverifiedEmail = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
-			u := b.Local(t, storage.User{Email: strings.ToLower(rand.Text()) + "@example.com"}, providertest.Password)
+			u := b.CreateUser(t, storage.User{Email: strings.ToLower(rand.Text()) + "@example.com"}, providertest.Password)
 			v := b.Visitor(t)
 			tokens := b.Redeem(t, v.Allow(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), u.Email, providertest.Password)).Code(t))
 			return fmt.Sprint(b.Userinfo(t, tokens["access_token"].(string)).JSON(t)["email"] == u.Email)
@@ -273,8 +273,8 @@ var observations = map[string]observation{
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.RefreshGrace = 0 }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, tokens := tokensOf(t, b)
-			b.Refreshed(t, tokens["refresh_token"])
-			b.Pass(time.Second)
+			b.MustRefresh(t, tokens["refresh_token"])
+			b.Advance(time.Second)
 			return fmt.Sprint(b.Refresh(t, tokens["refresh_token"]).StatusCode)
 		},
 	},
@@ -297,7 +297,7 @@ func noticeClaim(t *testing.T, b *providertest.Testbed, claim string) string {
 		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = party.URL })
 	}
 	v, tokens := tokensOf(t, b)
-	v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string)))
+	v.Get(t, b.EndSessionURL("id_token_hint", tokens["id_token"].(string)))
 	b.Drain()
 	if err := b.DeliverOnce(context.Background(), b.Now()); err != nil {
 		t.Fatal(err)
@@ -333,12 +333,12 @@ func TestClientFields_HaveAnEffect(t *testing.T) {
 				wanted := directory.NewClient(storage.Web, storage.NewID("app-"), "An application")
 				wanted.Metadata.RedirectURIs = []string{providertest.Callback}
 				set(&wanted)
-				made, secret, err := rules.CreateClient(t.Context(), wanted, providertest.Here)
+				made, secret, err := rules.CreateClient(t.Context(), wanted, providertest.TestOrigin)
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
 				b.Follow(t)
-				got[i] = o.look(t, b.As(made, secret), up)
+				got[i] = o.look(t, b.AsClient(made, secret), up)
 			}
 			switch {
 			case o.kept != "" && got != [2]string{o.kept, o.kept}:

@@ -54,14 +54,14 @@ func TestBudget_LargestWaitingIdentity(t *testing.T) {
 		domain := strings.ToLower(lower.Replace(noise(63)+"."+noise(62)+"."+noise(50))) + ".example.com"
 		email := lower.Replace(noise(64))
 		email += "@" + domain[len(email)+1+len(domain)-254:]
-		b.Local(t, storage.User{Email: email, EmailVerified: true}, providertest.Password)
+		b.CreateUser(t, storage.User{Email: email, EmailVerified: true}, providertest.Password)
 		for _, subject := range []string{"1", noise(255), strings.Repeat(`"`, 255), strings.Repeat("<", 255), strings.Repeat("é", 127), strings.Repeat("𝒳", 63)} {
 			for _, name := range []string{"Ada", noise(64), noise(100), strings.Repeat("é", 32)} {
-				f := providertest.LieOf("sub", subject, "email", email, "preferred_username", name)
+				f := providertest.ChangeClaims("sub", subject, "email", email, "preferred_username", name)
 				f.Claims["email_verified"] = true
 				up.Liar.SetFaults(f)
 				v := b.Visitor(t)
-				page := v.Through(t, v.Get(t, b.AuthorizeURL("state", noise(1500))), "liar", "victim")
+				page := v.SignInThrough(t, v.Get(t, b.AuthorizeURL("state", noise(1500))), "liar", "victim")
 				if page.At.Path != "/login/link" {
 					t.Fatalf("at %s, status %d: %s", page.At, page.StatusCode, page.Body)
 				}
@@ -93,7 +93,7 @@ func TestBudget_LongCookieNameShortensTheTrips(t *testing.T) {
 	}
 	v := b.Visitor(t)
 	for range 3 {
-		v.Press(t, v.Get(t, b.Issuer+"/authorize?"+grow(n-30).Encode()), "google")
+		v.PressConnector(t, v.Get(t, b.Issuer+"/authorize?"+grow(n-30).Encode()), "google")
 		wantCookies(t, v, "/login")
 	}
 	v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)

@@ -66,7 +66,7 @@ func (c call) preflight(t *testing.T, b *providertest.Testbed, path string) prov
 	if len(names) > 0 {
 		headers["Access-Control-Request-Headers"] = []string{strings.Join(names, ",")}
 	}
-	return b.Call(t, http.MethodOptions, path, headers)
+	return b.CallRoute(t, http.MethodOptions, path, headers)
 }
 
 // TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead calls each route from each kind of
@@ -123,7 +123,7 @@ func TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead(t *testing.T) {
 					}
 				}
 			}
-		}, providertest.Under(under))
+		}, providertest.WithIssuerPath(under))
 	}
 }
 
@@ -138,21 +138,21 @@ func TestCrossOrigin_OnlyHeaderNamesAreReturned(t *testing.T) {
 				"": "", "traceparent": "traceparent", " A ,,b ": "a, b", "dpop": "dpop", "a b": "", "x:y": "", `a"b`: "", "é": "", "a,<script>": "",
 				"*": "*", strings.Repeat("a", 2000): "", strings.Repeat("ab,", 400): "",
 			} {
-				a := b.Call(t, http.MethodOptions, path, http.Header{
+				a := b.CallRoute(t, http.MethodOptions, path, http.Header{
 					"Origin": {"https://spa.example.com"}, "Access-Control-Request-Method": {"GET"}, "Access-Control-Request-Headers": {asked},
 				})
 				if got := a.Header.Get("Access-Control-Allow-Headers"); got != want || a.StatusCode != http.StatusNoContent {
 					t.Errorf("%s asked for %.40q: got %d and %q, want %q", path, asked, a.StatusCode, got, want)
 				}
 			}
-			private := b.Call(t, http.MethodOptions, path, http.Header{
+			private := b.CallRoute(t, http.MethodOptions, path, http.Header{
 				"Origin": {"https://spa.example.com"}, "Access-Control-Request-Method": {"GET"}, "Access-Control-Request-Private-Network": {"true"},
 			})
 			if got := private.Header.Get("Access-Control-Allow-Private-Network"); got != "true" {
 				t.Errorf("%s: a page of the public internet may not call a private host: %q", path, got)
 			}
 			// An OPTIONS request that is not a preflight.
-			if a := b.Call(t, http.MethodOptions, path, nil); a.StatusCode != http.StatusNoContent {
+			if a := b.CallRoute(t, http.MethodOptions, path, nil); a.StatusCode != http.StatusNoContent {
 				t.Errorf("OPTIONS %s: got %d", path, a.StatusCode)
 			}
 		}
@@ -164,7 +164,7 @@ func TestConditional_EveryETagIsComparedAlike(t *testing.T) {
 	for _, under := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
-			v.Arrive(t, providertest.Alice)
+			v.SignInAndRedeem(t, providertest.Alice)
 			page := v.Get(t, b.Issuer+"/account").Body
 			style := page[strings.Index(page, under+"/static/"):]
 			paths := []string{strings.TrimPrefix(style[:strings.IndexByte(style, '"')], under)}
@@ -175,7 +175,7 @@ func TestConditional_EveryETagIsComparedAlike(t *testing.T) {
 			}
 			tagged := 0
 			for _, path := range paths {
-				whole := b.Call(t, http.MethodGet, path, http.Header{"Accept-Encoding": {"identity"}})
+				whole := b.CallRoute(t, http.MethodGet, path, http.Header{"Accept-Encoding": {"identity"}})
 				tag := whole.Header.Get("ETag")
 				if tag == "" {
 					continue
@@ -187,7 +187,7 @@ func TestConditional_EveryETagIsComparedAlike(t *testing.T) {
 					other: false, strings.Trim(tag, `"`): false, tag + "x": false, `"x` + tag: false, "": false, "garbage": false,
 				} {
 					for _, method := range []string{http.MethodGet, http.MethodHead} {
-						a := b.Call(t, method, path, http.Header{"Accept-Encoding": {"identity"}, "If-None-Match": {sent}, "If-Modified-Since": {"Thu, 01 Jan 2099 00:00:00 GMT"}})
+						a := b.CallRoute(t, method, path, http.Header{"Accept-Encoding": {"identity"}, "If-None-Match": {sent}, "If-Modified-Since": {"Thu, 01 Jan 2099 00:00:00 GMT"}})
 						want := map[bool]int{true: http.StatusNotModified, false: http.StatusOK}[unchanged]
 						if a.StatusCode != want || want == http.StatusNotModified && (a.Body != "" || a.Header.Get("Content-Type") != "") {
 							t.Errorf("%s %s, If-None-Match %s: got %d %v", method, path, sent, a.StatusCode, a.Header)
@@ -199,7 +199,7 @@ func TestConditional_EveryETagIsComparedAlike(t *testing.T) {
 						}
 					}
 				}
-				lines := b.Call(t, http.MethodGet, path, http.Header{"Accept-Encoding": {"identity"}, "If-None-Match": {other, weak}})
+				lines := b.CallRoute(t, http.MethodGet, path, http.Header{"Accept-Encoding": {"identity"}, "If-None-Match": {other, weak}})
 				if lines.StatusCode != http.StatusNotModified {
 					t.Errorf("%s with the ETag in the second header line: got %d", path, lines.StatusCode)
 				}
@@ -207,6 +207,6 @@ func TestConditional_EveryETagIsComparedAlike(t *testing.T) {
 			if tagged < 4 {
 				t.Errorf("%d paths have an ETag, want discovery twice, the keys and a file", tagged)
 			}
-		}, providertest.Under(under))
+		}, providertest.WithIssuerPath(under))
 	}
 }

@@ -34,11 +34,11 @@ var advertised = map[string]usesAdvertised{
 		}
 	},
 	"response_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
-		b.Redeem(t, b.Visitor(t).Flow(t, "response_type", value))
+		b.Redeem(t, b.Visitor(t).SignInForCode(t, "response_type", value))
 	},
 	"response_modes_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		v, page := signedIn(t, b, "response_mode", value)
-		left := v.Allow(t, page).Left
+		left := v.Allow(t, page).LeftTo
 		in := map[string]string{"query": left.RawQuery, "fragment": left.Fragment}[value]
 		if q, err := url.ParseQuery(in); err != nil || !q.Has("code") {
 			t.Errorf("got %v", left)
@@ -50,7 +50,7 @@ var advertised = map[string]usesAdvertised{
 		})
 		v, tokens := tokensOf(t, b)
 		form := map[string]url.Values{
-			"authorization_code": b.CodeForm(v.Again(t)),
+			"authorization_code": b.CodeForm(v.CodeFromSession(t)),
 			"refresh_token":      {"refresh_token": {tokens["refresh_token"].(string)}}, "client_credentials": {},
 		}[value]
 		form.Set("grant_type", value)
@@ -99,7 +99,7 @@ var advertised = map[string]usesAdvertised{
 		}
 	},
 	"code_challenge_methods_supported": func(t *testing.T, b *providertest.Testbed, value string) {
-		b.Redeem(t, b.Visitor(t).Flow(t, "code_challenge", providertest.Challenge(), "code_challenge_method", value))
+		b.Redeem(t, b.Visitor(t).SignInForCode(t, "code_challenge", providertest.Challenge(), "code_challenge_method", value))
 		b.Visitor(t).Get(t, b.AuthorizeURL("code_challenge_method", "plain")).WantError(t, "invalid_request")
 	},
 	"request_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
@@ -127,7 +127,7 @@ var advertised = map[string]usesAdvertised{
 			return
 		}
 		v, _ := tokensOf(t, b)
-		v.Again(t) // without it there is no consent page
+		v.CodeFromSession(t) // without it there is no consent page
 		wantEqual(t, "the page", v.Get(t, b.AuthorizeURL("prompt", value)).At.Path, map[string]string{"login": "/login", "consent": "/consent", "select_account": "/select"}[value])
 	},
 	"claims_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
@@ -205,7 +205,7 @@ func wantEqual(t *testing.T, name string, got, want any) {
 // until advertised has a check for it.
 func TestDiscovery_EveryAdvertisedValueWorks(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.Local(t, storage.User{
+		b.CreateUser(t, storage.User{
 			Email: complete, EmailVerified: true, Name: "Ada Lovelace", FamilyName: "Lovelace", GivenName: "Ada", MiddleName: "King", Nickname: "Ada",
 			PreferredUsername: "ada", Profile: "https://ada.example/", Picture: "https://ada.example/a.png", Website: "https://ada.example/", Gender: "female",
 			Birthdate: "1815-12-10", Zoneinfo: "Europe/London", Locale: "en-GB", PhoneNumber: "+442071838750", Address: storage.Address{Country: "UK"},
@@ -224,7 +224,7 @@ func TestDiscovery_EveryAdvertisedValueWorks(t *testing.T) {
 			for _, each := range list {
 				t.Run(fmt.Sprint(name, " ", each), func(t *testing.T) {
 					client, secret := b.Register(t, storage.Web, storage.NewID("app-"), providertest.Callback) // without any consent
-					use(t, b.As(client, secret), fmt.Sprint(each))
+					use(t, b.AsClient(client, secret), fmt.Sprint(each))
 				})
 			}
 		}

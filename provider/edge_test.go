@@ -23,9 +23,9 @@ import (
 func TestEdge_OversizedRequestsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		for _, name := range []string{"X-Anything", "Cookie", "Authorization", "User-Agent", "Referer"} {
-			if a := b.Call(t, http.MethodGet, "/", http.Header{name: {strings.Repeat("x", 2<<20)}}); a.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			if a := b.CallRoute(t, http.MethodGet, "/", http.Header{name: {strings.Repeat("x", 2<<20)}}); a.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 				t.Errorf("%s of two megabytes: got %d", name, a.StatusCode)
 			}
 		}
@@ -33,7 +33,7 @@ func TestEdge_OversizedRequestsAreRefused(t *testing.T) {
 		for i := range 500 {
 			fmt.Fprintf(&cookies, "c%d=%s; ", i, strings.Repeat("x", 100))
 		}
-		if a := b.Call(t, http.MethodGet, "/", http.Header{"Cookie": {cookies.String()}}); a.StatusCode != http.StatusOK {
+		if a := b.CallRoute(t, http.MethodGet, "/", http.Header{"Cookie": {cookies.String()}}); a.StatusCode != http.StatusOK {
 			t.Errorf("500 cookies: got %d", a.StatusCode)
 		}
 		var fields strings.Builder
@@ -108,14 +108,14 @@ func (z *zeros) Read(p []byte) (int, error) {
 func TestEdge_LineBreaksAreEncoded(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		const split = "x\r\nSet-Cookie: evil=1\r\nX-Evil: 1\r\n\r\n<script>"
 		encoded := url.QueryEscape(split)
 		for _, target := range []string{
 			b.AuthorizeURL("state", split), b.AuthorizeURL("state", split, "prompt", "consent"), b.AuthorizeURL("scope", split), b.AuthorizeURL("nonce", split),
 			b.AuthorizeURL("redirect_uri", providertest.Callback+split), b.AuthorizeURL("client_id", split), b.AuthorizeURL("login_hint", split, "prompt", "login"),
 			b.AuthorizeURL("ui_locales", split), b.AuthorizeURL("claims", split), b.AuthorizeURL("response_mode", split), b.AuthorizeURL("state", "\n\u2028\x85", "prompt", "none"),
-			b.Leave("state", split, "client_id", split), b.Leave("id_token_hint", split), b.Leave("logout", split),
+			b.EndSessionURL("state", split, "client_id", split), b.EndSessionURL("id_token_hint", split), b.EndSessionURL("logout", split),
 			b.Issuer + "/login?return_to=/" + encoded, b.Issuer + "/authorize/next?request=" + encoded, b.Issuer + "/consent?request=" + encoded,
 			b.Issuer + "/" + url.PathEscape(split), b.Issuer + "/login/" + url.PathEscape(split), b.Issuer + "/static/" + url.PathEscape(split), b.Issuer + "/account?done=" + encoded,
 		} {
@@ -131,7 +131,7 @@ func TestEdge_LineBreaksAreEncoded(t *testing.T) {
 		f.Values.Set("username", split)
 		f.Values.Set("password", split)
 		providertest.Do(t, v.Client, v.FormRequest(t, f))
-		b.Raw(t, "GET", "GET /x%0d%0a{\"level\":\"ERROR\"} HTTP/1.1\r\n"+b.Host()+"User-Agent: a\"}{\"msg\":\"forged\"\t\x80\r\n", "")
+		b.SendRaw(t, "GET", "GET /x%0d%0a{\"level\":\"ERROR\"} HTTP/1.1\r\n"+b.Host()+"User-Agent: a\"}{\"msg\":\"forged\"\t\x80\r\n", "")
 		lines := strings.Split(strings.TrimSuffix(b.Log.String(), "\n"), "\n")
 		for _, line := range lines {
 			var entry map[string]any
@@ -155,7 +155,7 @@ func TestEdge_OddPathsAreRefused(t *testing.T) {
 	for _, path := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
-			v.Arrive(t, providertest.Alice)
+			v.SignInAndRedeem(t, providertest.Alice)
 			host := strings.TrimSuffix(b.Issuer, path)
 			client := *b
 			client.Issuer = host
@@ -173,7 +173,7 @@ func TestEdge_OddPathsAreRefused(t *testing.T) {
 						continue
 					}
 					for _, method := range []string{http.MethodGet, http.MethodPost} {
-						a := client.Raw(t, method, method+" "+odd+" HTTP/1.1\r\n"+client.Host()+"Cookie: signet="+v.Cookie(t, "signet").Value+"\r\nContent-Type: "+providertest.FormType+"\r\n", "")
+						a := client.SendRaw(t, method, method+" "+odd+" HTTP/1.1\r\n"+client.Host()+"Cookie: signet="+v.Cookie(t, "signet").Value+"\r\nContent-Type: "+providertest.FormType+"\r\n", "")
 						// The path may be that of a connector, or below the static files.
 						wrong := (strings.HasPrefix(route, "/static") || strings.HasPrefix(route, "/login")) && a.StatusCode == http.StatusMethodNotAllowed
 						if a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusNotFound && !wrong {
@@ -182,7 +182,7 @@ func TestEdge_OddPathsAreRefused(t *testing.T) {
 					}
 				}
 			}
-		}, providertest.Under(path))
+		}, providertest.WithIssuerPath(path))
 	}
 }
 
@@ -197,12 +197,12 @@ func escapedLast(path string) string {
 // HT-12: odd request lines do not get around checks.
 func TestEdge_HostInRequestLineIsIgnored(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		a := b.Raw(t, "GET", "GET http://evil.example"+providertest.WellKnown+" HTTP/1.1\r\n"+b.Host(), "")
+		a := b.SendRaw(t, "GET", "GET http://evil.example"+providertest.WellKnown+" HTTP/1.1\r\n"+b.Host(), "")
 		if a.StatusCode == http.StatusOK && a.JSON(t)["issuer"] != b.Issuer || strings.Contains(a.Body, "evil") {
 			t.Errorf("got %d %s", a.StatusCode, a.Body)
 		}
 		for _, line := range []string{"OPTIONS *", "CONNECT evil.example:443", "GET *", "GET authorize", "GET ?x=1"} {
-			a := b.Raw(t, "GET", line+" HTTP/1.1\r\n"+b.Host(), "")
+			a := b.SendRaw(t, "GET", line+" HTTP/1.1\r\n"+b.Host(), "")
 			if a.StatusCode >= 500 || a.Header.Get("Location") != "" {
 				t.Errorf("%s: got %d to %q", line, a.StatusCode, a.Header.Get("Location"))
 			}
@@ -229,18 +229,18 @@ func TestEdge_PanicIsAnsweredAndLogged(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := providertest.StartOn(t, backend, options)
 		v := b.Visitor(t)
-		code := v.Flow(t)
+		code := v.SignInForCode(t)
 		broken := map[string]int{}
 		for _, ask := range []func() providertest.Answer{
-			func() providertest.Answer { return b.Present(t, "/token", b.Client.ID, b.Secret, "") },
-			func() providertest.Answer { return b.Present(t, "/introspect", b.Client.ID, b.Secret, "") },
-			func() providertest.Answer { return b.Present(t, "/revoke", b.Client.ID, b.Secret, "") },
+			func() providertest.Answer { return b.PostAsClient(t, "/token", b.Client.ID, b.Secret, "") },
+			func() providertest.Answer { return b.PostAsClient(t, "/introspect", b.Client.ID, b.Secret, "") },
+			func() providertest.Answer { return b.PostAsClient(t, "/revoke", b.Client.ID, b.Secret, "") },
 			func() providertest.Answer { return b.Userinfo(t, "none") },
 			func() providertest.Answer {
-				return providertest.Do(t, v.Client, providertest.MustGet(t, b.AuthorizeURL()))
+				return providertest.Do(t, v.Client, providertest.NewGetRequest(t, b.AuthorizeURL()))
 			},
 			func() providertest.Answer { return v.Fetch(t, b.AuthorizeURL()) },
-			func() providertest.Answer { return v.Fetch(t, b.Leave()) },
+			func() providertest.Answer { return v.Fetch(t, b.EndSessionURL()) },
 		} {
 			const long = 1000
 			fuse.Store(long)
@@ -308,25 +308,25 @@ func wantBroken(t *testing.T, b *providertest.Testbed, a providertest.Answer) {
 func TestEdge_RepeatedHeadersAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		code := v.Flow(t)
-		token := b.Redeem(t, v.Again(t))["access_token"].(string)
+		code := v.SignInForCode(t)
+		token := b.Redeem(t, v.CodeFromSession(t))["access_token"].(string)
 		form, kind := b.CodeForm(code).Encode(), "Content-Type: "+providertest.FormType+"\r\n"
 		credentials := "Authorization: " + providertest.Basic(b.Client.ID, b.Secret) + "\r\n"
 		for name, a := range map[string]providertest.Answer{
-			"two Hosts":                     b.Raw(t, "GET", "GET / HTTP/1.1\r\n"+b.Host()+"Host: evil.example\r\n", ""),
-			"no Host":                       b.Raw(t, "GET", "GET / HTTP/1.1\r\n", ""),
-			"two credentials":               b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+credentials+credentials, form),
-			"credentials and others":        b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Authorization: Basic eDp5\r\n"+credentials, form),
-			"two Content-Types":             b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+kind+credentials, form),
-			"form and JSON":                 b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Content-Type: application/json\r\n"+credentials, form),
-			"two tokens":                    b.Raw(t, "GET", "GET /userinfo HTTP/1.1\r\n"+b.Host()+"Authorization: Bearer "+token+"\r\nAuthorization: Bearer "+token+"\r\n", ""),
-			"two lengths":                   b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+credentials+"Content-Length: 1\r\n", form),
-			"header with a space":           b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Authorization : x\r\n", form),
-			"folded header":                 b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Authorization: Basic\r\n eDp5\r\n x\r\n", form),
-			"two forms of the sign-in":      b.Raw(t, "POST", "POST /login HTTP/1.1\r\n"+b.Host()+kind+kind, "username=a&password=b"),
-			"two types at the revocation":   b.Raw(t, "POST", "POST /revoke HTTP/1.1\r\n"+b.Host()+kind+kind+credentials, "token=x"),
-			"two users at introspection":    b.Raw(t, "POST", "POST /introspect HTTP/1.1\r\n"+b.Host()+kind+credentials+credentials, "token=x"),
-			"two Content-Types at sign-out": b.Raw(t, "POST", "POST /end_session HTTP/1.1\r\n"+b.Host()+kind+kind, "state=x"),
+			"two Hosts":                     b.SendRaw(t, "GET", "GET / HTTP/1.1\r\n"+b.Host()+"Host: evil.example\r\n", ""),
+			"no Host":                       b.SendRaw(t, "GET", "GET / HTTP/1.1\r\n", ""),
+			"two credentials":               b.SendRaw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+credentials+credentials, form),
+			"credentials and others":        b.SendRaw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Authorization: Basic eDp5\r\n"+credentials, form),
+			"two Content-Types":             b.SendRaw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+kind+credentials, form),
+			"form and JSON":                 b.SendRaw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Content-Type: application/json\r\n"+credentials, form),
+			"two tokens":                    b.SendRaw(t, "GET", "GET /userinfo HTTP/1.1\r\n"+b.Host()+"Authorization: Bearer "+token+"\r\nAuthorization: Bearer "+token+"\r\n", ""),
+			"two lengths":                   b.SendRaw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+credentials+"Content-Length: 1\r\n", form),
+			"header with a space":           b.SendRaw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Authorization : x\r\n", form),
+			"folded header":                 b.SendRaw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Authorization: Basic\r\n eDp5\r\n x\r\n", form),
+			"two forms of the sign-in":      b.SendRaw(t, "POST", "POST /login HTTP/1.1\r\n"+b.Host()+kind+kind, "username=a&password=b"),
+			"two types at the revocation":   b.SendRaw(t, "POST", "POST /revoke HTTP/1.1\r\n"+b.Host()+kind+kind+credentials, "token=x"),
+			"two users at introspection":    b.SendRaw(t, "POST", "POST /introspect HTTP/1.1\r\n"+b.Host()+kind+credentials+credentials, "token=x"),
+			"two Content-Types at sign-out": b.SendRaw(t, "POST", "POST /end_session HTTP/1.1\r\n"+b.Host()+kind+kind, "state=x"),
 		} {
 			if a.StatusCode != http.StatusBadRequest && !(name == "folded header" && a.StatusCode == http.StatusUnauthorized) || len(a.Cookies()) != 0 {
 				t.Errorf("%s: got %d %s", name, a.StatusCode, a.Body)
@@ -345,8 +345,8 @@ func TestEdge_HealthShowsNoDetails(t *testing.T) {
 		}
 		b := providertest.Start(t, db)
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t))
-		code := v.Again(t)
+		tokens := b.Redeem(t, v.SignInForCode(t))
+		code := v.CodeFromSession(t)
 		for _, path := range []string{"/healthz", "/readyz"} {
 			a := v.Fetch(t, b.Issuer+path+"?verbose=1")
 			if a.StatusCode != http.StatusOK || a.Body != `{"status":"ok"}`+"\n" {
@@ -373,7 +373,7 @@ func TestEdge_HealthShowsNoDetails(t *testing.T) {
 			"authorize":  v.Fetch(t, b.AuthorizeURL()),
 			"silent":     v.Fetch(t, b.AuthorizeURL("prompt", "none")),
 			"home":       v.Fetch(t, b.Issuer+"/"),
-			"sign out":   v.Fetch(t, b.Leave("id_token_hint", tokens["id_token"].(string))),
+			"sign out":   v.Fetch(t, b.EndSessionURL("id_token_hint", tokens["id_token"].(string))),
 			"account":    v.Fetch(t, b.Issuer+"/account"),
 		} {
 			if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || len(a.Cookies()) != 0 || !strings.Contains(a.Body, "temporarily_unavailable") {

@@ -30,7 +30,7 @@ var takers = map[string]func(t *testing.T, b *providertest.Testbed, h *held) (to
 		return true
 	},
 	"/session": func(t *testing.T, b *providertest.Testbed, h *held) bool {
-		return providertest.WantStatus(t, h.browser(t, b).App(t, "/session", ""), http.StatusOK).JSON(t)["authenticated"] == true
+		return providertest.WantStatus(t, h.browser(t, b).CallApp(t, "/session", ""), http.StatusOK).JSON(t)["authenticated"] == true
 	},
 	"/authorize with prompt=none": func(t *testing.T, b *providertest.Testbed, h *held) bool {
 		response := h.browser(t, b).Get(t, b.AuthorizeURL("prompt", "none")).Response(t)
@@ -59,13 +59,13 @@ var takers = map[string]func(t *testing.T, b *providertest.Testbed, h *held) (to
 		return true
 	},
 	"/introspect of the access token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
-		return providertest.SaysActive(t, b, h.tokens["access_token"].(string))
+		return providertest.IsActive(t, b, h.tokens["access_token"].(string))
 	},
 	"/introspect of the refresh token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
-		return providertest.SaysActive(t, b, h.tokens["refresh_token"].(string))
+		return providertest.IsActive(t, b, h.tokens["refresh_token"].(string))
 	},
 	"/introspect of the app's token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
-		return providertest.SaysActive(t, h.api(b), h.app.Access.Value)
+		return providertest.IsActive(t, h.api(b), h.app.Access.Value)
 	},
 }
 
@@ -73,16 +73,16 @@ var takers = map[string]func(t *testing.T, b *providertest.Testbed, h *held) (to
 func (h *held) browser(t *testing.T, b *providertest.Testbed) *providertest.Visitor {
 	t.Helper()
 	w := b.Visitor(t)
-	w.Keep("signet", h.handle)
-	w.Keep("access_token", h.app.Access.Value)
-	w.Present(h.app.Refresh.Value)
+	w.SetCookie("signet", h.handle)
+	w.SetCookie("access_token", h.app.Access.Value)
+	w.ReplaceRefreshToken(h.app.Refresh.Value)
 	return w
 }
 
 // TestEnds_EveryEndReachesEveryConsumer ends a session in every way. Afterwards, all copies of
 // its cookies and tokens are refused at once, on both nodes.
 func TestEnds_EveryEndReachesEveryConsumer(t *testing.T) {
-	for name, way := range providertest.SessionsEnd {
+	for name, way := range providertest.SessionEndings {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 				api, secret := b.RegisterWith(t, storage.Web, "api", func(c *storage.Client) {
@@ -91,18 +91,18 @@ func TestEnds_EveryEndReachesEveryConsumer(t *testing.T) {
 				b.Follow(t)
 				node := b.Node(t)
 				v := b.Visitor(t)
-				tokens := v.Arrive(t, providertest.Alice)
+				tokens := v.SignInAndRedeem(t, providertest.Alice)
 				h := &held{
 					handle: v.Cookie(t, "signet").Value, app: v.RefreshApp(t), tokens: tokens,
-					api: func(on *providertest.Testbed) *providertest.Testbed { return on.As(api, secret) },
+					api: func(on *providertest.Testbed) *providertest.Testbed { return on.AsClient(api, secret) },
 				}
-				b.Pass(time.Minute)
+				b.Advance(time.Minute)
 				for taker, takes := range takers {
 					if !takes(t, node, h) {
 						t.Fatalf("%s refuses a live session", taker)
 					}
 				}
-				v.Present(h.app.Refresh.Value)
+				v.ReplaceRefreshToken(h.app.Refresh.Value)
 				way.End(t, b, v, tokens)
 				for taker, takes := range takers {
 					for at, on := range map[string]*providertest.Testbed{"the node": b, "another node": node} {

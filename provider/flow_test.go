@@ -12,7 +12,7 @@ import (
 func TestFlow_SignInToUserinfo(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t))
+		tokens := b.Redeem(t, v.SignInForCode(t))
 		id := providertest.ClaimsOf(t, tokens["id_token"])
 		if id["sub"] != b.Alice.ID || id["nonce"] != "n-0S6_WzA2Mj" || fmt.Sprint(id["aud"]) != "[app]" {
 			t.Fatalf("ID token: %v", id)
@@ -21,6 +21,6 @@ func TestFlow_SignInToUserinfo(t *testing.T) {
 		if a.StatusCode != http.StatusOK || a.JSON(t)["email"] != providertest.Alice || a.JSON(t)["sub"] != b.Alice.ID {
 			t.Fatalf("userinfo: %d %s", a.StatusCode, a.Body)
 		}
-		v.Again(t, "prompt", "none")
+		v.CodeFromSession(t, "prompt", "none")
 	})
 }

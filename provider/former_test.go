@@ -15,7 +15,7 @@ import (
 // members changed.
 func resealed(t *testing.T, b *providertest.Testbed, purpose, sealed string, change map[string]any) string {
 	t.Helper()
-	ring := b.Insider(t)
+	ring := b.OpenKeys(t)
 	payload, err := ring.Unseal(purpose, sealed, b.Now())
 	if err == nil {
 		payload, err = request.Expand(payload)
@@ -57,7 +57,7 @@ func TestUpgrade_RequestsAndCodesOfFormerVersionsWork(t *testing.T) {
 		for redirect, status := range map[string]int{
 			providertest.Callback: http.StatusOK, providertest.Callback + "x": http.StatusBadRequest, "": http.StatusBadRequest,
 		} {
-			code := v.Again(t)
+			code := v.CodeFromSession(t)
 			former := resealed(t, b, "code", code, map[string]any{"u": redirect})
 			providertest.WantStatus(t, b.TokenRequest(t, b.CodeForm(former)), status)
 		}

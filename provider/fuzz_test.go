@@ -21,8 +21,8 @@ import (
 // so no invented input may sign a user in.
 func fuzzed(f *testing.F) *providertest.Testbed {
 	f.Helper()
-	b := providertest.StartOn(f, storagetest.SQLite(f), providertest.AppAt(providertest.Shop), func(c *provider.Config) { c.Log = slog.New(slog.DiscardHandler) })
-	b.WithApp(f)
+	b := providertest.StartOn(f, storagetest.SQLite(f), providertest.WithAppOrigins(providertest.Shop), func(c *provider.Config) { c.Log = slog.New(slog.DiscardHandler) })
+	b.RegisterApp(f)
 	return b
 }
 

@@ -21,12 +21,12 @@ import (
 //
 // HT-14: security headers are on every answer, errors included.
 func TestHeaders_EveryAnswerHasSecurityHeaders(t *testing.T) {
-	for _, issuer := range []string{"", providertest.Secure, providertest.Secure + "/auth"} {
+	for _, issuer := range []string{"", providertest.HTTPSIssuer, providertest.HTTPSIssuer + "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			paths := append(providertest.Routes(t), "/nowhere", "/static/nowhere", "//odd", "/login/", "/%2e%2e/login", "/favicon.ico", "/index.html", "/.git/config")
 			for _, path := range paths {
 				for _, method := range providertest.Methods {
-					a := b.Call(t, method, path, nil)
+					a := b.CallRoute(t, method, path, nil)
 					referrer := "no-referrer" // redirects above all: they carry codes
 					if a.Header.Get("Content-Type") == "text/html; charset=utf-8" && a.Header.Get("Location") == "" {
 						referrer = "same-origin" // with no-referrer, forms of pages would have Origin: null
@@ -55,7 +55,7 @@ func TestHeaders_EveryAnswerHasSecurityHeaders(t *testing.T) {
 					}
 				}
 			}
-		}, providertest.IssuedOr(issuer))
+		}, providertest.WithIssuerIfSet(issuer))
 	}
 }
 
@@ -68,7 +68,7 @@ func TestHeaders_OnlyPublicThingsAreCached(t *testing.T) {
 		for _, path := range append(providertest.Routes(t), "/nowhere") {
 			public := path == "/jwks" || path == "/favicon.ico" || strings.HasPrefix(path, "/.well-known/o")
 			for _, method := range providertest.Methods {
-				got := b.Call(t, method, path, nil).Header.Get("Cache-Control")
+				got := b.CallRoute(t, method, path, nil).Header.Get("Cache-Control")
 				if got != "no-store" && !(public && strings.HasPrefix(got, "public, max-age=")) {
 					t.Errorf("%s %s: Cache-Control %q", method, path, got)
 				}
@@ -88,10 +88,10 @@ func pages(t *testing.T, b *providertest.Testbed) map[string]providertest.Stop {
 		"wrong password":  s.Visitor.SignIn(t, s.Visitor.Get(t, b.AuthorizeURL("prompt", "login")), providertest.Alice, "wrong"),
 		"consent":         s.Visitor.Get(t, b.Issuer+"/consent?"+request),
 		"select":          s.Visitor.Get(t, b.Issuer+"/select?"+request),
-		"sign out":        s.Visitor.Get(t, b.Leave()),
+		"sign out":        s.Visitor.Get(t, b.EndSessionURL()),
 		"error":           s.Visitor.Get(t, b.Issuer+"/authorize?client_id=nobody"),
 		"not found":       s.Visitor.Get(t, b.Issuer+"/nowhere"),
-		"signed out":      b.Visitor(t).Get(t, b.Leave()),
+		"signed out":      b.Visitor(t).Get(t, b.EndSessionURL()),
 	}
 	f := s.Form(t, "/consent")
 	f.Values.Set("decision", "deny")
@@ -144,7 +144,7 @@ func TestHeaders_PagesNeedNoInlineCode(t *testing.T) {
 func TestHeaders_PagesWithTicketsAreNotCompressed(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		for _, path := range []string{"/end_session", "/", "/account/profile", "/login"} {
 			r, _ := http.NewRequest(http.MethodGet, b.Issuer+path, nil)
 			r.Header.Set("Accept-Encoding", "gzip, br, zstd, deflate")
@@ -176,7 +176,7 @@ func TestHeaders_HostAndForwardingHeadersChangeNothing(t *testing.T) {
 		evil.Set("X-Original-Url", "/account?evil.example")
 		evil.Set("X-Forwarded-Proto", "https")
 		v := b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		for _, path := range append(providertest.Routes(t), "/nowhere", "/authorize?"+b.Params().Encode(), "/login?return_to=/account") {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
 				r, _ := http.NewRequest(method, b.Issuer+path, nil)
@@ -198,7 +198,7 @@ func TestHeaders_HostAndForwardingHeadersChangeNothing(t *testing.T) {
 		if got := providertest.Do(t, providertest.Direct, r).JSON(t)["issuer"]; got != b.Issuer {
 			t.Errorf("issuer: %v", got)
 		}
-		if got := v.Again(t); got == "" {
+		if got := v.CodeFromSession(t); got == "" {
 			t.Error("the session has ended")
 		}
 	})
@@ -220,7 +220,7 @@ func TestHeaders_AddressAndIdentityHeadersAreIgnored(t *testing.T) {
 		} {
 			spoofed[name] = []string{providertest.Alice}
 		}
-		if a := b.Call(t, http.MethodGet, "/", spoofed); strings.Contains(a.Body, providertest.Alice) {
+		if a := b.CallRoute(t, http.MethodGet, "/", spoofed); strings.Contains(a.Body, providertest.Alice) {
 			t.Error("a header signs the visitor in")
 		}
 		v := b.Visitor(t)
@@ -285,7 +285,7 @@ func TestHeaders_TrustedProxyCountsForOneHop(t *testing.T) {
 			strings.Repeat("6.6.6.6,", 1000) + "10.0.0.7, 203.0.113.66": "203.0.113.66",
 		} {
 			before := len(b.Log.String())
-			b.Call(t, http.MethodGet, "/readyz", http.Header{
+			b.CallRoute(t, http.MethodGet, "/readyz", http.Header{
 				"X-Forwarded-For": strings.Split(sent, "|"), "X-Real-Ip": {"6.6.6.6"}, "Forwarded": {"for=6.6.6.6"}, "X_Forwarded_For": {"6.6.6.6"}, "X-Forwarded_for": {"6.6.6.6"}, "X-Client-Ip": {"6.6.6.6"},
 			})
 			if line := b.Log.String()[before:]; !strings.Contains(line, `"address":"`+want+`"`) {
@@ -303,7 +303,7 @@ func TestHeaders_TrustedProxyCountsForOneHop(t *testing.T) {
 func TestHeaders_MethodCannotBeOverridden(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := v.Arrive(t, providertest.Alice)
+		tokens := v.SignInAndRedeem(t, providertest.Alice)
 		for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "_method"} {
 			for _, path := range providertest.FormEndpoints {
 				r, _ := http.NewRequest(http.MethodGet, b.Issuer+path, nil)
@@ -316,7 +316,7 @@ func TestHeaders_MethodCannotBeOverridden(t *testing.T) {
 					t.Errorf("GET %s?_method=POST: got %d", path, a.StatusCode)
 				}
 			}
-			f := v.Get(t, b.Leave()).Form(t)
+			f := v.Get(t, b.EndSessionURL()).Form(t)
 			r, _ := http.NewRequest(http.MethodGet, f.Action+"?"+providertest.WithDecision(f, "allow").Values.Encode()+"&_method=POST", nil)
 			r.Header[name] = []string{http.MethodPost}
 			providertest.Do(t, v.Client, r)
@@ -341,7 +341,7 @@ func TestHeaders_OnlyAllowedOriginsReadAnswers(t *testing.T) {
 		b.Register(t, storage.SPA, "spa", "https://spa.example.com/cb")
 		b.Follow(t)
 		v := b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		shared := []string{"/token", "/userinfo", "/revoke"}
 		for _, path := range append(providertest.Routes(t), "/nowhere") {
 			public := path == "/jwks" || strings.HasPrefix(path, "/.well-known/o")
@@ -390,7 +390,7 @@ func TestHeaders_ContentTypeMatchesTheBody(t *testing.T) {
 			known := providertest.Routes(t)
 			for _, path := range append(known, "/nowhere", "/token/x", "/api/v1/users", "/admin/api/v1/users", "/index.html", "/"+url.PathEscape("<script>alert(1)<script>")) {
 				for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
-					a := b.Call(t, method, path, http.Header{"Accept": {accept}})
+					a := b.CallRoute(t, method, path, http.Header{"Accept": {accept}})
 					kind := a.Header.Get("Content-Type")
 					if a.Body != "" && kind != "application/json" && kind != "text/html; charset=utf-8" && (path != "/favicon.ico" || kind != "image/vnd.microsoft.icon") {
 						t.Errorf("%s %s: Content-Type %q with %.80q", method, path, kind, a.Body)
@@ -415,7 +415,7 @@ func TestHeaders_ContentTypeMatchesTheBody(t *testing.T) {
 func TestHeaders_NoRequestSkipsTheRules(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		ask := func(method, path, agent string) providertest.Answer {
-			return b.Call(t, method, path, http.Header{"User-Agent": {agent}, "Accept": {"text/html"}})
+			return b.CallRoute(t, method, path, http.Header{"User-Agent": {agent}, "Accept": {"text/html"}})
 		}
 		for _, path := range providertest.Routes(t) {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
@@ -454,7 +454,7 @@ func TestHeaders_NoParameterIsAFileName(t *testing.T) {
 		} {
 			for _, target := range []string{
 				b.AuthorizeURL("ui_locales", name, "prompt", "login"), b.AuthorizeURL("claims_locales", name), b.AuthorizeURL("theme", name), b.AuthorizeURL("display", name), b.AuthorizeURL("template", name),
-				b.Leave("ui_locales", name), b.Issuer + "/login?lang=" + url.QueryEscape(name), b.Issuer + "/login?return_to=/account&theme=" + url.QueryEscape(name),
+				b.EndSessionURL("ui_locales", name), b.Issuer + "/login?lang=" + url.QueryEscape(name), b.Issuer + "/login?return_to=/account&theme=" + url.QueryEscape(name),
 				b.Issuer + "/static/" + url.PathEscape(name), b.Issuer + "/static/" + url.QueryEscape(name), b.Issuer + "/login/" + url.PathEscape(name),
 			} {
 				a := v.Fetch(t, target)
@@ -479,7 +479,7 @@ func TestRoutes_NothingIsServedForDebugging(t *testing.T) {
 		for _, path := range []string{
 			"/debug", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/vars", "/debug/requests", "/metrics", "/config", "/env", "/actuator/env", "/server-status", "/.env", "/signet.yaml", "/signet.db", "/master.key", "/version",
 		} {
-			if a := b.Call(t, http.MethodGet, path, nil); a.StatusCode != http.StatusNotFound {
+			if a := b.CallRoute(t, http.MethodGet, path, nil); a.StatusCode != http.StatusNotFound {
 				t.Errorf("%s: got %d", path, a.StatusCode)
 			}
 		}
@@ -496,7 +496,7 @@ func TestCookies_TwoInstallationsOnOneHost(t *testing.T) {
 		ours := providertest.StartOn(t, storagetest.SQLite(t))
 		theirs := providertest.StartOn(t, storagetest.SQLite(t), func(c *provider.Config) { c.CookieName = name })
 		v := ours.Visitor(t)
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		cookie := v.Cookie(t, "signet")
 		r, err := http.NewRequest(http.MethodGet, theirs.Issuer+"/account", nil)
 		if err != nil {
@@ -511,7 +511,7 @@ func TestCookies_TwoInstallationsOnOneHost(t *testing.T) {
 		}
 		// Cookies ignore the port, so the jar sends both cookies to both servers.
 		w := &providertest.Visitor{Bed: theirs, Client: v.Client}
-		w.Arrive(t, providertest.Alice)
+		w.SignInAndRedeem(t, providertest.Alice)
 		v.WantSignedIn(t)
 		w.WantSignedIn(t)
 	}

@@ -37,12 +37,12 @@ var kinds = []struct {
 		[]string{"hint at authorize", "hint at end_session"}},
 	{"refresh token", func(_ *testing.T, s *providertest.Bench) string { return s.Tokens["refresh_token"].(string) }, []string{"refresh", "introspect"}},
 	{"logout token", func(t *testing.T, s *providertest.Bench) string { return s.LogoutToken(t) }, nil}, // only clients accept it
-	{"code", func(t *testing.T, s *providertest.Bench) string { return s.Visitor.Again(t) }, []string{"code"}},
+	{"code", func(t *testing.T, s *providertest.Bench) string { return s.Visitor.CodeFromSession(t) }, []string{"code"}},
 	{"request", func(t *testing.T, s *providertest.Bench) string { return s.Request(t, "prompt", "none") }, []string{"next", "login", "consent page", "select page"}},
 	{"consent ticket", func(t *testing.T, s *providertest.Bench) string { return s.Ticket(t, "/consent") }, []string{"consent"}},
 	{"choice ticket", func(t *testing.T, s *providertest.Bench) string { return s.Ticket(t, "/select") }, []string{"select"}},
-	{"logout message", func(t *testing.T, s *providertest.Bench) string { return s.Confirm(t).Values.Get("logout") }, []string{"logout"}},
-	{"logout ticket", func(t *testing.T, s *providertest.Bench) string { return s.Confirm(t).Values.Get("ticket") }, []string{"logout ticket"}},
+	{"logout message", func(t *testing.T, s *providertest.Bench) string { return s.SignOutForm(t).Values.Get("logout") }, []string{"logout"}},
+	{"logout ticket", func(t *testing.T, s *providertest.Bench) string { return s.SignOutForm(t).Values.Get("ticket") }, []string{"logout ticket"}},
 	{"session handle", func(t *testing.T, s *providertest.Bench) string { return s.Visitor.Cookie(t, "signet").Value }, []string{"cookie"}},
 	{"client secret", func(_ *testing.T, s *providertest.Bench) string { return s.Bed.Secret }, []string{"client secret"}},
 	{"sid", func(t *testing.T, s *providertest.Bench) string {
@@ -152,7 +152,7 @@ func foreignKey(t *testing.T) *ecdsa.PrivateKey {
 // is not the one of the key.
 func TestTokens_AlgorithmMustBeTheKeys(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.Bench(t).Refuse(t, func(g providertest.Specimen) map[string]string {
+		b.Bench(t).WantForgeriesRefused(t, func(g providertest.Specimen) map[string]string {
 			forged := map[string]string{}
 			public := g.Key.Public()
 			der, err := x509.MarshalPKIXPublicKey(public)
@@ -205,7 +205,7 @@ func TestTokens_ChangedHeadersAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Refuse(t, func(g providertest.Specimen) map[string]string {
+		s.WantForgeriesRefused(t, func(g providertest.Specimen) map[string]string {
 			forged := map[string]string{}
 			for _, kid := range []string{
 				`"../../dev/null"`, `"' OR 1=1 --"`, `"evil-marker"`, `"\u0000"`, `1`, `[]`, `["` + g.Kid + `"]`, `null`, `""`, `{"a":1}`, `true`,
@@ -251,7 +251,7 @@ func TestTokens_ChangedHeadersAreRefused(t *testing.T) {
 // sub is present and bounded.
 func TestTokens_InvalidClaimsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.Bench(t).Refuse(t, func(g providertest.Specimen) map[string]string {
+		b.Bench(t).WantForgeriesRefused(t, func(g providertest.Specimen) map[string]string {
 			var claims map[string]any
 			decoder := json.NewDecoder(strings.NewReader(g.Payload))
 			decoder.UseNumber()

@@ -21,7 +21,7 @@ var allAlgorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
 // page, and returns the testbed with this client.
 func withIDTokenAlg(t *testing.T, b *providertest.Testbed, alg string) *providertest.Testbed {
 	t.Helper()
-	return b.As(b.RegisterWith(t, storage.Web, "likes-"+alg, func(c *storage.Client) {
+	return b.AsClient(b.RegisterWith(t, storage.Web, "likes-"+alg, func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.Metadata.IDTokenSignedResponseAlg, c.SkipConsent = []string{providertest.Callback}, alg, true
 	}))
 }
@@ -40,11 +40,11 @@ func TestIDToken_HasTheAlgorithmOfTheClient(t *testing.T) {
 			t.Errorf("discovery lists %v, %v; want %v", discovered.Algs, err, allAlgorithms)
 		}
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, alg := range allAlgorithms {
 			own := withIDTokenAlg(t, b, alg)
 			b.Follow(t)
-			tokens := own.Redeem(t, v.Again(t, "client_id", own.Client.ID))
+			tokens := own.Redeem(t, v.CodeFromSession(t, "client_id", own.Client.ID))
 			if got := providertest.HeaderOf(t, tokens["id_token"])["alg"]; got != alg {
 				t.Errorf("signed with %v, want %s", got, alg)
 			}
@@ -72,18 +72,18 @@ func TestAlgorithm_AddedNodeByNode(t *testing.T) {
 		second.Issuer = server.URL
 
 		own := withIDTokenAlg(t, b, "EdDSA")
-		at := second.As(own.Client, own.Secret)
+		at := second.AsClient(own.Client, own.Secret)
 		second.Follow(t)
 		v := b.Visitor(t)
 		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
-		token := at.Redeem(t, v.Again(t, "client_id", own.Client.ID))["id_token"].(string)
+		token := at.Redeem(t, v.CodeFromSession(t, "client_id", own.Client.ID))["id_token"].(string)
 		hint := b.Issuer + "/end_session?" + url.Values{"id_token_hint": {token}}.Encode()
-		if a := providertest.Do(t, providertest.Direct, providertest.MustGet(t, hint)); a.StatusCode != http.StatusOK {
+		if a := providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, hint)); a.StatusCode != http.StatusOK {
 			t.Errorf("the other node does not know the key: %d %s", a.StatusCode, a.Body)
 		}
 		b.Follow(t)
 		kid := providertest.HeaderOf(t, token)["kid"].(string)
-		if jwks := providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.Issuer+"/jwks")).Body; !strings.Contains(jwks, kid) {
+		if jwks := providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.Issuer+"/jwks")).Body; !strings.Contains(jwks, kid) {
 			t.Errorf("the other node does not publish %s: %s", kid, jwks)
 		}
 	})

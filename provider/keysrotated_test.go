@@ -19,8 +19,8 @@ func TestCalls_ATokenCostsTheSameAcrossARotation(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		service, secret := b.RegisterWith(t, storage.Service, "robot", func(c *storage.Client) { c.Metadata.Scope = "jobs" })
 		b.Follow(t)
-		robot := b.As(service, secret)
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		robot := b.AsClient(service, secret)
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		cost := func(when string) {
 			t.Helper()
 			for _, step := range []struct {
@@ -33,9 +33,9 @@ func TestCalls_ATokenCostsTheSameAcrossARotation(t *testing.T) {
 						t.Fatalf("client credentials: %d %s", a.StatusCode, a.Body)
 					}
 				}},
-				{"refresh", 0, 1, func() { tokens = b.Refreshed(t, tokens["refresh_token"]) }},
+				{"refresh", 0, 1, func() { tokens = b.MustRefresh(t, tokens["refresh_token"]) }},
 				{"userinfo", 1, 0, func() { b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK) }},
-				{"JWKS", 0, 0, func() { providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.Issuer+"/jwks")) }},
+				{"JWKS", 0, 0, func() { providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.Issuer+"/jwks")) }},
 			} {
 				readsBefore, writesBefore := b.DB.Calls()
 				step.request()
@@ -67,17 +67,17 @@ func TestCalls_ATokenCostsTheSameAcrossARotation(t *testing.T) {
 func TestRotateOnce_TwoNodesHandOver(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		nodes := []*providertest.Testbed{b, b.Node(t)}
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t, "scope", "openid offline_access"))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t, "scope", "openid offline_access"))
 		for range 3 {
-			b.Pass(30*24*time.Hour - time.Minute)
-			first := b.Refreshed(t, tokens["refresh_token"])
-			b.Pass(time.Minute)
+			b.Advance(30*24*time.Hour - time.Minute)
+			first := b.MustRefresh(t, tokens["refresh_token"])
+			b.Advance(time.Minute)
 			providertest.Race(2, func(i int) {
 				if err := nodes[i].RotateOnce(context.Background(), b.Now()); err != nil {
 					t.Error(err)
 				}
 			})
-			tokens = nodes[1].Refreshed(t, first["refresh_token"])
+			tokens = nodes[1].MustRefresh(t, first["refresh_token"])
 			for _, n := range nodes {
 				n.WantUserinfo(t, first["access_token"].(string), http.StatusOK)
 				n.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
@@ -101,10 +101,10 @@ func TestRotateOnce_TwoNodesHandOver(t *testing.T) {
 // start again, and codes and refresh tokens fail. Users stay signed in.
 func TestRevokedSecret_SessionsGoOn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		b.WithApp(t)
+		b.RegisterApp(t)
 		v, other := b.Visitor(t), b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t))
-		code := v.Again(t)
+		tokens := b.Redeem(t, v.SignInForCode(t))
+		code := v.CodeFromSession(t)
 		pending := other.Get(t, b.AuthorizeURL()).Form(t)
 		b.RevokeKey(t, storage.InternalLine)
 		b.Follow(t)
@@ -119,7 +119,7 @@ func TestRevokedSecret_SessionsGoOn(t *testing.T) {
 		if !v.SignedIn(t) {
 			t.Error("the session ended")
 		}
-		b.Redeem(t, v.Again(t))
+		b.Redeem(t, v.CodeFromSession(t))
 		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK) // signed with a key that is not revoked
 	})
 }
@@ -144,11 +144,11 @@ func TestRevokedSecret_FirstPartyUsersGoOnByTheirSession(t *testing.T) {
 func TestKeys_HintOfAGoneKeyAndOfARevokedOne(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, later := b.Visitor(t), b.Visitor(t)
-		hint, hintLater := v.Arrive(t, providertest.Alice)["id_token"].(string), later.Arrive(t, providertest.Alice)["id_token"].(string)
+		hint, hintLater := v.SignInAndRedeem(t, providertest.Alice)["id_token"].(string), later.SignInAndRedeem(t, providertest.Alice)["id_token"].(string)
 		if _, err := b.Keeper(t).Rotate(t.Context(), []string{"RS256"}, 0, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.Pass(21 * time.Minute)
+		b.Advance(21 * time.Minute)
 		if err := b.RotateOnce(t.Context(), b.Now()); err != nil {
 			t.Fatal(err)
 		}
@@ -157,16 +157,16 @@ func TestKeys_HintOfAGoneKeyAndOfARevokedOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		gone := b.Kid(t, "RS256", storage.KeyGone)
-		if providertest.HeaderOf(t, hint)["kid"] != gone || strings.Contains(providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.Issuer+"/jwks")).Body, gone) {
+		if providertest.HeaderOf(t, hint)["kid"] != gone || strings.Contains(providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.Issuer+"/jwks")).Body, gone) {
 			t.Fatal("the key that signed the hint is not gone")
 		}
-		v.Get(t, b.Leave("id_token_hint", hint))
+		v.Get(t, b.EndSessionURL("id_token_hint", hint))
 		v.WantSignedOut(t)
 		if _, err := b.Keeper(t).Revoke(t.Context(), gone, "", storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Follow(t)
-		if page := later.Get(t, b.Leave("id_token_hint", hintLater)); page.StatusCode != http.StatusOK || !strings.Contains(page.Body, `id="signout"`) {
+		if page := later.Get(t, b.EndSessionURL("id_token_hint", hintLater)); page.StatusCode != http.StatusOK || !strings.Contains(page.Body, `id="signout"`) {
 			t.Errorf("a hint of a revoked key: %d %s", page.StatusCode, page.Body)
 		}
 		later.WantSignedIn(t)
@@ -177,7 +177,7 @@ func TestKeys_HintOfAGoneKeyAndOfARevokedOne(t *testing.T) {
 // keys (RFC 9111).
 func TestJWKS_MaxAgeAndETag(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		first := providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.Issuer+"/jwks"))
+		first := providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.Issuer+"/jwks"))
 		if got := first.Header.Get("Cache-Control"); got != "public, max-age=42" {
 			t.Errorf("Cache-Control: %s", got)
 		}
@@ -185,7 +185,7 @@ func TestJWKS_MaxAgeAndETag(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Follow(t)
-		r := providertest.MustGet(t, b.Issuer+"/jwks")
+		r := providertest.NewGetRequest(t, b.Issuer+"/jwks")
 		r.Header.Set("If-None-Match", first.Header.Get("ETag"))
 		second := providertest.Do(t, providertest.Direct, r)
 		if second.StatusCode != http.StatusOK || strings.Count(second.Body, `"kid"`) != strings.Count(first.Body, `"kid"`)+2 {

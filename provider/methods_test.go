@@ -17,7 +17,7 @@ func TestMethods_WrongMethodIsRefused(t *testing.T) {
 	for _, path := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
-			v.Arrive(t, providertest.Alice)
+			v.SignInAndRedeem(t, providertest.Alice)
 			for _, r := range providertest.RouteTable(t) {
 				for _, method := range providertest.Methods {
 					ask, err := http.NewRequest(method, b.Issuer+r.Path, nil)
@@ -38,7 +38,7 @@ func TestMethods_WrongMethodIsRefused(t *testing.T) {
 				}
 			}
 			v.WantSignedIn(t)
-		}, providertest.Under(path))
+		}, providertest.WithIssuerPath(path))
 	}
 }
 
@@ -67,7 +67,7 @@ func wantWrongMethod(t *testing.T, a providertest.Answer, r providertest.Route) 
 func TestHead_AnswersLikeGet(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		for _, r := range providertest.RouteTable(t) {
 			if !slices.Contains(r.Methods, http.MethodHead) {
 				continue
@@ -118,11 +118,11 @@ var actsByGET = []act{
 	{name: "sign-in page of our own", ready: func(t *testing.T, s *scene) func() providertest.Answer { s.signIn(t); return s.gets(t, "/login") }},
 	{name: "page with a broken cookie", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)
-		s.browser.Keep("signet", "broken")
+		s.browser.SetCookie("signet", "broken")
 		return s.gets(t, "/account")
 	}},
 	{name: "connector denied", ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		back := s.browser.Choose(t, s.browser.Press(t, s.browser.Get(t, s.AuthorizeURL()), "google"), "")
+		back := s.browser.ChooseAccount(t, s.browser.PressConnector(t, s.browser.Get(t, s.AuthorizeURL()), "google"), "")
 		return s.gets(t, strings.TrimPrefix(back, s.Issuer))
 	}},
 	{name: "start of the trip to a connector", ready: func(t *testing.T, s *scene) func() providertest.Answer {
@@ -145,7 +145,7 @@ func TestHead_ChangesNothing(t *testing.T) {
 			if err := s.NoteReadersOnce(t.Context(), s.Now()); err != nil {
 				t.Fatal(err)
 			}
-			before, calls := s.Dump(t), len(s.upstream.Google.Requests())
+			before, calls := s.DumpTables(t), len(s.upstream.Google.Requests())
 			got := s.withMethod(http.MethodHead, send)
 			s.Drain()
 			if err := s.NoteReadersOnce(t.Context(), s.Now()); err != nil {
@@ -157,7 +157,7 @@ func TestHead_ChangesNothing(t *testing.T) {
 			if len(s.upstream.Google.Requests()) != calls {
 				t.Errorf("HEAD %s calls the upstream", got.Request.URL.Path)
 			}
-			for name, rows := range s.Dump(t) {
+			for name, rows := range s.DumpTables(t) {
 				if rows != before[name] {
 					t.Errorf("HEAD %s changes %s:\n%s\n%s", got.Request.URL.Path, name, before[name], rows)
 				}
@@ -180,7 +180,7 @@ func TestMethods_OnlyGetAndPostChangeAnything(t *testing.T) {
 		"request": {request}, "id_token_hint": {s.tokens(t)["id_token"].(string)}, "return_to": {"/account"}, "client_id": {"trusted"}, "token": {"x"}, "done": {"app"},
 	}.Encode()
 	s.Drain()
-	before := s.Dump(t)
+	before := s.DumpTables(t)
 	for _, r := range providertest.RouteTable(t) {
 		for _, method := range providertest.Methods {
 			if method == http.MethodGet || method == http.MethodPost {
@@ -202,7 +202,7 @@ func TestMethods_OnlyGetAndPostChangeAnything(t *testing.T) {
 	if err := s.NoteReadersOnce(t.Context(), s.Now()); err != nil {
 		t.Fatal(err)
 	}
-	for name, rows := range s.Dump(t) {
+	for name, rows := range s.DumpTables(t) {
 		if rows != before[name] {
 			t.Errorf("%s has changed:\n%s\n%s", name, before[name], rows)
 		}

@@ -18,7 +18,7 @@ import (
 func TestNodes_RaceOfOneCodeOverTwoNodesHasOneWinner(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := b.Node(t)
-		b.RaceCode(t, b.Visitor(t).Flow(t), b, second)
+		b.RaceCode(t, b.Visitor(t).SignInForCode(t), b, second)
 	})
 }
 
@@ -28,7 +28,7 @@ func TestNodes_RaceOfOneCodeOverTwoNodesHasOneWinner(t *testing.T) {
 func TestNodes_ReplayAtAnotherNodeEndsTheGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := b.Node(t)
-		code := b.Visitor(t).Flow(t)
+		code := b.Visitor(t).SignInForCode(t)
 		tokens := b.Redeem(t, code)
 		second.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
 		second.RefuseCode(t, code, "invalid_grant")
@@ -50,7 +50,7 @@ func balanced(t *testing.T, b *providertest.Testbed) *[2]atomic.Int64 {
 		nodes[node].ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	providertest.Proxied.Store(strings.TrimPrefix(providertest.Secure, "https://"), strings.TrimPrefix(server.URL, "http://"))
+	providertest.Proxied.Store(strings.TrimPrefix(providertest.HTTPSIssuer, "https://"), strings.TrimPrefix(server.URL, "http://"))
 	return &served
 }
 
@@ -60,7 +60,7 @@ func balanced(t *testing.T, b *providertest.Testbed) *[2]atomic.Int64 {
 // SS-23: sessions work on every node.
 func TestNodes_EachRequestAtAnotherNode(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		b := providertest.StartOn(t, backend, providertest.IssuedBy(providertest.Secure))
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer))
 		served := balanced(t, b)
 		// Each walk runs twice, beginning at either node.
 		for range 2 {
@@ -68,13 +68,13 @@ func TestNodes_EachRequestAtAnotherNode(t *testing.T) {
 			page := v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "consent login")), providertest.Alice, providertest.Password)
 			tokens := b.Redeem(t, v.Allow(t, page).Code(t))
 			b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-			tokens = b.Refreshed(t, tokens["refresh_token"])
+			tokens = b.MustRefresh(t, tokens["refresh_token"])
 			b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
 			if !v.SignedIn(t) {
 				t.Fatal("only one node knows the session")
 			}
-			code := v.Again(t)
-			confirmation := v.Get(t, b.Leave()).Form(t)
+			code := v.CodeFromSession(t)
+			confirmation := v.Get(t, b.EndSessionURL()).Form(t)
 			v.Fetch(t, b.Issuer+"/") // one more request, so that the next walk begins at the other node
 			v.Submit(t, confirmation, "decision", "allow")
 			v.WantSignedOut(t)
@@ -93,10 +93,10 @@ func TestNodes_EachRequestAtAnotherNode(t *testing.T) {
 // SS-23: sessions survive a restart.
 func TestNodes_RestartKeepsSessionsAndSignIns(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		b := providertest.StartOn(t, backend, providertest.IssuedBy(providertest.Secure))
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer))
 		v, w := b.Visitor(t), b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t))
-		code, consent := v.Again(t), v.Get(t, b.AuthorizeURL("prompt", "consent"))
+		tokens := b.Redeem(t, v.SignInForCode(t))
+		code, consent := v.CodeFromSession(t), v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		page := w.Get(t, b.AuthorizeURL())
 		b.Node(t) // serves the issuer from now on
 		if !v.SignedIn(t) {
@@ -104,7 +104,7 @@ func TestNodes_RestartKeepsSessionsAndSignIns(t *testing.T) {
 		}
 		b.Redeem(t, code)
 		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-		b.Refreshed(t, tokens["refresh_token"])
+		b.MustRefresh(t, tokens["refresh_token"])
 		b.Redeem(t, v.Allow(t, consent).Code(t))
 		b.Redeem(t, w.SignIn(t, page, providertest.Alice, providertest.Password).Code(t))
 	})
@@ -119,20 +119,20 @@ func TestNodes_SwitchedOffAtAnotherNode(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := b.Node(t)
 		v := b.Visitor(t)
-		code := v.Flow(t)
-		token := b.Redeem(t, v.Again(t))["access_token"].(string)
+		code := v.SignInForCode(t)
+		token := b.Redeem(t, v.CodeFromSession(t))["access_token"].(string)
 		second.WantUserinfo(t, token, http.StatusOK)
 
-		b.DisableClient(t, true) // the first node knows it; the second has not reloaded yet
+		b.SetClientEnabled(t, false) // the first node knows it; the second has not reloaded yet
 		second.WantUserinfo(t, token, http.StatusUnauthorized)
 		second.RefuseCode(t, code, "invalid_grant")
 		second.Follow(t)
 		providertest.WantOAuthError(t, second.TokenRequest(t, b.CodeForm(code)), http.StatusUnauthorized, "invalid_client")
-		b.DisableClient(t, false)
+		b.SetClientEnabled(t, true)
 		second.Follow(t)
 		second.WantUserinfo(t, token, http.StatusOK)
 
-		b.DisableUser(t, true)
+		b.SetAliceEnabled(t, false)
 		second.WantUserinfo(t, token, http.StatusUnauthorized)
 		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "login_required")
 	})
@@ -145,8 +145,8 @@ func TestNodes_SwitchedOffAtAnotherNode(t *testing.T) {
 func TestNodes_NewClientIsKnownAtOnce(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		second := b.Node(t)
-		fresh := b.As(b.Register(t, storage.Web, "fresh", providertest.Callback))
-		at := second.As(fresh.Client, fresh.Secret)
+		fresh := b.AsClient(b.Register(t, storage.Web, "fresh", providertest.Callback))
+		at := second.AsClient(fresh.Client, fresh.Secret)
 		at.RefuseCode(t, "none", "invalid_grant")
 	})
 }

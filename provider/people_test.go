@@ -36,15 +36,15 @@ func TestPeople_ReadPagesWhereProgramsReadJSON(t *testing.T) {
 			}
 			for _, r := range table {
 				path := r.Path
-				plain := b.Call(t, http.MethodGet, path, nil)
+				plain := b.CallRoute(t, http.MethodGet, path, nil)
 				for who, accept := range ofPrograms {
-					got := b.Call(t, http.MethodGet, path, http.Header{"Accept": {accept}})
+					got := b.CallRoute(t, http.MethodGet, path, http.Header{"Accept": {accept}})
 					if got.StatusCode != plain.StatusCode || !bytes.Equal(comparable(got), comparable(plain)) {
 						t.Errorf("GET %s of %s: got %d %s, without Accept %d %s", path, who, got.StatusCode, got.Body, plain.StatusCode, plain.Body)
 					}
 				}
 				for who, accept := range ofPeople {
-					got := b.Call(t, http.MethodGet, path, http.Header{"Accept": {accept}})
+					got := b.CallRoute(t, http.MethodGet, path, http.Header{"Accept": {accept}})
 					if got.StatusCode != plain.StatusCode || got.Header.Get("Allow") != plain.Header.Get("Allow") || got.Header.Get("WWW-Authenticate") != plain.Header.Get("WWW-Authenticate") {
 						t.Errorf("GET %s of %s: got %d %v, want %d %v", path, who, got.StatusCode, got.Header, plain.StatusCode, plain.Header)
 					}
@@ -53,7 +53,7 @@ func TestPeople_ReadPagesWhereProgramsReadJSON(t *testing.T) {
 					}
 				}
 			}
-		}, providertest.Under(at))
+		}, providertest.WithIssuerPath(at))
 	}
 }
 
@@ -68,8 +68,8 @@ func comparable(a providertest.Answer) []byte {
 func TestPeople_ProgramsThatAcceptHTMLGetJSON(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range []string{"/token", "/revoke", "/introspect", "/userinfo"} {
-			posted := b.Call(t, http.MethodPost, path, http.Header{"Accept": {java}})
-			asked := b.Call(t, http.MethodGet, path, http.Header{"Accept": {java}, "Authorization": {"Bearer x"}})
+			posted := b.CallRoute(t, http.MethodPost, path, http.Header{"Accept": {java}})
+			asked := b.CallRoute(t, http.MethodGet, path, http.Header{"Accept": {java}, "Authorization": {"Bearer x"}})
 			for _, a := range []providertest.Answer{posted, asked} {
 				if a.StatusCode < 400 || a.Header.Get("Content-Type") != "application/json" {
 					t.Errorf("%s %s: got %d %s", a.Request.Method, path, a.StatusCode, a.Header.Get("Content-Type"))
@@ -77,7 +77,7 @@ func TestPeople_ProgramsThatAcceptHTMLGetJSON(t *testing.T) {
 			}
 		}
 		for _, path := range []string{"/refresh", "/login", "/nowhere"} {
-			a := b.Call(t, http.MethodPost, path, http.Header{"Accept": {java}, "Content-Type": {"application/json"}})
+			a := b.CallRoute(t, http.MethodPost, path, http.Header{"Accept": {java}, "Content-Type": {"application/json"}})
 			if a.StatusCode < 400 || a.Header.Get("Content-Type") != "application/json" {
 				t.Errorf("POST %s: got %d %s", path, a.StatusCode, a.Header.Get("Content-Type"))
 			}
@@ -91,7 +91,7 @@ func TestPeople_FindTheirPageForWhatAppsDo(t *testing.T) {
 	for _, at := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
-			v.Arrive(t, providertest.Alice)
+			v.SignInAndRedeem(t, providertest.Alice)
 			page := v.Get(t, b.Issuer+"/logout")
 			page.WantPage(t, http.StatusMethodNotAllowed, "method_not_allowed")
 			v.WantSignedIn(t)
@@ -99,7 +99,7 @@ func TestPeople_FindTheirPageForWhatAppsDo(t *testing.T) {
 			if done := v.Submit(t, asked.Form(t), "decision", "allow"); !strings.Contains(done.Body, "You’re signed out") {
 				t.Errorf("got %d:\n%s", done.StatusCode, done.Body)
 			}
-		}, providertest.Under(at))
+		}, providertest.WithIssuerPath(at))
 	}
 }
 
@@ -122,7 +122,7 @@ func TestIcon_IsBelowTheIssuerAndAtTheRootOfTheHost(t *testing.T) {
 					t.Errorf("%s with its ETag: got %d", url, again.StatusCode)
 				}
 			}
-		}, providertest.Under(at))
+		}, providertest.WithIssuerPath(at))
 	}
 }
 
@@ -132,7 +132,7 @@ func TestRefusedForms_ShowTheReferenceOfTheRequest(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		pages := []providertest.Stop{v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, "wrong")}
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		pages = append(pages,
 			v.Submit(t, v.Get(t, b.Issuer+"/account/password").Form(t), "current-password", "wrong", "new-password", "another password"),
 			v.Submit(t, v.Get(t, b.Issuer+"/account/profile").Form(t), "zoneinfo", "Nowhere/At all"))

@@ -22,7 +22,7 @@ func signInAll(t *testing.T, b *providertest.Testbed) (ada, octo, typed map[stri
 		return b.Redeem(t, v.Allow(t, page).Code(t))
 	}
 	v, w, x := b.Visitor(t), b.Visitor(t), b.Visitor(t)
-	return tokens(v, v.ComeBy(t, "google", "ada")), tokens(w, w.ComeBy(t, "github", "octo")), tokens(x, x.SignIn(t, x.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password))
+	return tokens(v, v.AuthorizeThrough(t, "google", "ada")), tokens(w, w.AuthorizeThrough(t, "github", "octo")), tokens(x, x.SignIn(t, x.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password))
 }
 
 // TestRemovedConnector_ByReload removes a connector by a reload of the settings. Its sessions
@@ -38,9 +38,9 @@ func TestRemovedConnector_ByReload(t *testing.T) {
 		reloaded := *b
 		reloaded.Provider = next
 		reloaded.Follow(t)
-		b.WantDead(t, ada)
-		b.Refreshed(t, octo["refresh_token"])
-		b.Refreshed(t, typed["refresh_token"])
+		b.WantRevoked(t, ada)
+		b.MustRefresh(t, octo["refresh_token"])
+		b.MustRefresh(t, typed["refresh_token"])
 		for _, e := range b.Events(t) {
 			if e.Reason == "connector_removed" && (e.Connector != "google" || e.From.Actor != "system") {
 				t.Errorf("event %+v", e)
@@ -56,10 +56,10 @@ func TestRemovedConnector_ByReload(t *testing.T) {
 		reloaded.Provider = back
 		reloaded.Follow(t)
 		again := b.Visitor(t)
-		fresh := b.Redeem(t, again.ComeBy(t, "google", "ada").Code(t))
-		b.Pass(time.Minute)
+		fresh := b.Redeem(t, again.AuthorizeThrough(t, "google", "ada").Code(t))
+		b.Advance(time.Minute)
 		reloaded.Follow(t)
-		b.Refreshed(t, fresh["refresh_token"])
+		b.MustRefresh(t, fresh["refresh_token"])
 	})
 }
 
@@ -72,9 +72,9 @@ func TestRemovedConnector_ByRestart(t *testing.T) {
 			if err := b.ReleaseConnectors(t.Context(), b.Now()); err != nil {
 				t.Fatal(err)
 			}
-			b.Pass(31 * time.Second) // the next report of the other node
+			b.Advance(31 * time.Second) // the next report of the other node
 		},
-		"not heard of": func(_ *testing.T, b *providertest.Testbed) { b.Pass(2*time.Minute + time.Second) },
+		"not heard of": func(_ *testing.T, b *providertest.Testbed) { b.Advance(2*time.Minute + time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
@@ -84,16 +84,16 @@ func TestRemovedConnector_ByRestart(t *testing.T) {
 				later.Follow(t)
 				b.WantUserinfo(t, ada["access_token"].(string), 200)
 				for range 4 {
-					b.Pass(35 * time.Second)
+					b.Advance(35 * time.Second)
 					b.Follow(t)
 					later.Follow(t)
 				}
 				b.WantUserinfo(t, ada["access_token"].(string), 200)
 				stop(t, b)
 				later.Follow(t)
-				later.WantDead(t, ada)
-				later.Refreshed(t, octo["refresh_token"])
-				later.Refreshed(t, typed["refresh_token"])
+				later.WantRevoked(t, ada)
+				later.MustRefresh(t, octo["refresh_token"])
+				later.MustRefresh(t, typed["refresh_token"])
 			})
 		})
 	}
@@ -109,7 +109,7 @@ func TestRemovedConnector_NotByAFailedReload(t *testing.T) {
 		if _, err := b.With(provider.Live{Connectors: broken}); err == nil {
 			t.Fatal("a connector without a client was accepted")
 		}
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		b.Follow(t)
 		b.WantUserinfo(t, ada["access_token"].(string), 200)
 	})

@@ -10,7 +10,7 @@ import (
 func TestRoutes_AllAreServed(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range providertest.Routes(t) {
-			get, post := b.Call(t, http.MethodGet, path, nil), b.Call(t, http.MethodPost, path, nil)
+			get, post := b.CallRoute(t, http.MethodGet, path, nil), b.CallRoute(t, http.MethodPost, path, nil)
 			if get.StatusCode == http.StatusNotFound && post.StatusCode == http.StatusNotFound {
 				t.Errorf("GET and POST %s: got 404", path)
 			}
@@ -38,6 +38,6 @@ func TestRoutes_UnknownPathLeadsToTheStartPage(t *testing.T) {
 			if back := v.Get(t, lost.Link(t, "start")).Link(t, "account"); back != b.Issuer+"/account" {
 				t.Errorf("signed in, the start page leads to %s", back)
 			}
-		}, providertest.Under(path))
+		}, providertest.WithIssuerPath(path))
 	}
 }

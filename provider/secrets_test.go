@@ -172,8 +172,8 @@ func tapped(f func()) *tap {
 func everything(t *testing.T, b *providertest.Testbed) []string {
 	t.Helper()
 	const wrong, asName, inQuery = "canary-wrong-password-1", "canary-password-as-name-2", "canary-token-in-query-3"
-	b.WithGoodbye(t)
-	service := b.As(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read" }))
+	b.RegisterPostLogoutURI(t)
+	service := b.AsClient(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read" }))
 	v := b.Visitor(t)
 	page := v.Get(t, b.AuthorizeURL("state", "canary-state-44444", "nonce", "canary-nonce-55555", "login_hint", "canary-hint-66666"))
 	v.SignIn(t, page, providertest.Alice, wrong)
@@ -185,18 +185,18 @@ func everything(t *testing.T, b *providertest.Testbed) []string {
 	access, refresh := tokens["access_token"].(string), tokens["refresh_token"].(string)
 	b.Userinfo(t, access)
 	b.Userinfo(t, access+"x")
-	b.Ask(t, http.MethodPost, "", url.Values{"access_token": {access}}.Encode(), "Content-Type", providertest.FormType)
-	b.Ask(t, http.MethodGet, "?access_token="+inQuery, "")
+	b.RequestUserinfo(t, http.MethodPost, "", url.Values{"access_token": {access}}.Encode(), "Content-Type", providertest.FormType)
+	b.RequestUserinfo(t, http.MethodGet, "?access_token="+inQuery, "")
 	b.Post(t, "/introspect", providertest.FormType, strings.NewReader(url.Values{"token": {access}}.Encode()))
 	b.Post(t, "/token?client_secret="+inQuery, providertest.FormType, strings.NewReader(""))
 	b.Post(t, "/token", providertest.FormType, strings.NewReader("code=canary-repeated-8888&code=canary-repeated-8888"))
-	b.Refreshed(t, refresh)
-	b.Refreshed(t, refresh)
-	b.Pass(time.Minute)
+	b.MustRefresh(t, refresh)
+	b.MustRefresh(t, refresh)
+	b.Advance(time.Minute)
 	b.RefuseRefresh(t, refresh, "invalid_grant")
 	b.RefuseCode(t, code, "invalid_grant")
-	b.RefuseCode(t, v.Again(t), "invalid_grant", "code_verifier", strings.Repeat("canary-verifier-9", 3))
-	v.Again(t, "prompt", "none", "id_token_hint", tokens["id_token"].(string))
+	b.RefuseCode(t, v.CodeFromSession(t), "invalid_grant", "code_verifier", strings.Repeat("canary-verifier-9", 3))
+	v.CodeFromSession(t, "prompt", "none", "id_token_hint", tokens["id_token"].(string))
 	v.Get(t, b.AuthorizeURL("id_token_hint", "canary-hint-of-nobody-10"))
 	b.Post(t, "/revoke", providertest.FormType, strings.NewReader(url.Values{"token": {access}}.Encode()))
 	own := service.TokenRequest(t, url.Values{"grant_type": {"client_credentials"}}).JSON(t)["access_token"].(string)
@@ -209,11 +209,11 @@ func everything(t *testing.T, b *providertest.Testbed) []string {
 	v.Get(t, b.Issuer+"/authorize/next?request=canary-request-1313")
 	v.Get(t, b.Issuer+"/account/sessions")
 	w := b.Visitor(t)
-	gone := w.Arrive(t, providertest.Alice)
-	w.Get(t, b.Leave("id_token_hint", gone["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye, "state", "canary-bye-1414"))
-	v.Submit(t, v.Get(t, b.Leave("state", "canary-bye-1515")).Form(t), "decision", "allow")
+	gone := w.SignInAndRedeem(t, providertest.Alice)
+	w.Get(t, b.EndSessionURL("id_token_hint", gone["id_token"].(string), "post_logout_redirect_uri", providertest.PostLogoutURI, "state", "canary-bye-1414"))
+	v.Submit(t, v.Get(t, b.EndSessionURL("state", "canary-bye-1515")).Form(t), "decision", "allow")
 	for _, name := range []string{"X-Api-Key", "X-Forwarded-Access-Token", "Proxy-Authorization"} {
-		b.Ask(t, http.MethodGet, "", "", name, "canary-header-1616")
+		b.RequestUserinfo(t, http.MethodGet, "", "", name, "canary-header-1616")
 	}
 	return []string{
 		wrong, asName, inQuery, providertest.Password, providertest.Verifier, b.Secret, service.Secret, own, "canary-hint-66666", "canary-repeated-8888",
@@ -250,7 +250,7 @@ func (s *scene) upstreamSecrets(t *testing.T) []string {
 	t.Helper()
 	const access, refresh = "canary-upstream-access-21", "canary-upstream-refresh-22"
 	s.upstream.Liar.SetFaults(federationtest.Faults{Token: map[string]any{"access_token": access, "refresh_token": refresh}})
-	s.Visitor(t).ComeBy(t, "liar", "victim")
+	s.Visitor(t).AuthorizeThrough(t, "liar", "victim")
 	form, _ := s.upstream.Liar.LastTokenRequest()
 	return []string{
 		access, refresh, form.Get("code"), form.Get("code_verifier"),
@@ -269,7 +269,7 @@ var masterKey = []string{string([]byte{1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0}), "01
 // CO-12: no code is in the log.
 func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		s := newScene(t, backend, nil, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
+		s := newScene(t, backend, nil, providertest.ChangeConnector("liar", func(c *provider.Connector) { c.KeepToken = true }))
 		b := s.Testbed
 		var more []string
 		p := tapped(func() {
@@ -307,7 +307,7 @@ func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 				t.Errorf("no %s was seen, so this run proves nothing about it", kind)
 			}
 		}
-		dump, log := b.Dumped(t), b.Log.String()
+		dump, log := b.DumpDatabase(t), b.Log.String()
 		for name, text := range map[string]string{"database": dump, "log": log} {
 			for _, leak := range leaks(text, p.secrets) {
 				t.Errorf("in the %s: %s", name, leak)
@@ -335,8 +335,8 @@ func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 func TestSecrets_StoredValuesOpenNothing(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t))
-		b.RefuseCode(t, v.Again(t), "invalid_grant", "code_verifier", strings.Repeat("w", 43))
+		tokens := b.Redeem(t, v.SignInForCode(t))
+		b.RefuseCode(t, v.CodeFromSession(t), "invalid_grant", "code_verifier", strings.Repeat("w", 43))
 		stolen := map[string]bool{}
 		for _, table := range []string{"sessions", "grants", "spent", "keys", "clients", "credentials", "events", "consents", "throttles"} {
 			for _, row := range b.Table(t, table) {
@@ -376,22 +376,22 @@ func TestFirstParty_NoSecretInBodyLogOrDatabase(t *testing.T) {
 		p := tapped(func() {
 			v := b.Visitor(t)
 			keep := func(a providertest.Answer) { bodies = append(bodies, a.Body) }
-			keep(v.App(t, "/login", `{"username":"`+providertest.Alice+`","password":"canary-wrong-password"}`))
-			keep(v.App(t, "/login", `{"username":"`+providertest.Alice+`","password":"canary-of-wrong-json","password":1}`))
-			keep(v.App(t, "/login", providertest.Credentials))
-			keep(v.App(t, "/session", ""))
-			b.Pass(time.Minute)
+			keep(v.CallApp(t, "/login", `{"username":"`+providertest.Alice+`","password":"canary-wrong-password"}`))
+			keep(v.CallApp(t, "/login", `{"username":"`+providertest.Alice+`","password":"canary-of-wrong-json","password":1}`))
+			keep(v.CallApp(t, "/login", providertest.Credentials))
+			keep(v.CallApp(t, "/session", ""))
+			b.Advance(time.Minute)
 			old := v.Cookie(t, "signet").Value
-			keep(v.App(t, "/refresh", ""))
-			keep(v.App(t, "/refresh", "", providertest.WithHeader("Origin", "https://evil.example"), providertest.WithHeader("Sec-Fetch-Site", "cross-site")))
-			keep(v.App(t, "/refresh", `{"refresh_token":"canary-token-in-body"}`))
+			keep(v.CallApp(t, "/refresh", ""))
+			keep(v.CallApp(t, "/refresh", "", providertest.WithHeader("Origin", "https://evil.example"), providertest.WithHeader("Sec-Fetch-Site", "cross-site")))
+			keep(v.CallApp(t, "/refresh", `{"refresh_token":"canary-token-in-body"}`))
 			s := v.Get(t, b.Issuer+"/login?return_to="+providertest.Shop+"/")
-			if s.Left == nil || strings.Contains(s.Left.String(), "token") {
-				t.Errorf("left to %v", s.Left)
+			if s.LeftTo == nil || strings.Contains(s.LeftTo.String(), "token") {
+				t.Errorf("left to %v", s.LeftTo)
 			}
-			keep(v.App(t, "/logout", ""))
-			v.Keep("signet", old)
-			keep(v.App(t, "/refresh", ""))
+			keep(v.CallApp(t, "/logout", ""))
+			v.SetCookie("signet", old)
+			keep(v.CallApp(t, "/refresh", ""))
 		})
 		for _, canary := range []string{"canary-wrong-password", "canary-of-wrong-json", "canary-token-in-body", providertest.Password} {
 			p.secrets[canary] = "canary"
@@ -401,7 +401,7 @@ func TestFirstParty_NoSecretInBodyLogOrDatabase(t *testing.T) {
 				t.Errorf("no %s was seen, so this run proves nothing about it", kind)
 			}
 		}
-		for name, text := range map[string]string{"database": b.Dumped(t), "log": b.Log.String(), "bodies": strings.Join(bodies, "\n")} {
+		for name, text := range map[string]string{"database": b.DumpDatabase(t), "log": b.Log.String(), "bodies": strings.Join(bodies, "\n")} {
 			for _, leak := range leaks(text, p.secrets) {
 				t.Errorf("in the %s: %s", name, leak)
 			}

@@ -19,7 +19,7 @@ func TestAccount_AppsShowPermissions(t *testing.T) {
 		page := v.Get(t, b.AuthorizeURL("scope", "openid email offline_access photos:write"))
 		page.WantText(t, `href="/account/apps"`)
 		b.Redeem(t, v.Allow(t, page).Code(t))
-		b.Pass(2 * time.Hour)
+		b.Advance(2 * time.Hour)
 		page = v.Account(t, "/account/apps")
 		page.WantText(t, "App app", "app.example.com", "know who you are", "see your email address", "keep access while you are away",
 			"It keeps its access while you’re away.", "(2 hours ago)")
@@ -37,7 +37,7 @@ func TestAccount_ClientNameStaysText(t *testing.T) {
 		}
 		b.Follow(t)
 		v := b.Visitor(t)
-		b.Redeem(t, v.Flow(t))
+		b.Redeem(t, v.SignInForCode(t))
 		for _, path := range []string{"/account/apps", "/account/apps/withdraw?client_id=app", "/account/sessions"} {
 			page := v.Account(t, path)
 			if strings.Contains(page.Body, "<script>alert") || strings.Contains(page.Body, "\u202e") {
@@ -51,10 +51,10 @@ func TestAccount_ClientNameStaysText(t *testing.T) {
 func TestAccount_WithdrawEndsAccessOfApplication(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		online := b.Redeem(t, v.Flow(t))
+		online := b.Redeem(t, v.SignInForCode(t))
 		b.ConsentTo(t, "openid email offline_access")
-		offline := b.Redeem(t, v.Again(t, "scope", "openid offline_access"))
-		second := b.As(b.Register(t, storage.Web, "second", "https://second.example.com/cb"))
+		offline := b.Redeem(t, v.CodeFromSession(t, "scope", "openid offline_access"))
+		second := b.AsClient(b.Register(t, storage.Web, "second", "https://second.example.com/cb"))
 		b.Follow(t)
 		page := v.Get(t, second.AuthorizeURL())
 		kept := second.Redeem(t, v.Allow(t, page).Code(t))
@@ -63,7 +63,7 @@ func TestAccount_WithdrawEndsAccessOfApplication(t *testing.T) {
 		page = v.Get(t, ask.Action+"?"+ask.Values.Encode())
 		page.WantAt(t, "/account/apps/withdraw?client_id=app")
 		page.WantText(t, "App app", "app.example.com", "keeps while you’re away")
-		b.Refreshed(t, online["refresh_token"]) // the confirmation page changes nothing
+		b.MustRefresh(t, online["refresh_token"]) // the confirmation page changes nothing
 
 		page = v.Submit(t, page.FormTo(t, "/account/apps/withdraw", "", ""))
 		page.WantAt(t, "/account/apps?done=app")
@@ -71,9 +71,9 @@ func TestAccount_WithdrawEndsAccessOfApplication(t *testing.T) {
 		if strings.Contains(page.Body, "App app") {
 			t.Error("the application is still in the list")
 		}
-		b.WantDead(t, online)
-		b.WantDead(t, offline)
-		second.Refreshed(t, kept["refresh_token"])
+		b.WantRevoked(t, online)
+		b.WantRevoked(t, offline)
+		second.MustRefresh(t, kept["refresh_token"])
 		if page := v.Get(t, b.AuthorizeURL()); page.At.Path != "/consent" {
 			t.Errorf("the next request leads to %s, want the consent page", page.At)
 		}
@@ -90,14 +90,14 @@ func TestAccount_ApplicationOfAnotherUserIsNotFound(t *testing.T) {
 		second, _ := b.Register(t, storage.Web, "second", "https://second.example.com/cb")
 		b.Follow(t)
 		v := b.Visitor(t)
-		page = v.SignIn(t, v.Get(t, b.As(second, "").AuthorizeURL()), providertest.Alice, providertest.Password)
+		page = v.SignIn(t, v.Get(t, b.AsClient(second, "").AuthorizeURL()), providertest.Alice, providertest.Password)
 		v.Allow(t, page)
 		own := v.Account(t, "/account/apps/withdraw?client_id=second").FormTo(t, "/account/apps/withdraw", "", "")
 		for _, id := range []string{"app", "unknown", "", "%"} {
 			v.Submit(t, own, "client_id", id).WantPage(t, http.StatusNotFound, "not_found")
 			v.Get(t, b.Issuer+"/account/apps/withdraw?client_id="+strings.ReplaceAll(id, "%", "%25")).WantPage(t, http.StatusNotFound, "not_found")
 		}
-		b.Refreshed(t, tokens["refresh_token"])
+		b.MustRefresh(t, tokens["refresh_token"])
 		bob.Account(t, "/account/apps").WantText(t, "App app")
 	})
 }
@@ -108,18 +108,18 @@ func TestAccount_WithdrawTicketIsForOneApplication(t *testing.T) {
 		second, secret := b.Register(t, storage.Web, "second", "https://second.example.com/cb")
 		b.Follow(t)
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t))
-		b.As(second, secret).Redeem(t, v.Allow(t, v.Get(t, b.As(second, secret).AuthorizeURL())).Code(t))
+		tokens := b.Redeem(t, v.SignInForCode(t))
+		b.AsClient(second, secret).Redeem(t, v.Allow(t, v.Get(t, b.AsClient(second, secret).AuthorizeURL())).Code(t))
 		f := v.Account(t, "/account/apps/withdraw?client_id=second").FormTo(t, "/account/apps/withdraw", "", "")
 		v.Submit(t, f, "client_id", "app").WantPage(t, http.StatusConflict, "stale_form")
-		b.Refreshed(t, tokens["refresh_token"])
+		b.MustRefresh(t, tokens["refresh_token"])
 	})
 }
 
 func TestAccount_WithdrawFromDisabledClient(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		if err := b.DB.SetClientEnabled(context.Background(), "app", false, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 // renew signs the browser in again with this password, after the last sign-in is too old.
 func renew(t *testing.T, v *providertest.Visitor, pass string) {
 	t.Helper()
-	v.Bed.Pass(6 * time.Minute)
+	v.Bed.Advance(6 * time.Minute)
 	v.SignIn(t, v.Get(t, v.Bed.Issuer+"/account/password"), providertest.Alice, pass).WantAt(t, "/account/password")
 }
 
@@ -42,12 +42,12 @@ var freshPages = []string{"/account/password", "/account/sessions/end-all", "/ac
 func TestAccount_StepUpNeededAfterFiveMinutes(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, path := range freshPages {
 			renew(t, v, providertest.Password)
-			b.Pass(5*time.Minute - 10*time.Second)
+			b.Advance(5*time.Minute - 10*time.Second)
 			v.Get(t, b.Issuer+path).WantAt(t, path)
-			b.Pass(20 * time.Second)
+			b.Advance(20 * time.Second)
 			page := v.Get(t, b.Issuer+path)
 			if page.At.Path != "/login" {
 				t.Fatalf("%s after five minutes: at %s, want the sign-in page", path, page.At)
@@ -62,7 +62,7 @@ func TestAccount_StepUpNeededAfterFiveMinutes(t *testing.T) {
 			v.SignIn(t, page, providertest.Alice, providertest.Password).WantAt(t, path)
 		}
 		// Other pages need no step-up.
-		b.Pass(time.Hour)
+		b.Advance(time.Hour)
 		for _, path := range []string{"/account", "/account/profile", "/account/sessions", "/account/apps"} {
 			v.Get(t, b.Issuer+path).WantAt(t, path)
 		}
@@ -73,7 +73,7 @@ func TestAccount_StepUpNeededAfterFiveMinutes(t *testing.T) {
 func TestAccount_LateFormNeedsStepUp(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t))
+		tokens := b.Redeem(t, v.SignInForCode(t))
 		for _, path := range freshPages {
 			renew(t, v, providertest.Password)
 			page := v.Get(t, b.Issuer+path)
@@ -83,12 +83,12 @@ func TestAccount_LateFormNeedsStepUp(t *testing.T) {
 				f.Values.Set("current-password", providertest.Password)
 				f.Values.Set("new-password", providertest.NewPassword)
 			}
-			b.Pass(6 * time.Minute)
+			b.Advance(6 * time.Minute)
 			page = v.Submit(t, f)
 			if page.At.Path != "/login" {
 				t.Fatalf("POST %s after six minutes: at %s, want the sign-in page:\n%s", path, page.At, page.Body)
 			}
-			tokens = b.Refreshed(t, tokens["refresh_token"]) // no session has ended
+			tokens = b.MustRefresh(t, tokens["refresh_token"]) // no session has ended
 			if path == "/account/password" {
 				path += "?done=retype" // the typed passwords are not stored
 			}
@@ -103,13 +103,13 @@ func TestAccount_OldSignInIsNoStepUp(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account")
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		first := v.Get(t, b.Issuer+"/account/password")
 		next := b.Issuer + "/authorize/next?" + url.Values{"request": {first.Form(t).Values.Get("request")}}.Encode()
 		v.SignIn(t, first, providertest.Alice, providertest.Password).WantAt(t, "/account/password")
 		v.Get(t, next).WantAt(t, "/account/password")
 
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		page := v.Get(t, next)
 		if page.At.Path != "/login" {
 			t.Fatalf("the step-up of six minutes ago leads to %s", page.At)
@@ -120,7 +120,7 @@ func TestAccount_OldSignInIsNoStepUp(t *testing.T) {
 		// An old sign-in for an application does not help either.
 		v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login")), providertest.Alice, providertest.Password)
 		v.Get(t, b.Issuer+"/account/password").WantAt(t, "/account/password")
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		if page := v.Get(t, b.Issuer+"/account/password"); page.At.Path != "/login" {
 			t.Fatalf("the application's sign-in of six minutes ago leads to %s", page.At)
 		}
@@ -136,7 +136,7 @@ func TestAccount_StepUpByAnotherUserChangesNothing(t *testing.T) {
 		f := v.Account(t, "/account/sessions/end-all").FormTo(t, "/account/sessions/end-all", "", "")
 		elsewhere := b.Visitor(t)
 		elsewhere.Account(t, "/account")
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		page := v.SignIn(t, v.Get(t, b.Issuer+"/account/password"), mallory.Email, "the password of mallory")
 		page.WantAt(t, "/account/password")
 		page.WantText(t, mallory.Email)

@@ -23,7 +23,7 @@ func TestIdentities_ConnectAndDisconnect(t *testing.T) {
 		page.WantText(t, "The account was connected.", providertest.AdaEmail, "Ada Example", "Disconnect")
 		b.WantIdentities(t, b.Alice.ID, providertest.AdaID)
 		b.WantNoUser(t, providertest.AdaEmail)
-		if u := b.UserBy(t, providertest.Alice); u.Name != "Alice Liddell" {
+		if u := b.UserByEmail(t, providertest.Alice); u.Name != "Alice Liddell" {
 			t.Errorf("connecting the account changed the name to %q", u.Name)
 		}
 		if e := b.WantEvent(t, storage.IdentityLinked, b.Alice.ID); e.Connector != "google" {
@@ -31,19 +31,19 @@ func TestIdentities_ConnectAndDisconnect(t *testing.T) {
 		}
 		// She signs in through the connector, and then with her password.
 		other := b.Visitor(t)
-		if got := other.Subject(t, other.ComeBy(t, "google", "ada")); got != b.Alice.ID {
+		if got := other.Subject(t, other.AuthorizeThrough(t, "google", "ada")); got != b.Alice.ID {
 			t.Fatalf("signed in as %s, want alice", got)
 		}
-		page = v.Submit(t, v.Get(t, b.Issuer+"/account/identities").Disconnects(t)[0])
+		page = v.Submit(t, v.Get(t, b.Issuer+"/account/identities").UnlinkForms(t)[0])
 		page.WantAt(t, "/account/identities?done=unlinked")
 		page.WantText(t, "The account was disconnected.", "None yet.")
 		b.WantIdentities(t, b.Alice.ID)
 		b.WantEvent(t, storage.IdentityUnlinked, b.Alice.ID)
-		other.WantNobody(t) // this session began through the connector
+		other.WantNoSession(t) // this session began through the connector
 		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 		// Ada's identity no longer belongs to the account.
 		last := b.Visitor(t)
-		if got := last.Subject(t, last.ComeBy(t, "google", "ada")); got == b.Alice.ID {
+		if got := last.Subject(t, last.AuthorizeThrough(t, "google", "ada")); got == b.Alice.ID {
 			t.Error("the identity still opens the account")
 		}
 	})
@@ -54,10 +54,10 @@ func TestIdentities_ConnectAndDisconnect(t *testing.T) {
 func TestIdentities_LastIdentityCannotBeDisconnected(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "google", "ada"))
-		ada := b.UserBy(t, providertest.AdaEmail)
+		v.Allow(t, v.AuthorizeThrough(t, "google", "ada"))
+		ada := b.UserByEmail(t, providertest.AdaEmail)
 		page := v.Get(t, b.Issuer+"/account/identities")
-		refused := v.Submit(t, page.Disconnects(t)[0])
+		refused := v.Submit(t, page.UnlinkForms(t)[0])
 		refused.WantPage(t, http.StatusConflict, "last_way_in")
 		refused.WantText(t, ">Connected accounts</a>")
 		if back := v.Get(t, refused.Link(t, "start")); back.At.Path != "/account/identities" {
@@ -67,7 +67,7 @@ func TestIdentities_LastIdentityCannotBeDisconnected(t *testing.T) {
 		v.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
 
 		// Of two requests at once, one is refused.
-		forms := v.Get(t, b.Issuer+"/account/identities").Disconnects(t)
+		forms := v.Get(t, b.Issuer+"/account/identities").UnlinkForms(t)
 		requests := []*http.Request{v.FormRequest(t, forms[0]), v.FormRequest(t, forms[1])}
 		var won, lost atomic.Int64
 		providertest.Race(2, func(i int) {
@@ -92,16 +92,16 @@ func TestIdentities_LastIdentityCannotBeDisconnected(t *testing.T) {
 func TestIdentities_RemovedConnectorDoesNotCountAsSignIn(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "google", "ada"))
+		v.Allow(t, v.AuthorizeThrough(t, "google", "ada"))
 		v.Connect(t, "github", "octo")
 		later := b.Restarted(t, func(c *provider.Config) { c.Connectors = up.Connectors[:1] })
 		v.Bed = later
 		page := v.Get(t, later.Issuer+"/account/identities")
 		page.WantText(t, "no longer offered")
-		forms := page.Disconnects(t)
+		forms := page.UnlinkForms(t)
 		v.Submit(t, forms[0]).WantPage(t, http.StatusConflict, "last_way_in")
 		v.Submit(t, forms[1]).WantAt(t, "/account/identities?done=unlinked")
-		b.WantIdentities(t, b.UserBy(t, providertest.AdaEmail).ID, providertest.AdaID)
+		b.WantIdentities(t, b.UserByEmail(t, providertest.AdaEmail).ID, providertest.AdaID)
 	})
 }
 
@@ -109,13 +109,13 @@ func TestIdentities_RemovedConnectorDoesNotCountAsSignIn(t *testing.T) {
 func TestIdentities_IdentityOfAnotherUserIsRefused(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		mallory := b.Visitor(t)
-		mallory.Allow(t, mallory.ComeBy(t, "google", "ada"))
-		theirs := mallory.Get(t, b.Issuer+"/account/identities").Disconnects(t)[0]
+		mallory.Allow(t, mallory.AuthorizeThrough(t, "google", "ada"))
+		theirs := mallory.Get(t, b.Issuer+"/account/identities").UnlinkForms(t)[0]
 		v := b.Visitor(t)
 		v.Account(t, "/account/identities")
 		v.Connect(t, "github", "octo")
 		page := v.Get(t, b.Issuer+"/account/identities")
-		own := page.Disconnects(t)[0]
+		own := page.UnlinkForms(t)[0]
 
 		// Connecting an identity of another user is refused.
 		taken := v.Connect(t, "google", "ada")
@@ -135,7 +135,7 @@ func TestIdentities_IdentityOfAnotherUserIsRefused(t *testing.T) {
 		f := providertest.Form{Action: own.Action, Values: url.Values{"ticket": theirs.Values["ticket"], "identity": own.Values["identity"]}}
 		v.Submit(t, f).WantPage(t, http.StatusConflict, "stale_form")
 		b.WantIdentities(t, b.Alice.ID, providertest.OctoID)
-		b.WantIdentities(t, b.UserBy(t, providertest.AdaEmail).ID, providertest.AdaID)
+		b.WantIdentities(t, b.UserByEmail(t, providertest.AdaEmail).ID, providertest.AdaID)
 	})
 }
 
@@ -145,12 +145,12 @@ func TestIdentities_ChangesNeedFreshSignIn(t *testing.T) {
 		v.Account(t, "/account/identities")
 		v.Connect(t, "google", "ada")
 		page := v.Get(t, b.Issuer+"/account/identities")
-		forms := append(page.Disconnects(t), page.FormTo(t, "/account/identities/link", "connector", "github"))
+		forms := append(page.UnlinkForms(t), page.FormTo(t, "/account/identities/link", "connector", "github"))
 		for _, f := range forms {
-			b.Pass(6 * time.Minute)
+			b.Advance(6 * time.Minute)
 			asked := v.Submit(t, f)
-			if asked.At.Path != "/login" || asked.Left != nil {
-				t.Fatalf("%s after six minutes: at %s (left to %v)", f.Action, asked.At, asked.Left)
+			if asked.At.Path != "/login" || asked.LeftTo != nil {
+				t.Fatalf("%s after six minutes: at %s (left to %v)", f.Action, asked.At, asked.LeftTo)
 			}
 			b.WantIdentities(t, b.Alice.ID, providertest.AdaID)
 			if back := v.SignIn(t, asked, providertest.Alice, providertest.Password); !strings.HasPrefix(back.At.String(), f.Action+"?") {
@@ -171,7 +171,7 @@ func TestIdentities_FormsNeedTicket(t *testing.T) {
 		v.Submit(t, providertest.Form{Action: link.Action, Values: url.Values{"connector": {"nobody"}, "ticket": link.Values["ticket"]}}).WantPage(t, http.StatusNotFound, "not_found")
 		v.Connect(t, "google", "ada")
 		v.Connect(t, "github", "octo")
-		forms := v.Get(t, b.Issuer+"/account/identities").Disconnects(t)
+		forms := v.Get(t, b.Issuer+"/account/identities").UnlinkForms(t)
 		crossed := providertest.Form{Action: forms[0].Action, Values: url.Values{"ticket": forms[0].Values["ticket"], "identity": forms[1].Values["identity"]}}
 		v.Submit(t, crossed).WantPage(t, http.StatusConflict, "stale_form")
 		b.WantIdentities(t, b.Alice.ID, providertest.AdaID, providertest.OctoID)
@@ -186,7 +186,7 @@ func TestIdentities_LinkIsBoundToSession(t *testing.T) {
 		leave := func(v *providertest.Visitor) string {
 			page := v.Account(t, "/account/identities")
 			left := v.Submit(t, page.FormTo(t, "/account/identities/link", "connector", "google"))
-			return v.Choose(t, left.Left, "ada")
+			return v.ChooseAccount(t, left.LeftTo, "ada")
 		}
 		// The attacker's callback in the victim's browser.
 		mallory := b.User(t, "mallory@example.com", "the password of mallory")
@@ -198,7 +198,7 @@ func TestIdentities_LinkIsBoundToSession(t *testing.T) {
 		victim.Get(t, callback).WantPage(t, http.StatusBadRequest, "unknown_attempt")
 		// The attacker's attempt, planted in the victim's browser.
 		u, _ := url.Parse(b.Issuer)
-		victim.Client.Jar.SetCookies(u, attacker.Trips(t))
+		victim.Client.Jar.SetCookies(u, attacker.TripCookies(t))
 		if s := victim.Get(t, callback); s.StatusCode != http.StatusConflict || !strings.Contains(s.Body, "stale_form") {
 			t.Fatalf("a planted attempt: status %d", s.StatusCode)
 		}
@@ -221,7 +221,7 @@ func TestIdentities_LinkIsBoundToSession(t *testing.T) {
 			t.Fatalf("another session: status %d", s.StatusCode)
 		}
 		b.WantIdentities(t, b.Alice.ID)
-		if users := b.UsersMade(t); users != 2 {
+		if users := b.UsersCreated(t); users != 2 {
 			t.Errorf("%d users, want two", users)
 		}
 	})

@@ -49,7 +49,7 @@ func TestAccount_ReturnToKeepsIssuerPath(t *testing.T) {
 		page := v.Account(t, "/account/profile")
 		page = v.Submit(t, page.FormTo(t, "/account/profile", "", ""))
 		page.WantAt(t, "/auth/account/profile?done=profile")
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		page = v.Get(t, b.Issuer+"/account/password")
 		v.SignIn(t, page, providertest.Alice, providertest.Password).WantAt(t, "/auth/account/password")
 		root := strings.TrimSuffix(b.Issuer, "/auth")
@@ -58,7 +58,7 @@ func TestAccount_ReturnToKeepsIssuerPath(t *testing.T) {
 				t.Errorf("change-password at %s: %d to %q", at, a.StatusCode, a.Header.Get("Location"))
 			}
 		}
-	}, providertest.Under("/auth"))
+	}, providertest.WithIssuerPath("/auth"))
 }
 
 func TestAccount_WellKnownRedirectsToPasswordPage(t *testing.T) {
@@ -107,7 +107,7 @@ func TestAccount_PagesForbidCachingFramingAndCORS(t *testing.T) {
 
 func TestAccount_OverviewAndHomeHaveLinks(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		b.Visitor(t).Flow(t)
+		b.Visitor(t).SignInForCode(t)
 		v := b.Visitor(t)
 		page := v.Account(t, "/account")
 		page.WantText(t, providertest.Alice, "Alice Liddell", "You’re signed in in 2 browsers.", "1 application has access", `href="/end_session"`)
@@ -120,7 +120,7 @@ func TestAccount_OverviewAndHomeHaveLinks(t *testing.T) {
 func TestAccount_FormsNeedOwnTicket(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v, other := b.Visitor(t), b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		v.Account(t, "/account")
 		mine := otherSession(t, b)
 		other.Account(t, "/account")
@@ -156,8 +156,8 @@ func TestAccount_FormsNeedOwnTicket(t *testing.T) {
 				})
 			}
 			t.Run(strings.TrimPrefix(f.Action, b.Issuer)+"/too old", func(t *testing.T) {
-				b.Pass(31 * time.Minute)
-				defer b.Pass(-31 * time.Minute)
+				b.Advance(31 * time.Minute)
+				defer b.Advance(-31 * time.Minute)
 				v.Submit(t, f).WantPage(t, http.StatusConflict, "stale_form")
 			})
 		}
@@ -205,7 +205,7 @@ func TestAccount_AddressCannotChooseTargetOrText(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account")
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		page := v.Get(t, b.Issuer+"/account/password?return_to=//evil.example&path=https://evil.example&done=Call+555+0100")
 		page = v.SignIn(t, page, providertest.Alice, providertest.Password)
 		page.WantAt(t, "/account/password")
@@ -251,7 +251,7 @@ func TestAccount_DisabledUserMustSignIn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		f := v.Account(t, "/account/profile").FormTo(t, "/account/profile", "", "")
-		b.Disable(t, b.Alice.ID)
+		b.DisableUser(t, b.Alice.ID)
 		if page := v.Submit(t, f, "name", "Mallory"); page.At.Path != "/login" {
 			t.Fatalf("at %s, want the sign-in page", page.At)
 		}

@@ -19,13 +19,13 @@ import (
 func TestAccount_PasswordChangeKeepsOnlyThisBrowser(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Visitor(t)
-		online := b.Redeem(t, other.Flow(t))
+		online := b.Redeem(t, other.SignInForCode(t))
 		b.ConsentTo(t, "openid email offline_access")
-		offline := b.Redeem(t, other.Again(t, "scope", "openid offline_access"))
-		code := other.Again(t)
+		offline := b.Redeem(t, other.CodeFromSession(t, "scope", "openid offline_access"))
+		code := other.CodeFromSession(t)
 		v := b.Visitor(t)
 		v.Account(t, "/account")
-		mine := b.Redeem(t, v.Again(t))
+		mine := b.Redeem(t, v.CodeFromSession(t))
 		before := v.Cookie(t, "signet")
 
 		page := v.ChangePassword(t, providertest.Password, providertest.NewPassword)
@@ -36,14 +36,14 @@ func TestAccount_PasswordChangeKeepsOnlyThisBrowser(t *testing.T) {
 			t.Error("the session cookie of the browser has not changed")
 		}
 		for _, tokens := range []map[string]any{online, offline, mine} {
-			b.WantDead(t, tokens)
+			b.WantRevoked(t, tokens)
 		}
 		b.RefuseCode(t, code, "invalid_grant")
 		if page := other.Get(t, b.Issuer+"/account"); page.At.Path != "/login" {
 			t.Errorf("the other browser is at %s, want the sign-in page", page.At)
 		}
 		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
-		b.Redeem(t, v.Again(t)) // this browser is still signed in
+		b.Redeem(t, v.CodeFromSession(t)) // this browser is still signed in
 
 		thief := b.Visitor(t)
 		u, _ := url.Parse(b.Issuer)
@@ -94,7 +94,7 @@ func TestAccount_WrongCurrentPasswordCountsAsSignIn(t *testing.T) {
 		login := b.Visitor(t).Get(t, b.Issuer+"/account")
 		for _, known := range []bool{true, false} {
 			if !known {
-				v.Keep("signet_device", "")
+				v.SetCookie("signet_device", "")
 			}
 			for range 10 {
 				v.ChangePassword(t, "wrong password", providertest.NewPassword).WantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
@@ -107,10 +107,10 @@ func TestAccount_WrongCurrentPasswordCountsAsSignIn(t *testing.T) {
 			}
 			v.SignIn(t, login, providertest.Alice, providertest.Password).WantPage(t, http.StatusTooManyRequests, "too_many_attempts")
 		}
-		if got := providertest.Count(b.Events(t), storage.UserSignInFailed); got != 40 {
+		if got := providertest.CountEvents(b.Events(t), storage.UserSignInFailed); got != 40 {
 			t.Errorf("%d events of failed sign-ins, want 40 (20 of each count)", got)
 		}
-		b.Pass(16 * time.Minute)
+		b.Advance(16 * time.Minute)
 		v.ChangePassword(t, providertest.Password, providertest.NewPassword).WantAt(t, "/account/password?done=password")
 	})
 }
@@ -177,7 +177,7 @@ func TestAccount_UserWithoutPasswordSeesNoForm(t *testing.T) {
 		}
 		become(t, v, bob)
 		v.Get(t, b.Issuer+"/account").WantText(t, "Your account has no password.")
-		b.Pass(time.Hour) // there is nothing to confirm it with, so it is not asked for
+		b.Advance(time.Hour) // there is nothing to confirm it with, so it is not asked for
 		page := v.Get(t, b.Issuer+"/account/password")
 		page.WantAt(t, "/account/password")
 		page.WantText(t, "Your account has no password.")
@@ -228,7 +228,7 @@ func TestAccount_SignInsDuringPasswordChangeAreEnded(t *testing.T) {
 			}
 			v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 			old, wanted = wanted, old
-			b.Pass(time.Second)
+			b.Advance(time.Second)
 			renew(t, v, old)
 		}
 	})

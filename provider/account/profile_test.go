@@ -232,7 +232,7 @@ func TestAccount_UsernameIsFixedByDefault(t *testing.T) {
 // of them are refused.
 func TestAccount_TakenUsernameIsRefused(t *testing.T) {
 	eachWith(t, func(t *testing.T, b *providertest.Testbed) {
-		b.Local(t, storage.User{Email: "root@example.com", EmailVerified: true, PreferredUsername: "admin"}, "password of root")
+		b.CreateUser(t, storage.User{Email: "root@example.com", EmailVerified: true, PreferredUsername: "admin"}, "password of root")
 		v := b.Visitor(t)
 		for _, name := range []string{"admin", "Admin", "аdmin", "adm1n"} {
 			refused := saveProfile(t, v, "preferred_username", name)

@@ -141,7 +141,7 @@ func TestAccount_ChangedPhoneNumberIsNotVerified(t *testing.T) {
 			"":               {},
 		} {
 			_, err := b.DB.ReviseUser(t.Context(), storage.UserRevision{
-				UserID: b.Alice.ID, From: providertest.Here, PhoneVerified: new(true), Revise: func(u *storage.User) error { u.PhoneNumber = "+41446681800"; return nil },
+				UserID: b.Alice.ID, From: providertest.TestOrigin, PhoneVerified: new(true), Revise: func(u *storage.User) error { u.PhoneNumber = "+41446681800"; return nil },
 			}, b.Now())
 			if err != nil {
 				t.Fatal(err)

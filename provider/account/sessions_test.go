@@ -17,11 +17,11 @@ const (
 
 func TestAccount_SessionsShowBrowserAndTime(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		phone := b.Visitor(t).Agent(iphone)
-		phone.Flow(t)
-		b.Redeem(t, phone.Again(t))
-		b.Pass(3 * time.Hour)
-		v := b.Visitor(t).Agent(firefox)
+		phone := b.Visitor(t).SetUserAgent(iphone)
+		phone.SignInForCode(t)
+		b.Redeem(t, phone.CodeFromSession(t))
+		b.Advance(3 * time.Hour)
+		v := b.Visitor(t).SetUserAgent(firefox)
 		page := v.Account(t, "/account/sessions")
 		page.WantText(t, "Firefox on Linux", "Safari on iOS", "127.0.0.1", "(3 hours ago)", "(just now)", "<bdi>App app</bdi>",
 			b.Now().Add(-3*time.Hour).UTC().Format("2 January 2006"), " GMT</time>")
@@ -42,9 +42,9 @@ func TestAccount_SessionsShowBrowserAndTime(t *testing.T) {
 // AD-11: Names, addresses and user agents are escaped wherever they are shown.
 func TestAccount_AgentStaysText(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.Visitor(t).Agent(`<script>alert(1)</script> Chrome/"><img src=x>`).Account(t, "/account")
-		b.Visitor(t).Agent(``).Account(t, "/account")
-		page := b.Visitor(t).Agent(`<b>`+strings.Repeat("x", 5000)).Account(t, "/account/sessions")
+		b.Visitor(t).SetUserAgent(`<script>alert(1)</script> Chrome/"><img src=x>`).Account(t, "/account")
+		b.Visitor(t).SetUserAgent(``).Account(t, "/account")
+		page := b.Visitor(t).SetUserAgent(`<b>`+strings.Repeat("x", 5000)).Account(t, "/account/sessions")
 		for _, markup := range []string{"<script>alert", "<img src=x", "<b>"} {
 			if strings.Contains(page.Body, markup) {
 				t.Errorf("the page has %s", markup)
@@ -57,21 +57,21 @@ func TestAccount_AgentStaysText(t *testing.T) {
 func TestAccount_EndSessionEndsOnlyItsTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Visitor(t)
-		online := b.Redeem(t, other.Flow(t))
+		online := b.Redeem(t, other.SignInForCode(t))
 		theirs := otherSession(t, b)
 		b.ConsentTo(t, "openid email offline_access")
-		offline := b.Redeem(t, other.Again(t, "scope", "openid offline_access"))
+		offline := b.Redeem(t, other.CodeFromSession(t, "scope", "openid offline_access"))
 		v := b.Visitor(t)
 		mine := b.Redeem(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t))
 
-		b.Pass(time.Hour) // this act needs no step-up
+		b.Advance(time.Hour) // this act needs no step-up
 		page := v.Account(t, "/account/sessions")
 		page = v.Submit(t, page.FormTo(t, "/account/sessions/end", "sid", theirs.ID))
 		page.WantAt(t, "/account/sessions?done=session")
 		page.WantText(t, "That session was signed out.")
-		b.WantDead(t, online)
-		b.Refreshed(t, offline["refresh_token"])
-		b.Refreshed(t, mine["refresh_token"])
+		b.WantRevoked(t, online)
+		b.MustRefresh(t, offline["refresh_token"])
+		b.MustRefresh(t, mine["refresh_token"])
 		if page := other.Get(t, b.Issuer+"/account"); page.At.Path != "/login" {
 			t.Errorf("the ended session leads to %s, want the sign-in page", page.At)
 		}
@@ -125,9 +125,9 @@ func TestAccount_SessionOfAnotherUserIsNotFound(t *testing.T) {
 func TestAccount_EndOthersKeepsThisSessionAndOfflineTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Visitor(t)
-		online := b.Redeem(t, other.Flow(t))
+		online := b.Redeem(t, other.SignInForCode(t))
 		b.ConsentTo(t, "openid email offline_access")
-		offline := b.Redeem(t, other.Again(t, "scope", "openid offline_access"))
+		offline := b.Redeem(t, other.CodeFromSession(t, "scope", "openid offline_access"))
 		third := b.Visitor(t)
 		third.Account(t, "/account")
 		v := b.Visitor(t)
@@ -138,8 +138,8 @@ func TestAccount_EndOthersKeepsThisSessionAndOfflineTokens(t *testing.T) {
 		if strings.Contains(page.Body, `id="end-others"`) {
 			t.Error("there are no other sessions, but the page has a button to end them")
 		}
-		b.WantDead(t, online)
-		b.Refreshed(t, offline["refresh_token"])
+		b.WantRevoked(t, online)
+		b.MustRefresh(t, offline["refresh_token"])
 		for _, gone := range []*providertest.Visitor{other, third} {
 			if page := gone.Get(t, b.Issuer+"/account"); page.At.Path != "/login" {
 				t.Errorf("an ended session opens %s", page.At)
@@ -154,18 +154,18 @@ func TestAccount_EndOthersKeepsThisSessionAndOfflineTokens(t *testing.T) {
 func TestAccount_SignOutEverywhereEndsAll(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Visitor(t)
-		online := b.Redeem(t, other.Flow(t))
+		online := b.Redeem(t, other.SignInForCode(t))
 		b.ConsentTo(t, "openid email offline_access")
-		offline := b.Redeem(t, other.Again(t, "scope", "openid offline_access"))
-		code := other.Again(t)
+		offline := b.Redeem(t, other.CodeFromSession(t, "scope", "openid offline_access"))
+		code := other.CodeFromSession(t)
 		v := b.Visitor(t)
 		page := v.Account(t, "/account/sessions/end-all")
 		page.WantText(t, "your session in every browser", "including those that keep it while you’re away")
 		page = v.Submit(t, page.FormTo(t, "/account/sessions/end-all", "", ""))
 		page.WantAt(t, "/end_session")
 		page.WantText(t, "You’re signed out")
-		b.WantDead(t, online)
-		b.WantDead(t, offline)
+		b.WantRevoked(t, online)
+		b.WantRevoked(t, offline)
 		b.RefuseCode(t, code, "invalid_grant")
 		if v.Cookie(t, "signet") != nil {
 			t.Error("the cookie is still there")

@@ -60,7 +60,7 @@ func TestAdmin_DisabledAdministratorLosesAccessImmediately(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, _ := b.Administrator(t, "/admin")
 		v.Get(t, b.Issuer+"/admin").WantText(t, "Administration")
-		admin := b.UserBy(t, providertest.Root)
+		admin := b.UserByEmail(t, providertest.AdminEmail)
 		another := b.User(t, "another@example.com", providertest.Password) // the last administrator cannot be disabled
 		if _, err := b.DB.GrantAdmin(context.Background(), another.ID, storage.StopIfAttached, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
@@ -80,8 +80,8 @@ func TestAdmin_DemotedAdministratorLosesAccessImmediately(t *testing.T) {
 		v, page := b.Administrator(t, "/admin/connectors")
 		kid := b.Kid(t, "RS256", storage.KeyNext)
 		revoke := v.Get(t, b.Issuer+providertest.RevokePathOf(kid)).FormTo(t, "/admin/keys/revoke", "", "")
-		another := b.Local(t, storage.User{Email: "another@example.com", Admin: true}, providertest.Password) // the last administrator cannot be demoted
-		if err := b.DB.RevokeAdmin(context.Background(), b.UserBy(t, providertest.Root).ID, storage.By{From: storage.Origin{Actor: another.ID}, At: b.Now()}); err != nil {
+		another := b.CreateUser(t, storage.User{Email: "another@example.com", Admin: true}, providertest.Password) // the last administrator cannot be demoted
+		if err := b.DB.RevokeAdmin(context.Background(), b.UserByEmail(t, providertest.AdminEmail).ID, storage.By{From: storage.Origin{Actor: another.ID}, At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		v.Get(t, page.At.String()).WantPage(t, http.StatusForbidden, "admin_required")
@@ -93,7 +93,7 @@ func TestAdmin_DemotedAdministratorLosesAccessImmediately(t *testing.T) {
 }
 
 func TestAdminConnectors_ShowRegistration(t *testing.T) {
-	up, connectors := providertest.WithUpstreams(t, providertest.Alter("google", func(c *provider.Connector) {
+	up, connectors := providertest.WithUpstreams(t, providertest.ChangeConnector("google", func(c *provider.Connector) {
 		c.AllowedDomains, c.AutoLink, c.SignUp, c.Scopes = []string{"corp.example"}, true, false, []string{"calendar"}
 	}))
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -198,7 +198,7 @@ func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 		fails := func() {
 			t.Helper()
 			v := b.Visitor(t)
-			v.WantProblem(t, v.ComeBy(t, "google", ""), http.StatusForbidden, "upstream_denied")
+			v.WantProblem(t, v.AuthorizeThrough(t, "google", ""), http.StatusForbidden, "upstream_denied")
 		}
 		writes := func(do func()) int64 {
 			t.Helper()
@@ -231,16 +231,16 @@ func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 		if first.FailureCode != "upstream_denied" || first.SucceededAt != 0 || !strings.Contains(first.FailureReason, "access_denied") {
 			t.Fatalf("got %+v", first)
 		}
-		b.Pass(10 * time.Second)
+		b.Advance(10 * time.Second)
 		if n := writes(func() { fails(); b.Follow(t) }); n > 1 { // the events of the refusals are one write
 			t.Errorf("within the minute: %d more writes, want at most 1", n)
 		}
 		v := b.Visitor(t)
-		v.Subject(t, v.ComeBy(t, "google", "ada"))
+		v.Subject(t, v.AuthorizeThrough(t, "google", "ada"))
 		if n := writes(func() { b.Follow(t) }); n != 1 {
 			t.Errorf("the first success: %d writes, want 1", n)
 		}
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		b.Follow(t)
 		last := health()
 		if last.SucceededAt == 0 || last.FailedAt <= first.FailedAt || last.FailedAt > last.SucceededAt {

@@ -141,7 +141,7 @@ const hostile = `"'><img src=x onerror=alert(1)><script>alert(1)</script>`
 // every page.
 // AD-11: Names, addresses and user agents are escaped wherever they are shown.
 func TestAdmin_HostileTextIsEscapedOnEveryPage(t *testing.T) {
-	up, connectors := providertest.WithUpstreams(t, providertest.Alter("liar", func(c *provider.Connector) { c.Name = hostile }))
+	up, connectors := providertest.WithUpstreams(t, providertest.ChangeConnector("liar", func(c *provider.Connector) { c.Name = hostile }))
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Client.Name = hostile
 		b.Client.Metadata.ClientURI, b.Client.Metadata.LogoURI = "javascript:alert(1)//", "data:image/svg+xml,<svg onload=alert(1)>"
@@ -150,12 +150,12 @@ func TestAdmin_HostileTextIsEscapedOnEveryPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Follow(t)
-		b.Local(t, storage.User{
-			Email: providertest.Root, EmailVerified: true, Admin: true, Name: hostile, Nickname: hostile, PreferredUsername: hostile, Picture: "javascript:alert(1)", Website: hostile,
+		b.CreateUser(t, storage.User{
+			Email: providertest.AdminEmail, EmailVerified: true, Admin: true, Name: hostile, Nickname: hostile, PreferredUsername: hostile, Picture: "javascript:alert(1)", Website: hostile,
 		}, providertest.Password)
-		up.Liar.SetFaults(providertest.LieOf("name", hostile, "email", `"<b>alert(1)"@evil.example`, "preferred_username", hostile))
-		v := b.Visitor(t).Agent(`Mozilla/5.0 ` + hostile)
-		read := providertest.MustGet(t, b.Issuer+"/jwks")
+		up.Liar.SetFaults(providertest.ChangeClaims("name", hostile, "email", `"<b>alert(1)"@evil.example`, "preferred_username", hostile))
+		v := b.Visitor(t).SetUserAgent(`Mozilla/5.0 ` + hostile)
+		read := providertest.NewGetRequest(t, b.Issuer+"/jwks")
 		read.Header.Set("User-Agent", hostile)
 		providertest.Do(t, providertest.Direct, read)
 		if err := b.NoteReadersOnce(t.Context(), b.Now()); err != nil {
@@ -164,13 +164,13 @@ func TestAdmin_HostileTextIsEscapedOnEveryPage(t *testing.T) {
 
 		request := []string{"scope", "openid offline_access <script>alert(1)</script>", "state", hostile, "login_hint", hostile}
 		pages := map[string]providertest.Stop{"sign in": v.Get(t, b.AuthorizeURL(request...))}
-		pages["consent"] = v.SignIn(t, pages["sign in"], providertest.Root, providertest.Password)
+		pages["consent"] = v.SignIn(t, pages["sign in"], providertest.AdminEmail, providertest.Password)
 		b.Redeem(t, v.Allow(t, pages["consent"]).Code(t))
 		w := b.Visitor(t)
 		pages["refused"] = w.SignIn(t, w.Get(t, b.AuthorizeURL("prompt", "login")), hostile, "wrong")
 		pages["choose"] = v.Get(t, b.AuthorizeURL("prompt", "select_account"))
 		link := v.Get(t, b.Issuer+"/account/identities").FormTo(t, "/account/identities/link", "connector", "liar")
-		pages["connected"] = v.Get(t, v.Choose(t, v.Submit(t, link).Left, "victim"))
+		pages["connected"] = v.Get(t, v.ChooseAccount(t, v.Submit(t, link).LeftTo, "victim"))
 		kid := b.Kid(t, "RS256", storage.KeyNext)
 		pages["revoke"] = v.Get(t, b.Issuer+providertest.RevokePathOf(kid))
 		pages["mistyped"] = v.Submit(t, pages["revoke"].FormTo(t, "/admin/keys/revoke", "", ""), "confirm", hostile, "reason", hostile)

@@ -28,8 +28,8 @@ func keyEvent(t *testing.T, b *providertest.Testbed, kind storage.EventType) sto
 // published waits until the next keys may sign, and signs the administrator in again.
 func published(t *testing.T, v *providertest.Visitor, path string) providertest.Stop {
 	t.Helper()
-	v.Bed.Pass(24 * time.Hour)
-	return v.SignIn(t, v.Get(t, v.Bed.Issuer+path), providertest.Root, providertest.Password)
+	v.Bed.Advance(24 * time.Hour)
+	return v.SignIn(t, v.Get(t, v.Bed.Issuer+path), providertest.AdminEmail, providertest.Password)
 }
 
 // wantQuestion fails if the answer is not the sign-in page.
@@ -38,7 +38,7 @@ func wantQuestion(t *testing.T, s providertest.Stop) {
 	if s.At.Path != "/login" || s.StatusCode != http.StatusOK {
 		t.Fatalf("at %s, status %d, want the sign-in page", s.At, s.StatusCode)
 	}
-	s.WantText(t, "Confirm it’s you", providertest.Root)
+	s.WantText(t, "Confirm it’s you", providertest.AdminEmail)
 }
 
 func TestAdminKeys_ShowTableTimelineAndReaders(t *testing.T) {
@@ -64,7 +64,7 @@ func TestAdminKeys_ShowTableTimelineAndReaders(t *testing.T) {
 
 		read := func(agent string) {
 			t.Helper()
-			r := providertest.MustGet(t, b.Issuer+"/jwks")
+			r := providertest.NewGetRequest(t, b.Issuer+"/jwks")
 			r.Header.Set("User-Agent", agent)
 			providertest.Do(t, providertest.Direct, r)
 			if err := b.NoteReadersOnce(context.Background(), b.Now()); err != nil {
@@ -77,7 +77,7 @@ func TestAdminKeys_ShowTableTimelineAndReaders(t *testing.T) {
 		if _, err := b.Keeper(t).Rotate(t.Context(), nil, 0, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.Pass(time.Second)
+		b.Advance(time.Second)
 		read("jose/v6.2.17")
 		page = v.Get(t, b.Issuer+"/admin/keys")
 		page.WantText(t, "id=\"unseen\">\n<li><bdi>gateway</bdi>: ", "id=\"seen\">\n<li><bdi>jose</bdi>: ", "retired", `class="checking"`)
@@ -109,7 +109,7 @@ func TestAdminKeys_RotateNeedsPublishedKeys(t *testing.T) {
 			t.Errorf("%s signs, want the previous next key %s", got, before)
 		}
 		from := keyEvent(t, b, storage.KeyRotated).From
-		if from.Actor != b.UserBy(t, providertest.Root).ID || from.RequestID == "" {
+		if from.Actor != b.UserByEmail(t, providertest.AdminEmail).ID || from.RequestID == "" {
 			t.Errorf("origin of the event: %+v", from)
 		}
 		v.Submit(t, f).WantPage(t, http.StatusConflict, "stale_form")
@@ -128,7 +128,7 @@ func TestAdminKeys_RotateRefusedWithTooManyRetiredKeys(t *testing.T) {
 			if _, err := keeper.Rotate(t.Context(), []string{"ES256"}, 0, storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
-			b.Pass(time.Hour)
+			b.Advance(time.Hour)
 		}
 		b.Follow(t)
 		before := b.Kid(t, "ES256", storage.KeyActive)
@@ -164,7 +164,7 @@ func TestAdminKeys_ParallelRotationsRotateOnce(t *testing.T) {
 func TestAdminKeys_RevokeActsLikeCommand(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Node(t)
-		access := b.Redeem(t, b.Visitor(t).Flow(t))["access_token"].(string)
+		access := b.Redeem(t, b.Visitor(t).SignInForCode(t))["access_token"].(string)
 		kid, next := b.Kid(t, "ES256", storage.KeyActive), b.Kid(t, "ES256", storage.KeyNext)
 		v, page := b.Administrator(t, "/admin/keys")
 		page.WantText(t, "/admin/keys/revoke?kid="+kid)
@@ -193,7 +193,7 @@ func TestAdminKeys_RevokeActsLikeCommand(t *testing.T) {
 			t.Errorf("%s signs, want the previous next key %s", got, next)
 		}
 		e := keyEvent(t, b, storage.KeyRevokedEvent)
-		if e.From.Actor != b.UserBy(t, providertest.Root).ID || e.Detail["kid"] != kid {
+		if e.From.Actor != b.UserByEmail(t, providertest.AdminEmail).ID || e.Detail["kid"] != kid {
 			t.Errorf("event: %+v", e)
 		}
 		again := v.Get(t, b.Issuer+providertest.RevokePathOf(kid))
@@ -218,7 +218,7 @@ func TestAdminKeys_ChangesNeedFreshSignInAndTicket(t *testing.T) {
 			}
 			f.Values.Set("ticket", own)
 		}
-		b.Pass(5*time.Minute + time.Second)
+		b.Advance(5*time.Minute + time.Second)
 		v.Get(t, b.Issuer+"/admin/keys").WantAt(t, "/admin/keys") // reading needs no fresh sign-in
 		for _, path := range []string{"/admin/keys/rotate", providertest.RevokePathOf(kid)} {
 			wantQuestion(t, v.Get(t, b.Issuer+path))
@@ -229,7 +229,7 @@ func TestAdminKeys_ChangesNeedFreshSignInAndTicket(t *testing.T) {
 		if got := b.Kid(t, "ES256", storage.KeyActive); got != kid {
 			t.Error("a key was changed without a fresh sign-in")
 		}
-		back := v.SignIn(t, page, providertest.Root, providertest.Password)
+		back := v.SignIn(t, page, providertest.AdminEmail, providertest.Password)
 		if !strings.HasPrefix(back.At.String(), b.Issuer+providertest.RevokePathOf(kid)+"&typed=") {
 			t.Fatalf("at %s", back.At)
 		}
@@ -255,14 +255,14 @@ func TestSchedule_MatchesKeeper(t *testing.T) {
 			return keeper.Scheduled{}
 		}
 		next := of(storage.KeyNext)
-		b.Pass(next.SignsFrom.Sub(b.Now()) - time.Second)
+		b.Advance(next.SignsFrom.Sub(b.Now()) - time.Second)
 		if err := b.RotateOnce(t.Context(), b.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if got := of(storage.KeyNext); got.ID != next.ID {
 			t.Fatal("the keeper rotated before the scheduled time")
 		}
-		b.Pass(time.Second)
+		b.Advance(time.Second)
 		if err := b.RotateOnce(t.Context(), b.Now()); err != nil {
 			t.Fatal(err)
 		}

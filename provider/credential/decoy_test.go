@@ -51,8 +51,8 @@ func TestThrottle_SharedBucketsRevealNoAccounts(t *testing.T) {
 	for _, name := range names {
 		plain = append(plain, decoyBy(t, name, plainBucket))
 	}
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
-		ring := b.Insider(t)
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
+		ring := b.OpenKeys(t)
 		keyed := func(name string) string {
 			bucket, err := ring.Bucket(name)
 			if err != nil {
@@ -81,7 +81,7 @@ func TestThrottle_SharedBucketsRevealNoAccounts(t *testing.T) {
 				wantWrong(t, endpoint+": a decoy by a plain hash", ask("plain decoy", plain[network], 30))
 				wantLocked(t, endpoint+": a decoy by the key", ask("keyed decoy", sharing[network], 31))
 				stories[name] = story.String()
-				b.Pass(16 * time.Minute)
+				b.Advance(16 * time.Minute)
 			}
 			if stories[providertest.Alice] != stories[unknown] {
 				t.Errorf("%s: a known and an unknown name differ:\n%s\n%s", endpoint, stories[providertest.Alice], stories[unknown])
@@ -93,15 +93,15 @@ func TestThrottle_SharedBucketsRevealNoAccounts(t *testing.T) {
 // The same for clients: attackers cannot compute which ids share a limit, and wrong secrets
 // of known and unknown clients get the same answer.
 func TestThrottle_SharedBucketsRevealNoClients(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		stories := map[string]string{}
 		for network, id := range []string{b.Client.ID, "ppa"} {
 			var story strings.Builder
 			for i := range 22 {
-				a := b.Present(t, "/token", id, "wrong", fmt.Sprintf("2001:db8:%x:%x::1", network, i))
+				a := b.PostAsClient(t, "/token", id, "wrong", fmt.Sprintf("2001:db8:%x:%x::1", network, i))
 				fmt.Fprintln(&story, i, comparable(a, id))
 			}
-			a := b.Present(t, "/token", decoyBy(t, id, plainBucket), "wrong", fmt.Sprintf("2001:db8:%x:ff::1", network))
+			a := b.PostAsClient(t, "/token", decoyBy(t, id, plainBucket), "wrong", fmt.Sprintf("2001:db8:%x:ff::1", network))
 			if a.StatusCode != http.StatusUnauthorized {
 				t.Errorf("a decoy of %s: got %d", id, a.StatusCode)
 			}
@@ -116,14 +116,14 @@ func TestThrottle_SharedBucketsRevealNoClients(t *testing.T) {
 // If the key of a throttle depends on typed text, it is a bucket: the table contains neither
 // names nor client ids.
 func TestThrottle_KeysContainNoTypedText(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, try := range endpoints {
 			for _, name := range []string{providertest.Alice, "typed-canary@example.com", "TYPED-canary"} {
 				wantWrong(t, name, try(b.Visitor(t), t, name, "wrong password", "192.0.2.1"))
 			}
 		}
 		for _, id := range []string{b.Client.ID, "typed-canary"} {
-			providertest.WantRefusedClient(t, id, b.Present(t, "/token", id, "wrong", "192.0.2.1"))
+			providertest.WantRefusedClient(t, id, b.PostAsClient(t, "/token", id, "wrong", "192.0.2.1"))
 		}
 		for _, row := range b.Table(t, "throttles") {
 			kind, value, _ := strings.Cut(row["bucket"], ":")

@@ -17,7 +17,7 @@ func known(t *testing.T, b *providertest.Testbed) *providertest.Visitor {
 	t.Helper()
 	v := b.Visitor(t)
 	v.SignInApp(t)
-	providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent)
+	providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent)
 	v.WantApp(t, false)
 	return v
 }
@@ -27,7 +27,7 @@ func tryWithCookies(t *testing.T, b *providertest.Testbed, cookies string) provi
 	t.Helper()
 	v := b.Visitor(t)
 	v.Client = providertest.Direct
-	return v.App(t, "/login", providertest.Credentials, providertest.WithHeader("Cookie", cookies), providertest.WithHeader("X-Forwarded-For", "203.0.113.99"))
+	return v.CallApp(t, "/login", providertest.Credentials, providertest.WithHeader("Cookie", cookies), providertest.WithHeader("X-Forwarded-For", "203.0.113.99"))
 }
 
 // The owner can sign in at a browser that she has used before, even if attackers have used
@@ -35,19 +35,19 @@ func tryWithCookies(t *testing.T, b *providertest.Testbed, cookies string) provi
 // than others.
 // PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
 func TestDevice_AttackersCannotLockOwnerOut(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		home, office := known(t, b), known(t, b)
 		changing := known(t, b)
 		form := changing.Account(t, "/account/password").FormTo(t, "/account/password", "", "")
 		lockOut(t, b, providertest.Alice)
-		node := b.Node(t, providertest.BehindProxy, providertest.AppAt(providertest.Shop))
+		node := b.Node(t, providertest.BehindProxy, providertest.WithAppOrigins(providertest.Shop))
 		for name, try := range endpoints {
 			wantLocked(t, name+", a new browser", try(b.Visitor(t), t, providertest.Alice, providertest.Password, "203.0.113.1"))
 			wantSignedIn(t, b, name+", at home", try(home, t, providertest.Alice, providertest.Password, "203.0.113.1"))
 		}
 		other := *office
 		other.Bed = node
-		wantSignedIn(t, b, "at another node", other.ByApp(t, providertest.Alice, providertest.Password, "203.0.113.1"))
+		wantSignedIn(t, b, "at another node", other.TryPasswordInApp(t, providertest.Alice, providertest.Password, "203.0.113.1"))
 		changing.Submit(t, form, "current-password", providertest.Password, "new-password", providertest.NewPassword).WantAt(t, "/account/password?done=password")
 		// Correct passwords are not counted. Wrong ones are counted for each browser.
 		signedOut(t, changing)
@@ -63,16 +63,16 @@ func TestDevice_AttackersCannotLockOwnerOut(t *testing.T) {
 			wantLocked(t, name+", known, too many", try(changing, t, providertest.Alice, providertest.NewPassword, ""))
 			wantLocked(t, name+", before the password was changed", try(home, t, providertest.Alice, providertest.NewPassword, "203.0.113.1"))
 		}
-		b.Pass(15 * time.Minute)
-		wantSignedIn(t, b, "after the window", changing.ByApp(t, providertest.Alice, providertest.NewPassword, ""))
-		wantSignedIn(t, b, "after the window, at home", home.ByApp(t, providertest.Alice, providertest.NewPassword, ""))
+		b.Advance(15 * time.Minute)
+		wantSignedIn(t, b, "after the window", changing.TryPasswordInApp(t, providertest.Alice, providertest.NewPassword, ""))
+		wantSignedIn(t, b, "after the window, at home", home.TryPasswordInApp(t, providertest.Alice, providertest.NewPassword, ""))
 	})
 }
 
 // signedOut ends the browser's session and leaves its other cookies.
 func signedOut(t *testing.T, v *providertest.Visitor) {
 	t.Helper()
-	providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent)
+	providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent)
 }
 
 // Others in the owner's network cannot lock the owner out either.
@@ -81,29 +81,29 @@ func TestDevice_OwnerSignsInFromThrottledNetwork(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		home := known(t, b)
 		for i := range 100 {
-			wantWrong(t, "a guess", b.Visitor(t).ByApp(t, strings.Repeat("x", i+1)+"@example.com", "wrong password", "198.51.100.7"))
+			wantWrong(t, "a guess", b.Visitor(t).TryPasswordInApp(t, strings.Repeat("x", i+1)+"@example.com", "wrong password", "198.51.100.7"))
 		}
-		wantLocked(t, "a new browser", b.Visitor(t).ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
-		wantSignedIn(t, b, "at home", home.ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
+		wantLocked(t, "a new browser", b.Visitor(t).TryPasswordInApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
+		wantSignedIn(t, b, "at home", home.TryPasswordInApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
 	}, providertest.BehindProxy)
 }
 
 // A stolen cookie allows as many guesses as any browser, and no guesses at other accounts.
 // PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
 func TestDevice_StolenCookieHasLimitOfOneBrowser(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "bob@example.com", providertest.Password)
 		home, office, thief := known(t, b), known(t, b), b.Visitor(t)
-		thief.Keep("signet_device", home.Device(t))
+		thief.SetCookie("signet_device", home.Device(t))
 		lockOut(t, b, providertest.Alice)
 		lockOut(t, b, "bob@example.com")
 		for range 20 {
-			wantWrong(t, "a guess", thief.ByApp(t, providertest.Alice, "wrong password", ""))
+			wantWrong(t, "a guess", thief.TryPasswordInApp(t, providertest.Alice, "wrong password", ""))
 		}
-		wantLocked(t, "the thief", thief.ByApp(t, providertest.Alice, providertest.Password, ""))
-		wantLocked(t, "the thief at another account", thief.ByApp(t, "bob@example.com", providertest.Password, ""))
-		wantSignedIn(t, b, "the owner elsewhere", office.ByApp(t, providertest.Alice, providertest.Password, ""))
-		if got := providertest.Count(b.Events(t), storage.UserSignInFailed); got != 60 {
+		wantLocked(t, "the thief", thief.TryPasswordInApp(t, providertest.Alice, providertest.Password, ""))
+		wantLocked(t, "the thief at another account", thief.TryPasswordInApp(t, "bob@example.com", providertest.Password, ""))
+		wantSignedIn(t, b, "the owner elsewhere", office.TryPasswordInApp(t, providertest.Alice, providertest.Password, ""))
+		if got := providertest.CountEvents(b.Events(t), storage.UserSignInFailed); got != 60 {
 			t.Errorf("%d recorded guesses, want 60", got)
 		}
 	})
@@ -113,21 +113,21 @@ func TestDevice_StolenCookieHasLimitOfOneBrowser(t *testing.T) {
 // account and gets the same answers as a stranger.
 // PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
 func TestDevice_InvalidDevicesCountAsUnknown(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		bob := b.User(t, "bob@example.com", providertest.Password)
 		devices := map[string]string{}
 		devices["under a revoked key"] = known(t, b).Device(t)
 		b.RevokeKey(t, storage.InternalLine)
 		b.Follow(t)
 		devices["old"] = known(t, b).Device(t)
-		b.Pass(180 * 24 * time.Hour)
+		b.Advance(180 * 24 * time.Hour)
 		for label, end := range map[string]func() error{
 			"from before all was ended": func() error {
-				return b.DB.SignOutEverywhere(context.Background(), b.Alice.ID, "asked", storage.By{From: providertest.Here, At: b.Now()})
+				return b.DB.SignOutEverywhere(context.Background(), b.Alice.ID, "asked", storage.By{From: providertest.TestOrigin, At: b.Now()})
 			},
 			"from before she was disabled": func() error {
-				b.DisableUser(t, true)
-				b.DisableUser(t, false)
+				b.SetAliceEnabled(t, false)
+				b.SetAliceEnabled(t, true)
 				return nil
 			},
 			"from before the password was reset": func() error {
@@ -135,7 +135,7 @@ func TestDevice_InvalidDevicesCountAsUnknown(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				_, err = b.DB.ResetPassword(context.Background(), storage.PasswordReset{UserID: b.Alice.ID, Hash: hash, Reason: "test", From: providertest.Here}, b.Now())
+				_, err = b.DB.ResetPassword(context.Background(), storage.PasswordReset{UserID: b.Alice.ID, Hash: hash, Reason: "test", From: providertest.TestOrigin}, b.Now())
 				return err
 			},
 		} {
@@ -145,7 +145,7 @@ func TestDevice_InvalidDevicesCountAsUnknown(t *testing.T) {
 			}
 		}
 		his := b.Visitor(t)
-		wantSignedIn(t, b, "bob", his.ByApp(t, bob.Email, providertest.Password, ""))
+		wantSignedIn(t, b, "bob", his.TryPasswordInApp(t, bob.Email, providertest.Password, ""))
 		good := known(t, b).Device(t)
 		devices["bob's"] = his.Device(t)
 		devices["a request"] = b.Visitor(t).Get(t, b.AuthorizeURL()).Form(t).Values.Get("request")
@@ -164,9 +164,9 @@ func TestDevice_InvalidDevicesCountAsUnknown(t *testing.T) {
 		wantSignedIn(t, b, "the good one", tryWithCookies(t, b, "signet_device="+good))
 
 		// A disabled user gets the same answers as a stranger.
-		b.DisableUser(t, true)
+		b.SetAliceEnabled(t, false)
 		wantLocked(t, "disabled", tryWithCookies(t, b, "signet_device="+good))
-		b.Pass(15 * time.Minute)
+		b.Advance(15 * time.Minute)
 		wantWrong(t, "disabled, after the window", tryWithCookies(t, b, "signet_device="+good))
 	})
 }
@@ -187,12 +187,12 @@ func TestDevice_StaysKnownForHalfAYear(t *testing.T) {
 		home := known(t, b)
 		months := func(n int) {
 			for range n {
-				b.Pass(30*24*time.Hour - 2*time.Hour)
+				b.Advance(30*24*time.Hour - 2*time.Hour)
 				for range 3 { // the clock has jumped; the keeper trusts it again after an hour
 					if err := b.RotateOnce(context.Background(), b.Now()); err != nil {
 						t.Fatal(err)
 					}
-					b.Pass(time.Hour / 2)
+					b.Advance(time.Hour / 2)
 				}
 			}
 		}
@@ -202,14 +202,14 @@ func TestDevice_StaysKnownForHalfAYear(t *testing.T) {
 			t.Fatal("the keys have not rotated")
 		}
 		lockOut(t, b, providertest.Alice)
-		wantSignedIn(t, b, "after five months", home.ByApp(t, providertest.Alice, providertest.Password, ""))
+		wantSignedIn(t, b, "after five months", home.TryPasswordInApp(t, providertest.Alice, providertest.Password, ""))
 		signedOut(t, home)
 		months(5)
 		lockOut(t, b, providertest.Alice)
-		wantSignedIn(t, b, "after five months more", home.ByApp(t, providertest.Alice, providertest.Password, ""))
+		wantSignedIn(t, b, "after five months more", home.TryPasswordInApp(t, providertest.Alice, providertest.Password, ""))
 		months(7)
 		lockOut(t, b, providertest.Alice)
-		wantLocked(t, "after seven months", home.ByApp(t, providertest.Alice, providertest.Password, ""))
+		wantLocked(t, "after seven months", home.TryPasswordInApp(t, providertest.Alice, providertest.Password, ""))
 	}, providertest.BehindProxy, func(c *provider.Config) { c.Algorithms = []string{"ES256"} }) // RSA keys take long to generate
 }
 
@@ -217,18 +217,18 @@ func TestDevice_StaysKnownForHalfAYear(t *testing.T) {
 // PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
 func TestDevice_UpstreamSignInMakesBrowserKnown(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
+		b.CreateUser(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
 		v := b.Visitor(t)
-		proof := v.ComeBy(t, "google", "ada").FormTo(t, "/login/link", "", "")
-		v.Allow(t, v.Decide(t, v.Submit(t, proof, "password", providertest.Password), "connect"))
-		v.Keep("signet_device", "")
-		v.ComeBy(t, "google", "ada", "prompt", "login")
+		proof := v.AuthorizeThrough(t, "google", "ada").FormTo(t, "/login/link", "", "")
+		v.Allow(t, v.DecideLink(t, v.Submit(t, proof, "password", providertest.Password), "connect"))
+		v.SetCookie("signet_device", "")
+		v.AuthorizeThrough(t, "google", "ada", "prompt", "login")
 		stranger := b.Visitor(t)
 		for range 20 {
-			wantWrong(t, "a guess", stranger.ByPage(t, providertest.AdaEmail, "wrong password", ""))
+			wantWrong(t, "a guess", stranger.TryPasswordOnPage(t, providertest.AdaEmail, "wrong password", ""))
 		}
-		wantLocked(t, "a stranger", stranger.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
-		wantSignedIn(t, b, "the owner", v.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
+		wantLocked(t, "a stranger", stranger.TryPasswordOnPage(t, providertest.AdaEmail, providertest.Password, ""))
+		wantSignedIn(t, b, "the owner", v.TryPasswordOnPage(t, providertest.AdaEmail, providertest.Password, ""))
 	})
 }
 
@@ -239,25 +239,25 @@ func TestDevice_CookieSurvivesSession(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "bob@example.com", providertest.Password)
 		v := b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		device := v.Device(t)
-		v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+		v.Submit(t, v.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
 		v.WantSignedOut(t)
 		if v.Device(t) != device {
 			t.Error("the sign-out has changed the cookie")
 		}
 		lockOut(t, b, providertest.Alice)
 		lockOut(t, b, "bob@example.com")
-		wantSignedIn(t, b, "alice", v.ByPage(t, providertest.Alice, providertest.Password, ""))
-		wantLocked(t, "bob", v.ByPage(t, "bob@example.com", providertest.Password, ""))
-		b.Pass(15 * time.Minute)
-		wantSignedIn(t, b, "bob, after the window", v.ByPage(t, "bob@example.com", providertest.Password, ""))
+		wantSignedIn(t, b, "alice", v.TryPasswordOnPage(t, providertest.Alice, providertest.Password, ""))
+		wantLocked(t, "bob", v.TryPasswordOnPage(t, "bob@example.com", providertest.Password, ""))
+		b.Advance(15 * time.Minute)
+		wantSignedIn(t, b, "bob, after the window", v.TryPasswordOnPage(t, "bob@example.com", providertest.Password, ""))
 		lockOut(t, b, providertest.Alice)
 		lockOut(t, b, "bob@example.com")
-		wantLocked(t, "alice, after bob", v.ByPage(t, providertest.Alice, providertest.Password, ""))
-		wantSignedIn(t, b, "bob", v.ByPage(t, "bob@example.com", providertest.Password, ""))
+		wantLocked(t, "alice, after bob", v.TryPasswordOnPage(t, providertest.Alice, providertest.Password, ""))
+		wantSignedIn(t, b, "bob", v.TryPasswordOnPage(t, "bob@example.com", providertest.Password, ""))
 		if strings.Contains(v.Device(t), "bob") || strings.Contains(v.Device(t), "usr_") {
 			t.Error("the cookie contains the user id in plain text")
 		}
-	}, providertest.BehindProxy, providertest.IssuedBy(providertest.Secure))
+	}, providertest.BehindProxy, providertest.WithIssuer(providertest.HTTPSIssuer))
 }

@@ -23,7 +23,7 @@ import (
 
 // endpoints are the endpoints that accept a user name and a password.
 var endpoints = map[string]func(v *providertest.Visitor, t *testing.T, username, pass, address string) providertest.Answer{
-	"page": (*providertest.Visitor).ByPage, "app": (*providertest.Visitor).ByApp,
+	"page": (*providertest.Visitor).TryPasswordOnPage, "app": (*providertest.Visitor).TryPasswordInApp,
 }
 
 func wantWrong(t *testing.T, label string, a providertest.Answer) {
@@ -66,9 +66,9 @@ func lockOut(t *testing.T, b *providertest.Testbed, email string) {
 	t.Helper()
 	stranger := b.Visitor(t)
 	for i := range 20 {
-		wantWrong(t, "a guess", stranger.ByApp(t, email, "wrong password", fmt.Sprintf("198.51.100.%d", i)))
+		wantWrong(t, "a guess", stranger.TryPasswordInApp(t, email, "wrong password", fmt.Sprintf("198.51.100.%d", i)))
 	}
-	wantLocked(t, "one guess more", stranger.ByApp(t, email, "wrong password", "198.51.100.20"))
+	wantLocked(t, "one guess more", stranger.TryPasswordInApp(t, email, "wrong password", "198.51.100.20"))
 }
 
 // comparable returns everything in an answer that its reader can compare with other answers.
@@ -93,16 +93,16 @@ func comparable(a providertest.Answer, username string) string {
 // PW-02: Refusals for known and unknown users also cost the same work.
 // PW-22: A limited account gives the same answer for right and wrong passwords.
 func TestPasswords_AllRefusalsHaveSameAnswer(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		// All names have the same length, so all answers have the same length too.
 		b.User(t, "disab@example.com", providertest.Password)
-		b.Local(t, storage.User{Email: "unver@example.com"}, providertest.Password)
+		b.CreateUser(t, storage.User{Email: "unver@example.com"}, providertest.Password)
 		for email, hash := range map[string]string{"feder@example.com": "", "impor@example.com": "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"} {
-			if _, err := b.DB.CreateUser(context.Background(), storage.User{Email: email}, hash, storage.By{From: providertest.Here, At: b.Now()}); err != nil {
+			if _, err := b.DB.CreateUser(context.Background(), storage.User{Email: email}, hash, storage.By{From: providertest.TestOrigin, At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		b.Disable(t, b.UserBy(t, "disab@example.com").ID)
+		b.DisableUser(t, b.UserByEmail(t, "disab@example.com").ID)
 		attempts := [][2]string{
 			{providertest.Alice, "wrong password"}, {"nobod@example.com", providertest.Password}, {"unver@example.com", "wrong password"},
 			{"disab@example.com", providertest.Password}, {"disab@example.com", "wrong password"}, {"feder@example.com", providertest.Password}, {"impor@example.com", providertest.Password},
@@ -133,8 +133,8 @@ func TestPasswords_AllRefusalsHaveSameAnswer(t *testing.T) {
 		}
 		same("before", wantWrong, attempts)
 		for i, in := range attempts[:len(attempts)-2] {
-			for a := v.ByApp(t, in[0], "wrong password", ""); a.StatusCode != http.StatusTooManyRequests; {
-				a = v.ByApp(t, in[0], "wrong password", fmt.Sprintf("2001:db8:%x::1", i))
+			for a := v.TryPasswordInApp(t, in[0], "wrong password", ""); a.StatusCode != http.StatusTooManyRequests; {
+				a = v.TryPasswordInApp(t, in[0], "wrong password", fmt.Sprintf("2001:db8:%x::1", i))
 			}
 		}
 		same("throttled", wantLocked, append(attempts[:len(attempts)-2], [2]string{providertest.Alice, providertest.Password}, [2]string{"unver@example.com", providertest.Password}))
@@ -148,12 +148,12 @@ func TestPasswords_AllRefusalsHaveSameAnswer(t *testing.T) {
 // writer of the database.
 // PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
 func TestPasswords_DatabaseCostOfAttempts(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		cost := func(label string, wantReads, wantWrites int64, username string) {
 			t.Helper()
 			readsBefore, writesBefore := b.DB.Calls()
-			v.ByApp(t, username, "wrong password", "203.0.113.1")
+			v.TryPasswordInApp(t, username, "wrong password", "203.0.113.1")
 			reads, writes := b.DB.Calls()
 			if reads-readsBefore != wantReads || writes-writesBefore != wantWrites {
 				t.Errorf("%s: %d reads and %d writes, want %d and %d", label, reads-readsBefore, writes-writesBefore, wantReads, wantWrites)
@@ -165,7 +165,7 @@ func TestPasswords_DatabaseCostOfAttempts(t *testing.T) {
 			}
 			cost("one more of "+username, 2, 0, username)
 		}
-		if recorded := providertest.Count(b.Events(t), storage.UserSignInFailed); recorded != 20 {
+		if recorded := providertest.CountEvents(b.Events(t), storage.UserSignInFailed); recorded != 20 {
 			t.Errorf("%d events, want one for each compared attempt", recorded)
 		}
 	})
@@ -174,13 +174,13 @@ func TestPasswords_DatabaseCostOfAttempts(t *testing.T) {
 // A password that was typed into the name field is neither logged nor stored.
 // PW-21: A password in the name field does not end in the log.
 func TestPasswords_PasswordInNameFieldIsNotStored(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		const canary = "canary-of-a-password"
 		for name, try := range endpoints {
 			wantWrong(t, name, try(b.Visitor(t), t, canary, canary, ""))
 			wantWrong(t, name, try(b.Visitor(t), t, providertest.Alice, canary, ""))
 		}
-		if strings.Contains(b.Log.String(), canary) || strings.Contains(b.Dumped(t), canary) {
+		if strings.Contains(b.Log.String(), canary) || strings.Contains(b.DumpDatabase(t), canary) {
 			t.Error("the typed password is in the log or in the database")
 		}
 	})
@@ -192,7 +192,7 @@ func TestPasswords_SprayingIsThrottledPerNetwork(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for i := range 100 {
-			wantWrong(t, "a guess", v.ByApp(t, fmt.Sprintf("user%d@example.com", i), "Summer-of-42", fmt.Sprintf("2001:db8:0:1::%x", i+1)))
+			wantWrong(t, "a guess", v.TryPasswordInApp(t, fmt.Sprintf("user%d@example.com", i), "Summer-of-42", fmt.Sprintf("2001:db8:0:1::%x", i+1)))
 		}
 		for name, try := range endpoints {
 			wantLocked(t, name+", another address of the network", try(b.Visitor(t), t, providertest.Alice, providertest.Password, "2001:db8:0:1:ffff::1"))
@@ -204,7 +204,7 @@ func TestPasswords_SprayingIsThrottledPerNetwork(t *testing.T) {
 // An account has one count for all spellings of its address and all endpoints.
 // PW-07: Other spellings of a name do not get around the count.
 func TestPasswords_OneAccountHasOneCount(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		spellings := []string{providertest.Alice, "ALICE@example.com", " alice@Example.com ", "alice@ｅxample.com", "Alice@EXAMPLE.COM\t"}
 		for i := range 10 {
 			for name, try := range endpoints {
@@ -217,7 +217,7 @@ func TestPasswords_OneAccountHasOneCount(t *testing.T) {
 			}
 		}
 		// Other values in the request do not change the count.
-		wantLocked(t, "with a client's credentials", b.Visitor(t).App(t, "/login", providertest.Credentials, providertest.WithHeader("Authorization", providertest.Basic("bob@example.com", providertest.Password))))
+		wantLocked(t, "with a client's credentials", b.Visitor(t).CallApp(t, "/login", providertest.Credentials, providertest.WithHeader("Authorization", providertest.Basic("bob@example.com", providertest.Password))))
 		v := b.Visitor(t)
 		f := v.Get(t, b.AuthorizeURL()).Form(t)
 		for _, field := range []string{"email", "login", "user", "user_id", "client_id", "username2"} {
@@ -232,10 +232,12 @@ func TestPasswords_OneAccountHasOneCount(t *testing.T) {
 // A successful sign-in to one account does not reset the count of another.
 // PW-08: The attacker's own successful sign-in does not reset the count.
 func TestPasswords_OwnSignInResetsNoOtherCount(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "mallory@example.com", providertest.Password)
 		const address = "198.51.100.7"
-		guess := func(email string) providertest.Answer { return b.Visitor(t).ByApp(t, email, "wrong password", address) }
+		guess := func(email string) providertest.Answer {
+			return b.Visitor(t).TryPasswordInApp(t, email, "wrong password", address)
+		}
 		for range 4 {
 			for range 5 {
 				wantWrong(t, "a guess", guess(providertest.Alice))
@@ -257,14 +259,14 @@ func TestPasswords_OwnSignInResetsNoOtherCount(t *testing.T) {
 // PW-09: The count is shared by all nodes and survives a restart.
 // MN-05: Limits are shared by all nodes.
 func TestPasswords_NodesCountTogether(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
-		nodes := []*providertest.Testbed{b, b.Node(t, providertest.BehindProxy, providertest.AppAt(providertest.Shop))}
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
+		nodes := []*providertest.Testbed{b, b.Node(t, providertest.BehindProxy, providertest.WithAppOrigins(providertest.Shop))}
 		for i := range 10 {
 			for _, node := range nodes {
-				wantWrong(t, "a guess", node.Visitor(t).ByApp(t, providertest.Alice, "wrong password", fmt.Sprintf("198.51.100.%d", i)))
+				wantWrong(t, "a guess", node.Visitor(t).TryPasswordInApp(t, providertest.Alice, "wrong password", fmt.Sprintf("198.51.100.%d", i)))
 			}
 		}
-		for i, node := range append(nodes, b.Node(t, providertest.BehindProxy, providertest.AppAt(providertest.Shop))) {
+		for i, node := range append(nodes, b.Node(t, providertest.BehindProxy, providertest.WithAppOrigins(providertest.Shop))) {
 			for name, try := range endpoints {
 				wantLocked(t, fmt.Sprintf("node %d, %s", i, name), try(node.Visitor(t), t, providertest.Alice, providertest.Password, "203.0.113.1"))
 			}
@@ -275,11 +277,11 @@ func TestPasswords_NodesCountTogether(t *testing.T) {
 // Of many guesses at once on two nodes, only as many as the limit are compared.
 // PW-06: Parallel guesses are counted before they are hashed.
 func TestPasswords_ParallelGuessesStayWithinLimit(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
-		nodes := []*providertest.Testbed{b, b.Node(t, providertest.BehindProxy, providertest.AppAt(providertest.Shop))}
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
+		nodes := []*providertest.Testbed{b, b.Node(t, providertest.BehindProxy, providertest.WithAppOrigins(providertest.Shop))}
 		var wrong, locked atomic.Int64
 		providertest.Race(60, func(i int) {
-			a := nodes[i%2].Visitor(t).ByApp(t, providertest.Alice, fmt.Sprintf("guess number %d", i), "198.51.100.7")
+			a := nodes[i%2].Visitor(t).TryPasswordInApp(t, providertest.Alice, fmt.Sprintf("guess number %d", i), "198.51.100.7")
 			switch a.StatusCode {
 			case http.StatusUnauthorized:
 				wrong.Add(1)
@@ -289,7 +291,7 @@ func TestPasswords_ParallelGuessesStayWithinLimit(t *testing.T) {
 				t.Errorf("got %d %s", a.StatusCode, a.Body)
 			}
 		})
-		if recorded := providertest.Count(b.Events(t), storage.UserSignInFailed); wrong.Load() != 20 || locked.Load() != 40 || recorded != 20 {
+		if recorded := providertest.CountEvents(b.Events(t), storage.UserSignInFailed); wrong.Load() != 20 || locked.Load() != 40 || recorded != 20 {
 			t.Errorf("%d wrong, %d locked, %d recorded: want 20, 40 and 20", wrong.Load(), locked.Load(), recorded)
 		}
 	})
@@ -298,9 +300,9 @@ func TestPasswords_ParallelGuessesStayWithinLimit(t *testing.T) {
 // Correct passwords are not throttled, even if many come at once for one account.
 // PW-06: Parallel guesses are counted before they are hashed.
 func TestPasswords_ParallelCorrectPasswordsSucceed(t *testing.T) {
-	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+	providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 		providertest.Race(60, func(int) {
-			if a := b.Visitor(t).ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"); a.StatusCode != http.StatusOK {
+			if a := b.Visitor(t).TryPasswordInApp(t, providertest.Alice, providertest.Password, "198.51.100.7"); a.StatusCode != http.StatusOK {
 				t.Errorf("got %d %s", a.StatusCode, a.Body)
 			}
 		})
@@ -316,7 +318,7 @@ func TestPasswords_HeadersCannotChangeNetwork(t *testing.T) {
 		providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			try := func(i int) providertest.Answer {
 				address := fmt.Sprintf("203.0.113.%d", i)
-				return b.Visitor(t).App(t, "/login", fmt.Sprintf(`{"username":"user%d@example.com","password":"Summer-of-42"}`, i),
+				return b.Visitor(t).CallApp(t, "/login", fmt.Sprintf(`{"username":"user%d@example.com","password":"Summer-of-42"}`, i),
 					providertest.WithHeader("X-Forwarded-For", address+added), providertest.WithHeader("X-Real-IP", address), providertest.WithHeader("Forwarded", "for="+address), providertest.WithHeader("True-Client-IP", address), providertest.WithHeader("CF-Connecting-IP", address))
 			}
 			for i := range 5 {
@@ -339,7 +341,7 @@ func TestPasswords_FloodGetsRetryAfter(t *testing.T) {
 			address, username := fmt.Sprintf("2001:db8:%x::1", i), fmt.Sprintf("user%d@example.com", i)
 			var a providertest.Answer
 			if i%2 == 0 {
-				a = b.Visitor(t).ByApp(t, username, "wrong password", address)
+				a = b.Visitor(t).TryPasswordInApp(t, username, "wrong password", address)
 			} else {
 				f := form
 				f.Values = url.Values{"request": form.Values["request"], "username": {username}, "password": {"wrong password"}}
@@ -359,7 +361,7 @@ func TestPasswords_FloodGetsRetryAfter(t *testing.T) {
 		if compared.Load() < 64 || busy.Load() == 0 {
 			t.Errorf("%d sign-ins were compared and %d got 503: want at least 64 compared and at least one 503", compared.Load(), busy.Load())
 		}
-		wantSignedIn(t, b, "afterwards", b.Visitor(t).ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
+		wantSignedIn(t, b, "afterwards", b.Visitor(t).TryPasswordInApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
 		counted := 0
 		for _, row := range b.Table(t, "throttles") {
 			if n, _ := strconv.Atoi(row["attempts"]); strings.HasPrefix(row["bucket"], "net:") {
@@ -377,7 +379,7 @@ func TestPasswords_FloodGetsRetryAfter(t *testing.T) {
 func TestPasswords_ThrottledPageOffersConnectors(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		first := b.Visitor(t)
-		first.Allow(t, first.ComeBy(t, "google", "ada"))
+		first.Allow(t, first.AuthorizeThrough(t, "google", "ada"))
 		v := b.Visitor(t)
 		page := v.Get(t, b.AuthorizeURL())
 		for range 20 {
@@ -386,7 +388,7 @@ func TestPasswords_ThrottledPageOffersConnectors(t *testing.T) {
 		locked := v.SignIn(t, page, providertest.AdaEmail, "wrong password")
 		wantLocked(t, "the page", locked.Answer)
 		locked.WantText(t, "or sign in another way below")
-		if s := v.Through(t, locked, "google", "ada"); s.Left == nil {
+		if s := v.SignInThrough(t, locked, "google", "ada"); s.LeftTo == nil {
 			t.Errorf("at %s, status %d, want the client", s.At, s.StatusCode)
 		}
 	})
@@ -397,27 +399,31 @@ func TestPasswords_ThrottledPageOffersConnectors(t *testing.T) {
 func TestPasswords_AllPasswordFormsCountTogether(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		_, option := providertest.WithUpstreams(t)
-		b := providertest.StartOn(t, backend, option, providertest.AppAt(providertest.Shop))
-		b.WithApp(t)
-		b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
+		b := providertest.StartOn(t, backend, option, providertest.WithAppOrigins(providertest.Shop))
+		b.RegisterApp(t)
+		b.CreateUser(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
 		prover := b.Visitor(t)
-		proof := prover.ComeBy(t, "google", "ada").FormTo(t, "/login/link", "", "")
+		proof := prover.AuthorizeThrough(t, "google", "ada").FormTo(t, "/login/link", "", "")
 		strange := func() *providertest.Visitor { // signed in, but the browser is not a known one
 			v := b.Visitor(t)
-			wantSignedIn(t, b, "at first", v.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
-			v.Keep("signet_device", "")
+			wantSignedIn(t, b, "at first", v.TryPasswordOnPage(t, providertest.AdaEmail, providertest.Password, ""))
+			v.SetCookie("signet_device", "")
 			return v
 		}
 		old := strange()
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		signedIn := strange()
 		change := signedIn.Get(t, b.Issuer+"/account/password").FormTo(t, "/account/password", "", "")
 		stepUp := old.Get(t, b.Issuer+"/account/password")
 		stepUp.WantText(t, "Confirm it’s you")
 		confirm := stepUp.FormTo(t, "/login", "", "")
 		tries := map[string]func(pass string) providertest.Answer{
-			"page": func(pass string) providertest.Answer { return b.Visitor(t).ByPage(t, providertest.AdaEmail, pass, "") },
-			"app":  func(pass string) providertest.Answer { return b.Visitor(t).ByApp(t, providertest.AdaEmail, pass, "") },
+			"page": func(pass string) providertest.Answer {
+				return b.Visitor(t).TryPasswordOnPage(t, providertest.AdaEmail, pass, "")
+			},
+			"app": func(pass string) providertest.Answer {
+				return b.Visitor(t).TryPasswordInApp(t, providertest.AdaEmail, pass, "")
+			},
 			"change": func(pass string) providertest.Answer {
 				return signedIn.Submit(t, change, "current-password", pass, "new-password", providertest.NewPassword).Answer
 			},

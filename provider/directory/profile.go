@@ -30,9 +30,9 @@ var ErrLongName = fmt.Errorf("has more than %d characters", maxName)
 // errHiddenName: a person's name has characters that nobody sees.
 var errHiddenName = errors.New("has line breaks, control characters or marks that change the direction of text")
 
-// Field is a text of a user's profile, and the rule that it has to keep. Parts of the
+// ProfileField is a text of a user's profile, and the rule that it has to keep. Parts of the
 // address are fields of their own.
-type Field struct {
+type ProfileField struct {
 	Name  string // as OIDC Core, section 5.1, names the claim; "address.country" for a part of the address
 	Value func(*storage.Profile) *string
 	// check gives the value in its one spelling, or says what is wrong with it. It is the
@@ -42,7 +42,7 @@ type Field struct {
 
 // profileFields is the one table of the texts of a profile, in the order in which they are
 // shown.
-var profileFields = []Field{
+var profileFields = []ProfileField{
 	{Name: "name", Value: func(p *storage.Profile) *string { return &p.Name }, check: checkName},
 	{Name: "given_name", Value: func(p *storage.Profile) *string { return &p.GivenName }, check: checkName},
 	{Name: "middle_name", Value: func(p *storage.Profile) *string { return &p.MiddleName }, check: checkName},
@@ -66,7 +66,7 @@ var profileFields = []Field{
 }
 
 // ProfileFields lists the texts of a profile, in the order in which they are shown.
-func ProfileFields() []Field { return slices.Clone(profileFields) }
+func ProfileFields() []ProfileField { return slices.Clone(profileFields) }
 
 // UpdateProfile replaces the profile of a user, whom the person has seen as u. Event
 // user.updated.
@@ -89,7 +89,7 @@ func (d *Directory) UpdateProfile(ctx context.Context, u storage.User, p storage
 // moment, field by field, and writes each value in its one spelling. Empty values are
 // right, and so is a value that stood there before.
 func CheckProfile(p *storage.Profile, before storage.Profile, at time.Time) []*FieldError {
-	return checkFields(p, before, at, func(f Field) func(string, time.Time) (string, error) {
+	return checkFields(p, before, at, func(f ProfileField) func(string, time.Time) (string, error) {
 		if f.own != nil {
 			return f.own
 		}
@@ -99,10 +99,10 @@ func CheckProfile(p *storage.Profile, before storage.Profile, at time.Time) []*F
 
 // checkRevised is CheckProfile for what an operator sets.
 func checkRevised(p *storage.Profile, before storage.Profile, at time.Time) []*FieldError {
-	return checkFields(p, before, at, func(f Field) func(string, time.Time) (string, error) { return f.check })
+	return checkFields(p, before, at, func(f ProfileField) func(string, time.Time) (string, error) { return f.check })
 }
 
-func checkFields(p *storage.Profile, before storage.Profile, at time.Time, rule func(Field) func(string, time.Time) (string, error)) []*FieldError {
+func checkFields(p *storage.Profile, before storage.Profile, at time.Time, rule func(ProfileField) func(string, time.Time) (string, error)) []*FieldError {
 	var wrong []*FieldError
 	for _, f := range profileFields {
 		value := f.Value(p)

@@ -29,11 +29,11 @@ func CheckEmail(address string) error {
 	return nil
 }
 
-// PasswordLength is how many characters a new password has at least.
-func (d *Directory) PasswordLength() int { return d.passwords.MinLength() }
+// MinPasswordLength is how many characters a new password has at least.
+func (d *Directory) MinPasswordLength() int { return d.passwords.MinLength() }
 
-// PasswordIs reports whether a stored hash is that of the password, see credential.Passwords.Matches.
-func (d *Directory) PasswordIs(stored, password string) bool {
+// PasswordMatches reports whether a stored hash is that of the password, see credential.Passwords.Matches.
+func (d *Directory) PasswordMatches(stored, password string) bool {
 	return d.passwords.Matches(stored, password)
 }
 
@@ -83,7 +83,7 @@ func CheckUser(u *storage.User, at time.Time) error {
 		return &FieldError{"phone_number_verified", errors.New("has no phone_number that it could be about")}
 	}
 	verified := u.PhoneNumberVerified
-	err := CheckChange(storage.User{}, u, at)
+	err := CheckUserChange(storage.User{}, u, at)
 	u.PhoneNumberVerified = verified
 	return err
 }
@@ -105,7 +105,7 @@ func (d *Directory) ReviseUser(ctx context.Context, r storage.UserRevision) (sto
 		}
 		if refused == nil {
 			inEachOnce(u)
-			refused = CheckChange(before, u, d.now())
+			refused = CheckUserChange(before, u, d.now())
 		}
 		return refused
 	}
@@ -116,10 +116,10 @@ func (d *Directory) ReviseUser(ctx context.Context, r storage.UserRevision) (sto
 	return revised, err
 }
 
-// CheckChange says what breaks a rule in the fields of a user that differ from those
+// CheckUserChange says what breaks a rule in the fields of a user that differ from those
 // before, and writes each value in its one spelling. An empty e-mail is not judged.
 // *FieldError.
-func CheckChange(before storage.User, after *storage.User, at time.Time) error {
+func CheckUserChange(before storage.User, after *storage.User, at time.Time) error {
 	if after.Email != before.Email && after.Email != "" {
 		if err := CheckEmail(after.Email); err != nil {
 			return err
@@ -136,8 +136,8 @@ func CheckChange(before storage.User, after *storage.User, at time.Time) error {
 	return checkMemberships("groups", after.Groups, before.Groups)
 }
 
-// NewPassword is the input of Directory.ResetPassword.
-type NewPassword struct {
+// PasswordReset is the input of Directory.ResetPassword.
+type PasswordReset struct {
 	User     storage.User
 	Password string
 	Reason   string // a stable code for the events
@@ -151,7 +151,7 @@ type NewPassword struct {
 // user.evicted.
 //
 // credential.ErrWeak, credential.ErrBusy, storage.ErrNotFound, *storage.UnprovenError.
-func (d *Directory) ResetPassword(ctx context.Context, n NewPassword, from storage.Origin) (storage.Attached, error) {
+func (d *Directory) ResetPassword(ctx context.Context, n PasswordReset, from storage.Origin) (storage.Attached, error) {
 	hash, err := d.passwords.Hash(ctx, n.Password, n.User)
 	if err != nil {
 		return storage.Attached{}, err

@@ -163,10 +163,10 @@ func TestResetPassword_PasswordRulesHold(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h house) {
 		u := h.createUser(t, storage.User{Email: "ada@example.com"})
 		_, before, _ := h.db.UserByEmail(t.Context(), u.Email)
-		if _, err := h.ResetPassword(t.Context(), directory.NewPassword{User: u, Password: "ada@example.com"}, storage.Origin{}); !errors.Is(err, credential.ErrWeak) {
+		if _, err := h.ResetPassword(t.Context(), directory.PasswordReset{User: u, Password: "ada@example.com"}, storage.Origin{}); !errors.Is(err, credential.ErrWeak) {
 			t.Errorf("the address as password: got %v", err)
 		}
-		if _, err := h.ResetPassword(t.Context(), directory.NewPassword{User: u, Password: password + "!", Reason: "test"}, storage.Origin{}); err != nil {
+		if _, err := h.ResetPassword(t.Context(), directory.PasswordReset{User: u, Password: password + "!", Reason: "test"}, storage.Origin{}); err != nil {
 			t.Error(err)
 		}
 		if _, after, err := h.db.UserByEmail(t.Context(), u.Email); err != nil || after == before || after == "" {

@@ -26,7 +26,7 @@ func TestFirstParty_CrossSite(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		p := v.SignInApp(t)
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		for _, sender := range []struct {
 			origins []string
 			site    string
@@ -48,7 +48,7 @@ func TestFirstParty_CrossSite(t *testing.T) {
 				if !sender.refused {
 					w = b.Visitor(t) // who is let in is somebody else
 				}
-				a := w.App(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"], providertest.WithHeader("Sec-Fetch-Site", sender.site), func(r *http.Request) {
+				a := w.CallApp(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"], providertest.WithHeader("Sec-Fetch-Site", sender.site), func(r *http.Request) {
 					r.Header["Origin"] = sender.origins
 				})
 				if got := a.StatusCode == http.StatusForbidden; got != sender.refused {
@@ -60,7 +60,7 @@ func TestFirstParty_CrossSite(t *testing.T) {
 			}
 		}
 		v.WantApp(t, true)
-		b.Pass(time.Minute) // past the grace: had a refused call rotated, this would be a replay
+		b.Advance(time.Minute) // past the grace: had a refused call rotated, this would be a replay
 		if next := v.RefreshApp(t); next.Generation(t) != p.Generation(t)+1 {
 			t.Errorf("generation %d after %d", next.Generation(t), p.Generation(t))
 		}
@@ -74,10 +74,10 @@ func TestFirstParty_PageIsNoSubresource(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		p := v.SignInApp(t)
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		next := v.Fetch(t, b.Issuer+"/login?return_to=/account").Header.Get("Location")
 		ask := func(site, use string) providertest.Answer {
-			r := providertest.MustGet(t, b.Issuer+next)
+			r := providertest.NewGetRequest(t, b.Issuer+next)
 			providertest.WithHeader("Sec-Fetch-Site", site)(r)
 			providertest.WithHeader("Sec-Fetch-Dest", use)(r)
 			return providertest.Do(t, v.Client, r)
@@ -89,7 +89,7 @@ func TestFirstParty_PageIsNoSubresource(t *testing.T) {
 				}
 			}
 		}
-		b.Pass(time.Minute) // past the grace: had one of them rotated, this would be a replay
+		b.Advance(time.Minute) // past the grace: had one of them rotated, this would be a replay
 		if next := v.RefreshApp(t); next.Generation(t) != p.Generation(t)+1 {
 			t.Errorf("generation %d after %d", next.Generation(t), p.Generation(t))
 		}
@@ -117,7 +117,7 @@ func TestFirstParty_CORS(t *testing.T) {
 				preflight.Header.Set("Access-Control-Request-Method", method)
 				preflight.Header.Set("Access-Control-Request-Headers", "content-type, x-csrf")
 				asked := providertest.Do(t, v.Client, preflight)
-				real := v.App(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"], providertest.WithHeader("Origin", origin), providertest.WithHeader("Sec-Fetch-Site", "cross-site"), providertest.WithHeader("X-CSRF", "1"))
+				real := v.CallApp(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"], providertest.WithHeader("Origin", origin), providertest.WithHeader("Sec-Fetch-Site", "cross-site"), providertest.WithHeader("X-CSRF", "1"))
 				want, methods, headers := "", "", ""
 				if known {
 					want, methods, headers = origin, method, "Content-Type, X-CSRF"
@@ -192,21 +192,21 @@ func TestFirstParty_BodiesAreReadStrictly(t *testing.T) {
 			{"/refresh", `{"refresh_token":"x"}`, 400, "empty"}, {"/refresh", "[]", 400, "JSON object"}, {"/refresh?x=1", "", 400, "in the body"},
 			{"/logout", `{"all":"yes"}`, 400, "empty"}, {"/logout", "null", 400, "JSON object"},
 		} {
-			a := v.App(t, c.path, c.body, providertest.WithHeader("Content-Type", "application/json"))
+			a := v.CallApp(t, c.path, c.body, providertest.WithHeader("Content-Type", "application/json"))
 			providertest.WantAppError(t, a, c.status, "invalid_request")
 			if !strings.Contains(a.JSON(t)["error_description"].(string), c.tells) {
 				t.Errorf("%s %.100s: %s lacks %q", c.path, c.body, a.Body, c.tells)
 			}
 		}
 		for _, path := range []string{"/refresh", "/logout"} {
-			providertest.WantAppError(t, v.App(t, path, "{}", providertest.WithHeader("Content-Type", "application/json; charset=utf-16")), http.StatusUnsupportedMediaType, "unsupported_media_type")
+			providertest.WantAppError(t, v.CallApp(t, path, "{}", providertest.WithHeader("Content-Type", "application/json; charset=utf-16")), http.StatusUnsupportedMediaType, "unsupported_media_type")
 		}
-		providertest.WantAppError(t, v.App(t, "/login", providertest.Credentials, providertest.WithHeader("Content-Type", "application/json; charset=latin1")), http.StatusUnsupportedMediaType, "unsupported_media_type")
+		providertest.WantAppError(t, v.CallApp(t, "/login", providertest.Credentials, providertest.WithHeader("Content-Type", "application/json; charset=latin1")), http.StatusUnsupportedMediaType, "unsupported_media_type")
 		// What does not say that it is JSON is the form of the page.
-		if a := v.App(t, "/login", providertest.Credentials, providertest.WithHeader("Content-Type", "text/plain")); a.StatusCode != http.StatusUnsupportedMediaType || len(a.Cookies()) != 0 || !strings.Contains(a.Body, "unsupported_media_type") {
+		if a := v.CallApp(t, "/login", providertest.Credentials, providertest.WithHeader("Content-Type", "text/plain")); a.StatusCode != http.StatusUnsupportedMediaType || len(a.Cookies()) != 0 || !strings.Contains(a.Body, "unsupported_media_type") {
 			t.Errorf("as text: got %d", a.StatusCode)
 		}
-		providertest.WantStatus(t, v.App(t, "/login", providertest.Credentials, providertest.WithHeader("Content-Type", "application/json;charset=UTF-8")), http.StatusOK)
+		providertest.WantStatus(t, v.CallApp(t, "/login", providertest.Credentials, providertest.WithHeader("Content-Type", "application/json;charset=UTF-8")), http.StatusOK)
 		v.WantApp(t, true)
 	})
 }
@@ -217,14 +217,14 @@ func TestFirstParty_Outage(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		db := backend.Open(t)
 		b := providertest.Start(t, db)
-		b.WithApp(t)
+		b.RegisterApp(t)
 		v := b.Visitor(t)
 		v.SignInApp(t)
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
 		for _, path := range []string{"/login", "/refresh", "/logout", "/session"} {
-			a := v.App(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"])
+			a := v.CallApp(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"])
 			providertest.WantAppError(t, a, http.StatusServiceUnavailable, "temporarily_unavailable")
 			if a.Header.Get("Retry-After") == "" {
 				t.Errorf("%s: no Retry-After", path)
@@ -243,14 +243,14 @@ type layout struct {
 func TestFirstParty_CookiesOfEachLayout(t *testing.T) {
 	for _, l := range []layout{
 		{"", "", "", "access_token=; Path=/; Max-Age=900; HttpOnly; SameSite=Lax", "refresh_token=; Path=/refresh; Max-Age=604800; HttpOnly; SameSite=Strict"},
-		{providertest.Secure, "", "", "__Host-access_token=; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax", "__Secure-refresh_token=; Path=/refresh; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"},
+		{providertest.HTTPSIssuer, "", "", "__Host-access_token=; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax", "__Secure-refresh_token=; Path=/refresh; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"},
 		{"https://app.example.com/auth", "", "", "__Host-access_token=; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax", "__Secure-refresh_token=; Path=/auth/refresh; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"},
-		{providertest.Secure, "example.com", "", "__Secure-access_token=; Path=/; Domain=example.com; Max-Age=900; HttpOnly; Secure; SameSite=Lax", "__Secure-refresh_token=; Path=/refresh; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"},
-		{providertest.Secure, "", "other", "__Host-other_access_token=; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax", "__Secure-other_refresh_token=; Path=/refresh; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"},
+		{providertest.HTTPSIssuer, "example.com", "", "__Secure-access_token=; Path=/; Domain=example.com; Max-Age=900; HttpOnly; Secure; SameSite=Lax", "__Secure-refresh_token=; Path=/refresh; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"},
+		{providertest.HTTPSIssuer, "", "other", "__Host-other_access_token=; Path=/; Max-Age=900; HttpOnly; Secure; SameSite=Lax", "__Secure-other_refresh_token=; Path=/refresh; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"},
 	} {
 		providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
-			a := providertest.WantStatus(t, v.App(t, "/login", providertest.Credentials), http.StatusOK)
+			a := providertest.WantStatus(t, v.CallApp(t, "/login", providertest.Credentials), http.StatusOK)
 			p := providertest.PairOf(t, a)
 			lines := strings.NewReplacer(p.Access.Value, "", p.Refresh.Value, "").Replace(strings.Join(a.Header.Values("Set-Cookie"), "\n"))
 			for _, want := range []string{l.access, l.refresh} {
@@ -258,7 +258,7 @@ func TestFirstParty_CookiesOfEachLayout(t *testing.T) {
 					t.Errorf("issuer %q, domain %q: lacks\n%s\nin\n%s", l.issuer, l.domain, want, lines)
 				}
 			}
-			b.Pass(time.Minute)
+			b.Advance(time.Minute)
 			if next := v.RefreshApp(t); next.Generation(t) != 2 {
 				t.Errorf("issuer %q: the browser did not bring its refresh token", l.issuer)
 			}
@@ -276,14 +276,14 @@ func TestFirstParty_CookiesOfEachLayout(t *testing.T) {
 			// Back from the page with an address of the app, below its own origin too.
 			origin := strings.TrimSuffix(b.Issuer, "/auth")
 			for _, to := range []string{providertest.Shop, providertest.Shop + "/?a=b", origin + "/cart", b.Issuer + "/account"} {
-				at := providertest.Do(t, v.Client, providertest.MustGet(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode())).Header.Get("Location")
-				if got := providertest.Do(t, v.Client, providertest.MustGet(t, origin+at)).Header.Get("Location"); got != to {
+				at := providertest.Do(t, v.Client, providertest.NewGetRequest(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode())).Header.Get("Location")
+				if got := providertest.Do(t, v.Client, providertest.NewGetRequest(t, origin+at)).Header.Get("Location"); got != to {
 					t.Errorf("return_to %s leads to %q", to, got)
 				}
 			}
-			wantCleared(t, providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent), p)
+			wantCleared(t, providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent), p)
 			v.WantApp(t, false)
-		}, providertest.IssuedOr(l.issuer), func(c *provider.Config) { c.CookieDomain, c.CookieName = l.domain, l.name })
+		}, providertest.WithIssuerIfSet(l.issuer), func(c *provider.Config) { c.CookieDomain, c.CookieName = l.domain, l.name })
 	}
 }
 
@@ -305,8 +305,8 @@ func TestFirstParty_ReturnToOfOthersIsRefused(t *testing.T) {
 // A request that was made before the settings changed leads nowhere else.
 func TestFirstParty_ReturnToIsCheckedAgain(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		b := providertest.StartOn(t, backend, providertest.AppAt(providertest.Shop))
-		b.WithApp(t)
+		b := providertest.StartOn(t, backend, providertest.WithAppOrigins(providertest.Shop))
+		b.RegisterApp(t)
 		v := b.Visitor(t)
 		next := v.Fetch(t, b.Issuer+"/login?"+url.Values{"return_to": {providertest.Shop + "/"}}.Encode()).Header.Get("Location")
 		without := b.Node(t) // has no such origin
@@ -314,7 +314,7 @@ func TestFirstParty_ReturnToIsCheckedAgain(t *testing.T) {
 		if s := v.Get(t, b.Issuer+next); s.At.Path != "/login" {
 			t.Errorf("at %s", s.At)
 		}
-		b.DisableNamed(t, "shop", true)
+		b.SetClientEnabledByID(t, "shop", false)
 		v.Get(t, b.Issuer+next).WantPage(t, http.StatusBadRequest, "invalid_client")
 	})
 }
@@ -344,7 +344,7 @@ func TestFirstParty_CookieSizes(t *testing.T) {
 			}
 			email := fmt.Sprintf("in%d@example.com", c.bytes)
 			member(t, b, email, groups)
-			a := v.App(t, "/login", strings.Replace(providertest.Credentials, providertest.Alice, email, 1))
+			a := v.CallApp(t, "/login", strings.Replace(providertest.Credentials, providertest.Alice, email, 1))
 			if !c.fits {
 				providertest.WantOAuthError(t, a, http.StatusInternalServerError, "token_too_large")
 				if !strings.Contains(a.Body, "fewer roles and groups") || strings.Contains(fmt.Sprint(a.Cookies()), "token=") {
@@ -366,7 +366,7 @@ func TestFirstParty_CookieSizes(t *testing.T) {
 				}
 			}
 		}
-	}, providertest.IssuedBy(providertest.Secure), func(c *provider.Config) {
+	}, providertest.WithIssuer(providertest.HTTPSIssuer), func(c *provider.Config) {
 		c.CookieDomain, c.FirstParty.Audience = "example.com", "https://shop.example.com/"+strings.Repeat("a", 230)
 	})
 }
@@ -378,7 +378,7 @@ func member(t *testing.T, b *providertest.Testbed, email string, groups []string
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.DB.CreateUser(context.Background(), storage.User{Email: email, EmailVerified: true, Groups: groups}, hash, storage.By{From: providertest.Here, At: b.Now()}); err != nil {
+	if _, err := b.DB.CreateUser(context.Background(), storage.User{Email: email, EmailVerified: true, Groups: groups}, hash, storage.By{From: providertest.TestOrigin, At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
 }

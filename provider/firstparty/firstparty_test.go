@@ -19,7 +19,7 @@ func TestFirstParty_SignInRefreshSignOut(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.WantApp(t, false)
-		a := providertest.WantStatus(t, v.App(t, "/login", providertest.Credentials), http.StatusOK)
+		a := providertest.WantStatus(t, v.CallApp(t, "/login", providertest.Credentials), http.StatusOK)
 		answered := a.JSON(t)
 		user, _ := answered["user"].(map[string]any)
 		if user["sub"] != b.Alice.ID || user["email"] != providertest.Alice || user["name"] != "Alice Liddell" {
@@ -35,8 +35,8 @@ func TestFirstParty_SignInRefreshSignOut(t *testing.T) {
 			t.Errorf("/session says %v", session)
 		}
 
-		b.Pass(14 * time.Minute)
-		a = providertest.WantStatus(t, v.App(t, "/refresh", "{}"), http.StatusOK)
+		b.Advance(14 * time.Minute)
+		a = providertest.WantStatus(t, v.CallApp(t, "/refresh", "{}"), http.StatusOK)
 		second := providertest.PairOf(t, a)
 		wantAppToken(t, b, second.Access.Value, a.JSON(t)["expires_at"])
 		if len(a.JSON(t)) != 1 || second.Generation(t) != first.Generation(t)+1 || providertest.ClaimsOf(t, second.Access.Value)["sid"] != claims["sid"] {
@@ -46,10 +46,10 @@ func TestFirstParty_SignInRefreshSignOut(t *testing.T) {
 			t.Errorf("/session says %v after %v", got, a.JSON(t))
 		}
 
-		wantCleared(t, providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent), first)
+		wantCleared(t, providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent), first)
 		v.WantApp(t, false)
-		providertest.WantAppError(t, v.App(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
-		wantCleared(t, providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent), first)
+		providertest.WantAppError(t, v.CallApp(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
+		wantCleared(t, providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent), first)
 		b.WantEvent(t, storage.SessionEnded, claims["sid"])
 	})
 }
@@ -88,7 +88,7 @@ func wantAppToken(t *testing.T, b *providertest.Testbed, token string, expires a
 	if claims["scope"] != "openid profile email" || claims["acr"] != "urn:signet:1fa" || claims["exp"] != momentOf(t, expires) {
 		t.Fatalf("access token: %v, said to expire at %v", claims, expires)
 	}
-	jwks := providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.Issuer+"/jwks"))
+	jwks := providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.Issuer+"/jwks"))
 	if !strings.Contains(jwks.Body, `"`+header["kid"].(string)+`"`) {
 		t.Fatalf("no published key %v: %s", header["kid"], jwks.Body)
 	}
@@ -124,8 +124,8 @@ func TestFirstParty_PageSignIn(t *testing.T) {
 		page := v.Get(t, to)
 		for _, keep := range []string{"", "on"} {
 			s := v.Submit(t, page.Form(t), "username", providertest.Alice, "password", providertest.Password, "keep", keep)
-			if s.Left == nil || s.Left.String() != providertest.Shop+"/cart?item=1#top" {
-				t.Fatalf("at %s, left to %v:\n%s", s.At, s.Left, s.Body)
+			if s.LeftTo == nil || s.LeftTo.String() != providertest.Shop+"/cart?item=1#top" {
+				t.Fatalf("at %s, left to %v:\n%s", s.At, s.LeftTo, s.Body)
 			}
 			p := providertest.PairOf(t, s.Answer)
 			if p.Access.MaxAge != 900 || (p.Refresh.MaxAge > 0) != (keep != "") || p.Refresh.MaxAge > 7*24*3600 || keep != "" && p.Refresh.MaxAge < 7*24*3600-60 {
@@ -133,12 +133,12 @@ func TestFirstParty_PageSignIn(t *testing.T) {
 			}
 			v.WantApp(t, true)
 		}
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		before := v.RefreshApp(t)
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		s := v.Get(t, to)
-		if s.Left == nil || providertest.PairOf(t, s.Answer).Generation(t) != before.Generation(t)+1 {
-			t.Fatalf("with a session: at %s, left to %v", s.At, s.Left)
+		if s.LeftTo == nil || providertest.PairOf(t, s.Answer).Generation(t) != before.Generation(t)+1 {
+			t.Fatalf("with a session: at %s, left to %v", s.At, s.LeftTo)
 		}
 		v.RefreshApp(t)
 		// A page of ours as the goal gives the cookies, too.
@@ -155,7 +155,7 @@ func TestFirstParty_PageSignIn(t *testing.T) {
 func TestFirstParty_SessionOfAnotherClient(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := v.Arrive(t, providertest.Alice)
+		tokens := v.SignInAndRedeem(t, providertest.Alice)
 		if v.Cookie(t, "access_token") != nil {
 			t.Fatal("the app has cookies that nobody asked for")
 		}
@@ -169,8 +169,8 @@ func TestFirstParty_SessionOfAnotherClient(t *testing.T) {
 			t.Error("another session than the one there is")
 		}
 		// Signing out in the app signs out of the other client, too.
-		v.App(t, "/logout", "")
-		b.WantDead(t, tokens)
+		v.CallApp(t, "/logout", "")
+		b.WantRevoked(t, tokens)
 		v.WantSignedOut(t)
 	})
 }
@@ -181,8 +181,8 @@ func TestFirstParty_SignsInAnew(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		first := v.SignInApp(t)
-		b.Pass(time.Hour)
-		v.Arrive(t, providertest.Alice)
+		b.Advance(time.Hour)
+		v.SignInAndRedeem(t, providertest.Alice)
 		second := v.RefreshApp(t)
 		before, after := providertest.ClaimsOf(t, first.Access.Value), providertest.ClaimsOf(t, second.Access.Value)
 		if after["gid"] != before["gid"] || after["sid"] != before["sid"] || after["auth_time"] == before["auth_time"] || after["auth_time"] != momentOf(t, v.WantApp(t, true)["auth_time"]) {
@@ -196,9 +196,9 @@ func TestFirstParty_SignsInAnew(t *testing.T) {
 func TestFirstParty_CookiesGoWithEndSession(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := v.Arrive(t, providertest.Alice)
+		tokens := v.SignInAndRedeem(t, providertest.Alice)
 		p := v.RefreshApp(t)
-		a := v.Fetch(t, b.Leave("id_token_hint", tokens["id_token"].(string)))
+		a := v.Fetch(t, b.EndSessionURL("id_token_hint", tokens["id_token"].(string)))
 		a.Body = "" // a page
 		wantCleared(t, a, p)
 	})
@@ -216,7 +216,7 @@ func TestFirstParty_PasswordChange(t *testing.T) {
 		if v.Cookie(t, "access_token") != nil {
 			t.Error("the token of the session that ended is still there")
 		}
-		v.Present(old.Refresh.Value)
+		v.ReplaceRefreshToken(old.Refresh.Value)
 		next := v.RefreshApp(t)
 		if before, after := providertest.ClaimsOf(t, old.Access.Value), providertest.ClaimsOf(t, next.Access.Value); before["sid"] == after["sid"] || before["gid"] == after["gid"] || next.Generation(t) != 1 {
 			t.Errorf("the token says %v after %v", after, before)
@@ -229,15 +229,15 @@ func TestFirstParty_DisabledClient(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInApp(t)
-		b.DisableNamed(t, "shop", true)
+		b.SetClientEnabledByID(t, "shop", false)
 		for _, path := range []string{"/session", "/refresh", "/login"} {
-			providertest.WantAppError(t, v.App(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"]), http.StatusNotFound, "first_party_not_configured")
+			providertest.WantAppError(t, v.CallApp(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"]), http.StatusNotFound, "first_party_not_configured")
 		}
-		b.DisableNamed(t, "shop", false)
+		b.SetClientEnabledByID(t, "shop", true)
 		v.WantApp(t, true)
 		v.RefreshApp(t)
-		b.DisableNamed(t, "shop", true)
-		providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent) // leaving is always possible
+		b.SetClientEnabledByID(t, "shop", false)
+		providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent) // leaving is always possible
 	})
 }
 
@@ -269,7 +269,7 @@ func TestFirstParty_WhichClientIsTheApp(t *testing.T) {
 				return
 			}
 			for _, path := range []string{"/login", "/refresh", "/session"} {
-				a := v.App(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"])
+				a := v.CallApp(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"])
 				providertest.WantAppError(t, a, http.StatusNotFound, "first_party_not_configured")
 				if !strings.Contains(a.Body, c.want) {
 					t.Errorf("%s: %s lacks %q", path, a.Body, c.want)
@@ -280,7 +280,7 @@ func TestFirstParty_WhichClientIsTheApp(t *testing.T) {
 			if s := v.SignIn(t, v.Get(t, b.Issuer+"/login?return_to=/account"), providertest.Alice, providertest.Password); s.At.Path != "/account" {
 				t.Errorf("at %s", s.At)
 			}
-		}, providertest.AppAt(providertest.Shop), func(config *provider.Config) { config.FirstParty.ClientID = c.named })
+		}, providertest.WithAppOrigins(providertest.Shop), func(config *provider.Config) { config.FirstParty.ClientID = c.named })
 	}
 }
 
@@ -290,21 +290,21 @@ func TestFirstParty_WrongPasswords(t *testing.T) {
 		for _, body := range []string{
 			`{"username":"` + providertest.Alice + `","password":"wrong wrong"}`, `{"username":"nobody@example.com","password":"` + providertest.Password + `"}`,
 		} {
-			providertest.WantAppError(t, v.App(t, "/login", body), http.StatusUnauthorized, "invalid_credentials")
+			providertest.WantAppError(t, v.CallApp(t, "/login", body), http.StatusUnauthorized, "invalid_credentials")
 		}
-		b.DisableUser(t, true)
-		providertest.WantAppError(t, v.App(t, "/login", providertest.Credentials), http.StatusUnauthorized, "invalid_credentials")
-		b.DisableUser(t, false)
+		b.SetAliceEnabled(t, false)
+		providertest.WantAppError(t, v.CallApp(t, "/login", providertest.Credentials), http.StatusUnauthorized, "invalid_credentials")
+		b.SetAliceEnabled(t, true)
 		for range 18 {
-			v.App(t, "/login", `{"username":"`+providertest.Alice+`","password":"wrong wrong"}`)
+			v.CallApp(t, "/login", `{"username":"`+providertest.Alice+`","password":"wrong wrong"}`)
 		}
-		a := v.App(t, "/login", providertest.Credentials)
+		a := v.CallApp(t, "/login", providertest.Credentials)
 		providertest.WantAppError(t, a, http.StatusTooManyRequests, "too_many_attempts")
 		if a.Header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
 		v.WantApp(t, false)
-		b.Pass(16 * time.Minute)
+		b.Advance(16 * time.Minute)
 		v.SignInApp(t)
 	})
 }
@@ -320,13 +320,13 @@ func TestFirstParty_AnotherPersonFindsNothing(t *testing.T) {
 		if v.Cookie(t, "access_token") != nil {
 			t.Error("alice's access token is still in bob's browser")
 		}
-		v.Present(hers.Refresh.Value)
+		v.ReplaceRefreshToken(hers.Refresh.Value)
 		his := v.RefreshApp(t)
 		if sub := providertest.ClaimsOf(t, his.Access.Value)["sub"]; sub == b.Alice.ID || his.Generation(t) != 1 {
 			t.Errorf("the tokens are of %v, generation %d", sub, his.Generation(t))
 		}
 		// Through the app itself: each cookie is set once.
-		a := providertest.WantStatus(t, v.App(t, "/login", providertest.Credentials), http.StatusOK)
+		a := providertest.WantStatus(t, v.CallApp(t, "/login", providertest.Credentials), http.StatusOK)
 		if names := a.Cookies(); len(names) != 4 || providertest.ClaimsOf(t, providertest.PairOf(t, a).Access.Value)["sub"] != b.Alice.ID {
 			t.Errorf("cookies %v", names)
 		}
@@ -338,28 +338,28 @@ func TestFirstParty_AnotherPersonFindsNothing(t *testing.T) {
 func TestFirstParty_TokensStayInTheirChannel(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := v.Arrive(t, providertest.Alice)
+		tokens := v.SignInAndRedeem(t, providertest.Alice)
 		p := v.RefreshApp(t)
 		// Into the cookie: counts as absent.
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		for _, foreign := range []string{tokens["refresh_token"].(string), tokens["access_token"].(string), p.Access.Value, p.Refresh.Value + "x", "x", "a.b.c"} {
-			v.Present(foreign)
-			b.Pass(time.Minute)
+			v.ReplaceRefreshToken(foreign)
+			b.Advance(time.Minute)
 			if next := v.RefreshApp(t); next.Generation(t) != p.Generation(t)+1 {
 				t.Errorf("with a foreign token: generation %d after %d", next.Generation(t), p.Generation(t))
 			} else {
 				p = next
 			}
 		}
-		b.Refreshed(t, tokens["refresh_token"])
+		b.MustRefresh(t, tokens["refresh_token"])
 		// Out of the cookie: refused at /token, whoever asks.
-		app := b.As(storage.Client{ID: "shop"}, "")
+		app := b.AsClient(storage.Client{ID: "shop"}, "")
 		for _, at := range []*providertest.Testbed{b, app} {
 			at.RefuseRefresh(t, p.Refresh.Value, "invalid_grant")
 		}
 		b.WantUserinfo(t, p.Access.Value, http.StatusUnauthorized) // SS-26: the issuer is no audience of it
 		for _, token := range []string{p.Access.Value, tokens["access_token"].(string)} {
-			r := providertest.MustGet(t, b.Issuer+"/session")
+			r := providertest.NewGetRequest(t, b.Issuer+"/session")
 			r.Header.Set("Authorization", "Bearer "+token)
 			r.AddCookie(&http.Cookie{Name: "access_token", Value: token})
 			if a := providertest.Do(t, providertest.Direct, r); a.JSON(t)["authenticated"] != false {
@@ -378,9 +378,9 @@ func TestFirstParty_CookieTwice(t *testing.T) {
 		v := b.Visitor(t)
 		first := v.SignInApp(t)
 		handle := v.Cookie(t, "signet").Value
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		second := v.RefreshApp(t)
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		ask := func(cookies string) providertest.Answer {
 			r, _ := http.NewRequest(http.MethodPost, b.Issuer+"/refresh", nil)
 			r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -395,11 +395,11 @@ func TestFirstParty_CookieTwice(t *testing.T) {
 		providertest.WantAppError(t, ask("signet="+handle+"; signet="+handle+"; refresh_token="+third.Refresh.Value), http.StatusUnauthorized, "login_required")
 		providertest.WantAppError(t, ask("refresh_token="+third.Refresh.Value), http.StatusUnauthorized, "login_required") // never without the session
 		for _, path := range []string{"/refresh/", "/Refresh", "//refresh", "/refresh;x", "/%72efresh/"} {
-			if a := v.App(t, path, ""); a.StatusCode == http.StatusOK || len(a.Cookies()) > 0 {
+			if a := v.CallApp(t, path, ""); a.StatusCode == http.StatusOK || len(a.Cookies()) > 0 {
 				t.Errorf("POST %s: %d %v", path, a.StatusCode, a.Cookies())
 			}
 		}
-		v.Present(third.Refresh.Value)
+		v.ReplaceRefreshToken(third.Refresh.Value)
 		v.RefreshApp(t)
 	})
 }
@@ -412,7 +412,7 @@ func TestRights_FirstPartyRenewalIsNarrowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		app := b.As(client, "")
+		app := b.AsClient(client, "")
 		v := b.Visitor(t)
 		v.SignInApp(t)
 		for _, scope := range []string{"openid email", "openid", "openid profile offline_access"} {
@@ -422,13 +422,13 @@ func TestRights_FirstPartyRenewalIsNarrowed(t *testing.T) {
 				if got := providertest.ClaimsOf(t, p.Access.Value)["scope"]; got != strings.TrimSuffix(scope, " offline_access") {
 					t.Errorf("registered for %q: got %v", scope, got)
 				}
-				b.Pass(time.Minute)
+				b.Advance(time.Minute)
 			}
 		}
 		access := v.RefreshApp(t).Access.Value
 		app.ChangeClient(t, func(c *storage.Client) { c.FirstParty = false })
-		providertest.WantAppError(t, v.App(t, "/refresh", ""), http.StatusNotFound, "first_party_not_configured")
-		b.As(b.Client, b.Secret).ChangeClient(t, func(c *storage.Client) { c.Introspects = true })
+		providertest.WantAppError(t, v.CallApp(t, "/refresh", ""), http.StatusNotFound, "first_party_not_configured")
+		b.AsClient(b.Client, b.Secret).ChangeClient(t, func(c *storage.Client) { c.Introspects = true })
 		b.WantInactive(t, "access token of what was first-party", access)
 	})
 }
@@ -440,21 +440,21 @@ func TestSession_OpenTabOfTheAppEndsWithTheSession(t *testing.T) {
 		v := b.Visitor(t)
 		v.SignInApp(t)
 		for range 15 {
-			b.Pass(3 * time.Hour)
+			b.Advance(3 * time.Hour)
 			v.RefreshApp(t)
 		}
-		b.Pass(3*time.Hour - time.Minute)
+		b.Advance(3*time.Hour - time.Minute)
 		v.RefreshApp(t)
-		b.Pass(2 * time.Minute)
-		providertest.WantAppError(t, v.App(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
+		b.Advance(2 * time.Minute)
+		providertest.WantAppError(t, v.CallApp(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
 		v.WantApp(t, false)
 
 		idle := b.Visitor(t)
 		idle.SignInApp(t)
-		b.Pass(4 * time.Hour)
+		b.Advance(4 * time.Hour)
 		idle.WantApp(t, true)
-		b.Pass(2 * time.Minute)
-		providertest.WantAppError(t, idle.App(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
+		b.Advance(2 * time.Minute)
+		providertest.WantAppError(t, idle.CallApp(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
 	}, func(c *provider.Config) {
 		c.Lifetimes.SessionMax, c.Lifetimes.SessionKept = 48*time.Hour, 4*time.Hour+time.Minute
 	})

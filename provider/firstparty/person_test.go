@@ -52,9 +52,9 @@ func answersTo(t *testing.T, b *providertest.Testbed, scope string, person func(
 	if u.PreferredUsername != "" {
 		u.PreferredUsername = strings.ToLower(rand.Text())
 	}
-	b.Local(t, u, providertest.Password)
+	b.CreateUser(t, u, providertest.Password)
 	v := b.Visitor(t)
-	login = providertest.WantStatus(t, v.App(t, "/login", `{"username":"`+u.Email+`","password":"`+providertest.Password+`"}`), http.StatusOK).JSON(t)
+	login = providertest.WantStatus(t, v.CallApp(t, "/login", `{"username":"`+u.Email+`","password":"`+providertest.Password+`"}`), http.StatusOK).JSON(t)
 	return login, v.WantApp(t, true)
 }
 

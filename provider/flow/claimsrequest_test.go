@@ -13,7 +13,7 @@ import (
 func TestClaims_MalformedClaimsParameter(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 		for _, claims := range []string{
 			"{", "}", "[]", `"x"`, "1", "null", "true", "{}{}", `{"userinfo":[]}`, `{"userinfo":"email"}`, `{"userinfo":{"email":[]}}`, `{"userinfo":{"email":"yes"}}`,
@@ -25,8 +25,8 @@ func TestClaims_MalformedClaimsParameter(t *testing.T) {
 		} {
 			v.ByBoth(t, b.Params("claims", claims), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				if s.Left == nil || s.Response(t).Get("error") != "invalid_request" {
-					t.Errorf("%.60s: left to %v, at %s", claims, s.Left, s.At.Path)
+				if s.LeftTo == nil || s.Response(t).Get("error") != "invalid_request" {
+					t.Errorf("%.60s: left to %v, at %s", claims, s.LeftTo, s.At.Path)
 				}
 			})
 		}
@@ -41,7 +41,7 @@ func TestClaims_MalformedClaimsParameter(t *testing.T) {
 func TestClaims_PolicyDecidesNotTheClaimsParameter(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		plain := b.Redeem(t, v.Flow(t))
+		plain := b.Redeem(t, v.SignInForCode(t))
 		want := names(providertest.ClaimsOf(t, plain["id_token"]))
 		wantInfo := names(b.Userinfo(t, plain["access_token"].(string)).JSON(t))
 		for _, claims := range []string{
@@ -85,7 +85,7 @@ func names(claims map[string]any) []string {
 func TestClaims_ComeWhereTheyWereRequested(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t, "scope", "openid")
+		v.SignInForCode(t, "scope", "openid")
 		claims := `{"userinfo":{"given_name":{"essential":true},"nickname":null},"id_token":{"zoneinfo":null,"email":{"essential":true}}}`
 		v.Get(t, b.AuthorizeURL("scope", "openid", "claims", claims, "prompt", "none")).WantError(t, "consent_required")
 		tokens := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL("scope", "openid", "claims", claims))).Code(t))
@@ -99,13 +99,13 @@ func TestClaims_ComeWhereTheyWereRequested(t *testing.T) {
 		if _, there := info["nickname"]; there {
 			t.Errorf("userinfo has a claim without a value: %v", info)
 		}
-		b.Redeem(t, v.Again(t, "scope", "openid", "claims", claims, "prompt", "none"))
+		b.Redeem(t, v.CodeFromSession(t, "scope", "openid", "claims", claims, "prompt", "none"))
 
 		// Claims of an earlier request are not in the next tokens.
-		if id := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, "scope", "openid"))["id_token"]); id["zoneinfo"] != nil || id["email"] != nil {
+		if id := providertest.ClaimsOf(t, b.Redeem(t, v.CodeFromSession(t, "scope", "openid"))["id_token"]); id["zoneinfo"] != nil || id["email"] != nil {
 			t.Errorf("claims that were not asked for: %v", id)
 		}
 		// Claims about the sign-in itself are not personal data and need no consent.
-		b.Redeem(t, v.Again(t, "scope", "openid", "prompt", "none", "claims", `{"id_token":{"auth_time":{"essential":true},"acr":null,"amr":null,"sub":null,"sid":null,"iss":null,"aud":null,"exp":null,"iat":null,"nonce":null,"at_hash":null}}`))
+		b.Redeem(t, v.CodeFromSession(t, "scope", "openid", "prompt", "none", "claims", `{"id_token":{"auth_time":{"essential":true},"acr":null,"amr":null,"sub":null,"sid":null,"iss":null,"aud":null,"exp":null,"iat":null,"nonce":null,"at_hash":null}}`))
 	})
 }

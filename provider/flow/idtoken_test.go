@@ -42,11 +42,11 @@ func verified(t *testing.T, b *providertest.Testbed, token any) string {
 func TestIDToken_SaysWhatTheRequestAskedFor(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		sid := ""
 		for _, c := range []struct{ set, want string }{{"", "RS256"}, {"RS256", "RS256"}, {"ES256", "ES256"}} {
 			b.ChangeClient(t, func(client *storage.Client) { client.Metadata.IDTokenSignedResponseAlg = c.set })
-			tokens := b.Redeem(t, v.Again(t, "nonce", "N~o-n.c_e "+c.set))
+			tokens := b.Redeem(t, v.CodeFromSession(t, "nonce", "N~o-n.c_e "+c.set))
 			id := providertest.ClaimsOf(t, tokens["id_token"])
 			if got := verified(t, b, tokens["id_token"]); got != c.want {
 				t.Errorf("id_token_signed_response_alg %q: signed with %s", c.set, got)
@@ -103,7 +103,7 @@ func number(t *testing.T, value any) int64 {
 // P-46: Nothing beyond iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn and requested.
 func TestIDToken_NoNonceNoNonceClaim(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		id := providertest.ClaimsOf(t, b.Redeem(t, b.Visitor(t).Flow(t, "nonce", ""))["id_token"])
+		id := providertest.ClaimsOf(t, b.Redeem(t, b.Visitor(t).SignInForCode(t, "nonce", ""))["id_token"])
 		if _, there := id["nonce"]; there {
 			t.Errorf("nonce: %v", id["nonce"])
 		}
@@ -115,9 +115,9 @@ func TestIDToken_NoNonceNoNonceClaim(t *testing.T) {
 func TestIDToken_AuthTimeIsStable(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		first := providertest.ClaimsOf(t, b.Redeem(t, v.Flow(t))["id_token"])
-		b.Pass(time.Hour)
-		later := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t))["id_token"])
+		first := providertest.ClaimsOf(t, b.Redeem(t, v.SignInForCode(t))["id_token"])
+		b.Advance(time.Hour)
+		later := providertest.ClaimsOf(t, b.Redeem(t, v.CodeFromSession(t))["id_token"])
 		if first["auth_time"] != later["auth_time"] || number(t, later["iat"]) < number(t, first["iat"])+3600 {
 			t.Errorf("auth_time moved from %v to %v, iat from %v to %v", first["auth_time"], later["auth_time"], first["iat"], later["iat"])
 		}
@@ -129,7 +129,7 @@ func TestIDToken_AuthTimeIsStable(t *testing.T) {
 func TestIDToken_UsersCannotWriteProtocolClaims(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		asked := `{"id_token":{"iss":{"value":"https://evil.example"},"aud":null,"sub":null,"azp":null,"client_id":null,"scope":null,"events":null}}`
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t, "claims", asked))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t, "claims", asked))
 		id := providertest.ClaimsOf(t, tokens["id_token"])
 		for _, name := range []string{"azp", "client_id", "scope", "events"} {
 			if _, there := id[name]; there {

@@ -30,7 +30,7 @@ func exits(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) map[s
 	}
 	tokens := b.Redeem(t, v.Allow(t, page).Code(t))
 	access := tokens["access_token"].(string)
-	refreshed := b.Refreshed(t, tokens["refresh_token"])
+	refreshed := b.MustRefresh(t, tokens["refresh_token"])
 	exits := map[string]exit{
 		"userinfo":               {b.Userinfo(t, access).JSON(t), true},
 		"ID token":               {providertest.ClaimsOf(t, tokens["id_token"]), true},
@@ -38,8 +38,8 @@ func exits(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) map[s
 		"access token":           {providertest.ClaimsOf(t, access), false},
 		"introspection":          {b.Introspect(t, access), false},
 		"introspection, another": {b.Introspect(t, refreshed["refresh_token"]), false},
-		"session":                {userIn(v.App(t, "/session", "").JSON(t)), true},
-		"sign-in of the app":     {userIn(b.Visitor(t).App(t, "/login", providertest.Credentials).JSON(t)), true},
+		"session":                {userIn(v.CallApp(t, "/session", "").JSON(t)), true},
+		"sign-in of the app":     {userIn(b.Visitor(t).CallApp(t, "/login", providertest.Credentials).JSON(t)), true},
 	}
 	return exits
 }
@@ -150,15 +150,15 @@ func TestRelease_GroupsOfOperatorsAndUpstreamsAreOneList(t *testing.T) {
 		v := b.Visitor(t)
 		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
 		tokens := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL(asksForGroups...))).Code(t))
-		refreshed := b.Refreshed(t, tokens["refresh_token"])
+		refreshed := b.MustRefresh(t, tokens["refresh_token"])
 		access := tokens["access_token"].(string)
-		cookies := b.Visitor(t).App(t, "/login", providertest.Credentials)
+		cookies := b.Visitor(t).CallApp(t, "/login", providertest.Credentials)
 		for name, says := range map[string]map[string]any{
 			"userinfo": b.Userinfo(t, access).JSON(t), "introspection": b.Introspect(t, access), "access token": providertest.ClaimsOf(t, access),
 			"ID token": providertest.ClaimsOf(t, tokens["id_token"]), "refreshed ID token": providertest.ClaimsOf(t, refreshed["id_token"]),
 			"refreshed access token": providertest.ClaimsOf(t, refreshed["access_token"]),
 			"cookie of the app":      providertest.ClaimsOf(t, providertest.PairOf(t, cookies).Access.Value),
-			"sign-in of the app":     userIn(cookies.JSON(t)), "session": userIn(v.App(t, "/session", "").JSON(t)),
+			"sign-in of the app":     userIn(cookies.JSON(t)), "session": userIn(v.CallApp(t, "/session", "").JSON(t)),
 		} {
 			if got := fmt.Sprint(says["groups"]); got != "[ops dev staff]" {
 				t.Errorf("%s says the groups %v", name, got)

@@ -51,12 +51,12 @@ var lostRights = []lostRight{
 // back, it works again.
 func TestRights_EveryStepNarrowsToWhatTheClientMayHaveNow(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		all := b.Holding(t)
+		all := b.AllowEverything(t)
 		v := b.Visitor(t)
-		v.Flow(t, all...)
+		v.SignInForCode(t, all...)
 		restore := func() { b.ChangeClient(t, func(*storage.Client) {}) }
 		for _, lost := range lostRights {
-			sealed, code, tokens := b.NextURL(t, v, all...), v.Again(t, all...), b.Redeem(t, v.Again(t, all...))
+			sealed, code, tokens := b.NextURL(t, v, all...), v.CodeFromSession(t, all...), b.Redeem(t, v.CodeFromSession(t, all...))
 			b.ChangeClient(t, lost.lose)
 
 			page := v.Get(t, sealed)
@@ -78,13 +78,13 @@ func TestRights_EveryStepNarrowsToWhatTheClientMayHaveNow(t *testing.T) {
 			lost.wantAccess(t, b, tokens["access_token"].(string))
 			lost.wantIntrospected(t, b, tokens["refresh_token"].(string))
 			if lost.refresh == "" {
-				lost.wantTokens(t, b, "refresh", b.Refreshed(t, tokens["refresh_token"]))
+				lost.wantTokens(t, b, "refresh", b.MustRefresh(t, tokens["refresh_token"]))
 				restore()
 				continue
 			}
 			b.RefuseRefresh(t, tokens["refresh_token"], lost.refresh)
 			restore()
-			if again := b.Refreshed(t, tokens["refresh_token"]); again["scope"] != lostRights[0].scope {
+			if again := b.MustRefresh(t, tokens["refresh_token"]); again["scope"] != lostRights[0].scope {
 				t.Errorf("%s: after the right came back: %v", lost.name, again["scope"])
 			}
 		}
@@ -171,17 +171,17 @@ func (lost lostRight) wantIntrospected(t *testing.T, b *providertest.Testbed, re
 // session, even if the client gets the right back. No storage call is added.
 func TestRights_LostOfflineAccessEndsWithTheSession(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		all := b.Holding(t)
+		all := b.AllowEverything(t)
 		v := b.Visitor(t)
-		v.Flow(t, all...)
-		rotated, alive, gone := b.Redeem(t, v.Again(t, all...)), b.Redeem(t, v.Again(t, all...)), b.Redeem(t, v.Again(t, all...))
+		v.SignInForCode(t, all...)
+		rotated, alive, gone := b.Redeem(t, v.CodeFromSession(t, all...)), b.Redeem(t, v.CodeFromSession(t, all...)), b.Redeem(t, v.CodeFromSession(t, all...))
 		reads, writes := b.DB.Calls()
-		b.Refreshed(t, gone["refresh_token"])
+		b.MustRefresh(t, gone["refresh_token"])
 		readsBefore, writesBefore := b.DB.Calls()
 
 		b.ChangeClient(t, providertest.WithoutScope("offline_access"))
 		r1, w1 := b.DB.Calls()
-		rotated = b.Refreshed(t, rotated["refresh_token"])
+		rotated = b.MustRefresh(t, rotated["refresh_token"])
 		r2, w2 := b.DB.Calls()
 		if r2-r1 != readsBefore-reads || w2-w1 != writesBefore-writes {
 			t.Errorf("%d reads and %d writes, want %d and %d", r2-r1, w2-w1, readsBefore-reads, writesBefore-writes)
@@ -190,19 +190,19 @@ func TestRights_LostOfflineAccessEndsWithTheSession(t *testing.T) {
 			t.Errorf("scope %v", rotated["scope"])
 		}
 		b.ChangeClient(t, func(*storage.Client) {}) // the client gets the right back, and the grant stays online
-		b.Pass(time.Minute)
-		if rotated = b.Refreshed(t, rotated["refresh_token"]); rotated["scope"] != "openid email" {
+		b.Advance(time.Minute)
+		if rotated = b.MustRefresh(t, rotated["refresh_token"]); rotated["scope"] != "openid email" {
 			t.Errorf("after the right came back: scope %v", rotated["scope"])
 		}
 		// A client may repeat its whole scope at each refresh: all of it was granted.
-		b.Pass(time.Minute)
-		if rotated = b.Refreshed(t, rotated["refresh_token"], "scope", "openid email  offline_access"); rotated["scope"] != "openid email" {
+		b.Advance(time.Minute)
+		if rotated = b.MustRefresh(t, rotated["refresh_token"], "scope", "openid email  offline_access"); rotated["scope"] != "openid email" {
 			t.Errorf("with its scope repeated: %v", rotated["scope"])
 		}
 
-		v.Get(t, b.Leave("id_token_hint", rotated["id_token"].(string)))
+		v.Get(t, b.EndSessionURL("id_token_hint", rotated["id_token"].(string)))
 		v.WantSignedOut(t)
-		b.WantDead(t, rotated)
+		b.WantRevoked(t, rotated)
 		b.WantUserinfo(t, alive["access_token"].(string), http.StatusOK)
 		b.ChangeClient(t, providertest.WithoutScope("offline_access"))
 		// The session has already ended, so the grant that was offline until now ends at once.
@@ -212,7 +212,7 @@ func TestRights_LostOfflineAccessEndsWithTheSession(t *testing.T) {
 		b.RefuseRefresh(t, alive["refresh_token"], "invalid_grant")
 		b.RefuseRefresh(t, gone["refresh_token"], "invalid_grant") // the generation before, after the grace
 		b.ChangeClient(t, func(*storage.Client) {})
-		b.Refreshed(t, alive["refresh_token"]) // the refusal revoked nothing
+		b.MustRefresh(t, alive["refresh_token"]) // the refusal revoked nothing
 	})
 }
 
@@ -221,7 +221,7 @@ func TestRights_LostOfflineAccessEndsWithTheSession(t *testing.T) {
 func TestRights_ClaimsDoNotOutliveANarrowedScope(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t, "scope", "openid email address", "claims",
+		tokens := b.Redeem(t, v.SignInForCode(t, "scope", "openid email address", "claims",
 			`{"id_token":{"given_name":null,"email":null},"userinfo":{"zoneinfo":null,"email":null}}`))
 		for _, c := range []struct {
 			scope             string
@@ -230,8 +230,8 @@ func TestRights_ClaimsDoNotOutliveANarrowedScope(t *testing.T) {
 			{"openid", false, false}, {"openid address", true, false}, {"openid email", true, true}, {"  openid   email address ", true, true}, {"", true, true},
 			{" ", true, true}, // a request without scopes narrows nothing
 		} {
-			b.Pass(time.Minute)
-			tokens = b.Refreshed(t, tokens["refresh_token"], "scope", c.scope)
+			b.Advance(time.Minute)
+			tokens = b.MustRefresh(t, tokens["refresh_token"], "scope", c.scope)
 			id := providertest.ClaimsOf(t, tokens["id_token"])
 			info := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
 			for where, set := range map[string]map[string]any{"ID token": id, "userinfo": info} {
@@ -256,11 +256,11 @@ func TestRights_ClaimsDoNotOutliveANarrowedScope(t *testing.T) {
 // A code that only a nonce protects is refused if it gives no ID token.
 func TestRights_NonceBindsOnlyWithOpenID(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.Holding(t)
+		b.AllowEverything(t)
 		v := b.Visitor(t)
 		byNonce := []string{"scope", "openid email", "code_challenge", "", "code_challenge_method", ""}
-		v.Flow(t, byNonce...)
-		sealed, code := b.NextURL(t, v, byNonce...), v.Again(t, byNonce...)
+		v.SignInForCode(t, byNonce...)
+		sealed, code := b.NextURL(t, v, byNonce...), v.CodeFromSession(t, byNonce...)
 		b.ChangeClient(t, providertest.WithoutScope("openid"))
 		v.Get(t, sealed).WantError(t, "invalid_request")
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "")
@@ -270,7 +270,7 @@ func TestRights_NonceBindsOnlyWithOpenID(t *testing.T) {
 // A service token gives only the rights that its client has now.
 func TestRights_ServiceTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		service := b.As(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) {
+		service := b.AsClient(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) {
 			c.Metadata.Scope, c.Resources = "mail.read mail.send", []string{providertest.MailAPI}
 		}))
 		b.Follow(t)

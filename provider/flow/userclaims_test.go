@@ -41,7 +41,7 @@ func TestClaims_EveryClaimOfTheScopes(t *testing.T) {
 				names = append(names, want[scope]...)
 			}
 			slices.Sort(names)
-			tokens := b.Redeem(t, v.Again(t, "scope", scopes))
+			tokens := b.Redeem(t, v.CodeFromSession(t, "scope", scopes))
 			claims := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
 			var got []string
 			for name, value := range claims {
@@ -110,7 +110,7 @@ func wantPlainIDToken(t *testing.T, token any) {
 func TestClaims_AbsentClaimsAreLeftOut(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		token := b.Redeem(t, v.Flow(t, "scope", "openid profile email phone address roles groups"))["access_token"].(string)
+		token := b.Redeem(t, v.SignInForCode(t, "scope", "openid profile email phone address roles groups"))["access_token"].(string)
 		claims := b.Userinfo(t, token).JSON(t)
 		for name, value := range claims {
 			checkClaim(t, name, value)
@@ -129,7 +129,7 @@ func TestClaims_AskedForOneByOne(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		asked := `{"userinfo":{"name":{"essential":true},"zoneinfo":null,"salary":null,"email":null},"id_token":{"given_name":null,"auth_time":{"essential":true},"exp":{"value":1},"sid":null,"roles":null}}`
-		tokens := b.Redeem(t, v.Flow(t, "scope", "openid", "claims", asked))
+		tokens := b.Redeem(t, v.SignInForCode(t, "scope", "openid", "claims", asked))
 		claims := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
 		want := map[string]any{"sub": b.Alice.ID, "name": "Alice Liddell", "zoneinfo": "Europe/London", "email": providertest.Alice}
 		if fmt.Sprint(claims) != fmt.Sprint(want) {

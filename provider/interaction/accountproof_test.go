@@ -28,7 +28,7 @@ func newAccount(t *testing.T, b *providertest.Testbed, up *providertest.Upstream
 	t.Helper()
 	u.EmailVerified = true
 	if pass != "" {
-		return account{b.Local(t, u, pass), b, up}
+		return account{b.CreateUser(t, u, pass), b, up}
 	}
 	made, err := b.DB.CreateUser(context.Background(), u, "", storage.By{At: b.Now()})
 	if err != nil {
@@ -64,12 +64,12 @@ func (a account) attach(t *testing.T, connector string) storage.Identity {
 func (a account) waits(t *testing.T, v *providertest.Visitor, pairs ...string) (page providertest.Stop, subject string) {
 	t.Helper()
 	subject = storage.NewID("s")
-	a.up.Liar.SetFaults(providertest.LieOf("sub", subject, "email", a.Email, "preferred_username", "mallory"))
+	a.up.Liar.SetFaults(providertest.ChangeClaims("sub", subject, "email", a.Email, "preferred_username", "mallory"))
 	page = v.Get(t, a.b.AuthorizeURL(pairs...))
 	if strings.Contains(page.Body, `id="other"`) { // a user is signed in
 		page = v.Get(t, page.Link(t, "other"))
 	}
-	return v.Through(t, page, "liar", "victim"), subject
+	return v.SignInThrough(t, page, "liar", "victim"), subject
 }
 
 // proves gives the proof that the page asks for: with the password, or through a connector.
@@ -79,9 +79,9 @@ func (a account) proves(t *testing.T, v *providertest.Visitor, page providertest
 	case "password":
 		return v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password)
 	case "liar":
-		a.up.Liar.SetFaults(providertest.LieOf("sub", "the first of "+a.ID, "email", a.Email))
+		a.up.Liar.SetFaults(providertest.ChangeClaims("sub", "the first of "+a.ID, "email", a.Email))
 	}
-	return v.Through(t, page, way, map[string]string{"google": "ada", "github": "octo", "liar": "victim"}[way])
+	return v.SignInThrough(t, page, way, map[string]string{"google": "ada", "github": "octo", "liar": "victim"}[way])
 }
 
 // offered lists the ways that a page offers.
@@ -148,7 +148,7 @@ func (a account) walk(t *testing.T, want []string, set int) {
 	if got := offered(page); page.At.Path != "/login/link" || !slices.Equal(got, want) {
 		t.Fatalf("set %d: at %s the page offers %q, want %q:\n%s", set, page.At, got, want, page.Body)
 	}
-	v.WantNobody(t)
+	v.WantNoSession(t)
 	if len(want) == 0 {
 		page.WantText(t, `id="help"`, "Ask the operator")
 		v.Get(t, page.Link(t, "back")).FormTo(t, "/login/liar", "", "")
@@ -164,7 +164,7 @@ func (a account) walk(t *testing.T, want []string, set int) {
 		if i == 0 && set%2 == 0 {
 			decision = "not-now"
 		}
-		if got := v.Subject(t, v.Decide(t, page, decision)); got != a.ID {
+		if got := v.Subject(t, v.DecideLink(t, page, decision)); got != a.ID {
 			t.Fatalf("set %d, by %s: signed in as %s", set, way, got)
 		}
 		a.wantLinked(t, subject, decision == "connect")
@@ -192,26 +192,26 @@ func TestAccountProof_OpensOnlyThatAccount(t *testing.T) {
 		}
 		v := b.Visitor(t)
 		page, subject := a.waits(t, v)
-		made := b.UsersMade(t)
+		made := b.UsersCreated(t)
 		for what, wrong := range map[string][2]string{
 			"identity of another user": {"google", "grace"}, "new identity": {"github", "hidden"}, "new identity with an address": {"github", "big"},
 		} {
-			s := v.Through(t, page, wrong[0], wrong[1])
+			s := v.SignInThrough(t, page, wrong[0], wrong[1])
 			v.WantProblem(t, s, http.StatusForbidden, "other_account")
 			if back := v.Get(t, s.Link(t, "start")); back.At.Path != "/login/link" || !slices.Equal(offered(back), []string{"github", "google"}) {
 				t.Fatalf("%s: the way back leads to %s", what, back.At)
 			}
 		}
 		// The same holds for a trip that is cancelled at the upstream.
-		s := v.Get(t, v.Choose(t, v.Press(t, page, "github"), ""))
+		s := v.Get(t, v.ChooseAccount(t, v.PressConnector(t, page, "github"), ""))
 		v.WantProblem(t, s, http.StatusForbidden, "upstream_denied")
 		if back := v.Get(t, s.Link(t, "start")); back.At.Path != "/login/link" {
 			t.Fatalf("cancelled: the way back leads to %s", back.At)
 		}
-		if n := b.UsersMade(t); n != made {
+		if n := b.UsersCreated(t); n != made {
 			t.Errorf("%d accounts were made", n-made)
 		}
-		if got := v.Subject(t, v.Decide(t, a.proves(t, v, page, "google"), "connect")); got != a.ID {
+		if got := v.Subject(t, v.DecideLink(t, a.proves(t, v, page, "google"), "connect")); got != a.ID {
 			t.Errorf("signed in as %s", got)
 		}
 		a.wantLinked(t, subject, true)
@@ -250,21 +250,21 @@ func TestAccountProof_OtherAccountsConnectNothing(t *testing.T) {
 		t.Run("the account, by another way of the sign-in page", func(t *testing.T) {
 			v := b.Visitor(t)
 			page, subject := a.waits(t, v)
-			asked := v.Through(t, v.Get(t, page.Link(t, "back")), "github", "octo")
-			v.Subject(t, v.Decide(t, asked, "connect"))
+			asked := v.SignInThrough(t, v.Get(t, page.Link(t, "back")), "github", "octo")
+			v.Subject(t, v.DecideLink(t, asked, "connect"))
 			a.wantLinked(t, subject, true)
 		})
 		t.Run("an application signs in", func(t *testing.T) {
 			v := b.Visitor(t)
-			b.WithApp(t)
+			b.RegisterApp(t)
 			page, subject := a.waits(t, v)
 			body := `{"username":"` + a.Email + `","password":"` + providertest.Password + `"}`
-			providertest.WantStatus(t, v.App(t, "/login", body), http.StatusOK)
+			providertest.WantStatus(t, v.CallApp(t, "/login", body), http.StatusOK)
 			a.wantLinked(t, subject, false)
-			v.Subject(t, v.Decide(t, v.Get(t, page.At.String()), "connect")) // the sign-in of the app is a proof, too
+			v.Subject(t, v.DecideLink(t, v.Get(t, page.At.String()), "connect")) // the sign-in of the app is a proof, too
 			a.wantLinked(t, subject, true)
 		})
-	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
+	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.WithAppOrigins(providertest.Shop)(c) })
 }
 
 // A session of the account with a recent proof counts as the proof. A session with an older
@@ -279,14 +279,14 @@ func TestAccountProof_RecentSessionIsEnough(t *testing.T) {
 			later time.Duration
 			asks  bool
 		}{
-			{"by password, now", func(v *providertest.Visitor) { v.Arrive(t, a.Email) }, 0, true},
-			{"by password, long ago", func(v *providertest.Visitor) { v.Arrive(t, a.Email) }, 6 * time.Minute, false},
-			{"by GitHub", func(v *providertest.Visitor) { v.ComeBy(t, "github", "octo") }, 0, false},
-			{"of another", func(v *providertest.Visitor) { v.Arrive(t, providertest.Alice) }, 0, false},
+			{"by password, now", func(v *providertest.Visitor) { v.SignInAndRedeem(t, a.Email) }, 0, true},
+			{"by password, long ago", func(v *providertest.Visitor) { v.SignInAndRedeem(t, a.Email) }, 6 * time.Minute, false},
+			{"by GitHub", func(v *providertest.Visitor) { v.AuthorizeThrough(t, "github", "octo") }, 0, false},
+			{"of another", func(v *providertest.Visitor) { v.SignInAndRedeem(t, providertest.Alice) }, 0, false},
 		} {
 			v := b.Visitor(t)
 			c.come(v)
-			b.Pass(c.later)
+			b.Advance(c.later)
 			page, subject := a.waits(t, v, "prompt", "login")
 			asks := strings.Contains(page.Body, `id="not-now"`)
 			if page.At.Path != "/login/link" || asks != c.asks {
@@ -296,7 +296,7 @@ func TestAccountProof_RecentSessionIsEnough(t *testing.T) {
 			if !asks {
 				page = a.proves(t, v, page, "password")
 			}
-			v.Decide(t, page, "connect")
+			v.DecideLink(t, page, "connect")
 			a.wantLinked(t, subject, true)
 		}
 	})
@@ -312,7 +312,7 @@ func TestAccountProof_RequestIsStillSatisfied(t *testing.T) {
 				identity := a.attach(t, "github")
 				v := b.Visitor(t)
 				page, subject := a.waits(t, v, pairs...)
-				s := v.Decide(t, a.proves(t, v, page, way), "connect")
+				s := v.DecideLink(t, a.proves(t, v, page, way), "connect")
 				a.wantLinked(t, subject, true)
 				fresh := pairs[1] == "login" || pairs[0] == "max_age"
 				if way == "github" && fresh {
@@ -362,9 +362,9 @@ func TestAccountProof_TicketIsForOnePage(t *testing.T) {
 		v.SignIn(t, w, providertest.Alice, providertest.Password)
 		refuse("after another user signed in", v, second)
 		// The owner of the account comes back too late: the identity does not wait any more.
-		v.Arrive(t, a.Email)
+		v.SignInAndRedeem(t, a.Email)
 		third, three := asked()
-		b.Pass(11 * time.Minute)
+		b.Advance(11 * time.Minute)
 		refuse("after eleven minutes", v, third)
 		a.wantLinked(t, three, false)
 	})
@@ -380,7 +380,7 @@ func TestAccountProof_DisabledAccountIsRefused(t *testing.T) {
 		asked := b.Visitor(t)
 		shown, second := a.waits(t, asked)
 		shown = a.proves(t, asked, shown, "google")
-		b.Disable(t, a.ID)
+		b.DisableUser(t, a.ID)
 		if s := a.proves(t, v, page, "password"); s.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("by password: status %d", s.StatusCode)
 		}
@@ -404,9 +404,9 @@ func TestAccountProof_AdministratorNeedsOwnProof(t *testing.T) {
 		page.WantText(t, "Ask the operator")
 		a.attach(t, "google")
 		page, subject := a.waits(t, v)
-		v.Subject(t, v.Decide(t, a.proves(t, v, page, "google"), "connect"))
+		v.Subject(t, v.DecideLink(t, a.proves(t, v, page, "google"), "connect"))
 		a.wantLinked(t, subject, true)
-	}, providertest.Alter("liar", autoLink))
+	}, providertest.ChangeConnector("liar", autoLink))
 }
 
 // Of several concurrent decisions one connects the identity; the others get the page for an
@@ -442,7 +442,7 @@ func TestAccountProof_ConcurrentConnect(t *testing.T) {
 		}, b.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if s := v.Decide(t, page, "connect"); s.StatusCode != http.StatusConflict || !strings.Contains(s.Body, "identity_in_use") {
+		if s := v.DecideLink(t, page, "connect"); s.StatusCode != http.StatusConflict || !strings.Contains(s.Body, "identity_in_use") {
 			t.Errorf("status %d:\n%s", s.StatusCode, s.Body)
 		}
 		a.wantLinked(t, subject, false)

@@ -15,11 +15,11 @@ import (
 // connects a GitHub account.
 func prepared(t *testing.T, b *providertest.Testbed) (storage.User, *providertest.Visitor) {
 	t.Helper()
-	user := b.Local(t, storage.User{Email: providertest.AdaEmail, Name: "Ada", Roles: []string{"reader"}}, providertest.Password)
+	user := b.CreateUser(t, storage.User{Email: providertest.AdaEmail, Name: "Ada", Roles: []string{"reader"}}, providertest.Password)
 	v := b.Visitor(t)
 	v.Allow(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.AdaEmail, providertest.Password))
 	v.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
-	if u := b.UserBy(t, providertest.AdaEmail); u.EmailVerified {
+	if u := b.UserByEmail(t, providertest.AdaEmail); u.EmailVerified {
 		t.Fatal("an identity with another address proved the address")
 	}
 	return user, v
@@ -29,14 +29,14 @@ func prepared(t *testing.T, b *providertest.Testbed) (storage.User, *providertes
 // if whole is false, all removed. The address must be proven in both cases.
 func wantWhole(t *testing.T, b *providertest.Testbed, user storage.User, v *providertest.Visitor, whole bool) {
 	t.Helper()
-	if u := b.UserBy(t, providertest.AdaEmail); !u.EmailVerified || u.ID != user.ID || len(u.Roles) != 1 {
+	if u := b.UserByEmail(t, providertest.AdaEmail); !u.EmailVerified || u.ID != user.ID || len(u.Roles) != 1 {
 		t.Errorf("the user is %+v", u)
 	}
 	if whole {
 		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 		b.WantIdentities(t, user.ID, providertest.OctoID, providertest.AdaID)
 	} else {
-		v.WantNobody(t)
+		v.WantNoSession(t)
 		b.WantIdentities(t, user.ID, providertest.AdaID)
 	}
 	w := b.Visitor(t)
@@ -45,7 +45,7 @@ func wantWhole(t *testing.T, b *providertest.Testbed, user storage.User, v *prov
 		t.Errorf("the password is refused: %v, want %v", refused, !whole)
 	}
 	octo := b.Visitor(t)
-	if in := octo.Subject(t, octo.ComeBy(t, "github", "octo")) == user.ID; in != whole {
+	if in := octo.Subject(t, octo.AuthorizeThrough(t, "github", "octo")) == user.ID; in != whole {
 		t.Errorf("the GitHub account opens the account: %v, want %v", in, whole)
 	}
 }
@@ -54,7 +54,7 @@ func wantWhole(t *testing.T, b *providertest.Testbed, user storage.User, v *prov
 func anotherWay(t *testing.T, v *providertest.Visitor, connector, account string) {
 	t.Helper()
 	page := v.Get(t, v.Bed.AuthorizeURL("prompt", "login"))
-	v.Through(t, v.Get(t, page.Link(t, "other")), connector, account)
+	v.SignInThrough(t, v.Get(t, page.Link(t, "other")), connector, account)
 }
 
 // A proof of the address in the owner's own session keeps everything. The same proof from
@@ -69,13 +69,13 @@ func TestAddressProof_OwnSessionKeepsAccount(t *testing.T) {
 			anotherWay(t, v, "google", "ada")
 		}, true},
 		"signed in with in the same browser, later": {func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) {
-			b.Pass(6 * time.Minute)
+			b.Advance(6 * time.Minute)
 			anotherWay(t, v, "google", "ada")
 			v.Client.Jar = b.Visitor(t).Client.Jar // the browser has a new session of its own now
 		}, false},
 		"signed in with in another browser": {func(t *testing.T, b *providertest.Testbed, _ *providertest.Visitor) {
 			w := b.Visitor(t)
-			w.Allow(t, w.ComeBy(t, "google", "ada"))
+			w.Allow(t, w.AuthorizeThrough(t, "google", "ada"))
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,28 +99,28 @@ func TestAddressProof_ByConnectedIdentity(t *testing.T) {
 			anotherWay(t, v, "liar", "victim")
 		}, true},
 		"in another browser": {func(t *testing.T, b *providertest.Testbed, _ *providertest.Visitor) {
-			b.Visitor(t).ComeBy(t, "liar", "victim")
+			b.Visitor(t).AuthorizeThrough(t, "liar", "victim")
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				user := b.Local(t, storage.User{Email: providertest.VictimMail, Roles: []string{"reader"}}, providertest.Password)
+				user := b.CreateUser(t, storage.User{Email: providertest.VictimMail, Roles: []string{"reader"}}, providertest.Password)
 				v := b.Visitor(t)
 				v.Allow(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.VictimMail, providertest.Password))
-				up.Liar.SetFaults(providertest.Lie("email_verified", false))
+				up.Liar.SetFaults(providertest.ChangeClaim("email_verified", false))
 				v.Connect(t, "liar", "victim").WantAt(t, "/account/identities?done=linked")
 				v.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
 				again := b.Visitor(t)
-				again.ComeBy(t, "liar", "victim")
+				again.AuthorizeThrough(t, "liar", "victim")
 				again.Get(t, b.Issuer+"/account").WantAt(t, "/account")
-				if u := b.UserBy(t, providertest.VictimMail); u.EmailVerified {
+				if u := b.UserByEmail(t, providertest.VictimMail); u.EmailVerified {
 					t.Fatal("an address without a voucher is proven")
 				}
 				b.WantIdentities(t, user.ID, providertest.VictimID, providertest.OctoID)
 
-				up.Liar.SetFaults(providertest.Lie("email_verified", true))
+				up.Liar.SetFaults(providertest.ChangeClaim("email_verified", true))
 				test.come(t, b, v)
-				if u := b.UserBy(t, providertest.VictimMail); !u.EmailVerified || u.ID != user.ID {
+				if u := b.UserByEmail(t, providertest.VictimMail); !u.EmailVerified || u.ID != user.ID {
 					t.Errorf("the user is %+v", u)
 				}
 				w := b.Visitor(t)
@@ -133,7 +133,7 @@ func TestAddressProof_ByConnectedIdentity(t *testing.T) {
 					return
 				}
 				b.WantIdentities(t, user.ID, providertest.VictimID)
-				again.WantNobody(t)
+				again.WantNoSession(t)
 			})
 		})
 	}
@@ -160,7 +160,7 @@ func TestAddressProof_OperatorActEvictsAttacker(t *testing.T) {
 			return err
 		}, false},
 		"admin": {func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
-			_, err := b.DB.GrantAdmin(context.Background(), id, do, storage.By{From: providertest.Here, At: b.Now()})
+			_, err := b.DB.GrantAdmin(context.Background(), id, do, storage.By{From: providertest.TestOrigin, At: b.Now()})
 			return err
 		}, false},
 		"role":           {revise(func(u *storage.User) { u.Roles = []string{"ops"} }, nil), false},
@@ -168,7 +168,7 @@ func TestAddressProof_OperatorActEvictsAttacker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				planted := b.Local(t, storage.User{Email: providertest.VictimMail}, "password of mallory")
+				planted := b.CreateUser(t, storage.User{Email: providertest.VictimMail}, "password of mallory")
 				mallory := b.Visitor(t)
 				page := mallory.SignIn(t, mallory.Get(t, b.AuthorizeURL("scope", "openid offline_access", "prompt", "consent")), providertest.VictimMail, "password of mallory")
 				tokens := b.Redeem(t, mallory.Allow(t, page).Code(t))
@@ -180,7 +180,7 @@ func TestAddressProof_OperatorActEvictsAttacker(t *testing.T) {
 						t.Fatalf("got %v, want ErrUnproven", err)
 					}
 					mallory.Get(t, b.Issuer+"/account").WantAt(t, "/account")
-					if now := b.UserBy(t, providertest.VictimMail); now.Admin || len(now.Roles) > 0 {
+					if now := b.UserByEmail(t, providertest.VictimMail); now.Admin || len(now.Roles) > 0 {
 						t.Errorf("the refused act changed the account: %+v", now)
 					}
 					err = test.act(b, planted.ID, storage.EvictAttached)
@@ -188,12 +188,12 @@ func TestAddressProof_OperatorActEvictsAttacker(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				mallory.WantNobody(t)
-				b.WantDead(t, tokens)
+				mallory.WantNoSession(t)
+				b.WantRevoked(t, tokens)
 				b.WantIdentities(t, planted.ID)
 				b.WantEvent(t, storage.UserEvicted, planted.ID)
 				octo := b.Visitor(t)
-				if octo.Subject(t, octo.ComeBy(t, "github", "octo")) == planted.ID {
+				if octo.Subject(t, octo.AuthorizeThrough(t, "github", "octo")) == planted.ID {
 					t.Error("the attacker's identity opens the account")
 				}
 				again := b.Visitor(t)
@@ -214,7 +214,7 @@ func TestIdentities_RemovalByOperatorEndsSessions(t *testing.T) {
 		v.Connect(t, "github", "octo")
 		kept := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL("scope", "openid offline_access", "prompt", "consent"))).Code(t))
 		w := b.Visitor(t)
-		taken := b.Redeem(t, w.Allow(t, w.ComeBy(t, "github", "octo", "scope", "openid offline_access", "prompt", "consent")).Code(t))
+		taken := b.Redeem(t, w.Allow(t, w.AuthorizeThrough(t, "github", "octo", "scope", "openid offline_access", "prompt", "consent")).Code(t))
 		list, err := b.DB.IdentitiesOf(context.Background(), b.Alice.ID)
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%d identities, %v", len(list), err)
@@ -222,12 +222,12 @@ func TestIdentities_RemovalByOperatorEndsSessions(t *testing.T) {
 		if err := b.DB.UnlinkIdentity(context.Background(), storage.IdentityRemoval{Identity: list[0], From: storage.Origin{Actor: "cli"}}, b.Now()); err != nil {
 			t.Fatal(err)
 		}
-		b.WantDead(t, taken)
-		w.WantNobody(t)
-		b.Refreshed(t, kept["refresh_token"])
+		b.WantRevoked(t, taken)
+		w.WantNoSession(t)
+		b.MustRefresh(t, kept["refresh_token"])
 		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 		octo := b.Visitor(t)
-		if octo.Subject(t, octo.ComeBy(t, "github", "octo")) == b.Alice.ID {
+		if octo.Subject(t, octo.AuthorizeThrough(t, "github", "octo")) == b.Alice.ID {
 			t.Error("the identity still opens the account")
 		}
 	})

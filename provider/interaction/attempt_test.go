@@ -22,19 +22,19 @@ import (
 func TestAttempt_StateWorksOnceInOneBrowser(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
+		callback := v.ChooseAccount(t, v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
 		wantLost := func(what string, who *providertest.Visitor, target string) {
 			t.Helper()
 			s := who.Get(t, target)
-			if s.StatusCode != http.StatusBadRequest || !strings.Contains(s.Body, "unknown_attempt") || s.Left != nil {
-				t.Fatalf("%s: status %d, left to %v:\n%s", what, s.StatusCode, s.Left, s.Body)
+			if s.StatusCode != http.StatusBadRequest || !strings.Contains(s.Body, "unknown_attempt") || s.LeftTo != nil {
+				t.Fatalf("%s: status %d, left to %v:\n%s", what, s.StatusCode, s.LeftTo, s.Body)
 			}
-			who.WantNobody(t)
+			who.WantNoSession(t)
 		}
 		// FD-08: an attacker's callback in the victim's browser signs nobody in.
 		wantLost("another browser", b.Visitor(t), callback)
 		other := b.Visitor(t)
-		other.Press(t, other.Get(t, b.AuthorizeURL()), "google")
+		other.PressConnector(t, other.Get(t, b.AuthorizeURL()), "google")
 		wantLost("another browser with an attempt of its own", other, callback)
 		at, _ := url.Parse(callback)
 		for what, state := range map[string]string{
@@ -54,9 +54,9 @@ func TestAttempt_StateWorksOnceInOneBrowser(t *testing.T) {
 		}
 
 		late := b.Visitor(t)
-		callback = late.Choose(t, late.Press(t, late.Get(t, b.AuthorizeURL()), "google"), "ada")
-		kept := late.Trips(t)
-		b.Pass(11 * time.Minute)
+		callback = late.ChooseAccount(t, late.PressConnector(t, late.Get(t, b.AuthorizeURL()), "google"), "ada")
+		kept := late.TripCookies(t)
+		b.Advance(11 * time.Minute)
 		u, _ := url.Parse(b.Issuer)
 		late.Client.Jar.SetCookies(u, kept) // a browser that keeps expired cookies
 		wantLost("after eleven minutes", late, callback)
@@ -69,9 +69,9 @@ func TestAttempt_StateWorksOnceInOneBrowser(t *testing.T) {
 func TestAttempt_SignInUsesItUp(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		at := v.Press(t, v.Get(t, b.AuthorizeURL()), "google")
-		kept := v.Trips(t)
-		first, second := v.Choose(t, at, "ada"), v.Choose(t, at, "ada")
+		at := v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "google")
+		kept := v.TripCookies(t)
+		first, second := v.ChooseAccount(t, at, "ada"), v.ChooseAccount(t, at, "ada")
 		v.Allow(t, v.Get(t, first)).Code(t)
 		thief := b.Visitor(t)
 		u, _ := url.Parse(b.Issuer)
@@ -84,14 +84,14 @@ func TestAttempt_SignInUsesItUp(t *testing.T) {
 func TestAttempt_ConcurrentCallbacksSignInOnce(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "google", "ada")) // makes the account
+		v.Allow(t, v.AuthorizeThrough(t, "google", "ada")) // makes the account
 		v = b.Visitor(t)
-		at := v.Press(t, v.Get(t, b.AuthorizeURL()), "google")
-		kept := v.Trips(t)
+		at := v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "google")
+		kept := v.TripCookies(t)
 		u, _ := url.Parse(b.Issuer)
 		rivals, callbacks := make([]*providertest.Visitor, 8), make([]string, 8)
 		for i := range rivals {
-			rivals[i], callbacks[i] = b.Visitor(t), v.Choose(t, at, "ada")
+			rivals[i], callbacks[i] = b.Visitor(t), v.ChooseAccount(t, at, "ada")
 			rivals[i].Client.Jar.SetCookies(u, kept)
 		}
 		var won, lost atomic.Int64
@@ -117,23 +117,23 @@ func TestAttempt_ConcurrentCallbacksSignInOnce(t *testing.T) {
 func TestAttempt_TwoTabs(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		google := v.Press(t, v.Get(t, b.AuthorizeURL("state", "tab one")), "google")
-		github := v.Press(t, v.Get(t, b.AuthorizeURL("state", "tab two")), "github")
-		second := v.Allow(t, v.Get(t, v.Choose(t, github, "octo")))
+		google := v.PressConnector(t, v.Get(t, b.AuthorizeURL("state", "tab one")), "google")
+		github := v.PressConnector(t, v.Get(t, b.AuthorizeURL("state", "tab two")), "github")
+		second := v.Allow(t, v.Get(t, v.ChooseAccount(t, github, "octo")))
 		if got := second.Response(t).Get("state"); got != "tab two" {
 			t.Errorf("state %q", got)
 		}
-		if sub := providertest.ClaimsOf(t, b.Redeem(t, second.Code(t))["id_token"])["sub"]; sub != b.UserBy(t, providertest.OctoEmail).ID {
+		if sub := providertest.ClaimsOf(t, b.Redeem(t, second.Code(t))["id_token"])["sub"]; sub != b.UserByEmail(t, providertest.OctoEmail).ID {
 			t.Errorf("the second tab is %v", sub)
 		}
-		first := v.Allow(t, v.Get(t, v.Choose(t, google, "ada")))
+		first := v.Allow(t, v.Get(t, v.ChooseAccount(t, google, "ada")))
 		if got := first.Response(t).Get("state"); got != "tab one" {
 			t.Errorf("state %q", got)
 		}
-		if sub := providertest.ClaimsOf(t, b.Redeem(t, first.Code(t))["id_token"])["sub"]; sub != b.UserBy(t, providertest.AdaEmail).ID {
+		if sub := providertest.ClaimsOf(t, b.Redeem(t, first.Code(t))["id_token"])["sub"]; sub != b.UserByEmail(t, providertest.AdaEmail).ID {
 			t.Errorf("the first tab is %v", sub)
 		}
-		b.WantIdentities(t, b.UserBy(t, providertest.OctoEmail).ID, providertest.OctoID)
+		b.WantIdentities(t, b.UserByEmail(t, providertest.OctoEmail).ID, providertest.OctoID)
 	})
 }
 
@@ -143,13 +143,13 @@ func TestAttempt_AtMostThreePerBrowser(t *testing.T) {
 		page := v.Get(t, b.AuthorizeURL())
 		var trips []*url.URL
 		for range 5 {
-			trips = append(trips, v.Press(t, page, "google"))
+			trips = append(trips, v.PressConnector(t, page, "google"))
 		}
-		if n := len(v.Attempts(t)); n != 3 {
+		if n := len(v.AttemptCookies(t)); n != 3 {
 			t.Fatalf("%d attempts, want 3", n)
 		}
-		v.WantProblem(t, v.Get(t, v.Choose(t, trips[1], "ada")), http.StatusBadRequest, "unknown_attempt")
-		v.Allow(t, v.Get(t, v.Choose(t, trips[2], "ada"))).Code(t) // the third newest is still stored
+		v.WantProblem(t, v.Get(t, v.ChooseAccount(t, trips[1], "ada")), http.StatusBadRequest, "unknown_attempt")
+		v.Allow(t, v.Get(t, v.ChooseAccount(t, trips[2], "ada"))).Code(t) // the third newest is still stored
 	})
 }
 
@@ -158,7 +158,7 @@ func TestAttempt_AtMostThreePerBrowser(t *testing.T) {
 func TestAttempt_StateOfOneConnectorAtAnother(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
+		callback := v.ChooseAccount(t, v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
 		crossed := strings.Replace(callback, "/login/google/", "/login/liar/", 1)
 		since := len(b.Log.String())
 		v.WantProblem(t, v.Get(t, crossed), http.StatusBadRequest, "unknown_attempt")
@@ -214,9 +214,9 @@ func TestDeparture_NeedsOwnForm(t *testing.T) {
 			path := change(query, at.Path)
 			v.WantProblem(t, v.Get(t, b.Issuer+path+"?"+query.Encode()), http.StatusConflict, "stale_form")
 		}
-		b.Pass(3 * time.Minute)
+		b.Advance(3 * time.Minute)
 		v.WantProblem(t, v.Get(t, at.String()), http.StatusConflict, "stale_form")
-		if n := len(v.Attempts(t)); n != 0 {
+		if n := len(v.AttemptCookies(t)); n != 0 {
 			t.Errorf("%d attempts were started", n)
 		}
 	})
@@ -227,7 +227,7 @@ func TestDeparture_NeedsOwnForm(t *testing.T) {
 func TestAttempt_CallbackByPOST(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		at, _ := url.Parse(v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "google"), "ada"))
+		at, _ := url.Parse(v.ChooseAccount(t, v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "google"), "ada"))
 		a := postAcross(t, at.Scheme+"://"+at.Host+at.Path, at.Query())
 		if a.StatusCode != http.StatusMethodNotAllowed || a.Header.Get("Allow") != http.MethodGet {
 			t.Errorf("status %d, Allow %q", a.StatusCode, a.Header.Get("Allow"))
@@ -246,11 +246,11 @@ func TestAttempt_PostedCallbackBecomesGETWithCookie(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		trip := func(who *providertest.Visitor) (string, url.Values) {
-			left := who.Press(t, who.Get(t, b.AuthorizeURL()), "liar")
+			left := who.PressConnector(t, who.Get(t, b.AuthorizeURL()), "liar")
 			if got := left.Query().Get("response_mode"); got != "form_post" {
 				t.Fatalf("response_mode %q", got)
 			}
-			at, _ := url.Parse(who.Choose(t, left, "victim"))
+			at, _ := url.Parse(who.ChooseAccount(t, left, "victim"))
 			return at.Scheme + "://" + at.Host + at.Path, at.Query()
 		}
 		target, form := trip(v)
@@ -268,7 +268,7 @@ func TestAttempt_PostedCallbackBecomesGETWithCookie(t *testing.T) {
 		stranger := b.Visitor(t) // another browser cannot use the address
 		stranger.WantProblem(t, stranger.Get(t, onward), http.StatusBadRequest, "unknown_attempt")
 		sub := v.Subject(t, v.Get(t, onward))
-		user := b.UserBy(t, providertest.VictimMail)
+		user := b.UserByEmail(t, providertest.VictimMail)
 		if sub != user.ID || user.Name != "Vic Apple" {
 			t.Errorf("signed in as %s; %s is %q", sub, user.ID, user.Name)
 		}
@@ -277,7 +277,7 @@ func TestAttempt_PostedCallbackBecomesGETWithCookie(t *testing.T) {
 		late := b.Visitor(t)
 		target, form = trip(late)
 		onward = b.Issuer + postAcross(t, target, form).Header.Get("Location")
-		b.Pass(61 * time.Second)
+		b.Advance(61 * time.Second)
 		late.WantProblem(t, late.Get(t, onward), http.StatusBadRequest, "unknown_attempt")
 		form.Set("code", strings.Repeat("a", 4000))
 		if a := postAcross(t, target, form); a.StatusCode != http.StatusRequestEntityTooLarge {
@@ -293,7 +293,7 @@ func TestAttempt_PostedCallbackBecomesGETWithCookie(t *testing.T) {
 		if a := postAcross(t, target, url.Values{}); a.StatusCode != http.StatusSeeOther {
 			t.Errorf("an empty form: status %d", a.StatusCode)
 		}
-	}, providertest.Alter("liar", func(c *provider.Connector) {
+	}, providertest.ChangeConnector("liar", func(c *provider.Connector) {
 		c.Kind, c.ClientSecret, c.ClientKeyID, c.TeamID = federation.Apple, federation.Secret{}, "KEY1", "TEAM1"
 		c.ClientKey = federation.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	}))

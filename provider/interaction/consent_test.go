@@ -69,10 +69,10 @@ func TestConsent_EditedFormGrantsNothingMore(t *testing.T) {
 		v.Get(t, b.AuthorizeURL("prompt", "none", "scope", "openid")).WantError(t, "consent_required") // no consent was given so far
 
 		page = v.Get(t, b.AuthorizeURL("scope", "openid"))
-		s := v.Submit(t, page.Form(t), "decision", "allow", "scope", "openid email offline_access", "client_id", other.ID, "redirect_uri", providertest.Evil,
+		s := v.Submit(t, page.Form(t), "decision", "allow", "scope", "openid email offline_access", "client_id", other.ID, "redirect_uri", providertest.EvilRedirectURI,
 			"user", "usr_x", "sub", "usr_x", "remember", "1", "state", "evil", "nonce", "evil", "claims", `{"userinfo":{"email":null}}`)
-		if s.Left == nil || s.Left.Host != "app.example.com" || s.Response(t).Get("state") != "st&te" {
-			t.Fatalf("the form leads to %v", s.Left)
+		if s.LeftTo == nil || s.LeftTo.Host != "app.example.com" || s.Response(t).Get("state") != "st&te" {
+			t.Fatalf("the form leads to %v", s.LeftTo)
 		}
 		tokens := b.Redeem(t, s.Code(t))
 		if got := scopesOf(tokens); !slices.Equal(got, []string{"openid"}) {
@@ -170,8 +170,8 @@ func TestConsent_CoversOnlyNamedRights(t *testing.T) {
 			c.Metadata.RedirectURIs, c.Resources = []string{providertest.Callback}, []string{"https://api.example.com", "https://other.example.com"}
 		})
 		v := b.Visitor(t)
-		v.Flow(t, "scope", "openid", "resource", "https://api.example.com")
-		v.Again(t, "scope", "openid", "prompt", "none")
+		v.SignInForCode(t, "scope", "openid", "resource", "https://api.example.com")
+		v.CodeFromSession(t, "scope", "openid", "prompt", "none")
 		for _, more := range [][]string{
 			{"scope", "openid offline_access"}, {"scope", "openid email"}, {"scope", "openid roles"}, {"scope", "email"},
 			{"scope", "openid", "resource", "https://other.example.com"}, {"scope", "openid", "claims", `{"userinfo":{"email":null}}`},
@@ -186,7 +186,7 @@ func TestConsent_CoversOnlyNamedRights(t *testing.T) {
 		v.Get(t, b.AuthorizeURL("client_id", "app", "scope", "openid", "prompt", "none")).WantError(t, "consent_required")
 
 		// A consent ends after a year, even with sign-ins in between.
-		b.Pass(366 * 24 * time.Hour)
+		b.Advance(366 * 24 * time.Hour)
 		v.SignIn(t, v.Get(t, b.AuthorizeURL("scope", "openid")), providertest.Alice, providertest.Password)
 		v.Get(t, b.AuthorizeURL("scope", "openid", "prompt", "none")).WantError(t, "consent_required")
 	})
@@ -198,12 +198,12 @@ func TestConsent_CoversOnlyNamedRights(t *testing.T) {
 func TestConsent_WithdrawalRevokesTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t, "scope", "openid offline_access"))
-		v.Again(t, "scope", "openid", "prompt", "none")
+		tokens := b.Redeem(t, v.SignInForCode(t, "scope", "openid offline_access"))
+		v.CodeFromSession(t, "scope", "openid", "prompt", "none")
 		if err := b.DB.WithdrawConsent(context.Background(), b.Alice.ID, b.Client.ID, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.WantDead(t, tokens)
+		b.WantRevoked(t, tokens)
 		for _, scope := range []string{"openid", "openid offline_access"} {
 			v.Get(t, b.AuthorizeURL("scope", scope, "prompt", "none")).WantError(t, "consent_required")
 		}
@@ -220,15 +220,15 @@ func TestConsent_IsRememberedPerClientAndScopes(t *testing.T) {
 		login := v.Get(t, b.AuthorizeURL("scope", "openid email profile"))
 		b.Redeem(t, v.Allow(t, v.SignIn(t, login, providertest.Alice, providertest.Password)).Code(t))
 		for _, scope := range []string{"openid", "profile openid", "openid email profile"} {
-			b.Redeem(t, v.Again(t, "scope", scope, "nonce", ""))
+			b.Redeem(t, v.CodeFromSession(t, "scope", scope, "nonce", ""))
 		}
 		// The consent also counts in another browser, days later.
 		w := b.Visitor(t)
-		b.Pass(20 * 24 * time.Hour)
+		b.Advance(20 * 24 * time.Hour)
 		w.SignIn(t, w.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t)
 		// A new scope needs consent, and the earlier consent stays.
 		b.Redeem(t, w.Allow(t, w.Get(t, b.AuthorizeURL("scope", "openid phone"))).Code(t))
-		b.Redeem(t, w.Again(t, "scope", "openid email profile phone"))
+		b.Redeem(t, w.CodeFromSession(t, "scope", "openid email profile phone"))
 	})
 }
 
@@ -246,22 +246,22 @@ func TestConsent_Denial(t *testing.T) {
 		v.Get(t, page.At.String()) // the page again
 		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "consent_required")
 		if s := v.Get(t, b.AuthorizeURL()); s.At.Path != "/consent" {
-			t.Errorf("the next request is not asked about: at %s, left to %v", s.At.Path, s.Left)
+			t.Errorf("the next request is not asked about: at %s, left to %v", s.At.Path, s.LeftTo)
 		}
 		// A denial does not remove an earlier consent.
 		v.Allow(t, v.Get(t, b.AuthorizeURL()))
 		again := v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		v.Submit(t, again.Form(t), "decision", "deny").WantError(t, "access_denied")
-		v.Again(t, "prompt", "none")
+		v.CodeFromSession(t, "prompt", "none")
 	})
 }
 
 // The consent page asks only for the rights that the client has when the page is shown.
 func TestRights_ConsentPageIsNarrowed(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		all := b.Holding(t)
+		all := b.AllowEverything(t)
 		v := b.Visitor(t)
-		v.Flow(t, "scope", "openid")
+		v.SignInForCode(t, "scope", "openid")
 		consent := v.Get(t, b.NextURL(t, v, all...))
 		if !strings.Contains(consent.Body, providertest.Alice) || consent.At.Path != "/consent" {
 			t.Fatalf("at %s", consent.At)
@@ -281,9 +281,9 @@ func TestRights_ConsentPageIsNarrowed(t *testing.T) {
 // immediately after.
 func TestRights_ConsentCoversRightsOnPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		all := b.Holding(t)
+		all := b.AllowEverything(t)
 		v := b.Visitor(t)
-		v.Flow(t, "scope", "openid")
+		v.SignInForCode(t, "scope", "openid")
 		sealed := b.NextURL(t, v, all...)
 		b.ChangeClient(t, providertest.WithoutScope("email"))
 		f := v.Get(t, sealed).Form(t)

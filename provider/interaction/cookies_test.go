@@ -41,8 +41,8 @@ func everything(string) bool { return true }
 // wantBlocked fails unless the page says that cookies are blocked and offers to try again.
 func wantBlocked(t *testing.T, what string, v *providertest.Visitor, s providertest.Stop) {
 	t.Helper()
-	if s.Left != nil || s.StatusCode != http.StatusBadRequest || !strings.Contains(s.Body, "cookies_blocked") {
-		t.Errorf("%s: at %s (left to %v) with status %d:\n%s", what, s.At, s.Left, s.StatusCode, s.Body)
+	if s.LeftTo != nil || s.StatusCode != http.StatusBadRequest || !strings.Contains(s.Body, "cookies_blocked") {
+		t.Errorf("%s: at %s (left to %v) with status %d:\n%s", what, s.At, s.LeftTo, s.StatusCode, s.Body)
 		return
 	}
 	s.WantText(t, "Allow cookies for this site")
@@ -55,8 +55,8 @@ func wantBlocked(t *testing.T, what string, v *providertest.Visitor, s providert
 // from any entry. No row is written.
 func TestCookies_EveryEntryExplainsBlockedCookies(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
-		b.WithApp(t)
-		before := b.Dump(t)
+		b.RegisterApp(t)
+		before := b.DumpTables(t)
 		jarless := b.Visitor(t)
 		jarless.Client.Jar = nil
 		entries := map[string]string{
@@ -88,17 +88,17 @@ func TestCookies_EveryEntryExplainsBlockedCookies(t *testing.T) {
 					}
 				}
 			}
-			callback := keeps.Choose(t, keeps.Press(t, keeps.Get(t, b.AuthorizeURL()), "google"), "ada")
+			callback := keeps.ChooseAccount(t, keeps.PressConnector(t, keeps.Get(t, b.AuthorizeURL()), "google"), "ada")
 			s := v.Get(t, callback)
 			v.WantProblem(t, s, http.StatusBadRequest, "unknown_attempt")
 			s.WantText(t, "blocks cookies")
 		}
-		for name, rows := range b.Dump(t) {
+		for name, rows := range b.DumpTables(t) {
 			if rows != before[name] {
 				t.Errorf("table %s has changed:\n%s\n%s", name, before[name], rows)
 			}
 		}
-	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
+	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.WithAppOrigins(providertest.Shop)(c) })
 }
 
 // For every set of refused cookies, a sign-in ends in the application or on a page that
@@ -121,16 +121,16 @@ func TestCookies_EverySetOfRefusedCookies(t *testing.T) {
 				var s providertest.Stop
 				if way == "password" {
 					s = v.SignIn(t, page, providertest.Alice, providertest.Password)
-				} else if s = v.Submit(t, page.FormTo(t, "/login/github", "", "")); s.Left != nil {
-					s = v.Get(t, v.Choose(t, s.Left, "octo"))
+				} else if s = v.Submit(t, page.FormTo(t, "/login/github", "", "")); s.LeftTo != nil {
+					s = v.Get(t, v.ChooseAccount(t, s.LeftTo, "octo"))
 				}
 				what := fmt.Sprintf("%s, refused %05b", way, set)
 				works := set&1 == 0 && set&2 == 0 && (way == "password" || set&8 == 0)
-				if says := s.Left == nil && s.StatusCode == http.StatusBadRequest && strings.Contains(s.Body, "cookies"); says == works {
-					t.Errorf("%s: at %s (left to %v), status %d", what, s.At, s.Left, s.StatusCode)
+				if says := s.LeftTo == nil && s.StatusCode == http.StatusBadRequest && strings.Contains(s.Body, "cookies"); says == works {
+					t.Errorf("%s: at %s (left to %v), status %d", what, s.At, s.LeftTo, s.StatusCode)
 				}
 				if works {
-					if s.Left == nil {
+					if s.LeftTo == nil {
 						s = v.Allow(t, s)
 					}
 					s.Code(t)
@@ -148,7 +148,7 @@ func TestCookies_TryAgainWorks(t *testing.T) {
 		page := v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
 		wantBlocked(t, "at first", v, page)
 		blocked = false
-		v.Redo(t, v.Get(t, page.Link(t, "start"))).Code(t)
+		v.AnswerPages(t, v.Get(t, page.Link(t, "start"))).Code(t)
 	})
 }
 

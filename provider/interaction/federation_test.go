@@ -22,10 +22,10 @@ func TestFederation_FirstSignInMakesAnAccount(t *testing.T) {
 			{"liar", "victim", providertest.VictimMail, "Vic Tim", providertest.VictimID},
 		} {
 			v := b.Visitor(t)
-			page := v.ComeBy(t, c.connector, c.account, "scope", "openid email profile")
+			page := v.AuthorizeThrough(t, c.connector, c.account, "scope", "openid email profile")
 			tokens := b.Redeem(t, v.Allow(t, page).Code(t))
 			claims := providertest.ClaimsOf(t, tokens["id_token"])
-			user := b.UserBy(t, c.email)
+			user := b.UserByEmail(t, c.email)
 			if claims["sub"] != user.ID || claims["acr"] != "urn:signet:1fa" || !slices.Equal(textsOf(claims["amr"]), []string{"fed"}) {
 				t.Errorf("%s: sub %v (want %s), acr %v, amr %v", c.connector, claims["sub"], user.ID, claims["acr"], claims["amr"])
 			}
@@ -42,7 +42,7 @@ func TestFederation_FirstSignInMakesAnAccount(t *testing.T) {
 				}
 			}
 			// The second sign-in, in another browser, opens the same account.
-			if again := b.Visitor(t); again.Subject(t, again.ComeBy(t, c.connector, c.account)) != user.ID {
+			if again := b.Visitor(t); again.Subject(t, again.AuthorizeThrough(t, c.connector, c.account)) != user.ID {
 				t.Errorf("%s: the second sign-in opens another account", c.connector)
 			}
 		}
@@ -60,12 +60,12 @@ func textsOf(list any) []string {
 func TestFederation_EditedProfileFieldsAreKept(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "liar", "victim"))
+		v.Allow(t, v.AuthorizeThrough(t, "liar", "victim"))
 		form := v.Get(t, b.Issuer+"/account/profile").FormTo(t, "/account/profile", "", "")
 		v.Submit(t, form, "name", "The Victim").WantAt(t, "/account/profile?done=profile")
-		up.Liar.SetFaults(providertest.LieOf("name", "Renamed Upstream", "family_name", "Married"))
-		b.Visitor(t).ComeBy(t, "liar", "victim")
-		if u := b.UserBy(t, providertest.VictimMail); u.Name != "The Victim" || u.FamilyName != "Married" || u.GivenName != "Vic" {
+		up.Liar.SetFaults(providertest.ChangeClaims("name", "Renamed Upstream", "family_name", "Married"))
+		b.Visitor(t).AuthorizeThrough(t, "liar", "victim")
+		if u := b.UserByEmail(t, providertest.VictimMail); u.Name != "The Victim" || u.FamilyName != "Married" || u.GivenName != "Vic" {
 			t.Errorf("got %q, %q, %q", u.Name, u.FamilyName, u.GivenName)
 		}
 	})
@@ -73,32 +73,32 @@ func TestFederation_EditedProfileFieldsAreKept(t *testing.T) {
 
 func TestFederation_ProvenAccountIsLinkedAfterPassword(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		ada := b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true, Name: "Countess"}, providertest.Password)
+		ada := b.CreateUser(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true, Name: "Countess"}, providertest.Password)
 		v := b.Visitor(t)
-		page := v.ComeBy(t, "google", "ada")
+		page := v.AuthorizeThrough(t, "google", "ada")
 		page.WantText(t, providertest.AdaEmail, "Google")
 		if page.At.Path != "/login/link" {
 			t.Fatalf("at %s, want the page that asks for the proof", page.At)
 		}
-		v.WantNobody(t)
+		v.WantNoSession(t)
 		f := page.FormTo(t, "/login/link", "", "")
 		if wrong := v.Submit(t, f, "password", "not the password"); wrong.StatusCode != http.StatusUnprocessableEntity {
 			t.Fatalf("wrong password: status %d", wrong.StatusCode)
 		}
-		v.WantNobody(t)
+		v.WantNoSession(t)
 		b.WantIdentities(t, ada.ID)
 		// The form cannot choose the account.
 		page = v.Submit(t, f, "password", providertest.Password, "username", providertest.Alice, "email", providertest.Alice)
 		page.WantText(t, "“<bdi>Ada Example</bdi>”", providertest.AdaEmail)
 		b.WantIdentities(t, ada.ID)
-		if got := v.Subject(t, v.Decide(t, page, "connect")); got != ada.ID {
+		if got := v.Subject(t, v.DecideLink(t, page, "connect")); got != ada.ID {
 			t.Fatalf("signed in as %s, want %s", got, ada.ID)
 		}
 		b.WantIdentities(t, ada.ID, providertest.AdaID)
-		if u := b.UserBy(t, providertest.AdaEmail); u.Name != "Countess" {
+		if u := b.UserByEmail(t, providertest.AdaEmail); u.Name != "Countess" {
 			t.Errorf("linking changed the name to %q", u.Name)
 		}
-		if again := b.Visitor(t); again.Subject(t, again.ComeBy(t, "google", "ada")) != ada.ID {
+		if again := b.Visitor(t); again.Subject(t, again.AuthorizeThrough(t, "google", "ada")) != ada.ID {
 			t.Error("the next sign-in opens another account")
 		}
 		// The proof is used up.
@@ -115,19 +115,19 @@ func TestFederation_LinkByAddressNeedsTrustVerifiedAndProven(t *testing.T) {
 		change                    []func(*providertest.Upstreams, *provider.Config)
 		at                        string
 	}{
-		"trusted, verified, proven": {providertest.AdaEmail, "google", "ada", true, []func(*providertest.Upstreams, *provider.Config){providertest.Alter("google", autoLink)}, "/consent"},
+		"trusted, verified, proven": {providertest.AdaEmail, "google", "ada", true, []func(*providertest.Upstreams, *provider.Config){providertest.ChangeConnector("google", autoLink)}, "/consent"},
 		"not trusted with it":       {providertest.AdaEmail, "google", "ada", true, nil, "/login/link"},
 		"not verified": {"newbie@elsewhere.example", "google", "newbie", true,
-			[]func(*providertest.Upstreams, *provider.Config){providertest.Alter("google", autoLink)}, ""},
+			[]func(*providertest.Upstreams, *provider.Config){providertest.ChangeConnector("google", autoLink)}, ""},
 		"an upstream that checks nothing": {providertest.VictimMail, "liar", "victim", true, []func(*providertest.Upstreams, *provider.Config){
-			providertest.Alter("liar", func(c *provider.Connector) { c.Trust = federation.Distrust }),
+			providertest.ChangeConnector("liar", func(c *provider.Connector) { c.Trust = federation.Distrust }),
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				user := b.Local(t, storage.User{Email: c.email, EmailVerified: c.proven}, providertest.Password)
+				user := b.CreateUser(t, storage.User{Email: c.email, EmailVerified: c.proven}, providertest.Password)
 				v := b.Visitor(t)
-				page := v.ComeBy(t, c.connector, c.account)
+				page := v.AuthorizeThrough(t, c.connector, c.account)
 				if c.at == "" { // a new account for another person
 					if got := v.Subject(t, page); got == user.ID {
 						t.Fatalf("signed in as %s", c.email)
@@ -144,7 +144,7 @@ func TestFederation_LinkByAddressNeedsTrustVerifiedAndProven(t *testing.T) {
 					}
 					return
 				}
-				v.WantNobody(t)
+				v.WantNoSession(t)
 				b.WantIdentities(t, user.ID)
 			}, c.change...)
 		})
@@ -154,21 +154,21 @@ func TestFederation_LinkByAddressNeedsTrustVerifiedAndProven(t *testing.T) {
 func TestFederation_ClosedSignUp(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		page := v.ComeBy(t, "google", "ada")
+		page := v.AuthorizeThrough(t, "google", "ada")
 		v.WantProblem(t, page, http.StatusForbidden, "signup_closed")
 		wantWayBack(t, v, page)
 		b.WantNoUser(t, providertest.AdaEmail)
 		// Another connector may still make accounts.
-		v.Allow(t, v.ComeBy(t, "github", "octo")).Code(t)
-	}, providertest.Alter("google", noSignUp))
+		v.Allow(t, v.AuthorizeThrough(t, "github", "octo")).Code(t)
+	}, providertest.ChangeConnector("google", noSignUp))
 }
 
 // Each refusal is a page with a stable code and a link to the other ways to sign in. Nobody
 // is signed in, and no account is made.
 func TestFederation_RefusalsShowPage(t *testing.T) {
-	needEmail := []func(*providertest.Upstreams, *provider.Config){providertest.Alter("github", func(c *provider.Connector) { c.RequireEmail = true })}
+	needEmail := []func(*providertest.Upstreams, *provider.Config){providertest.ChangeConnector("github", func(c *provider.Connector) { c.RequireEmail = true })}
 	domains := func(names ...string) func(*providertest.Upstreams, *provider.Config) {
-		return providertest.Alter("google", func(c *provider.Connector) { c.AllowedDomains = names })
+		return providertest.ChangeConnector("google", func(c *provider.Connector) { c.AllowedDomains = names })
 	}
 	for name, c := range map[string]struct {
 		connector, account string
@@ -182,27 +182,27 @@ func TestFederation_RefusalsShowPage(t *testing.T) {
 		"GitHub: noreply alone":      {"github", "hidden", 403, "no_email", "verify one at GitHub", needEmail},
 		"GitHub: no scope":           {"github", "shy", 403, "no_email", "let GitHub share it", needEmail},
 		"GitHub: no address, and sign-up is closed": {"github", "hidden", 403, "identity_not_connected", "connect GitHub on your account page",
-			[]func(*providertest.Upstreams, *provider.Config){providertest.Alter("github", noSignUp)}},
+			[]func(*providertest.Upstreams, *provider.Config){providertest.ChangeConnector("github", noSignUp)}},
 		"an upstream that checks nothing, and sign-up is closed": {"liar", "victim", 403, "identity_not_connected", "Sign in another way",
-			[]func(*providertest.Upstreams, *provider.Config){providertest.Alter("liar", func(c *provider.Connector) { c.Trust, c.SignUp = federation.Distrust, false })}},
+			[]func(*providertest.Upstreams, *provider.Config){providertest.ChangeConnector("liar", func(c *provider.Connector) { c.Trust, c.SignUp = federation.Distrust, false })}},
 		"GitHub: revoked at once": {"github", "fickle", 403, "upstream_denied", "GitHub", nil},
 		"Google: no member, claims it by address": {"google", "mallory", 403, "account_not_allowed", "organization",
 			[]func(*providertest.Upstreams, *provider.Config){domains("corp.example")}},
 		"Google: a consumer": {"google", "ada", 403, "account_not_allowed", "organization",
 			[]func(*providertest.Upstreams, *provider.Config){domains("corp.example")}},
 		"wrong secret": {"google", "ada", 502, "connector_misconfigured", "operator", []func(*providertest.Upstreams, *provider.Config){
-			providertest.Alter("google", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
+			providertest.ChangeConnector("google", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
 		"wrong secret at GitHub": {"github", "octo", 502, "connector_misconfigured", "operator", []func(*providertest.Upstreams, *provider.Config){
-			providertest.Alter("github", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
+			providertest.ChangeConnector("github", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 				v := b.Visitor(t)
-				page := v.ComeBy(t, c.connector, c.account)
+				page := v.AuthorizeThrough(t, c.connector, c.account)
 				v.WantProblem(t, page, c.status, c.code)
 				page.WantText(t, c.text)
 				back := wantWayBack(t, v, page)
-				if users := b.UsersMade(t); users != 1 {
+				if users := b.UsersCreated(t); users != 1 {
 					t.Errorf("%d users, want alice alone", users)
 				}
 				if log := b.Log.String(); strings.Contains(log, up.Google.ClientSecret) || strings.Contains(log, "ya29.") {
@@ -219,7 +219,7 @@ func TestFederation_RefusalsShowPage(t *testing.T) {
 	t.Run("Google: a member", func(t *testing.T) {
 		providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 			v := b.Visitor(t)
-			v.Allow(t, v.ComeBy(t, "google", "grace")).Code(t)
+			v.Allow(t, v.AuthorizeThrough(t, "google", "grace")).Code(t)
 		}, domains("corp.example"))
 	})
 }
@@ -247,7 +247,7 @@ func TestFederation_UpstreamDownBeforeCallback(t *testing.T) {
 		v := b.Visitor(t)
 		for connector, stop := range map[string]func(){"google": up.Google.Close, "github": up.GitHub.Close} {
 			account := map[string]string{"google": "ada", "github": "octo"}[connector]
-			callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), connector), account)
+			callback := v.ChooseAccount(t, v.PressConnector(t, v.Get(t, b.AuthorizeURL()), connector), account)
 			stop()
 			page := v.Get(t, callback)
 			v.WantProblem(t, page, http.StatusBadGateway, "upstream_unreachable")
@@ -260,8 +260,8 @@ func TestFederation_UpstreamDownBeforeCallback(t *testing.T) {
 func TestFederation_RequestsOfCallback(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for range 3 {
-			b.Visitor(t).ComeBy(t, "google", "grace")
-			b.Visitor(t).ComeBy(t, "github", "octo")
+			b.Visitor(t).AuthorizeThrough(t, "google", "grace")
+			b.Visitor(t).AuthorizeThrough(t, "github", "octo")
 		}
 		for call, want := range map[string]int{
 			"GET /.well-known/openid-configuration": 1, "GET /oauth2/v3/certs": 1, "POST /token": 3, "GET /v1/userinfo": 0,
@@ -294,7 +294,7 @@ func TestFederation_ButtonsAndLastUsed(t *testing.T) {
 			t.Errorf("the first visit shows %q", got)
 		}
 		page.WantText(t, "Sign in with <bdi>Google</bdi>", "Sign in with <bdi>GitHub</bdi>", "Sign in with <bdi>Elsewhere</bdi>", "google.", "github.")
-		v.Allow(t, v.Through(t, page, "github", "octo"))
+		v.Allow(t, v.SignInThrough(t, page, "github", "octo"))
 		others := func() providertest.Stop {
 			return v.Get(t, v.Get(t, b.AuthorizeURL("prompt", "login")).Link(t, "other"))
 		}
@@ -318,9 +318,9 @@ func TestFederation_ConnectorRemovedDuringTrip(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		page := v.Get(t, b.AuthorizeURL())
-		at := v.Press(t, page, "google")
+		at := v.PressConnector(t, page, "google")
 		later := b.Restarted(t, func(c *provider.Config) { c.Connectors = up.Connectors[1:] })
-		callback := v.Choose(t, at, "ada")
+		callback := v.ChooseAccount(t, at, "ada")
 		gone := v.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1))
 		v.WantProblem(t, gone, http.StatusNotFound, "connector_gone")
 		if way := gone.Link(t, "start"); !strings.Contains(way, "/login?request=") {
@@ -340,8 +340,8 @@ func TestFederation_ConnectorRemovedDuringTrip(t *testing.T) {
 func TestFederation_DisabledUserCannotSignInThroughConnector(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		first := b.Visitor(t)
-		first.Allow(t, first.ComeBy(t, "google", "ada"))
-		ada := b.UserBy(t, providertest.AdaEmail)
+		first.Allow(t, first.AuthorizeThrough(t, "google", "ada"))
+		ada := b.UserByEmail(t, providertest.AdaEmail)
 		disable := func(u storage.User) {
 			t.Helper()
 			if err := b.DB.SetUserEnabled(context.Background(), u.ID, false, storage.By{At: b.Now()}); err != nil {
@@ -350,22 +350,22 @@ func TestFederation_DisabledUserCannotSignInThroughConnector(t *testing.T) {
 		}
 		disable(ada)
 		v := b.Visitor(t)
-		page := v.ComeBy(t, "google", "ada")
+		page := v.AuthorizeThrough(t, "google", "ada")
 		v.WantProblem(t, page, http.StatusForbidden, "account_switched_off")
 		wantWayBack(t, v, page)
-		first.WantNobody(t)
+		first.WantNoSession(t)
 		// The address of a disabled account does not help either: for a proven address the
 		// password is asked and refused; an account with an unproven one is not taken over.
-		octo := b.Local(t, storage.User{Email: providertest.OctoEmail, EmailVerified: true}, providertest.Password)
-		vic := b.Local(t, storage.User{Email: providertest.VictimMail}, providertest.Password)
+		octo := b.CreateUser(t, storage.User{Email: providertest.OctoEmail, EmailVerified: true}, providertest.Password)
+		vic := b.CreateUser(t, storage.User{Email: providertest.VictimMail}, providertest.Password)
 		disable(octo)
 		disable(vic)
-		page = v.ComeBy(t, "github", "octo")
+		page = v.AuthorizeThrough(t, "github", "octo")
 		if refused := v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password); refused.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("a disabled user gives the password: status %d", refused.StatusCode)
 		}
-		v.WantNobody(t)
-		v.WantProblem(t, v.ComeBy(t, "liar", "victim"), http.StatusForbidden, "account_switched_off")
+		v.WantNoSession(t)
+		v.WantProblem(t, v.AuthorizeThrough(t, "liar", "victim"), http.StatusForbidden, "account_switched_off")
 		b.WantIdentities(t, octo.ID)
 		b.WantIdentities(t, vic.ID)
 	})
@@ -375,20 +375,20 @@ func TestFederation_DisabledUserCannotSignInThroughConnector(t *testing.T) {
 // first visit and at the second.
 func TestFederation_FirstPartySignIn(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
-		b.WithApp(t)
+		b.RegisterApp(t)
 		to := b.Issuer + "/login?" + url.Values{"return_to": {providertest.Shop + "/cart"}}.Encode()
 		for _, visit := range []string{"first", "second"} {
 			v := b.Visitor(t)
-			s := v.Through(t, v.Get(t, to), "google", "ada")
-			if s.Left == nil || s.Left.String() != providertest.Shop+"/cart" {
-				t.Fatalf("%s visit: at %s, left to %v:\n%s", visit, s.At, s.Left, s.Body)
+			s := v.SignInThrough(t, v.Get(t, to), "google", "ada")
+			if s.LeftTo == nil || s.LeftTo.String() != providertest.Shop+"/cart" {
+				t.Fatalf("%s visit: at %s, left to %v:\n%s", visit, s.At, s.LeftTo, s.Body)
 			}
 			providertest.PairOf(t, s.Answer)
 			if user, _ := v.WantApp(t, true)["user"].(map[string]any); user["email"] != providertest.AdaEmail {
 				t.Errorf("%s visit: the app sees %v", visit, user)
 			}
 		}
-	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
+	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.WithAppOrigins(providertest.Shop)(c) })
 }
 
 func autoLink(c *provider.Connector) { c.AutoLink = true }

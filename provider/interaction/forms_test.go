@@ -36,7 +36,7 @@ func origins(issuer string) map[[2]string]bool {
 // SS-07: Same calls from evil.example.com when Signet is id.example.com (same site, SameSite no help).
 // SS-08: Origin: null; no Origin and no Sec-Fetch-Site; Origin with port or case changes.
 func TestForms_OfOtherOriginsAreRefused(t *testing.T) {
-	for _, issuer := range []string{"", providertest.Secure} {
+	for _, issuer := range []string{"", providertest.HTTPSIssuer} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			s := b.Bench(t)
 			consent := s.Form(t, "/consent")
@@ -79,7 +79,7 @@ func TestForms_OfOtherOriginsAreRefused(t *testing.T) {
 					t.Errorf("%s with Host and Origin of another site: got %d", path, a.StatusCode)
 				}
 			}
-		}, providertest.IssuedOr(issuer))
+		}, providertest.WithIssuerIfSet(issuer))
 	}
 }
 
@@ -90,7 +90,7 @@ func TestForms_OldBrowsersNeedTicket(t *testing.T) {
 		s := b.Bench(t)
 		b.User(t, "mallory@example.com", providertest.Password)
 		m := &providertest.Bench{Bed: b, Visitor: b.Visitor(t), Tokens: map[string]any{}}
-		m.Visitor.Arrive(t, "mallory@example.com")
+		m.Visitor.SignInAndRedeem(t, "mallory@example.com")
 		earlier := s.Ticket(t, "/consent")
 		s.Tokens["request"] = s.Request(t, "prompt", "select_account consent") // another request of the same user
 		m.Tokens["request"] = s.Tokens["request"]
@@ -123,7 +123,7 @@ func TestForms_OldBrowsersNeedTicket(t *testing.T) {
 			}
 		}
 		old := s.Ticket(t, "/consent")
-		b.Pass(31 * time.Minute)
+		b.Advance(31 * time.Minute)
 		s.Tokens["request"] = s.Request(t, "prompt", "select_account consent")
 		if a := send("/consent", "deny", old); a.StatusCode != http.StatusConflict {
 			t.Errorf("a ticket of half an hour ago: got %d", a.StatusCode)

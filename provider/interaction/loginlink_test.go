@@ -31,17 +31,17 @@ func opens(t *testing.T, v *providertest.Visitor, site string, pairs ...string) 
 // wantStep fails unless the browser is at the page of this step.
 func wantStep(t *testing.T, s providertest.Stop, path string) {
 	t.Helper()
-	if s.Left != nil || s.StatusCode != http.StatusOK || s.At.Path != path {
-		t.Fatalf("at %s (left to %v) with status %d, want %s:\n%s", s.At, s.Left, s.StatusCode, path, s.Body)
+	if s.LeftTo != nil || s.StatusCode != http.StatusOK || s.At.Path != path {
+		t.Fatalf("at %s (left to %v) with status %d, want %s:\n%s", s.At, s.LeftTo, s.StatusCode, path, s.Body)
 	}
 }
 
 func onAppUpstream(t *testing.T, f func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams)) {
 	t.Helper()
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		b.WithApp(t)
+		b.RegisterApp(t)
 		f(t, b, up)
-	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
+	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.WithAppOrigins(providertest.Shop)(c) })
 }
 
 // A link with a provider leads directly to that upstream, and the sign-in ends at return_to.
@@ -51,29 +51,29 @@ func TestLoginLink_ProviderStartsTrip(t *testing.T) {
 		for _, site := range []string{"same-origin", "same-site", "none", ""} {
 			v := b.Visitor(t)
 			s := opens(t, v, site, "return_to", providertest.Shop+"/cart", "provider", "google")
-			if s.Left == nil || !strings.HasPrefix(s.Left.String(), up.Google.URL) {
-				t.Fatalf("from %q: at %s, left to %v:\n%s", site, s.At, s.Left, s.Body)
+			if s.LeftTo == nil || !strings.HasPrefix(s.LeftTo.String(), up.Google.URL) {
+				t.Fatalf("from %q: at %s, left to %v:\n%s", site, s.At, s.LeftTo, s.Body)
 			}
-			if s = v.Get(t, v.Choose(t, s.Left, "ada")); s.Left == nil || s.Left.String() != providertest.Shop+"/cart" {
-				t.Errorf("from %q: the sign-in ends at %s, left to %v:\n%s", site, s.At, s.Left, s.Body)
+			if s = v.Get(t, v.ChooseAccount(t, s.LeftTo, "ada")); s.LeftTo == nil || s.LeftTo.String() != providertest.Shop+"/cart" {
+				t.Errorf("from %q: the sign-in ends at %s, left to %v:\n%s", site, s.At, s.LeftTo, s.Body)
 			}
 			v.WantApp(t, true)
 			// A signed-in user is not asked again, unless the app sends prompt=login.
-			if s = opens(t, v, site, "return_to", providertest.Shop+"/cart", "provider", "google"); s.Left == nil || s.Left.String() != providertest.Shop+"/cart" {
-				t.Errorf("from %q, signed in: at %s, left to %v", site, s.At, s.Left)
+			if s = opens(t, v, site, "return_to", providertest.Shop+"/cart", "provider", "google"); s.LeftTo == nil || s.LeftTo.String() != providertest.Shop+"/cart" {
+				t.Errorf("from %q, signed in: at %s, left to %v", site, s.At, s.LeftTo)
 			}
-			if s = opens(t, v, site, "return_to", providertest.Shop+"/cart", "provider", "google", "prompt", "login"); s.Left == nil || !strings.HasPrefix(s.Left.String(), up.Google.URL) {
-				t.Errorf("from %q, prompt=login: at %s, left to %v", site, s.At, s.Left)
+			if s = opens(t, v, site, "return_to", providertest.Shop+"/cart", "provider", "google", "prompt", "login"); s.LeftTo == nil || !strings.HasPrefix(s.LeftTo.String(), up.Google.URL) {
+				t.Errorf("from %q, prompt=login: at %s, left to %v", site, s.At, s.LeftTo)
 			}
 		}
 		v := b.Visitor(t)
 		calls := len(up.Google.Requests())
 		s := opens(t, v, "cross-site", "return_to", providertest.Shop+"/cart", "provider", "google")
 		wantStep(t, s, "/login")
-		if len(up.Google.Requests()) != calls || len(v.Attempts(t)) != 0 || strings.Contains(s.Body, `id="problem"`) {
-			t.Errorf("a link on another site: %d calls, attempts %v\n%s", len(up.Google.Requests())-calls, v.Attempts(t), s.Body)
+		if len(up.Google.Requests()) != calls || len(v.AttemptCookies(t)) != 0 || strings.Contains(s.Body, `id="problem"`) {
+			t.Errorf("a link on another site: %d calls, attempts %v\n%s", len(up.Google.Requests())-calls, v.AttemptCookies(t), s.Body)
 		}
-		if left := v.Press(t, s, "google"); left == nil {
+		if left := v.PressConnector(t, s, "google"); left == nil {
 			t.Errorf("the button of that page leads to %s", s.At)
 		}
 	})
@@ -89,10 +89,10 @@ func TestLoginLink_UnknownProviderShowsMessage(t *testing.T) {
 			if !strings.Contains(s.Body, "unknown_provider") || !strings.Contains(s.Body, `role="alert"`) {
 				t.Errorf("%.20s: no message:\n%s", unknown, s.Body)
 			}
-			if s = v.SignIn(t, s, providertest.Alice, providertest.Password); s.Left == nil || s.Left.String() != providertest.Shop+"/" {
-				t.Errorf("%.20s: the sign-in ends at %s, left to %v", unknown, s.At, s.Left)
+			if s = v.SignIn(t, s, providertest.Alice, providertest.Password); s.LeftTo == nil || s.LeftTo.String() != providertest.Shop+"/" {
+				t.Errorf("%.20s: the sign-in ends at %s, left to %v", unknown, s.At, s.LeftTo)
 			}
-			if s = opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "provider", unknown); s.Left == nil {
+			if s = opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "provider", unknown); s.LeftTo == nil {
 				t.Errorf("%.20s, signed in: stays at %s", unknown, s.At)
 			}
 		}
@@ -113,16 +113,16 @@ func TestLoginLink_LoginHintAndPrompt(t *testing.T) {
 		hinted(opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "login_hint", providertest.Alice), providertest.Alice)
 		hinted(opens(t, v, "same-origin", "login_hint", strings.Repeat("x", 2000)), "")
 		page := opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "login_hint", providertest.Alice, "prompt", "login")
-		b.Pass(40 * 60e9) // longer than the life of a request
+		b.Advance(40 * 60e9) // longer than the life of a request
 		expired := v.Submit(t, page.FormTo(t, "/login", "", ""), "username", providertest.Alice, "password", providertest.Password)
 		again := v.Get(t, expired.Link(t, "start"))
 		hinted(again, providertest.Alice)
-		if s := v.SignIn(t, again, providertest.Alice, providertest.Password); s.Left == nil {
+		if s := v.SignIn(t, again, providertest.Alice, providertest.Password); s.LeftTo == nil {
 			t.Fatalf("ends at %s", s.At)
 		}
 		wantStep(t, opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "prompt", "login"), "/login")
 		wantStep(t, opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "prompt", "select_account"), "/select")
-		if s := opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "prompt", "consent"); s.Left == nil {
+		if s := opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "prompt", "consent"); s.LeftTo == nil {
 			t.Errorf("prompt=consent of a first-party app stays at %s", s.At)
 		}
 		for _, wrong := range [][]string{

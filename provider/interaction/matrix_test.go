@@ -82,7 +82,7 @@ func (c trusted) says(up *providertest.Upstreams, n int, email string, verified 
 func TestMatrix_OutcomeOfEveryArrival(t *testing.T) {
 	said := map[string]any{"true": true, "false": false, "": nil, "true as text": "true"}
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		b.Local(t, storage.User{Email: "k00000@corp.example", EmailVerified: true}, providertest.Password)
+		b.CreateUser(t, storage.User{Email: "k00000@corp.example", EmailVerified: true}, providertest.Password)
 		n := 0
 		for i, c := range matrix() {
 			id := fmt.Sprintf("liar-%d", i)
@@ -100,7 +100,7 @@ func TestMatrix_OutcomeOfEveryArrival(t *testing.T) {
 					c.says(up, n, email, said[word])
 					what := fmt.Sprintf("%+v, email_verified %q, address %s", c, word, address)
 					v := b.Visitor(t)
-					page := v.ComeBy(t, id, "victim")
+					page := v.AuthorizeThrough(t, id, "victim")
 					vouched := email != "" && c.vouches(strings.TrimSuffix(word, " as text"))
 					switch {
 					case vouched && address == "known":

@@ -38,16 +38,16 @@ func TestAnswered_ReloadedPageLeadsToApplication(t *testing.T) {
 			if page.At.Path != c.path {
 				t.Fatalf("%v: at %s, want %s", c.pairs, page.At, c.path)
 			}
-			v.Redo(t, page).Code(t)
+			v.AnswerPages(t, page).Code(t)
 			again := v.Get(t, page.At.String())
-			if again.Left == nil {
+			if again.LeftTo == nil {
 				t.Errorf("%v: Back to %s shows a page at %s, status %d", c.pairs, c.path, again.At, again.StatusCode)
 				continue
 			}
 			again.Code(t)
 			// The old form leads to the application, too.
-			if s := v.Redo(t, page); s.Left == nil || s.Response(t).Get("code") == "" {
-				t.Errorf("%v: the form of %s again: at %s, left to %v", c.pairs, c.path, s.At, s.Left)
+			if s := v.AnswerPages(t, page); s.LeftTo == nil || s.Response(t).Get("code") == "" {
+				t.Errorf("%v: the form of %s again: at %s, left to %v", c.pairs, c.path, s.At, s.LeftTo)
 			}
 		}
 	})
@@ -65,22 +65,22 @@ func TestAnswered_OtherTabUsesNewSession(t *testing.T) {
 		} {
 			v := b.Visitor(t)
 			tab := v.Get(t, b.AuthorizeURL(append(c.pairs, "state", "other")...))
-			v.Redo(t, v.Get(t, b.AuthorizeURL()))
+			v.AnswerPages(t, v.Get(t, b.AuthorizeURL()))
 			reloaded := v.Get(t, tab.At.String())
-			if asks := reloaded.Left == nil; asks != c.asks {
-				t.Errorf("%v: at %s, left to %v", c.pairs, reloaded.At, reloaded.Left)
+			if asks := reloaded.LeftTo == nil; asks != c.asks {
+				t.Errorf("%v: at %s, left to %v", c.pairs, reloaded.At, reloaded.LeftTo)
 			}
 		}
 		// The sign-in page for another account is still shown.
 		v := b.Visitor(t)
-		v.Redo(t, v.Get(t, b.AuthorizeURL()))
+		v.AnswerPages(t, v.Get(t, b.AuthorizeURL()))
 		other := v.Get(t, b.AuthorizeURL("prompt", "login")).Link(t, "other")
 		v.Get(t, other).FormTo(t, "/login", "", "")
 		// After a refusal, the consent page still accepts another decision.
 		refused := v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		v.Submit(t, refused.Form(t), "decision", "deny").WantError(t, "access_denied")
-		if again := v.Get(t, refused.At.String()); again.At.Path != "/consent" || again.Left != nil {
-			t.Errorf("after a refusal: at %s, left to %v", again.At, again.Left)
+		if again := v.Get(t, refused.At.String()); again.At.Path != "/consent" || again.LeftTo != nil {
+			t.Errorf("after a refusal: at %s, left to %v", again.At, again.LeftTo)
 		}
 	})
 }
@@ -93,7 +93,7 @@ func TestAnswered_OwnPages(t *testing.T) {
 		login := v.Get(t, b.Issuer+"/account/sessions")
 		v.SignIn(t, login, providertest.Alice, providertest.Password).WantAt(t, "/account/sessions")
 		v.Get(t, login.At.String()).WantAt(t, "/account/sessions")
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		proof := v.Get(t, b.Issuer+"/account/password")
 		proof.WantText(t, "Confirm it’s you")
 		v.SignIn(t, proof, providertest.Alice, providertest.Password).WantAt(t, "/account/password")
@@ -106,23 +106,23 @@ func TestAnswered_OwnPages(t *testing.T) {
 func TestAnswered_RefusedTripLeadsBackToItsPage(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		choice := v.Get(t, b.AuthorizeURL("prompt", "select_account"))
 		other := v.Submit(t, choice.Form(t), "decision", "other")
-		refused := v.Get(t, v.Choose(t, v.Press(t, other, "google"), ""))
+		refused := v.Get(t, v.ChooseAccount(t, v.PressConnector(t, other, "google"), ""))
 		if refused.StatusCode != http.StatusForbidden {
 			t.Fatalf("status %d", refused.StatusCode)
 		}
 		back := v.Get(t, refused.Link(t, "start"))
 		if back.At.Path != "/login" && back.At.Path != "/select" {
-			t.Errorf("the way back leads to %s, left to %v", back.At, back.Left)
+			t.Errorf("the way back leads to %s, left to %v", back.At, back.LeftTo)
 		}
-		up.Liar.SetFaults(providertest.LieOf("email", "vic@corp.example"))
+		up.Liar.SetFaults(providertest.ChangeClaims("email", "vic@corp.example"))
 		newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, "")
 		plain := v.Get(t, b.Issuer+"/login?other=1&request="+url.QueryEscape(v.Get(t, b.AuthorizeURL("prompt", "login")).FormTo(t, "/login", "", "").Values.Get("request")))
-		noWay := v.Through(t, plain, "liar", "victim")
-		if back := v.Get(t, noWay.Link(t, "back")); back.Left != nil || back.At.Path != "/login" {
-			t.Errorf("the way back from the proof leads to %s, left to %v", back.At, back.Left)
+		noWay := v.SignInThrough(t, plain, "liar", "victim")
+		if back := v.Get(t, noWay.Link(t, "back")); back.LeftTo != nil || back.At.Path != "/login" {
+			t.Errorf("the way back from the proof leads to %s, left to %v", back.At, back.LeftTo)
 		}
 	})
 }

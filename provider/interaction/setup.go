@@ -33,7 +33,7 @@ func (h *Handler) showSetup(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) setupPage(w http.ResponseWriter, status int, page templates.Setup) error {
-	page.Common, page.MinLength = h.Site.Common(), h.Directory.PasswordLength()
+	page.Common, page.MinLength = h.Site.Common(), h.Directory.MinPasswordLength()
 	return h.Site.ShowSecretURL(w, status, page)
 }
 

@@ -100,7 +100,7 @@ func TestSetup_RefusesInvalidLinksAndForms(t *testing.T) {
 				WantPage(t, http.StatusUnprocessableEntity, "invalid_name")
 		}
 
-		b.Pass(30 * time.Minute)
+		b.Advance(30 * time.Minute)
 		v.Get(t, link).WantPage(t, http.StatusGone, "invalid_setup_link")
 		setUp(t, v, page, "root@example.com", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
 		if _, _, err := b.DB.UserByEmail(context.Background(), "root@example.com"); err == nil {

@@ -22,7 +22,7 @@ import (
 func TestSteps_ParallelAnswersOpenOneGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		sealed := v.Get(t, b.AuthorizeURL("prompt", "login")).At.Query().Get("request")
 		v.SignIn(t, v.Get(t, b.Issuer+"/login?request="+sealed), providertest.Alice, providertest.Password)
 		const n = 20
@@ -68,7 +68,7 @@ func TestSteps_SubmittedTwice(t *testing.T) {
 		v.SignIn(t, login, providertest.Alice, providertest.Password)
 		consent := v.SignIn(t, login, providertest.Alice, providertest.Password) // again
 		if consent.At.Path != "/consent" {
-			t.Fatalf("the second submit leads to %s, left to %v", consent.At.Path, consent.Left)
+			t.Fatalf("the second submit leads to %s, left to %v", consent.At.Path, consent.LeftTo)
 		}
 		codes := make([]string, 4)
 		for i := range 2 {
@@ -124,24 +124,24 @@ func TestSteps_RequestCannotBeEdited(t *testing.T) {
 				if request == "" && step == "/login" {
 					continue // without a request, the sign-in page starts one
 				}
-				if s.Left != nil || s.StatusCode != http.StatusBadRequest {
-					t.Errorf("%s with %.60q: left to %v, status %d", step, request, s.Left, s.StatusCode)
+				if s.LeftTo != nil || s.StatusCode != http.StatusBadRequest {
+					t.Errorf("%s with %.60q: left to %v, status %d", step, request, s.LeftTo, s.StatusCode)
 				}
 				if step == "/authorize/next" {
 					continue
 				}
 				f := providertest.Form{Action: b.Issuer + step, Values: url.Values{"request": {request}, "username": {providertest.Alice}, "password": {providertest.Password}, "decision": {"allow"}}}
-				if s := v.Walk(t, v.FormRequest(t, f)); s.Left != nil || s.StatusCode != http.StatusBadRequest || len(s.Cookies()) > 0 {
-					t.Errorf("POST %s with %.60q: left to %v, status %d", step, request, s.Left, s.StatusCode)
+				if s := v.Walk(t, v.FormRequest(t, f)); s.LeftTo != nil || s.StatusCode != http.StatusBadRequest || len(s.Cookies()) > 0 {
+					t.Errorf("POST %s with %.60q: left to %v, status %d", step, request, s.LeftTo, s.StatusCode)
 				}
 			}
 		}
 		// Other parameters than the request are ignored.
 		s := v.Get(t, b.Issuer+"/authorize/next?"+url.Values{
-			"request": {good}, "redirect_uri": {providertest.Evil}, "client_id": {"other"}, "scope": {"openid email roles"}, "prompt": {"none"}, "state": {"evil"}, "response_mode": {"form_post"},
+			"request": {good}, "redirect_uri": {providertest.EvilRedirectURI}, "client_id": {"other"}, "scope": {"openid email roles"}, "prompt": {"none"}, "state": {"evil"}, "response_mode": {"form_post"},
 		}.Encode())
-		if s.Left == nil || !strings.HasPrefix(s.Left.String(), providertest.Callback) || s.Response(t).Get("state") != "st&te" {
-			t.Errorf("other parameters than the request have an effect: %v", s.Left)
+		if s.LeftTo == nil || !strings.HasPrefix(s.LeftTo.String(), providertest.Callback) || s.Response(t).Get("state") != "st&te" {
+			t.Errorf("other parameters than the request have an effect: %v", s.LeftTo)
 		}
 	})
 }
@@ -162,11 +162,11 @@ func TestSteps_ExpiredRequest(t *testing.T) {
 		for _, age := range []time.Duration{30 * time.Minute, 48 * time.Hour} {
 			v := b.Visitor(t)
 			login := v.Get(t, b.AuthorizeURL("login_hint", providertest.Alice))
-			b.Pass(age - time.Minute)
+			b.Advance(age - time.Minute)
 			if s := v.Get(t, login.At.String()); s.StatusCode != http.StatusOK && age == 30*time.Minute {
 				t.Errorf("after %s: status %d", age-time.Minute, s.StatusCode)
 			}
-			b.Pass(time.Minute)
+			b.Advance(time.Minute)
 			for _, step := range []string{"/login", "/consent", "/select", "/authorize/next"} {
 				v.Get(t, b.Issuer+step+"?"+login.At.RawQuery).WantPage(t, http.StatusBadRequest, "request_expired")
 			}
@@ -206,7 +206,7 @@ func TestSteps_ClientChangesBetweenTheSteps(t *testing.T) {
 			page, token string
 			status      int
 		}{
-			{func(off bool) { b.DisableClient(t, off) }, "invalid_client", "invalid_client", http.StatusUnauthorized},
+			{func(off bool) { b.SetClientEnabled(t, !off) }, "invalid_client", "invalid_client", http.StatusUnauthorized},
 			{move, "invalid_redirect_uri", "invalid_grant", http.StatusBadRequest},
 		} {
 			v := b.Visitor(t)
@@ -225,7 +225,7 @@ func TestSteps_ClientChangesBetweenTheSteps(t *testing.T) {
 			providertest.WantOAuthError(t, b.TokenRequest(t, b.CodeForm(code)), c.status, c.token)
 			v.Get(t, b.AuthorizeURL("prompt", "none")).WantPage(t, http.StatusBadRequest, c.page)
 			c.gone(false)
-			b.Redeem(t, v.Again(t))
+			b.Redeem(t, v.CodeFromSession(t))
 		}
 	})
 }
@@ -243,8 +243,8 @@ func TestSteps_UserDisabledBetweenTheSteps(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		disable := func(off bool) {
 			t.Helper()
-			b.DisableUser(t, off)
-			b.Pass(time.Second)
+			b.SetAliceEnabled(t, !off)
+			b.Advance(time.Second)
 		}
 		v := b.Visitor(t)
 		login := v.Get(t, b.AuthorizeURL())
@@ -259,10 +259,10 @@ func TestSteps_UserDisabledBetweenTheSteps(t *testing.T) {
 		disable(false)
 		// Enabling the user does not bring back the session.
 		if s := v.Get(t, b.Issuer+"/authorize/next?"+consent.At.RawQuery); s.At.Path != "/login" {
-			t.Errorf("the old session is still valid: at %s, left to %v", s.At.Path, s.Left)
+			t.Errorf("the old session is still valid: at %s, left to %v", s.At.Path, s.LeftTo)
 		}
 		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "login_required")
-		code := v.Flow(t)
+		code := v.SignInForCode(t)
 		disable(true)
 		b.RefuseCode(t, code, "invalid_grant")
 		disable(false)
@@ -285,7 +285,7 @@ func TestSteps_UserDisabledBetweenTheSteps(t *testing.T) {
 // AZ-27: Flood /authorize unauthenticated.
 func TestSteps_StrangersWriteNothing(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		before := b.Dump(t)
+		before := b.DumpTables(t)
 		for i := range 30 {
 			v := b.Visitor(t)
 			for _, s := range []providertest.Stop{
@@ -300,7 +300,7 @@ func TestSteps_StrangersWriteNothing(t *testing.T) {
 				}
 			}
 		}
-		for name, rows := range b.Dump(t) {
+		for name, rows := range b.DumpTables(t) {
 			if rows != before[name] {
 				t.Errorf("table %s has changed:\n%s\n%s", name, before[name], rows)
 			}

@@ -19,7 +19,7 @@ import (
 // FD-02: Pre-hijack: attacker registers the victim's address first (password or other provider).
 func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		planted := b.Local(t, storage.User{
+		planted := b.CreateUser(t, storage.User{
 			Email: providertest.AdaEmail, Name: "Planted", Website: "https://evil.example/", PhoneNumber: "+1 555",
 		}, "password of mallory")
 		mallory := b.Visitor(t)
@@ -28,7 +28,7 @@ func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 		mallory.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
 
 		v := b.Visitor(t)
-		page = v.ComeBy(t, "google", "ada")
+		page = v.AuthorizeThrough(t, "google", "ada")
 		if page.At.Path != "/consent" {
 			t.Fatalf("at %s with status %d: mallory's consent counts for the owner", page.At, page.StatusCode)
 		}
@@ -36,19 +36,19 @@ func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 			t.Fatalf("signed in as %s, want the account of the address", got)
 		}
 		b.WantIdentities(t, planted.ID, providertest.AdaID)
-		ada := b.UserBy(t, providertest.AdaEmail)
+		ada := b.UserByEmail(t, providertest.AdaEmail)
 		if !ada.EmailVerified || ada.Name != "Ada Example" || ada.Website != "" || ada.PhoneNumber != "" {
 			t.Errorf("parts of mallory's profile are left: %+v", ada)
 		}
-		mallory.WantNobody(t)
-		b.WantDead(t, tokens)
+		mallory.WantNoSession(t)
+		b.WantRevoked(t, tokens)
 		b.WantEvent(t, storage.UserEvicted, planted.ID)
 		refused := mallory.SignIn(t, mallory.Get(t, b.AuthorizeURL()), providertest.AdaEmail, "password of mallory")
 		if refused.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("mallory's password: status %d", refused.StatusCode)
 		}
 		octo := b.Visitor(t)
-		if got := octo.Subject(t, octo.ComeBy(t, "github", "octo")); got == planted.ID {
+		if got := octo.Subject(t, octo.AuthorizeThrough(t, "github", "octo")); got == planted.ID {
 			t.Error("mallory's identity still opens the account")
 		}
 		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
@@ -59,13 +59,13 @@ func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 // FD-02: Pre-hijack: attacker registers the victim's address first (password or other provider).
 func TestTakeover_AdministratorIsNotEvicted(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		admin := b.Local(t, storage.User{Email: providertest.AdaEmail, Admin: true}, providertest.Password)
+		admin := b.CreateUser(t, storage.User{Email: providertest.AdaEmail, Admin: true}, providertest.Password)
 		v := b.Visitor(t)
-		page := v.ComeBy(t, "google", "ada")
+		page := v.AuthorizeThrough(t, "google", "ada")
 		if page.At.Path != "/login/link" {
 			t.Fatalf("at %s", page.At)
 		}
-		v.WantNobody(t)
+		v.WantNoSession(t)
 		b.WantIdentities(t, admin.ID)
 		o := b.Visitor(t)
 		o.Allow(t, o.SignIn(t, o.Get(t, b.AuthorizeURL()), providertest.AdaEmail, providertest.Password))
@@ -78,24 +78,24 @@ func TestTakeover_AdministratorIsNotEvicted(t *testing.T) {
 // FD-01: Upstream account with the victim's unverified email.
 func TestTakeover_UnverifiedUpstreamAddressOpensNothing(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		victim := b.Local(t, storage.User{Email: providertest.VictimMail, EmailVerified: true}, providertest.Password)
-		bob := b.Local(t, storage.User{Email: "bob@corp.example"}, providertest.Password) // with an unproven address
+		victim := b.CreateUser(t, storage.User{Email: providertest.VictimMail, EmailVerified: true}, providertest.Password)
+		bob := b.CreateUser(t, storage.User{Email: "bob@corp.example"}, providertest.Password) // with an unproven address
 		for name, verified := range map[string]any{"false": false, "absent": nil, "text": "false"} {
 			for _, target := range []storage.User{victim, bob} {
-				f := providertest.LieOf("email", target.Email, "sub", name+target.Email)
+				f := providertest.ChangeClaims("email", target.Email, "sub", name+target.Email)
 				f.Claims["email_verified"] = verified
 				up.Liar.SetFaults(f)
 				v := b.Visitor(t)
-				if got := v.Subject(t, v.ComeBy(t, "liar", "victim")); got == target.ID {
+				if got := v.Subject(t, v.AuthorizeThrough(t, "liar", "victim")); got == target.ID {
 					t.Errorf("%s: signed in as %s", name, target.Email)
 				}
 				b.WantIdentities(t, target.ID)
-				if u := b.UserBy(t, target.Email); u.ID != target.ID || u.EmailVerified != target.EmailVerified {
+				if u := b.UserByEmail(t, target.Email); u.ID != target.ID || u.EmailVerified != target.EmailVerified {
 					t.Errorf("%s: the user with the address is now %+v", name, u)
 				}
 			}
 		}
-	}, providertest.Alter("liar", autoLink))
+	}, providertest.ChangeConnector("liar", autoLink))
 }
 
 // Identities of the old upstream do not match subjects of the new one (ZITADEL
@@ -104,9 +104,9 @@ func TestTakeover_UnverifiedUpstreamAddressOpensNothing(t *testing.T) {
 func TestTakeover_ConnectorWithNewIssuerMatchesNoOldIdentity(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		ada := v.Subject(t, v.ComeBy(t, "google", "ada"))
+		ada := v.Subject(t, v.AuthorizeThrough(t, "google", "ada"))
 		// At the new upstream, another person has ada's subject.
-		up.Liar.SetFaults(providertest.LieOf("sub", "110169484474386276334"))
+		up.Liar.SetFaults(providertest.ChangeClaims("sub", "110169484474386276334"))
 		later := b.Restarted(t, func(c *provider.Config) {
 			moved := up.Connectors[2]
 			moved.ID = "google"
@@ -114,9 +114,9 @@ func TestTakeover_ConnectorWithNewIssuerMatchesNoOldIdentity(t *testing.T) {
 		})
 		w := b.Visitor(t)
 		w.Bed = later
-		callback := w.Choose(t, w.Press(t, w.Get(t, later.AuthorizeURL()), "google"), "victim")
+		callback := w.ChooseAccount(t, w.PressConnector(t, w.Get(t, later.AuthorizeURL()), "google"), "victim")
 		page := w.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1))
-		if got := w.Subject(t, page); got == ada || got != b.UserBy(t, providertest.VictimMail).ID {
+		if got := w.Subject(t, page); got == ada || got != b.UserByEmail(t, providertest.VictimMail).ID {
 			t.Fatalf("the new upstream signs in as %s; ada is %s", got, ada)
 		}
 		b.WantIdentities(t, ada, providertest.AdaID)
@@ -128,9 +128,9 @@ func TestTakeover_ConnectorWithNewIssuerMatchesNoOldIdentity(t *testing.T) {
 // FD-10: Proof of ownership (email link) is keyed by user and provider only; second upstream account consumes it.
 func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		ada := b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
+		ada := b.CreateUser(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
 		v := b.Visitor(t)
-		page := v.ComeBy(t, "google", "ada")
+		page := v.AuthorizeThrough(t, "google", "ada")
 		f := page.FormTo(t, "/login/link", "", "")
 		// The form does not work in another browser.
 		other := b.Visitor(t)
@@ -145,16 +145,16 @@ func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
 		}
 		b.WantIdentities(t, ada.ID)
 		// A second waiting identity replaces the first one. Then the page of the first links nothing.
-		vic := b.Local(t, storage.User{Email: providertest.VictimMail, EmailVerified: true}, "password of vic")
-		v.ComeBy(t, "liar", "victim")
+		vic := b.CreateUser(t, storage.User{Email: providertest.VictimMail, EmailVerified: true}, "password of vic")
+		v.AuthorizeThrough(t, "liar", "victim")
 		if s := v.Submit(t, f, "password", providertest.Password); s.StatusCode != http.StatusConflict {
 			t.Errorf("the first page after the second identity: status %d", s.StatusCode)
 		}
 		b.WantIdentities(t, ada.ID)
 		b.WantIdentities(t, vic.ID)
 		// The page expires.
-		page = v.ComeBy(t, "google", "ada")
-		b.Pass(11 * time.Minute)
+		page = v.AuthorizeThrough(t, "google", "ada")
+		b.Advance(11 * time.Minute)
 		if s := v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password); s.StatusCode != http.StatusConflict {
 			t.Errorf("after eleven minutes: status %d", s.StatusCode)
 		}
@@ -168,17 +168,17 @@ func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
 func TestTakeover_ChangedUpstreamAddressKeepsLink(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		victim := v.Subject(t, v.ComeBy(t, "liar", "victim"))
-		up.Liar.SetFaults(providertest.LieOf("email", providertest.Alice))
+		victim := v.Subject(t, v.AuthorizeThrough(t, "liar", "victim"))
+		up.Liar.SetFaults(providertest.ChangeClaims("email", providertest.Alice))
 		v = b.Visitor(t)
-		if got := v.Subject(t, v.ComeBy(t, "liar", "victim")); got != victim {
+		if got := v.Subject(t, v.AuthorizeThrough(t, "liar", "victim")); got != victim {
 			t.Fatalf("signed in as %s, want the linked user", got)
 		}
-		if u := b.UserBy(t, providertest.VictimMail); u.ID != victim {
+		if u := b.UserByEmail(t, providertest.VictimMail); u.ID != victim {
 			t.Errorf("the address has moved")
 		}
 		b.WantIdentities(t, b.Alice.ID)
-	}, providertest.Alter("liar", autoLink))
+	}, providertest.ChangeConnector("liar", autoLink))
 }
 
 // Claims of an upstream grant no rights (ZITADEL CVE-2024-49757).
@@ -186,12 +186,12 @@ func TestTakeover_ChangedUpstreamAddressKeepsLink(t *testing.T) {
 // FD-22: Registration closed, but federation creates users; or upstream group claim "admins" makes an admin.
 func TestTakeover_UpstreamClaimsMakeNobodyAnAdmin(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		f := providertest.LieOf("preferred_username", "alice", "role", "admin")
+		f := providertest.ChangeClaims("preferred_username", "alice", "role", "admin")
 		f.Claims["groups"], f.Claims["roles"], f.Claims["admin"] = []string{"admins"}, []string{"admin"}, true
 		up.Liar.SetFaults(f)
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "liar", "victim"))
-		if u := b.UserBy(t, providertest.VictimMail); u.Admin || len(u.Roles)+len(u.Groups) > 0 || u.PreferredUsername != "" {
+		v.Allow(t, v.AuthorizeThrough(t, "liar", "victim"))
+		if u := b.UserByEmail(t, providertest.VictimMail); u.Admin || len(u.Roles)+len(u.Groups) > 0 || u.PreferredUsername != "" {
 			t.Errorf("made %+v", u)
 		}
 	})
@@ -204,7 +204,7 @@ func TestTakeover_ClientHintsAreNotForwarded(t *testing.T) {
 		v := b.Visitor(t)
 		page := v.Get(t, b.AuthorizeURL("login_hint", "mallory@corp.example", "hd", "evil.example", "prompt", "consent", "ui_locales", "de"))
 		for _, connector := range []string{"google", "github", "liar"} {
-			at := v.Press(t, page, connector)
+			at := v.PressConnector(t, page, connector)
 			for _, name := range []string{"login_hint", "hd", "prompt", "ui_locales", "login"} {
 				if at.Query().Has(name) {
 					t.Errorf("%s is sent %s=%s", connector, name, at.Query().Get(name))
@@ -220,7 +220,7 @@ func TestTakeover_ClientHintsAreNotForwarded(t *testing.T) {
 func TestTakeover_ErrorWinsOverCode(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
+		callback := v.ChooseAccount(t, v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
 		page := v.Get(t, callback+"&"+url.Values{"error": {"access_denied"}, "error_description": {"<b>call 555 now</b>"}}.Encode())
 		v.WantProblem(t, page, http.StatusForbidden, "upstream_denied")
 		if strings.Contains(page.Body, "call 555") {
@@ -261,14 +261,14 @@ func TestTakeover_SilentSignInIsNoNewProof(t *testing.T) {
 					if ago, ok := c.authTime.(time.Duration); ok {
 						claim = b.Now().Add(ago).Unix()
 					}
-					up.Liar.SetFaults(providertest.Lie("auth_time", claim))
+					up.Liar.SetFaults(providertest.ChangeClaim("auth_time", claim))
 				}
 				v := b.Visitor(t)
-				at := v.Press(t, v.Get(t, b.AuthorizeURL(c.pairs...)), c.connector)
+				at := v.PressConnector(t, v.Get(t, b.AuthorizeURL(c.pairs...)), c.connector)
 				if got := at.Query().Get(c.sent); got != c.value {
 					t.Errorf("sent %s=%q, want %q", c.sent, got, c.value)
 				}
-				page := v.Get(t, v.Choose(t, at, c.account))
+				page := v.Get(t, v.ChooseAccount(t, at, c.account))
 				if !c.fresh {
 					// The account has no other way, so the client gets the error with a reason.
 					page.WantError(t, "login_required")
@@ -277,7 +277,7 @@ func TestTakeover_SilentSignInIsNoNewProof(t *testing.T) {
 					}
 					return
 				}
-				if page.Left == nil {
+				if page.LeftTo == nil {
 					page = v.Allow(t, page)
 				}
 				claims := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"])
@@ -304,7 +304,7 @@ func TestTakeover_FirstSignInsOfOneIdentityMakeOneUser(t *testing.T) {
 			visitors, callbacks := make([]*providertest.Visitor, 8), make([]string, 8)
 			for i := range visitors {
 				v := b.Visitor(t)
-				callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), who.connector), who.account)
+				callback := v.ChooseAccount(t, v.PressConnector(t, v.Get(t, b.AuthorizeURL()), who.connector), who.account)
 				visitors[i], callbacks[i] = v, strings.Replace(callback, b.Issuer, nodes[i%2].Issuer, 1)
 			}
 			providertest.Race(len(visitors), func(i int) {
@@ -313,7 +313,7 @@ func TestTakeover_FirstSignInsOfOneIdentityMakeOneUser(t *testing.T) {
 					t.Errorf("%s: status %d to %q: %s", who.connector, a.StatusCode, a.Header.Get("Location"), a.Body)
 				}
 			})
-			user := b.UserBy(t, who.email)
+			user := b.UserByEmail(t, who.email)
 			b.WantIdentities(t, user.ID, who.identity)
 			var subjects sync.Map
 			for _, v := range visitors {
@@ -326,7 +326,7 @@ func TestTakeover_FirstSignInsOfOneIdentityMakeOneUser(t *testing.T) {
 				t.Errorf("%s: %d subjects", who.connector, n)
 			}
 		}
-		if n := b.UsersMade(t); n != 4 {
+		if n := b.UsersCreated(t); n != 4 {
 			t.Errorf("%d users were made, want alice and three", n)
 		}
 	})

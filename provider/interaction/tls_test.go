@@ -39,8 +39,8 @@ func TestFederation_UntrustedCertificateShowsPage(t *testing.T) {
 				v := b.Visitor(t)
 				left := v.Submit(t, v.Get(t, b.AuthorizeURL()).FormTo(t, "/login/corp", "", ""))
 				if roots != nil {
-					if left.Left == nil || !strings.HasPrefix(left.Left.String(), upstream.URL+"/authorize?") {
-						t.Fatalf("at %s, left to %v", left.At, left.Left)
+					if left.LeftTo == nil || !strings.HasPrefix(left.LeftTo.String(), upstream.URL+"/authorize?") {
+						t.Fatalf("at %s, left to %v", left.At, left.LeftTo)
 					}
 					return
 				}

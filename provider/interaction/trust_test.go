@@ -37,15 +37,15 @@ var unvouched = map[string]struct {
 func accounts(t *testing.T, b *providertest.Testbed) map[string]string {
 	t.Helper()
 	proven := func(email string) storage.User {
-		return b.Local(t, storage.User{Email: email, EmailVerified: true}, providertest.Password)
+		return b.CreateUser(t, storage.User{Email: email, EmailVerified: true}, providertest.Password)
 	}
 	proven("aaaa@corp.example")
-	b.Local(t, storage.User{Email: "bbbb@corp.example"}, providertest.Password)
+	b.CreateUser(t, storage.User{Email: "bbbb@corp.example"}, providertest.Password)
 	off := proven("cccc@corp.example")
 	if err := b.DB.SetUserEnabled(context.Background(), off.ID, false, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	b.Local(t, storage.User{Email: "dddd@corp.example", EmailVerified: true, Admin: true}, providertest.Password)
+	b.CreateUser(t, storage.User{Email: "dddd@corp.example", EmailVerified: true, Admin: true}, providertest.Password)
 	return map[string]string{
 		"no account": "eeee@corp.example", "an account that has proven it": "aaaa@corp.example", "an account that has not proven it": "bbbb@corp.example",
 		"a disabled user": "cccc@corp.example", "an administrator": "dddd@corp.example",
@@ -56,11 +56,11 @@ func accounts(t *testing.T, b *providertest.Testbed) map[string]string {
 // browser can see of the answer, and the number of reads and writes.
 func arrives(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams, subject, email string, verified any) (seen string, v *providertest.Visitor) {
 	t.Helper()
-	f := providertest.LieOf("sub", subject, "email", email)
+	f := providertest.ChangeClaims("sub", subject, "email", email)
 	f.Claims["email_verified"] = verified
 	up.Liar.SetFaults(f)
 	v = b.Visitor(t)
-	callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "liar"), "victim")
+	callback := v.ChooseAccount(t, v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "liar"), "victim")
 	reads, writes := b.DB.Calls()
 	answer := v.Fetch(t, callback)
 	readsAfter, writesAfter := b.DB.Calls()
@@ -98,7 +98,7 @@ func TestTrust_AddressWithoutVoucherRevealsNothing(t *testing.T) {
 						}
 						wantBare(t, b, v, signUp, accounts[kind])
 					}
-				}, providertest.Alter("liar", func(l *provider.Connector) {
+				}, providertest.ChangeConnector("liar", func(l *provider.Connector) {
 					l.Trust, l.Domains, l.SignUp, l.AutoLink = c.trust, c.domains, signUp, c.trust > federation.Unknown
 				}))
 			})
@@ -111,7 +111,7 @@ func TestTrust_AddressWithoutVoucherRevealsNothing(t *testing.T) {
 func wantBare(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, signUp bool, email string) {
 	t.Helper()
 	if !signUp {
-		v.WantNobody(t)
+		v.WantNoSession(t)
 		return
 	}
 	claims := providertest.ClaimsOf(t, b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL())).Code(t))["id_token"])
@@ -130,14 +130,14 @@ func wantBare(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, si
 // In the domains of an authoritative connector, an address counts as verified without
 // email_verified.
 func TestTrust_AuthoritativeNeedsNoEmailVerified(t *testing.T) {
-	inDomain := providertest.Alter("liar", func(c *provider.Connector) { c.Trust, c.Domains = federation.Authoritative, []string{"corp.example"} })
+	inDomain := providertest.ChangeConnector("liar", func(c *provider.Connector) { c.Trust, c.Domains = federation.Authoritative, []string{"corp.example"} })
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		_, v := arrives(t, b, up, "new-one", "new@corp.example", nil)
 		v.Allow(t, v.Get(t, b.AuthorizeURL()))
-		if u := b.UserBy(t, "new@corp.example"); !u.EmailVerified {
+		if u := b.UserByEmail(t, "new@corp.example"); !u.EmailVerified {
 			t.Error("the address is not proven")
 		}
-		claimed := b.Local(t, storage.User{Email: "claimed@corp.example"}, providertest.Password)
+		claimed := b.CreateUser(t, storage.User{Email: "claimed@corp.example"}, providertest.Password)
 		_, v = arrives(t, b, up, "its-owner", "claimed@corp.example", nil)
 		if got := v.Subject(t, v.Get(t, b.AuthorizeURL())); got != claimed.ID {
 			t.Errorf("signed in as %s, want the account of the address", got)
@@ -152,14 +152,14 @@ func TestTrust_NoUpstreamOpensAdministratorAccount(t *testing.T) {
 	for _, proven := range []bool{true, false} {
 		for _, trust := range []federation.Trust{federation.Verifies, federation.Authoritative} {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				admin := b.Local(t, storage.User{Email: providertest.VictimMail, EmailVerified: proven, Admin: true}, providertest.Password)
+				admin := b.CreateUser(t, storage.User{Email: providertest.VictimMail, EmailVerified: proven, Admin: true}, providertest.Password)
 				v := b.Visitor(t)
-				if page := v.ComeBy(t, "liar", "victim"); page.At.Path != "/login/link" {
+				if page := v.AuthorizeThrough(t, "liar", "victim"); page.At.Path != "/login/link" {
 					t.Errorf("%v, proven %v: at %s", trust, proven, page.At)
 				}
-				v.WantNobody(t)
+				v.WantNoSession(t)
 				b.WantIdentities(t, admin.ID)
-			}, providertest.Alter("liar", func(c *provider.Connector) {
+			}, providertest.ChangeConnector("liar", func(c *provider.Connector) {
 				c.AutoLink, c.Trust = true, trust
 				if trust == federation.Authoritative {
 					c.Domains = []string{"corp.example"}
@@ -179,7 +179,7 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 				up.Liar.SetFaults(federationtest.Faults{Claims: claims})
 				v := b.Visitor(t)
-				page := v.ComeBy(t, "liar", "victim", "scope", "openid email profile")
+				page := v.AuthorizeThrough(t, "liar", "victim", "scope", "openid email profile")
 				page.WantText(t, "Signed in as")
 				tokens := b.Redeem(t, v.Allow(t, page).Code(t))
 				sub := providertest.ClaimsOf(t, tokens["id_token"])["sub"].(string)
@@ -199,12 +199,12 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 				// Another identity gets another account; the same identity gets the same account.
 				up.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"sub": "another", "email": "not an address"}})
 				other := b.Visitor(t)
-				if other.Subject(t, other.ComeBy(t, "liar", "victim")) == sub {
+				if other.Subject(t, other.AuthorizeThrough(t, "liar", "victim")) == sub {
 					t.Error("two people share an account")
 				}
 				up.Liar.SetFaults(federationtest.Faults{Claims: claims})
 				again := b.Visitor(t)
-				if got := again.Subject(t, again.ComeBy(t, "liar", "victim")); got != sub {
+				if got := again.Subject(t, again.AuthorizeThrough(t, "liar", "victim")); got != sub {
 					t.Errorf("came back as %s, want %s", got, sub)
 				}
 				r := storage.UserRevision{UserID: sub, Revise: func(u *storage.User) error { u.Email = "vic@corp.example"; return nil }}
@@ -215,7 +215,7 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 				}
 				// The account had no address before, so its identity stays.
 				again = b.Visitor(t)
-				if got := again.Subject(t, again.ComeBy(t, "liar", "victim")); got != sub {
+				if got := again.Subject(t, again.AuthorizeThrough(t, "liar", "victim")); got != sub {
 					t.Errorf("after that, the identity opens %s, want %s", got, sub)
 				}
 			})

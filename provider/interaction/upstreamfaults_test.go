@@ -23,7 +23,7 @@ func TestFederation_LogNamesWrongMember(t *testing.T) {
 		} {
 			up.Liar.SetFaults(faults)
 			v, begun := b.Visitor(t), len(b.Log.String())
-			refused := v.ComeBy(t, "liar", "victim")
+			refused := v.AuthorizeThrough(t, "liar", "victim")
 			if code := wantRefusal(t, v, refused); code != "upstream_untrusted" || strings.Contains(refused.Body, "is not a") {
 				t.Errorf("%s: code %s, and the page shows the cause", member, code)
 			}
@@ -46,14 +46,14 @@ func TestFederation_IgnoresWrongOptionalMembers(t *testing.T) {
 			},
 		})
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "liar", "victim")).Code(t)
-		if user := b.UserBy(t, providertest.VictimMail); user.Name != "Vic Tim" {
+		v.Allow(t, v.AuthorizeThrough(t, "liar", "victim")).Code(t)
+		if user := b.UserByEmail(t, providertest.VictimMail); user.Name != "Vic Tim" {
 			t.Errorf("the name, which only userinfo contains, is %q", user.Name)
 		}
 		up.Liar.EditAnswer("/userinfo", func(a *federationtest.Answer) { a.Status = 503 })
 		begun := len(b.Log.String())
 		again := b.Visitor(t)
-		again.ComeBy(t, "liar", "victim").Code(t)
+		again.AuthorizeThrough(t, "liar", "victim").Code(t)
 		if logged := b.Log.String()[begun:]; !strings.Contains(logged, `"upstream_note":"read userinfo: status 503`) {
 			t.Errorf("the log does not name the failed response:\n%s", logged)
 		}
@@ -69,13 +69,13 @@ func TestFederation_IgnoresUnknownCallbackParameters(t *testing.T) {
 			"&code=x": false, "&state=x": false, "&iss=%zz": false, "&error=access_denied": false,
 		} {
 			v := b.Visitor(t)
-			callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "liar"), "victim")
+			callback := v.ChooseAccount(t, v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "liar"), "victim")
 			end := v.Get(t, callback+added)
-			if fine && end.Left == nil && strings.Contains(end.Body, `id="consent"`) {
+			if fine && end.LeftTo == nil && strings.Contains(end.Body, `id="consent"`) {
 				end = v.Allow(t, end)
 			}
-			if fine != (end.Left != nil) {
-				t.Errorf("%s: status %d, left to %v", added, end.StatusCode, end.Left)
+			if fine != (end.LeftTo != nil) {
+				t.Errorf("%s: status %d, left to %v", added, end.StatusCode, end.LeftTo)
 			}
 			if !fine {
 				wantRefusal(t, v, end)

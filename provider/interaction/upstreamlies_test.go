@@ -52,10 +52,10 @@ func lies() map[string]federationtest.Faults {
 	}
 	delete(all, "token_type missing") // without token_type, Bearer is assumed
 	for _, name := range []string{"iss", "aud", "nonce", "azp"} {
-		all[name+" another's"] = providertest.Lie(name, "https://elsewhere.example")
+		all[name+" another's"] = providertest.ChangeClaim(name, "https://elsewhere.example")
 	}
 	for name, v := range map[string]int64{"exp": -3600, "iat": 3600, "nbf": 3600, "auth_time": 3600} {
-		all[fmt.Sprintf("%s off by %d", name, v)] = providertest.Lie(name, time.Now().Unix()+v)
+		all[fmt.Sprintf("%s off by %d", name, v)] = providertest.ChangeClaim(name, time.Now().Unix()+v)
 	}
 	return all
 }
@@ -79,7 +79,7 @@ func wantRefusal(t *testing.T, v *providertest.Visitor, s providertest.Stop) str
 			return code
 		}
 	}
-	t.Fatalf("no stable code at %s, status %d, left to %v:\n%s", s.At, s.StatusCode, s.Left, s.Body)
+	t.Fatalf("no stable code at %s, status %d, left to %v:\n%s", s.At, s.StatusCode, s.LeftTo, s.Body)
 	return ""
 }
 
@@ -91,14 +91,14 @@ func TestFederation_EveryLieShowsPage(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				up.Liar.SetFaults(faults)
 				v := b.Visitor(t)
-				codes[wantRefusal(t, v, v.ComeBy(t, "liar", "victim"))]++
+				codes[wantRefusal(t, v, v.AuthorizeThrough(t, "liar", "victim"))]++
 			})
 		}
 		t.Logf("%d lies: %v", len(all), codes)
 		b.WantNoUser(t, providertest.VictimMail)
 		up.Liar.SetFaults(federationtest.Faults{}) // without a fault, the sign-in works
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "liar", "victim")).Code(t)
+		v.Allow(t, v.AuthorizeThrough(t, "liar", "victim")).Code(t)
 	})
 }
 
@@ -117,7 +117,7 @@ func TestFederation_EveryTransportFaultShowsPage(t *testing.T) {
 						begun = time.Now()
 						refused = v.Submit(t, page.FormTo(t, "/login/liar", "", ""))
 					} else {
-						callback := v.Choose(t, v.Press(t, page, "liar"), "victim")
+						callback := v.ChooseAccount(t, v.PressConnector(t, page, "liar"), "victim")
 						up.Liar.SetFaults(faults)
 						begun = time.Now()
 						refused = v.Get(t, callback)
@@ -131,7 +131,7 @@ func TestFederation_EveryTransportFaultShowsPage(t *testing.T) {
 					}
 					b.WantNoUser(t, providertest.VictimMail)
 					wantWayBack(t, v, refused)
-				}, providertest.Alter("liar", func(c *provider.Connector) { c.Timeout = 300 * time.Millisecond }))
+				}, providertest.ChangeConnector("liar", func(c *provider.Connector) { c.Timeout = 300 * time.Millisecond }))
 			}
 		})
 	}

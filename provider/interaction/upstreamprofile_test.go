@@ -14,7 +14,7 @@ import (
 
 // mapping sets the claims setting of the liar's connector.
 func mapping(pairs map[string]string) func(*providertest.Upstreams, *provider.Config) {
-	return providertest.Alter("liar", func(c *provider.Connector) { c.Claims = pairs })
+	return providertest.ChangeConnector("liar", func(c *provider.Connector) { c.Claims = pairs })
 }
 
 func names(n, length int) []any {
@@ -64,11 +64,11 @@ func TestGroups_ListIsAcceptedOrRefusedAsAWhole(t *testing.T) {
 		} {
 			for _, claims := range []map[string]any{{"roles": []any{"before"}}, c.claims} {
 				up.Liar.SetFaults(federationtest.Faults{Claims: claims})
-				if page := b.Visitor(t).ComeBy(t, "liar", "victim"); page.StatusCode >= 400 {
+				if page := b.Visitor(t).AuthorizeThrough(t, "liar", "victim"); page.StatusCode >= 400 {
 					t.Errorf("%s: status %d", name, page.StatusCode)
 				}
 			}
-			u := b.UserBy(t, providertest.VictimMail)
+			u := b.UserByEmail(t, providertest.VictimMail)
 			if !slices.Equal(u.UpstreamGroups, c.want) || u.Groups != nil || u.Admin || len(u.Roles) > 0 {
 				t.Errorf("%s: got %q (own %q, roles %q, admin %v), want %q", name, u.UpstreamGroups, u.Groups, u.Roles, u.Admin, c.want)
 			}
@@ -96,8 +96,8 @@ func TestGroups_NeedMappingInSettings(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 				up.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"groups": []any{"staff"}}})
 				b.Follow(t)
-				b.Visitor(t).ComeBy(t, "liar", "victim")
-				if u := b.UserBy(t, providertest.VictimMail); fmt.Sprint(u.UpstreamGroups) != "[staff]" {
+				b.Visitor(t).AuthorizeThrough(t, "liar", "victim")
+				if u := b.UserByEmail(t, providertest.VictimMail); fmt.Sprint(u.UpstreamGroups) != "[staff]" {
 					t.Fatalf("with the mapping: groups %q, want [staff]", u.UpstreamGroups)
 				}
 				var list []provider.Connector
@@ -116,7 +116,7 @@ func TestGroups_NeedMappingInSettings(t *testing.T) {
 				reloaded := *b
 				reloaded.Provider = next
 				reloaded.Follow(t)
-				if u := b.UserBy(t, providertest.VictimMail); fmt.Sprint(u.UpstreamGroups) != c.want {
+				if u := b.UserByEmail(t, providertest.VictimMail); fmt.Sprint(u.UpstreamGroups) != c.want {
 					t.Errorf("after the reload: groups %q, want %s", u.UpstreamGroups, c.want)
 				}
 			}, mapping(map[string]string{"groups": "groups"}))
@@ -137,7 +137,7 @@ func TestGroups_FollowConnectedIdentity(t *testing.T) {
 		}
 		page := v.Get(t, b.Issuer+"/account/identities")
 		page.WantText(t, "<dt>Groups</dt>", "staff, dev")
-		v.Submit(t, page.Disconnects(t)[0])
+		v.Submit(t, page.UnlinkForms(t)[0])
 		if u := b.AliceNow(t); len(u.UpstreamGroups) > 0 {
 			t.Errorf("disconnected: groups %q, want none", u.UpstreamGroups)
 		}
@@ -166,19 +166,19 @@ func TestUsername_NeedsMappingInSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 				if c.foreign != "" {
-					b.Local(t, storage.User{Email: "first@example.com", PreferredUsername: c.foreign}, providertest.Password)
+					b.CreateUser(t, storage.User{Email: "first@example.com", PreferredUsername: c.foreign}, providertest.Password)
 				}
-				up.Liar.SetFaults(providertest.Lie("preferred_username", c.says))
-				b.Visitor(t).ComeBy(t, "liar", "victim")
+				up.Liar.SetFaults(providertest.ChangeClaim("preferred_username", c.says))
+				b.Visitor(t).AuthorizeThrough(t, "liar", "victim")
 				want := func(when string) {
 					t.Helper()
-					if u := b.UserBy(t, address); u.PreferredUsername != c.want || u.UsernameUnique() != c.unique {
+					if u := b.UserByEmail(t, address); u.PreferredUsername != c.want || u.UsernameUnique() != c.unique {
 						t.Errorf("%s: %q, unique %v; want %q, %v", when, u.PreferredUsername, u.UsernameUnique(), c.want, c.unique)
 					}
 				}
 				want("at the first sign-in")
-				up.Liar.SetFaults(providertest.Lie("preferred_username", "another"))
-				b.Visitor(t).ComeBy(t, "liar", "victim")
+				up.Liar.SetFaults(providertest.ChangeClaim("preferred_username", "another"))
+				b.Visitor(t).AuthorizeThrough(t, "liar", "victim")
 				want("at the second sign-in")
 			}, mapping(c.mapped))
 		})
@@ -206,7 +206,7 @@ func TestProfile_ClaimsOfUpstreamReachUserinfo(t *testing.T) {
 		}
 		up.Liar.SetFaults(federationtest.Faults{Claims: says})
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Allow(t, v.ComeBy(t, "liar", "victim", "scope", "openid profile phone address")).Code(t))
+		tokens := b.Redeem(t, v.Allow(t, v.AuthorizeThrough(t, "liar", "victim", "scope", "openid profile phone address")).Code(t))
 		got := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
 		for name, claim := range upstreamClaims {
 			if fmt.Sprint(got[name]) != fmt.Sprint(claim.gives) {
@@ -219,8 +219,8 @@ func TestProfile_ClaimsOfUpstreamReachUserinfo(t *testing.T) {
 			"profile": "javascript:alert(1)", "picture": "data:image/png,x", "website": 7, "gender": []any{"x"}, "birthdate": "28.2.1990",
 			"zoneinfo": "Oslo", "locale": "norsk", "phone_number": "22334455", "address": "Gate 1", "middle_name": "a\u0000b",
 		}})
-		b.Visitor(t).ComeBy(t, "liar", "victim")
-		u := b.UserBy(t, providertest.VictimMail)
+		b.Visitor(t).AuthorizeThrough(t, "liar", "victim")
+		u := b.UserByEmail(t, providertest.VictimMail)
 		u.Name, u.GivenName, u.FamilyName = "", "", ""
 		if p := storage.ProfileOf(u); p != (storage.Profile{}) {
 			t.Errorf("got the profile %+v, want an empty one", p)
@@ -246,9 +246,9 @@ func TestProfile_EveryMappingHasAnEffect(t *testing.T) {
 		}
 		seen := func(setting string) (result string) {
 			providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				up.Liar.SetFaults(providertest.Lie("elsewhere", other))
+				up.Liar.SetFaults(providertest.ChangeClaim("elsewhere", other))
 				v := b.Visitor(t)
-				tokens := b.Redeem(t, v.Allow(t, v.ComeBy(t, "liar", "victim", "scope", "openid profile email phone address groups")).Code(t))
+				tokens := b.Redeem(t, v.Allow(t, v.AuthorizeThrough(t, "liar", "victim", "scope", "openid profile email phone address groups")).Code(t))
 				claims := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
 				delete(claims, "sub")
 				delete(claims, "updated_at")

@@ -15,7 +15,7 @@ import (
 
 // givesToken makes the liar return this access token from now on.
 func givesToken(up *providertest.Upstreams, token string) {
-	f := providertest.LieOf("email", providertest.VictimMail)
+	f := providertest.ChangeClaims("email", providertest.VictimMail)
 	f.Token = map[string]any{"access_token": token}
 	up.Liar.SetFaults(f)
 }
@@ -46,14 +46,14 @@ func TestUpstreamToken_IsStoredSealed(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		givesToken(up, "canary-kept-token")
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "liar", "victim"))
-		victim, master := b.UserBy(t, providertest.VictimMail).ID, [32]byte{1, 2, 3}
+		v.Allow(t, v.AuthorizeThrough(t, "liar", "victim"))
+		victim, master := b.UserByEmail(t, providertest.VictimMail).ID, [32]byte{1, 2, 3}
 		b.RevokeKey(t, storage.InternalLine)
 		if got := tokenOfLiar(t, b, victim, master); !strings.Contains(got, `"access_token":"canary-kept-token"`) {
 			t.Fatalf("stored token: %s", got)
 		}
 		for what, text := range map[string]string{
-			"database": b.Dumped(t), "log": b.Log.String(), "page": v.Get(t, b.Issuer+"/account/identities").Body,
+			"database": b.DumpDatabase(t), "log": b.Log.String(), "page": v.Get(t, b.Issuer+"/account/identities").Body,
 		} {
 			if strings.Contains(text, "canary-") {
 				t.Errorf("the %s shows a token", what)
@@ -65,12 +65,12 @@ func TestUpstreamToken_IsStoredSealed(t *testing.T) {
 			c.Connectors[2].KeepToken = false
 		})
 		w := b.Visitor(t)
-		callback := w.Choose(t, w.Press(t, w.Get(t, later.AuthorizeURL()), "liar"), "victim")
+		callback := w.ChooseAccount(t, w.PressConnector(t, w.Get(t, later.AuthorizeURL()), "liar"), "victim")
 		w.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1)).Code(t)
 		if got := tokenOfLiar(t, b, victim, master); got != "" {
 			t.Errorf("keep_token is off, but the stored token is %s", got)
 		}
-	}, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
+	}, providertest.ChangeConnector("liar", func(c *provider.Connector) { c.KeepToken = true }))
 }
 
 // Disconnecting an identity also removes its token.
@@ -85,11 +85,11 @@ func TestUpstreamToken_IsRemovedWithIdentity(t *testing.T) {
 		if got := tokenOfLiar(t, b, b.Alice.ID, [32]byte{1, 2, 3}); !strings.Contains(got, "canary-linked-token") {
 			t.Fatalf("kept %s", got)
 		}
-		v.Submit(t, page.Disconnects(t)[0]).WantAt(t, "/account/identities?done=unlinked")
+		v.Submit(t, page.UnlinkForms(t)[0]).WantAt(t, "/account/identities?done=unlinked")
 		if got := tokenOfLiar(t, b, b.Alice.ID, [32]byte{1, 2, 3}); got != "" {
 			t.Errorf("after disconnecting, the stored token is %s", got)
 		}
-	}, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
+	}, providertest.ChangeConnector("liar", func(c *provider.Connector) { c.KeepToken = true }))
 }
 
 // A change of the master key seals the token again. A token copied to the row of another
@@ -98,8 +98,8 @@ func TestUpstreamToken_IsRemovedWithIdentity(t *testing.T) {
 func TestUpstreamToken_OpensOnlyInItsRow(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		givesToken(up, "canary-sealed-token")
-		b.Visitor(t).ComeBy(t, "liar", "victim")
-		victim, old, target := b.UserBy(t, providertest.VictimMail).ID, [32]byte{1, 2, 3}, [32]byte{7, 7, 7}
+		b.Visitor(t).AuthorizeThrough(t, "liar", "victim")
+		victim, old, target := b.UserByEmail(t, providertest.VictimMail).ID, [32]byte{1, 2, 3}, [32]byte{7, 7, 7}
 		k := keystest.Keeper(t, b.DB, vault.Config{Master: old, Masters: func() ([][32]byte, error) { return [][32]byte{old, target}, nil }})
 		for range 2 { // as after an interruption
 			if _, _, err := k.Rewrap(context.Background(), storage.By{At: b.Now()}); err != nil {
@@ -118,5 +118,5 @@ func TestUpstreamToken_OpensOnlyInItsRow(t *testing.T) {
 			t.Errorf("in another identity's row: got %v, want ErrNotOpened", err)
 		}
 		b.WantEvent(t, storage.UpstreamTokenRead, victim)
-	}, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
+	}, providertest.ChangeConnector("liar", func(c *provider.Connector) { c.KeepToken = true }))
 }

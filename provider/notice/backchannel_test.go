@@ -93,14 +93,14 @@ func registerClient(t *testing.T, b *providertest.Testbed, id string, r *receive
 		}
 	})
 	b.Follow(t)
-	return b.As(client, secret)
+	return b.AsClient(client, secret)
 }
 
 // useClient signs in at another client in this browser, and returns its tokens.
 func useClient(t *testing.T, v *providertest.Visitor, b *providertest.Testbed, pairs ...string) map[string]any {
 	t.Helper()
 	page := v.Get(t, b.AuthorizeURL(pairs...))
-	if page.Left == nil {
+	if page.LeftTo == nil {
 		page = v.SignIn(t, page, providertest.Alice, providertest.Password)
 	}
 	return b.Redeem(t, page.Code(t))
@@ -191,7 +191,7 @@ func wantLogoutToken(t *testing.T, b *providertest.Testbed, token, alg string, s
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
 // P-72: Logout token: typ logout+jwt, signed by a published key.
 func TestBackChannel_EverySignOutNotifiesEachClientOfTheSession(t *testing.T) {
-	for name, c := range providertest.SessionsEnd {
+	for name, c := range providertest.SessionEndings {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 				photosAt, wikiAt, idleAt := startReceiver(t), startReceiver(t), startReceiver(t)
@@ -204,7 +204,7 @@ func TestBackChannel_EverySignOutNotifiesEachClientOfTheSession(t *testing.T) {
 				offline := useClient(t, v, wiki, "scope", "openid offline_access")
 				useClient(t, v, deaf)
 				elsewhere := providertest.SidOf(t, useClient(t, w, photos))
-				b.Pass(time.Minute)
+				b.Advance(time.Minute)
 
 				c.End(t, b, v, tokens)
 				deliver(t, b)
@@ -239,7 +239,7 @@ func TestBackChannel_EverySignOutNotifiesEachClientOfTheSession(t *testing.T) {
 				wantNoticeStates(t, b, map[string]string{"photos": "delivered", "wiki": "delivered"})
 				b.WantEvent(t, storage.LogoutDelivered, providertest.SidOf(t, tokens))
 				if !c.All {
-					wiki.Refreshed(t, offline["refresh_token"]) // offline grants stay valid
+					wiki.MustRefresh(t, offline["refresh_token"]) // offline grants stay valid
 				}
 			})
 		})
@@ -256,7 +256,7 @@ func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 		at := startReceiver(t, hang, status(http.StatusInternalServerError), status(http.StatusOK))
 		wiki := registerClient(t, b, "wiki", at)
 		sid := providertest.SidOf(t, useClient(t, b.Visitor(t), wiki))
-		b.End(t, sid)
+		b.EndSession(t, sid)
 		var ids []any
 		for _, step := range []struct {
 			wait time.Duration
@@ -264,12 +264,12 @@ func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 		}{{0, "again: timeout"}, {10 * time.Second, "again: status_500"}, {time.Minute, "delivered"}} {
 			node := b.Restarted(t, short)
 			if step.wait > 0 {
-				b.Pass(step.wait - time.Second)
+				b.Advance(step.wait - time.Second)
 				deliver(t, node)
 				if early := at.drain(); len(early) != 0 {
 					t.Fatal("called a second too early")
 				}
-				b.Pass(time.Second)
+				b.Advance(time.Second)
 			}
 			deliver(t, node)
 			got := at.drain()
@@ -282,7 +282,7 @@ func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 		if ids[0] != ids[1] || ids[1] != ids[2] {
 			t.Errorf("jti %v, want the same at each try", ids)
 		}
-		b.Pass(25 * time.Hour)
+		b.Advance(25 * time.Hour)
 		deliver(t, b)
 		if got := at.drain(); len(got) != 0 {
 			t.Errorf("notified again after the delivery: %v", got)
@@ -295,12 +295,12 @@ func TestBackChannel_GivenUpAfterADay(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		at := startReceiver(t, status(http.StatusServiceUnavailable))
 		sid := providertest.SidOf(t, useClient(t, b.Visitor(t), registerClient(t, b, "wiki", at)))
-		b.End(t, sid)
+		b.EndSession(t, sid)
 		calls := 0
 		for range 24 * 60 {
 			deliver(t, b)
 			calls += len(at.drain())
-			b.Pass(time.Minute)
+			b.Advance(time.Minute)
 		}
 		if calls != 8 {
 			t.Errorf("%d calls in a day, want 8", calls)
@@ -309,7 +309,7 @@ func TestBackChannel_GivenUpAfterADay(t *testing.T) {
 		if e := b.WantEvent(t, storage.LogoutFailed, sid); e.Reason != "status_503" || e.ClientID != "wiki" {
 			t.Errorf("event %+v", e)
 		}
-		b.Pass(24 * time.Hour)
+		b.Advance(24 * time.Hour)
 		deliver(t, b)
 		if got := at.drain(); len(got) != 0 {
 			t.Errorf("called after it was given up: %v", got)
@@ -355,7 +355,7 @@ func TestBackChannel_AnswersOfClients(t *testing.T) {
 			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 				at := startReceiver(t, c.answer)
 				sid := providertest.SidOf(t, useClient(t, b.Visitor(t), registerClient(t, b, "wiki", at)))
-				b.End(t, sid)
+				b.EndSession(t, sid)
 				deliver(t, b)
 				wantNoticeStates(t, b, map[string]string{"wiki": c.want})
 				if got := len(at.drain()); got != 1 {
@@ -378,7 +378,7 @@ func TestBackChannel_ClientChangedMeanwhile(t *testing.T) {
 		want   string
 		calls  int
 	}{
-		"disabled": {func(t *testing.T, b *providertest.Testbed, _ *receiver) { b.DisableClient(t, true) }, "given up: client_disabled", 0},
+		"disabled": {func(t *testing.T, b *providertest.Testbed, _ *receiver) { b.SetClientEnabled(t, false) }, "given up: client_disabled", 0},
 		"URI removed": {func(t *testing.T, b *providertest.Testbed, _ *receiver) {
 			b.ChangeClient(t, func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "" })
 		}, "given up: no_backchannel_logout_uri", 0},
@@ -393,7 +393,7 @@ func TestBackChannel_ClientChangedMeanwhile(t *testing.T) {
 			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 				before, after := startReceiver(t), startReceiver(t)
 				wiki := registerClient(t, b, "wiki", before)
-				b.End(t, providertest.SidOf(t, useClient(t, b.Visitor(t), wiki)))
+				b.EndSession(t, providertest.SidOf(t, useClient(t, b.Visitor(t), wiki)))
 				c.change(t, wiki, after)
 				deliver(t, b)
 				wantNoticeStates(t, b, map[string]string{"wiki": c.want})
@@ -411,8 +411,8 @@ func TestBackChannel_DisabledClientIsNotNotified(t *testing.T) {
 		at := startReceiver(t)
 		wiki := registerClient(t, b, "wiki", at)
 		sid := providertest.SidOf(t, useClient(t, b.Visitor(t), wiki))
-		wiki.DisableClient(t, true)
-		b.End(t, sid)
+		wiki.SetClientEnabled(t, false)
+		b.EndSession(t, sid)
 		deliver(t, b)
 		wantNoticeStates(t, b, map[string]string{})
 	})
@@ -426,7 +426,7 @@ func TestBackChannel_TwoNodesNotifyEachClientOnce(t *testing.T) {
 		for i := range 40 {
 			sid = providertest.SidOf(t, useClient(t, v, registerClient(t, b, fmt.Sprintf("app%d", i), at, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })))
 		}
-		b.End(t, sid)
+		b.EndSession(t, sid)
 		nodes := []*providertest.Testbed{b, b.Node(t)}
 		providertest.Race(4, func(i int) { nodes[i%2].DeliverOnce(context.Background(), b.Now()) })
 		deliver(t, b)
@@ -453,7 +453,7 @@ func TestBackChannel_NoticeSurvivesKilledNode(t *testing.T) {
 		at := startReceiver(t)
 		wiki := registerClient(t, b, "wiki", at)
 		sid := providertest.SidOf(t, useClient(t, b.Visitor(t), wiki))
-		b.End(t, sid) // this node does not deliver the notice
+		b.EndSession(t, sid) // this node does not deliver the notice
 		other := b.Node(t)
 		claimed, err := b.DB.ClaimNotices(context.Background(), storage.NoticeClaim{Limit: 10, Lease: 30 * time.Second}, b.Now())
 		if err != nil || len(claimed) != 1 {
@@ -463,7 +463,7 @@ func TestBackChannel_NoticeSurvivesKilledNode(t *testing.T) {
 		if got := at.drain(); len(got) != 0 {
 			t.Fatalf("notified during the lease of another node: %v", got)
 		}
-		b.Pass(31 * time.Second)
+		b.Advance(31 * time.Second)
 		deliver(t, other)
 		got := at.drain()
 		if len(got) != 1 {
@@ -482,9 +482,9 @@ func TestBackChannel_HangingClientDelaysNoOther(t *testing.T) {
 		hanging, good := startReceiver(t, hang), startReceiver(t)
 		slow := registerClient(t, b, "slow", hanging, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
 		for range 40 {
-			b.End(t, providertest.SidOf(t, useClient(t, b.Visitor(t), slow)))
+			b.EndSession(t, providertest.SidOf(t, useClient(t, b.Visitor(t), slow)))
 		}
-		b.End(t, providertest.SidOf(t, useClient(t, b.Visitor(t), registerClient(t, b, "wiki", good))))
+		b.EndSession(t, providertest.SidOf(t, useClient(t, b.Visitor(t), registerClient(t, b, "wiki", good))))
 		deliver(t, b)
 		if got := len(hanging.drain()); got != 32 {
 			t.Errorf("the hanging client was called %d times, want the first 32", got)
@@ -499,10 +499,10 @@ func TestBackChannel_HangingClientDelaysNoOther(t *testing.T) {
 func TestSignedOut_ShowsStateOfEachClient(t *testing.T) {
 	for name, leave := range map[string]func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop{
 		"hint": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop {
-			return v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string)))
+			return v.Get(t, b.EndSessionURL("id_token_hint", tokens["id_token"].(string)))
 		},
 		"confirmed": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, _ map[string]any) providertest.Stop {
-			return v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+			return v.Submit(t, v.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
 		},
 		"account": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop {
 			return v.Submit(t, v.Account(t, "/account/sessions").FormTo(t, "/account/sessions/end", "sid", providertest.SidOf(t, tokens).(string)))
@@ -521,7 +521,7 @@ func TestSignedOut_ShowsStateOfEachClient(t *testing.T) {
 				page := leave(t, b, v, tokens)
 				page.WantText(t, "You’re signed out", "2 of 4 applications signed you out too.", "App wiki</bdi> didn’t answer.", "App forum</bdi> didn’t sign you out.")
 				b.Drain()
-				b.Pass(time.Minute + time.Second)
+				b.Advance(time.Minute + time.Second)
 				later := v.Get(t, page.At.String())
 				if later.StatusCode == http.StatusOK && strings.Contains(later.Body, "App ") {
 					t.Errorf("after a minute the URL still shows which applications were used:\n%s", later.Body)
@@ -535,10 +535,10 @@ func TestSignedOut_ShowsNothingToStrangers(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		tokens := useClient(t, v, registerClient(t, b, "photos", startReceiver(t)))
-		page := v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+		page := v.Submit(t, v.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
 		page.WantText(t, "The application you used with it signed you out too.")
 		ended := page.At.Query().Get("ended")
-		sealed := v.Get(t, b.Leave("state", "x")).At
+		sealed := v.Get(t, b.EndSessionURL("state", "x")).At
 		for name, params := range map[string][]string{
 			"nothing":        {},
 			"the sid":        {"ended", providertest.SidOf(t, tokens).(string)},
@@ -547,7 +547,7 @@ func TestSignedOut_ShowsNothingToStrangers(t *testing.T) {
 			"another's seal": {"ended", sealed.Query().Get("logout")},
 			"plain JSON":     {"ended", `{"u":"` + b.Alice.ID + `","t":"2020-01-01T00:00:00Z"}`},
 		} {
-			if got := b.Visitor(t).Get(t, b.Leave(params...)); strings.Contains(got.Body, "told") || strings.Contains(got.Body, "application you used") {
+			if got := b.Visitor(t).Get(t, b.EndSessionURL(params...)); strings.Contains(got.Body, "told") || strings.Contains(got.Body, "application you used") {
 				t.Errorf("%s: the page shows\n%s", name, got.Body)
 			}
 		}
@@ -560,18 +560,18 @@ func TestSignedOut_DoesNotWaitForClients(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		release := make(chan struct{})
 		at := startReceiver(t, func(w http.ResponseWriter, _ *http.Request) { <-release })
-		wiki := registerClient(t, b, "wiki", at, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{providertest.Goodbye} })
+		wiki := registerClient(t, b, "wiki", at, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{providertest.PostLogoutURI} })
 
 		v := b.Visitor(t)
 		tokens := useClient(t, v, wiki)
-		left := v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye))
-		if left.Left == nil || left.Left.String() != providertest.Goodbye {
+		left := v.Get(t, b.EndSessionURL("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", providertest.PostLogoutURI))
+		if left.LeftTo == nil || left.LeftTo.String() != providertest.PostLogoutURI {
 			t.Errorf("while the client does not answer, the browser is at %s", left.At)
 		}
 		v.WantSignedOut(t)
 
 		useClient(t, v, wiki)
-		page := v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+		page := v.Submit(t, v.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
 		page.WantText(t, "0 of 1 applications signed you out too.", "telling <bdi>App wiki</bdi>.")
 		wantNoticeStates(t, b, map[string]string{"wiki": "waiting"})
 		close(release)
@@ -596,7 +596,7 @@ func TestBackChannel_DiscoveryAdvertisesIt(t *testing.T) {
 // JW-20: Logout token with nonce, without events, iat, jti; as ID token.
 func TestBackChannel_IncompleteLogoutTokenIsNotSigned(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		ring, whole := b.Insider(t), keys.LogoutToken{Subject: "sub", Audience: "app", SessionID: "ses", ID: "jti", IssuedAt: 1, Expires: 121}
+		ring, whole := b.OpenKeys(t), keys.LogoutToken{Subject: "sub", Audience: "app", SessionID: "ses", ID: "jti", IssuedAt: 1, Expires: 121}
 		if _, err := ring.SignLogout("ES256", whole); err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func TestAuthorize_GetAndPostBehaveAlike(t *testing.T) {
 func TestAuthorize_UnknownParametersAndOrderDoNotMatter(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		params := b.Params("utm_source", "mail", "scope", "email openid", "audience", "x", "foo[bar]", "1")
 		names := slices.Sorted(maps.Keys(params))
 		slices.Reverse(names)
@@ -76,7 +76,7 @@ func TestAuthorize_RepeatedParameterIsAPage(t *testing.T) {
 func TestAuthorize_OnlyCodeComesBack(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		types := []string{"none", "CODE", "code code", "code none", "code,token", "co de", "foo"}
 		parts := []string{"code", "token", "id_token"}
 		types = append(types, parts[1:]...)
@@ -98,8 +98,8 @@ func TestAuthorize_OnlyCodeComesBack(t *testing.T) {
 				s.WantError(t, "unsupported_response_type")
 				// P17: what would answer in the fragment refuses there too.
 				front := slices.ContainsFunc(strings.Fields(kind), func(k string) bool { return k == "token" || k == "id_token" })
-				if inFragment := s.Left.Fragment != ""; inFragment != front {
-					t.Fatalf("response_type=%s: answered at %s", kind, s.Left)
+				if inFragment := s.LeftTo.Fragment != ""; inFragment != front {
+					t.Fatalf("response_type=%s: answered at %s", kind, s.LeftTo)
 				}
 			})
 		}
@@ -128,8 +128,8 @@ func TestAuthorize_MissingResponseType(t *testing.T) {
 		b.Visitor(t).ByBoth(t, b.Params("response_type", ""), func(t *testing.T, s providertest.Stop) {
 			t.Helper()
 			s.WantError(t, "invalid_request")
-			if s.Left.RawQuery == "" || s.Left.Fragment != "" {
-				t.Fatalf("not in the query: %s", s.Left)
+			if s.LeftTo.RawQuery == "" || s.LeftTo.Fragment != "" {
+				t.Fatalf("not in the query: %s", s.LeftTo)
 			}
 		})
 	})
@@ -139,7 +139,7 @@ func TestAuthorize_MissingResponseType(t *testing.T) {
 func TestAuthorize_OnlyKnownResponseModes(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, mode := range []string{"form_post", "form_post.jwt", "query.jwt", "fragment.jwt", "jwt", "web_message", "okta_post_message", "QUERY", "query fragment", "\"><script>", "javascript:"} {
 			v.ByBoth(t, b.Params("response_mode", mode), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
@@ -158,11 +158,11 @@ func TestAuthorize_OnlyKnownResponseModes(t *testing.T) {
 				"error=invalid_request":   v.Get(t, b.AuthorizeURL("response_mode", mode, "prompt", "unheard")),
 				"error=consent_required&": v.Get(t, b.AuthorizeURL("response_mode", mode, "prompt", "none", "scope", "openid phone")),
 			} {
-				if s.Left == nil || !strings.Contains(where(s.Left), response) {
-					t.Errorf("response_mode=%s: no %s in %v", mode, response, s.Left)
+				if s.LeftTo == nil || !strings.Contains(where(s.LeftTo), response) {
+					t.Errorf("response_mode=%s: no %s in %v", mode, response, s.LeftTo)
 				}
-				if s.Left != nil && mode == "fragment" && s.Left.RawQuery != "from=signet" {
-					t.Errorf("response_mode=fragment adds to the query: %s", s.Left)
+				if s.LeftTo != nil && mode == "fragment" && s.LeftTo.RawQuery != "from=signet" {
+					t.Errorf("response_mode=fragment adds to the query: %s", s.LeftTo)
 				}
 			}
 		}
@@ -209,7 +209,7 @@ func TestAuthorize_NoRedirectBeforeClientAndRedirectURIAreProven(t *testing.T) {
 func TestAuthorize_EveryResponseNamesTheIssuer(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for name, s := range map[string]providertest.Stop{
 			"success":  v.Get(t, b.AuthorizeURL()),
 			"fragment": v.Get(t, b.AuthorizeURL("response_mode", "fragment")),
@@ -226,14 +226,14 @@ func TestAuthorize_EveryResponseNamesTheIssuer(t *testing.T) {
 		if discovery["authorization_response_iss_parameter_supported"] != true || discovery["issuer"] != b.Issuer {
 			t.Errorf("discovery does not announce iss: %v", discovery["authorization_response_iss_parameter_supported"])
 		}
-	}, providertest.Under("/tenants/one"))
+	}, providertest.WithIssuerPath("/tenants/one"))
 }
 
 // P-30: Request object by value: either processed fully (parameters inside win over the query, including redirect_uri, state.
 func TestAuthorize_RequestObjectsAreRefusedNotIgnored(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		object := "eyJhbGciOiJub25lIn0.eyJzY29wZSI6Im9wZW5pZCJ9."
 		for name, code := range map[string]string{
 			"request": "request_not_supported", "request_uri": "request_uri_not_supported", "registration": "registration_not_supported",

@@ -18,7 +18,7 @@ import (
 func TestAuthorize_StateComesBackByteForByte(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, state := range []string{
 			"a\r\nSet-Cookie: x=1\r\n\r\n<script>", `"'<>\`, "&=#%+ ;?/", "&code=evil&iss=https://evil.example", "#access_token=x", "%0d%0a%00",
 			"π é \u2028\u2029 \u202e", "\t\v\f\x01\x7f", "+", " ", strings.Repeat("s", 1500), strings.Repeat("<", 150),
@@ -29,20 +29,20 @@ func TestAuthorize_StateComesBackByteForByte(t *testing.T) {
 				v.ByBoth(t, b.Params(append(change, "state", state)...), func(t *testing.T, s providertest.Stop) {
 					t.Helper()
 					if got := s.Response(t)["state"]; len(got) != 1 || got[0] != state {
-						t.Fatalf("state: got %q, want %q in %s", got, state, s.Left)
+						t.Fatalf("state: got %q, want %q in %s", got, state, s.LeftTo)
 					}
 					if location := s.Header.Get("Location"); strings.ContainsFunc(location, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"<>\`, r) }) {
 						t.Fatalf("location is not percent-encoded: %q", location)
 					}
-					if !strings.HasPrefix(s.Left.String(), "https://app.example.com/callback?from=signet") || len(s.Cookies()) > 0 {
-						t.Fatalf("state leads elsewhere: %s, cookies %v", s.Left, s.Cookies())
+					if !strings.HasPrefix(s.LeftTo.String(), "https://app.example.com/callback?from=signet") || len(s.Cookies()) > 0 {
+						t.Fatalf("state leads elsewhere: %s, cookies %v", s.LeftTo, s.Cookies())
 					}
 				})
 			}
 		}
 		// P11: none where none was sent.
 		if s := v.Get(t, b.AuthorizeURL("state", "")); s.Response(t).Has("state") {
-			t.Errorf("a state out of nothing: %s", s.Left)
+			t.Errorf("a state out of nothing: %s", s.LeftTo)
 		}
 	})
 }
@@ -101,14 +101,14 @@ func TestAuthorize_RequestThatGrowsWhenSealedIsAPage(t *testing.T) {
 func TestAuthorize_NonceIsEchoedExactly(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, nonce := range []string{strings.Repeat("n", 64), strings.Repeat("é", 200), `"\<script>`, " \r\n\t", "&nonce=other", "0", "null"} {
-			id := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, "nonce", nonce))["id_token"])
+			id := providertest.ClaimsOf(t, b.Redeem(t, v.CodeFromSession(t, "nonce", nonce))["id_token"])
 			if id["nonce"] != nonce {
 				t.Errorf("nonce: got %q, want %q", id["nonce"], nonce)
 			}
 		}
-		if id := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, "nonce", ""))["id_token"]); id["nonce"] != nil {
+		if id := providertest.ClaimsOf(t, b.Redeem(t, v.CodeFromSession(t, "nonce", ""))["id_token"]); id["nonce"] != nil {
 			t.Errorf("a nonce out of nothing: %v", id["nonce"])
 		}
 	})
@@ -118,7 +118,7 @@ func TestAuthorize_NonceIsEchoedExactly(t *testing.T) {
 func TestAuthorize_Scope(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, scope := range []string{"openid \x01", "openid\temail", "openid\nemail", `openid "email"`, `openid \`, "openid \x7f", "openid é", "openid\u00a0email", "nothing", "OPENID", "nothing at all"} {
 			v.ByBoth(t, b.Params("scope", scope), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
@@ -135,7 +135,7 @@ func TestAuthorize_Scope(t *testing.T) {
 			"openid " + strings.Repeat("x ", 1000):      "openid",
 			"openid " + strings.Repeat("email ", 300):   "openid email",
 		} {
-			if got := b.Redeem(t, v.Again(t, "scope", scope))["scope"]; got != want {
+			if got := b.Redeem(t, v.CodeFromSession(t, "scope", scope))["scope"]; got != want {
 				t.Errorf("scope %.40q: got %v, want %s", scope, got, want)
 			}
 		}
@@ -148,7 +148,7 @@ func TestAuthorize_Scope(t *testing.T) {
 func TestAuthorize_HintsAreNeverAnError(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for name, values := range map[string][]string{
 			"display":        {"page", "popup", "touch", "wap", "hologram"},
 			"ui_locales":     {"de fr-CA en", "xx-not-a-locale", "../../etc/passwd", "%"},
@@ -157,7 +157,7 @@ func TestAuthorize_HintsAreNeverAnError(t *testing.T) {
 			"acr_values":     {"urn:signet:1fa", "urn:unheard:of other", "0"},
 		} {
 			for _, value := range values {
-				b.Redeem(t, v.Again(t, name, value))
+				b.Redeem(t, v.CodeFromSession(t, name, value))
 				if s := b.Visitor(t).Get(t, b.AuthorizeURL(name, value)); s.At.Path != "/login" || s.StatusCode != http.StatusOK {
 					t.Errorf("%s=%s: at %s, status %d", name, value, s.At.Path, s.StatusCode)
 				}
@@ -195,7 +195,7 @@ func TestAuthorize_ReflectedTextStaysText(t *testing.T) {
 			wantNoCanary(t, v.Get(t, b.AuthorizeURL("redirect_uri", payload)))
 			wantNoCanary(t, v.Get(t, b.AuthorizeURL("client_id", payload)))
 			wantNoCanary(t, v.Get(t, b.AuthorizeURL()+"&"+url.QueryEscape(payload)+"=1&"+url.QueryEscape(payload)+"=2"))
-			b.Pass(31 * time.Minute)
+			b.Advance(31 * time.Minute)
 			wantNoCanary(t, v.Get(t, login.At.String())) // expired, with a link that starts it again
 		}
 	}, func(c *provider.Config) { c.Development = true })
@@ -205,8 +205,8 @@ func TestAuthorize_ReflectedTextStaysText(t *testing.T) {
 // the queries of our own links.
 func wantNoCanary(t *testing.T, s providertest.Stop) {
 	t.Helper()
-	if s.Left != nil || !strings.HasPrefix(s.Header.Get("Content-Type"), "text/html") {
-		t.Fatalf("not a page: left to %v, %s", s.Left, s.Header.Get("Content-Type"))
+	if s.LeftTo != nil || !strings.HasPrefix(s.Header.Get("Content-Type"), "text/html") {
+		t.Fatalf("not a page: left to %v, %s", s.LeftTo, s.Header.Get("Content-Type"))
 	}
 	if policy := s.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || !strings.Contains(policy, "default-src 'none'") {
 		t.Errorf("policy: %s", policy)
@@ -237,15 +237,15 @@ func TestAuthorizationDetails_AreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const details = `[{"type":"payment_initiation"}]`
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t, "scope", "openid email offline_access"))
+		tokens := b.Redeem(t, v.SignInForCode(t, "scope", "openid email offline_access"))
 		v.ByBoth(t, b.Params("authorization_details", details), func(t *testing.T, s providertest.Stop) {
 			t.Helper()
 			s.WantError(t, "invalid_authorization_details")
 		})
-		code := v.Again(t)
+		code := v.CodeFromSession(t)
 		b.RefuseCode(t, code, "invalid_authorization_details", "authorization_details", details)
 		b.RefuseRefresh(t, tokens["refresh_token"], "invalid_authorization_details", "authorization_details", details)
 		b.Redeem(t, code) // neither is spent
-		b.Refreshed(t, tokens["refresh_token"])
+		b.MustRefresh(t, tokens["refresh_token"])
 	})
 }

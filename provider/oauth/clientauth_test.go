@@ -92,20 +92,20 @@ func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 		}
 	}
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		spa := b.As(b.Register(t, storage.SPA, "spa", providertest.Callback))
-		native := b.As(b.Register(t, storage.Native, "native", "http://127.0.0.1/cb"))
+		spa := b.AsClient(b.Register(t, storage.SPA, "spa", providertest.Callback))
+		native := b.AsClient(b.Register(t, storage.Native, "native", "http://127.0.0.1/cb"))
 		spa.Secret, native.Secret = b.Secret, b.Secret // they have none: anybody's may be tried
 		for _, as := range []*providertest.Testbed{
 			b, spa, native,
-			b.As(b.RegisterWith(t, storage.Web, "basic", chosen("client_secret_basic"))),
-			b.As(b.RegisterWith(t, storage.Web, "post", chosen("client_secret_post"))),
-			b.As(b.RegisterWith(t, storage.Service, "service", func(*storage.Client) {})),
+			b.AsClient(b.RegisterWith(t, storage.Web, "basic", chosen("client_secret_basic"))),
+			b.AsClient(b.RegisterWith(t, storage.Web, "post", chosen("client_secret_post"))),
+			b.AsClient(b.RegisterWith(t, storage.Service, "service", func(*storage.Client) {})),
 		} {
 			method := as.Client.Metadata.TokenEndpointAuthMethod
 			for how, present := range presentations {
 				for _, path := range providertest.FormEndpoints {
 					form := b.GoodForm(path, "none")
-					b.Pass(15 * time.Minute) // nothing is throttled
+					b.Advance(15 * time.Minute) // nothing is throttled
 					_, writesBefore := b.DB.Calls()
 					a := as.Post(t, path, providertest.FormType, nil, func(r *http.Request) {
 						r.Header.Del("Authorization")
@@ -144,7 +144,7 @@ func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 // failure) is never throttled for it, and its repeat says what is wrong.
 func TestClientAuth_RightSecretInTheWrongWayIsNoGuess(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		post := b.As(b.RegisterWith(t, storage.Web, "post", func(c *storage.Client) {
+		post := b.AsClient(b.RegisterWith(t, storage.Web, "post", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{providertest.Callback}, storage.AuthPost
 		}))
 		_, before := b.DB.Calls()
@@ -161,7 +161,7 @@ func TestClientAuth_RightSecretInTheWrongWayIsNoGuess(t *testing.T) {
 		if log := b.Log.String(); !strings.Contains(log, "sent as client_secret_basic, registered for client_secret_post") || strings.Contains(log, post.Secret) {
 			t.Error("the log does not say what was wrong, or has the secret")
 		}
-		providertest.WantRefusedClient(t, "a wrong secret afterwards", b.Present(t, "/token", "post", "wrong", ""))
+		providertest.WantRefusedClient(t, "a wrong secret afterwards", b.PostAsClient(t, "/token", "post", "wrong", ""))
 	})
 }
 
@@ -178,7 +178,7 @@ func withBody(r *http.Request, body string) *http.Request {
 // TK-06: Basic header plus body secret; assertion plus secret; assertion plus Basic.
 func TestClientAuth_TwoMethodsAtOnce(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		code := b.Visitor(t).Flow(t)
+		code := b.Visitor(t).SignInForCode(t)
 		assertion := url.Values{"client_assertion": {"x.y.z"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}
 		for name, c := range map[string]struct {
 			more  url.Values
@@ -225,9 +225,9 @@ func merge(a, b url.Values) url.Values {
 // TK-07: Wrong secret vs unknown client: compare body, headers, time.
 func TestClientAuth_UnknownClientAndWrongSecretLookAlike(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		off := b.As(b.Register(t, storage.Web, "off", providertest.Callback))
-		off.DisableClient(t, true)
-		spa := b.As(b.Register(t, storage.SPA, "spa", providertest.Callback))
+		off := b.AsClient(b.Register(t, storage.Web, "off", providertest.Callback))
+		off.SetClientEnabled(t, false)
+		spa := b.AsClient(b.Register(t, storage.SPA, "spa", providertest.Callback))
 		look := func(id, secret string) string {
 			a := b.TokenRequest(t, b.CodeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", providertest.Basic(id, secret)) })
 			if a.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Basic ") {
@@ -315,7 +315,7 @@ func TestClientAuth_BasicCredentialsAreFormEncoded(t *testing.T) {
 		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.As(client, secret).RefuseCode(t, "none", "invalid_grant")
+		b.AsClient(client, secret).RefuseCode(t, "none", "invalid_grant")
 		plain := "Basic " + base64.StdEncoding.EncodeToString([]byte("odd:"+secret))
 		a := b.TokenRequest(t, b.CodeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", plain) })
 		providertest.WantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
@@ -336,11 +336,11 @@ func TestClientAuth_ExpiredSecret(t *testing.T) {
 		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.As(client, old).RefuseCode(t, "none", "invalid_grant")
-		b.As(client, fresh).RefuseCode(t, "none", "invalid_grant")
-		b.Pass(time.Hour)
-		providertest.WantOAuthError(t, b.As(client, old).TokenRequest(t, b.CodeForm("none")), http.StatusUnauthorized, "invalid_client")
-		b.As(client, fresh).RefuseCode(t, "none", "invalid_grant")
+		b.AsClient(client, old).RefuseCode(t, "none", "invalid_grant")
+		b.AsClient(client, fresh).RefuseCode(t, "none", "invalid_grant")
+		b.Advance(time.Hour)
+		providertest.WantOAuthError(t, b.AsClient(client, old).TokenRequest(t, b.CodeForm("none")), http.StatusUnauthorized, "invalid_client")
+		b.AsClient(client, fresh).RefuseCode(t, "none", "invalid_grant")
 	})
 }
 
@@ -356,9 +356,9 @@ func TestClientAuth_LongSecretsCountInFull(t *testing.T) {
 		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.As(client, secret).RefuseCode(t, "none", "invalid_grant")
+		b.AsClient(client, secret).RefuseCode(t, "none", "invalid_grant")
 		for _, wrong := range []string{secret[:72], secret[:99], secret[:72] + strings.Repeat("x", 28), secret + "\x00", secret + "0"} {
-			a := b.As(client, wrong).TokenRequest(t, b.CodeForm("none"))
+			a := b.AsClient(client, wrong).TokenRequest(t, b.CodeForm("none"))
 			providertest.WantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
 		}
 	})

@@ -32,20 +32,20 @@ func TestClientThrottle_WrongSecretsAreThrottledPerClient(t *testing.T) {
 		for _, id := range []string{b.Client.ID, "nobody"} {
 			for i := range 20 {
 				address := fmt.Sprintf("198.51.100.%d", i)
-				providertest.WantRefusedClient(t, id, nodes[i%2].Present(t, providertest.FormEndpoints[i%3], id, "wrong", address))
+				providertest.WantRefusedClient(t, id, nodes[i%2].PostAsClient(t, providertest.FormEndpoints[i%3], id, "wrong", address))
 			}
 			for i, path := range providertest.FormEndpoints {
-				wantThrottled(t, id+" at "+path, nodes[i%2].Present(t, path, id, "wrong", "203.0.113.9"))
+				wantThrottled(t, id+" at "+path, nodes[i%2].PostAsClient(t, path, id, "wrong", "203.0.113.9"))
 			}
 		}
 		for _, node := range nodes {
-			if a := node.Present(t, "/introspect", b.Client.ID, b.Secret, "198.51.100.1"); a.StatusCode != http.StatusOK {
+			if a := node.PostAsClient(t, "/introspect", b.Client.ID, b.Secret, "198.51.100.1"); a.StatusCode != http.StatusOK {
 				t.Errorf("the right secret while others are throttled: got %d %s", a.StatusCode, a.Body)
 			}
 		}
-		wantThrottled(t, "after the right secret", b.Present(t, "/token", b.Client.ID, "wrong", "203.0.113.9"))
-		b.Pass(15 * time.Minute)
-		providertest.WantRefusedClient(t, "after the window", b.Present(t, "/token", b.Client.ID, "wrong", "203.0.113.9"))
+		wantThrottled(t, "after the right secret", b.PostAsClient(t, "/token", b.Client.ID, "wrong", "203.0.113.9"))
+		b.Advance(15 * time.Minute)
+		providertest.WantRefusedClient(t, "after the window", b.PostAsClient(t, "/token", b.Client.ID, "wrong", "203.0.113.9"))
 	})
 }
 
@@ -54,11 +54,11 @@ func TestClientThrottle_GuessesAtManyClientsAreThrottledPerNetwork(t *testing.T)
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for i := range 100 {
 			address := fmt.Sprintf("2001:db8:0:1::%x", i) // one customer's
-			providertest.WantRefusedClient(t, "guess", b.Present(t, "/token", fmt.Sprintf("client-%d", i), "wrong", address))
+			providertest.WantRefusedClient(t, "guess", b.PostAsClient(t, "/token", fmt.Sprintf("client-%d", i), "wrong", address))
 		}
-		wantThrottled(t, "one more", b.Present(t, "/token", "another", "wrong", "2001:db8:0:1::ffff"))
-		providertest.WantRefusedClient(t, "another network", b.Present(t, "/token", "yet-another", "wrong", "2001:db8:0:2::1"))
-		if a := b.Present(t, "/introspect", b.Client.ID, b.Secret, "2001:db8:0:1::1"); a.StatusCode != http.StatusOK {
+		wantThrottled(t, "one more", b.PostAsClient(t, "/token", "another", "wrong", "2001:db8:0:1::ffff"))
+		providertest.WantRefusedClient(t, "another network", b.PostAsClient(t, "/token", "yet-another", "wrong", "2001:db8:0:2::1"))
+		if a := b.PostAsClient(t, "/introspect", b.Client.ID, b.Secret, "2001:db8:0:1::1"); a.StatusCode != http.StatusOK {
 			t.Errorf("the right secret from the throttled network: got %d %s", a.StatusCode, a.Body)
 		}
 	}, providertest.BehindProxy)
@@ -80,7 +80,7 @@ func TestClientThrottle_WhatAFailureCostsAndLeaves(t *testing.T) {
 			}
 		}
 		ask := func(id, secret string) func() providertest.Answer {
-			return func() providertest.Answer { return b.Present(t, "/token", id, secret, "") }
+			return func() providertest.Answer { return b.PostAsClient(t, "/token", id, secret, "") }
 		}
 		cost("no secret", 0, 0, func() providertest.Answer {
 			return b.Post(t, "/token", providertest.FormType, strings.NewReader("grant_type=client_credentials&client_id="+b.Client.ID), func(r *http.Request) { r.Header.Del("Authorization") })
@@ -120,7 +120,7 @@ func TestClientThrottle_NothingIsTriedUncounted(t *testing.T) {
 		if err := b.DB.Close(); err != nil {
 			t.Fatal(err)
 		}
-		a := b.Present(t, "/token", b.Client.ID, "wrong", "")
+		a := b.PostAsClient(t, "/token", b.Client.ID, "wrong", "")
 		providertest.WantOAuthError(t, a, http.StatusServiceUnavailable, "temporarily_unavailable")
 	})
 }

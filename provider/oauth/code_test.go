@@ -26,13 +26,13 @@ func wantNoGrant(t *testing.T, b *providertest.Testbed) {
 func TestCode_ReuseRevokesWhatTheCodeYielded(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, wait := range []time.Duration{0, 31 * time.Second, 5 * time.Minute} {
-			code := v.Again(t)
+			code := v.CodeFromSession(t)
 			token := b.Redeem(t, code)["access_token"].(string)
-			other := b.Redeem(t, v.Again(t))["access_token"].(string)
+			other := b.Redeem(t, v.CodeFromSession(t))["access_token"].(string)
 			b.WantUserinfo(t, token, http.StatusOK)
-			b.Pass(wait)
+			b.Advance(wait)
 			b.RefuseCode(t, code, "invalid_grant")
 			b.WantUserinfo(t, token, http.StatusUnauthorized)
 			b.RefuseCode(t, code, "invalid_grant") // a third time changes nothing
@@ -45,9 +45,9 @@ func TestCode_ReuseRevokesWhatTheCodeYielded(t *testing.T) {
 // CO-01: Redeem twice in sequence.
 func TestCode_ReuseAfterTheCodeExpiredIsStillNoticed(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		code := b.Visitor(t).Flow(t)
+		code := b.Visitor(t).SignInForCode(t)
 		gid := providertest.ClaimsOf(t, b.Redeem(t, code)["access_token"])["gid"]
-		b.Pass(11 * time.Hour)
+		b.Advance(11 * time.Hour)
 		b.RefuseCode(t, code, "invalid_grant")
 		b.WantEvent(t, storage.GrantReplayed, gid)
 	})
@@ -59,16 +59,16 @@ func TestCode_ReuseAfterTheCodeExpiredIsStillNoticed(t *testing.T) {
 // CO-09: Replay arrives while the first redemption is still running (between consume and token commit).
 func TestCode_RaceOfOneCodeHasOneWinner(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		b.RaceCode(t, b.Visitor(t).Flow(t), b)
+		b.RaceCode(t, b.Visitor(t).SignInForCode(t), b)
 	})
 }
 
 // CO-04: Redeem with another authenticated client.
 func TestCode_OfAnotherClient(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		other := b.As(b.Register(t, storage.Web, "other", providertest.Callback))
-		spa := b.As(b.Register(t, storage.SPA, "spa", providertest.Callback))
-		code := b.Visitor(t).Flow(t)
+		other := b.AsClient(b.Register(t, storage.Web, "other", providertest.Callback))
+		spa := b.AsClient(b.Register(t, storage.SPA, "spa", providertest.Callback))
+		code := b.Visitor(t).SignInForCode(t)
 		for _, thief := range []*providertest.Testbed{other, spa} {
 			thief.RefuseCode(t, code, "invalid_grant")
 			thief.RefuseCode(t, code, "invalid_grant", "code_verifier", strings.Repeat("w", 43))
@@ -86,12 +86,12 @@ func TestCode_OfAnotherClient(t *testing.T) {
 func TestCode_AlteredCodesOpenNothing(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		code := v.Flow(t)
+		code := v.SignInForCode(t)
 		altered := map[string]string{
 			"padding": code + "=", "space": code + " ", "line break": code[:20] + "\n" + code[20:], "plus": strings.ReplaceAll(code, "-", "+") + "+",
 			"prefix": code[1:], "suffix": code[:len(code)-1], "twice": code + code, "dots": code + ".." + code,
 			"empty box": code[:22], "one character": "A", "not base64": "Ä" + code, "upper case": strings.ToUpper(code),
-			"long": strings.Repeat("A", 60<<10), "salt of another": code[:30] + v.Again(t)[30:],
+			"long": strings.Repeat("A", 60<<10), "salt of another": code[:30] + v.CodeFromSession(t)[30:],
 		}
 		for i := 0; i < len(code); i += max(1, len(code)/40) {
 			letter := byte('A')
@@ -107,7 +107,7 @@ func TestCode_AlteredCodesOpenNothing(t *testing.T) {
 		}
 		wantNoGrant(t, b)
 		b.Redeem(t, code)
-		if other := v.Again(t); len(other) < 43 || strings.HasPrefix(other, code[:60]) {
+		if other := v.CodeFromSession(t); len(other) < 43 || strings.HasPrefix(other, code[:60]) {
 			t.Errorf("two codes share more than version and key: %s", code[:60])
 		}
 	})
@@ -118,7 +118,7 @@ func TestCode_AlteredCodesOpenNothing(t *testing.T) {
 func TestCode_LeakedCodeWithoutClientAuthentication(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		code := v.Flow(t)
+		code := v.SignInForCode(t)
 		thieves := map[string]func(*http.Request){
 			"no credentials": func(r *http.Request) { r.Header.Del("Authorization") },
 			"wrong secret":   func(r *http.Request) { r.SetBasicAuth(b.Client.ID, "wrong") },
@@ -143,17 +143,17 @@ func TestCode_LeakedCodeWithoutClientAuthentication(t *testing.T) {
 // CO-10: Attacker with a leaked code but no client credentials presents it to burn the code or to trigger the replay revocation.
 func TestCode_LeakedCodeOfAPublicClient(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		b = b.As(b.Register(t, storage.SPA, "spa", providertest.Callback))
+		b = b.AsClient(b.Register(t, storage.SPA, "spa", providertest.Callback))
 		v := b.Visitor(t)
 		wrong := strings.Repeat("w", 43)
 
-		code := v.Flow(t)
+		code := v.SignInForCode(t)
 		token := b.Redeem(t, code)["access_token"].(string)
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", wrong)
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "")
 		b.WantUserinfo(t, token, http.StatusOK) // who has no verifier ends nobody's tokens
 
-		code = v.Again(t)
+		code = v.CodeFromSession(t)
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", wrong)
 		b.RefuseCode(t, code, "invalid_grant") // but an unused code that leaked is burnt
 	})
@@ -165,26 +165,26 @@ func TestCode_WhatEndsBetweenCodeAndRedemption(t *testing.T) {
 		bob := b.User(t, "bob@example.com", providertest.Password)
 		for name, end := range map[string]func(v *providertest.Visitor){
 			"signed out": func(v *providertest.Visitor) {
-				v.Get(t, b.Issuer+"/end_session?id_token_hint="+b.Redeem(t, v.Again(t))["id_token"].(string))
+				v.Get(t, b.Issuer+"/end_session?id_token_hint="+b.Redeem(t, v.CodeFromSession(t))["id_token"].(string))
 			},
 			"another user signed in": func(v *providertest.Visitor) {
 				v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login")), bob.Email, providertest.Password)
 			},
-			"user disabled":             func(*providertest.Visitor) { b.DisableUser(t, true) },
-			"user disabled and enabled": func(*providertest.Visitor) { b.DisableUser(t, true); b.DisableUser(t, false) },
+			"user disabled":             func(*providertest.Visitor) { b.SetAliceEnabled(t, false) },
+			"user disabled and enabled": func(*providertest.Visitor) { b.SetAliceEnabled(t, false); b.SetAliceEnabled(t, true) },
 			"redirect URI removed": func(*providertest.Visitor) {
 				b.ChangeClient(t, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"https://app.example.com/other"} })
 			},
-			"code expired": func(*providertest.Visitor) { b.Pass(61 * time.Second) },
+			"code expired": func(*providertest.Visitor) { b.Advance(61 * time.Second) },
 		} {
 			v := b.Visitor(t)
-			v.Flow(t, "prompt", "consent")
-			code := v.Again(t)
+			v.SignInForCode(t, "prompt", "consent")
+			code := v.CodeFromSession(t)
 			end(v)
 			if a := b.TokenRequest(t, b.CodeForm(code)); a.StatusCode != http.StatusBadRequest || a.JSON(t)["error"] != "invalid_grant" {
 				t.Errorf("%s: got %d %s", name, a.StatusCode, a.Body)
 			}
-			b.DisableUser(t, false)
+			b.SetAliceEnabled(t, true)
 			b.ChangeClient(t, func(*storage.Client) {})
 		}
 	})
@@ -193,14 +193,14 @@ func TestCode_WhatEndsBetweenCodeAndRedemption(t *testing.T) {
 // CO-11: User logs out, or password is changed, between code and redemption.
 func TestCode_DisabledClientCannotRedeem(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		code := b.Visitor(t).Flow(t)
-		b.DisableClient(t, true)
+		code := b.Visitor(t).SignInForCode(t)
+		b.SetClientEnabled(t, false)
 		providertest.WantOAuthError(t, b.TokenRequest(t, b.CodeForm(code)), http.StatusUnauthorized, "invalid_client")
-		b.DisableClient(t, false)
+		b.SetClientEnabled(t, true)
 		token := b.Redeem(t, code)["access_token"].(string)
-		b.DisableClient(t, true)
+		b.SetClientEnabled(t, false)
 		b.WantUserinfo(t, token, http.StatusUnauthorized)
-		b.DisableClient(t, false)
+		b.SetClientEnabled(t, true)
 		b.WantUserinfo(t, token, http.StatusOK)
 	})
 }
@@ -209,10 +209,10 @@ func TestCode_DisabledClientCannotRedeem(t *testing.T) {
 func TestCode_LivesSixtySeconds(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		code, late := v.Flow(t), v.Again(t)
-		b.Pass(55 * time.Second)
+		code, late := v.SignInForCode(t), v.CodeFromSession(t)
+		b.Advance(55 * time.Second)
 		b.Redeem(t, code)
-		b.Pass(5 * time.Second)
+		b.Advance(5 * time.Second)
 		b.RefuseCode(t, late, "invalid_grant")
 	})
 }
@@ -229,7 +229,7 @@ func TestCode_InjectedCode(t *testing.T) {
 		b.RefuseCode(t, code, "invalid_grant")
 		wantNoGrant(t, b)
 
-		token := b.Redeem(t, m.Again(t, "nonce", "mallory"))["id_token"]
+		token := b.Redeem(t, m.CodeFromSession(t, "nonce", "mallory"))["id_token"]
 		if got := providertest.ClaimsOf(t, token)["nonce"]; got != "mallory" {
 			t.Fatalf("nonce: got %v, want that of the code's own request", got)
 		}
@@ -241,7 +241,7 @@ func TestCode_InjectedCode(t *testing.T) {
 // CO-14: Client drops the connection during /token.
 func TestCode_ConnectionLostDuringRedemption(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		code := b.Visitor(t).Flow(t)
+		code := b.Visitor(t).SignInForCode(t)
 		r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(b.CodeForm(code).Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.SetBasicAuth(b.Client.ID, b.Secret)
@@ -265,10 +265,10 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, http.ErrHandlerTimeout 
 func TestCode_WhatACodeStandsForIsFrozen(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
-		before := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t))["id_token"])
-		first := v.Again(t, "nonce", "first", "scope", "openid")
-		b.Pass(10 * time.Second)
+		v.SignInForCode(t)
+		before := providertest.ClaimsOf(t, b.Redeem(t, v.CodeFromSession(t))["id_token"])
+		first := v.CodeFromSession(t, "nonce", "first", "scope", "openid")
+		b.Advance(10 * time.Second)
 		second := v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login", "nonce", "second")), providertest.Alice, providertest.Password).Code(t)
 
 		frozen := providertest.ClaimsOf(t, b.Redeem(t, first)["id_token"])
@@ -286,7 +286,7 @@ func TestCode_WhatACodeStandsForIsFrozen(t *testing.T) {
 func TestCode_SiblingsOfOneRequest(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		next := b.NextURL(t, v)
 		first, second := v.Get(t, next).Code(t), v.Get(t, next).Code(t)
 		token := b.Redeem(t, second)["access_token"].(string)
@@ -302,7 +302,7 @@ func TestCode_TokenAnswer(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		seen := map[string]bool{}
-		for _, code := range []string{v.Flow(t), v.Again(t)} {
+		for _, code := range []string{v.SignInForCode(t), v.CodeFromSession(t)} {
 			a := b.TokenRequest(t, b.CodeForm(code))
 			body := a.JSON(t)
 			lives, err := strconv.Atoi(body["expires_in"].(interface{ String() string }).String())

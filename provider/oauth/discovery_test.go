@@ -77,7 +77,7 @@ func TestDiscovery_LiesAtTheIssuer(t *testing.T) {
 			if got := v.Fetch(t, host+"/.well-known/oauth-authorization-server"+path); got.Body != a.Body {
 				t.Errorf("the document of RFC 8414 differs: %d %s", got.StatusCode, got.Body)
 			}
-		}, providertest.Under(path))
+		}, providertest.WithIssuerPath(path))
 	}
 }
 
@@ -166,7 +166,7 @@ func TestDiscovery_MetadataSaysWhatThereIs(t *testing.T) {
 		}
 		for _, mode := range d["response_modes_supported"].([]any) {
 			if got := v.Get(t, b.AuthorizeURL("response_mode", mode.(string), "prompt", "none")); got.Response(t).Get("error") != "login_required" {
-				t.Errorf("response_mode %v is advertised and refused: %v", mode, got.Left)
+				t.Errorf("response_mode %v is advertised and refused: %v", mode, got.LeftTo)
 			}
 		}
 	})

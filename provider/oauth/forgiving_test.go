@@ -16,7 +16,7 @@ import (
 // calls are a good call of every endpoint that programs POST to.
 func calls(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) map[string]func(change func(*http.Request)) providertest.Answer {
 	t.Helper()
-	tokens := v.Arrive(t, providertest.Alice)
+	tokens := v.SignInAndRedeem(t, providertest.Alice)
 	post := func(path, kind string, body func() string, authorization string) func(func(*http.Request)) providertest.Answer {
 		return func(change func(*http.Request)) providertest.Answer {
 			r, err := http.NewRequest(http.MethodPost, b.Issuer+path, strings.NewReader(body()))
@@ -36,7 +36,7 @@ func calls(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) map[s
 	client, bearer := providertest.Basic(b.Client.ID, b.Secret), "Bearer "+tokens["access_token"].(string)
 	token := url.Values{"token": {tokens["access_token"].(string)}}
 	return map[string]func(func(*http.Request)) providertest.Answer{
-		"/token":       post("/token", providertest.FormType, func() string { return b.CodeForm(v.Again(t)).Encode() }, client),
+		"/token":       post("/token", providertest.FormType, func() string { return b.CodeForm(v.CodeFromSession(t)).Encode() }, client),
 		"/introspect":  post("/introspect", providertest.FormType, form(token), client),
 		"/revoke":      post("/revoke", providertest.FormType, form(url.Values{"token": {"x"}}), client),
 		"/authorize":   post("/authorize", providertest.FormType, form(b.Params()), ""),
@@ -153,14 +153,14 @@ func TestPost_OtherCharsetsAreRefusedWhereTheyDiffer(t *testing.T) {
 func TestToken_OddSpacesInScope(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t, "scope", "  openid   email openid "))
+		tokens := b.Redeem(t, v.SignInForCode(t, "scope", "  openid   email openid "))
 		if tokens["scope"] != "openid email" {
 			t.Errorf("at /authorize: %v", tokens["scope"])
 		}
-		if again := b.Refreshed(t, tokens["refresh_token"], "scope", " email  openid email "); again["scope"] != "openid email" {
+		if again := b.MustRefresh(t, tokens["refresh_token"], "scope", " email  openid email "); again["scope"] != "openid email" {
 			t.Errorf("at a refresh: %v", again["scope"])
 		}
-		service := b.As(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read mail.send" }))
+		service := b.AsClient(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read mail.send" }))
 		for scope, want := range map[string]string{" mail.send   mail.read mail.send ": "mail.send mail.read", "  ": "mail.read mail.send"} {
 			a := service.TokenRequest(t, url.Values{"grant_type": {"client_credentials"}, "scope": {scope}})
 			if got := a.JSON(t)["scope"]; got != want {

@@ -15,7 +15,7 @@ import (
 // What is said of a live token is what stands in it (RFC 7662, section 2.2).
 func TestIntrospect_SaysWhatTheTokenSays(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		claims, got := providertest.ClaimsOf(t, tokens["access_token"]), b.Introspect(t, tokens["access_token"])
 		for _, name := range []string{"iss", "sub", "aud", "client_id", "scope", "jti", "sid", "auth_time", "acr", "amr", "iat", "exp"} {
 			if got[name] == nil || fmt.Sprint(got[name]) != fmt.Sprint(claims[name]) {
@@ -29,7 +29,7 @@ func TestIntrospect_SaysWhatTheTokenSays(t *testing.T) {
 		if refresh["active"] != true || refresh["sub"] != b.Alice.ID || refresh["client_id"] != b.Client.ID || refresh["scope"] != tokens["scope"] {
 			t.Errorf("of the refresh token: %v", refresh)
 		}
-		next := b.Refreshed(t, tokens["refresh_token"])
+		next := b.MustRefresh(t, tokens["refresh_token"])
 		b.WantInactive(t, "the generation before", tokens["refresh_token"])
 		if got := b.Introspect(t, next["refresh_token"]); got["active"] != true {
 			t.Errorf("of the current generation: %v", got)
@@ -48,13 +48,13 @@ func TestIntrospect_OthersLearnNothing(t *testing.T) {
 		const api = "https://api.example.com"
 		b.ChangeClient(t, func(c *storage.Client) { c.Resources = []string{api} })
 		asking := func(id string, change func(*storage.Client)) *providertest.Testbed {
-			return b.As(b.RegisterWith(t, storage.Service, id, change))
+			return b.AsClient(b.RegisterWith(t, storage.Service, id, change))
 		}
 		stranger := asking("stranger", func(*storage.Client) {})
 		ours := asking("api", func(c *storage.Client) { c.Audiences = []string{api} })
 		other := asking("other-api", func(c *storage.Client) { c.Audiences = []string{"https://other.example.com"} })
 		allowed := asking("gateway", func(c *storage.Client) { c.Introspects = true })
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t, "resource", api))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t, "resource", api))
 		for _, one := range []struct {
 			as      *providertest.Testbed
 			access  bool
@@ -76,7 +76,7 @@ func TestIntrospect_OthersLearnNothing(t *testing.T) {
 func TestIntrospect_TheStrictestRuleWins(t *testing.T) {
 	ctx := context.Background()
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		gateway := b.As(b.RegisterWith(t, storage.Service, "gateway", func(c *storage.Client) { c.Introspects = true }))
+		gateway := b.AsClient(b.RegisterWith(t, storage.Service, "gateway", func(c *storage.Client) { c.Introspects = true }))
 		for _, c := range []struct {
 			name string
 			end  func(tokens map[string]any) error
@@ -96,7 +96,7 @@ func TestIntrospect_TheStrictestRuleWins(t *testing.T) {
 			{name: "user disabled", end: func(map[string]any) error {
 				return b.DB.SetUserEnabled(ctx, b.Alice.ID, false, storage.By{At: b.Now()})
 			}, undo: func() error { return b.DB.SetUserEnabled(ctx, b.Alice.ID, true, storage.By{At: b.Now()}) }},
-			{name: "token expired", end: func(map[string]any) error { b.Pass(17 * time.Minute); return nil }},
+			{name: "token expired", end: func(map[string]any) error { b.Advance(17 * time.Minute); return nil }},
 		} {
 			s := b.Bench(t)
 			if got := gateway.Introspect(t, s.Tokens["access_token"]); got["active"] != true {
@@ -112,7 +112,7 @@ func TestIntrospect_TheStrictestRuleWins(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			b.Pass(time.Second)
+			b.Advance(time.Second)
 		}
 	})
 }

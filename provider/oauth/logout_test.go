@@ -18,14 +18,14 @@ import (
 // P-69: After logout the browser's session cookie is invalid server-side.
 func TestEndSession_HintEndsTheSessionAndGoesBack(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		b.WithGoodbye(t)
+		b.RegisterPostLogoutURI(t)
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			for state, want := range map[string]string{"": "", "a&b=c#d é": "&state=a%26b%3Dc%23d+%C3%A9"} {
 				v := b.Visitor(t)
-				tokens := v.Arrive(t, providertest.Alice)
+				tokens := v.SignInAndRedeem(t, providertest.Alice)
 				handle := v.Cookie(t, "signet").Value
 				params := url.Values{
-					"id_token_hint": {tokens["id_token"].(string)}, "post_logout_redirect_uri": {providertest.Goodbye}, "state": {state},
+					"id_token_hint": {tokens["id_token"].(string)}, "post_logout_redirect_uri": {providertest.PostLogoutURI}, "state": {state},
 					"client_id": {b.Client.ID}, "ui_locales": {"fr"}, "logout_hint": {"x"}, "unheard_of": {"x"},
 				}
 				r, _ := http.NewRequest(method, b.Issuer+"/end_session?"+params.Encode(), nil)
@@ -34,8 +34,8 @@ func TestEndSession_HintEndsTheSessionAndGoesBack(t *testing.T) {
 					r.Header.Set("Content-Type", providertest.FormType)
 				}
 				s := v.Walk(t, r)
-				if s.Left == nil || s.Left.String() != providertest.Goodbye+want {
-					t.Fatalf("%s: left to %v, want %s", method, s.Left, providertest.Goodbye+want)
+				if s.LeftTo == nil || s.LeftTo.String() != providertest.PostLogoutURI+want {
+					t.Fatalf("%s: left to %v, want %s", method, s.LeftTo, providertest.PostLogoutURI+want)
 				}
 				if got := s.Header.Get("Clear-Site-Data"); got != `"cache"` {
 					t.Errorf("Clear-Site-Data: %q", got)
@@ -46,7 +46,7 @@ func TestEndSession_HintEndsTheSessionAndGoesBack(t *testing.T) {
 				b.WantEvent(t, storage.SessionEnded, providertest.ClaimsOf(t, tokens["id_token"])["sid"])
 				b.WantUserinfo(t, tokens["access_token"].(string), http.StatusUnauthorized)
 				b.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
-				v.Keep("signet", handle) // LO-08: a copy of the cookie is of no use
+				v.SetCookie("signet", handle) // LO-08: a copy of the cookie is of no use
 				v.WantSignedOut(t)
 			}
 		}
@@ -58,14 +58,14 @@ func TestEndSession_HintEndsTheSessionAndGoesBack(t *testing.T) {
 func TestEndSession_OfflineGrantOutlivesTheSession(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		offline := b.Redeem(t, v.Flow(t, "scope", "openid offline_access"))
-		online := b.Redeem(t, v.Again(t, "scope", "openid"))
-		v.Get(t, b.Leave("id_token_hint", online["id_token"].(string)))
+		offline := b.Redeem(t, v.SignInForCode(t, "scope", "openid offline_access"))
+		online := b.Redeem(t, v.CodeFromSession(t, "scope", "openid"))
+		v.Get(t, b.EndSessionURL("id_token_hint", online["id_token"].(string)))
 		v.WantSignedOut(t)
 		b.RefuseRefresh(t, online["refresh_token"], "invalid_grant")
-		offline = b.Refreshed(t, offline["refresh_token"])
+		offline = b.MustRefresh(t, offline["refresh_token"])
 		b.WantUserinfo(t, offline["access_token"].(string), http.StatusOK)
-		b.DisableUser(t, true)
+		b.SetAliceEnabled(t, false)
 		b.RefuseRefresh(t, offline["refresh_token"], "invalid_grant")
 	})
 }
@@ -77,25 +77,25 @@ func TestEndSession_OfflineGrantOutlivesTheSession(t *testing.T) {
 // P-68: No parameters, or only state: confirmation, then a "signed out" page; session gone (prompt=none -> login_required).
 func TestEndSession_OthersMustAsk(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		b.WithGoodbye(t)
+		b.RegisterPostLogoutURI(t)
 		bob := b.User(t, "bob@example.com", providertest.Password)
 		other := b.Visitor(t)
-		theirs := other.Arrive(t, bob.Email)
+		theirs := other.SignInAndRedeem(t, bob.Email)
 		v := b.Visitor(t)
-		ours := v.Arrive(t, providertest.Alice)
-		elsewhere := b.Visitor(t).Arrive(t, providertest.Alice) // alice herself, in another browser
+		ours := v.SignInAndRedeem(t, providertest.Alice)
+		elsewhere := b.Visitor(t).SignInAndRedeem(t, providertest.Alice) // alice herself, in another browser
 		for name, target := range map[string]string{
-			"nothing":                 b.Leave(),
-			"only state":              b.Leave("state", "x"),
-			"client_id":               b.Leave("client_id", b.Client.ID, "post_logout_redirect_uri", providertest.Goodbye),
-			"hint of another user":    b.Leave("id_token_hint", theirs["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye),
-			"hint of another session": b.Leave("id_token_hint", elsewhere["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye),
-			"logout_hint":             b.Leave("logout_hint", b.Alice.ID, "sid", fmt.Sprint(providertest.ClaimsOf(t, ours["id_token"])["sid"])),
-			"empty hint":              b.Leave("id_token_hint", ""),
+			"nothing":                 b.EndSessionURL(),
+			"only state":              b.EndSessionURL("state", "x"),
+			"client_id":               b.EndSessionURL("client_id", b.Client.ID, "post_logout_redirect_uri", providertest.PostLogoutURI),
+			"hint of another user":    b.EndSessionURL("id_token_hint", theirs["id_token"].(string), "post_logout_redirect_uri", providertest.PostLogoutURI),
+			"hint of another session": b.EndSessionURL("id_token_hint", elsewhere["id_token"].(string), "post_logout_redirect_uri", providertest.PostLogoutURI),
+			"logout_hint":             b.EndSessionURL("logout_hint", b.Alice.ID, "sid", fmt.Sprint(providertest.ClaimsOf(t, ours["id_token"])["sid"])),
+			"empty hint":              b.EndSessionURL("id_token_hint", ""),
 		} {
 			s := v.Get(t, target)
-			if s.Left != nil || s.StatusCode != http.StatusOK || !strings.Contains(s.Body, `id="signout"`) || len(s.Cookies()) != 0 {
-				t.Errorf("%s: status %d, left to %v, cookies %v\n%s", name, s.StatusCode, s.Left, s.Cookies(), s.Body)
+			if s.LeftTo != nil || s.StatusCode != http.StatusOK || !strings.Contains(s.Body, `id="signout"`) || len(s.Cookies()) != 0 {
+				t.Errorf("%s: status %d, left to %v, cookies %v\n%s", name, s.StatusCode, s.LeftTo, s.Cookies(), s.Body)
 			}
 			if !strings.Contains(s.Body, providertest.Alice) || strings.Contains(s.Body, bob.Email) {
 				t.Errorf("%s: the page asks about somebody else:\n%s", name, s.Body)
@@ -106,13 +106,13 @@ func TestEndSession_OthersMustAsk(t *testing.T) {
 		b.WantUserinfo(t, theirs["access_token"].(string), http.StatusOK)
 
 		// Refused, and then agreed to, with the hint of another user.
-		page := v.Get(t, b.Leave("id_token_hint", theirs["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye, "state", "s"))
-		if s := v.Submit(t, page.Form(t), "decision", "deny"); s.Left != nil {
-			t.Errorf("refused: left to %s", s.Left)
+		page := v.Get(t, b.EndSessionURL("id_token_hint", theirs["id_token"].(string), "post_logout_redirect_uri", providertest.PostLogoutURI, "state", "s"))
+		if s := v.Submit(t, page.Form(t), "decision", "deny"); s.LeftTo != nil {
+			t.Errorf("refused: left to %s", s.LeftTo)
 		}
 		v.WantSignedIn(t)
-		if s := v.Submit(t, page.Form(t), "decision", "allow"); s.Left == nil || s.Left.String() != providertest.Goodbye+"&state=s" {
-			t.Errorf("agreed: left to %v", s.Left)
+		if s := v.Submit(t, page.Form(t), "decision", "allow"); s.LeftTo == nil || s.LeftTo.String() != providertest.PostLogoutURI+"&state=s" {
+			t.Errorf("agreed: left to %v", s.LeftTo)
 		}
 		v.WantSignedOut(t)
 		other.WantSignedIn(t)
@@ -120,10 +120,10 @@ func TestEndSession_OthersMustAsk(t *testing.T) {
 		b.WantUserinfo(t, theirs["access_token"].(string), http.StatusOK)
 
 		// P68: without a redirect URI, a page says that it is over.
-		page = other.Get(t, b.Leave())
+		page = other.Get(t, b.EndSessionURL())
 		s := other.Submit(t, page.Form(t), "decision", "allow")
-		if s.Left != nil || s.StatusCode != http.StatusOK || !strings.Contains(s.Body, "You’re signed out") {
-			t.Errorf("signed out: status %d, left to %v\n%s", s.StatusCode, s.Left, s.Body)
+		if s.LeftTo != nil || s.StatusCode != http.StatusOK || !strings.Contains(s.Body, "You’re signed out") {
+			t.Errorf("signed out: status %d, left to %v\n%s", s.StatusCode, s.LeftTo, s.Body)
 		}
 		other.WantSignedOut(t)
 	})
@@ -133,12 +133,12 @@ func TestEndSession_OthersMustAsk(t *testing.T) {
 func TestEndSession_CrossSitePostHasNoEffect(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := v.Arrive(t, providertest.Alice)
+		tokens := v.SignInAndRedeem(t, providertest.Alice)
 		mallory := b.Visitor(t)
 		b.User(t, "mallory@example.com", providertest.Password)
-		mallory.Arrive(t, "mallory@example.com")
-		foreign := mallory.Get(t, b.Leave()).Form(t).Values
-		own := v.Get(t, b.Leave()).Form(t).Values
+		mallory.SignInAndRedeem(t, "mallory@example.com")
+		foreign := mallory.Get(t, b.EndSessionURL()).Form(t).Values
+		own := v.Get(t, b.EndSessionURL()).Form(t).Values
 		for name, form := range map[string]url.Values{
 			"nothing":                {},
 			"decision":               {"decision": {"allow"}},
@@ -173,7 +173,7 @@ func TestEndSession_CookieIsDeletedAsItWasSet(t *testing.T) {
 		v := b.Visitor(t)
 		set := v.SignInAnswer(t).Cookies()
 		hint := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL())).Code(t))["id_token"].(string)
-		a := v.Fetch(t, b.Leave("id_token_hint", hint))
+		a := v.Fetch(t, b.EndSessionURL("id_token_hint", hint))
 		deleted := a.Cookies()
 		// The browser stays known to its user; the cookies of the first-party app go along.
 		if len(set) != 2 || set[1].Name != "signet_device" || len(deleted) != 3 {
@@ -193,30 +193,30 @@ func TestEndSession_CookieIsDeletedAsItWasSet(t *testing.T) {
 // LO-15: Confirmed-logout link or token made in one session used in another user's browser, or twice.
 func TestEndSession_ConfirmationBelongsToItsSession(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		b.WithGoodbye(t)
+		b.RegisterPostLogoutURI(t)
 		b.User(t, "bob@example.com", providertest.Password)
 		v, w := b.Visitor(t), b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
-		w.Arrive(t, "bob@example.com")
-		confirmation := v.Get(t, b.Leave("client_id", b.Client.ID, "post_logout_redirect_uri", providertest.Goodbye)).Form(t)
+		v.SignInAndRedeem(t, providertest.Alice)
+		w.SignInAndRedeem(t, "bob@example.com")
+		confirmation := v.Get(t, b.EndSessionURL("client_id", b.Client.ID, "post_logout_redirect_uri", providertest.PostLogoutURI)).Form(t)
 
 		w.Submit(t, confirmation, "decision", "allow").WantPage(t, http.StatusConflict, "stale_form")
 		w.WantSignedIn(t)
 		v.WantSignedIn(t)
 
-		if s := v.Submit(t, confirmation, "decision", "allow"); s.Left == nil {
+		if s := v.Submit(t, confirmation, "decision", "allow"); s.LeftTo == nil {
 			t.Errorf("status %d at %s", s.StatusCode, s.At)
 		}
 		v.WantSignedOut(t)
 		if s := v.Submit(t, confirmation, "decision", "allow"); s.StatusCode >= 400 && s.StatusCode != http.StatusConflict {
 			t.Errorf("twice: status %d", s.StatusCode)
 		}
-		v.Arrive(t, providertest.Alice) // another session of the same user in the same browser
+		v.SignInAndRedeem(t, providertest.Alice) // another session of the same user in the same browser
 		v.Submit(t, confirmation, "decision", "allow").WantPage(t, http.StatusConflict, "stale_form")
 		v.WantSignedIn(t)
 
-		page := v.Get(t, b.Leave())
-		b.Pass(31 * time.Minute)
+		page := v.Get(t, b.EndSessionURL())
+		b.Advance(31 * time.Minute)
 		v.Submit(t, page.Form(t), "decision", "allow").WantPage(t, http.StatusConflict, "stale_form")
 		v.WantSignedIn(t)
 	})
@@ -229,18 +229,18 @@ func TestEndSession_ConfirmationBelongsToItsSession(t *testing.T) {
 func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const shared, others = "https://shared.example.com/bye", "https://other.example.com/bye"
-		b.Client.Metadata.PostLogoutRedirectURIs = []string{providertest.Goodbye, shared}
+		b.Client.Metadata.PostLogoutRedirectURIs = []string{providertest.PostLogoutURI, shared}
 		b.ChangeClient(t, func(*storage.Client) {})
 		b.RegisterWith(t, storage.Web, "other", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Metadata.PostLogoutRedirectURIs = []string{providertest.Callback}, []string{others, shared}
 		})
-		off := b.As(b.RegisterWith(t, storage.Web, "off", func(c *storage.Client) {
+		off := b.AsClient(b.RegisterWith(t, storage.Web, "off", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Metadata.PostLogoutRedirectURIs = []string{providertest.Callback}, []string{"https://off.example.com/bye"}
 		}))
 		b.Follow(t)
-		theirs := b.Visitor(t).Arrive(t, providertest.Alice)["id_token"].(string) // alice in another browser
-		offHint := off.Visitor(t).Arrive(t, providertest.Alice)["id_token"].(string)
-		off.DisableClient(t, true)
+		theirs := b.Visitor(t).SignInAndRedeem(t, providertest.Alice)["id_token"].(string) // alice in another browser
+		offHint := off.Visitor(t).SignInAndRedeem(t, providertest.Alice)["id_token"].(string)
+		off.SetClientEnabled(t, false)
 		b.Follow(t)
 
 		parts := strings.Split(theirs, ".")
@@ -249,15 +249,15 @@ func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 			"forged": parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])), "unsigned": providertest.B64(`{"alg":"none"}`) + "." + parts[1] + ".",
 		}
 		addresses := map[string]string{ // and who has registered them
-			"": "", providertest.Goodbye: b.Client.ID, shared: b.Client.ID + " other", others: "other",
-			"https://off.example.com/bye": "off", "https://evil.example/": "", providertest.Goodbye + "&x=1": "", providertest.Goodbye + "#x": "",
-			providertest.Goodbye + "\r\nSet-Cookie: x=1": "", "javascript:alert(1)": "", providertest.Callback: "", "https://app.example.com/goodbye": "",
+			"": "", providertest.PostLogoutURI: b.Client.ID, shared: b.Client.ID + " other", others: "other",
+			"https://off.example.com/bye": "off", "https://evil.example/": "", providertest.PostLogoutURI + "&x=1": "", providertest.PostLogoutURI + "#x": "",
+			providertest.PostLogoutURI + "\r\nSet-Cookie: x=1": "", "javascript:alert(1)": "", providertest.Callback: "", "https://app.example.com/goodbye": "",
 		}
 		for how, hint := range hints {
 			for _, id := range []string{"", b.Client.ID, "other", "off", "unknown"} {
 				for address, registered := range addresses {
 					v := b.Visitor(t)
-					ours := v.Arrive(t, providertest.Alice)["id_token"].(string)
+					ours := v.SignInAndRedeem(t, providertest.Alice)["id_token"].(string)
 					sent := hint
 					if how == "own" {
 						sent = ours
@@ -275,7 +275,7 @@ func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 					atOnce := how == "own" && usable
 
 					logged := len(b.Log.String())
-					s := v.Get(t, b.Leave("id_token_hint", sent, "client_id", id, "post_logout_redirect_uri", address))
+					s := v.Get(t, b.EndSessionURL("id_token_hint", sent, "client_id", id, "post_logout_redirect_uri", address))
 					what := fmt.Sprintf("hint %q, client_id %q, address %q", how, id, address)
 					if asked := strings.Contains(s.Body, `id="signout"`); asked == atOnce {
 						t.Fatalf("%s: asked %v, status %d\n%s", what, asked, s.StatusCode, s.Body)
@@ -286,8 +286,8 @@ func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 						}
 						s = v.Submit(t, s.Form(t), "decision", "allow")
 					}
-					if follows != (s.Left != nil && s.Left.String() == address) || !follows && s.Left != nil {
-						t.Errorf("%s: left to %v, want to follow: %v", what, s.Left, follows)
+					if follows != (s.LeftTo != nil && s.LeftTo.String() == address) || !follows && s.LeftTo != nil {
+						t.Errorf("%s: left to %v, want to follow: %v", what, s.LeftTo, follows)
 					}
 					if !follows && !strings.Contains(s.Body, "You’re signed out") {
 						t.Errorf("%s: status %d\n%s", what, s.StatusCode, s.Body)
@@ -314,20 +314,20 @@ func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 // Parameters that cannot be read are an error, whose page leads to the sign-out.
 func TestEndSession_UnreadableParameters(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.WithGoodbye(t)
+		b.RegisterPostLogoutURI(t)
 		v := b.Visitor(t)
-		hint := v.Arrive(t, providertest.Alice)["id_token"].(string)
+		hint := v.SignInAndRedeem(t, providertest.Alice)["id_token"].(string)
 		for name, target := range map[string]string{
-			"twice":              b.Leave("id_token_hint", hint) + "&id_token_hint=" + hint,
-			"twice, one empty":   b.Leave("post_logout_redirect_uri", providertest.Goodbye, "id_token_hint", hint) + "&state=a&state=b",
-			"bad escape":         b.Leave("id_token_hint", hint) + "&state=%zz",
-			"NUL":                b.Leave("id_token_hint", hint, "state", "\x00"),
-			"not UTF-8":          b.Leave("id_token_hint", hint, "state", "\xff"),
-			"message of another": b.Leave("logout", "AAAA"),
+			"twice":              b.EndSessionURL("id_token_hint", hint) + "&id_token_hint=" + hint,
+			"twice, one empty":   b.EndSessionURL("post_logout_redirect_uri", providertest.PostLogoutURI, "id_token_hint", hint) + "&state=a&state=b",
+			"bad escape":         b.EndSessionURL("id_token_hint", hint) + "&state=%zz",
+			"NUL":                b.EndSessionURL("id_token_hint", hint, "state", "\x00"),
+			"not UTF-8":          b.EndSessionURL("id_token_hint", hint, "state", "\xff"),
+			"message of another": b.EndSessionURL("logout", "AAAA"),
 		} {
 			s := v.Get(t, target)
-			if s.Left != nil || s.StatusCode != http.StatusBadRequest || len(s.Cookies()) != 0 || !strings.Contains(s.Body, "invalid_request") {
-				t.Errorf("%s: status %d, left to %v, cookies %v", name, s.StatusCode, s.Left, s.Cookies())
+			if s.LeftTo != nil || s.StatusCode != http.StatusBadRequest || len(s.Cookies()) != 0 || !strings.Contains(s.Body, "invalid_request") {
+				t.Errorf("%s: status %d, left to %v, cookies %v", name, s.StatusCode, s.LeftTo, s.Cookies())
 			}
 			if !strings.Contains(s.Body, `id="start" href="/end_session"`) {
 				t.Errorf("%s: the page does not lead to the sign-out:\n%s", name, s.Body)
@@ -341,17 +341,17 @@ func TestEndSession_UnreadableParameters(t *testing.T) {
 
 func TestEndSession_OldHints(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.WithGoodbye(t)
+		b.RegisterPostLogoutURI(t)
 		v := b.Visitor(t)
-		hint := v.Arrive(t, providertest.Alice)["id_token"].(string)
-		b.Pass(30 * 24 * time.Hour) // an old ID token is still good to say whose it was
-		if s := v.Get(t, b.Leave("id_token_hint", hint, "post_logout_redirect_uri", providertest.Goodbye)); s.Left == nil || s.Left.String() != providertest.Goodbye {
-			t.Errorf("after a month: status %d, left to %v", s.StatusCode, s.Left)
+		hint := v.SignInAndRedeem(t, providertest.Alice)["id_token"].(string)
+		b.Advance(30 * 24 * time.Hour) // an old ID token is still good to say whose it was
+		if s := v.Get(t, b.EndSessionURL("id_token_hint", hint, "post_logout_redirect_uri", providertest.PostLogoutURI)); s.LeftTo == nil || s.LeftTo.String() != providertest.PostLogoutURI {
+			t.Errorf("after a month: status %d, left to %v", s.StatusCode, s.LeftTo)
 		}
-		v.Arrive(t, providertest.Alice)
-		b.Pass(400 * 24 * time.Hour) // one that is too old is none; nobody is signed in any more, either
-		if s := v.Get(t, b.Leave("id_token_hint", hint, "post_logout_redirect_uri", providertest.Goodbye)); s.Left == nil || s.Left.String() != providertest.Goodbye {
-			t.Errorf("after two years: status %d, left to %v", s.StatusCode, s.Left)
+		v.SignInAndRedeem(t, providertest.Alice)
+		b.Advance(400 * 24 * time.Hour) // one that is too old is none; nobody is signed in any more, either
+		if s := v.Get(t, b.EndSessionURL("id_token_hint", hint, "post_logout_redirect_uri", providertest.PostLogoutURI)); s.LeftTo == nil || s.LeftTo.String() != providertest.PostLogoutURI {
+			t.Errorf("after two years: status %d, left to %v", s.StatusCode, s.LeftTo)
 		}
 	})
 }
@@ -359,14 +359,14 @@ func TestEndSession_OldHints(t *testing.T) {
 // The address is looked at again when the message comes back.
 func TestEndSession_RedirectWithdrawnWhileThePageLiesOpen(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.WithGoodbye(t)
+		b.RegisterPostLogoutURI(t)
 		v := b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
-		page := v.Get(t, b.Leave("client_id", b.Client.ID, "post_logout_redirect_uri", providertest.Goodbye))
+		v.SignInAndRedeem(t, providertest.Alice)
+		page := v.Get(t, b.EndSessionURL("client_id", b.Client.ID, "post_logout_redirect_uri", providertest.PostLogoutURI))
 		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = nil })
 		s := v.Submit(t, page.Form(t), "decision", "allow")
-		if s.Left != nil || !strings.Contains(s.Body, "You’re signed out") {
-			t.Errorf("status %d, left to %v", s.StatusCode, s.Left)
+		if s.LeftTo != nil || !strings.Contains(s.Body, "You’re signed out") {
+			t.Errorf("status %d, left to %v", s.StatusCode, s.LeftTo)
 		}
 		v.WantSignedOut(t)
 	})

@@ -28,12 +28,12 @@ func TestEndSession_SignedOutPageHasAWayOn(t *testing.T) {
 			b.ChangeClient(t, func(client *storage.Client) {
 				client.Metadata.ClientURI, client.Metadata.InitiateLoginURI = c.home, c.begin
 			})
-			target := b.Leave()
+			target := b.EndSessionURL()
 			if c.named {
-				target = b.Leave("client_id", b.Client.ID)
+				target = b.EndSessionURL("client_id", b.Client.ID)
 			}
 			v := b.Visitor(t)
-			v.Arrive(t, providertest.Alice)
+			v.SignInAndRedeem(t, providertest.Alice)
 			done := v.Submit(t, v.Get(t, target).Form(t), "decision", "allow")
 			for _, page := range []providertest.Stop{done, v.Get(t, target)} { // the second is a sign-out of nobody
 				if got := page.Link(t, "again"); got != c.again {
@@ -45,7 +45,7 @@ func TestEndSession_SignedOutPageHasAWayOn(t *testing.T) {
 			}
 		}
 		v := b.Visitor(t)
-		page := v.Get(t, v.Get(t, b.Leave()).Link(t, "again"))
+		page := v.Get(t, v.Get(t, b.EndSessionURL()).Link(t, "again"))
 		v.SignIn(t, page, providertest.Alice, providertest.Password).WantAt(t, "/account")
 	})
 }
@@ -71,9 +71,9 @@ func TestEndSession_ErrorPageSaysWhoIsSignedIn(t *testing.T) {
 			"a repeated parameter": get("state=1&state=2"), "a malformed query": get("state=%zz"), "a broken link": get("logout=broken"), "a form of another site": foreign,
 		} {
 			nobody, somebody, ended := b.Visitor(t), b.Visitor(t), b.Visitor(t)
-			somebody.Arrive(t, providertest.Alice)
-			ended.Arrive(t, providertest.Alice)
-			ended.Submit(t, ended.Get(t, b.Leave()).Form(t), "decision", "allow")
+			somebody.SignInAndRedeem(t, providertest.Alice)
+			ended.SignInAndRedeem(t, providertest.Alice)
+			ended.Submit(t, ended.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
 			for who, c := range map[string]struct {
 				visitor *providertest.Visitor
 				says    string

@@ -41,7 +41,7 @@ func TestOwnToken_LivesWhileTheClientHasTheGrantType(t *testing.T) {
 		if err := directory.CheckClient(client); err != nil {
 			t.Fatalf("a service with this grant type alone: %v", err)
 		}
-		worker := b.As(client, secret)
+		worker := b.AsClient(client, secret)
 		a := worker.TokenRequest(t, ownGrantForm(grantType))
 		if a.StatusCode != http.StatusOK {
 			t.Fatalf("got %d %s", a.StatusCode, a.Body)
@@ -72,7 +72,7 @@ func TestOwnToken_NotForPublicClients(t *testing.T) {
 			if err := directory.CheckClient(client); err == nil || !strings.Contains(err.Error(), grantType+" is for clients that authenticate") {
 				t.Errorf("%s: the rules say %v", kind, err)
 			}
-			providertest.WantOAuthError(t, b.As(client, secret).TokenRequest(t, ownGrantForm(grantType)), http.StatusUnauthorized, "invalid_client")
+			providertest.WantOAuthError(t, b.AsClient(client, secret).TokenRequest(t, ownGrantForm(grantType)), http.StatusUnauthorized, "invalid_client")
 		}
 	})
 }

@@ -31,7 +31,7 @@ func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
 			c.Metadata.RedirectURIs, c.PKCEOptional = []string{providertest.Callback}, true
 		})
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, sent := range []struct {
 			name    string
 			params  []string
@@ -55,13 +55,13 @@ func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
 				v.ByBoth(t, b.Params(append(slices.Clone(sent.params), "client_id", id)...), func(t *testing.T, s providertest.Stop) {
 					t.Helper()
 					if slices.Contains(sent.let, id) {
-						if s.Left != nil && s.Left.Query().Has("error") {
-							t.Errorf("%s of %s: refused: %s", sent.name, id, s.Left.Query())
+						if s.LeftTo != nil && s.LeftTo.Query().Has("error") {
+							t.Errorf("%s of %s: refused: %s", sent.name, id, s.LeftTo.Query())
 						}
 						return
 					}
 					s.WantError(t, "invalid_request")
-					tells := s.Left.Query().Get("error_description")
+					tells := s.LeftTo.Query().Get("error_description")
 					if got := strings.Contains(tells, "--pkce-optional"); got != (sent.advised && slices.Contains([]string{"app", "no-openid", "optional"}, id)) {
 						t.Errorf("%s of %s: %s", sent.name, id, tells)
 					}
@@ -79,12 +79,12 @@ func TestToken_NonceReplacesPKCE(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		byNonce := []string{"code_challenge", "", "code_challenge_method", "", "nonce", "n-1"}
-		code := v.Flow(t, byNonce...)
+		code := v.SignInForCode(t, byNonce...)
 		a := b.TokenRequest(t, b.CodeForm(code, "code_verifier", ""))
 		if a.StatusCode != http.StatusOK || providertest.ClaimsOf(t, a.JSON(t)["id_token"])["nonce"] != "n-1" {
 			t.Fatalf("got %d %s", a.StatusCode, a.Body)
 		}
-		code = v.Again(t, byNonce...)
+		code = v.CodeFromSession(t, byNonce...)
 		b.RefuseCode(t, code, "invalid_grant")
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "")
 	})
@@ -94,7 +94,7 @@ func TestToken_NonceReplacesPKCE(t *testing.T) {
 func TestPKCE_ChallengeIsBase64urlOfAHash(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		good := providertest.Challenge()
 		last := good[len(good)-1]
 		trailing := good[:42] + string(rune(last+1)) // the same 32 bytes for a lenient decoder
@@ -133,17 +133,17 @@ func TestPKCE_VerifierWithoutChallengeIsRefused(t *testing.T) {
 		pkceOptional(t, b)
 		v := b.Visitor(t)
 		stripped := []string{"code_challenge", "", "code_challenge_method", ""}
-		code := v.Flow(t, stripped...)
+		code := v.SignInForCode(t, stripped...)
 		b.RefuseCode(t, code, "invalid_grant")                      // the client sends its verifier
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "") // and the code is used up
-		code = v.Again(t, stripped...)
+		code = v.CodeFromSession(t, stripped...)
 		if a := b.TokenRequest(t, b.CodeForm(code, "code_verifier", "")); a.StatusCode != http.StatusOK {
 			t.Fatalf("without PKCE: %d %s", a.StatusCode, a.Body)
 		}
 		// P32: where a challenge is sent it must be met, even if none is required.
-		code = v.Again(t)
+		code = v.CodeFromSession(t)
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "")
-		b.Redeem(t, v.Again(t))
+		b.Redeem(t, v.CodeFromSession(t))
 		// The setting is for clients that authenticate: a public one is not let off.
 		b.RegisterWith(t, storage.SPA, "lenient-spa", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.PKCEOptional = []string{providertest.Callback}, true
@@ -159,24 +159,24 @@ func TestPKCE_WrongVerifierSpendsTheCode(t *testing.T) {
 		spa, _ := b.Register(t, storage.SPA, "spa", providertest.Callback)
 		web, secret := b.Client, b.Secret
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, public := range []bool{false, true} {
 			b.Client, b.Secret = web, secret
 			if public {
 				b.Client, b.Secret = spa, ""
 				v.Allow(t, v.Get(t, b.AuthorizeURL()))
 			}
-			kept := b.Redeem(t, v.Again(t))
+			kept := b.Redeem(t, v.CodeFromSession(t))
 			for _, wrong := range []string{
 				"", "x", strings.Repeat("a", 43), providertest.Verifier + "a", providertest.Verifier[:42], strings.ToUpper(providertest.Verifier), providertest.Challenge(), " " + providertest.Verifier, providertest.Verifier + "\n", providertest.Verifier + "=",
 			} {
-				code := v.Again(t)
+				code := v.CodeFromSession(t)
 				b.RefuseCode(t, code, "invalid_grant", "code_verifier", wrong)
 				b.RefuseCode(t, code, "invalid_grant") // the right one comes too late
 			}
 			// Lengths outside RFC 7636, section 4.1, even where the hash is right.
 			for _, odd := range []string{"short", strings.Repeat("v", 42), strings.Repeat("v", 129)} {
-				code := v.Again(t, "code_challenge", base64.RawURLEncoding.EncodeToString(sum(odd)))
+				code := v.CodeFromSession(t, "code_challenge", base64.RawURLEncoding.EncodeToString(sum(odd)))
 				b.RefuseCode(t, code, "invalid_grant", "code_verifier", odd)
 			}
 			// A guess costs the code and nothing else.

@@ -42,13 +42,13 @@ func TestPrompt_SilentNeverAsks(t *testing.T) {
 		silent("consent_required")
 		silent("unmet_authentication_requirements", "claims", `{"id_token":{"acr":{"essential":true,"value":"urn:signet:2fa"}}}`)
 		v.Allow(t, page)
-		b.Redeem(t, v.Again(t, "prompt", "none")) // right after the first authorization
+		b.Redeem(t, v.CodeFromSession(t, "prompt", "none")) // right after the first authorization
 		silent("consent_required", "scope", "openid email phone")
 		silent("login_required", "max_age", "0")
-		b.Pass(2 * time.Minute)
+		b.Advance(2 * time.Minute)
 		silent("login_required", "max_age", "60")
-		b.Redeem(t, v.Again(t, "prompt", "none", "max_age", "300"))
-		b.Pass(13 * time.Hour) // the session has ended of itself
+		b.Redeem(t, v.CodeFromSession(t, "prompt", "none", "max_age", "300"))
+		b.Advance(13 * time.Hour) // the session has ended of itself
 		silent("login_required")
 	})
 }
@@ -58,8 +58,8 @@ func TestPrompt_HintOfAnotherUser(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, providertest.Bob, providertest.Password)
 		v := b.Visitor(t)
-		hint := b.Redeem(t, v.Flow(t))["id_token"].(string)
-		if claims := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, "prompt", "none", "id_token_hint", hint))["id_token"]); claims["sub"] != b.Alice.ID {
+		hint := b.Redeem(t, v.SignInForCode(t))["id_token"].(string)
+		if claims := providertest.ClaimsOf(t, b.Redeem(t, v.CodeFromSession(t, "prompt", "none", "id_token_hint", hint))["id_token"]); claims["sub"] != b.Alice.ID {
 			t.Fatalf("sub: %v", claims["sub"])
 		}
 
@@ -88,10 +88,10 @@ func TestPrompt_HintOfAnotherUser(t *testing.T) {
 func TestPrompt_ExpiredHintIsGood(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		hint := b.Redeem(t, v.Flow(t))["id_token"].(string)
-		b.Pass(10 * time.Hour)
-		b.Redeem(t, v.Again(t, "prompt", "none", "id_token_hint", hint))
-		b.Pass(402 * 24 * time.Hour)
+		hint := b.Redeem(t, v.SignInForCode(t))["id_token"].(string)
+		b.Advance(10 * time.Hour)
+		b.Redeem(t, v.CodeFromSession(t, "prompt", "none", "id_token_hint", hint))
+		b.Advance(402 * 24 * time.Hour)
 		b.Visitor(t).Get(t, b.AuthorizeURL("prompt", "none", "id_token_hint", hint)).WantError(t, "invalid_request")
 	})
 }
@@ -100,7 +100,7 @@ func TestPrompt_ExpiredHintIsGood(t *testing.T) {
 func TestPrompt_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		code := v.Flow(t)
+		code := v.SignInForCode(t)
 		tokens := b.Redeem(t, code)
 		good := tokens["id_token"].(string)
 
@@ -111,7 +111,7 @@ func TestPrompt_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
 
 		// Another Signet with the same keys: only the issuer differs.
 		twin := providertest.Start(t, storagetest.SQLite(t).Open(t))
-		elsewhere := twin.Redeem(t, twin.Visitor(t).Flow(t))["id_token"]
+		elsewhere := twin.Redeem(t, twin.Visitor(t).SignInForCode(t))["id_token"]
 
 		parts := strings.Split(good, ".")
 		header := func(h string) string { return base64.RawURLEncoding.EncodeToString([]byte(h)) }
@@ -138,13 +138,13 @@ func TestPrompt_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
 			for _, prompt := range []string{"none", ""} {
 				v.ByBoth(t, b.Params("prompt", prompt, "id_token_hint", hint.(string)), func(t *testing.T, s providertest.Stop) {
 					t.Helper()
-					if s.Left == nil || s.Response(t).Get("error") != "invalid_request" {
-						t.Errorf("%s: left to %v, at %s", name, s.Left, s.At.Path)
+					if s.LeftTo == nil || s.Response(t).Get("error") != "invalid_request" {
+						t.Errorf("%s: left to %v, at %s", name, s.LeftTo, s.At.Path)
 					}
 				})
 			}
 		}
-		b.Redeem(t, v.Again(t, "prompt", "none", "id_token_hint", good))
+		b.Redeem(t, v.CodeFromSession(t, "prompt", "none", "id_token_hint", good))
 	})
 }
 
@@ -154,27 +154,27 @@ func TestPrompt_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
 func TestPrompt_LoginAndMaxAgeCannotBeDodged(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		first := authTime(t, b.Redeem(t, v.Flow(t)))
-		b.Pass(10 * time.Minute)
+		first := authTime(t, b.Redeem(t, v.SignInForCode(t)))
+		b.Advance(10 * time.Minute)
 		for _, change := range [][]string{{"prompt", "login"}, {"max_age", "0"}, {"max_age", "60"}, {"prompt", "login consent"}, {"prompt", "login", "max_age", "86400"}} {
 			page := v.Get(t, b.AuthorizeURL(change...))
 			if page.At.Path != "/login" {
-				t.Fatalf("%v: at %s, left to %v", change, page.At.Path, page.Left)
+				t.Fatalf("%v: at %s, left to %v", change, page.At.Path, page.LeftTo)
 			}
 			sealed := page.At.Query().Get("request")
 			// Straight to the dispatcher, straight to consent, reloaded, in another tab.
 			other := v.Get(t, b.AuthorizeURL(change...))
 			for _, at := range []string{"/authorize/next", "/authorize/next", "/login"} {
-				if s := v.Get(t, b.Issuer+at+"?request="+sealed); s.At.Path != "/login" || s.Left != nil {
-					t.Errorf("%v: %s leads to %s, left to %v", change, at, s.At.Path, s.Left)
+				if s := v.Get(t, b.Issuer+at+"?request="+sealed); s.At.Path != "/login" || s.LeftTo != nil {
+					t.Errorf("%v: %s leads to %s, left to %v", change, at, s.At.Path, s.LeftTo)
 				}
 			}
-			if s := v.Get(t, b.Issuer+"/consent?request="+sealed); s.Left == nil && s.StatusCode == http.StatusOK && s.At.Path == "/consent" {
-				if s = v.Submit(t, s.Form(t), "decision", "allow"); s.At.Path != "/login" || s.Left != nil {
-					t.Errorf("%v: consent alone leads to %s, left to %v", change, s.At.Path, s.Left)
+			if s := v.Get(t, b.Issuer+"/consent?request="+sealed); s.LeftTo == nil && s.StatusCode == http.StatusOK && s.At.Path == "/consent" {
+				if s = v.Submit(t, s.Form(t), "decision", "allow"); s.At.Path != "/login" || s.LeftTo != nil {
+					t.Errorf("%v: consent alone leads to %s, left to %v", change, s.At.Path, s.LeftTo)
 				}
 			}
-			b.Pass(time.Second)
+			b.Advance(time.Second)
 			asked := b.Now().Unix()
 			s := v.SignIn(t, page, providertest.Alice, providertest.Password)
 			if s.At.Path == "/consent" {
@@ -187,9 +187,9 @@ func TestPrompt_LoginAndMaxAgeCannotBeDodged(t *testing.T) {
 				first = got
 			}
 			// The sign-in of one tab is not the one that the other tab asked for.
-			b.Pass(2 * time.Minute)
+			b.Advance(2 * time.Minute)
 			if s := v.Get(t, b.Issuer+"/authorize/next?request="+other.At.Query().Get("request")); s.At.Path != "/login" {
-				t.Errorf("%v: the second tab got away: %s, left to %v", change, s.At.Path, s.Left)
+				t.Errorf("%v: the second tab got away: %s, left to %v", change, s.At.Path, s.LeftTo)
 			}
 		}
 	})
@@ -199,14 +199,14 @@ func TestPrompt_LoginAndMaxAgeCannotBeDodged(t *testing.T) {
 func TestPrompt_BadMaxAge(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, age := range []string{"-1", "-0", "+1", "1.5", "1e3", "99999999999999999999", "2147483648", "9223372036854775808", "0x10", "1_000", " 1", "1 ", "one", "null", "\u0661"} {
 			v.ByBoth(t, b.Params("max_age", age), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
 				s.WantError(t, "invalid_request")
 			})
 		}
-		b.Redeem(t, v.Again(t, "max_age", "2147483647"))
+		b.Redeem(t, v.CodeFromSession(t, "max_age", "2147483647"))
 	})
 }
 
@@ -218,10 +218,10 @@ func TestPrompt_DefaultMaxAgeOfTheClient(t *testing.T) {
 			c.Metadata.RedirectURIs, c.Metadata.DefaultMaxAge = []string{providertest.Callback}, &age
 		})
 		v := b.Visitor(t)
-		v.Flow(t)
-		b.Pass(2 * time.Minute)
+		v.SignInForCode(t)
+		b.Advance(2 * time.Minute)
 		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "login_required")
-		v.Again(t, "prompt", "none", "max_age", "600")
+		v.CodeFromSession(t, "prompt", "none", "max_age", "600")
 	})
 }
 
@@ -229,7 +229,7 @@ func TestPrompt_DefaultMaxAgeOfTheClient(t *testing.T) {
 func TestPrompt_Combinations(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, prompt := range []string{"none login", "login none", "none consent", "none select_account", "none none login", "admin", "create", "LOGIN", "login admin", "login,consent", "\"", "none\x01"} {
 			v.ByBoth(t, b.Params("prompt", prompt), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
@@ -244,14 +244,14 @@ func TestPrompt_Combinations(t *testing.T) {
 func TestPrompt_TokenClaimsNoMoreThanHappened(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		// P29: voluntary values are answered with what is true.
 		for _, change := range [][]string{
 			{"acr_values", "urn:signet:2fa"}, {"acr_values", "mfa urn:signet:2fa phr"}, {"acr_values", "urn:signet:1fa"},
 			{"claims", `{"id_token":{"acr":{"value":"urn:signet:2fa"}}}`}, {"claims", `{"id_token":{"acr":null,"amr":{"values":["mfa"]}}}`},
 			{"claims", `{"id_token":{"acr":{"essential":true}}}`}, {"claims", `{"id_token":{"acr":{"essential":true,"values":["urn:signet:2fa","urn:signet:1fa"]}}}`},
 		} {
-			id := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, change...))["id_token"])
+			id := providertest.ClaimsOf(t, b.Redeem(t, v.CodeFromSession(t, change...))["id_token"])
 			if amr, _ := json.Marshal(id["amr"]); id["acr"] != "urn:signet:1fa" || string(amr) != `["pwd"]` {
 				t.Errorf("%v: acr %v, amr %s", change, id["acr"], amr)
 			}
@@ -276,17 +276,17 @@ func TestPrompt_TinyMaxAgeWithSlowConsent(t *testing.T) {
 		for _, change := range [][]string{{"max_age", "1"}, {"max_age", "0"}, {"prompt", "login consent", "max_age", "1"}} {
 			v := b.Visitor(t)
 			page := v.Get(t, b.AuthorizeURL(append(change, "scope", "openid email phone")...))
-			b.Pass(5 * time.Minute)
+			b.Advance(5 * time.Minute)
 			page = v.SignIn(t, page, providertest.Alice, providertest.Password)
 			signedIn := b.Now().Unix()
 			if page.At.Path == "/consent" {
-				b.Pass(5 * time.Minute)
+				b.Advance(5 * time.Minute)
 				page = v.Allow(t, page)
 			}
 			if got := authTime(t, b.Redeem(t, page.Code(t))); got > signedIn || got < signedIn-1 {
 				t.Errorf("%v: auth_time %d, signed in at %d", change, got, signedIn)
 			}
-			b.Pass(2 * time.Second)
+			b.Advance(2 * time.Second)
 			v.Get(t, b.AuthorizeURL("prompt", "none", "max_age", "1")).WantError(t, "login_required")
 		}
 	})
@@ -298,10 +298,10 @@ func TestPrompt_TinyMaxAgeWithSlowConsent(t *testing.T) {
 func TestPrompt_Login(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		first := authTime(t, b.Redeem(t, v.Flow(t)))
-		b.Pass(90 * time.Second)
+		first := authTime(t, b.Redeem(t, v.SignInForCode(t)))
+		b.Advance(90 * time.Second)
 		for _, change := range [][]string{{}, {"prompt", "none"}, {"max_age", "1000"}, {"max_age", "100000"}} {
-			if got := authTime(t, b.Redeem(t, v.Again(t, change...))); got != first {
+			if got := authTime(t, b.Redeem(t, v.CodeFromSession(t, change...))); got != first {
 				t.Errorf("%v moves auth_time by %d s", change, got-first)
 			}
 		}
@@ -311,8 +311,8 @@ func TestPrompt_Login(t *testing.T) {
 		if second < before {
 			t.Errorf("auth_time after prompt=login: %d, want at least %d", second, before)
 		}
-		b.Pass(30 * time.Second)
-		if got := authTime(t, b.Redeem(t, v.Again(t))); got != second {
+		b.Advance(30 * time.Second)
+		if got := authTime(t, b.Redeem(t, v.CodeFromSession(t))); got != second {
 			t.Errorf("auth_time is not stable: %d, then %d", second, got)
 		}
 	})
@@ -322,11 +322,11 @@ func TestPrompt_Login(t *testing.T) {
 func TestPrompt_Consent(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		page := v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		sealed := page.At.Query().Get("request")
 		if s := v.Get(t, b.Issuer+"/authorize/next?request="+url.QueryEscape(sealed)); s.At.Path != "/consent" {
-			t.Fatalf("prompt=consent is dodged: at %s, left to %v", s.At.Path, s.Left)
+			t.Fatalf("prompt=consent is dodged: at %s, left to %v", s.At.Path, s.LeftTo)
 		}
 		b.Redeem(t, v.Allow(t, page).Code(t))
 	})
@@ -336,7 +336,7 @@ func TestSelectAccount_IsAskedOncePerRequest(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, providertest.Bob, providertest.Password)
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		page := v.Get(t, b.AuthorizeURL("prompt", "select_account"))
 		if page.At.Path != "/select" {
 			t.Fatalf("at %s", page.At.Path)

@@ -21,7 +21,7 @@ var lookAlikes = map[string][]string{
 		"https://app.example.com/callback?from=other", "https://app.example.com/callback?from=signet#", "https://app.example.com/callback?from=signet#x",
 		"https://app.example.com/callback/extra?from=signet", "https://app.example.com/callbackevil?from=signet", "https://app.example.com//callback?from=signet",
 		"https://app.example.com/./callback?from=signet", "https://app.example.com/callback;x?from=signet", "https://app.example.com/callback?from=signet&",
-		" " + providertest.Callback, providertest.Callback + " ", providertest.Callback + "\n", "\t" + providertest.Callback, providertest.Callback + "," + providertest.Evil, providertest.Callback + " " + providertest.Evil,
+		" " + providertest.Callback, providertest.Callback + " ", providertest.Callback + "\n", "\t" + providertest.Callback, providertest.Callback + "," + providertest.EvilRedirectURI, providertest.Callback + " " + providertest.EvilRedirectURI,
 	},
 	"RU-02": {
 		"https://app.example.com@evil.example/callback?from=signet", "https://app.example.com:x@evil.example/callback?from=signet",
@@ -50,7 +50,7 @@ var lookAlikes = map[string][]string{
 	},
 	"RU-12": {"http://app.example.com/callback?from=signet"},
 	"RU-13": {"https://other.example.com/callback"}, // registered, but by another client
-	"RU-16": {providertest.Evil, "https://app.example.com/", "/callback?from=signet", "//app.example.com/callback?from=signet", "app.example.com/callback", "x", "*", "null", "."},
+	"RU-16": {providertest.EvilRedirectURI, "https://app.example.com/", "/callback?from=signet", "//app.example.com/callback?from=signet", "app.example.com/callback", "x", "*", "null", "."},
 }
 
 // TestRU_LookAlikesAreAPage: whatever is not the registered string is a page, by
@@ -60,14 +60,14 @@ func TestRU_LookAlikesAreAPage(t *testing.T) {
 		b.Register(t, storage.Web, "other", "https://other.example.com/callback")
 		b.Follow(t)
 		known := b.Visitor(t)
-		code := known.Flow(t)
+		code := known.SignInForCode(t)
 		for id, uris := range lookAlikes {
 			for _, uri := range uris {
 				for _, v := range []*providertest.Visitor{known, b.Visitor(t)} {
 					v.ByBoth(t, b.Params("redirect_uri", uri), func(t *testing.T, s providertest.Stop) {
 						t.Helper()
-						if s.Left != nil || s.StatusCode != http.StatusBadRequest || s.At.Path != "/authorize" {
-							t.Errorf("%s: %q: left to %v, status %d at %s", id, uri, s.Left, s.StatusCode, s.At.Path)
+						if s.LeftTo != nil || s.StatusCode != http.StatusBadRequest || s.At.Path != "/authorize" {
+							t.Errorf("%s: %q: left to %v, status %d at %s", id, uri, s.LeftTo, s.StatusCode, s.At.Path)
 							return
 						}
 						s.WantPage(t, http.StatusBadRequest, "invalid_redirect_uri")
@@ -108,11 +108,11 @@ func TestRedirectURI_TheValueCheckedIsTheValueUsed(t *testing.T) {
 func TestRedirectURI_RegisteredQueryIsKept(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, change := range [][]string{{}, {"prompt", "none", "scope", "openid phone"}, {"response_mode", "fragment"}} {
 			s := v.Get(t, b.AuthorizeURL(change...))
-			if s.Left == nil || !strings.HasPrefix(s.Left.String(), providertest.Callback) || s.Left.Query().Get("from") != "signet" {
-				t.Errorf("%v: the registered query is lost: %v", change, s.Left)
+			if s.LeftTo == nil || !strings.HasPrefix(s.LeftTo.String(), providertest.Callback) || s.LeftTo.Query().Get("from") != "signet" {
+				t.Errorf("%v: the registered query is lost: %v", change, s.LeftTo)
 			}
 		}
 	})
@@ -134,8 +134,8 @@ func TestRedirectURI_LoopbackPort(t *testing.T) {
 				s = v.SignIn(t, s, providertest.Alice, providertest.Password)
 			}
 			s = v.Allow(t, s)
-			if s.Left == nil || !strings.HasPrefix(s.Left.String(), uri+"?") {
-				t.Fatalf("%s: left to %v", uri, s.Left)
+			if s.LeftTo == nil || !strings.HasPrefix(s.LeftTo.String(), uri+"?") {
+				t.Fatalf("%s: left to %v", uri, s.LeftTo)
 			}
 			code := s.Code(t)
 			b.RefuseCode(t, code, "invalid_grant", "redirect_uri", "http://127.0.0.1:51005/cb")
@@ -179,7 +179,7 @@ func TestRedirectURI_MissingRedirectURI(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Register(t, storage.Web, "two", providertest.Callback, "https://app.example.com/second")
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, client := range []string{b.Client.ID, "two"} {
 			v.ByBoth(t, b.Params("client_id", client, "redirect_uri", ""), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
@@ -195,7 +195,7 @@ func TestRedirectURI_TokenWantsTheSameRedirectURI(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := "https://app.example.com/second"
 		b.Client, b.Secret = b.Register(t, storage.Web, "two", providertest.Callback, second)
-		code := b.Visitor(t).Flow(t)
+		code := b.Visitor(t).SignInForCode(t)
 		b.RefuseCode(t, code, "invalid_grant", "redirect_uri", second) // registered, but not the one
 		b.RefuseCode(t, code, "invalid_grant", "redirect_uri", "")
 		b.RefuseCode(t, code, "invalid_grant", "redirect_uri", url.QueryEscape(providertest.Callback))
@@ -207,12 +207,12 @@ func TestRedirectURI_TokenWantsTheSameRedirectURI(t *testing.T) {
 func TestRedirectURI_EndlessAndMalformedURIs(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		code := v.Flow(t)
+		code := v.SignInForCode(t)
 		for _, uri := range []string{"https://app.example.com/" + strings.Repeat("a", 100<<10), providertest.Callback + "\x00", providertest.Callback + "\xff", "\x00", "\xff\xfe", "https://[::1", "https://%", ":"} {
 			v.ByBoth(t, b.Params("redirect_uri", uri), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				if s.Left != nil || s.StatusCode < 400 || s.StatusCode >= 500 {
-					t.Errorf("%.40q: left to %v, status %d", uri, s.Left, s.StatusCode)
+				if s.LeftTo != nil || s.StatusCode < 400 || s.StatusCode >= 500 {
+					t.Errorf("%.40q: left to %v, status %d", uri, s.LeftTo, s.StatusCode)
 				}
 			})
 			if a := b.TokenRequest(t, b.CodeForm(code, "redirect_uri", uri)); a.StatusCode < 400 || a.StatusCode >= 500 {

@@ -15,45 +15,45 @@ import (
 // RT-01: Replay a rotated refresh token outside the grace period.
 func TestRefresh_ReplayAfterGraceRevokesGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		first := b.Redeem(t, b.Visitor(t).Flow(t))
-		second := b.Refreshed(t, first["refresh_token"])
-		b.Pass(31 * time.Second)
+		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
+		second := b.MustRefresh(t, first["refresh_token"])
+		b.Advance(31 * time.Second)
 		b.RefuseRefresh(t, first["refresh_token"], "invalid_grant")
-		b.WantDead(t, second)
+		b.WantRevoked(t, second)
 	})
 }
 
 // RT-02: Thief refreshes first, owner second; and the reverse.
 func TestRefresh_ReplayAfterSuccessorWasUsedRevokesGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		first := b.Redeem(t, b.Visitor(t).Flow(t))
-		second := b.Refreshed(t, first["refresh_token"])
-		third := b.Refreshed(t, second["refresh_token"])
+		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
+		second := b.MustRefresh(t, first["refresh_token"])
+		third := b.MustRefresh(t, second["refresh_token"])
 		b.RefuseRefresh(t, first["refresh_token"], "invalid_grant")
-		b.WantDead(t, third)
+		b.WantRevoked(t, third)
 	})
 }
 
 // RT-05: Abuse the grace period: replay inside it to fork a second living branch; replay after the successor was already used.
 func TestRefresh_GraceAnswersTheSameSuccessor(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		first := b.Redeem(t, b.Visitor(t).Flow(t))
-		second := b.Refreshed(t, first["refresh_token"])
+		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
+		second := b.MustRefresh(t, first["refresh_token"])
 		for range 3 {
-			b.Pass(9 * time.Second)
-			again := b.Refreshed(t, first["refresh_token"])
+			b.Advance(9 * time.Second)
+			again := b.MustRefresh(t, first["refresh_token"])
 			if again["refresh_token"] != second["refresh_token"] {
 				t.Fatal("a retry inside the grace got another successor")
 			}
 		}
-		b.Refreshed(t, second["refresh_token"])
+		b.MustRefresh(t, second["refresh_token"])
 	})
 }
 
 // RT-03: 50 parallel refreshes with one token, one node.
 func TestRefresh_ParallelRefreshesGetOneSuccessor(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		first := b.Redeem(t, b.Visitor(t).Flow(t))
+		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		var mu sync.Mutex
 		successors := map[any]int{}
 		providertest.Race(100, func(int) {
@@ -70,7 +70,7 @@ func TestRefresh_ParallelRefreshesGetOneSuccessor(t *testing.T) {
 			t.Fatalf("%d successors of one token, want 1", len(successors))
 		}
 		for successor := range successors {
-			b.Refreshed(t, successor)
+			b.MustRefresh(t, successor)
 		}
 	})
 }
@@ -87,8 +87,8 @@ func TestRefresh_RotationNeverMovesTheAbsoluteEnd(t *testing.T) {
 		page := v.SignIn(t, v.Get(t, b.AuthorizeURL("scope", "openid offline_access")), providertest.Alice, providertest.Password)
 		tokens := b.Redeem(t, page.Code(t))
 		for day := 0; day < 365; day += 29 {
-			tokens = b.Refreshed(t, tokens["refresh_token"])
-			b.Pass(29 * 24 * time.Hour)
+			tokens = b.MustRefresh(t, tokens["refresh_token"])
+			b.Advance(29 * 24 * time.Hour)
 		}
 		b.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
 	})
@@ -97,8 +97,8 @@ func TestRefresh_RotationNeverMovesTheAbsoluteEnd(t *testing.T) {
 // RT-08: Keep rotating past the maximum age.
 func TestRefresh_IdleTokenDies(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t, "scope", "openid offline_access"))
-		b.Pass(30*24*time.Hour + time.Second)
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t, "scope", "openid offline_access"))
+		b.Advance(30*24*time.Hour + time.Second)
 		b.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
 	})
 }
@@ -106,16 +106,16 @@ func TestRefresh_IdleTokenDies(t *testing.T) {
 // RT-10: Ask for more scope, or narrow once and widen later.
 func TestRefresh_ScopeNarrowsForOneAnswerAndNeverWidens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t, "scope", "openid email"))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t, "scope", "openid email"))
 		b.RefuseRefresh(t, tokens["refresh_token"], "invalid_scope", "scope", "openid profile")
-		narrow := b.Refreshed(t, tokens["refresh_token"], "scope", "openid")
+		narrow := b.MustRefresh(t, tokens["refresh_token"], "scope", "openid")
 		if narrow["scope"] != "openid" {
 			t.Fatalf("scope: got %v", narrow["scope"])
 		}
 		if _, ok := b.Userinfo(t, narrow["access_token"].(string)).JSON(t)["email"]; ok {
 			t.Fatal("userinfo gives a claim of a scope that the token lacks")
 		}
-		if wide := b.Refreshed(t, narrow["refresh_token"]); wide["scope"] != "openid email" {
+		if wide := b.MustRefresh(t, narrow["refresh_token"]); wide["scope"] != "openid email" {
 			t.Fatalf("the grant lost a scope: %v", wide["scope"])
 		}
 	})
@@ -143,12 +143,12 @@ func TestRefresh_EndsWithWhatItDependsOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-				tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+				tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 				sid := providertest.ClaimsOf(t, tokens["id_token"])["sid"].(string)
 				if err := end(b, sid); err != nil {
 					t.Fatal(err)
 				}
-				b.WantDead(t, tokens)
+				b.WantRevoked(t, tokens)
 			})
 		})
 	}
@@ -157,10 +157,10 @@ func TestRefresh_EndsWithWhatItDependsOn(t *testing.T) {
 // RT-22: Refreshed ID token with other sub, iss, aud, newer auth_time, or a nonce of another request.
 func TestRefresh_RefreshedIDTokenKeepsWhoAndWhen(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		before := providertest.ClaimsOf(t, tokens["id_token"])
-		b.Pass(time.Minute)
-		after := providertest.ClaimsOf(t, b.Refreshed(t, tokens["refresh_token"])["id_token"])
+		b.Advance(time.Minute)
+		after := providertest.ClaimsOf(t, b.MustRefresh(t, tokens["refresh_token"])["id_token"])
 		for _, name := range []string{"iss", "sub", "auth_time", "sid", "acr"} {
 			if before[name] != after[name] {
 				t.Errorf("%s: was %v, is %v", name, before[name], after[name])

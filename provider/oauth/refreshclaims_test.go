@@ -27,11 +27,11 @@ func resign(t *testing.T, ring *keys.Ring, token keys.RefreshToken) string {
 // RT-16: Token found by jti, but other claims (sub, client, family, expiry, issuer) differ from the row.
 func TestRefresh_ClaimsMustEqualTheRow(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		ring := b.Insider(t)
+		ring := b.OpenKeys(t)
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t))
+		tokens := b.Redeem(t, v.SignInForCode(t))
 		mallory := b.User(t, "mallory@example.com", providertest.Password)
-		other := b.As(b.RegisterWith(t, storage.Web, "other", func(c *storage.Client) {
+		other := b.AsClient(b.RegisterWith(t, storage.Web, "other", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 		}))
 		genuine, err := ring.OpenRefresh(tokens["refresh_token"].(string), b.Now())
@@ -64,7 +64,7 @@ func TestRefresh_ClaimsMustEqualTheRow(t *testing.T) {
 		// Its own expiry prolongs nothing, and shortens nothing that the row allows.
 		longer := genuine
 		longer.Expires += int64((365 * 24 * time.Hour).Seconds())
-		b.Pass(8 * 24 * time.Hour)
+		b.Advance(8 * 24 * time.Hour)
 		b.RefuseRefresh(t, resign(t, ring, longer), "invalid_grant")
 	})
 }
@@ -74,15 +74,15 @@ func TestRefresh_ClaimsMustEqualTheRow(t *testing.T) {
 // RT-13: Restore yesterday's backup: spent tokens are unspent again.
 func TestRefresh_GenerationAheadOfTheRowEndsTheGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		ring := b.Insider(t)
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		ring := b.OpenKeys(t)
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		ahead, err := ring.OpenRefresh(tokens["refresh_token"].(string), b.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
 		ahead.Generation++
 		b.RefuseRefresh(t, resign(t, ring, ahead), "invalid_grant")
-		b.WantDead(t, tokens)
+		b.WantRevoked(t, tokens)
 		b.WantEvent(t, storage.GrantReplayed, providertest.ClaimsOf(t, tokens["access_token"])["gid"])
 	})
 }
@@ -92,14 +92,14 @@ func TestRefresh_GenerationAheadOfTheRowEndsTheGrant(t *testing.T) {
 // RT-17: Cleanup removes spent jti rows early, so reuse looks unknown instead of stolen.
 func TestRefresh_OldGenerationsAreKnownForAsLongAsTheGrantLives(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		stolen := b.Redeem(t, b.Visitor(t).Flow(t, "scope", "openid offline_access"))
+		stolen := b.Redeem(t, b.Visitor(t).SignInForCode(t, "scope", "openid offline_access"))
 		current := stolen
 		for range 10 {
-			b.Pass(29 * 24 * time.Hour)
-			current = b.Refreshed(t, current["refresh_token"])
+			b.Advance(29 * 24 * time.Hour)
+			current = b.MustRefresh(t, current["refresh_token"])
 		}
 		b.RefuseRefresh(t, stolen["refresh_token"], "invalid_grant")
-		b.WantDead(t, current)
+		b.WantRevoked(t, current)
 	})
 }
 
@@ -107,7 +107,7 @@ func TestRefresh_OldGenerationsAreKnownForAsLongAsTheGrantLives(t *testing.T) {
 // RT-15: Database locked, full, or gone during rotation.
 func TestRefresh_DatabaseGoneIsNoInvalidGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		down := b.Node(t)
 		if err := down.DB.Close(); err != nil {
 			t.Fatal(err)
@@ -117,7 +117,7 @@ func TestRefresh_DatabaseGoneIsNoInvalidGrant(t *testing.T) {
 		if a.Header.Get("Retry-After") == "" || len(a.Cookies()) > 0 {
 			t.Errorf("headers: %v", a.Header)
 		}
-		b.Refreshed(t, tokens["refresh_token"])
+		b.MustRefresh(t, tokens["refresh_token"])
 	})
 }
 
@@ -128,14 +128,14 @@ func TestRefresh_DatabaseGoneIsNoInvalidGrant(t *testing.T) {
 // RT-19: Refresh token in URL, logs, error texts, browser-readable body.
 func TestRefresh_TokensStayWhereTheyBelong(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		refresh := tokens["refresh_token"].(string)
 		b.WantUserinfo(t, refresh, http.StatusUnauthorized)
 		query := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}.Encode()
 		a := b.Post(t, "/token?"+query, providertest.FormType, strings.NewReader("grant_type=refresh_token"))
 		providertest.WantOAuthError(t, a, http.StatusBadRequest, "invalid_request")
 		b.RefuseRefresh(t, refresh+"x", "invalid_grant")
-		b.Refreshed(t, refresh)
+		b.MustRefresh(t, refresh)
 		if strings.Contains(b.Log.String(), refresh[len(refresh)-20:]) {
 			t.Error("the log has the refresh token")
 		}
@@ -149,22 +149,22 @@ var visibleCharacters = regexp.MustCompile(`^[!-~]{16,}$`)
 func TestRefresh_Tokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t, "scope", "openid email offline_access", "prompt", "consent"))
+		tokens := b.Redeem(t, v.SignInForCode(t, "scope", "openid email offline_access", "prompt", "consent"))
 		if !visibleCharacters.MatchString(tokens["refresh_token"].(string)) || !strings.Contains(tokens["scope"].(string), "offline_access") {
 			t.Errorf("got %v", tokens)
 		}
-		narrow := b.Refreshed(t, tokens["refresh_token"], "scope", "openid")
+		narrow := b.MustRefresh(t, tokens["refresh_token"], "scope", "openid")
 		if narrow["scope"] != "openid" || !visibleCharacters.MatchString(narrow["refresh_token"].(string)) {
 			t.Errorf("narrowed: %v", narrow)
 		}
-		other := b.As(b.Register(t, storage.Web, "other", providertest.Callback))
+		other := b.AsClient(b.Register(t, storage.Web, "other", providertest.Callback))
 		other.RefuseRefresh(t, narrow["refresh_token"], "invalid_grant")
-		b.Refreshed(t, narrow["refresh_token"])
+		b.MustRefresh(t, narrow["refresh_token"])
 
-		without := b.As(b.RegisterWith(t, storage.Web, "without", func(c *storage.Client) {
+		without := b.AsClient(b.RegisterWith(t, storage.Web, "without", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Metadata.GrantTypes = []string{providertest.Callback}, []string{"authorization_code"}
 		}))
-		if got := without.Redeem(t, without.Visitor(t).Flow(t, "scope", "openid offline_access")); got["refresh_token"] != nil {
+		if got := without.Redeem(t, without.Visitor(t).SignInForCode(t, "scope", "openid offline_access")); got["refresh_token"] != nil {
 			t.Error("a client that is not registered for the grant got a refresh token")
 		}
 		providertest.WantOAuthError(t, without.Refresh(t, narrow["refresh_token"]), http.StatusBadRequest, "unauthorized_client")
@@ -175,11 +175,11 @@ func TestRefresh_Tokens(t *testing.T) {
 // P-40: On refresh an id_token, if returned: same iss, sub, aud (and azp, auth_time), new iat (seconds).
 func TestRefresh_RefreshedIDTokenIsOfTheSameSignIn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		first := providertest.ClaimsOf(t, tokens["id_token"])
 		for range 3 {
-			b.Pass(10 * time.Minute)
-			tokens = b.Refreshed(t, tokens["refresh_token"])
+			b.Advance(10 * time.Minute)
+			tokens = b.MustRefresh(t, tokens["refresh_token"])
 			got := providertest.ClaimsOf(t, tokens["id_token"])
 			for _, name := range []string{"iss", "sub", "auth_time", "azp", "acr", "sid"} {
 				if got[name] != first[name] {
@@ -210,15 +210,15 @@ func contains(list any, want string) bool {
 // P-41: Rotation is optional; if rotated, keep the previous token usable for a grace period (FAPI 2.0) and new ones satisfy 39.
 func TestRefresh_TheTokenBeforeIsGoodWithinTheGrace(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		first := b.Redeem(t, b.Visitor(t).Flow(t))
-		second := b.Refreshed(t, first["refresh_token"])
-		b.Pass(25 * time.Second)
-		again := b.Refreshed(t, first["refresh_token"])
+		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
+		second := b.MustRefresh(t, first["refresh_token"])
+		b.Advance(25 * time.Second)
+		again := b.MustRefresh(t, first["refresh_token"])
 		if again["refresh_token"] != second["refresh_token"] || !visibleCharacters.MatchString(again["refresh_token"].(string)) {
 			t.Error("the grace gave another successor")
 		}
 		b.WantUserinfo(t, again["access_token"].(string), http.StatusOK)
-		b.Refreshed(t, again["refresh_token"])
+		b.MustRefresh(t, again["refresh_token"])
 	})
 }
 
@@ -227,18 +227,18 @@ func TestRefresh_TheTokenBeforeIsGoodWithinTheGrace(t *testing.T) {
 func TestRefresh_ClocksAMinuteApart(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, off := range []time.Duration{-time.Minute, time.Minute} {
 			skewed := *b
 			skewed.Clock = &providertest.Clock{Moved: off}
 			other := skewed.Node(t)
-			tokens := other.Refreshed(t, b.Redeem(t, v.Again(t))["refresh_token"])
+			tokens := other.MustRefresh(t, b.Redeem(t, v.CodeFromSession(t))["refresh_token"])
 			for _, at := range []*providertest.Testbed{b, other} {
 				at.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
 				if got := at.Introspect(t, tokens["access_token"]); got["active"] != true {
 					t.Errorf("%s: introspection %v", off, got)
 				}
-				tokens = at.Refreshed(t, tokens["refresh_token"])
+				tokens = at.MustRefresh(t, tokens["refresh_token"])
 			}
 			b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
 		}

@@ -126,7 +126,7 @@ func TestRefusals_EachOfAuthorizeHasItsCause(t *testing.T) {
 		for _, r := range authorizeRefusals {
 			listed[r.cause] = true
 			told := refusal(t, b, func() providertest.Answer {
-				return providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL(r.pairs...)))
+				return providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.AuthorizeURL(r.pairs...)))
 			})
 			if r.cause == "unknown_client" || r.cause == "client_id_missing" {
 				told.want(t, r.cause)
@@ -274,11 +274,11 @@ var tokenRefusals = []struct {
 	{"session_ended", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
 		v := s.Visitor(t)
 		tokens := s.Redeem(t, v.SignIn(t, v.Get(t, s.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t))
-		s.End(t, providertest.ClaimsOf(t, tokens["id_token"].(string))["sid"])
+		s.EndSession(t, providertest.ClaimsOf(t, tokens["id_token"].(string))["sid"])
 		return s.Refresh(t, tokens["refresh_token"])
 	}},
 	{"client_disabled", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
-		s.DisableNamed(t, s.other.Client.ID, true)
+		s.SetClientEnabledByID(t, s.other.Client.ID, false)
 		s.Follow(t)
 		return s.other.TokenRequest(t, s.CodeForm(s.code))
 	}},
@@ -296,10 +296,10 @@ func TestRefusals_EachOfTokenHasItsCause(t *testing.T) {
 		s := &tokenScene{Testbed: b}
 		otherClient, otherSecret := b.Register(t, storage.Web, "other", providertest.Callback)
 		publicClient, _ := b.Register(t, storage.SPA, "public", "https://spa.example.com/cb")
-		s.other, s.public = b.As(otherClient, otherSecret), b.As(publicClient, "")
+		s.other, s.public = b.AsClient(otherClient, otherSecret), b.AsClient(publicClient, "")
 		v := b.Visitor(t)
-		s.tokens = b.Redeem(t, v.Flow(t))
-		s.code = v.Again(t)
+		s.tokens = b.Redeem(t, v.SignInForCode(t))
+		s.code = v.CodeFromSession(t)
 		for _, r := range tokenRefusals {
 			t.Run(r.cause, func(t *testing.T) {
 				// The events of what comes before the refusal are no matter of it.
@@ -363,7 +363,7 @@ func (told refused) wantReason(t *testing.T, cause string, types ...storage.Even
 // Every path answers garbage with a cause, by every method.
 func TestRefusals_EachPathNamesACause(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.WithApp(t)
+		b.RegisterApp(t)
 		for _, path := range providertest.Routes(t) {
 			path = strings.NewReplacer("{$}", "", "{connector}", "google", "{sid}", "x", "{kid}", "x", "{client}", "x", "{id}", "x", "{alg}", "x").Replace(path)
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
@@ -396,7 +396,7 @@ func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
 		before := len(b.Events(t))
 		readsBefore, writesBefore := b.DB.Calls()
 		for i := range 1000 {
-			providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL("redirect_uri", fmt.Sprintf("https://evil.example/%d", i))))
+			providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.AuthorizeURL("redirect_uri", fmt.Sprintf("https://evil.example/%d", i))))
 		}
 		if reads, writes := b.DB.Calls(); reads != readsBefore || writes != writesBefore {
 			t.Errorf("%d reads and %d writes", reads-readsBefore, writes-writesBefore)
@@ -406,7 +406,7 @@ func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
 		if made := len(events) - before; made > 3 {
 			t.Errorf("%d events", made)
 		}
-		if times := providertest.Count(events, storage.ClientRefused); times != 1000 {
+		if times := providertest.CountEvents(events, storage.ClientRefused); times != 1000 {
 			t.Errorf("%d refusals are told", times)
 		}
 	})
@@ -417,7 +417,7 @@ func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
 func TestRefusals_AreWrittenLaterIfTheyCannotBeNow(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		refuse := func(path string) {
-			providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL("redirect_uri", "https://evil.example/"+path)))
+			providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.AuthorizeURL("redirect_uri", "https://evil.example/"+path)))
 		}
 		over, stop := context.WithCancel(t.Context())
 		stop()
@@ -450,7 +450,7 @@ func TestRefusals_LogNamesWhatHasNoEvent(t *testing.T) {
 		b.Follow(t)
 		since := len(b.Log.String())
 		for i := range 101 {
-			providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL("client_id", fmt.Sprintf("many%d", i), "redirect_uri", "https://evil.example/cb")))
+			providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.AuthorizeURL("client_id", fmt.Sprintf("many%d", i), "redirect_uri", "https://evil.example/cb")))
 		}
 		lines := b.RequestLines(t, since)
 		if first, last := lines[0], lines[len(lines)-1]; first["event_error"] != nil || last["event_error"] == nil {

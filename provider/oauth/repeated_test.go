@@ -58,13 +58,13 @@ func wantSets(t *testing.T, what string, answer map[string]any) {
 func TestRepeated_ValuesComeBackOnce(t *testing.T) {
 	const api, other = "https://api.example.com/", "urn:other"
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.Local(t, storage.User{Email: "twice@example.com", EmailVerified: true, Roles: []string{"a", "b", "a"}, Groups: []string{"g", "g"}}, providertest.Password)
+		b.CreateUser(t, storage.User{Email: "twice@example.com", EmailVerified: true, Roles: []string{"a", "b", "a"}, Groups: []string{"g", "g"}}, providertest.Password)
 		client, secret := b.RegisterWith(t, storage.Web, "twice", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.SkipConsent, c.Introspects = []string{providertest.Callback, providertest.Callback}, true, true
 			c.Metadata.Scope = "openid email roles groups offline_access openid email"
 			c.Resources = []string{api, other, api, b.Issuer}
 		})
-		twice := b.As(client, secret)
+		twice := b.AsClient(client, secret)
 		v := twice.Visitor(t)
 		params := twice.Params("scope", "openid  openid email roles roles groups email", "prompt", "login login", "acr_values", "urn:signet:1fa phr urn:signet:1fa", "ui_locales", "de en de",
 			"claims", `{"id_token":{"acr":{"essential":true,"values":["urn:signet:1fa","urn:signet:1fa"]},"roles":null,"groups":null},"userinfo":{"roles":null}}`)
@@ -79,7 +79,7 @@ func TestRepeated_ValuesComeBackOnce(t *testing.T) {
 		if aud := providertest.ClaimsOf(t, answer["access_token"])["aud"]; !slices.Equal(aud.([]any), []any{api, other, b.Issuer}) {
 			t.Errorf("aud of the code: %v", aud)
 		}
-		wantSets(t, "userinfo", b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+answer["access_token"].(string)).JSON(t))
+		wantSets(t, "userinfo", b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Bearer "+answer["access_token"].(string)).JSON(t))
 		wantSets(t, "introspection", twice.Introspect(t, answer["access_token"]))
 
 		refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {answer["refresh_token"].(string)}, "scope": {"openid email openid email"}, "resource": {api, api, other, api}}
@@ -104,7 +104,7 @@ func TestRepeated_ValuesComeBackOnce(t *testing.T) {
 func TestRepeated_ServiceToken(t *testing.T) {
 	const api = "https://api.example.com/"
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		job := b.As(b.RegisterWith(t, storage.Service, "job", func(c *storage.Client) {
+		job := b.AsClient(b.RegisterWith(t, storage.Service, "job", func(c *storage.Client) {
 			c.Metadata.Scope, c.Resources = "read write read", []string{api, api}
 		}))
 		for _, form := range []url.Values{
@@ -122,8 +122,8 @@ func TestRepeated_ServiceToken(t *testing.T) {
 
 // The app's token, of a client that was registered for a scope twice.
 func TestRepeated_FirstPartyToken(t *testing.T) {
-	b := providertest.StartOn(t, storagetest.SQLite(t), providertest.AppAt(providertest.Shop), func(c *provider.Config) { c.FirstParty.Audience = "https://api.example.com/" })
-	shop := b.WithApp(t)
+	b := providertest.StartOn(t, storagetest.SQLite(t), providertest.WithAppOrigins(providertest.Shop), func(c *provider.Config) { c.FirstParty.Audience = "https://api.example.com/" })
+	shop := b.RegisterApp(t)
 	shop.Metadata.Scope = "openid email openid roles"
 	if err := storagetest.ReplaceClient(t.Context(), b.DB, shop, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)

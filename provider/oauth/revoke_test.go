@@ -16,17 +16,17 @@ import (
 func TestRevoke_HintsAndUnknownTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for _, hint := range []string{"", "access_token", "refresh_token", "id_token", "nonsense"} {
-			first := b.Redeem(t, v.Again(t))
+			first := b.Redeem(t, v.CodeFromSession(t))
 			b.Revoke(t, first["access_token"], "token_type_hint", hint)
 			b.WantUserinfo(t, first["access_token"].(string), http.StatusUnauthorized)
 			b.WantEvent(t, storage.TokenRevoked, providertest.ClaimsOf(t, first["access_token"])["gid"])
-			second := b.Refreshed(t, first["refresh_token"])
+			second := b.MustRefresh(t, first["refresh_token"])
 			b.WantUserinfo(t, second["access_token"].(string), http.StatusOK)
 			b.Revoke(t, first["access_token"], "token_type_hint", hint) // again
 			b.Revoke(t, second["refresh_token"], "token_type_hint", hint)
-			b.WantDead(t, second)
+			b.WantRevoked(t, second)
 			b.WantEvent(t, storage.GrantRevoked, providertest.ClaimsOf(t, first["access_token"])["gid"])
 			b.Revoke(t, second["refresh_token"], "token_type_hint", hint)
 			for _, unknown := range []string{"none", "a.b.c", second["id_token"].(string), strings.Repeat("x", 20000)} {
@@ -41,11 +41,11 @@ func TestRevoke_HintsAndUnknownTokens(t *testing.T) {
 // IR-06: Revoke another client's token.
 func TestRevoke_OnlyTheOwnersRevocationCounts(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		other := b.As(b.RegisterWith(t, storage.Web, "other", func(c *storage.Client) {
+		other := b.AsClient(b.RegisterWith(t, storage.Web, "other", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Introspects = []string{providertest.Callback}, true
 		}))
-		spa := b.As(b.Register(t, storage.SPA, "spa", providertest.Callback))
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		spa := b.AsClient(b.Register(t, storage.SPA, "spa", providertest.Callback))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		for _, thief := range []*providertest.Testbed{other, spa} {
 			want := thief.Revocation(t, "none")
 			for _, kind := range []string{"access_token", "refresh_token"} {
@@ -54,19 +54,19 @@ func TestRevoke_OnlyTheOwnersRevocationCounts(t *testing.T) {
 				}
 			}
 			b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-			tokens = b.Refreshed(t, tokens["refresh_token"])
+			tokens = b.MustRefresh(t, tokens["refresh_token"])
 		}
 		v := spa.Visitor(t)
-		own := spa.Redeem(t, v.Flow(t))
+		own := spa.Redeem(t, v.SignInForCode(t))
 		spa.Revoke(t, own["refresh_token"])
-		spa.WantDead(t, own)
+		spa.WantRevoked(t, own)
 	})
 }
 
 // IR-08: Storage fails during revocation.
 func TestRevoke_DatabaseGoneIsNoRevocation(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		down := b.Node(t)
 		if err := down.DB.Close(); err != nil {
 			t.Fatal(err)
@@ -81,6 +81,6 @@ func TestRevoke_DatabaseGoneIsNoRevocation(t *testing.T) {
 			providertest.WantOAuthError(t, a, http.StatusServiceUnavailable, "temporarily_unavailable")
 		}
 		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-		b.Refreshed(t, tokens["refresh_token"])
+		b.MustRefresh(t, tokens["refresh_token"])
 	})
 }

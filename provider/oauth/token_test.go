@@ -18,7 +18,7 @@ import (
 // TK-02: Any parameter in the query string.
 func TestToken_ParametersInTheQuery(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		code := b.Visitor(t).Flow(t)
+		code := b.Visitor(t).SignInForCode(t)
 		for _, path := range providertest.FormEndpoints {
 			form := b.GoodForm(path, code)
 			for name := range form {
@@ -43,7 +43,7 @@ func TestToken_ParametersInTheQuery(t *testing.T) {
 // TK-04: Duplicate grant_type, code, scope, client_secret.
 func TestToken_RepeatedParameters(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		code := b.Visitor(t).Flow(t)
+		code := b.Visitor(t).SignInForCode(t)
 		for _, path := range providertest.FormEndpoints {
 			form := b.GoodForm(path, code)
 			for _, more := range []string{"client_id", "client_secret", "scope", "client_assertion", "unheard_of"} {
@@ -64,7 +64,7 @@ func TestToken_RepeatedParameters(t *testing.T) {
 // TK-05: multipart/form-data, JSON, text, missing content type, wrong charset.
 func TestToken_ForeignContentTypes(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		code := b.Visitor(t).Flow(t)
+		code := b.Visitor(t).SignInForCode(t)
 		var parts bytes.Buffer
 		multi := multipart.NewWriter(&parts)
 		for name, value := range b.CodeForm(code) {
@@ -104,8 +104,8 @@ func TestToken_ForeignContentTypes(t *testing.T) {
 func TestToken_GrantTypeNotAllowedForTheClient(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		refresh, _ := b.Redeem(t, v.Flow(t))["refresh_token"].(string)
-		code := v.Again(t)
+		refresh, _ := b.Redeem(t, v.SignInForCode(t))["refresh_token"].(string)
+		code := v.CodeFromSession(t)
 		supported := b.Discovery(t)["grant_types_supported"].([]any)
 		for _, grantType := range supported {
 			b.ChangeClient(t, func(c *storage.Client) {
@@ -127,7 +127,7 @@ func TestToken_GrantTypeNotAllowedForTheClient(t *testing.T) {
 // TK-19: grant_type=password.
 func TestToken_UnknownGrantTypes(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		code := b.Visitor(t).Flow(t)
+		code := b.Visitor(t).SignInForCode(t)
 		supported := b.Discovery(t)["grant_types_supported"].([]any)
 		for _, grantType := range []string{
 			"password", "implicit", "Authorization_Code", "authorization_code ", "authorization_code,refresh_token", "authorization code",
@@ -149,7 +149,7 @@ func TestToken_UnknownGrantTypes(t *testing.T) {
 // P-37: Errors: JSON with registered codes; invalid_grant is status 400; invalid_client 401 (400 allowed).
 func TestToken_AnswersAreNotStored(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		access := tokens["access_token"].(string)
 		for name, a := range map[string]providertest.Answer{
 			"invalid_grant":  b.TokenRequest(t, b.CodeForm("none")),
@@ -158,7 +158,7 @@ func TestToken_AnswersAreNotStored(t *testing.T) {
 			"introspection":  b.Post(t, "/introspect", providertest.FormType, strings.NewReader("token="+access)),
 			"userinfo":       b.Userinfo(t, access),
 			"userinfo 401":   b.Userinfo(t, "none"),
-			"405":            b.Call(t, http.MethodGet, "/token", nil),
+			"405":            b.CallRoute(t, http.MethodGet, "/token", nil),
 		} {
 			if got := a.Header.Get("Cache-Control"); got != "no-store" {
 				t.Errorf("%s: Cache-Control %q", name, got)
@@ -174,7 +174,7 @@ func TestToken_AnswersAreNotStored(t *testing.T) {
 func TestToken_GiantRequests(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		code := v.Flow(t)
+		code := v.SignInForCode(t)
 		giant := strings.Repeat("a", 1<<20)
 		var many strings.Builder
 		for i := range 10_000 {
@@ -203,7 +203,7 @@ func TestToken_ScopeIsExact(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.Scope = "openid email phone" })
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		for asked, granted := range map[string]string{
 			"openid":                               "openid",
 			"openid email":                         "openid email",
@@ -214,7 +214,7 @@ func TestToken_ScopeIsExact(t *testing.T) {
 			"email profile openid2 openid.profile": "email",
 		} {
 			page := v.Get(t, b.AuthorizeURL("scope", asked))
-			if page.Left == nil {
+			if page.LeftTo == nil {
 				page = v.Allow(t, page)
 			}
 			code := page.Code(t)
@@ -240,12 +240,12 @@ func TestToken_ResourcesNeverWiden(t *testing.T) {
 		const mail, files = "https://mail.example.com", "https://files.example.com/api"
 		b.ChangeClient(t, func(c *storage.Client) { c.Resources = []string{mail, files} })
 		v := b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		ask := func(resources ...string) string {
 			params := b.Params()
 			params["resource"] = resources
 			page := v.Get(t, b.Issuer+"/authorize?"+params.Encode())
-			if page.Left == nil {
+			if page.LeftTo == nil {
 				page = v.Allow(t, page)
 			}
 			return page.Code(t)
@@ -289,7 +289,7 @@ func TestToken_ResourcesNeverWiden(t *testing.T) {
 // TK-27: Browser call from an unregistered origin to /token.
 func TestToken_OriginsAtTheTokenEndpoint(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		spa := b.As(b.Register(t, storage.SPA, "spa", "https://spa.example.com/cb"))
+		spa := b.AsClient(b.Register(t, storage.SPA, "spa", "https://spa.example.com/cb"))
 		b.Register(t, storage.SPA, "other", "https://other.example.com/cb")
 		b.Follow(t)
 		v := b.Visitor(t)
@@ -312,7 +312,7 @@ func TestToken_OriginsAtTheTokenEndpoint(t *testing.T) {
 			}
 		}
 		sv := &providertest.Visitor{Bed: spa, Client: v.Client}
-		code := sv.Flow(t)
+		code := sv.SignInForCode(t)
 		a := spa.TokenRequest(t, spa.CodeForm(code), func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") })
 		if a.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("tokens are readable from another origin")

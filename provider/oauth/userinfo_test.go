@@ -18,23 +18,23 @@ import (
 // P-49: GET, POST with header, POST with access_token in the form body; 200 application/json; scheme name case-insensitive.
 func TestUserinfo_HowATokenMayBeSent(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		token := b.Redeem(t, b.Visitor(t).Flow(t))["access_token"].(string)
+		token := b.Redeem(t, b.Visitor(t).SignInForCode(t))["access_token"].(string)
 		form := url.Values{"access_token": {token}}.Encode()
 		for name, a := range map[string]providertest.Answer{
-			"GET":              b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token),
-			"POST":             b.Ask(t, http.MethodPost, "", "", "Authorization", "Bearer "+token),
-			"lower case":       b.Ask(t, http.MethodGet, "", "", "Authorization", "bearer "+token),
-			"upper case":       b.Ask(t, http.MethodGet, "", "", "Authorization", "BEARER "+token),
-			"form body":        b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType),
-			"header and empty": b.Ask(t, http.MethodPost, "", "access_token=", "Content-Type", providertest.FormType, "Authorization", "Bearer "+token),
+			"GET":              b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Bearer "+token),
+			"POST":             b.RequestUserinfo(t, http.MethodPost, "", "", "Authorization", "Bearer "+token),
+			"lower case":       b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "bearer "+token),
+			"upper case":       b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "BEARER "+token),
+			"form body":        b.RequestUserinfo(t, http.MethodPost, "", form, "Content-Type", providertest.FormType),
+			"header and empty": b.RequestUserinfo(t, http.MethodPost, "", "access_token=", "Content-Type", providertest.FormType, "Authorization", "Bearer "+token),
 		} {
 			if a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "application/json" || a.JSON(t)["sub"] != b.Alice.ID {
 				t.Errorf("%s: got %d %s", name, a.StatusCode, a.Body)
 			}
 		}
 		for name, a := range map[string]providertest.Answer{
-			"no token":   b.Ask(t, http.MethodGet, "", ""),
-			"empty form": b.Ask(t, http.MethodPost, "", "", "Content-Type", providertest.FormType),
+			"no token":   b.RequestUserinfo(t, http.MethodGet, "", ""),
+			"empty form": b.RequestUserinfo(t, http.MethodPost, "", "", "Content-Type", providertest.FormType),
 		} {
 			// RFC 6750, section 3.1: no error code where nothing was presented.
 			if a.StatusCode != http.StatusUnauthorized || a.Header.Get("WWW-Authenticate") != "Bearer" {
@@ -51,27 +51,27 @@ func TestUserinfo_HowATokenMayBeSent(t *testing.T) {
 // IR-14: Basic base64(token:x), bearer, double space, tab, Bearer twice.
 func TestUserinfo_TokenInTheWrongPlace(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		token := b.Redeem(t, b.Visitor(t).Flow(t))["access_token"].(string)
+		token := b.Redeem(t, b.Visitor(t).SignInForCode(t))["access_token"].(string)
 		header, form := "Bearer "+token, url.Values{"access_token": {token}}.Encode()
 		malformed := map[string]providertest.Answer{
-			"query":                  b.Ask(t, http.MethodGet, "?"+form, ""),
-			"query and header":       b.Ask(t, http.MethodGet, "?"+form, "", "Authorization", header),
-			"query of a POST":        b.Ask(t, http.MethodPost, "?"+form, "", "Content-Type", providertest.FormType),
-			"header and body":        b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType, "Authorization", header),
-			"two headers":            b.Ask(t, http.MethodGet, "", "", "Authorization", header, "Authorization", header),
-			"two kinds of header":    b.Ask(t, http.MethodGet, "", "", "Authorization", "Basic Zm9v", "Authorization", header),
-			"body twice":             b.Ask(t, http.MethodPost, "", form+"&"+form, "Content-Type", providertest.FormType),
-			"JSON body":              b.Ask(t, http.MethodPost, "", `{"access_token":"`+token+`"}`, "Content-Type", "application/json"),
-			"two spaces":             b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer  "+token),
-			"Bearer twice":           b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer Bearer "+token),
-			"nothing after":          b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "),
-			"space within":           b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token+" "+token),
-			"tab behind":             b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token+"\tx"),
-			"giant body":             b.Ask(t, http.MethodPost, "", form+"&x="+strings.Repeat("x", 1<<17), "Content-Type", providertest.FormType),
-			"two Content-Types":      b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType, "Content-Type", "text/plain"),
-			"body and Basic":         b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType, "Authorization", "Basic Zm9v"),
-			"NUL in the body":        b.Ask(t, http.MethodPost, "", form+"%00", "Content-Type", providertest.FormType),
-			"body of a GET's method": b.Ask(t, http.MethodPost, "", form+"&_method=GET", "Content-Type", providertest.FormType, "Authorization", header),
+			"query":                  b.RequestUserinfo(t, http.MethodGet, "?"+form, ""),
+			"query and header":       b.RequestUserinfo(t, http.MethodGet, "?"+form, "", "Authorization", header),
+			"query of a POST":        b.RequestUserinfo(t, http.MethodPost, "?"+form, "", "Content-Type", providertest.FormType),
+			"header and body":        b.RequestUserinfo(t, http.MethodPost, "", form, "Content-Type", providertest.FormType, "Authorization", header),
+			"two headers":            b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", header, "Authorization", header),
+			"two kinds of header":    b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Basic Zm9v", "Authorization", header),
+			"body twice":             b.RequestUserinfo(t, http.MethodPost, "", form+"&"+form, "Content-Type", providertest.FormType),
+			"JSON body":              b.RequestUserinfo(t, http.MethodPost, "", `{"access_token":"`+token+`"}`, "Content-Type", "application/json"),
+			"two spaces":             b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Bearer  "+token),
+			"Bearer twice":           b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Bearer Bearer "+token),
+			"nothing after":          b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Bearer "),
+			"space within":           b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Bearer "+token+" "+token),
+			"tab behind":             b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Bearer "+token+"\tx"),
+			"giant body":             b.RequestUserinfo(t, http.MethodPost, "", form+"&x="+strings.Repeat("x", 1<<17), "Content-Type", providertest.FormType),
+			"two Content-Types":      b.RequestUserinfo(t, http.MethodPost, "", form, "Content-Type", providertest.FormType, "Content-Type", "text/plain"),
+			"body and Basic":         b.RequestUserinfo(t, http.MethodPost, "", form, "Content-Type", providertest.FormType, "Authorization", "Basic Zm9v"),
+			"NUL in the body":        b.RequestUserinfo(t, http.MethodPost, "", form+"%00", "Content-Type", providertest.FormType),
+			"body of a GET's method": b.RequestUserinfo(t, http.MethodPost, "", form+"&_method=GET", "Content-Type", providertest.FormType, "Authorization", header),
 		}
 		for name, a := range malformed {
 			if !slices.Contains([]int{400, 401}, a.StatusCode) || a.Header.Get("WWW-Authenticate") == "" || strings.Contains(a.Body, b.Alice.ID) {
@@ -93,13 +93,13 @@ func TestUserinfo_TokenInTheWrongPlace(t *testing.T) {
 			"quoted":               `Bearer "` + token + `"`,
 			"parameter":            "Bearer access_token=" + token,
 		} {
-			a := b.Ask(t, http.MethodGet, "", "", "Authorization", authorization)
+			a := b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", authorization)
 			if a.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Bearer") {
 				t.Errorf("%s: got %d %s", name, a.StatusCode, a.Body)
 			}
 		}
 		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch, "BREW"} {
-			if a := b.Ask(t, method, "", "", "Authorization", header); a.StatusCode != http.StatusMethodNotAllowed {
+			if a := b.RequestUserinfo(t, method, "", "", "Authorization", header); a.StatusCode != http.StatusMethodNotAllowed {
 				t.Errorf("%s: got %d", method, a.StatusCode)
 			}
 		}
@@ -110,17 +110,17 @@ func TestUserinfo_TokenInTheWrongPlace(t *testing.T) {
 func TestUserinfo_CookiesAreNoCredentials(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		token := b.Redeem(t, v.Flow(t))["access_token"].(string)
+		token := b.Redeem(t, v.SignInForCode(t))["access_token"].(string)
 		a := v.Fetch(t, b.Issuer+"/userinfo")
 		if a.StatusCode != http.StatusUnauthorized || strings.Contains(a.Body, b.Alice.ID) {
 			t.Errorf("with the session's cookie: got %d %s", a.StatusCode, a.Body)
 		}
 		for _, cookie := range []string{"access_token=" + token, "__Host-access_token=" + token} {
-			if a := b.Ask(t, http.MethodGet, "", "", "Cookie", cookie); a.StatusCode != http.StatusUnauthorized {
+			if a := b.RequestUserinfo(t, http.MethodGet, "", "", "Cookie", cookie); a.StatusCode != http.StatusUnauthorized {
 				t.Errorf("with a token in a cookie: got %d %s", a.StatusCode, a.Body)
 			}
 		}
-		a = b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token, "Origin", "https://evil.example")
+		a = b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Bearer "+token, "Origin", "https://evil.example")
 		if a.Header.Get("Access-Control-Allow-Origin") != "" || a.Header.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("another origin may read it: %v", a.Header)
 		}
@@ -130,9 +130,9 @@ func TestUserinfo_CookiesAreNoCredentials(t *testing.T) {
 // IR-13: client_credentials token, ID token, refresh token at /userinfo.
 func TestUserinfo_OtherTokens(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		service := b.As(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read" }))
+		service := b.AsClient(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read" }))
 		own := service.TokenRequest(t, url.Values{"grant_type": {"client_credentials"}}).JSON(t)["access_token"].(string)
-		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		at := b.Now()
 		good := keys.AccessToken{
 			Subject: b.Alice.ID, Audience: []string{b.Issuer}, ClientID: b.Client.ID, Scope: "openid", ID: "jti",
@@ -142,7 +142,7 @@ func TestUserinfo_OtherTokens(t *testing.T) {
 		signed := func(change func(*keys.AccessToken)) string {
 			token := good
 			change(&token)
-			signed, err := b.Insider(t).SignAccess("ES256", token)
+			signed, err := b.OpenKeys(t).SignAccess("ES256", token)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,24 +181,24 @@ func TestUserinfo_OtherTokens(t *testing.T) {
 func TestUserinfo_TokenOfWhatEnded(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := b.Redeem(t, v.Flow(t))
+		tokens := b.Redeem(t, v.SignInForCode(t))
 		token := tokens["access_token"].(string)
-		b.DisableUser(t, true)
+		b.SetAliceEnabled(t, false)
 		b.WantUserinfo(t, token, http.StatusUnauthorized)
-		b.DisableUser(t, false)
+		b.SetAliceEnabled(t, true)
 		b.WantUserinfo(t, token, http.StatusUnauthorized) // it does not come back to life
 
 		v = b.Visitor(t)
 		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
-		tokens = b.Redeem(t, v.Again(t))
+		tokens = b.Redeem(t, v.CodeFromSession(t))
 		token = tokens["access_token"].(string)
 		b.WantUserinfo(t, token, http.StatusOK)
 		v.Get(t, b.Issuer+"/end_session?id_token_hint="+tokens["id_token"].(string))
 		b.WantUserinfo(t, token, http.StatusUnauthorized)
 
 		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
-		token = b.Redeem(t, v.Again(t))["access_token"].(string)
-		b.Pass(15 * time.Minute)
+		token = b.Redeem(t, v.CodeFromSession(t))["access_token"].(string)
+		b.Advance(15 * time.Minute)
 		b.WantUserinfo(t, token, http.StatusUnauthorized)
 	})
 }
@@ -207,7 +207,7 @@ func TestUserinfo_TokenOfWhatEnded(t *testing.T) {
 // JW-16: Non-canonical base64 (padding, spare bits, line breaks, +/).
 func TestUserinfo_DamagedTokens(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		token := b.Redeem(t, b.Visitor(t).Flow(t))["access_token"].(string)
+		token := b.Redeem(t, b.Visitor(t).SignInForCode(t))["access_token"].(string)
 		b.WantUserinfo(t, token, http.StatusOK) // from here on its signature is in the cache
 		parts := strings.Split(token, ".")
 		damaged := []string{
@@ -227,7 +227,7 @@ func TestUserinfo_DamagedTokens(t *testing.T) {
 				t.Errorf("%.80s…: got %d %s", token, a.StatusCode, a.Body)
 			}
 			form := url.Values{"access_token": {token}}.Encode()
-			if a := b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType); a.StatusCode != http.StatusUnauthorized {
+			if a := b.RequestUserinfo(t, http.MethodPost, "", form, "Content-Type", providertest.FormType); a.StatusCode != http.StatusUnauthorized {
 				t.Errorf("in the body, %.80s…: got %d %s", token, a.StatusCode, a.Body)
 			}
 		}

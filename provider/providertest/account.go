@@ -39,8 +39,8 @@ func (b *Testbed) ConsentTo(t *testing.T, scopes string) {
 	}
 }
 
-// Count is how often it happened: equal refusals of a minute are one event.
-func Count(events []storage.Event, kind storage.EventType) int {
+// CountEvents is how often it happened: equal refusals of a minute are one event.
+func CountEvents(events []storage.Event, kind storage.EventType) int {
 	n := 0
 	for _, e := range events {
 		if e.Type == kind {
@@ -70,8 +70,8 @@ func AsJSON(t *testing.T, row any) string {
 	return string(text)
 }
 
-// Agent makes the browser call itself so.
-func (v *Visitor) Agent(name string) *Visitor {
+// SetUserAgent makes the browser call itself so.
+func (v *Visitor) SetUserAgent(name string) *Visitor {
 	v.Client.Transport = named{name}
 	return v
 }
@@ -146,8 +146,8 @@ func (s Stop) WantText(t *testing.T, want ...string) {
 // WantAt wants the walk to have ended at this path with 200.
 func (s Stop) WantAt(t *testing.T, path string) {
 	t.Helper()
-	if s.Left != nil || s.StatusCode != http.StatusOK || s.At.RequestURI() != path {
-		t.Fatalf("at %s (left to %v) with status %d, want %s:\n%s", s.At.RequestURI(), s.Left, s.StatusCode, path, s.Body)
+	if s.LeftTo != nil || s.StatusCode != http.StatusOK || s.At.RequestURI() != path {
+		t.Fatalf("at %s (left to %v) with status %d, want %s:\n%s", s.At.RequestURI(), s.LeftTo, s.StatusCode, path, s.Body)
 	}
 }
 
@@ -161,8 +161,8 @@ func (b *Testbed) SessionsOf(t *testing.T, user string) []storage.Session {
 	return list
 }
 
-// Disable is an operator's act between two steps of a person.
-func (b *Testbed) Disable(t *testing.T, user string) {
+// DisableUser is an operator's act between two steps of a person.
+func (b *Testbed) DisableUser(t *testing.T, user string) {
 	t.Helper()
 	if err := b.DB.SetUserEnabled(context.Background(), user, false, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func (v *Visitor) Post(t *testing.T, params url.Values) Stop {
 		t.Fatalf("location %q: %v", location, err)
 	}
 	if target.Host != r.URL.Host {
-		return Stop{Answer: a, At: r.URL, Left: target}
+		return Stop{Answer: a, At: r.URL, LeftTo: target}
 	}
 	return v.Get(t, target.String())
 }
@@ -47,8 +47,8 @@ func (v *Visitor) ByBoth(t *testing.T, params url.Values, f func(t *testing.T, s
 // Bob is another user's address.
 const Bob = "bob@example.com"
 
-// Evil is a redirect URI of nobody's client.
-const Evil = "https://evil.example/callback?from=signet"
+// EvilRedirectURI is a redirect URI of nobody's client.
+const EvilRedirectURI = "https://evil.example/callback?from=signet"
 
 // MailAPI and FilesAPI are resources (RFC 8707) of the testbed's client.
 const (
@@ -56,9 +56,9 @@ const (
 	FilesAPI = "https://files.example.com/api"
 )
 
-// Holding makes the testbed's client one with every kind of right, and gives the
+// AllowEverything makes the testbed's client one with every kind of right, and gives the
 // authorization request that asks for them.
-func (b *Testbed) Holding(t *testing.T) []string {
+func (b *Testbed) AllowEverything(t *testing.T) []string {
 	t.Helper()
 	b.Client.Metadata.Scope = "openid email profile offline_access"
 	b.Client.Resources = []string{MailAPI, FilesAPI}

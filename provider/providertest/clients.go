@@ -21,8 +21,8 @@ func BehindProxy(c *provider.Config) {
 	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 }
 
-// Present asks a form endpoint as a client of an address.
-func (b *Testbed) Present(t *testing.T, path, id, secret, address string) Answer {
+// PostAsClient asks a form endpoint as a client of an address.
+func (b *Testbed) PostAsClient(t *testing.T, path, id, secret, address string) Answer {
 	t.Helper()
 	return b.Post(t, path, FormType, strings.NewReader(b.GoodForm(path, "none").Encode()), func(r *http.Request) {
 		r.Header.Set("Authorization", Basic(id, secret))

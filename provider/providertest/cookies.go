@@ -6,8 +6,8 @@ import (
 	"signet/provider"
 )
 
-// Secure is the issuer of the tests that are about https.
-const Secure = "https://id.example.com"
+// HTTPSIssuer is the issuer of the tests that are about https.
+const HTTPSIssuer = "https://id.example.com"
 
 // SessionCookie is the name of the session's cookie.
 func (b *Testbed) SessionCookie() string {
@@ -17,12 +17,12 @@ func (b *Testbed) SessionCookie() string {
 	return "signet"
 }
 
-// IssuedOr leaves the issuer as it is for "".
-func IssuedOr(issuer string) Option {
+// WithIssuerIfSet leaves the issuer as it is for "".
+func WithIssuerIfSet(issuer string) Option {
 	if issuer == "" {
 		return func(*provider.Config) {}
 	}
-	return IssuedBy(issuer)
+	return WithIssuer(issuer)
 }
 
 // WithDecision is the form with this button pressed.

@@ -2,7 +2,7 @@
 // plays those who come to it: a person with a browser, a client, an operator, a thief.
 //
 //	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-//		code := b.Visitor(t).Flow(t) // alice signs in and consents
+//		code := b.Visitor(t).SignInForCode(t) // alice signs in and consents
 //		tokens := b.Redeem(t, code)
 //		…
 //	})

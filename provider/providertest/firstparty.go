@@ -18,13 +18,13 @@ const Shop = "https://shop.example.com"
 // Credentials are alice's, as the app's sign-in form posts them.
 const Credentials = `{"username":"` + Alice + `","password":"` + Password + `"}`
 
-// AppAt says where the app's pages live.
-func AppAt(origins ...string) Option {
+// WithAppOrigins says where the app's pages live.
+func WithAppOrigins(origins ...string) Option {
 	return func(c *provider.Config) { c.FirstParty.Origins = origins }
 }
 
-// WithApp registers the first-party app.
-func (b *Testbed) WithApp(t testing.TB) storage.Client {
+// RegisterApp registers the first-party app.
+func (b *Testbed) RegisterApp(t testing.TB) storage.Client {
 	t.Helper()
 	client, _ := b.RegisterWith(t, storage.SPA, "shop", func(c *storage.Client) {
 		c.FirstParty, c.Metadata.RedirectURIs = true, []string{Shop + "/"}
@@ -36,8 +36,8 @@ func (b *Testbed) WithApp(t testing.TB) storage.Client {
 // EachApp runs the test on every database, with a first-party app.
 func EachApp(t *testing.T, f func(t *testing.T, b *Testbed), options ...Option) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		b := StartOn(t, backend, append([]Option{AppAt(Shop)}, options...)...)
-		b.WithApp(t)
+		b := StartOn(t, backend, append([]Option{WithAppOrigins(Shop)}, options...)...)
+		b.RegisterApp(t)
 		f(t, b)
 	})
 }
@@ -46,14 +46,14 @@ func EachApp(t *testing.T, f func(t *testing.T, b *Testbed), options ...Option) 
 func AppOnSQLite(t *testing.T, f func(t *testing.T, b *Testbed), options ...Option) {
 	t.Helper()
 	OnSQLite(t, func(t *testing.T, b *Testbed) {
-		b.WithApp(t)
+		b.RegisterApp(t)
 		f(t, b)
-	}, append([]Option{AppAt(Shop)}, options...)...)
+	}, append([]Option{WithAppOrigins(Shop)}, options...)...)
 }
 
-// App is a call of the app's pages, which lie at the issuer's origin, as a browser
+// CallApp is a call of the app's pages, which lie at the issuer's origin, as a browser
 // makes it.
-func (v *Visitor) App(t *testing.T, path, body string, change ...func(*http.Request)) Answer {
+func (v *Visitor) CallApp(t *testing.T, path, body string, change ...func(*http.Request)) Answer {
 	t.Helper()
 	method := http.MethodPost
 	if path == "/session" {
@@ -128,35 +128,35 @@ func (p Pair) Generation(t *testing.T) int64 { return Generation(t, p.Refresh.Va
 // SignInApp signs in by the app's own form.
 func (v *Visitor) SignInApp(t *testing.T) Pair {
 	t.Helper()
-	return PairOf(t, WantStatus(t, v.App(t, "/login", Credentials), http.StatusOK))
+	return PairOf(t, WantStatus(t, v.CallApp(t, "/login", Credentials), http.StatusOK))
 }
 
 // RefreshApp refreshes the app's tokens and wants a new pair.
 func (v *Visitor) RefreshApp(t *testing.T) Pair {
 	t.Helper()
-	return PairOf(t, WantStatus(t, v.App(t, "/refresh", ""), http.StatusOK))
+	return PairOf(t, WantStatus(t, v.CallApp(t, "/refresh", ""), http.StatusOK))
 }
 
 // WantApp wants the app to hear whether somebody is signed in.
 func (v *Visitor) WantApp(t *testing.T, signedIn bool) map[string]any {
 	t.Helper()
-	got := WantStatus(t, v.App(t, "/session", ""), http.StatusOK).JSON(t)
+	got := WantStatus(t, v.CallApp(t, "/session", ""), http.StatusOK).JSON(t)
 	if got["authenticated"] != signedIn || !signedIn && len(got) != 1 {
 		t.Fatalf("/session says %v, want authenticated: %v", got, signedIn)
 	}
 	return got
 }
 
-// Present replaces the browser's refresh token.
-func (v *Visitor) Present(token string) {
+// ReplaceRefreshToken replaces the browser's refresh token.
+func (v *Visitor) ReplaceRefreshToken(token string) {
 	u, _ := url.Parse(v.Bed.Issuer)
 	v.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "refresh_token", Value: token, Path: u.Path + "/refresh"}})
 }
 
-// DisableNamed disables the client of this id, or enables it again.
-func (b *Testbed) DisableNamed(t *testing.T, client string, off bool) {
+// SetClientEnabledByID disables the client of this id, or enables it again.
+func (b *Testbed) SetClientEnabledByID(t *testing.T, client string, enabled bool) {
 	t.Helper()
-	if err := b.DB.SetClientEnabled(context.Background(), client, !off, storage.By{At: b.Now()}); err != nil {
+	if err := b.DB.SetClientEnabled(context.Background(), client, enabled, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	b.Follow(t)
@@ -171,5 +171,5 @@ func (b *Testbed) RefreshAs(t *testing.T, handle, refresh string) Answer {
 	}
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	r.Header.Set("Cookie", "signet="+handle+"; refresh_token="+refresh)
-	return Do(t, Crowd, r)
+	return Do(t, ParallelClient, r)
 }

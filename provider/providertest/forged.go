@@ -43,7 +43,7 @@ func (b *Testbed) Bench(t *testing.T) *Bench {
 	t.Helper()
 	v := b.Visitor(t)
 	page := v.SignIn(t, v.Get(t, b.AuthorizeURL()), Alice, Password)
-	if page.Left == nil {
+	if page.LeftTo == nil {
 		page = v.Allow(t, page)
 	}
 	return &Bench{b, v, b.Redeem(t, page.Code(t))}
@@ -55,7 +55,7 @@ var Consumers = map[string]func(t *testing.T, s *Bench, value string) bool{
 		return s.Bed.Userinfo(t, value).StatusCode == http.StatusOK
 	},
 	"bearer in the body": func(t *testing.T, s *Bench, value string) bool {
-		a := s.Bed.Ask(t, http.MethodPost, "", url.Values{"access_token": {value}}.Encode(), "Content-Type", FormType)
+		a := s.Bed.RequestUserinfo(t, http.MethodPost, "", url.Values{"access_token": {value}}.Encode(), "Content-Type", FormType)
 		return a.StatusCode == http.StatusOK
 	},
 	"introspect": func(t *testing.T, s *Bench, value string) bool {
@@ -64,7 +64,7 @@ var Consumers = map[string]func(t *testing.T, s *Bench, value string) bool{
 	},
 	"hint at authorize": func(t *testing.T, s *Bench, value string) bool {
 		page := s.Visitor.Get(t, s.Bed.AuthorizeURL("id_token_hint", value, "prompt", "none"))
-		if page.Left == nil && page.StatusCode == http.StatusBadRequest {
+		if page.LeftTo == nil && page.StatusCode == http.StatusBadRequest {
 			return false // longer than any request may be
 		}
 		return page.Response(t).Get("error") != "invalid_request"
@@ -97,7 +97,7 @@ var Consumers = map[string]func(t *testing.T, s *Bench, value string) bool{
 		return s.takesTicket(t, s.Form(t, "/select"), value, "continue")
 	},
 	"logout ticket": func(t *testing.T, s *Bench, value string) bool {
-		return s.takesTicket(t, s.Confirm(t), value, "deny")
+		return s.takesTicket(t, s.SignOutForm(t), value, "deny")
 	},
 	"cookie": func(t *testing.T, s *Bench, value string) bool {
 		r, _ := http.NewRequest(http.MethodGet, s.Bed.Issuer+"/", nil)
@@ -140,9 +140,9 @@ func (s *Bench) Form(t *testing.T, path string) Form {
 // Ticket is the ticket in the only form of a page.
 func (s *Bench) Ticket(t *testing.T, path string) string { return s.Form(t, path).Values.Get("ticket") }
 
-// Confirm is the form that asks whether to sign out, always for the same message:
+// SignOutForm is the form that asks whether to sign out, always for the same message:
 // a ticket is bound to what was shown.
-func (s *Bench) Confirm(t *testing.T) Form {
+func (s *Bench) SignOutForm(t *testing.T) Form {
 	t.Helper()
 	if s.Tokens["confirm"] == nil {
 		s.Tokens["confirm"] = s.Visitor.Get(t, s.Bed.Issuer+"/end_session").Form(t)
@@ -238,9 +238,9 @@ func (s *Bench) specimens(t *testing.T) []Specimen {
 	}
 }
 
-// Refuse wants none of these tokens to be taken where such tokens are taken, and
+// WantForgeriesRefused wants none of these tokens to be taken where such tokens are taken, and
 // the untouched one to be taken.
-func (s *Bench) Refuse(t *testing.T, forge func(Specimen) map[string]string) {
+func (s *Bench) WantForgeriesRefused(t *testing.T, forge func(Specimen) map[string]string) {
 	t.Helper()
 	for _, good := range s.specimens(t) {
 		for name, token := range forge(good) {
@@ -261,9 +261,9 @@ func (s *Bench) Refuse(t *testing.T, forge func(Specimen) map[string]string) {
 	}
 }
 
-// Insider opens the keys of this installation, as another node does: what it signs is
+// OpenKeys opens the keys of this installation, as another node does: what it signs is
 // genuine, whatever it says.
-func (b *Testbed) Insider(t *testing.T) *keys.Ring {
+func (b *Testbed) OpenKeys(t *testing.T) *keys.Ring {
 	t.Helper()
 	opened, err := vault.New(vault.Config{Master: [32]byte{1, 2, 3}})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"signet/storage"
 )
 
-// End ends a session as the command line does: in the database alone.
-func (b *Testbed) End(t *testing.T, sid any) {
+// EndSession ends a session as the command line does: in the database alone.
+func (b *Testbed) EndSession(t *testing.T, sid any) {
 	t.Helper()
 	if err := b.DB.EndSession(context.Background(), b.Alice.ID, sid.(string), "asked", storage.By{From: storage.Origin{Actor: "cli"}, At: b.Now()}); err != nil {
 		t.Fatal(err)
@@ -26,20 +26,20 @@ func SidOf(t *testing.T, tokens map[string]any) any {
 	return ClaimsOf(t, tokens["id_token"])["sid"]
 }
 
-// SessionsEnd are the ways in which a session ends, by what they leave of alice's
+// SessionEndings are the ways in which a session ends, by what they leave of alice's
 // other session.
-var SessionsEnd = map[string]struct {
+var SessionEndings = map[string]struct {
 	End func(t *testing.T, b *Testbed, v *Visitor, tokens map[string]any)
 	All bool
 }{
 	"end_session with a hint": {End: func(t *testing.T, b *Testbed, v *Visitor, tokens map[string]any) {
-		v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string)))
+		v.Get(t, b.EndSessionURL("id_token_hint", tokens["id_token"].(string)))
 	}},
 	"end_session confirmed": {End: func(t *testing.T, b *Testbed, v *Visitor, _ map[string]any) {
-		v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+		v.Submit(t, v.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
 	}},
 	"the app's logout": {End: func(t *testing.T, b *Testbed, v *Visitor, _ map[string]any) {
-		WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent)
+		WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent)
 	}},
 	"account, this session": {End: func(t *testing.T, b *Testbed, v *Visitor, tokens map[string]any) {
 		v.Submit(t, v.Account(t, "/account/sessions").FormTo(t, "/account/sessions/end", "sid", SidOf(t, tokens).(string)))
@@ -61,28 +61,28 @@ var SessionsEnd = map[string]struct {
 	"password reset": {All: true, End: func(t *testing.T, b *Testbed, _ *Visitor, _ map[string]any) {
 		hash, err := credential.New(credential.Config{DB: b.DB, Params: CheapHash}).Hash(context.Background(), NewPassword, b.Alice)
 		if err == nil {
-			_, err = b.DB.ResetPassword(context.Background(), storage.PasswordReset{UserID: b.Alice.ID, Hash: hash, Reason: "set", From: Here}, b.Now())
+			_, err = b.DB.ResetPassword(context.Background(), storage.PasswordReset{UserID: b.Alice.ID, Hash: hash, Reason: "set", From: TestOrigin}, b.Now())
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}},
-	"user disabled": {All: true, End: func(t *testing.T, b *Testbed, _ *Visitor, _ map[string]any) { b.DisableUser(t, true) }},
+	"user disabled": {All: true, End: func(t *testing.T, b *Testbed, _ *Visitor, _ map[string]any) { b.SetAliceEnabled(t, false) }},
 	"user deleted": {All: true, End: func(t *testing.T, b *Testbed, _ *Visitor, _ map[string]any) {
-		if err := b.DB.DeleteUser(context.Background(), b.Alice.ID, storage.By{From: Here, At: b.Now()}); err != nil {
+		if err := b.DB.DeleteUser(context.Background(), b.Alice.ID, storage.By{From: TestOrigin, At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}},
 	"e-mail changed by an administrator": {All: true, End: func(t *testing.T, b *Testbed, _ *Visitor, _ map[string]any) {
 		_, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
-			UserID: b.Alice.ID, From: Here, Revise: func(u *storage.User) error { u.Email = "new@example.com"; return nil },
+			UserID: b.Alice.ID, From: TestOrigin, Revise: func(u *storage.User) error { u.Email = "new@example.com"; return nil },
 		}, b.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
 	}},
 	"restored from a backup": {All: true, End: func(t *testing.T, b *Testbed, _ *Visitor, _ map[string]any) {
-		if _, err := b.DB.MarkRestored(context.Background(), storage.By{From: Here, At: b.Now()}); err != nil {
+		if _, err := b.DB.MarkRestored(context.Background(), storage.By{From: TestOrigin, At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}},
@@ -91,18 +91,18 @@ var SessionsEnd = map[string]struct {
 			t.Fatal(err)
 		}
 	}},
-	"command line, one session": {End: func(t *testing.T, b *Testbed, _ *Visitor, tokens map[string]any) { b.End(t, SidOf(t, tokens)) }},
+	"command line, one session": {End: func(t *testing.T, b *Testbed, _ *Visitor, tokens map[string]any) { b.EndSession(t, SidOf(t, tokens)) }},
 	"another user in the browser": {End: func(t *testing.T, b *Testbed, v *Visitor, _ map[string]any) {
 		b.User(t, "bob@example.com", Password)
 		v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login")), "bob@example.com", Password)
 	}},
 	"replay in the app": {End: func(t *testing.T, b *Testbed, v *Visitor, _ map[string]any) {
 		first := v.RefreshApp(t)
-		b.Pass(31 * time.Second)
+		b.Advance(31 * time.Second)
 		v.RefreshApp(t)
-		b.Pass(31 * time.Second)
-		v.Present(first.Refresh.Value)
-		WantStatus(t, v.App(t, "/refresh", ""), http.StatusUnauthorized)
+		b.Advance(31 * time.Second)
+		v.ReplaceRefreshToken(first.Refresh.Value)
+		WantStatus(t, v.CallApp(t, "/refresh", ""), http.StatusUnauthorized)
 	}},
 }
 
@@ -110,7 +110,7 @@ var SessionsEnd = map[string]struct {
 func (s *Bench) LogoutToken(t *testing.T) string {
 	t.Helper()
 	at := s.Bed.Now()
-	token, err := s.Bed.Insider(t).SignLogout("RS256", keys.LogoutToken{
+	token, err := s.Bed.OpenKeys(t).SignLogout("RS256", keys.LogoutToken{
 		Subject: s.Bed.Alice.ID, Audience: s.Bed.Client.ID, SessionID: SidOf(t, s.Tokens).(string), ID: "jti",
 		IssuedAt: at.Unix(), Expires: at.Add(2 * time.Minute).Unix(),
 	})
@@ -120,11 +120,11 @@ func (s *Bench) LogoutToken(t *testing.T) string {
 	return token
 }
 
-// Goodbye is the post-logout redirect URI.
-const Goodbye = "https://app.example.com/goodbye?from=signet"
+// PostLogoutURI is the post-logout redirect URI.
+const PostLogoutURI = "https://app.example.com/goodbye?from=signet"
 
-// Leave is the URL that signs out, with these parameters.
-func (b *Testbed) Leave(pairs ...string) string {
+// EndSessionURL is the URL that signs out, with these parameters.
+func (b *Testbed) EndSessionURL(pairs ...string) string {
 	v := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		v.Set(pairs[i], pairs[i+1])
@@ -132,18 +132,18 @@ func (b *Testbed) Leave(pairs ...string) string {
 	return b.Issuer + "/end_session?" + v.Encode()
 }
 
-// WithGoodbye registers the address that the client wants people to come to.
-func (b *Testbed) WithGoodbye(t *testing.T) {
+// RegisterPostLogoutURI registers the address that the client wants people to come to.
+func (b *Testbed) RegisterPostLogoutURI(t *testing.T) {
 	t.Helper()
-	b.Client.Metadata.PostLogoutRedirectURIs = []string{Goodbye}
+	b.Client.Metadata.PostLogoutRedirectURIs = []string{PostLogoutURI}
 	b.ChangeClient(t, func(*storage.Client) {})
 }
 
-// Arrive signs in and gives the tokens.
-func (v *Visitor) Arrive(t *testing.T, email string) map[string]any {
+// SignInAndRedeem signs in and gives the tokens.
+func (v *Visitor) SignInAndRedeem(t *testing.T, email string) map[string]any {
 	t.Helper()
 	page := v.SignIn(t, v.Get(t, v.Bed.AuthorizeURL("prompt", "login")), email, Password)
-	if page.Left == nil {
+	if page.LeftTo == nil {
 		page = v.Allow(t, page)
 	}
 	return v.Bed.Redeem(t, page.Code(t))
@@ -161,8 +161,8 @@ func (v *Visitor) WantSignedIn(t *testing.T) {
 	v.Get(t, v.Bed.AuthorizeURL("prompt", "none")).Code(t)
 }
 
-// Keep puts a cookie into the browser as somebody does who has kept it.
-func (v *Visitor) Keep(name, value string) {
+// SetCookie puts a cookie into the browser as somebody does who has kept it.
+func (v *Visitor) SetCookie(name, value string) {
 	u, _ := url.Parse(v.Bed.Issuer)
 	v.Client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }

@@ -11,15 +11,15 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Root is the address of the administrator.
-const Root = "root@example.com"
+// AdminEmail is the address of the administrator.
+const AdminEmail = "root@example.com"
 
 // Administrator is a browser in which an administrator is signed in, at a page.
 func (b *Testbed) Administrator(t *testing.T, path string) (*Visitor, Stop) {
 	t.Helper()
-	b.Local(t, storage.User{Email: Root, EmailVerified: true, Admin: true}, Password)
+	b.CreateUser(t, storage.User{Email: AdminEmail, EmailVerified: true, Admin: true}, Password)
 	v := b.Visitor(t)
-	return v, v.SignIn(t, v.Get(t, b.Issuer+path), Root, Password)
+	return v, v.SignIn(t, v.Get(t, b.Issuer+path), AdminEmail, Password)
 }
 
 // RevokePathOf is the page on which this key is revoked.
@@ -27,18 +27,18 @@ func RevokePathOf(kid string) string { return "/admin/keys/revoke?kid=" + url.Qu
 
 // What an operator does while a sign-in is under way.
 
-// DisableUser disables alice, or enables her again.
-func (b *Testbed) DisableUser(t *testing.T, off bool) {
+// SetAliceEnabled disables alice, or enables her again.
+func (b *Testbed) SetAliceEnabled(t *testing.T, enabled bool) {
 	t.Helper()
-	if err := b.DB.SetUserEnabled(context.Background(), b.Alice.ID, !off, storage.By{At: b.Now()}); err != nil {
+	if err := b.DB.SetUserEnabled(context.Background(), b.Alice.ID, enabled, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// DisableClient disables the testbed's client, or enables it again.
-func (b *Testbed) DisableClient(t *testing.T, off bool) {
+// SetClientEnabled disables the testbed's client, or enables it again.
+func (b *Testbed) SetClientEnabled(t *testing.T, enabled bool) {
 	t.Helper()
-	if err := b.DB.SetClientEnabled(context.Background(), b.Client.ID, !off, storage.By{At: b.Now()}); err != nil {
+	if err := b.DB.SetClientEnabled(context.Background(), b.Client.ID, enabled, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	b.Follow(t)

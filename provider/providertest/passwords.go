@@ -15,8 +15,8 @@ func (v *Visitor) Device(t *testing.T) string {
 	return c.Value
 }
 
-// ByPage tries a password on the sign-in page.
-func (v *Visitor) ByPage(t *testing.T, username, pass, address string) Answer {
+// TryPasswordOnPage tries a password on the sign-in page.
+func (v *Visitor) TryPasswordOnPage(t *testing.T, username, pass, address string) Answer {
 	t.Helper()
 	f := v.Get(t, v.Bed.AuthorizeURL("prompt", "login")).FormTo(t, v.Bed.Path("/login"), "", "")
 	f.Values.Set("username", username)
@@ -26,15 +26,15 @@ func (v *Visitor) ByPage(t *testing.T, username, pass, address string) Answer {
 	return Do(t, v.Client, r)
 }
 
-// ByApp tries a password through the first-party app.
-func (v *Visitor) ByApp(t *testing.T, username, pass, address string) Answer {
+// TryPasswordInApp tries a password through the first-party app.
+func (v *Visitor) TryPasswordInApp(t *testing.T, username, pass, address string) Answer {
 	t.Helper()
 	body, err := json.Marshal(map[string]string{"username": username, "password": pass})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v.App(t, "/login", string(body), WithHeader("X-Forwarded-For", address))
+	return v.CallApp(t, "/login", string(body), WithHeader("X-Forwarded-For", address))
 }
 
-// EachGuarded runs the test on every database, with an app and a proxy in front.
-func EachGuarded(t *testing.T, f func(t *testing.T, b *Testbed)) { EachApp(t, f, BehindProxy) }
+// EachAppBehindProxy runs the test on every database, with an app and a proxy in front.
+func EachAppBehindProxy(t *testing.T, f func(t *testing.T, b *Testbed)) { EachApp(t, f, BehindProxy) }

@@ -10,11 +10,11 @@ import (
 	"signet/storage"
 )
 
-// Here is where the use cases that a test calls itself come from.
-var Here = storage.Origin{Actor: "test"}
+// TestOrigin is where the use cases that a test calls itself come from.
+var TestOrigin = storage.Origin{Actor: "test"}
 
-// Crowd keeps enough connections for many requests at once.
-var Crowd = &http.Client{
+// ParallelClient keeps enough connections for many requests at once.
+var ParallelClient = &http.Client{
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 200},
 	CheckRedirect: Direct.CheckRedirect,
 }

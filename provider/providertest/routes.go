@@ -90,8 +90,8 @@ var list struct {
 	routes []web.Route
 }
 
-// Call asks a route for something, without a body that it could like.
-func (b *Testbed) Call(t *testing.T, method, path string, headers http.Header) Answer {
+// CallRoute asks a route for something, without a body that it could like.
+func (b *Testbed) CallRoute(t *testing.T, method, path string, headers http.Header) Answer {
 	t.Helper()
 	r, err := http.NewRequest(method, b.Issuer+path, nil)
 	if err != nil {

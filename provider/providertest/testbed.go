@@ -79,11 +79,11 @@ func StartOn(t testing.TB, backend storagetest.Backend, options ...Option) *Test
 // Option changes the configuration before the provider is made.
 type Option func(*provider.Config)
 
-// IssuedBy gives the issuer a name of its own, https, behind a proxy.
-func IssuedBy(issuer string) Option { return func(c *provider.Config) { c.Issuer = issuer } }
+// WithIssuer gives the issuer a name of its own, https, behind a proxy.
+func WithIssuer(issuer string) Option { return func(c *provider.Config) { c.Issuer = issuer } }
 
-// Under gives the issuer a path.
-func Under(path string) Option { return func(c *provider.Config) { c.Issuer += path } }
+// WithIssuerPath gives the issuer a path.
+func WithIssuerPath(path string) Option { return func(c *provider.Config) { c.Issuer += path } }
 
 // Start starts a testbed on an open database.
 func Start(t testing.TB, db *storage.DB, options ...Option) *Testbed {
@@ -144,15 +144,15 @@ func (c *Clock) Now() time.Time {
 	return time.Now().Add(c.Moved)
 }
 
-// Pass moves the clock.
-func (c *Clock) Pass(d time.Duration) {
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.Moved += d
 }
 
-// As is the same testbed in the hands of another client.
-func (b *Testbed) As(client storage.Client, secret string) *Testbed {
+// AsClient is the same testbed in the hands of another client.
+func (b *Testbed) AsClient(client storage.Client, secret string) *Testbed {
 	other := *b
 	other.Client, other.Secret = client, secret
 	return &other

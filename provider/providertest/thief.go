@@ -20,8 +20,8 @@ import (
 	"signet/storage"
 )
 
-// Dump gives every table as text.
-func (b *Testbed) Dump(t *testing.T) map[string]string {
+// DumpTables gives every table as text.
+func (b *Testbed) DumpTables(t *testing.T) map[string]string {
 	t.Helper()
 	all, db := map[string]string{}, b.steal(t)
 	for _, name := range b.tables(t, db) {
@@ -30,9 +30,9 @@ func (b *Testbed) Dump(t *testing.T) map[string]string {
 	return all
 }
 
-// Dumped is all that is in the database: its rows, and on SQLite the bytes of its
+// DumpDatabase is all that is in the database: its rows, and on SQLite the bytes of its
 // files, where what was deleted may still lie.
-func (b *Testbed) Dumped(t *testing.T) string {
+func (b *Testbed) DumpDatabase(t *testing.T) string {
 	t.Helper()
 	var dump strings.Builder
 	db := b.steal(t)

@@ -63,8 +63,8 @@ func (b *Testbed) Refresh(t *testing.T, token any, pairs ...string) Answer {
 	return b.TokenRequest(t, form)
 }
 
-// Refreshed wants a refresh to work.
-func (b *Testbed) Refreshed(t *testing.T, token any, pairs ...string) map[string]any {
+// MustRefresh wants a refresh to work.
+func (b *Testbed) MustRefresh(t *testing.T, token any, pairs ...string) map[string]any {
 	t.Helper()
 	a := b.Refresh(t, token, pairs...)
 	if a.StatusCode != http.StatusOK {
@@ -79,8 +79,8 @@ func (b *Testbed) RefuseRefresh(t *testing.T, token any, code string, pairs ...s
 	WantOAuthError(t, b.Refresh(t, token, pairs...), http.StatusBadRequest, code)
 }
 
-// WantDead wants every token of an answer to be refused everywhere.
-func (b *Testbed) WantDead(t *testing.T, tokens map[string]any) {
+// WantRevoked wants every token of an answer to be refused everywhere.
+func (b *Testbed) WantRevoked(t *testing.T, tokens map[string]any) {
 	t.Helper()
 	if a := b.Userinfo(t, tokens["access_token"].(string)); a.StatusCode != http.StatusUnauthorized {
 		t.Fatalf("userinfo of a dead grant: status %d: %s", a.StatusCode, a.Body)
@@ -144,8 +144,8 @@ func (b *Testbed) GoodForm(path, code string) url.Values {
 	return url.Values{"token": {"none"}, "token_type_hint": {"access_token"}}
 }
 
-// Ask sends a request to /userinfo as it is.
-func (b *Testbed) Ask(t *testing.T, method, query, body string, headers ...string) Answer {
+// RequestUserinfo sends a request to /userinfo as it is.
+func (b *Testbed) RequestUserinfo(t *testing.T, method, query, body string, headers ...string) Answer {
 	t.Helper()
 	r, err := http.NewRequest(method, b.Issuer+"/userinfo"+query, strings.NewReader(body))
 	if err != nil {
@@ -157,8 +157,8 @@ func (b *Testbed) Ask(t *testing.T, method, query, body string, headers ...strin
 	return Do(t, Direct, r)
 }
 
-// SaysActive asks about a token, as the testbed's client, whether it is still good.
-func SaysActive(t *testing.T, b *Testbed, token string) bool {
+// IsActive asks about a token, as the testbed's client, whether it is still good.
+func IsActive(t *testing.T, b *Testbed, token string) bool {
 	t.Helper()
 	a := b.Post(t, "/introspect", FormType, strings.NewReader(url.Values{"token": {token}}.Encode()))
 	return WantStatus(t, a, http.StatusOK).JSON(t)["active"] == true

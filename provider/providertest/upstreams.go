@@ -20,8 +20,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Attempts are the cookies of trips that the browser has open.
-func (v *Visitor) Attempts(t *testing.T) []*http.Cookie {
+// AttemptCookies are the cookies of trips that the browser has open.
+func (v *Visitor) AttemptCookies(t *testing.T) []*http.Cookie {
 	t.Helper()
 	u, _ := url.Parse(v.Bed.Issuer)
 	var list []*http.Cookie
@@ -33,11 +33,11 @@ func (v *Visitor) Attempts(t *testing.T) []*http.Cookie {
 	return list
 }
 
-// Trips gives the attempts with the requests that they were started for.
-func (v *Visitor) Trips(t *testing.T) []*http.Cookie {
+// TripCookies gives the attempts with the requests that they were started for.
+func (v *Visitor) TripCookies(t *testing.T) []*http.Cookie {
 	t.Helper()
 	u, _ := url.Parse(v.Bed.Issuer)
-	list := v.Attempts(t)
+	list := v.AttemptCookies(t)
 	for _, c := range v.Client.Jar.Cookies(u) {
 		if strings.HasPrefix(c.Name, "signet_for_") {
 			list = append(list, c)
@@ -52,14 +52,14 @@ func (v *Visitor) Connect(t *testing.T, connector, account string) Stop {
 	t.Helper()
 	page := v.Get(t, v.Bed.Issuer+"/account/identities")
 	left := v.Submit(t, page.FormTo(t, "/account/identities/link", "connector", connector))
-	if left.Left == nil {
+	if left.LeftTo == nil {
 		t.Fatalf("connecting %s leads to %s, status %d:\n%s", connector, left.At, left.StatusCode, left.Body)
 	}
-	return v.Get(t, v.Choose(t, left.Left, account))
+	return v.Get(t, v.ChooseAccount(t, left.LeftTo, account))
 }
 
-// Disconnects are the forms of the page that take an identity away, in its order.
-func (s Stop) Disconnects(t *testing.T) []Form {
+// UnlinkForms are the forms of the page that take an identity away, in its order.
+func (s Stop) UnlinkForms(t *testing.T) []Form {
 	t.Helper()
 	var forms []Form
 	for _, part := range strings.Split(s.Body, `name="identity" value="`)[1:] {
@@ -79,8 +79,8 @@ func NumberOf(t *testing.T, v any) int64 {
 	return n
 }
 
-// UsersMade counts the users that were created, by the audit log.
-func (b *Testbed) UsersMade(t *testing.T) int {
+// UsersCreated counts the users that were created, by the audit log.
+func (b *Testbed) UsersCreated(t *testing.T) int {
 	t.Helper()
 	n := 0
 	for _, e := range b.Events(t) {
@@ -108,8 +108,8 @@ type Upstreams struct {
 	Connectors []provider.Connector
 }
 
-// MoreOfTheLiar is how many further connectors a test may point at the liar: liar-0 and so on.
-const MoreOfTheLiar = 32
+// ExtraLiars is how many further connectors a test may point at the liar: liar-0 and so on.
+const ExtraLiars = 32
 
 // WithUpstreams gives a provider the connectors google, github and liar, which
 // make accounts and link by nobody's word; change may alter them.
@@ -125,7 +125,7 @@ func WithUpstreams(t *testing.T, change ...func(up *Upstreams, c *provider.Confi
 		up.GitHub, errs[1] = federationtest.StartGitHub(setup("github"))
 		forLiar := setup("liar")
 		forLiar.RedirectURIs = append(forLiar.RedirectURIs, interaction.CallbackURI(c.Issuer, "google"))
-		for i := range MoreOfTheLiar {
+		for i := range ExtraLiars {
 			forLiar.RedirectURIs = append(forLiar.RedirectURIs, interaction.CallbackURI(c.Issuer, fmt.Sprintf("liar-%d", i)))
 		}
 		up.Liar, errs[2] = federationtest.StartLying(forLiar)
@@ -178,8 +178,8 @@ func (b *Testbed) Restarted(t *testing.T, change Option) *Testbed {
 	return &other
 }
 
-// Alter changes the connector of this id.
-func Alter(id string, f func(*provider.Connector)) func(*Upstreams, *provider.Config) {
+// ChangeConnector changes the connector of this id.
+func ChangeConnector(id string, f func(*provider.Connector)) func(*Upstreams, *provider.Config) {
 	return func(_ *Upstreams, c *provider.Config) {
 		for i := range c.Connectors {
 			if c.Connectors[i].ID == id {
@@ -189,20 +189,20 @@ func Alter(id string, f func(*provider.Connector)) func(*Upstreams, *provider.Co
 	}
 }
 
-// Press takes a connector's button on the sign-in page and gives the URL at the
+// PressConnector takes a connector's button on the sign-in page and gives the URL at the
 // upstream that the browser leaves for.
-func (v *Visitor) Press(t *testing.T, page Stop, connector string) *url.URL {
+func (v *Visitor) PressConnector(t *testing.T, page Stop, connector string) *url.URL {
 	t.Helper()
 	left := v.Submit(t, page.FormTo(t, "/login/"+connector, "", ""))
-	if left.Left == nil {
+	if left.LeftTo == nil {
 		t.Fatalf("the button of %s leads to %s, status %d:\n%s", connector, left.At, left.StatusCode, left.Body)
 	}
-	return left.Left
+	return left.LeftTo
 }
 
-// Choose plays the page of an upstream: who signs in there ("" to cancel), and
+// ChooseAccount plays the page of an upstream: who signs in there ("" to cancel), and
 // the callback that the browser is sent to.
-func (v *Visitor) Choose(t *testing.T, at *url.URL, account string) string {
+func (v *Visitor) ChooseAccount(t *testing.T, at *url.URL, account string) string {
 	t.Helper()
 	back, err := federationtest.ChooseAccount(http.DefaultClient, at.String(), account)
 	if err != nil {
@@ -211,33 +211,33 @@ func (v *Visitor) Choose(t *testing.T, at *url.URL, account string) string {
 	return at.Query().Get("redirect_uri") + "?" + back.Encode()
 }
 
-// Through walks from the sign-in page through an upstream and back.
-func (v *Visitor) Through(t *testing.T, page Stop, connector, account string) Stop {
+// SignInThrough walks from the sign-in page through an upstream and back.
+func (v *Visitor) SignInThrough(t *testing.T, page Stop, connector, account string) Stop {
 	t.Helper()
-	return v.Get(t, v.Choose(t, v.Press(t, page, connector), account))
+	return v.Get(t, v.ChooseAccount(t, v.PressConnector(t, page, connector), account))
 }
 
-// Decide answers the page that asks whether to connect an identity: "connect" or "not-now".
-func (v *Visitor) Decide(t *testing.T, page Stop, decision string) Stop {
+// DecideLink answers the page that asks whether to connect an identity: "connect" or "not-now".
+func (v *Visitor) DecideLink(t *testing.T, page Stop, decision string) Stop {
 	t.Helper()
-	if page.Left != nil || page.At.Path != v.Bed.Path("/login/link") {
-		t.Fatalf("not asked whether to connect but at %s (left to %v, status %d)", page.At, page.Left, page.StatusCode)
+	if page.LeftTo != nil || page.At.Path != v.Bed.Path("/login/link") {
+		t.Fatalf("not asked whether to connect but at %s (left to %v, status %d)", page.At, page.LeftTo, page.StatusCode)
 	}
 	return v.Submit(t, page.FormTo(t, "/login/link/confirm", "", ""), "decision", decision)
 }
 
-// ComeBy walks from an authorization request through an upstream and back.
-func (v *Visitor) ComeBy(t *testing.T, connector, account string, pairs ...string) Stop {
+// AuthorizeThrough walks from an authorization request through an upstream and back.
+func (v *Visitor) AuthorizeThrough(t *testing.T, connector, account string, pairs ...string) Stop {
 	t.Helper()
-	return v.Through(t, v.Get(t, v.Bed.AuthorizeURL(pairs...)), connector, account)
+	return v.SignInThrough(t, v.Get(t, v.Bed.AuthorizeURL(pairs...)), connector, account)
 }
 
 // WantProblem wants the page of a refused trip: this status and stable code, a way
 // on, nobody signed in, and nothing that tells of the upstream's secret.
 func (v *Visitor) WantProblem(t *testing.T, s Stop, status int, code string) {
 	t.Helper()
-	if s.Left != nil {
-		t.Fatalf("left to %s, want the page %s", s.Left, code)
+	if s.LeftTo != nil {
+		t.Fatalf("left to %s, want the page %s", s.LeftTo, code)
 	}
 	if s.StatusCode != status || !strings.Contains(s.Body, "<code>"+code+"</code>") {
 		t.Fatalf("page: got status %d, want %d and the code %s in:\n%s", s.StatusCode, status, code, s.Body)
@@ -245,11 +245,11 @@ func (v *Visitor) WantProblem(t *testing.T, s Stop, status int, code string) {
 	if got := s.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
 		t.Fatalf("content type: got %q", got)
 	}
-	v.WantNobody(t)
+	v.WantNoSession(t)
 }
 
-// WantNobody wants the browser to have no session.
-func (v *Visitor) WantNobody(t *testing.T) {
+// WantNoSession wants the browser to have no session.
+func (v *Visitor) WantNoSession(t *testing.T) {
 	t.Helper()
 	if page := v.Get(t, v.Bed.Issuer+"/account"); page.At.Path != v.Bed.Path("/login") {
 		t.Fatalf("somebody is signed in: /account leads to %s, status %d", page.At, page.StatusCode)
@@ -259,14 +259,14 @@ func (v *Visitor) WantNobody(t *testing.T) {
 // Subject is who signed in, by the tokens that the walk yields.
 func (v *Visitor) Subject(t *testing.T, s Stop) string {
 	t.Helper()
-	if s.Left == nil {
+	if s.LeftTo == nil {
 		s = v.Allow(t, s)
 	}
 	return ClaimsOf(t, v.Bed.Redeem(t, s.Code(t))["id_token"])["sub"].(string)
 }
 
-// Local is a user with a password that was not made by an upstream.
-func (b *Testbed) Local(t *testing.T, u storage.User, pass string) storage.User {
+// CreateUser is a user with a password that was not made by an upstream.
+func (b *Testbed) CreateUser(t *testing.T, u storage.User, pass string) storage.User {
 	t.Helper()
 	hash, err := credential.New(credential.Config{DB: b.DB, Params: CheapHash}).Hash(context.Background(), pass, u)
 	if err != nil {
@@ -279,8 +279,8 @@ func (b *Testbed) Local(t *testing.T, u storage.User, pass string) storage.User 
 	return made
 }
 
-// UserBy reads the user of this address.
-func (b *Testbed) UserBy(t *testing.T, email string) storage.User {
+// UserByEmail reads the user of this address.
+func (b *Testbed) UserByEmail(t *testing.T, email string) storage.User {
 	t.Helper()
 	u, _, err := b.DB.UserByEmail(context.Background(), email)
 	if err != nil {
@@ -332,8 +332,8 @@ const (
 	VictimID   = "liar victim-1"
 )
 
-// LieOf changes claims of the liar's ID tokens, by pairs of name and value.
-func LieOf(pairs ...string) federationtest.Faults {
+// ChangeClaims changes claims of the liar's ID tokens, by pairs of name and value.
+func ChangeClaims(pairs ...string) federationtest.Faults {
 	claims := map[string]any{}
 	for i := 0; i < len(pairs); i += 2 {
 		claims[pairs[i]] = pairs[i+1]
@@ -341,7 +341,7 @@ func LieOf(pairs ...string) federationtest.Faults {
 	return federationtest.Faults{Claims: claims}
 }
 
-// Lie changes one claim of the liar's ID tokens; nil takes it away.
-func Lie(name string, value any) federationtest.Faults {
+// ChangeClaim changes one claim of the liar's ID tokens; nil takes it away.
+func ChangeClaim(name string, value any) federationtest.Faults {
 	return federationtest.Faults{Claims: map[string]any{name: value}}
 }

@@ -32,8 +32,8 @@ func (b *Testbed) Visitor(t *testing.T) *Visitor {
 // Stop is where a walk ended: at a page, or on the way to another origin.
 type Stop struct {
 	Answer
-	At   *url.URL // of the page
-	Left *url.URL // where it left to; nil if it stayed
+	At     *url.URL // of the page
+	LeftTo *url.URL // where it left to; nil if it stayed
 }
 
 // Get walks from a URL on.
@@ -79,7 +79,7 @@ func (v *Visitor) Walk(t *testing.T, r *http.Request) Stop {
 			t.Fatalf("location %q: %v", next, err)
 		}
 		if target.Scheme+"://"+target.Host != r.URL.Scheme+"://"+r.URL.Host {
-			return Stop{Answer: a, At: r.URL, Left: target}
+			return Stop{Answer: a, At: r.URL, LeftTo: target}
 		}
 		if r, err = http.NewRequest(http.MethodGet, target.String(), nil); err != nil {
 			t.Fatal(err)
@@ -119,7 +119,7 @@ func (s Stop) Form(t *testing.T) Form {
 		}
 	}
 	if found == nil {
-		t.Fatalf("no form on %s (status %d, left to %v):\n%s", s.At.Path, s.StatusCode, s.Left, s.Body)
+		t.Fatalf("no form on %s (status %d, left to %v):\n%s", s.At.Path, s.StatusCode, s.LeftTo, s.Body)
 	}
 	return *found
 }
@@ -182,7 +182,7 @@ func (v *Visitor) FormRequest(t *testing.T, f Form) *http.Request {
 func (v *Visitor) SignIn(t *testing.T, page Stop, email, pass string) Stop {
 	t.Helper()
 	if page.At.Path != v.Bed.Path("/login") {
-		t.Fatalf("not at the sign-in page but at %s (left to %v, status %d):\n%s", page.At.Path, page.Left, page.StatusCode, page.Body)
+		t.Fatalf("not at the sign-in page but at %s (left to %v, status %d):\n%s", page.At.Path, page.LeftTo, page.StatusCode, page.Body)
 	}
 	return v.Submit(t, page.FormTo(t, v.Bed.Path("/login"), "", ""), "username", email, "password", pass)
 }
@@ -191,18 +191,18 @@ func (v *Visitor) SignIn(t *testing.T, page Stop, email, pass string) Stop {
 func (v *Visitor) Allow(t *testing.T, page Stop) Stop {
 	t.Helper()
 	if page.At.Path != v.Bed.Path("/consent") {
-		t.Fatalf("not at the consent page but at %s (left to %v, status %d):\n%s", page.At.Path, page.Left, page.StatusCode, page.Body)
+		t.Fatalf("not at the consent page but at %s (left to %v, status %d):\n%s", page.At.Path, page.LeftTo, page.StatusCode, page.Body)
 	}
 	return v.Submit(t, page.Form(t), "decision", "allow")
 }
 
-// Redo answers the page of a step, whether for the first time or again, and the pages after
+// AnswerPages answers the page of a step, whether for the first time or again, and the pages after
 // it, until the browser leaves.
-func (v *Visitor) Redo(t *testing.T, page Stop) Stop {
+func (v *Visitor) AnswerPages(t *testing.T, page Stop) Stop {
 	t.Helper()
 	for range 4 {
 		switch {
-		case page.Left != nil:
+		case page.LeftTo != nil:
 			return page
 		case page.At.Path == v.Bed.Path("/login"):
 			page = v.SignIn(t, page, Alice, Password)
@@ -218,12 +218,12 @@ func (v *Visitor) Redo(t *testing.T, page Stop) Stop {
 // Code is what the client finds at its redirect URI.
 func (s Stop) Code(t *testing.T) string {
 	t.Helper()
-	if s.Left == nil {
+	if s.LeftTo == nil {
 		t.Fatalf("no redirect to the client but %s, status %d:\n%s", s.At.Path, s.StatusCode, s.Body)
 	}
 	code := s.Response(t).Get("code")
 	if code == "" {
-		t.Fatalf("no code in %s", s.Left)
+		t.Fatalf("no code in %s", s.LeftTo)
 	}
 	return code
 }
@@ -232,16 +232,16 @@ func (s Stop) Code(t *testing.T) string {
 // redirect URI has in the query by itself is left out.
 func (s Stop) Response(t *testing.T) url.Values {
 	t.Helper()
-	if s.Left == nil {
+	if s.LeftTo == nil {
 		t.Fatalf("no redirect to the client but %s, status %d:\n%s", s.At.Path, s.StatusCode, s.Body)
 	}
-	where := s.Left.RawQuery
-	if s.Left.Fragment != "" {
-		where = s.Left.EscapedFragment()
+	where := s.LeftTo.RawQuery
+	if s.LeftTo.Fragment != "" {
+		where = s.LeftTo.EscapedFragment()
 	}
 	values, err := url.ParseQuery(where)
 	if err != nil {
-		t.Fatalf("response in %s: %v", s.Left, err)
+		t.Fatalf("response in %s: %v", s.LeftTo, err)
 	}
 	values.Del("from")
 	return values
@@ -257,18 +257,18 @@ func (s Stop) WantError(t *testing.T, code string) {
 	t.Helper()
 	response := s.Response(t)
 	if got := response.Get("error"); got != code {
-		t.Fatalf("error: got %q, want %q in %s", got, code, s.Left)
+		t.Fatalf("error: got %q, want %q in %s", got, code, s.LeftTo)
 	}
 	for name, values := range response {
 		if !slices.Contains(errorMembers, name) || len(values) != 1 {
-			t.Fatalf("an error response carries %s=%q: %s", name, values, s.Left)
+			t.Fatalf("an error response carries %s=%q: %s", name, values, s.LeftTo)
 		}
 	}
 	if !plainDescription.MatchString(response.Get("error_description")) {
 		t.Fatalf("error_description has characters it may not have: %q", response.Get("error_description"))
 	}
 	if got, want := response.Get("iss"), s.At.Scheme+"://"+s.At.Host; !strings.HasPrefix(got, want) {
-		t.Fatalf("iss: got %q, want %q in %s", got, want, s.Left)
+		t.Fatalf("iss: got %q, want %q in %s", got, want, s.LeftTo)
 	}
 	if len(s.Cookies()) > 0 {
 		t.Fatalf("an error response sets cookies: %v", s.Cookies())
@@ -278,8 +278,8 @@ func (s Stop) WantError(t *testing.T, code string) {
 // WantPage wants an error page of this status and code, and no redirect.
 func (s Stop) WantPage(t *testing.T, status int, code string) {
 	t.Helper()
-	if s.Left != nil {
-		t.Fatalf("left to %s, want a page", s.Left)
+	if s.LeftTo != nil {
+		t.Fatalf("left to %s, want a page", s.LeftTo)
 	}
 	if s.StatusCode != status || !strings.Contains(s.Body, code) {
 		t.Fatalf("page: got status %d, want %d and the code %s in:\n%s", s.StatusCode, status, code, s.Body)
@@ -292,15 +292,15 @@ func (s Stop) WantPage(t *testing.T, status int, code string) {
 	}
 }
 
-// Flow signs alice in and consents: a first visit from nothing to the code.
-func (v *Visitor) Flow(t *testing.T, pairs ...string) string {
+// SignInForCode signs alice in and consents: a first visit from nothing to the code.
+func (v *Visitor) SignInForCode(t *testing.T, pairs ...string) string {
 	t.Helper()
 	page := v.SignIn(t, v.Get(t, v.Bed.AuthorizeURL(pairs...)), Alice, Password)
 	return v.Allow(t, page).Code(t)
 }
 
-// Again asks for a code with the session and consent that are there.
-func (v *Visitor) Again(t *testing.T, pairs ...string) string {
+// CodeFromSession asks for a code with the session and consent that are there.
+func (v *Visitor) CodeFromSession(t *testing.T, pairs ...string) string {
 	t.Helper()
 	return v.Get(t, v.Bed.AuthorizeURL(pairs...)).Code(t)
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// MustGet makes a GET request.
-func MustGet(t *testing.T, target string) *http.Request {
+// NewGetRequest makes a GET request.
+func NewGetRequest(t *testing.T, target string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, target, nil)
 	if err != nil {
@@ -20,8 +20,8 @@ func MustGet(t *testing.T, target string) *http.Request {
 	return r
 }
 
-// Raw sends bytes that no HTTP client would, and reads one answer.
-func (b *Testbed) Raw(t *testing.T, method, head, body string) Answer {
+// SendRaw sends bytes that no HTTP client would, and reads one answer.
+func (b *Testbed) SendRaw(t *testing.T, method, head, body string) Answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(b.Issuer, "http://"))
 	if err != nil {

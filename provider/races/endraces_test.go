@@ -33,26 +33,26 @@ type ending struct {
 
 var enders = []ender{
 	{name: "EndSession", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.EndSession(context.Background(), a.Alice.ID, f.sessionID, "signed_out", storage.By{From: providertest.Here, At: f.at})
+		return on.EndSession(context.Background(), a.Alice.ID, f.sessionID, "signed_out", storage.By{From: providertest.TestOrigin, At: f.at})
 	}},
 	{name: "SignOutEverywhere", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.SignOutEverywhere(context.Background(), a.Alice.ID, "asked", storage.By{From: providertest.Here, At: f.at})
+		return on.SignOutEverywhere(context.Background(), a.Alice.ID, "asked", storage.By{From: providertest.TestOrigin, At: f.at})
 	}},
 	{name: "SetUserEnabled", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.SetUserEnabled(context.Background(), a.Alice.ID, false, storage.By{From: providertest.Here, At: f.at})
+		return on.SetUserEnabled(context.Background(), a.Alice.ID, false, storage.By{From: providertest.TestOrigin, At: f.at})
 	}, undo: func(a *arena) error {
-		return a.DB.SetUserEnabled(context.Background(), a.Alice.ID, true, storage.By{From: providertest.Here, At: a.Now()})
+		return a.DB.SetUserEnabled(context.Background(), a.Alice.ID, true, storage.By{From: providertest.TestOrigin, At: a.Now()})
 	}},
 	{name: "SetClientEnabled", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.SetClientEnabled(context.Background(), a.Client.ID, false, storage.By{From: providertest.Here, At: f.at})
+		return on.SetClientEnabled(context.Background(), a.Client.ID, false, storage.By{From: providertest.TestOrigin, At: f.at})
 	}, undo: func(a *arena) error {
-		return a.DB.SetClientEnabled(context.Background(), a.Client.ID, true, storage.By{From: providertest.Here, At: a.Now()})
+		return a.DB.SetClientEnabled(context.Background(), a.Client.ID, true, storage.By{From: providertest.TestOrigin, At: a.Now()})
 	}},
 	{name: "WithdrawConsent", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.WithdrawConsent(context.Background(), a.Alice.ID, a.Client.ID, storage.By{From: providertest.Here, At: f.at})
+		return on.WithdrawConsent(context.Background(), a.Alice.ID, a.Client.ID, storage.By{From: providertest.TestOrigin, At: f.at})
 	}},
 	{name: "RevokeGrant", keepsCodes: true, oneGrant: true, end: func(a *arena, on *storage.DB, f ending) error {
-		return on.RevokeGrant(context.Background(), f.grantID, "revoked", storage.By{From: providertest.Here, At: f.at})
+		return on.RevokeGrant(context.Background(), f.grantID, "revoked", storage.By{From: providertest.TestOrigin, At: f.at})
 	}},
 	{name: "ChangePassword", end: changePassword},
 }
@@ -69,7 +69,7 @@ func changePassword(a *arena, on *storage.DB, f ending) error {
 		return err
 	}
 	_, err = on.ChangePassword(context.Background(), storage.PasswordChange{
-		UserID: a.Alice.ID, OldHash: old, NewHash: hash, SessionID: f.sessionID, Handle: storage.NewID("h"), From: providertest.Here,
+		UserID: a.Alice.ID, OldHash: old, NewHash: hash, SessionID: f.sessionID, Handle: storage.NewID("h"), From: providertest.TestOrigin,
 	}, f.at)
 	return err
 }
@@ -97,9 +97,9 @@ func (a *arena) raceWithEnd(t *testing.T, e ender, round int) {
 	v, first := a.enter(t)
 	clients := []told{first}
 	for !e.oneGrant && len(clients) < 3 {
-		clients = append(clients, a.exchange(t, v.Again(t)))
+		clients = append(clients, a.exchange(t, v.CodeFromSession(t)))
 	}
-	code := v.Again(t)
+	code := v.CodeFromSession(t)
 	claims := providertest.ClaimsOf(t, first.Access)
 	f := ending{sessionID: claims["sid"].(string), grantID: claims["gid"].(string)}
 

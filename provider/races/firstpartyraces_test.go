@@ -23,7 +23,7 @@ func TestFirstParty_Storm(t *testing.T) {
 		p := v.SignInApp(t)
 		handle := v.Cookie(t, "signet").Value
 		for range fewRounds() {
-			b.Pass(time.Minute)
+			b.Advance(time.Minute)
 			answers := make([]providertest.Answer, 100)
 			providertest.Race(50, func(i int) { answers[i] = nodes[i%2].RefreshAs(t, handle, p.Refresh.Value) })
 			next := providertest.PairOf(t, answers[0])
@@ -42,7 +42,7 @@ func TestFirstParty_Storm(t *testing.T) {
 			p = next
 		}
 		v.WantApp(t, true)
-		v.Present(p.Refresh.Value)
+		v.ReplaceRefreshToken(p.Refresh.Value)
 		v.RefreshApp(t)
 	})
 }
@@ -55,17 +55,17 @@ func TestFirstParty_LostAnswer(t *testing.T) {
 		v := b.Visitor(t)
 		first := v.SignInApp(t)
 		handle := v.Cookie(t, "signet").Value
-		b.Pass(time.Minute)
+		b.Advance(time.Minute)
 		lost := providertest.PairOf(t, b.RefreshAs(t, handle, first.Refresh.Value))
 		for range 3 {
-			b.Pass(9 * time.Second)
+			b.Advance(9 * time.Second)
 			if got := v.RefreshApp(t); got.Refresh.Value != lost.Refresh.Value {
 				t.Fatalf("inside the grace another token came: generation %d, want %d", got.Generation(t), lost.Generation(t))
 			}
-			v.Present(first.Refresh.Value)
+			v.ReplaceRefreshToken(first.Refresh.Value)
 		}
-		v.Present(lost.Refresh.Value)
-		b.Pass(time.Minute)
+		v.ReplaceRefreshToken(lost.Refresh.Value)
+		b.Advance(time.Minute)
 		v.RefreshApp(t)
 		v.WantApp(t, true)
 		b.WantEvent(t, storage.GrantRetried, providertest.ClaimsOf(t, first.Access.Value)["gid"])
@@ -79,23 +79,23 @@ func TestFirstParty_Theft(t *testing.T) {
 	for name, steal := range map[string]func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) (stolen string){
 		"after the grace": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
 			v.RefreshApp(t)
-			b.Pass(31 * time.Second)
+			b.Advance(31 * time.Second)
 			return first.Refresh.Value
 		},
 		"after the successor was used": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
 			v.RefreshApp(t)
-			b.Pass(31 * time.Second)
+			b.Advance(31 * time.Second)
 			v.RefreshApp(t)
 			return first.Refresh.Value
 		},
 		"the thief was first": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
 			providertest.WantStatus(t, b.RefreshAs(t, v.Cookie(t, "signet").Value, first.Refresh.Value), http.StatusOK)
-			b.Pass(31 * time.Second)
+			b.Advance(31 * time.Second)
 			return first.Refresh.Value // now it is the owner who comes with it
 		},
 		"after it expired": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
 			for range 6 {
-				b.Pass(48 * time.Hour)
+				b.Advance(48 * time.Hour)
 				v.RefreshApp(t)
 			}
 			return first.Refresh.Value
@@ -107,8 +107,8 @@ func TestFirstParty_Theft(t *testing.T) {
 				b.ChangeClient(t, func(*storage.Client) {})
 				v := b.Visitor(t)
 				first := v.SignInApp(t)
-				b.Pass(time.Minute)
-				tokens := b.Redeem(t, v.Again(t)) // another client of the session
+				b.Advance(time.Minute)
+				tokens := b.Redeem(t, v.CodeFromSession(t)) // another client of the session
 				handle := v.Cookie(t, "signet").Value
 				stolen := steal(t, b, v, first)
 				a := b.RefreshAs(t, handle, stolen)
@@ -123,11 +123,11 @@ func TestFirstParty_Theft(t *testing.T) {
 				}
 				v.WantApp(t, false)
 				v.WantSignedOut(t)
-				b.WantDead(t, tokens)
-				if providertest.SaysActive(t, b, tokens["access_token"].(string)) {
+				b.WantRevoked(t, tokens)
+				if providertest.IsActive(t, b, tokens["access_token"].(string)) {
 					t.Error("introspection of the other client's token: active")
 				}
-				providertest.WantAppError(t, v.App(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
+				providertest.WantAppError(t, v.CallApp(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
 				if e := b.WantEvent(t, storage.GrantReplayed, providertest.ClaimsOf(t, first.Access.Value)["gid"]); e.Reason != "refresh_token_replayed" {
 					t.Errorf("the event says %q", e.Reason)
 				}
@@ -139,8 +139,8 @@ func TestFirstParty_Theft(t *testing.T) {
 				w := b.Visitor(t) // nobody else is told: not who has signed out, and no stranger
 				w.SignInApp(t)
 				handle = w.Cookie(t, "signet").Value
-				providertest.WantStatus(t, w.App(t, "/logout", ""), http.StatusNoContent)
-				w.Keep("signet", handle)
+				providertest.WantStatus(t, w.CallApp(t, "/logout", ""), http.StatusNoContent)
+				w.SetCookie("signet", handle)
 				for _, other := range []*providertest.Visitor{w, b.Visitor(t)} {
 					if page := other.Get(t, b.Issuer+"/login?return_to="+providertest.Shop+"/"); strings.Contains(page.Body, "to protect you") || page.At.Path != "/login" {
 						t.Errorf("at %s another browser is told:\n%s", page.At, page.Body)
@@ -162,16 +162,16 @@ func TestFirstParty_RefreshRacesWithLogout(t *testing.T) {
 		for round := range rounds() {
 			v := b.Visitor(t)
 			p := v.SignInApp(t)
-			b.Pass(time.Minute)
+			b.Advance(time.Minute)
 			handle := v.Cookie(t, "signet").Value
 			var mu sync.Mutex
 			last := []string{p.Refresh.Value}
 			providertest.Race(5, func(i int) {
 				if i == 0 {
 					for range round % 5 { // early or late
-						v.App(t, "/session", "")
+						v.CallApp(t, "/session", "")
 					}
-					providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent)
+					providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent)
 					return
 				}
 				a := []*providertest.Testbed{b, node}[i%2].RefreshAs(t, handle, p.Refresh.Value)

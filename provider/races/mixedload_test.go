@@ -178,7 +178,7 @@ var mixed = []mixedWork{
 	{"allow consent", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, client string) error {
 		return on.AllowConsent(context.Background(), storage.ConsentAnswer{
 			Consent:   storage.Consent{UserID: s.UserID, ClientID: client, Scopes: []string{"openid"}, ExpiresAt: storage.At(m.Now().Add(time.Hour))},
-			SessionID: s.ID, RequestID: "r", Remember: true, From: providertest.Here,
+			SessionID: s.ID, RequestID: "r", Remember: true, From: providertest.TestOrigin,
 		}, m.Now())
 	}},
 	{"reserve attempt", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, client string) error {
@@ -190,42 +190,42 @@ var mixed = []mixedWork{
 		return err
 	}},
 	{"spend code", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
-		return on.SpendCode(context.Background(), storage.CodeRefusal{RequestID: fmt.Sprint("request", rand.IntN(1000)), CodeID: "code0", SpentUntil: storage.At(m.Now().Add(time.Hour)), RevokesReplayed: true}, storage.By{From: providertest.Here, At: m.Now()})
+		return on.SpendCode(context.Background(), storage.CodeRefusal{RequestID: fmt.Sprint("request", rand.IntN(1000)), CodeID: "code0", SpentUntil: storage.At(m.Now().Add(time.Hour)), RevokesReplayed: true}, storage.By{From: providertest.TestOrigin, At: m.Now()})
 	}},
 	{"revoke token", func(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, client string) error {
-		return on.RevokeToken(context.Background(), storage.TokenRevocation{JTI: fmt.Sprint("jti", rand.IntN(1000)), ClientID: client, GrantID: g.ID, Expires: storage.At(m.Now().Add(time.Hour))}, storage.By{From: providertest.Here, At: m.Now()})
+		return on.RevokeToken(context.Background(), storage.TokenRevocation{JTI: fmt.Sprint("jti", rand.IntN(1000)), ClientID: client, GrantID: g.ID, Expires: storage.At(m.Now().Add(time.Hour))}, storage.By{From: providertest.TestOrigin, At: m.Now()})
 	}},
 	{"revoke grant", func(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, _ string) error {
-		return on.RevokeGrant(context.Background(), g.ID, "revoked", storage.By{From: providertest.Here, At: m.Now()})
+		return on.RevokeGrant(context.Background(), g.ID, "revoked", storage.By{From: providertest.TestOrigin, At: m.Now()})
 	}},
 	{"end session", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		return on.EndSession(context.Background(), s.UserID, s.ID, "signed_out", storage.By{From: providertest.Here, At: m.Now()})
+		return on.EndSession(context.Background(), s.UserID, s.ID, "signed_out", storage.By{From: providertest.TestOrigin, At: m.Now()})
 	}},
 	{"end other sessions", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		return on.EndOtherSessions(context.Background(), s.UserID, s.ID, "asked", storage.By{From: providertest.Here, At: m.Now()})
+		return on.EndOtherSessions(context.Background(), s.UserID, s.ID, "asked", storage.By{From: providertest.TestOrigin, At: m.Now()})
 	}},
 	{"sign out everywhere", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.SignOutEverywhere(context.Background(), user, "asked", storage.By{From: providertest.Here, At: m.Now()})
+		return on.SignOutEverywhere(context.Background(), user, "asked", storage.By{From: providertest.TestOrigin, At: m.Now()})
 	}},
 	{"withdraw consent", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, client string) error {
-		return on.WithdrawConsent(context.Background(), user, client, storage.By{From: providertest.Here, At: m.Now()})
+		return on.WithdrawConsent(context.Background(), user, client, storage.By{From: providertest.TestOrigin, At: m.Now()})
 	}},
 	{"disable user", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return errors.Join(on.SetUserEnabled(context.Background(), user, false, storage.By{From: providertest.Here, At: m.Now()}), on.SetUserEnabled(context.Background(), user, true, storage.By{From: providertest.Here, At: m.Now()}))
+		return errors.Join(on.SetUserEnabled(context.Background(), user, false, storage.By{From: providertest.TestOrigin, At: m.Now()}), on.SetUserEnabled(context.Background(), user, true, storage.By{From: providertest.TestOrigin, At: m.Now()}))
 	}},
 	{"disable client", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, client string) error {
-		return errors.Join(on.SetClientEnabled(context.Background(), client, false, storage.By{From: providertest.Here, At: m.Now()}), on.SetClientEnabled(context.Background(), client, true, storage.By{From: providertest.Here, At: m.Now()}))
+		return errors.Join(on.SetClientEnabled(context.Background(), client, false, storage.By{From: providertest.TestOrigin, At: m.Now()}), on.SetClientEnabled(context.Background(), client, true, storage.By{From: providertest.TestOrigin, At: m.Now()}))
 	}},
 	{"revise client", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, client string) error {
-		_, err := on.ReviseClient(context.Background(), client, func(c *storage.Client) error { c.Name += "."; return nil }, storage.By{From: providertest.Here, At: m.Now()})
+		_, err := on.ReviseClient(context.Background(), client, func(c *storage.Client) error { c.Name += "."; return nil }, storage.By{From: providertest.TestOrigin, At: m.Now()})
 		return err
 	}},
 	{"update profile", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.UpdateProfile(context.Background(), user, storage.Profile{Name: "A. Liddell"}, storage.By{From: providertest.Here, At: m.Now()})
+		return on.UpdateProfile(context.Background(), user, storage.Profile{Name: "A. Liddell"}, storage.By{From: providertest.TestOrigin, At: m.Now()})
 	}},
 	{"change password", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
 		session, err := on.ChangePassword(context.Background(), storage.PasswordChange{
-			UserID: s.UserID, OldHash: "hash", NewHash: "hash", SessionID: s.ID, Handle: storage.NewID("h"), From: providertest.Here,
+			UserID: s.UserID, OldHash: "hash", NewHash: "hash", SessionID: s.ID, Handle: storage.NewID("h"), From: providertest.TestOrigin,
 		}, m.Now())
 		if err == nil {
 			m.keepSession(session)
@@ -233,7 +233,7 @@ var mixed = []mixedWork{
 		return err
 	}},
 	{"reset password", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		_, err := on.ResetPassword(context.Background(), storage.PasswordReset{UserID: user, Hash: "hash", Reason: "forgotten", Unproven: storage.KeepAttached, From: providertest.Here}, m.Now())
+		_, err := on.ResetPassword(context.Background(), storage.PasswordReset{UserID: user, Hash: "hash", Reason: "forgotten", Unproven: storage.KeepAttached, From: providertest.TestOrigin}, m.Now())
 		return err
 	}},
 	{"sign in through connector", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
@@ -252,33 +252,33 @@ var mixed = []mixedWork{
 	{"prove address", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
 		u, err := on.User(context.Background(), user)
 		if err == nil {
-			_, err = on.ProveAddress(context.Background(), storage.AddressProof{UserID: user, Email: u.Email, By: storage.ByUpstream, SessionID: s.ID, FreshFor: time.Hour, From: providertest.Here}, m.Now())
+			_, err = on.ProveAddress(context.Background(), storage.AddressProof{UserID: user, Email: u.Email, By: storage.ByUpstream, SessionID: s.ID, FreshFor: time.Hour, From: providertest.TestOrigin}, m.Now())
 		}
 		return err
 	}},
 	{"claim address", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
 		claimed := false
-		_, err := on.ReviseUser(context.Background(), storage.UserRevision{UserID: user, Revise: func(*storage.User) error { return nil }, Verified: &claimed, From: providertest.Here}, m.Now())
+		_, err := on.ReviseUser(context.Background(), storage.UserRevision{UserID: user, Revise: func(*storage.User) error { return nil }, Verified: &claimed, From: providertest.TestOrigin}, m.Now())
 		return err
 	}},
 	{"end sessions of connector", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
-		_, _, err := on.EndConnectorSessions(context.Background(), "upstream", storage.By{From: providertest.Here, At: m.Now()})
+		_, _, err := on.EndConnectorSessions(context.Background(), "upstream", storage.By{From: providertest.TestOrigin, At: m.Now()})
 		return err
 	}},
 	{"link identity", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
 		return on.LinkIdentity(context.Background(), storage.IdentityLink{
 			Identity: identity(s.UserID, fmt.Sprint("subject", rand.IntN(6))), ProofID: storage.NewID("prf"),
-			Until: storage.At(m.Now().Add(time.Hour)), SessionID: s.ID, From: providertest.Here,
+			Until: storage.At(m.Now().Add(time.Hour)), SessionID: s.ID, From: providertest.TestOrigin,
 		}, m.Now())
 	}},
 	{"unlink identity", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.UnlinkIdentity(context.Background(), storage.IdentityRemoval{Identity: identity(user, fmt.Sprint("subject", rand.IntN(6))), Connectors: []string{"upstream"}, From: providertest.Here}, m.Now())
+		return on.UnlinkIdentity(context.Background(), storage.IdentityRemoval{Identity: identity(user, fmt.Sprint("subject", rand.IntN(6))), Connectors: []string{"upstream"}, From: providertest.TestOrigin}, m.Now())
 	}},
 }
 
 func rotateAny(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, _ string) error {
 	rotated, err := on.RotateGrant(context.Background(), storage.GrantRotation{
-		GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID, Grace: 30 * time.Second, From: providertest.Here,
+		GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID, Grace: 30 * time.Second, From: providertest.TestOrigin,
 	}, func(storage.Grant) error { return nil }, m.Now())
 	if err == nil {
 		m.keepGrant(rotated)

@@ -105,7 +105,7 @@ func (a *arena) ask(t *testing.T, node int, form url.Values) told {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(a.Client.ID, a.Secret)
-	response, err := providertest.Crowd.Do(r)
+	response, err := providertest.ParallelClient.Do(r)
 	if err != nil {
 		t.Error(err)
 		return told{}
@@ -177,7 +177,7 @@ func userinfoStatus(t *testing.T, b *providertest.Testbed, token string) int {
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	response, err := providertest.Crowd.Do(r)
+	response, err := providertest.ParallelClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,13 +221,13 @@ func TestRaces_HundredRefreshesGetOneSuccessor(t *testing.T) {
 			if round%2 == 0 {
 				late = append(late, a.rotate(t, round, second.Refresh)) // RT-02: its successor was used
 			} else {
-				a.Pass(31 * time.Second) // RT-01: the grace is over
+				a.Advance(31 * time.Second) // RT-01: the grace is over
 			}
 			if got := a.ask(t, round+1, rotation(first.Refresh)); got.Error != "invalid_grant" {
 				t.Fatalf("a token that comes too late: got %v, want invalid_grant", got)
 			}
 			a.wantEnded(t, late...)
-			first = a.exchange(t, v.Again(t))
+			first = a.exchange(t, v.CodeFromSession(t))
 		}
 	})
 }
@@ -293,7 +293,7 @@ func TestRaces_FiftyRedemptionsOfOneCode(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
 		v, _ := a.enter(t)
 		for range a.rounds() {
-			code := v.Again(t)
+			code := v.CodeFromSession(t)
 			answers := make([]told, 50)
 			providertest.Race(len(answers), func(i int) { answers[i] = a.ask(t, i, a.CodeForm(code)) })
 			var won []told

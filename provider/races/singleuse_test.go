@@ -85,13 +85,13 @@ func (a *arena) signedIn(t *testing.T, userID string) storage.Session {
 func (a *arena) signIn(userID string) storage.SignIn {
 	return storage.SignIn{
 		UserID: userID, HandleHash: storage.NewID("h"), Request: storage.NewID("r"), ACR: "urn:signet:1fa", AMR: []string{"pwd"},
-		IdleFor: time.Hour, AbsoluteFor: 24 * time.Hour, From: providertest.Here,
+		IdleFor: time.Hour, AbsoluteFor: 24 * time.Hour, From: providertest.TestOrigin,
 	}
 }
 
 func (a *arena) redemption(s storage.Session, clientID, requestID, codeID string) storage.CodeRedemption {
 	return storage.CodeRedemption{
-		RequestID: requestID, CodeID: codeID, SpentUntil: storage.At(a.Now().Add(24 * time.Hour)), From: providertest.Here,
+		RequestID: requestID, CodeID: codeID, SpentUntil: storage.At(a.Now().Add(24 * time.Hour)), From: providertest.TestOrigin,
 		Grant: storage.Grant{
 			ID: storage.NewID("gid"), UserID: s.UserID, ClientID: clientID, SessionID: s.ID, Scopes: []string{"openid"},
 			AuthTime: s.AuthTime, IdleFor: time.Hour, ExpiresAt: storage.At(a.Now().Add(24 * time.Hour)),
@@ -121,7 +121,7 @@ func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) e
 		started, err := on.StartKeyLines(context.Background(), []storage.Key{
 			{ID: rival + " active", Line: round, State: storage.KeyActive, Sealed: []byte("sealed")},
 			{ID: rival + " next", Line: round, State: storage.KeyNext, Sealed: []byte("sealed")},
-		}, storage.By{From: providertest.Here, At: a.Now()})
+		}, storage.By{From: providertest.TestOrigin, At: a.Now()})
 		if err == nil && started == 0 {
 			return storage.ErrConflict // another's keys are there
 		}
@@ -131,14 +131,14 @@ func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) e
 
 func clientRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	return func(on *storage.DB, rival string) error {
-		return on.CreateClient(context.Background(), directory.NewClient(storage.Web, round, rival), storage.By{From: providertest.Here, At: a.Now()})
+		return on.CreateClient(context.Background(), directory.NewClient(storage.Web, round, rival), storage.By{From: providertest.TestOrigin, At: a.Now()})
 	}
 }
 
 func userRivals(_ *testing.T, a *arena, _ string) func(*storage.DB, string) error {
 	email := storage.NewID("u") + "@example.com"
 	return func(on *storage.DB, _ string) error {
-		_, err := on.CreateUser(context.Background(), storage.User{Email: email}, "", storage.By{From: providertest.Here, At: a.Now()})
+		_, err := on.CreateUser(context.Background(), storage.User{Email: email}, "", storage.By{From: providertest.TestOrigin, At: a.Now()})
 		return err
 	}
 }
@@ -174,14 +174,14 @@ func proofRivals(t *testing.T, a *arena, round string) func(*storage.DB, string)
 	session := a.signedIn(t, a.Alice.ID)
 	return func(on *storage.DB, _ string) error {
 		return on.LinkIdentity(context.Background(), storage.IdentityLink{
-			Identity: identity(a.Alice.ID, round), ProofID: round, Until: storage.At(a.Now().Add(time.Hour)), SessionID: session.ID, From: providertest.Here,
+			Identity: identity(a.Alice.ID, round), ProofID: round, Until: storage.At(a.Now().Add(time.Hour)), SessionID: session.ID, From: providertest.TestOrigin,
 		}, a.Now())
 	}
 }
 
 // lastWayRivals take away two identities of a user who has nothing else: one stays.
 func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
-	user, err := a.DB.CreateUser(context.Background(), storage.User{Email: storage.NewID("w") + "@example.com"}, "", storage.By{From: providertest.Here, At: a.Now()})
+	user, err := a.DB.CreateUser(context.Background(), storage.User{Email: storage.NewID("w") + "@example.com"}, "", storage.By{From: providertest.TestOrigin, At: a.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,19 +192,19 @@ func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, strin
 		}
 	}
 	return func(on *storage.DB, rival string) error {
-		return on.UnlinkIdentity(context.Background(), storage.IdentityRemoval{Identity: ways[int(rival[len(rival)-1])%2], Connectors: []string{"upstream"}, From: providertest.Here}, a.Now())
+		return on.UnlinkIdentity(context.Background(), storage.IdentityRemoval{Identity: ways[int(rival[len(rival)-1])%2], Connectors: []string{"upstream"}, From: providertest.TestOrigin}, a.Now())
 	}
 }
 
 func passwordRivals(t *testing.T, a *arena, _ string) func(*storage.DB, string) error {
-	user, err := a.DB.CreateUser(context.Background(), storage.User{Email: storage.NewID("p") + "@example.com"}, "old", storage.By{From: providertest.Here, At: a.Now()})
+	user, err := a.DB.CreateUser(context.Background(), storage.User{Email: storage.NewID("p") + "@example.com"}, "old", storage.By{From: providertest.TestOrigin, At: a.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	session := a.signedIn(t, user.ID)
 	return func(on *storage.DB, rival string) error {
 		_, err := on.ChangePassword(context.Background(), storage.PasswordChange{
-			UserID: user.ID, OldHash: "old", NewHash: rival, SessionID: session.ID, Handle: storage.NewID("h"), From: providertest.Here,
+			UserID: user.ID, OldHash: "old", NewHash: rival, SessionID: session.ID, Handle: storage.NewID("h"), From: providertest.TestOrigin,
 		}, a.Now())
 		return err
 	}
@@ -218,7 +218,7 @@ func TestSingleUse_OneOfFiftyRevocationsIsNoted(t *testing.T) {
 		for round := range fewRounds() {
 			jti, gid := fmt.Sprint("jti", round), fmt.Sprint("gid", round)
 			providertest.Race(50, func(i int) {
-				if err := a.nodes[i%2].DB.RevokeToken(context.Background(), storage.TokenRevocation{JTI: jti, ClientID: a.Client.ID, GrantID: gid, Expires: storage.At(a.Now().Add(time.Hour))}, storage.By{From: providertest.Here, At: a.Now()}); err != nil {
+				if err := a.nodes[i%2].DB.RevokeToken(context.Background(), storage.TokenRevocation{JTI: jti, ClientID: a.Client.ID, GrantID: gid, Expires: storage.At(a.Now().Add(time.Hour))}, storage.By{From: providertest.TestOrigin, At: a.Now()}); err != nil {
 					t.Error(err)
 				}
 			})

@@ -28,12 +28,12 @@ func withCookies(t *testing.T, b *providertest.Testbed, headers ...string) bool 
 // SS-02: Cookie tossing from a sibling subdomain: same name with Domain and a longer path, so it comes first.
 // SS-03: Nameless cookie =__Host-x=.
 func TestSession_PlantedCookies(t *testing.T) {
-	for _, issuer := range []string{"", providertest.Secure} {
+	for _, issuer := range []string{"", providertest.HTTPSIssuer} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			b.User(t, "mallory@example.com", providertest.Password)
 			v, m := b.Visitor(t), b.Visitor(t)
-			v.Arrive(t, providertest.Alice)
-			m.Arrive(t, "mallory@example.com")
+			v.SignInAndRedeem(t, providertest.Alice)
+			m.SignInAndRedeem(t, "mallory@example.com")
 			name := b.SessionCookie()
 			good, planted := v.Cookie(t, name).Value, m.Cookie(t, name).Value
 			if !withCookies(t, b, name+"="+good) {
@@ -57,7 +57,7 @@ func TestSession_PlantedCookies(t *testing.T) {
 			}
 			v.WantSignedIn(t)
 			m.WantSignedIn(t)
-		}, providertest.IssuedOr(issuer))
+		}, providertest.WithIssuerIfSet(issuer))
 	}
 }
 
@@ -68,15 +68,15 @@ func TestSession_EverySignInMakesANewHandle(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "mallory@example.com", providertest.Password)
 		m := b.Visitor(t)
-		m.Arrive(t, "mallory@example.com")
+		m.SignInAndRedeem(t, "mallory@example.com")
 		v := b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		for name, before := range map[string]string{
 			"made up": strings.Repeat("A", 43), "mallory's": m.Cookie(t, "signet").Value, "own": v.Cookie(t, "signet").Value, "endless": strings.Repeat("A", 3000),
 		} {
 			w := b.Visitor(t)
-			w.Keep("signet", before)
-			w.Arrive(t, providertest.Alice)
+			w.SetCookie("signet", before)
+			w.SignInAndRedeem(t, providertest.Alice)
 			after := w.Cookie(t, "signet").Value
 			if after == before || withCookies(t, b, "signet="+before) || !withCookies(t, b, "signet="+after) {
 				t.Errorf("%s: the handle %.50s is still good, or the new one is not", name, before)
@@ -90,7 +90,7 @@ func TestSession_EverySignInMakesANewHandle(t *testing.T) {
 
 // SS-04: Attributes: HttpOnly, Secure, SameSite, Path, no Domain, Max-Age equal to the token's life.
 func TestSession_CookieAttributes(t *testing.T) {
-	for _, issuer := range []string{"", providertest.Secure} {
+	for _, issuer := range []string{"", providertest.HTTPSIssuer} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			for keep, want := range map[string]string{"": "", "on": "; Max-Age=2592000"} {
 				v := b.Visitor(t)
@@ -118,13 +118,13 @@ func TestSession_CookieAttributes(t *testing.T) {
 					t.Errorf("got %s, want %s", lines[1], known)
 				}
 				// On its way out it is deleted in the same words, before those of the first-party app.
-				s := v.Get(t, b.Leave())
+				s := v.Get(t, b.EndSessionURL())
 				deleted := providertest.Do(t, v.Client, v.FormRequest(t, providertest.WithDecision(s.Form(t), "allow"))).Header.Values("Set-Cookie")
 				if len(deleted) != 3 || deleted[0] != b.SessionCookie()+"="+strings.Replace(expected, want+"; HttpOnly", "; Max-Age=0; HttpOnly", 1) {
 					t.Errorf("deleted by %q", deleted)
 				}
 			}
-		}, providertest.IssuedOr(issuer))
+		}, providertest.WithIssuerIfSet(issuer))
 	}
 }
 
@@ -135,7 +135,7 @@ func TestSession_OnlyASignInSetsCookies(t *testing.T) {
 		v := b.Visitor(t)
 		for _, route := range providertest.Routes(t) {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
-				if a := b.Call(t, method, route, nil); len(a.Cookies()) != 0 {
+				if a := b.CallRoute(t, method, route, nil); len(a.Cookies()) != 0 {
 					t.Errorf("%s %s sets %v", method, route, a.Cookies())
 				}
 			}
@@ -152,21 +152,21 @@ func TestSession_IdleAndAbsoluteTimeouts(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := providertest.StartOn(t, backend, func(c *provider.Config) { c.Lifetimes.SessionMax = 48 * time.Hour })
 		v := b.Visitor(t)
-		v.Flow(t)
-		b.Pass(12*time.Hour - time.Minute)
+		v.SignInForCode(t)
+		b.Advance(12*time.Hour - time.Minute)
 		v.WantSignedIn(t)
-		b.Pass(2 * time.Minute)
+		b.Advance(2 * time.Minute)
 		v.WantSignedOut(t) // merely looking has kept nothing alive
 
 		v = b.Visitor(t)
-		tokens := v.Arrive(t, providertest.Alice)
+		tokens := v.SignInAndRedeem(t, providertest.Alice)
 		for range 4 {
-			b.Pass(11 * time.Hour)
-			tokens = b.Redeem(t, v.Again(t))
+			b.Advance(11 * time.Hour)
+			tokens = b.Redeem(t, v.CodeFromSession(t))
 		}
-		b.Pass(4*time.Hour - time.Minute) // two days less a minute, and used four hours ago
+		b.Advance(4*time.Hour - time.Minute) // two days less a minute, and used four hours ago
 		v.WantSignedIn(t)
-		b.Pass(2 * time.Minute)
+		b.Advance(2 * time.Minute)
 		v.WantSignedOut(t)
 		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusUnauthorized)
 		b.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
@@ -177,7 +177,7 @@ func TestSession_IdleAndAbsoluteTimeouts(t *testing.T) {
 func TestSession_StoredSessionsSignNobodyIn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Arrive(t, providertest.Alice)
+		v.SignInAndRedeem(t, providertest.Alice)
 		handle := v.Cookie(t, "signet").Value
 		rows := b.Table(t, "sessions")
 		if len(rows) == 0 {
@@ -200,28 +200,28 @@ func TestSession_CookieAndTokenOfDifferentUsers(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "bob@example.com", providertest.Password)
 		hers, his := b.Visitor(t), b.Visitor(t)
-		token := hers.Arrive(t, providertest.Alice)["access_token"].(string)
-		providertest.WantStatus(t, his.ByApp(t, "bob@example.com", providertest.Password, ""), http.StatusOK)
+		token := hers.SignInAndRedeem(t, providertest.Alice)["access_token"].(string)
+		providertest.WantStatus(t, his.TryPasswordInApp(t, "bob@example.com", providertest.Password, ""), http.StatusOK)
 		bearer := providertest.WithHeader("Authorization", "Bearer "+token)
 
-		r := providertest.MustGet(t, b.Issuer+"/userinfo")
+		r := providertest.NewGetRequest(t, b.Issuer+"/userinfo")
 		bearer(r)
 		if a := providertest.Do(t, his.Client, r); a.JSON(t)["email"] != providertest.Alice {
 			t.Errorf("userinfo of alice's token and bob's cookies: %s", a.Body)
 		}
-		if a := his.App(t, "/session", "", bearer); a.JSON(t)["user"].(map[string]any)["email"] != "bob@example.com" {
+		if a := his.CallApp(t, "/session", "", bearer); a.JSON(t)["user"].(map[string]any)["email"] != "bob@example.com" {
 			t.Errorf("session of bob's cookies and alice's token: %s", a.Body)
 		}
-		b.Pass(time.Minute)
-		if p := providertest.PairOf(t, providertest.WantStatus(t, his.App(t, "/refresh", "", bearer), http.StatusOK)); providertest.ClaimsOf(t, p.Access.Value)["sub"] == b.Alice.ID {
+		b.Advance(time.Minute)
+		if p := providertest.PairOf(t, providertest.WantStatus(t, his.CallApp(t, "/refresh", "", bearer), http.StatusOK)); providertest.ClaimsOf(t, p.Access.Value)["sub"] == b.Alice.ID {
 			t.Error("refresh gave bob alice's tokens")
 		}
-		r = providertest.MustGet(t, b.Issuer+"/account")
+		r = providertest.NewGetRequest(t, b.Issuer+"/account")
 		bearer(r)
 		if a := providertest.Do(t, his.Client, r); !strings.Contains(a.Body, "bob@example.com") || strings.Contains(a.Body, providertest.Alice) {
 			t.Errorf("the account page: %s", a.Body)
 		}
-		providertest.WantStatus(t, his.App(t, "/logout", "", bearer), http.StatusNoContent)
+		providertest.WantStatus(t, his.CallApp(t, "/logout", "", bearer), http.StatusNoContent)
 		his.WantApp(t, false)
 		if !hers.SignedIn(t) {
 			t.Error("bob's sign-out has ended alice's session")
@@ -239,7 +239,7 @@ func TestSession_LostCookiesMakeNobodyAnother(t *testing.T) {
 		names := []string{"signet", "signet_device", "access_token", "refresh_token"}
 		signedIn := func(email string) map[string]string {
 			cookies := map[string]string{}
-			for _, c := range providertest.WantStatus(t, b.Visitor(t).ByApp(t, email, providertest.Password, ""), http.StatusOK).Cookies() {
+			for _, c := range providertest.WantStatus(t, b.Visitor(t).TryPasswordInApp(t, email, providertest.Password, ""), http.StatusOK).Cookies() {
 				cookies[c.Name] = c.Value
 			}
 			if len(cookies) != len(names) {
@@ -264,11 +264,11 @@ func TestSession_LostCookiesMakeNobodyAnother(t *testing.T) {
 			v := b.Visitor(t)
 			v.Client = providertest.Direct
 			lot := providertest.WithHeader("Cookie", strings.Join(header, "; "))
-			said := v.App(t, "/session", "", lot).JSON(t)
+			said := v.CallApp(t, "/session", "", lot).JSON(t)
 			if user, _ := said["user"].(map[string]any); owner == "" && said["authenticated"] != false || owner != "" && user["email"] != owner {
 				t.Fatalf("%q: session says %v, want %q", header, said, owner)
 			}
-			a := v.App(t, "/refresh", "", lot)
+			a := v.CallApp(t, "/refresh", "", lot)
 			if owner == "" {
 				providertest.WantAppError(t, a, http.StatusUnauthorized, "login_required")
 				continue
@@ -276,7 +276,7 @@ func TestSession_LostCookiesMakeNobodyAnother(t *testing.T) {
 			if sub := providertest.ClaimsOf(t, providertest.PairOf(t, providertest.WantStatus(t, a, http.StatusOK)).Access.Value)["sub"]; (sub == b.Alice.ID) != (owner == providertest.Alice) {
 				t.Fatalf("%q: tokens of %v, want %s", header, sub, owner)
 			}
-			b.Pass(time.Second)
+			b.Advance(time.Second)
 		}
 	})
 }
@@ -287,9 +287,9 @@ func TestSession_LostCookiesMakeNobodyAnother(t *testing.T) {
 func TestSession_ApplicationsTokensOpenNoAccount(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const root = "root@example.com"
-		b.Local(t, storage.User{Email: root, EmailVerified: true, Admin: true}, providertest.Password)
+		b.CreateUser(t, storage.User{Email: root, EmailVerified: true, Admin: true}, providertest.Password)
 		v := b.Visitor(t)
-		tokens := v.Arrive(t, root)
+		tokens := v.SignInAndRedeem(t, root)
 		if page := v.Get(t, b.Issuer+"/admin"); page.StatusCode != http.StatusOK || page.At.Path != "/admin" {
 			t.Fatalf("her own browser is at %s, status %d: the rest would prove nothing", page.At, page.StatusCode)
 		}
@@ -299,7 +299,7 @@ func TestSession_ApplicationsTokensOpenNoAccount(t *testing.T) {
 				continue
 			}
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
-				want := b.Call(t, method, route, http.Header{"Sec-Fetch-Site": {"same-origin"}})
+				want := b.CallRoute(t, method, route, http.Header{"Sec-Fetch-Site": {"same-origin"}})
 				for _, token := range []any{tokens["access_token"], tokens["id_token"], tokens["refresh_token"]} {
 					value := token.(string)
 					for _, headers := range []http.Header{
@@ -308,7 +308,7 @@ func TestSession_ApplicationsTokensOpenNoAccount(t *testing.T) {
 						{"Cookie": {"signet=" + value + "; signet_device=" + value + "; signet_pending=" + value}},
 					} {
 						headers.Set("Sec-Fetch-Site", "same-origin")
-						got := b.Call(t, method, route, headers)
+						got := b.CallRoute(t, method, route, headers)
 						compared++
 						if got.StatusCode != want.StatusCode || strings.Contains(got.Body, root) || strings.HasPrefix(want.Header.Get("Location"), "/login") != strings.HasPrefix(got.Header.Get("Location"), "/login") {
 							t.Errorf("%s %s with a token: got %d to %q, want %d to %q as without", method, route, got.StatusCode, got.Header.Get("Location"), want.StatusCode, want.Header.Get("Location"))

@@ -17,7 +17,7 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		read := func(agent string) {
 			t.Helper()
-			r := providertest.MustGet(t, b.Issuer+"/jwks")
+			r := providertest.NewGetRequest(t, b.Issuer+"/jwks")
 			r.Header.Set("User-Agent", agent)
 			if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != http.StatusOK {
 				t.Fatal(a.StatusCode)
@@ -64,10 +64,10 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 func TestJWKSReaders_InventedNamesDisplaceNoKnownReader(t *testing.T) {
 	for what, strangers := range map[string]int{"one network": 1, "many networks": 50} {
 		t.Run(what, func(t *testing.T) {
-			providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+			providertest.EachAppBehindProxy(t, func(t *testing.T, b *providertest.Testbed) {
 				read := func(agent, address string) {
 					t.Helper()
-					r := providertest.MustGet(t, b.Issuer+"/jwks")
+					r := providertest.NewGetRequest(t, b.Issuer+"/jwks")
 					r.Header.Set("User-Agent", agent)
 					r.Header.Set("X-Forwarded-For", address)
 					if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != http.StatusOK {
@@ -79,7 +79,7 @@ func TestJWKSReaders_InventedNamesDisplaceNoKnownReader(t *testing.T) {
 					if err := b.NoteReadersOnce(context.Background(), b.Now()); err != nil {
 						t.Fatal(err)
 					}
-					b.Pass(time.Minute)
+					b.Advance(time.Minute)
 				}
 				for range 2 {
 					read("jose/6", "192.0.2.1")

@@ -13,7 +13,7 @@ import (
 // minute before.
 func sweepAfter(t *testing.T, b *providertest.Testbed, after time.Duration, nodes ...*providertest.Testbed) {
 	t.Helper()
-	b.Pass(after)
+	b.Advance(after)
 	if _, err := b.DB.TakeLease(t.Context(), "swept", "test", time.Millisecond, b.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -30,16 +30,16 @@ func sweepAfter(t *testing.T, b *providertest.Testbed, after time.Duration, node
 func TestSweepOnce_KeepsGrantsInUse(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second, v := b.Node(t), b.Visitor(t)
-		v.Flow(t)
+		v.SignInForCode(t)
 		b.ConsentTo(t, "openid email offline_access")
-		code := v.Again(t, "scope", "openid offline_access")
+		code := v.CodeFromSession(t, "scope", "openid offline_access")
 		offline := b.Redeem(t, code)
-		online := b.Redeem(t, v.Again(t))
-		v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+		online := b.Redeem(t, v.CodeFromSession(t))
+		v.Submit(t, v.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
 		began := storage.At(b.Now())
 		for range 12 {
 			sweepAfter(t, b, 29*24*time.Hour, b, second)
-			offline = b.Refreshed(t, offline["refresh_token"])
+			offline = b.MustRefresh(t, offline["refresh_token"])
 			b.WantUserinfo(t, offline["access_token"].(string), http.StatusOK)
 		}
 		b.RefuseCode(t, code, "invalid_grant")
@@ -54,7 +54,7 @@ func TestSweepOnce_KeepsGrantsInUse(t *testing.T) {
 				t.Errorf("%s of %s is still there", e.Type, e.At.Time())
 			}
 		}
-		if v := b.Visitor(t); v.Flow(t) == "" {
+		if v := b.Visitor(t); v.SignInForCode(t) == "" {
 			t.Error("a sign-in fails after the sweeps")
 		}
 	})

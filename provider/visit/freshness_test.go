@@ -14,7 +14,7 @@ import (
 
 // reauthenticates sets the reauthenticates setting of a connector.
 func reauthenticates(id string, yes bool) func(*providertest.Upstreams, *provider.Config) {
-	return providertest.Alter(id, func(c *provider.Connector) { c.Reauthenticates = &yes })
+	return providertest.ChangeConnector(id, func(c *provider.Connector) { c.Reauthenticates = &yes })
 }
 
 // setAuthTime makes the liar state an auth_time that long ago; none, for a negative time.
@@ -23,7 +23,7 @@ func setAuthTime(up *providertest.Upstreams, b *providertest.Testbed, ago time.D
 	if ago >= 0 {
 		claim = b.Now().Add(-ago).Unix()
 	}
-	up.Liar.SetFaults(providertest.Lie("auth_time", claim))
+	up.Liar.SetFaults(providertest.ChangeClaim("auth_time", claim))
 }
 
 const noAuthTime = time.Duration(-1)
@@ -58,7 +58,7 @@ func withClient(t *testing.T, b *providertest.Testbed, i int, change ...func(*st
 			f(c)
 		}
 	})
-	return b.As(client, secret)
+	return b.AsClient(client, secret)
 }
 
 // Each request is combined with each proof, in a new browser and after an old sign-in. A
@@ -91,15 +91,15 @@ func TestFreshness_EveryRequestWithEveryProof(t *testing.T) {
 						v := client.Visitor(t)
 						if old {
 							setAuthTime(up, b, noAuthTime)
-							v.Through(t, v.Get(t, b.AuthorizeURL()), "liar", "victim")
-							b.Pass(time.Hour)
+							v.SignInThrough(t, v.Get(t, b.AuthorizeURL()), "liar", "victim")
+							b.Advance(time.Hour)
 						}
 						setAuthTime(up, b, proof.ago)
 						page := v.Get(t, client.AuthorizeURL(wanted.pairs...))
 						if page.At.Path != "/login" {
-							t.Fatalf("%s, old %v: not asked to sign in: at %s, left to %v", wanted.name, old, page.At, page.Left)
+							t.Fatalf("%s, old %v: not asked to sign in: at %s, left to %v", wanted.name, old, page.At, page.LeftTo)
 						}
-						wantProof(t, v, v.Through(t, page, "liar", "victim"), met, wanted.name, old)
+						wantProof(t, v, v.SignInThrough(t, page, "liar", "victim"), met, wanted.name, old)
 					}
 				}
 			}, func(up *providertest.Upstreams, c *provider.Config) {
@@ -115,12 +115,12 @@ func TestFreshness_EveryRequestWithEveryProof(t *testing.T) {
 // login_required otherwise.
 func wantProof(t *testing.T, v *providertest.Visitor, s providertest.Stop, met bool, wanted string, old bool) {
 	t.Helper()
-	if s.Left == nil {
+	if s.LeftTo == nil {
 		t.Fatalf("%s, old %v: ends at %s, status %d:\n%s", wanted, old, s.At, s.StatusCode, s.Body)
 	}
 	if got := s.Response(t).Get("error"); !met {
 		if got != "login_required" || s.Response(t).Get("state") != "st&te" || s.Response(t).Get("iss") != v.Bed.Issuer {
-			t.Errorf("%s, old %v: answered with %v, want login_required", wanted, old, s.Left)
+			t.Errorf("%s, old %v: answered with %v, want login_required", wanted, old, s.LeftTo)
 		}
 		return
 	}
@@ -140,7 +140,7 @@ func TestFreshness_PasswordSatisfiesEveryRequest(t *testing.T) {
 			v := client.Visitor(t)
 			first := v.SignIn(t, v.Get(t, client.AuthorizeURL(wanted.pairs...)), providertest.Alice, providertest.Password)
 			wantProof(t, v, first, true, wanted.name, false)
-			b.Pass(time.Hour)
+			b.Advance(time.Hour)
 			page := v.Get(t, client.AuthorizeURL(wanted.pairs...))
 			if wanted.any {
 				wantProof(t, v, page, true, wanted.name, true)
@@ -150,7 +150,7 @@ func TestFreshness_PasswordSatisfiesEveryRequest(t *testing.T) {
 			wantProof(t, v, v.SignIn(t, page, providertest.Alice, providertest.Password), true, wanted.name, true)
 			// prompt=none cannot ask for a proof.
 			if !wanted.again {
-				b.Pass(time.Hour)
+				b.Advance(time.Hour)
 				v.Get(t, client.AuthorizeURL(append(wanted.pairs, "prompt", "none")...)).WantError(t, "login_required")
 			}
 		}
@@ -164,11 +164,11 @@ func TestFreshness_BestEffortAcceptsArrival(t *testing.T) {
 		for i, wanted := range freshnessRequests {
 			client := withClient(t, b, i, func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort })
 			v := client.Visitor(t)
-			s := v.Through(t, v.Get(t, client.AuthorizeURL(wanted.pairs...)), "github", "octo")
+			s := v.SignInThrough(t, v.Get(t, client.AuthorizeURL(wanted.pairs...)), "github", "octo")
 			arrived := b.Now().Unix()
 			tokens := client.Redeem(t, s.Code(t))
-			b.Pass(2 * time.Minute)
-			refreshed := client.Refreshed(t, tokens["refresh_token"])
+			b.Advance(2 * time.Minute)
+			refreshed := client.MustRefresh(t, tokens["refresh_token"])
 			for _, set := range []map[string]any{tokens, refreshed} {
 				if got := providertest.NumberOf(t, providertest.ClaimsOf(t, set["id_token"])["auth_time"]); got < arrived-2 || got > arrived {
 					t.Errorf("%s: the ID token states %d, want the arrival, %d", wanted.name, got, arrived)
@@ -179,8 +179,8 @@ func TestFreshness_BestEffortAcceptsArrival(t *testing.T) {
 			}
 			// Within max_age the arrival still counts; prompt=login needs another one.
 			again := v.Get(t, client.AuthorizeURL(wanted.pairs...))
-			if asked := again.Left == nil; asked != wanted.again {
-				t.Errorf("%s: two minutes later at %s, left to %v", wanted.name, again.At, again.Left)
+			if asked := again.LeftTo == nil; asked != wanted.again {
+				t.Errorf("%s: two minutes later at %s, left to %v", wanted.name, again.At, again.LeftTo)
 			}
 		}
 		// Clients that did not request auth_time, and strict clients, get none.
@@ -188,9 +188,9 @@ func TestFreshness_BestEffortAcceptsArrival(t *testing.T) {
 			client, secret := b.RegisterWith(t, storage.Web, storage.NewID("plain-"), func(c *storage.Client) {
 				c.Metadata.RedirectURIs, c.SkipConsent, c.PromptLogin = []string{providertest.Callback}, true, way
 			})
-			plain := b.As(client, secret)
+			plain := b.AsClient(client, secret)
 			v := plain.Visitor(t)
-			tokens := plain.Redeem(t, v.ComeBy(t, "github", "octo").Code(t))
+			tokens := plain.Redeem(t, v.AuthorizeThrough(t, "github", "octo").Code(t))
 			for _, kind := range []string{"id_token", "access_token"} {
 				if got, there := providertest.ClaimsOf(t, tokens[kind])["auth_time"]; there {
 					t.Errorf("prompt_login %q: %s states auth_time %v, which was not requested", way, kind, got)
@@ -214,13 +214,13 @@ func TestFreshness_OffersOtherWaysFirst(t *testing.T) {
 		linked.Connect(t, "liar", "victim")
 		for _, pairs := range [][]string{{"prompt", "login"}, {"max_age", "60"}} {
 			v := b.Visitor(t)
-			page := v.ComeBy(t, "github", "octo", pairs...)
+			page := v.AuthorizeThrough(t, "github", "octo", pairs...)
 			page.WantText(t, "Confirm it’s you", "GitHub", "signed you in without asking", "Elsewhere")
 			if strings.Contains(page.Body, `id="connector-github"`) || strings.Contains(page.Body, `id="connector-google"`) {
 				t.Errorf("%v: the page offers a way that cannot help, or that the account does not have", pairs)
 			}
 			// The next way does not help either; only the password is left.
-			page = v.Through(t, page, "liar", "victim")
+			page = v.SignInThrough(t, page, "liar", "victim")
 			page.WantText(t, "Elsewhere")
 			if strings.Contains(page.Body, "connector-") {
 				t.Errorf("%v: the page offers a way again that did not help", pairs)
@@ -228,11 +228,11 @@ func TestFreshness_OffersOtherWaysFirst(t *testing.T) {
 			back := v.Submit(t, page.FormTo(t, "/decline", "", ""))
 			back.WantError(t, "login_required")
 			if back.Response(t).Get("state") != "st&te" || back.Response(t).Get("iss") != b.Issuer {
-				t.Errorf("%v: went back to %v", pairs, back.Left)
+				t.Errorf("%v: went back to %v", pairs, back.LeftTo)
 			}
 			// After declining, the same page still accepts a sign-in.
 			s := v.SignIn(t, page, providertest.Alice, providertest.Password)
-			if s.Left == nil {
+			if s.LeftTo == nil {
 				s = v.Allow(t, s)
 			}
 			b.Redeem(t, s.Code(t))
@@ -246,8 +246,8 @@ func TestFreshness_AccountWithoutWayToProve(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for _, pairs := range [][]string{{"prompt", "login"}, {"max_age", "120"}} {
 			v := b.Visitor(t)
-			v.Allow(t, v.ComeBy(t, "github", "octo", "prompt", "consent")).Code(t)
-			b.Pass(10 * time.Minute)
+			v.Allow(t, v.AuthorizeThrough(t, "github", "octo", "prompt", "consent")).Code(t)
+			b.Advance(10 * time.Minute)
 			page := v.Get(t, b.AuthorizeURL(pairs...))
 			page.WantText(t, "Confirm it’s you", "GitHub can’t confirm that it’s you")
 			if strings.Contains(page.Body, "connector-") || strings.Contains(page.Body, `id="password"`) {
@@ -258,7 +258,7 @@ func TestFreshness_AccountWithoutWayToProve(t *testing.T) {
 			// Another account answers the same request.
 			other := v.Get(t, page.Link(t, "other"))
 			s := v.SignIn(t, other, providertest.Alice, providertest.Password)
-			if s.Left == nil {
+			if s.LeftTo == nil {
 				s = v.Allow(t, s)
 			}
 			if claims := providertest.ClaimsOf(t, b.Redeem(t, s.Code(t))["id_token"]); claims["sub"] != b.Alice.ID {
@@ -272,17 +272,17 @@ func TestFreshness_AccountWithoutWayToProve(t *testing.T) {
 // asking, with this account or another. That is no proof.
 func TestFreshness_SilentArrivalIsNoProof(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		b.WithApp(t)
+		b.RegisterApp(t)
 		setAuthTime(up, b, noAuthTime)
 		for _, way := range [][2]string{{"github", "octo"}, {"liar", "victim"}} {
 			v := b.Visitor(t)
-			first := v.ComeBy(t, "github", "octo", "prompt", "consent")
+			first := v.AuthorizeThrough(t, "github", "octo", "prompt", "consent")
 			v.Allow(t, first).Code(t)
-			b.Pass(10 * time.Minute)
+			b.Advance(10 * time.Minute)
 			choice := v.Get(t, b.AuthorizeURL("prompt", "select_account"))
 			other := v.Submit(t, choice.FormTo(t, "/select", "", ""), "decision", "other")
-			s := v.Through(t, other, way[0], way[1])
-			if s.Left == nil {
+			s := v.SignInThrough(t, other, way[0], way[1])
+			if s.LeftTo == nil {
 				s = v.Allow(t, s)
 			}
 			tokens := b.Redeem(t, s.Code(t))
@@ -301,7 +301,7 @@ func TestFreshness_SilentArrivalIsNoProof(t *testing.T) {
 				t.Errorf("/session states auth_time %v, want none", got)
 			}
 		}
-	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
+	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.WithAppOrigins(providertest.Shop)(c) })
 }
 
 // An arrival for one request satisfies no other request, even for a best-effort client.
@@ -310,13 +310,13 @@ func TestFreshness_ArrivalCountsForItsRequestOnly(t *testing.T) {
 		client, secret := b.RegisterWith(t, storage.Web, "easy", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.SkipConsent, c.PromptLogin = []string{providertest.Callback}, true, storage.PromptLoginBestEffort
 		})
-		easy := b.As(client, secret)
+		easy := b.AsClient(client, secret)
 		v := easy.Visitor(t)
 		other := v.Get(t, easy.AuthorizeURL("prompt", "login"))
-		v.ComeBy(t, "github", "octo", "prompt", "login").Code(t)
+		v.AuthorizeThrough(t, "github", "octo", "prompt", "login").Code(t)
 		next := b.Issuer + "/authorize/next?" + url.Values{"request": {other.FormTo(t, "/login", "", "").Values.Get("request")}}.Encode()
-		if s := v.Get(t, next); s.At.Path != "/login" || s.Left != nil {
-			t.Fatalf("the other request is answered: at %s, left to %v", s.At, s.Left)
+		if s := v.Get(t, next); s.At.Path != "/login" || s.LeftTo != nil {
+			t.Fatalf("the other request is answered: at %s, left to %v", s.At, s.LeftTo)
 		}
 		// Declining one request does not decline the other.
 		asked := v.Get(t, easy.AuthorizeURL("prompt", "login"))
@@ -325,7 +325,7 @@ func TestFreshness_ArrivalCountsForItsRequestOnly(t *testing.T) {
 		v.Submit(t, crossed).WantPage(t, http.StatusConflict, "stale_form")
 		v.Submit(t, providertest.Form{Action: decline.Action, Values: url.Values{"request": decline.Values["request"]}}).WantPage(t, http.StatusConflict, "stale_form")
 		if s := v.Get(t, next); s.At.Path != "/login" {
-			t.Fatalf("the other request was refused: left to %v", s.Left)
+			t.Fatalf("the other request was refused: left to %v", s.LeftTo)
 		}
 		v.Submit(t, decline).WantError(t, "login_required")
 	})
@@ -338,13 +338,13 @@ func TestFreshness_ReauthenticatingConnectorGetsPromptLogin(t *testing.T) {
 		for i, wanted := range freshnessRequests {
 			client := withClient(t, b, i)
 			v := client.Visitor(t)
-			at := v.Press(t, v.Get(t, client.AuthorizeURL(wanted.pairs...)), "liar")
+			at := v.PressConnector(t, v.Get(t, client.AuthorizeURL(wanted.pairs...)), "liar")
 			if got := at.Query().Get("prompt"); got != "login" {
 				t.Errorf("%s: prompt=%q at the upstream", wanted.name, got)
 			}
 		}
 		v := b.Visitor(t)
-		if at := v.Press(t, v.Get(t, b.AuthorizeURL()), "liar"); at.Query().Has("prompt") || at.Query().Has("max_age") {
+		if at := v.PressConnector(t, v.Get(t, b.AuthorizeURL()), "liar"); at.Query().Has("prompt") || at.Query().Has("max_age") {
 			t.Errorf("no recent sign-in was requested, but the upstream got %s", at.RawQuery)
 		}
 	}, reauthenticates("liar", true))

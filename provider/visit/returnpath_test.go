@@ -30,11 +30,11 @@ func TestReturnTo_ForeignAddressShowsPage(t *testing.T) {
 				}
 			}
 			s := v.SignIn(t, v.Get(t, to(path+"/?x=%2F%2Fevil.example")), providertest.Alice, providertest.Password)
-			if s.Left != nil || s.At.Path != path+"/" || s.At.RawQuery != "x=%2F%2Fevil.example" {
-				t.Errorf("after the sign-in: at %s, left to %v", s.At, s.Left)
+			if s.LeftTo != nil || s.At.Path != path+"/" || s.At.RawQuery != "x=%2F%2Fevil.example" {
+				t.Errorf("after the sign-in: at %s, left to %v", s.At, s.LeftTo)
 			}
 			// A sign-in for a page of this server gives no consent and no code.
 			v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "consent_required")
-		}, providertest.Under(path))
+		}, providertest.WithIssuerPath(path))
 	}
 }

@@ -33,18 +33,18 @@ var sensitiveActs = []struct {
 // proof, one press of the button finishes the act. No password is carried along.
 func TestStepUp_InterruptedActCanBeFinished(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		b.Local(t, storage.User{Email: "root@example.com", EmailVerified: true, Admin: true}, providertest.Password)
+		b.CreateUser(t, storage.User{Email: "root@example.com", EmailVerified: true, Admin: true}, providertest.Password)
 		for _, act := range sensitiveActs {
 			v, who := b.Visitor(t), "root@example.com"
 			v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "consent")), who, providertest.Password)
 			allowed := v.Get(t, b.AuthorizeURL())
-			if allowed.Left == nil {
+			if allowed.LeftTo == nil {
 				v.Allow(t, allowed)
 			}
 			if act.name == "disconnect" {
 				v.Connect(t, "google", "ada")
 			}
-			b.Pass(24 * time.Hour) // after that, the next keys may sign
+			b.Advance(24 * time.Hour) // after that, the next keys may sign
 			v = b.Visitor(t)
 			v.SignIn(t, v.Get(t, b.Issuer+"/account"), who, providertest.Password)
 			f := formOfAct(t, v, act.page, act.action)
@@ -54,7 +54,7 @@ func TestStepUp_InterruptedActCanBeFinished(t *testing.T) {
 			if f.Values.Has("confirm") {
 				f.Values.Set("confirm", f.Values.Get("kid"))
 			}
-			b.Pass(6 * time.Minute)
+			b.Advance(6 * time.Minute)
 			asked := v.Submit(t, f)
 			asked.WantText(t, "Confirm it’s you", act.asks, "More than five minutes have passed", who)
 			if back := v.Get(t, asked.Link(t, "cancel")); back.At.Path != act.cancel || back.StatusCode != http.StatusOK {
@@ -79,11 +79,11 @@ func TestStepUp_InterruptedActCanBeFinished(t *testing.T) {
 			end := v.Submit(t, again)
 			switch {
 			case act.name == "connect":
-				if end.Left == nil {
+				if end.LeftTo == nil {
 					t.Errorf("connect: at %s, status %d", end.At, end.StatusCode)
 				}
 			case act.name == "sign out everywhere":
-				v.WantNobody(t)
+				v.WantNoSession(t)
 			case !strings.HasPrefix(end.At.String(), b.Issuer+act.done):
 				t.Errorf("%s: at %s, status %d", act.name, end.At, end.StatusCode)
 			}
@@ -116,7 +116,7 @@ func setPassword(t *testing.T, b *providertest.Testbed, email, from, to string) 
 // key, and not after half an hour.
 func TestStepUp_SealedInputIsForOneSession(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		b.Local(t, storage.User{Email: "root@example.com", EmailVerified: true, Admin: true}, providertest.Password)
+		b.CreateUser(t, storage.User{Email: "root@example.com", EmailVerified: true, Admin: true}, providertest.Password)
 		enter := func() *providertest.Visitor {
 			v := b.Visitor(t)
 			v.SignIn(t, v.Get(t, b.Issuer+"/admin"), "root@example.com", providertest.Password)
@@ -125,7 +125,7 @@ func TestStepUp_SealedInputIsForOneSession(t *testing.T) {
 		v := enter()
 		f := formOfAct(t, v, "", "/admin/keys/revoke")
 		f.Values.Set("reason", "it leaked")
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		mine := v.SignIn(t, v.Submit(t, f), "root@example.com", providertest.Password)
 		mine.WantText(t, "it leaked")
 		typed := mine.At.Query().Get("typed")
@@ -138,7 +138,7 @@ func TestStepUp_SealedInputIsForOneSession(t *testing.T) {
 				t.Errorf("%s: status %d, shows the input: %v", what, s.StatusCode, strings.Contains(s.Body, "it leaked"))
 			}
 		}
-		b.Pass(31 * time.Minute)
+		b.Advance(31 * time.Minute)
 		late := v.SignIn(t, v.Get(t, mine.At.String()), "root@example.com", providertest.Password)
 		if late.StatusCode != http.StatusOK || strings.Contains(late.Body, "it leaked") {
 			t.Errorf("half an hour later: status %d", late.StatusCode)
@@ -146,7 +146,7 @@ func TestStepUp_SealedInputIsForOneSession(t *testing.T) {
 		// Input that does not fit into a URL must be typed again.
 		f = formOfAct(t, v, "", "/admin/keys/revoke")
 		f.Values.Set("reason", strings.Repeat("long ", 1000))
-		b.Pass(6 * time.Minute)
+		b.Advance(6 * time.Minute)
 		if page := v.SignIn(t, v.Submit(t, f), "root@example.com", providertest.Password); page.StatusCode != http.StatusOK || page.At.Query().Has("typed") {
 			t.Errorf("a long reason: at %s, status %d", page.At, page.StatusCode)
 		}
@@ -158,7 +158,7 @@ func TestStepUp_SealedInputIsForOneSession(t *testing.T) {
 func TestStepUp_AccountWithGitHubOnly(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "github", "octo", "prompt", "consent")).Code(t)
+		v.Allow(t, v.AuthorizeThrough(t, "github", "octo", "prompt", "consent")).Code(t)
 		for _, path := range []string{"/account/sessions/end-all", "/account/apps/withdraw?client_id=app"} {
 			page := v.Get(t, b.Issuer+path)
 			page.WantText(t, "Confirm it’s you", "GitHub can’t confirm that it’s you", "Ask the operator of this service to give your account a password")
@@ -168,7 +168,7 @@ func TestStepUp_AccountWithGitHubOnly(t *testing.T) {
 			// The button of another page does not help either.
 			f := providertest.Form{Action: b.Issuer + "/login/github", Values: url.Values{"request": {requestOf(t, page)}}}
 			left := v.Submit(t, f)
-			if tried := v.Get(t, v.Choose(t, left.Left, "octo")); tried.At.Path != "/login" {
+			if tried := v.Get(t, v.ChooseAccount(t, left.LeftTo, "octo")); tried.At.Path != "/login" {
 				t.Errorf("%s: a silent arrival opens %s", path, tried.At)
 			} else {
 				tried.WantText(t, "signed you in without asking", "Ask the operator")
@@ -177,11 +177,11 @@ func TestStepUp_AccountWithGitHubOnly(t *testing.T) {
 		// An upstream that states auth_time may be tried again, and a recent time counts.
 		setAuthTime(up, b, time.Hour)
 		w := b.Visitor(t)
-		w.Allow(t, w.ComeBy(t, "liar", "victim", "prompt", "consent")).Code(t)
-		page := w.Through(t, w.Get(t, b.Issuer+"/account/sessions/end-all"), "liar", "victim")
+		w.Allow(t, w.AuthorizeThrough(t, "liar", "victim", "prompt", "consent")).Code(t)
+		page := w.SignInThrough(t, w.Get(t, b.Issuer+"/account/sessions/end-all"), "liar", "victim")
 		page.WantText(t, "Confirm it’s you", "Sign out there first and try again")
 		setAuthTime(up, b, time.Minute)
-		w.Through(t, page, "liar", "victim").WantAt(t, "/account/sessions/end-all")
+		w.SignInThrough(t, page, "liar", "victim").WantAt(t, "/account/sessions/end-all")
 	})
 }
 

@@ -59,7 +59,7 @@ func (s *server) ensureUser(ctx context.Context, name string, want storage.User)
 		return person{email: want.Email, password: password}, s.createUser(ctx, want, password)
 	}
 	// The file was removed. A person with access to that file may set a new password.
-	_, err = s.directory.ResetPassword(ctx, directory.NewPassword{
+	_, err = s.directory.ResetPassword(ctx, directory.PasswordReset{
 		User: found, Password: password, Reason: "by_administrator", Unproven: storage.KeepAttached,
 	}, byCommandLine)
 	return s.existingPerson(found, "", password), err
@@ -87,7 +87,7 @@ func (s *server) existingPerson(u storage.User, stored, kept string) person {
 	switch {
 	case !u.Enabled():
 		p.password, p.note = "", "the account is disabled: "+command("enable")
-	case stored != "" && !s.directory.PasswordIs(stored, kept):
+	case stored != "" && !s.directory.PasswordMatches(stored, kept):
 		p.password, p.note = "", "changed since; to set another: "+command("set-password", "--password-stdin")
 	}
 	if u.Email == AdminEmail && !u.Admin {

@@ -113,7 +113,7 @@ func (f *userFlags) check(u storage.User, at time.Time) error {
 	if f.flags.Changed("email") {
 		wrong = directory.CheckEmail(u.Email)
 	}
-	return withFlagName(cmp.Or(wrong, directory.CheckChange(storage.User{}, &u, at)))
+	return withFlagName(cmp.Or(wrong, directory.CheckUserChange(storage.User{}, &u, at)))
 }
 
 // withFlagName adds the name of the flag to the error of a field.

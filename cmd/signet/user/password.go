@@ -51,7 +51,7 @@ deletes them first, --keep keeps them.`,
 		if err != nil {
 			return err
 		}
-		evicted, err := p.Directory(settings, db).ResetPassword(ctx, directory.NewPassword{
+		evicted, err := p.Directory(settings, db).ResetPassword(ctx, directory.PasswordReset{
 			User: u, Password: typed, Reason: cli.ByAdministrator, Unproven: unproven,
 		}, cli.Origin())
 		if errors.Is(err, credential.ErrWeak) || errors.Is(err, credential.ErrBusy) {
