@@ -17,28 +17,28 @@ import (
 // Config holds the settings of a provider. Issuer and MasterKey are required; the zero
 // value of every other field means its default.
 type Config struct {
-	Issuer         string                     // https, or http on a loopback host; no trailing slash
-	MasterKey      [32]byte                   // seals private keys at rest
-	MasterKeys     func() ([][32]byte, error) // see vault.Config.Masters
-	CookieName     string                     // base name of the cookies; default "signet"
-	CookieDomain   string                     // domain of the cookie with the first-party access token; default: only the issuer's host
-	FirstParty     FirstParty
-	TrustedProxies []netip.Prefix
-	Algorithms     []string     // signing algorithms with published keys; default ES256, RS256
-	Keys           keeper.Life  // times of key rotation; KeyLife adds the lifetimes of the tokens
-	Module         vault.Module // see vault.Config
-	InModule       []string     // see vault.Config
-	Lifetimes      Lifetimes
-	Passwords      credential.Params // cost of argon2id
-	PasswordLength int               // fewest characters of a new password; default 10
-	RateLimits     credential.Limits // for wrong passwords
-	Connectors     []Connector       // upstreams, in the order of their buttons
-	Outbound       outbound.Config   // limits of calls to other hosts
-	EditUsername   bool              // users may edit their preferred_username
-	Development    bool              // error pages also show the received and the registered values
-	DemoPath       string            // path that the home page links to; "" for no link
-	Now            func() time.Time  // default time.Now
-	Log            *slog.Logger      // default slog.Default
+	Issuer           string                     // https, or http on a loopback host; no trailing slash
+	MasterKey        [32]byte                   // seals private keys at rest
+	MasterKeys       func() ([][32]byte, error) // see vault.Config.Masters
+	CookieName       string                     // base name of the cookies; default "signet"
+	CookieDomain     string                     // domain of the cookie with the first-party access token; default: only the issuer's host
+	FirstParty       FirstParty
+	TrustedProxies   []netip.Prefix
+	Algorithms       []string     // signing algorithms with published keys; default ES256, RS256
+	Keys             keeper.Life  // times of key rotation; KeyLife adds the lifetimes of the tokens
+	Module           vault.Module // see vault.Config
+	ModuleAlgorithms []string     // see vault.Config
+	Lifetimes        Lifetimes
+	Passwords        credential.Params // cost of argon2id
+	PasswordLength   int               // fewest characters of a new password; default 10
+	RateLimits       credential.Limits // for wrong passwords
+	Connectors       []Connector       // upstreams, in the order of their buttons
+	Outbound         outbound.Config   // limits of calls to other hosts
+	EditUsername     bool              // users may edit their preferred_username
+	Development      bool              // error pages also show the received and the registered values
+	DemoPath         string            // path that the home page links to; "" for no link
+	Now              func() time.Time  // default time.Now
+	Log              *slog.Logger      // default slog.Default
 }
 
 // FirstParty configures the first-party app: its pages use Signet's cookies and never see

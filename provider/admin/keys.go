@@ -99,7 +99,7 @@ func keyRow(k keeper.Scheduled, moment func(time.Time) templates.Moment) templat
 	return templates.KeyRow{
 		ID: k.ID, Algorithm: k.Line, State: string(k.State), Reason: k.RevokeReason,
 		Created: moment(k.CreatedAt.Time()), SignsFrom: moment(k.SignsFrom), SignsUntil: moment(k.SignsUntil),
-		PublishedUntil: moment(k.PublishedUntil), LastSigned: moment(k.RetiredAt.Time()), LastTokenExpiry: moment(k.TokensDieAt),
+		PublishedUntil: moment(k.PublishedUntil), LastSigned: moment(k.RetiredAt.Time()), LastTokenExpiry: moment(k.LastTokenExpiry),
 		Revoked: moment(k.RevokedAt.Time()), InModule: k.IsExternal(),
 	}
 }
@@ -133,8 +133,8 @@ func (h *Handler) originOf(r *http.Request, current session.Current) storage.Ori
 // keysProblem returns the page for errors of the keeper that an operator can solve, and
 // all other errors unchanged.
 func (h *Handler) keysProblem(err error, back string) error {
-	early, isEarly := errors.AsType[*keeper.NotRipeError](err)
-	crowded, isCrowded := errors.AsType[*keeper.CrowdedError](err)
+	early, isEarly := errors.AsType[*keeper.NextKeyTooNewError](err)
+	crowded, isCrowded := errors.AsType[*keeper.TooManyRetiredError](err)
 	switch {
 	case isCrowded:
 		return &web.Problem{
@@ -146,10 +146,10 @@ func (h *Handler) keysProblem(err error, back string) error {
 	case isEarly:
 		return &web.Problem{
 			Status: http.StatusConflict, Code: "not_published_long_enough", Title: words.Say("admin-error.key-too-new.title"),
-			Text:     words.Say("admin-error.key-too-new.text", "Time", early.Ripe.UTC().Format(time.RFC3339)),
+			Text:     words.Say("admin-error.key-too-new.text", "Time", early.MaySignFrom.UTC().Format(time.RFC3339)),
 			StartURL: h.Site.Base + keysPath, StartText: words.Say("admin-error.keys"),
 		}
-	case errors.Is(err, storage.ErrConflict), errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, keys.ErrNoKey):
+	case errors.Is(err, storage.ErrConflict), errors.Is(err, keeper.ErrAlreadyRevoked), errors.Is(err, keys.ErrNoKey):
 		return web.StaleForm(h.Site.Base+back, err)
 	}
 	return err

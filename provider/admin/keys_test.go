@@ -52,7 +52,7 @@ func TestAdminKeys_ShowTableTimelineAndReaders(t *testing.T) {
 		}
 		for _, k := range b.Keeper(t).Life().Schedule(rows, b.Now()) {
 			page.WantText(t, k.ID)
-			for _, at := range []time.Time{k.SignsFrom, k.SignsUntil, k.TokensDieAt} {
+			for _, at := range []time.Time{k.SignsFrom, k.SignsUntil, k.LastTokenExpiry} {
 				if !at.IsZero() {
 					page.WantText(t, `datetime="`+at.UTC().Format(time.RFC3339)+`"`)
 				}

@@ -34,7 +34,7 @@ func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current sess
 		}
 		page.Next = append(page.Next, keyRow(k, moment))
 		shown = append(shown, k.ID)
-		if at := moment(k.RipeAt); k.RipeAt.After(h.Now()) && at.ISO > page.NotBefore.ISO {
+		if at := moment(k.MaySignFrom); k.MaySignFrom.After(h.Now()) && at.ISO > page.NotBefore.ISO {
 			page.NotBefore = at
 		}
 	}

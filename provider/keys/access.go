@@ -122,7 +122,7 @@ func (r *Ring) signed(alg string, header func(*signingKey) string, payload []byt
 		return "", err
 	}
 	token, err := compose(header(k), payload, k.SignatureSize(), k.Sign)
-	if err == nil || !k.InModule() || !r.replaced(set) {
+	if err == nil || !k.IsInModule() || !r.replaced(set) {
 		return token, err
 	}
 	if k, err = r.signer(r.inUse.Load(), alg); err != nil {

@@ -18,7 +18,7 @@ import (
 func TestAlgorithms_EachSignsWhatOthersVerify(t *testing.T) {
 	names := []string{"ES256", "RS256", "EdDSA", "PS256"}
 	h := open(t, names...)
-	again, err := h.again(t, func(*keystest.Config) {})
+	again, err := h.openAgain(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}

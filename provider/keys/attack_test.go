@@ -30,22 +30,22 @@ func b64(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
 // token of any kind, and the one function that may open it.
 type kind struct {
 	name string
-	make func(*testing.T, *house) string
-	open func(*house, string) error
+	make func(*testing.T, *testNode) string
+	open func(*testNode, string) error
 }
 
 var kinds = []kind{
-	{"access ES256", func(t *testing.T, h *house) string { return h.AccessToken(t, "ES256") }, openAccess},
-	{"access RS256", func(t *testing.T, h *house) string { return h.AccessToken(t, "RS256") }, openAccess},
-	{"ID ES256", func(t *testing.T, h *house) string { return h.IDToken(t, "ES256") }, openHint},
-	{"ID RS256", func(t *testing.T, h *house) string { return h.IDToken(t, "RS256") }, openHint},
-	{"refresh", func(t *testing.T, h *house) string { return h.RefreshToken(t) }, openRefresh},
-	{"sealed request", func(t *testing.T, h *house) string { return h.Sealed(t, "request") }, unseal("request")},
-	{"sealed code", func(t *testing.T, h *house) string { return h.Sealed(t, "code") }, unseal("code")},
-	{"sealed rt+jwt", func(t *testing.T, h *house) string { return h.Sealed(t, "rt+jwt") }, unseal("rt+jwt")},
+	{"access ES256", func(t *testing.T, h *testNode) string { return h.AccessToken(t, "ES256") }, openAccess},
+	{"access RS256", func(t *testing.T, h *testNode) string { return h.AccessToken(t, "RS256") }, openAccess},
+	{"ID ES256", func(t *testing.T, h *testNode) string { return h.IDToken(t, "ES256") }, openHint},
+	{"ID RS256", func(t *testing.T, h *testNode) string { return h.IDToken(t, "RS256") }, openHint},
+	{"refresh", func(t *testing.T, h *testNode) string { return h.RefreshToken(t) }, openRefresh},
+	{"sealed request", func(t *testing.T, h *testNode) string { return h.SealedMessage(t, "request") }, unseal("request")},
+	{"sealed code", func(t *testing.T, h *testNode) string { return h.SealedMessage(t, "code") }, unseal("code")},
+	{"sealed rt+jwt", func(t *testing.T, h *testNode) string { return h.SealedMessage(t, "rt+jwt") }, unseal("rt+jwt")},
 }
 
-func openAccess(h *house, token string) error {
+func openAccess(h *testNode, token string) error {
 	got, err := h.VerifyAccess(token, noon)
 	if err != nil && got.Subject != "" {
 		return nil // a value beside the error counts as opened: somebody will read it
@@ -53,7 +53,7 @@ func openAccess(h *house, token string) error {
 	return err
 }
 
-func openHint(h *house, token string) error {
+func openHint(h *testNode, token string) error {
 	got, err := h.VerifyIDTokenHint(token, noon)
 	if err != nil && got.Subject != "" {
 		return nil
@@ -61,13 +61,13 @@ func openHint(h *house, token string) error {
 	return err
 }
 
-func openRefresh(h *house, token string) error {
+func openRefresh(h *testNode, token string) error {
 	_, err := h.OpenRefresh(token, noon)
 	return err
 }
 
-func unseal(purpose string) func(*house, string) error {
-	return func(h *house, message string) error {
+func unseal(purpose string) func(*testNode, string) error {
+	return func(h *testNode, message string) error {
 		_, err := h.Unseal(purpose, message, noon)
 		return err
 	}
@@ -93,13 +93,13 @@ func TestTokens_OnlyTheDiagonalOpens(t *testing.T) {
 }
 
 // refused asserts that no verifier of tokens takes any of them.
-func (h *house) refused(t *testing.T, tokens map[string]string) {
+func (h *testNode) refused(t *testing.T, tokens map[string]string) {
 	t.Helper()
 	if len(tokens) == 0 {
 		t.Fatal("nothing to refuse")
 	}
 	for name, token := range tokens {
-		for verifier, open := range map[string]func(*house, string) error{
+		for verifier, open := range map[string]func(*testNode, string) error{
 			"access": openAccess, "hint": openHint, "refresh": openRefresh, "sealed": unseal("request"),
 		} {
 			if err := open(h, token); !errors.Is(err, keys.ErrInvalid) {
@@ -117,7 +117,7 @@ func taken(token string) (header, payload, signature string) {
 
 // es256 signs with the true private half, as an attacker cannot: what is refused
 // then is refused for its header alone.
-func (h *house) es256(t *testing.T, kid, header, payload string) string {
+func (h *testNode) es256(t *testing.T, kid, header, payload string) string {
 	t.Helper()
 	input := b64([]byte(header)) + "." + payload
 	digest := sha256.Sum256([]byte(input))
@@ -266,7 +266,7 @@ func TestTokens_CriticalHeadersAreRefused(t *testing.T) {
 }
 
 // refusedHeaders adds a member to a good header, first and last.
-func (h *house) refusedHeaders(t *testing.T, members map[string]string) {
+func (h *testNode) refusedHeaders(t *testing.T, members map[string]string) {
 	t.Helper()
 	kid := h.Kid(t, "ES256", storage.KeyActive)
 	_, payload, _ := taken(h.AccessToken(t, "ES256"))
@@ -301,7 +301,7 @@ func TestTokens_SizeIsLookedAtFirst(t *testing.T) {
 
 func TestSignAccess_MakesNothingThatWouldBeRefusedForItsSize(t *testing.T) {
 	h := open(t, "ES256")
-	token := keystest.Access()
+	token := keystest.AccessContent()
 	token.Scope = strings.Repeat("a", 8<<10)
 	if _, err := h.SignAccess("ES256", token); err == nil {
 		t.Error("a token of more than 8 KiB was made")
@@ -379,7 +379,7 @@ func TestTokens_TruncatedOrExtended(t *testing.T) {
 func TestTokens_OtherIssuerUnderTheSameKeys(t *testing.T) {
 	h := open(t)
 	for _, other := range []string{issuer + "/", "https://ID.example.com", "http://id.example.com", issuer + "/tenant"} {
-		theirs, err := h.again(t, func(c *keystest.Config) { c.Issuer = other })
+		theirs, err := h.openAgain(t, func(c *keystest.Config) { c.Issuer = other })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -446,7 +446,7 @@ func TestTokens_NothingBesideTheError(t *testing.T) {
 	if got, err := h.OpenRefresh(h.RefreshToken(t)+"A", noon); err == nil || got != (keys.RefreshToken{}) {
 		t.Errorf("altered refresh token: %v, %v", got, err)
 	}
-	message := h.Sealed(t, "request")
+	message := h.SealedMessage(t, "request")
 	if got, err := h.Unseal("code", message, noon); err == nil || got != nil {
 		t.Errorf("message of another purpose: %q, %v", got, err)
 	}

@@ -42,13 +42,13 @@ func BenchmarkSeal(b *testing.B) {
 	h := open(b, "ES256")
 	b.ReportAllocs()
 	for b.Loop() {
-		h.Sealed(b, "request")
+		h.SealedMessage(b, "request")
 	}
 }
 
 func BenchmarkUnseal(b *testing.B) {
 	h := open(b, "ES256")
-	message := h.Sealed(b, "request")
+	message := h.SealedMessage(b, "request")
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := h.Unseal("request", message, noon); err != nil {

@@ -62,7 +62,7 @@ func BenchmarkJOSE_BesideGoJOSE(b *testing.B) {
 		b.ReportAllocs()
 		tokens := make([]string, 0, 1<<14)
 		for i := range cap(tokens) { // more than the cache of verified tokens holds
-			access := keystest.Access()
+			access := keystest.AccessContent()
 			access.ID = strconv.Itoa(i)
 			signed, err := h.SignAccess("ES256", access)
 			if err != nil {

@@ -22,11 +22,11 @@ func bucketOf(t *testing.T, r *keys.Ring, name string) string {
 // the same instance after a rotation.
 func TestBucket_IsKeyedByTheActiveSecret(t *testing.T) {
 	h := open(t, "ES256")
-	node, err := h.again(t, func(*keystest.Config) {})
+	node, err := h.openAgain(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rotated := h.altered(t, rotated)
+	rotated := h.openAltered(t, promoteNext)
 	elsewhere := open(t, "ES256")
 	moved, apart := 0, 0
 	for i := range 100 {
@@ -66,7 +66,7 @@ func TestBucket_NamesFewRows(t *testing.T) {
 
 func TestBucket_NeedsASecret(t *testing.T) {
 	h := open(t, "ES256")
-	keyless := h.altered(t, func(k *storage.Key) {
+	keyless := h.openAltered(t, func(k *storage.Key) {
 		if k.Line == storage.InternalLine {
 			k.State = storage.KeyRevoked
 		}

@@ -20,7 +20,7 @@ import (
 )
 
 // claims of a token as go-jose reads them, with our JWKS and nothing else of ours.
-func (h *house) claims(t *testing.T, token, alg, kind string) map[string]any {
+func (h *testNode) claims(t *testing.T, token, alg, kind string) map[string]any {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {
@@ -122,7 +122,7 @@ func TestVerifyAccess_GivesBackWhatWasSigned(t *testing.T) {
 	h := open(t)
 	for _, alg := range h.Algorithms() {
 		got, err := h.VerifyAccess(h.AccessToken(t, alg), noon)
-		if err != nil || !reflect.DeepEqual(got, keystest.Access()) {
+		if err != nil || !reflect.DeepEqual(got, keystest.AccessContent()) {
 			t.Errorf("%s: got %+v, %v", alg, got, err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestTokens_ExpiredIDTokenIsAHintFor400Days(t *testing.T) {
 		if !errors.Is(err, moment.want) {
 			t.Errorf("%v after: got %v, want %v", moment.after, err, moment.want)
 		}
-		if err == nil && !reflect.DeepEqual(got, keystest.Identity()) {
+		if err == nil && !reflect.DeepEqual(got, keystest.IDContent()) {
 			t.Errorf("got %+v", got)
 		}
 	}
@@ -183,7 +183,7 @@ func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
 		"no iat":       func(a *keys.AccessToken) { a.IssuedAt = 0 },
 		"expired born": func(a *keys.AccessToken) { a.Expires = a.IssuedAt },
 	} {
-		token := keystest.Access()
+		token := keystest.AccessContent()
 		spoil(&token)
 		if _, err := h.SignAccess("ES256", token); err == nil {
 			t.Errorf("access token with %s was made", name)
@@ -194,7 +194,7 @@ func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
 		"no audience": func(i *keys.IDToken) { i.Audience = "" },
 		"no exp":      func(i *keys.IDToken) { i.Expires = 0 },
 	} {
-		token := keystest.Identity()
+		token := keystest.IDContent()
 		spoil(&token)
 		if _, err := h.SignID("ES256", token); err == nil {
 			t.Errorf("ID token with %s was made", name)
@@ -204,7 +204,7 @@ func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
 		t.Error("an empty refresh token was made")
 	}
 	for _, alg := range []string{"", "none", "HS256", "RS256", "internal"} {
-		if _, err := h.SignAccess(alg, keystest.Access()); !errors.Is(err, keys.ErrNoKey) {
+		if _, err := h.SignAccess(alg, keystest.AccessContent()); !errors.Is(err, keys.ErrNoKey) {
 			t.Errorf("alg %q: got %v, want ErrNoKey", alg, err)
 		}
 	}
@@ -212,7 +212,7 @@ func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
 
 func TestSignID_ClaimsAskedFor(t *testing.T) {
 	h := open(t, "ES256")
-	token := keystest.Identity()
+	token := keystest.IDContent()
 	token.Claims = map[string]any{"email": "alice@example.com", "email_verified": false, "address": map[string]any{"country": "PT"}}
 	signed, err := h.SignID("ES256", token)
 	if err != nil {
@@ -223,7 +223,7 @@ func TestSignID_ClaimsAskedFor(t *testing.T) {
 		t.Errorf("got %v", claims)
 	}
 	got, err := h.VerifyIDTokenHint(signed, noon)
-	if err != nil || !reflect.DeepEqual(got, keystest.Identity()) {
+	if err != nil || !reflect.DeepEqual(got, keystest.IDContent()) {
 		t.Errorf("as a hint: %+v, %v", got, err)
 	}
 }
@@ -233,7 +233,7 @@ func TestSignID_ReservedClaimsAreRefused(t *testing.T) {
 	names := strings.Fields("iss sub aud exp iat nbf jti sid scope client_id azp acr amr auth_time nonce act cnf " +
 		"at_hash c_hash gid SUB Sub ſub") // encoding/json takes the last three for sub
 	for _, name := range append(names, "") {
-		token := keystest.Identity()
+		token := keystest.IDContent()
 		token.Claims = map[string]any{"email": "a@b.c", name: "x"}
 		if _, err := h.SignID("ES256", token); err == nil {
 			t.Errorf("the claim %q was signed", name)
@@ -258,15 +258,15 @@ func TestTokens_HalfHash(t *testing.T) {
 func TestRefreshToken_SameContentSameBytes(t *testing.T) {
 	h := open(t, "ES256")
 	token := h.RefreshToken(t)
-	other, err := h.again(t, func(*keystest.Config) {})
+	other, err := h.openAgain(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := other.SignRefresh(keystest.Refresh())
+	again, err := other.SignRefresh(keystest.RefreshContent())
 	if err != nil || again != token {
 		t.Errorf("got %s, want %s (%v)", again, token, err)
 	}
-	next := keystest.Refresh()
+	next := keystest.RefreshContent()
 	next.Generation++
 	if later, err := h.SignRefresh(next); err != nil || later == token {
 		t.Errorf("the next generation is the same token (%v)", err)
@@ -275,14 +275,14 @@ func TestRefreshToken_SameContentSameBytes(t *testing.T) {
 
 func TestRefreshToken_BothOpenWhenARotationFallsBetween(t *testing.T) {
 	before := open(t, "ES256")
-	after := before.altered(t, rotated)
+	after := before.openAltered(t, promoteNext)
 	old, renewed := before.RefreshToken(t), after.RefreshToken(t)
 	if old == renewed {
 		t.Error("the secret did not change")
 	}
 	for _, token := range []string{old, renewed} {
 		got, err := after.OpenRefresh(token, noon)
-		if err != nil || got != keystest.Refresh() {
+		if err != nil || got != keystest.RefreshContent() {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}
@@ -291,10 +291,10 @@ func TestRefreshToken_BothOpenWhenARotationFallsBetween(t *testing.T) {
 func TestOpenRefresh_ExpiredIsGivenWithItsError(t *testing.T) {
 	h := open(t, "ES256")
 	token := h.RefreshToken(t)
-	if got, err := h.OpenRefresh(token, noon.Add(7*24*time.Hour-time.Second)); err != nil || got != keystest.Refresh() {
+	if got, err := h.OpenRefresh(token, noon.Add(7*24*time.Hour-time.Second)); err != nil || got != keystest.RefreshContent() {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if got, err := h.OpenRefresh(token, noon.Add(7*24*time.Hour)); !errors.Is(err, keys.ErrExpired) || got != keystest.Refresh() {
+	if got, err := h.OpenRefresh(token, noon.Add(7*24*time.Hour)); !errors.Is(err, keys.ErrExpired) || got != keystest.RefreshContent() {
 		t.Errorf("got %+v, %v; want the token and ErrExpired", got, err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // A token that another node signs under a key that this one has not seen is accepted at once.
 func TestKeys_UnknownKeyIsLookedForAtOnce(t *testing.T) {
 	h := open(t, "ES256")
-	other, err := h.again(t, func(*keystest.Config) {})
+	other, err := h.openAgain(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,12 +36,12 @@ func TestKeys_UnknownKeyIsLookedForAtOnce(t *testing.T) {
 func TestKeys_FloodOfUnknownKidsCostsOneReadPerSecond(t *testing.T) {
 	h := open(t, "ES256")
 	now := noon
-	flooded, err := h.again(t, func(c *keystest.Config) { c.Now = func() time.Time { return now } })
+	flooded, err := h.openAgain(t, func(c *keystest.Config) { c.Now = func() time.Time { return now } })
 	if err != nil {
 		t.Fatal(err)
 	}
 	foreign := open(t, "ES256")
-	tokens := []string{foreign.AccessToken(t, "ES256"), foreign.RefreshToken(t), foreign.IDToken(t, "ES256"), foreign.Sealed(t, "request")}
+	tokens := []string{foreign.AccessToken(t, "ES256"), foreign.RefreshToken(t), foreign.IDToken(t, "ES256"), foreign.SealedMessage(t, "request")}
 	reads, _ := h.DB.Calls()
 	const seconds, each = 3, 200
 	for range seconds {

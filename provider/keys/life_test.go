@@ -13,7 +13,7 @@ import (
 // in puts the key that signed into a state, with the next one active.
 func in(state storage.KeyState) func(*storage.Key) {
 	return func(k *storage.Key) {
-		rotated(k)
+		promoteNext(k)
 		if k.State == storage.KeyRetired {
 			k.State = state
 		}
@@ -26,7 +26,7 @@ func in(state storage.KeyState) func(*storage.Key) {
 func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
 	before := open(t)
 	access, hint := before.AccessToken(t, "ES256"), before.IDToken(t, "RS256")
-	refresh, message := before.RefreshToken(t), before.Sealed(t, "request")
+	refresh, message := before.RefreshToken(t), before.SealedMessage(t, "request")
 	signed := before.Kid(t, "ES256", storage.KeyActive)
 	for _, state := range []struct {
 		name                                 storage.KeyState
@@ -36,7 +36,7 @@ func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
 		{storage.KeyGone, false, false, true, false},
 		{storage.KeyRevoked, false, false, false, false},
 	} {
-		h := before.altered(t, in(state.name))
+		h := before.openAltered(t, in(state.name))
 		for what, want := range map[string]struct {
 			opens bool
 			err   error
@@ -62,7 +62,7 @@ func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
 // KY-04: Token signed by node A's new key checked on node B.
 func TestTokens_NextKeyVerifiesBeforeThisNodeSawItsPromotion(t *testing.T) {
 	slow := open(t)
-	fast := slow.altered(t, rotated)
+	fast := slow.openAltered(t, promoteNext)
 	for _, made := range kinds {
 		if err := made.open(slow, made.make(t, fast)); err != nil {
 			t.Errorf("%s: %v", made.name, err)
@@ -73,7 +73,7 @@ func TestTokens_NextKeyVerifiesBeforeThisNodeSawItsPromotion(t *testing.T) {
 // KY-02: RP caches JWKS for 24 h, rotation happens.
 func TestTokens_PromotionLeavesTheJWKSAsItIs(t *testing.T) {
 	before := open(t)
-	after := before.altered(t, rotated)
+	after := before.openAltered(t, promoteNext)
 	if before.JWKS().ETag != after.JWKS().ETag {
 		t.Errorf("got %s, want %s", after.JWKS().Body, before.JWKS().Body)
 	}
@@ -104,7 +104,7 @@ func TestGoneKey_WithAnotherKeysPublicHalfIsSkipped(t *testing.T) {
 	hint := before.IDToken(t, "ES256")
 	foreign := open(t, "ES256")
 	theirs := foreign.Rows(t)
-	h := before.altered(t, func(k *storage.Key) {
+	h := before.openAltered(t, func(k *storage.Key) {
 		in(storage.KeyGone)(k)
 		for _, row := range theirs {
 			if k.State == storage.KeyGone && row.Line == k.Line {

@@ -33,7 +33,7 @@ func TestSeal_RoundTrip(t *testing.T) {
 
 func TestSeal_SamePayloadNeverLooksTheSame(t *testing.T) {
 	h := open(t, "ES256")
-	first, second := h.Sealed(t, "request"), h.Sealed(t, "request")
+	first, second := h.SealedMessage(t, "request"), h.SealedMessage(t, "request")
 	if first[23:] == second[23:] || first == second { // behind version and kid
 		t.Errorf("two messages are the same: %s", first)
 	}
@@ -41,7 +41,7 @@ func TestSeal_SamePayloadNeverLooksTheSame(t *testing.T) {
 
 func TestUnseal_Expired(t *testing.T) {
 	h := open(t, "ES256")
-	message := h.Sealed(t, "request") // a minute
+	message := h.SealedMessage(t, "request") // a minute
 	if _, err := h.Unseal("request", message, noon.Add(time.Minute-time.Millisecond)); err != nil {
 		t.Error(err)
 	}
@@ -56,7 +56,7 @@ func TestUnseal_Expired(t *testing.T) {
 
 func TestUnseal_EachBitCounts(t *testing.T) {
 	h := open(t, "ES256")
-	raw, err := base64.RawURLEncoding.DecodeString(h.Sealed(t, "request"))
+	raw, err := base64.RawURLEncoding.DecodeString(h.SealedMessage(t, "request"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestUnseal_EachBitCounts(t *testing.T) {
 
 func TestUnseal_PurposeIsCompared(t *testing.T) {
 	h := open(t, "ES256")
-	message := h.Sealed(t, "request")
+	message := h.SealedMessage(t, "request")
 	for _, purpose := range []string{"", "Request", "request ", "request\x00", "reques", "ticket", "rt+jwt"} {
 		if _, err := h.Unseal(purpose, message, noon); !errors.Is(err, keys.ErrInvalid) {
 			t.Errorf("purpose %q: %v", purpose, err)
@@ -86,9 +86,9 @@ func TestUnseal_PurposeIsCompared(t *testing.T) {
 	}
 }
 
-func TestUnseal_MessageOfAnotherHouse(t *testing.T) {
+func TestUnseal_MessageOfAnotherInstance(t *testing.T) {
 	h, other := open(t, "ES256"), open(t, "ES256")
-	if _, err := h.Unseal("request", other.Sealed(t, "request"), noon); !errors.Is(err, keys.ErrInvalid) {
+	if _, err := h.Unseal("request", other.SealedMessage(t, "request"), noon); !errors.Is(err, keys.ErrInvalid) {
 		t.Errorf("got %v, want ErrInvalid", err)
 	}
 }

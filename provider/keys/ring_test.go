@@ -23,39 +23,39 @@ const (
 )
 
 var (
-	noon    = keystest.Noon
-	rotated = keystest.Rotated
+	noon        = keystest.Noon
+	promoteNext = keystest.PromoteNext
 )
 
-// house is a ring with its keeper and a database of its own.
-type house struct{ *keystest.House }
+// testNode is a ring with its keeper and a database of its own.
+type testNode struct{ *keystest.Node }
 
-func open(t testing.TB, algorithms ...string) *house {
+func open(t testing.TB, algorithms ...string) *testNode {
 	t.Helper()
-	return &house{keystest.Open(t, algorithms...)}
+	return &testNode{keystest.Open(t, algorithms...)}
 }
 
-func enter(t testing.TB, algorithms []string, rows []storage.Key) *house {
+func openRows(t testing.TB, algorithms []string, rows []storage.Key) *testNode {
 	t.Helper()
-	return &house{keystest.Enter(t, algorithms, rows)}
+	return &testNode{keystest.OpenRows(t, algorithms, rows)}
 }
 
-func (h *house) altered(t testing.TB, change func(*storage.Key)) *house {
+func (h *testNode) openAltered(t testing.TB, change func(*storage.Key)) *testNode {
 	t.Helper()
-	return &house{h.Altered(t, change)}
+	return &testNode{h.OpenAltered(t, change)}
 }
 
-func (h *house) again(t testing.TB, change func(*keystest.Config)) (*house, error) {
+func (h *testNode) openAgain(t testing.TB, change func(*keystest.Config)) (*testNode, error) {
 	t.Helper()
-	other, err := h.Again(t, change)
-	return &house{other}, err
+	other, err := h.OpenAgain(t, change)
+	return &testNode{other}, err
 }
 
 func TestOpen_OfTwoProcessesThatStartTogetherOneMakesTheKeys(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		houses := make([]*house, 2)
+		nodes := make([]*testNode, 2)
 		var start sync.WaitGroup
-		for i := range houses {
+		for i := range nodes {
 			db := b.Open(t)
 			start.Go(func() {
 				started, err := keystest.Start(t.Context(), keystest.Config{
@@ -64,14 +64,14 @@ func TestOpen_OfTwoProcessesThatStartTogetherOneMakesTheKeys(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				houses[i] = &house{started}
+				nodes[i] = &testNode{started}
 			})
 		}
 		start.Wait()
 		if t.Failed() {
 			return
 		}
-		first, second := houses[0], houses[1]
+		first, second := nodes[0], nodes[1]
 		if got, want := second.JWKS(), first.JWKS(); got.ETag != want.ETag || len(second.Published(t)) != 4 {
 			t.Errorf("two sets of keys: %s and %s", want.Body, got.Body)
 		}
@@ -86,14 +86,14 @@ func TestOpen_OfTwoProcessesThatStartTogetherOneMakesTheKeys(t *testing.T) {
 func TestOpen_LineNoLongerConfiguredVerifiesButDoesNotSign(t *testing.T) {
 	h := open(t, "ES256", "RS256")
 	token := h.AccessToken(t, "RS256")
-	later, err := h.again(t, func(c *keystest.Config) { c.Algorithms = []string{"ES256"} })
+	later, err := h.openAgain(t, func(c *keystest.Config) { c.Algorithms = []string{"ES256"} })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := later.VerifyAccess(token, noon); err != nil {
 		t.Errorf("a token that may still live: %v", err)
 	}
-	if _, err := later.SignAccess("RS256", keystest.Access()); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := later.SignAccess("RS256", keystest.AccessContent()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("signing: got %v, want ErrNoKey", err)
 	}
 }
@@ -106,7 +106,7 @@ func TestOpen_RefusesWrongConfig(t *testing.T) {
 		"no issuer":         func(c *keystest.Config) { c.Issuer = "" },
 		"no master key":     func(c *keystest.Config) { c.Vault.Master = [32]byte{} },
 	} {
-		if _, err := h.again(t, change); err == nil {
+		if _, err := h.openAgain(t, change); err == nil {
 			t.Errorf("%s: opened", name)
 		}
 	}
@@ -116,7 +116,7 @@ func TestOpen_RefusesWrongConfig(t *testing.T) {
 func TestTokens_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
 	h := open(t, "ES256")
 	before := h.Rows(t)
-	_, err := h.again(t, func(c *keystest.Config) {
+	_, err := h.openAgain(t, func(c *keystest.Config) {
 		c.Vault.Master = [32]byte{8}
 		c.Algorithms = []string{"ES256", "RS256"} // not even for a line that has no key yet
 	})
@@ -143,7 +143,7 @@ func TestTokens_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
 func TestTokens_CorruptRowIsSkippedAndReportedOnce(t *testing.T) {
 	good := open(t, "ES256")
 	next := good.Kid(t, "ES256", storage.KeyNext)
-	h := good.altered(t, func(k *storage.Key) {
+	h := good.openAltered(t, func(k *storage.Key) {
 		if k.ID == next {
 			k.Sealed[len(k.Sealed)-1] ^= 1
 		}
@@ -164,12 +164,12 @@ func TestTokens_CorruptRowIsSkippedAndReportedOnce(t *testing.T) {
 
 // KY-10: One corrupt key row, or empty set.
 func TestTokens_LineWithoutUsableKeySignsNothing(t *testing.T) {
-	h := open(t, "ES256", "RS256").altered(t, func(k *storage.Key) {
+	h := open(t, "ES256", "RS256").openAltered(t, func(k *storage.Key) {
 		if k.Line == "ES256" {
 			k.Sealed = []byte{1, 2}
 		}
 	})
-	if _, err := h.SignAccess("ES256", keystest.Access()); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := h.SignAccess("ES256", keystest.AccessContent()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("got %v, want ErrNoKey", err)
 	}
 	if err := h.Ready(); !errors.Is(err, keys.ErrNoKey) || !strings.Contains(err.Error(), "ES256") {
@@ -185,7 +185,7 @@ func TestTokens_LineWithoutUsableKeySignsNothing(t *testing.T) {
 
 // KY-10: One corrupt key row, or empty set.
 func TestTokens_InternalLineWithoutUsableKeySealsNothing(t *testing.T) {
-	h := open(t, "ES256").altered(t, func(k *storage.Key) {
+	h := open(t, "ES256").openAltered(t, func(k *storage.Key) {
 		if k.Line == storage.InternalLine {
 			k.Sealed = []byte{1, 2}
 		}
@@ -193,7 +193,7 @@ func TestTokens_InternalLineWithoutUsableKeySealsNothing(t *testing.T) {
 	if _, err := h.Seal("request", nil, noon); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("seal: got %v, want ErrNoKey", err)
 	}
-	if _, err := h.SignRefresh(keystest.Refresh()); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := h.SignRefresh(keystest.RefreshContent()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("refresh token: got %v, want ErrNoKey", err)
 	}
 	if err := h.Ready(); !errors.Is(err, keys.ErrNoKey) {
@@ -206,7 +206,7 @@ func TestOpen_KeyOfANewerProgramIsLeftAlone(t *testing.T) {
 	rows := append(good.Rows(t), storage.Key{
 		ID: "of-tomorrow", Line: "ML-DSA-44", State: storage.KeyActive, Public: "{}", Sealed: []byte{9},
 	})
-	h := enter(t, []string{"ES256"}, rows)
+	h := openRows(t, []string{"ES256"}, rows)
 	if err := h.Ready(); err != nil {
 		t.Error(err)
 	}
@@ -223,12 +223,12 @@ func TestOpen_SealedHalfIsBoundToItsRow(t *testing.T) {
 			next = row
 		}
 	}
-	h := good.altered(t, func(k *storage.Key) {
+	h := good.openAltered(t, func(k *storage.Key) {
 		if k.Line == "ES256" && k.State == storage.KeyActive {
 			k.Sealed = next.Sealed
 		}
 	})
-	if _, err := h.SignAccess("ES256", keystest.Access()); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := h.SignAccess("ES256", keystest.AccessContent()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("signed with another row's key: %v", err)
 	}
 }
@@ -241,7 +241,7 @@ func TestOpen_RowWrittenWithoutTheMasterKeyBringsInNoKey(t *testing.T) {
 		if row.ID != theirs {
 			continue
 		}
-		h := good.altered(t, func(k *storage.Key) {
+		h := good.openAltered(t, func(k *storage.Key) {
 			if k.Line == "ES256" && k.State == storage.KeyNext {
 				k.ID, k.Public = row.ID, row.Public
 			}
@@ -258,7 +258,7 @@ func TestOpen_RowWrittenWithoutTheMasterKeyBringsInNoKey(t *testing.T) {
 func TestReloadOnce_KeepsWhatIsGood(t *testing.T) {
 	h := open(t, "ES256")
 	before := h.JWKS()
-	broken := h.Changed(t, func(k *storage.Key) { k.Sealed = []byte{1, 2} })
+	broken := h.AlteredRows(t, func(k *storage.Key) { k.Sealed = []byte{1, 2} })
 	if err := keys.Take(h.Ring, broken); !errors.Is(err, vault.ErrMasterKey) {
 		t.Errorf("nothing opens: got %v, want ErrMasterKey", err)
 	}

@@ -19,7 +19,7 @@ func TestSigners_AreMadeOncePerKey(t *testing.T) {
 		for range 50 {
 			h.AccessToken(t, "ES256")
 			h.RefreshToken(t)
-			h.Sealed(t, "request")
+			h.SealedMessage(t, "request")
 		}
 		h.IDToken(t, "RS256")
 		if r, w := h.DB.Calls(); r != reads || w != writes || !maps.Equal(keys.Signers(h.Ring), signers) {

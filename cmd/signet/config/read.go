@@ -32,6 +32,6 @@ func newReading() *Reading {
 // deriveProviderSettings sets the fields of the provider that depend on several settings.
 func (r *Reading) deriveProviderSettings() {
 	r.Config.Outbound = r.Config.outbound()
-	r.Config.InModule = r.Config.inModule()
+	r.Config.ModuleAlgorithms = r.Config.inModule()
 	r.addConnectors()
 }

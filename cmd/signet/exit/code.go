@@ -127,7 +127,7 @@ var table = []Row{
 
 	{Config, "setting", Config, "a setting is missing or wrong", isSettingError, "fix the settings listed above, then try again"},
 	{MasterKey, "master_key", Config, "the master key does not belong to this database", is(vault.ErrMasterKey), "set the master_key of this database, or restore its file from your backup"},
-	{MasterKeyMissing, "master_key_next", Config, "the new master key is missing", is(keeper.ErrOneMaster), "set master_key_next"},
+	{MasterKeyMissing, "master_key_next", Config, "the new master key is missing", is(keeper.ErrNoNewMasterKey), "set master_key_next"},
 	{DatabaseLogin, "database_login", Config, "PostgreSQL rejects the user name or the password", is(storage.ErrLoginRefused), "fix the user name and the password in the setting database"},
 	{KeyModule, "key_module", Config, "the PKCS #11 module that holds the keys cannot be used", is(vault.ErrModule), "check keys.pkcs11.module, keys.pkcs11.token and keys.pkcs11.pin, and that the token is connected and contains its keys"},
 	{ConnectorMisconfigured, "connector", Config, "a connector is configured wrongly", is(federation.ErrMisconfigured), "find the cause with: signet connector check"},
@@ -136,8 +136,8 @@ var table = []Row{
 	{NoDatabase, "no_database", NotFound, "there is no database at the place that the settings name", is(storage.ErrNoDatabase), "pass its folder with --data-dir or SIGNET_DATA_DIR, or its settings file with --config; to make a new database, run: signet migrate"},
 	{UnknownKey, "unknown_key", NotFound, "there is no such key, or it cannot be used", is(keys.ErrNoKey), "list the keys with: signet keys list"},
 
-	{NextKeyTooYoung, "next_key_too_young", Conflict, "the next key has not been published for long enough", hasType[*keeper.NotRipeError], "wait until then; in an emergency pass --now (requires 10 minutes) or --force"},
-	{RevokedAlready, "revoked_already", Conflict, "the key is already revoked", is(keeper.ErrRevokedAlready), "list the keys with: signet keys list"},
+	{NextKeyTooYoung, "next_key_too_young", Conflict, "the next key has not been published for long enough", hasType[*keeper.NextKeyTooNewError], "wait until then; in an emergency pass --now (requires 10 minutes) or --force"},
+	{RevokedAlready, "revoked_already", Conflict, "the key is already revoked", is(keeper.ErrAlreadyRevoked), "list the keys with: signet keys list"},
 	{UsernameTaken, "username_taken", Conflict, "another user has the same or a similar preferred_username", is(storage.ErrUsernameTaken), "choose another name"},
 	{Conflict, "conflict", Conflict, "an object with this name exists already, or another change came first", is(storage.ErrConflict), "choose another name, or show the existing object with the show command"},
 
@@ -152,9 +152,9 @@ var table = []Row{
 	{FieldInvalid, "invalid_field", Denied, "a field of a user breaks a rule", isFieldError, "fix the field above"},
 	{WeakPassword, "weak_password", Denied, "the password is too easy to guess", is(credential.ErrWeak), "choose another password"},
 	{InvalidCredentials, "invalid_credentials", Denied, "wrong user name or password", is(credential.ErrWrong), "check the user name and the password"},
-	{AlgorithmConfigured, "algorithm_configured", Denied, "the algorithm is still in keys.algorithms", is(keeper.ErrConfigured), "first remove the algorithm from keys.algorithms on every node and restart the nodes"},
+	{AlgorithmConfigured, "algorithm_configured", Denied, "the algorithm is still in keys.algorithms", is(keeper.ErrStillConfigured), "first remove the algorithm from keys.algorithms on every node and restart the nodes"},
 	{AlgorithmInUse, "algorithm_in_use", Denied, "a client uses the algorithm", nil, "change the algorithm of the client with: signet client update CLIENT_ID --id-token-signed-response-alg ALG"},
-	{TooManyKeys, "too_many_keys", Denied, "too many retired keys are still published", hasType[*keeper.CrowdedError], "wait until then; to revoke a leaked key: signet keys revoke KID"},
+	{TooManyKeys, "too_many_keys", Denied, "too many retired keys are still published", hasType[*keeper.TooManyRetiredError], "wait until then; to revoke a leaked key: signet keys revoke KID"},
 	{NotConfirmed, "not_confirmed", Denied, "the typed confirmation does not match", nil, "type the name as shown, or pass --yes"},
 	{NotABackup, "not_a_backup", Denied, "the file is not a valid Signet database", is(storage.ErrNotBackup), "use another backup; it must be a file that signet backup wrote"},
 	{DatabaseInUse, "database_in_use", Denied, "another process has the database open", is(storage.ErrInUse), "stop the server, then run the command again"},

@@ -172,7 +172,7 @@ func TestClassify_TableWinsOverKindOfCommand(t *testing.T) {
 		"a full disk of the database":        {fmt.Errorf("write: %w: %w", storage.ErrUnavailable, syscall.ENOSPC), 7},
 		"a full disk of the output":          {fmt.Errorf("write: %w", &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}), 1},
 		"a pipe that nobody reads":           {fmt.Errorf("write: %w", syscall.EPIPE), 1},
-		"keys that are too young":            {&keeper.NotRipeError{}, 5},
+		"keys that are too young":            {&keeper.NextKeyTooNewError{}, 5},
 		"a rule and a database closed badly": {errors.Join(exit.New(exit.LastWayIn, errors.New("x"), "x"), errors.New("close")), 6},
 		"an expired token":                   {fmt.Errorf("open: %w", storage.ErrExpired), 6},
 	} {

@@ -70,7 +70,7 @@ the JWKS until their last token has expired.`,
 	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
 		switch err := keys.Retire(ctx, args[0], storage.By{From: cli.Origin(), At: p.Now()}); {
-		case errors.Is(err, keeper.ErrConfigured):
+		case errors.Is(err, keeper.ErrStillConfigured):
 			return exit.New(exit.AlgorithmConfigured, err, "")
 		case errors.Is(err, storage.ErrConflict):
 			return exit.New(exit.AlgorithmInUse, err, "")

@@ -55,9 +55,9 @@ func describeKey(k keeper.Scheduled) describedKey {
 	}
 	switch k.State {
 	case storage.KeyActive:
-		d.SignsUntil, d.LastTokenDiesAt, d.InJWKSUntil = &k.SignsUntil, &k.TokensDieAt, &k.PublishedUntil
+		d.SignsUntil, d.LastTokenDiesAt, d.InJWKSUntil = &k.SignsUntil, &k.LastTokenExpiry, &k.PublishedUntil
 	case storage.KeyRetired:
-		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = cli.OptionalTime(k.RetiredAt), &k.TokensDieAt, &k.PublishedUntil
+		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = cli.OptionalTime(k.RetiredAt), &k.LastTokenExpiry, &k.PublishedUntil
 	}
 	if len(k.Sealed) > 0 {
 		d.PrivateKey = "database"
@@ -161,8 +161,8 @@ func OpenKeeper(ctx context.Context, c config.Config, db *storage.DB) (*keeper.K
 
 // WithExitCode returns err with the exit code and the next step of a key command.
 func WithExitCode(err error) error {
-	var early *keeper.NotRipeError
-	var crowded *keeper.CrowdedError
+	var early *keeper.NextKeyTooNewError
+	var crowded *keeper.TooManyRetiredError
 	var known *exit.Problem
 	switch {
 	case errors.As(err, &crowded):
@@ -176,14 +176,14 @@ func WithExitCode(err error) error {
 	case errors.As(err, &early):
 		return exit.New(
 			exit.NextKeyTooYoung,
-			fmt.Errorf("%w: it was published at %s and may sign from %s on", early, cli.FormatTime(early.Since), cli.FormatTime(early.Ripe)),
+			fmt.Errorf("%w: it was published at %s and may sign from %s on", early, cli.FormatTime(early.Since), cli.FormatTime(early.MaySignFrom)),
 			"",
 		)
 	case errors.Is(err, vault.ErrModule):
 		return err
 	case errors.Is(err, keys.ErrNoKey):
 		return exit.New(exit.UnknownKey, err, "")
-	case errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, storage.ErrConflict):
+	case errors.Is(err, keeper.ErrAlreadyRevoked), errors.Is(err, storage.ErrConflict):
 		return exit.New(exit.Conflict, errors.New("another rotation, revocation or rewrap came first; nothing was changed"), "list the keys with: signet keys list")
 	}
 	return err

@@ -59,7 +59,7 @@ To replace a key that has not leaked, use: signet keys rotate.`,
 		for _, sentence := range templates.KeyAftermath(after).Sentences(cli.FormatTime) {
 			p.Say("%s", sentence)
 		}
-		if waiting := cmp.Or(done.Unmade, done.Undestroyed); waiting != nil {
+		if waiting := cmp.Or(done.MakeError, done.DestroyError); waiting != nil {
 			p.Say("%s", waiting)
 		}
 		return p.showRevoked(describeRevocation(after, done.Made), *asJSON)

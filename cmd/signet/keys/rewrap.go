@@ -68,7 +68,7 @@ func (p commands) rewrap(ctx context.Context, c config.Config, db *storage.DB) (
 		return 0, nil, err
 	}
 	done, unopened, err = keys.Rewrap(ctx, storage.By{From: cli.Origin(), At: p.Now()})
-	if errors.Is(err, keeper.ErrOneMaster) {
+	if errors.Is(err, keeper.ErrNoNewMasterKey) {
 		return 0, nil, exit.New(
 			exit.MasterKeyMissing, errors.New("the setting master_key is set, so master_key_next must be set too"),
 			"set SIGNET_MASTER_KEY_NEXT (openssl rand -base64 32) here and on every node, restart the nodes, then run this command again",

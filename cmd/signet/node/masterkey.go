@@ -33,7 +33,7 @@ func vaultConfig(ctx context.Context, c config.Config, db *storage.DB, module va
 		return vault.Config{}, err
 	}
 	return vault.Config{
-		Master: key, Masters: func() ([][32]byte, error) { return masterKeys(c) }, Module: module, InModule: c.InModule,
+		Master: key, Masters: func() ([][32]byte, error) { return masterKeys(c) }, Module: module, ModuleAlgorithms: c.ModuleAlgorithms,
 	}, nil
 }
 

@@ -232,7 +232,7 @@ func checkMasterKey(ctx context.Context, c config.Config, module vault.Module) e
 	if missing {
 		return errMasterKeyGone(filepath.Join(c.DataDir, MasterKeyFile))
 	}
-	opened, err := vault.New(vault.Config{Master: key, Masters: func() ([][32]byte, error) { return masterKeys(c) }, Module: module, InModule: c.InModule})
+	opened, err := vault.New(vault.Config{Master: key, Masters: func() ([][32]byte, error) { return masterKeys(c) }, Module: module, ModuleAlgorithms: c.ModuleAlgorithms})
 	if err == nil {
 		_, err = opened.Open(rows)
 	}

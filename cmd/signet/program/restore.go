@@ -241,7 +241,7 @@ func (p *program) secureDatabase(ctx context.Context, c config.Config, at storag
 		if err != nil {
 			return err
 		}
-		if err := keeper.Restored(ctx, revoked, storage.By{From: cli.Origin(), At: now}); err != nil {
+		if err := keeper.ReplaceKeysAfterRestore(ctx, revoked, storage.By{From: cli.Origin(), At: now}); err != nil {
 			return keys.WithExitCode(err)
 		}
 	}

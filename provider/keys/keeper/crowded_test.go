@@ -31,7 +31,7 @@ func TestRotate_JWKSStaysReadable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var crowded *keeper.CrowdedError
+	var crowded *keeper.TooManyRetiredError
 	if err := rotate(at); !errors.As(err, &crowded) || crowded.Retired != 9 {
 		t.Fatalf("the tenth rotation: %v", err)
 	}
@@ -65,7 +65,7 @@ func TestRotate_JWKSStaysReadable(t *testing.T) {
 // retired keys to go.
 func TestRotateOnce_WaitsWhileRetiredKeysCrowdTheJWKS(t *testing.T) {
 	h := keystest.Open(t, "ES256")
-	fast, err := h.Again(t, func(c *keystest.Config) {
+	fast, err := h.OpenAgain(t, func(c *keystest.Config) {
 		c.Life = keeper.Life{RotateEvery: time.Hour, PublishBefore: time.Minute, Tokens: day}
 	})
 	if err != nil {

@@ -91,17 +91,17 @@ func (k *Keeper) forgetPrivate(ctx context.Context, row storage.Key) error {
 	return k.db.ClearKeyReference(ctx, row.ID)
 }
 
-// NotRipeError refuses a rotation: the next key has not been published for long
+// NextKeyTooNewError refuses a rotation: the next key has not been published for long
 // enough.
-type NotRipeError struct {
-	Line  string
-	KeyID string
-	Since time.Time // published since
-	Ripe  time.Time // may sign from then on
+type NextKeyTooNewError struct {
+	Line        string
+	KeyID       string
+	Since       time.Time // published since
+	MaySignFrom time.Time
 }
 
 // Error names the line and the key.
-func (e *NotRipeError) Error() string {
+func (e *NextKeyTooNewError) Error() string {
 	return fmt.Sprintf("the next %s key %s has not been published for long enough", e.Line, e.KeyID)
 }
 
@@ -110,22 +110,22 @@ func (e *NotRipeError) Error() string {
 // below the 16 KB that some relying parties read of it.
 const maxRetired = 8
 
-// CrowdedError refuses a rotation: too many retired keys of the line are published for
+// TooManyRetiredError refuses a rotation: too many retired keys of the line are published for
 // tokens that still live.
-type CrowdedError struct {
+type TooManyRetiredError struct {
 	Line    string
 	Retired int       // keys that are published
 	Until   time.Time // enough of them are gone then
 }
 
 // Error names the line and how many keys are too many.
-func (e *CrowdedError) Error() string {
+func (e *TooManyRetiredError) Error() string {
 	return fmt.Sprintf("%d retired %s keys are still published, and a rotation needs %d or fewer", e.Retired, e.Line, maxRetired)
 }
 
 // crowded gives the refusal of a rotation of the line, or nil. A secret of the internal
 // line is never published.
-func crowded(rows []storage.Key, line string, at time.Time) *CrowdedError {
+func crowded(rows []storage.Key, line string, at time.Time) *TooManyRetiredError {
 	if line == storage.InternalLine {
 		return nil
 	}
@@ -139,7 +139,7 @@ func crowded(rows []storage.Key, line string, at time.Time) *CrowdedError {
 		return nil
 	}
 	slices.Sort(gone)
-	return &CrowdedError{line, len(gone), gone[len(gone)-maxRetired-1].Time()}
+	return &TooManyRetiredError{line, len(gone), gone[len(gone)-maxRetired-1].Time()}
 }
 
 // Rotated is what a rotation did to one line.
@@ -156,7 +156,7 @@ type Rotated struct {
 // line. A next key must have been there for wait, and one of the internal line for a
 // minute in any case.
 //
-// A *NotRipeError; a *CrowdedError, however short the wait; ErrNoKey of the ring: no such
+// A *NextKeyTooNewError; a *TooManyRetiredError, however short the wait; ErrNoKey of the ring: no such
 // line, or its next key does not open; storage.ErrConflict: another rotation was first, and
 // nothing was changed. Revocations are never refused: a revoked key is not published.
 func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration, by storage.By) ([]Rotated, error) {
@@ -169,10 +169,10 @@ func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration,
 	}
 	for _, line := range lines {
 		switch next := set.Find(line, storage.KeyNext); {
-		case next == nil || !set.Usable(next.ID):
+		case next == nil || !set.IsUsable(next.ID):
 			return nil, fmt.Errorf("rotate keys: %w", noNext(set, line))
 		case by.At.Before(k.life.ripe(*next, wait)):
-			return nil, &NotRipeError{line, next.ID, next.CreatedAt.Time(), k.life.ripe(*next, wait)}
+			return nil, &NextKeyTooNewError{line, next.ID, next.CreatedAt.Time(), k.life.ripe(*next, wait)}
 		}
 		if refusal := crowded(set.Rows, line, by.At); refusal != nil {
 			return nil, refusal
@@ -227,19 +227,19 @@ func (k *Keeper) rotate(ctx context.Context, set *vault.Set, lines []string, by 
 	return done, err
 }
 
-// ErrRevokedAlready: the key is revoked.
-var ErrRevokedAlready = errors.New("revoked already")
+// ErrAlreadyRevoked: the key is revoked.
+var ErrAlreadyRevoked = errors.New("revoked already")
 
 // Revoked is what a revocation did.
 type Revoked struct {
 	Key       storage.Key // as it was before
 	Successor *storage.Key
 	Made      []string // kids of new keys
-	// Unmade says why no key was made; the schedule makes it when the module answers.
+	// MakeError says why no key was made; the schedule makes it when the module answers.
 	// vault.ErrModule.
-	Unmade error
-	// Undestroyed says why the private half was not destroyed yet; likewise. vault.ErrModule.
-	Undestroyed error
+	MakeError error
+	// DestroyError says why the private half was not destroyed yet; likewise. vault.ErrModule.
+	DestroyError error
 }
 
 // Revoke takes a key out of use: nothing it signed or sealed is taken any more, on
@@ -247,7 +247,7 @@ type Revoked struct {
 // is destroyed. In place of an active key the next one signs from now on, and a
 // new next key is made. A module that is away does not hold it up.
 //
-// storage.ErrNotFound; ErrRevokedAlready; storage.ErrConflict: the key has changed
+// storage.ErrNotFound; ErrAlreadyRevoked; storage.ErrConflict: the key has changed
 // meanwhile, and nothing was done.
 func (k *Keeper) Revoke(ctx context.Context, id, reason string, by storage.By) (Revoked, error) {
 	set, err := k.read(ctx)
@@ -260,7 +260,7 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, by storage.By) (
 	}
 	done := Revoked{Key: set.Rows[i]}
 	if done.Key.State == storage.KeyRevoked {
-		return done, fmt.Errorf("revoke key: %w", ErrRevokedAlready)
+		return done, fmt.Errorf("revoke key: %w", ErrAlreadyRevoked)
 	}
 	r := storage.KeyRevocation{Key: done.Key, Reason: reason, Life: k.life.of(done.Key.Line)}
 	if err := k.fill(set, &r, &done, by.At); err != nil {
@@ -273,7 +273,7 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, by storage.By) (
 		return done, err
 	}
 	if done.Key.IsExternal() {
-		done.Undestroyed = k.forgetPrivate(ctx, done.Key)
+		done.DestroyError = k.forgetPrivate(ctx, done.Key)
 	}
 	return done, nil
 }
@@ -292,7 +292,7 @@ func (k *Keeper) fill(set *vault.Set, r *storage.KeyRevocation, done *Revoked, a
 		return nil
 	case next == nil:
 		places = []storage.KeyState{storage.KeyActive, storage.KeyNext}
-	case !set.Usable(next.ID):
+	case !set.IsUsable(next.ID):
 		places = []storage.KeyState{storage.KeyActive}
 	default:
 		r.Promote, done.Successor = next, next
@@ -301,7 +301,7 @@ func (k *Keeper) fill(set *vault.Set, r *storage.KeyRevocation, done *Revoked, a
 	for _, state := range places {
 		fresh, err := k.newKey(set, line, state, at)
 		if errors.Is(err, vault.ErrModule) {
-			done.Unmade = err
+			done.MakeError = err
 			return nil
 		}
 		if err != nil {
@@ -315,30 +315,30 @@ func (k *Keeper) fill(set *vault.Set, r *storage.KeyRevocation, done *Revoked, a
 	return nil
 }
 
-// ErrConfigured: the algorithm is still among those that servers are to sign with.
-var ErrConfigured = errors.New("the algorithm is configured")
+// ErrStillConfigured: the algorithm is still among those that servers are to sign with.
+var ErrStillConfigured = errors.New("the algorithm is configured")
 
 // Retire ends a published line: its key signs no more, and stays published until its
 // last token is dead. To begin again, configure it and restart.
 //
-// ErrConfigured; storage.ErrNotFound: no key of it signs; storage.ErrConflict: a
+// ErrStillConfigured; storage.ErrNotFound: no key of it signs; storage.ErrConflict: a
 // client asks for it.
 func (k *Keeper) Retire(ctx context.Context, line string, by storage.By) error {
 	if line == storage.InternalLine || slices.Contains(k.algorithms, line) {
-		return fmt.Errorf("retire %s: %w", line, ErrConfigured)
+		return fmt.Errorf("retire %s: %w", line, ErrStillConfigured)
 	}
 	return k.db.RetireKeyLine(ctx, line, k.life.MaxAge, by)
 }
 
-// ErrOneMaster: there is no master key to move to.
-var ErrOneMaster = errors.New("no other master key is given")
+// ErrNoNewMasterKey: only the current master key is given, and none to move to.
+var ErrNoNewMasterKey = errors.New("no other master key is given")
 
 // Rewrap seals every private half under the master key to move to, all at once, and
 // then the stored tokens of upstreams. Rows that are sealed so already stay as they are,
 // so it can be done again; a row that no master key opens stays too, and its kid is
 // returned. The keys themselves do not change.
 //
-// ErrOneMaster; ErrMasterKey of the vault: no row opens.
+// ErrNoNewMasterKey; ErrMasterKey of the vault: no row opens.
 func (k *Keeper) Rewrap(ctx context.Context, by storage.By) (done int, unopened []string, err error) {
 	set, err := k.read(ctx)
 	if err != nil {
@@ -346,7 +346,7 @@ func (k *Keeper) Rewrap(ctx context.Context, by storage.By) (done int, unopened 
 	}
 	rewrap, ok := k.vault.Rewrap()
 	if !ok {
-		return 0, nil, fmt.Errorf("rewrap keys: %w", ErrOneMaster)
+		return 0, nil, fmt.Errorf("rewrap keys: %w", ErrNoNewMasterKey)
 	}
 	for _, row := range set.Rows {
 		if !rewrap.Opens(row) {

@@ -90,7 +90,7 @@ func (s situation) notes(l Life) (todo []action) {
 // that cannot sign; and private halves in a module that is no longer configured.
 func (s situation) alarms(l Life, at time.Time) (todo []action) {
 	for _, line := range s.lines {
-		if s.isDue(line, l, at) && !s.Usable(s.Find(line, storage.KeyNext).ID) {
+		if s.isDue(line, l, at) && !s.IsUsable(s.Find(line, storage.KeyNext).ID) {
 			todo = append(todo, action{act: raiseAlarm, line: line, reason: noUsableNext})
 		}
 	}
@@ -113,7 +113,7 @@ func (s situation) rotations(l Life, at time.Time) (todo []action, overdue bool)
 			lacking = append(lacking, action{act: makeNext, line: line})
 		case active != nil && line != storage.InternalLine && s.retired(line) > maxRetired:
 			// The line waits until endKeys has taken one of them out of the JWKS.
-		case s.isDue(line, l, at) && s.Usable(next.ID):
+		case s.isDue(line, l, at) && s.IsUsable(next.ID):
 			todo = append(todo, action{act: rotateLine, line: line})
 			since := max(storage.At(l.due(active, *next)), s.lastOver(line, at)).Time() // the line may have waited for that
 			overdue = overdue || at.Sub(since) > max(l.RotateEvery, longestPause)

@@ -14,11 +14,11 @@ import (
 // come is zero.
 type Scheduled struct {
 	storage.Key
-	RipeAt         time.Time // of a next key: it has been published for long enough
-	SignsFrom      time.Time // of a next key
-	SignsUntil     time.Time // of an active key
-	PublishedUntil time.Time // of an active or retired key; of the internal line: it opens until then
-	TokensDieAt    time.Time // of an active or retired key: its last token
+	MaySignFrom     time.Time // of a next key: it has been published for long enough
+	SignsFrom       time.Time // of a next key
+	SignsUntil      time.Time // of an active key
+	PublishedUntil  time.Time // of an active or retired key; of the internal line: it opens until then
+	LastTokenExpiry time.Time // of an active or retired key: its last token
 }
 
 // Schedule lists the keys with the times they have if nobody interferes: line by line,
@@ -31,17 +31,17 @@ func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 		one := Scheduled{Key: k}
 		switch k.State {
 		case storage.KeyNext:
-			one.RipeAt, one.SignsFrom = l.ripe(k, l.PublishBefore), l.due(all.Find(k.Line, storage.KeyActive), k)
+			one.MaySignFrom, one.SignsFrom = l.ripe(k, l.PublishBefore), l.due(all.Find(k.Line, storage.KeyActive), k)
 		case storage.KeyActive:
 			one.SignsUntil = l.SignsUntil(k)
 			lastSigns := one.SignsUntil
 			if lastSigns.Before(at) { // it signs on until another can
 				lastSigns = at
 			}
-			one.TokensDieAt = lastSigns.Add(k.LongestLife)
-			one.PublishedUntil = one.TokensDieAt.Add(l.MaxAge)
+			one.LastTokenExpiry = lastSigns.Add(k.LongestLife)
+			one.PublishedUntil = one.LastTokenExpiry.Add(l.MaxAge)
 		case storage.KeyRetired:
-			one.TokensDieAt, one.PublishedUntil = k.LastTokenExpiry().Time(), k.GoneAt.Time()
+			one.LastTokenExpiry, one.PublishedUntil = k.LastTokenExpiry().Time(), k.GoneAt.Time()
 		}
 		list = append(list, one)
 	}

@@ -31,7 +31,7 @@ func TestRevoke_FactsBeforeAndAfter(t *testing.T) {
 		"next": {"ES256", storage.KeyNext, nil, keystest.Noon, keeper.Aftermath{CachedUntil: cached}},
 		"retired": {"ES256", storage.KeyRetired, func(k *storage.Key) {
 			if k.Line == "ES256" {
-				keystest.Rotated(k)
+				keystest.PromoteNext(k)
 				k.LongestLife, k.GoneAt = 15*time.Minute, storage.At(at.Add(time.Minute))
 			}
 		}, time.Time{}, keeper.Aftermath{CachedUntil: cached, LastTokenExpiry: keystest.Noon.Add(15 * time.Minute)}},
@@ -39,7 +39,7 @@ func TestRevoke_FactsBeforeAndAfter(t *testing.T) {
 	} {
 		h := keystest.Open(t, "ES256")
 		if c.change != nil {
-			h = h.Altered(t, c.change)
+			h = h.OpenAltered(t, c.change)
 		}
 		k, rows, life := h.Key(t, c.line, c.state), h.Rows(t), h.Life()
 		if got, want := keeper.ConsequencesOf(rows, k), (keeper.Consequences{Line: c.line, State: string(c.state), NextSince: c.next}); !got.NextSince.Equal(want.NextSince) || got.Line != want.Line || got.State != want.State {

@@ -16,10 +16,10 @@ import (
 func TestRetire_AnAlgorithmEndsAndBeginsAgain(t *testing.T) {
 	h := keystest.Open(t, "ES256", "EdDSA")
 	token, hint := h.AccessToken(t, "EdDSA"), h.IDToken(t, "EdDSA")
-	if err := h.Retire(t.Context(), "EdDSA", storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrConfigured) {
-		t.Errorf("while it is configured: got %v, want ErrConfigured", err)
+	if err := h.Retire(t.Context(), "EdDSA", storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrStillConfigured) {
+		t.Errorf("while it is configured: got %v, want ErrStillConfigured", err)
 	}
-	later, err := h.Again(t, func(c *keystest.Config) { c.Algorithms = []string{"ES256"} })
+	later, err := h.OpenAgain(t, func(c *keystest.Config) { c.Algorithms = []string{"ES256"} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestRetire_AnAlgorithmEndsAndBeginsAgain(t *testing.T) {
 	if _, err := later.VerifyIDTokenHint(hint, keystest.Noon); err != nil {
 		t.Errorf("its ID token as a hint: %v", err)
 	}
-	anew, err := h.Again(t, func(*keystest.Config) {})
+	anew, err := h.OpenAgain(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 // run lets the schedule run at a moment.
-func run(t testing.TB, r *keystest.House, at time.Time) {
+func run(t testing.TB, r *keystest.Node, at time.Time) {
 	t.Helper()
 	if err := r.RotateOnce(t.Context(), at); err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func run(t testing.TB, r *keystest.House, at time.Time) {
 
 // live runs the schedule every half hour until a moment, as a server does more
 // often, so that no run looks like a jump of the clock.
-func live(t testing.TB, r *keystest.House, from, until time.Time) {
+func live(t testing.TB, r *keystest.Node, from, until time.Time) {
 	t.Helper()
 	for at := from; at.Before(until); at = at.Add(30 * time.Minute) {
 		run(t, r, at)
@@ -39,7 +39,7 @@ func live(t testing.TB, r *keystest.House, from, until time.Time) {
 	run(t, r, until)
 }
 
-func count(t testing.TB, h *keystest.House, kind storage.EventType) (n int) {
+func count(t testing.TB, h *keystest.Node, kind storage.EventType) (n int) {
 	t.Helper()
 	events, err := h.DB.Events(t.Context(), storage.EventFilter{}, 1000)
 	if err != nil {
@@ -101,10 +101,10 @@ func sameSet(a, b []string) bool {
 // The internal line opens what it sealed for the longest idle life of a refresh token.
 func TestKeys_RetiredSecretOpensForTheIdleLifeOfRefreshTokens(t *testing.T) {
 	h := keystest.Open(t, "ES256")
-	message := h.Sealed(t, "request")
+	message := h.SealedMessage(t, "request")
 	due := keystest.Noon.Add(month)
 	live(t, h, keystest.Noon, due)
-	if h.Sealed(t, "request")[:20] == message[:20] {
+	if h.SealedMessage(t, "request")[:20] == message[:20] {
 		t.Fatal("the same secret seals")
 	}
 	retired := h.Kid(t, storage.InternalLine, storage.KeyRetired)
@@ -124,7 +124,7 @@ func TestKeys_RetiredSecretOpensForTheIdleLifeOfRefreshTokens(t *testing.T) {
 // A lifetime that was longer once still counts for the keys that signed then.
 func TestRotateOnce_LongestLifetimeWhileAKeySignedCounts(t *testing.T) {
 	h := keystest.Open(t, "ES256")
-	long, err := h.Again(t, func(c *keystest.Config) { c.Life.Tokens = 6 * time.Hour })
+	long, err := h.OpenAgain(t, func(c *keystest.Config) { c.Life.Tokens = 6 * time.Hour })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestRotateOnce_NothingDueAsksNoDatabase(t *testing.T) {
 
 func TestKeys_OfManyNodesThatRotateTogetherOneDoes(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		nodes := make([]*keystest.House, 6)
+		nodes := make([]*keystest.Node, 6)
 		for i := range nodes {
 			var err error
 			nodes[i], err = keystest.Start(t.Context(), keystest.Config{
@@ -172,7 +172,7 @@ func TestKeys_OfManyNodesThatRotateTogetherOneDoes(t *testing.T) {
 				})
 			}
 			all.Wait()
-			h := &keystest.House{DB: b.Open(t)}
+			h := &keystest.Node{DB: b.Open(t)}
 			if n := count(t, h, storage.KeyRotated); n != 2*round { // ES256 and the internal line
 				t.Fatalf("round %d: %d rotations, want %d", round, n, 2*round)
 			}
@@ -271,7 +271,7 @@ func TestKeys_FirstRunLongAfterAllIsDue(t *testing.T) {
 func TestRotateOnce_NextKeyThatDoesNotOpenNeverSigns(t *testing.T) {
 	good := keystest.Open(t, "ES256")
 	next := good.Kid(t, "ES256", storage.KeyNext)
-	h := good.Altered(t, func(k *storage.Key) {
+	h := good.OpenAltered(t, func(k *storage.Key) {
 		if k.ID == next {
 			k.Sealed[len(k.Sealed)-1] ^= 1
 		}
@@ -300,7 +300,7 @@ func TestRotateOnce_NextKeyThatDoesNotOpenNeverSigns(t *testing.T) {
 }
 
 func TestRotateOnce_LineWithoutNextKeyGetsOne(t *testing.T) {
-	h := keystest.Open(t, "ES256").Altered(t, func(k *storage.Key) {
+	h := keystest.Open(t, "ES256").OpenAltered(t, func(k *storage.Key) {
 		if k.State == storage.KeyNext {
 			k.State = storage.KeyRevoked
 		}
@@ -316,7 +316,7 @@ func TestRotateOnce_LineWithoutNextKeyGetsOne(t *testing.T) {
 
 func TestRotate_NextKeyMustHaveBeenPublished(t *testing.T) {
 	h := keystest.Open(t, "ES256", "RS256")
-	var early *keeper.NotRipeError
+	var early *keeper.NextKeyTooNewError
 	for _, step := range []struct {
 		what  string
 		lines []string
@@ -339,7 +339,7 @@ func TestRotate_NextKeyMustHaveBeenPublished(t *testing.T) {
 			}
 			continue
 		}
-		if !errors.As(err, &early) || !early.Ripe.Equal(step.ripe) || len(h.Rows(t)) != before {
+		if !errors.As(err, &early) || !early.MaySignFrom.Equal(step.ripe) || len(h.Rows(t)) != before {
 			t.Errorf("%s: got %v (%+v), want it ripe at %s", step.what, err, early, step.ripe)
 		}
 	}
@@ -368,7 +368,7 @@ func TestRevoke_OfEachState(t *testing.T) {
 		if err := h.Ready(); err != nil {
 			t.Errorf("%s: %v", state, err)
 		}
-		if _, err := h.Revoke(t.Context(), kid, "", storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrRevokedAlready) {
+		if _, err := h.Revoke(t.Context(), kid, "", storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrAlreadyRevoked) {
 			t.Errorf("%s again: %v", state, err)
 		}
 	}
@@ -385,13 +385,13 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 	old, target := keystest.Master, [32]byte{7, 7, 7}
 	current := [][32]byte{old}
 	with := func(c *keystest.Config) { c.Vault.Masters = func() ([][32]byte, error) { return current, nil } }
-	running, err := h.Again(t, with)
+	running, err := h.OpenAgain(t, with)
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, message := h.AccessToken(t, "ES256"), h.Sealed(t, "request")
-	if _, _, err := running.Rewrap(t.Context(), storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrOneMaster) {
-		t.Errorf("with one keystest.Master key: got %v, want ErrOneMaster", err)
+	signed, message := h.AccessToken(t, "ES256"), h.SealedMessage(t, "request")
+	if _, _, err := running.Rewrap(t.Context(), storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrNoNewMasterKey) {
+		t.Errorf("with one keystest.Master key: got %v, want ErrNoNewMasterKey", err)
 	}
 	current = [][32]byte{old, target}
 	command := keystest.Keeper(t, h.DB, vault.Config{Master: old, Masters: func() ([][32]byte, error) { return current, nil }})
@@ -408,7 +408,7 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 	if _, err := running.Rotate(t.Context(), nil, 0, storage.By{At: keystest.Noon}); err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := h.Again(t, func(c *keystest.Config) { c.Vault.Master = target })
+	fresh, err := h.OpenAgain(t, func(c *keystest.Config) { c.Vault.Master = target })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,7 +421,7 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 	if _, err := fresh.Unseal("request", message, keystest.Noon); err != nil {
 		t.Error(err)
 	}
-	if _, err := h.Again(t, func(*keystest.Config) {}); !errors.Is(err, vault.ErrMasterKey) {
+	if _, err := h.OpenAgain(t, func(*keystest.Config) {}); !errors.Is(err, vault.ErrMasterKey) {
 		t.Errorf("with the old keystest.Master key: got %v, want ErrMasterKey", err)
 	}
 }
@@ -429,7 +429,7 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 func TestRewrap_LeavesARowThatDoesNotOpen(t *testing.T) {
 	good := keystest.Open(t, "ES256")
 	next := good.Kid(t, "ES256", storage.KeyNext)
-	h := good.Altered(t, func(k *storage.Key) {
+	h := good.OpenAltered(t, func(k *storage.Key) {
 		if k.ID == next {
 			k.Sealed[len(k.Sealed)-1] ^= 1
 		}
@@ -452,7 +452,7 @@ func TestRewrap_LeavesARowThatDoesNotOpen(t *testing.T) {
 // A line that signs nothing, as after a revocation during which no key could be made,
 // does not wait until its next key has been published for a day.
 func TestRotateOnce_LineWithoutASignerGetsOneAtOnce(t *testing.T) {
-	h := keystest.Open(t, "ES256").Altered(t, func(k *storage.Key) {
+	h := keystest.Open(t, "ES256").OpenAltered(t, func(k *storage.Key) {
 		if k.Line == "ES256" && k.State == storage.KeyActive {
 			k.State, k.RevokedAt, k.Sealed = storage.KeyRevoked, storage.At(keystest.Noon), []byte{}
 		}

@@ -38,7 +38,7 @@ func TestStart_FirstStartGivesEachLineAnActiveAndANextKey(t *testing.T) {
 func TestStart_LaterStartMakesNoKeys(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	before := h.JWKS()
-	again, err := h.Again(t, func(*keystest.Config) {})
+	again, err := h.OpenAgain(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestStart_LaterStartMakesNoKeys(t *testing.T) {
 func TestStart_LineConfiguredLaterGetsItsKeys(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	token := h.AccessToken(t, "ES256")
-	later, err := h.Again(t, func(c *keystest.Config) { c.Algorithms = []string{"RS256", "ES256"} })
+	later, err := h.OpenAgain(t, func(c *keystest.Config) { c.Algorithms = []string{"RS256", "ES256"} })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
-// Package keystest makes rings of keys for tests, each with its keeper and a database of
-// its own, and tokens to try them with.
+// Package keystest makes rings of keys for tests, and tokens to test them with. Each ring
+// has its own keeper and its own database.
 //
-// The program must not be able to reach it.
+// Only tests may import it: the program must not depend on it.
 package keystest

@@ -7,8 +7,8 @@ import (
 	"signet/provider/keys"
 )
 
-// Access is the content of an access token.
-func Access() keys.AccessToken {
+// AccessContent is the content of an access token.
+func AccessContent() keys.AccessToken {
 	return keys.AccessToken{
 		Subject: "usr_alice", Audience: []string{Issuer, "https://api.example.com"}, ClientID: "web",
 		Scope: "openid profile", ID: "jti-1", GrantID: "grt_1", SessionID: "ses_1",
@@ -18,8 +18,8 @@ func Access() keys.AccessToken {
 	}
 }
 
-// Identity is the content of an ID token.
-func Identity() keys.IDToken {
+// IDContent is the content of an ID token.
+func IDContent() keys.IDToken {
 	return keys.IDToken{
 		Subject: "usr_alice", Audience: "web", Nonce: "n-0S6_WzA2Mj", SessionID: "ses_1",
 		AuthTime: Noon.Unix() - 5, ACR: "urn:signet:1fa", AMR: []string{"pwd"},
@@ -28,46 +28,46 @@ func Identity() keys.IDToken {
 	}
 }
 
-// Refresh is the content of a refresh token.
-func Refresh() keys.RefreshToken {
+// RefreshContent is the content of a refresh token.
+func RefreshContent() keys.RefreshToken {
 	return keys.RefreshToken{
 		Subject: "usr_alice", ClientID: "web", GrantID: "grt_1", Generation: 3,
 		IssuedAt: Noon.Unix(), Expires: Noon.Add(7 * 24 * time.Hour).Unix(),
 	}
 }
 
-// AccessToken signs one with the algorithm.
-func (h *House) AccessToken(t testing.TB, alg string) string {
+// AccessToken signs an access token with the algorithm.
+func (h *Node) AccessToken(t testing.TB, alg string) string {
 	t.Helper()
-	token, err := h.SignAccess(alg, Access())
+	token, err := h.SignAccess(alg, AccessContent())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return token
 }
 
-// IDToken signs one with the algorithm.
-func (h *House) IDToken(t testing.TB, alg string) string {
+// IDToken signs an ID token with the algorithm.
+func (h *Node) IDToken(t testing.TB, alg string) string {
 	t.Helper()
-	token, err := h.SignID(alg, Identity())
+	token, err := h.SignID(alg, IDContent())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return token
 }
 
-// RefreshToken signs one.
-func (h *House) RefreshToken(t testing.TB) string {
+// RefreshToken signs a refresh token.
+func (h *Node) RefreshToken(t testing.TB) string {
 	t.Helper()
-	token, err := h.SignRefresh(Refresh())
+	token, err := h.SignRefresh(RefreshContent())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return token
 }
 
-// Sealed seals a message for a minute.
-func (h *House) Sealed(t testing.TB, purpose string) string {
+// SealedMessage seals a message that expires a minute after Noon.
+func (h *Node) SealedMessage(t testing.TB, purpose string) string {
 	t.Helper()
 	message, err := h.Seal(purpose, []byte("payload of "+purpose), Noon.Add(time.Minute))
 	if err != nil {

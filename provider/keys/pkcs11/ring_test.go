@@ -30,9 +30,9 @@ var (
 	quick      = []string{"ES256", "EdDSA"} // RSA keys take long to make
 )
 
-// house is a ring whose published lines live in the token.
-type house struct {
-	*keystest.House
+// testNode is a ring whose published lines live in the token.
+type testNode struct {
+	*keystest.Node
 	hsm *counted
 }
 
@@ -54,36 +54,36 @@ func (c *counted) Signer(uri string, public crypto.PublicKey) (crypto.Signer, er
 	return c.Token.Signer(uri, public)
 }
 
-func enter(t *testing.T, db *storage.DB, change func(*keystest.Config)) *house {
+func openRows(t *testing.T, db *storage.DB, change func(*keystest.Config)) *testNode {
 	t.Helper()
 	hsm := &counted{Token: open(t, "signet", pin)}
 	c := keystest.Config{
 		DB: db, Issuer: keystest.Issuer, Now: func() time.Time { return noon }, Algorithms: algorithms,
-		Vault: vault.Config{Master: master, Module: hsm, InModule: algorithms},
+		Vault: vault.Config{Master: master, Module: hsm, ModuleAlgorithms: algorithms},
 	}
 	change(&c)
 	started, err := keystest.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &house{started, hsm}
+	return &testNode{started, hsm}
 }
 
 func asItIs(*keystest.Config) {}
 
-func inES256(c *keystest.Config) { c.Algorithms, c.Vault.InModule = quick[:1], quick[:1] }
+func inES256(c *keystest.Config) { c.Algorithms, c.Vault.ModuleAlgorithms = quick[:1], quick[:1] }
 
-// again opens another ring on the same database, as after a restart.
-func (h *house) again(t *testing.T, change func(*keystest.Config)) (*keystest.House, error) {
+// openAgain opens another ring on the same database, as after a restart.
+func (h *testNode) openAgain(t *testing.T, change func(*keystest.Config)) (*keystest.Node, error) {
 	t.Helper()
-	return h.Again(t, func(c *keystest.Config) {
+	return h.OpenAgain(t, func(c *keystest.Config) {
 		c.Vault.Module = open(t, "signet", pin)
 		change(c)
 	})
 }
 
 // elsewhere counts the private halves that the rows say are in the token.
-func (h *house) elsewhere(t *testing.T) (n int) {
+func (h *testNode) elsewhere(t *testing.T) (n int) {
 	t.Helper()
 	for _, row := range h.Rows(t) {
 		if row.IsExternal() {
@@ -100,7 +100,7 @@ func access() keys.AccessToken {
 	}
 }
 
-func (h *house) sign(t *testing.T, alg string) string {
+func (h *testNode) sign(t *testing.T, alg string) string {
 	t.Helper()
 	signed, err := h.SignAccess(alg, access())
 	if err != nil {
@@ -109,7 +109,7 @@ func (h *house) sign(t *testing.T, alg string) string {
 	return signed
 }
 
-func (h *house) hint(t *testing.T, alg string) string {
+func (h *testNode) hint(t *testing.T, alg string) string {
 	t.Helper()
 	signed, err := h.SignID(alg, keys.IDToken{Subject: "sub", Audience: "app", IssuedAt: noon.Unix(), Expires: noon.Add(15 * time.Minute).Unix()})
 	if err != nil {
@@ -118,7 +118,7 @@ func (h *house) hint(t *testing.T, alg string) string {
 	return signed
 }
 
-func (h *house) verified(t *testing.T, alg, compact string) {
+func (h *testNode) verified(t *testing.T, alg, compact string) {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {
@@ -154,9 +154,9 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 		if b.Config().Database != "" {
 			algorithms = quick
 		}
-		inToken := func(c *keystest.Config) { c.Algorithms, c.Vault.InModule = algorithms, algorithms }
+		inToken := func(c *keystest.Config) { c.Algorithms, c.Vault.ModuleAlgorithms = algorithms, algorithms }
 		before, keysOf := open(t, "signet", pin).Objects(t, ""), 2*len(algorithms)
-		h := enter(t, b.Open(t), inToken)
+		h := openRows(t, b.Open(t), inToken)
 		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.elsewhere(t) != keysOf {
 			t.Fatalf("%d keys in the token, %d rows say so, want %d", got, h.elsewhere(t), keysOf)
 		}
@@ -176,7 +176,7 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 		}
 
 		first, hint := h.Key(t, "ES256", storage.KeyActive), h.hint(t, "ES256")
-		h.House = must[*keystest.House](t)(h.again(t, inToken))
+		h.Node = must[*keystest.Node](t)(h.openAgain(t, inToken))
 		h.verified(t, "ES256", signed["ES256"])
 		if got := len(h.Rows(t)); got != keysOf+2 {
 			t.Errorf("after a restart: %d keys, want %d", got, keysOf+2)
@@ -213,11 +213,11 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 // asked, the key is refused all the same, and destroyed when it can.
 func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		h := enter(t, b.Open(t), inES256)
+		h := openRows(t, b.Open(t), inES256)
 		before := h.hsm.Objects(t, "")
 		active, next, signed := h.Key(t, "ES256", storage.KeyActive), h.Key(t, "ES256", storage.KeyNext), h.sign(t, "ES256")
 		done := must[keeper.Revoked](t)(h.Revoke(t.Context(), active.ID, "leaked", storage.By{At: noon}))
-		if done.Undestroyed != nil || done.Unmade != nil || done.Successor.ID != next.ID || len(done.Made) != 1 {
+		if done.DestroyError != nil || done.MakeError != nil || done.Successor.ID != next.ID || len(done.Made) != 1 {
 			t.Errorf("%+v", done)
 		}
 		if got := h.hsm.Objects(t, ""); got != before || h.elsewhere(t) != 2 {
@@ -233,7 +233,7 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 		cut := keystest.Keeper(t, h.DB, c.Vault)
 		signed = h.sign(t, "ES256")
 		done = must[keeper.Revoked](t)(cut.Revoke(t.Context(), next.ID, "leaked too", storage.By{At: noon}))
-		if !errors.Is(done.Undestroyed, vault.ErrModule) || !errors.Is(done.Unmade, vault.ErrModule) || done.Successor != nil {
+		if !errors.Is(done.DestroyError, vault.ErrModule) || !errors.Is(done.MakeError, vault.ErrModule) || done.Successor != nil {
 			t.Errorf("without the token: %+v", done)
 		}
 		must[any](t)(nil, h.ReloadOnce(t.Context(), noon))
@@ -257,14 +257,14 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 // A start without the token that holds the keys is refused, and makes no others. What
 // was signed needs no token to be verified.
 func TestRing_StartWithoutTheTokenIsRefused(t *testing.T) {
-	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) { c.Algorithms, c.Vault.InModule = quick, quick })
+	h := openRows(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) { c.Algorithms, c.Vault.ModuleAlgorithms = quick, quick })
 	rows := h.Rows(t)
 	for name, change := range map[string]func(*keystest.Config){
-		"none configured": func(c *keystest.Config) { c.Vault.Module, c.Vault.InModule = nil, nil },
+		"none configured": func(c *keystest.Config) { c.Vault.Module, c.Vault.ModuleAlgorithms = nil, nil },
 		"no such token":   func(c *keystest.Config) { c.Vault.Module = open(t, "pulled out", pin) },
 		"another token":   func(c *keystest.Config) { c.Vault.Module = open(t, "another token", pin) },
 	} {
-		if _, err := h.again(t, change); !errors.Is(err, vault.ErrModule) {
+		if _, err := h.openAgain(t, change); !errors.Is(err, vault.ErrModule) {
 			t.Errorf("%s: got %v, want ErrModule", name, err)
 		}
 		if got := h.Rows(t); len(got) != len(rows) {
@@ -276,12 +276,12 @@ func TestRing_StartWithoutTheTokenIsRefused(t *testing.T) {
 // Keys that were in the database sign on until they rotate; the next ones are made in
 // the token, and the way back is the same.
 func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
-	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) { c.Algorithms, c.Vault.Module, c.Vault.InModule = quick, nil, nil })
+	h := openRows(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) { c.Algorithms, c.Vault.Module, c.Vault.ModuleAlgorithms = quick, nil, nil })
 	before := open(t, "signet", pin).Objects(t, "")
 	at := noon
 	step := func(what string, inModule []string, want int) {
 		t.Helper()
-		h.House = must[*keystest.House](t)(h.again(t, func(c *keystest.Config) { c.Vault.InModule = inModule }))
+		h.Node = must[*keystest.Node](t)(h.openAgain(t, func(c *keystest.Config) { c.Vault.ModuleAlgorithms = inModule }))
 		for range 2 {
 			for _, alg := range quick {
 				h.verified(t, alg, h.sign(t, alg))
@@ -300,7 +300,7 @@ func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
 	step("into it", quick, 4)
 	step("one line alone", []string{"ES256"}, 2)
 	step("and back", nil, 0)
-	if _, err := h.again(t, func(c *keystest.Config) { c.Vault.Module, c.Vault.InModule = nil, nil }); err != nil {
+	if _, err := h.openAgain(t, func(c *keystest.Config) { c.Vault.Module, c.Vault.ModuleAlgorithms = nil, nil }); err != nil {
 		t.Errorf("without a module: %v", err)
 	}
 }
@@ -309,8 +309,8 @@ func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
 func TestRing_RewrapSealsTheReferences(t *testing.T) {
 	target := [32]byte([]byte("another master key of 32 bytes.."))
 	masters := [][32]byte{master}
-	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) {
-		c.Algorithms, c.Vault.InModule = quick, quick
+	h := openRows(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) {
+		c.Algorithms, c.Vault.ModuleAlgorithms = quick, quick
 		c.Vault.Masters = func() ([][32]byte, error) { return masters, nil }
 	})
 	signed := h.sign(t, "ES256")
@@ -320,10 +320,10 @@ func TestRing_RewrapSealsTheReferences(t *testing.T) {
 	if err != nil || done != 6 || len(unopened) != 0 {
 		t.Fatalf("%d sealed anew, not %v, %v", done, unopened, err)
 	}
-	h.House = must[*keystest.House](t)(h.again(t, func(c *keystest.Config) { c.Vault.Master, c.Vault.Masters = target, nil }))
+	h.Node = must[*keystest.Node](t)(h.openAgain(t, func(c *keystest.Config) { c.Vault.Master, c.Vault.Masters = target, nil }))
 	h.verified(t, "ES256", signed)
 	h.verified(t, "EdDSA", h.sign(t, "EdDSA"))
-	if _, err := h.again(t, func(c *keystest.Config) { c.Vault.Master = master }); !errors.Is(err, vault.ErrMasterKey) {
+	if _, err := h.openAgain(t, func(c *keystest.Config) { c.Vault.Master = master }); !errors.Is(err, vault.ErrMasterKey) {
 		t.Errorf("with the former master key: %v", err)
 	}
 }
@@ -331,7 +331,7 @@ func TestRing_RewrapSealsTheReferences(t *testing.T) {
 // Who can write to the database and to the token, but lacks the master key, brings in
 // no key of his own.
 func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
-	h := enter(t, storagetest.SQLite(t).Open(t), inES256)
+	h := openRows(t, storagetest.SQLite(t).Open(t), inES256)
 	active, next := h.Key(t, "ES256", storage.KeyActive), h.Key(t, "ES256", storage.KeyNext)
 	for name, change := range map[string]func(*storage.Key){
 		"the other's reference":   func(k *storage.Key) { k.Sealed = next.Sealed },
@@ -347,7 +347,7 @@ func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 		}
 		db := storagetest.SQLite(t).Open(t)
 		must[int](t)(db.StartKeyLines(t.Context(), rows, storage.By{At: noon}))
-		forged := enter(t, db, inES256)
+		forged := openRows(t, db, inES256)
 		if err := forged.Ready(); !errors.Is(err, keys.ErrNoKey) {
 			t.Errorf("%s: ready: %v", name, err)
 		}
@@ -358,7 +358,7 @@ func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 
 	// Another key in its place, under its own id.
 	h.hsm.Exchange(t, h.hsm.made[len(h.hsm.made)-2], "ES256") // the active one was made before the next
-	ring := must[*keystest.House](t)(h.again(t, asItIs))
+	ring := must[*keystest.Node](t)(h.openAgain(t, asItIs))
 	if _, err := ring.SignAccess("ES256", access()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("a key that does not fit signs: %v", err)
 	}
@@ -372,22 +372,22 @@ func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 func TestRing_LosersLeaveNothingInTheToken(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		before := open(t, "signet", pin).Objects(t, "")
-		houses := make([]*house, 3)
+		nodes := make([]*testNode, 3)
 		var all sync.WaitGroup
-		for i := range houses {
+		for i := range nodes {
 			db := b.Open(t)
 			all.Go(func() {
-				houses[i] = enter(t, db, inES256)
+				nodes[i] = openRows(t, db, inES256)
 			})
 		}
 		all.Wait()
-		h := houses[0]
+		h := nodes[0]
 		if got := h.hsm.Objects(t, "") - before; got != 2 {
 			t.Errorf("three starts made %d keys, want 2", got)
 		}
 		won := 0
 		var mu sync.Mutex
-		for _, h := range houses {
+		for _, h := range nodes {
 			all.Go(func() {
 				_, err := h.Rotate(t.Context(), nil, 0, storage.By{At: noon})
 				if err != nil && !errors.Is(err, storage.ErrConflict) {
@@ -410,14 +410,14 @@ func TestRing_LosersLeaveNothingInTheToken(t *testing.T) {
 // Who takes the settings out too early is told what is left in the token, and it is
 // destroyed when they are back.
 func TestRing_WithoutTheTokenItSaysWhatIsLeft(t *testing.T) {
-	h := enter(t, storagetest.SQLite(t).Open(t), inES256)
+	h := openRows(t, storagetest.SQLite(t).Open(t), inES256)
 	before := h.hsm.Objects(t, "")
-	out := func(c *keystest.Config) { c.Vault.InModule = nil }
-	h.House = must[*keystest.House](t)(h.again(t, out))
+	out := func(c *keystest.Config) { c.Vault.ModuleAlgorithms = nil }
+	h.Node = must[*keystest.Node](t)(h.openAgain(t, out))
 	for range 2 {
 		must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.By{At: noon}))
 	}
-	without := must[*keystest.House](t)(h.again(t, func(c *keystest.Config) { c.Vault.Module, c.Vault.InModule = nil, nil }))
+	without := must[*keystest.Node](t)(h.openAgain(t, func(c *keystest.Config) { c.Vault.Module, c.Vault.ModuleAlgorithms = nil, nil }))
 	at := noon.Add(30 * time.Minute)
 	for range 3 {
 		must[any](t)(nil, without.RotateOnce(t.Context(), at))
@@ -432,7 +432,7 @@ func TestRing_WithoutTheTokenItSaysWhatIsLeft(t *testing.T) {
 	if got := h.hsm.Objects(t, ""); err != nil || alarms != 1 || got != before || h.elsewhere(t) != 2 {
 		t.Errorf("%d alarms, want 1; %d keys in the token, want %d; %d rows, want 2; %v", alarms, got, before, h.elsewhere(t), err)
 	}
-	h.House = must[*keystest.House](t)(h.again(t, out))
+	h.Node = must[*keystest.Node](t)(h.openAgain(t, out))
 	must[any](t)(nil, h.RotateOnce(t.Context(), at))
 	if got := h.hsm.Objects(t, ""); got != before-2 || h.elsewhere(t) != 0 {
 		t.Errorf("with the token again: %d keys there, want %d; %d rows", got, before-2, h.elsewhere(t))

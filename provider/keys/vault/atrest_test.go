@@ -75,7 +75,7 @@ func TestVault_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 }
 
 // collect adds the private halves and the secrets that are in use.
-func collect(t *testing.T, h *keystest.House, material map[string][]byte) {
+func collect(t *testing.T, h *keystest.Node, material map[string][]byte) {
 	t.Helper()
 	v, err := vault.New(h.Config.Vault)
 	if err != nil {

@@ -40,8 +40,8 @@ func (i Inventory) Problem(kid string) error {
 	return nil
 }
 
-// Usable reports whether a key that signs, or will, is able to.
-func (i Inventory) Usable(kid string) bool { return i.Problem(kid) == nil }
+// IsUsable reports whether a key that signs, or will, is able to.
+func (i Inventory) IsUsable(kid string) bool { return i.Problem(kid) == nil }
 
 // AwaitsModule reports whether a key could be used if the module answered and held it.
 func (i Inventory) AwaitsModule() bool { return i.any(ErrModule) }

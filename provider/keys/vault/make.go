@@ -19,7 +19,7 @@ func (v *Vault) Make(set *Set, line string) (storage.Key, error) {
 	switch {
 	case line == storage.InternalLine:
 		fresh = newSecret()
-	case slices.Contains(v.inModule, line):
+	case slices.Contains(v.moduleAlgorithms, line):
 		version = sealedElsewhere
 		fresh, err = newPairElsewhere(v.module, algorithms[line])
 	default:

@@ -22,8 +22,8 @@ type Key struct {
 	document  jwk
 }
 
-// InModule reports whether the private half is in a module.
-func (k *Key) InModule() bool { return k.reference != "" }
+// IsInModule reports whether the private half is in a module.
+func (k *Key) IsInModule() bool { return k.reference != "" }
 
 // SignatureSize is the length of a signature in bytes.
 func (k *Key) SignatureSize() int { return k.algorithm.signatureSize }

@@ -106,7 +106,7 @@ func TestOpen_FilesRows(t *testing.T) {
 	if len(set.Keys) != 2 || len(set.Published()) != 1 || len(set.Secrets) != 1 || set.sealing != second {
 		t.Errorf("%d keys, %d published, %d secrets, sealing under %v", len(set.Keys), len(set.Published()), len(set.Secrets), set.sealing[:1])
 	}
-	if len(set.Unusable) != 1 || set.Usable(rows[4].ID) || !set.Usable(rows[0].ID) || set.AwaitsModule() {
+	if len(set.Unusable) != 1 || set.IsUsable(rows[4].ID) || !set.IsUsable(rows[0].ID) || set.AwaitsModule() {
 		t.Errorf("unusable: %+v", set.Unusable)
 	}
 	fresh, err := v.Make(set, "ES256")

@@ -20,18 +20,18 @@ type Config struct {
 	// while a rewrap is under way, the one it moves to. It is asked at first, and again
 	// whenever a key does not open.
 	Masters func() ([][32]byte, error)
-	// Module, if not nil, keeps private halves outside this process. New keys of the
-	// lines in InModule are made there; keys stay where they were made.
-	Module   Module
-	InModule []string
+	Module  Module // stores private halves outside this process; nil: none does
+	// ModuleAlgorithms lists the algorithms whose new keys are made in the Module. A key
+	// stays where it was made.
+	ModuleAlgorithms []string
 }
 
 // Vault holds the master keys that rows may be sealed under, and the module where
 // private halves may be instead. It is safe for concurrent use.
 type Vault struct {
-	read     func() ([][32]byte, error) // nil: the master keys never change
-	module   Module                     // nil: none
-	inModule []string                   // lines whose new keys are made in the module
+	read             func() ([][32]byte, error) // nil: the master keys never change
+	module           Module                     // nil: none
+	moduleAlgorithms []string                   // lines whose new keys are made in the module
 
 	mu      sync.Mutex
 	masters [][32]byte               // in use; while a rewrap is under way, the one it moves to comes last
@@ -43,7 +43,7 @@ func New(c Config) (*Vault, error) {
 	if c.Master == [32]byte{} {
 		return nil, fmt.Errorf("%w: it is all zeros", ErrMasterKey)
 	}
-	v := &Vault{read: c.Masters, module: c.Module, inModule: slices.Clone(c.InModule), masters: [][32]byte{c.Master}}
+	v := &Vault{read: c.Masters, module: c.Module, moduleAlgorithms: slices.Clone(c.ModuleAlgorithms), masters: [][32]byte{c.Master}}
 	return v, v.refresh()
 }
 
@@ -103,7 +103,7 @@ func (v *Vault) openAll(rows []storage.Key) (*Set, error) {
 				open, under = open+1, max(under, o.under)
 			}
 		}
-		if err == nil && o.key != nil && o.key.InModule() && signs(row) {
+		if err == nil && o.key != nil && o.key.IsInModule() && signs(row) {
 			if o.key.Signer, err = v.signerOf(o.key); err == nil {
 				signers[o.key.reference] = o.key.Signer
 			}
@@ -158,7 +158,7 @@ func (v *Vault) CheckModule(i Inventory) error {
 	for _, row := range i.Rows {
 		switch {
 		case !signs(row) || !row.IsExternal():
-		case i.Usable(row.ID):
+		case i.IsUsable(row.ID):
 			there++
 		default:
 			missing++

@@ -16,16 +16,16 @@ import (
 	"signet/storage"
 )
 
-// Issuer is that of a house.
+// Issuer is the issuer of every test node.
 const Issuer = "https://id.example.com"
 
-// Noon is when the clock of a house stands still.
+// Noon is the time that the clock of a test node always shows.
 var Noon = time.Unix(1_800_000_000, 0).UTC()
 
-// Master is the master key of a house.
+// Master is the master key of every test node.
 var Master = sha256.Sum256([]byte("the master key"))
 
-// Config is that of ring, keeper and vault.
+// Config configures the ring, the keeper and the vault of a node.
 type Config struct {
 	DB         *storage.DB
 	Vault      vault.Config
@@ -36,8 +36,8 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// House is a ring with its keeper and its rotator, as a server has them.
-type House struct {
+// Node is a ring with its keeper and its rotator, as in a running server.
+type Node struct {
 	*keys.Ring
 	*keeper.Keeper
 	*keeper.Rotator
@@ -47,9 +47,9 @@ type House struct {
 	Log    *bytes.Buffer
 }
 
-// Start opens the ring and starts its lines, as a server does.
-func Start(ctx context.Context, c Config) (*House, error) {
-	h := &House{DB: c.DB, Config: c}
+// Start opens the ring and makes the first keys of its lines, as a server does at its start.
+func Start(ctx context.Context, c Config) (*Node, error) {
+	h := &Node{DB: c.DB, Config: c}
 	opened, err := vault.New(c.Vault)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func Start(ctx context.Context, c Config) (*House, error) {
 	return h, h.Start(ctx, h.Ring, c.Now())
 }
 
-// Keeper gives a keeper alone, as a command has it.
+// Keeper returns a keeper without a ring, as commands use it.
 func Keeper(t testing.TB, db *storage.DB, c vault.Config) *keeper.Keeper {
 	t.Helper()
 	opened, err := vault.New(c)
@@ -78,14 +78,14 @@ func Keeper(t testing.TB, db *storage.DB, c vault.Config) *keeper.Keeper {
 	return k
 }
 
-// Open makes a house with its first keys on SQLite.
-func Open(t testing.TB, algorithms ...string) *House {
+// Open makes a node with its first keys, on a new SQLite database.
+func Open(t testing.TB, algorithms ...string) *Node {
 	t.Helper()
-	return Enter(t, algorithms, nil)
+	return OpenRows(t, algorithms, nil)
 }
 
-// Enter opens a house on a new database that holds the given rows.
-func Enter(t testing.TB, algorithms []string, rows []storage.Key) *House {
+// OpenRows makes a node on a new SQLite database that already holds the given rows.
+func OpenRows(t testing.TB, algorithms []string, rows []storage.Key) *Node {
 	t.Helper()
 	dir, log := t.TempDir(), &bytes.Buffer{}
 	db, err := storage.Open(t.Context(), storage.Config{DataDir: dir})
@@ -107,14 +107,15 @@ func Enter(t testing.TB, algorithms []string, rows []storage.Key) *House {
 	return h
 }
 
-// Altered opens the same house after somebody has changed the rows.
-func (h *House) Altered(t testing.TB, change func(*storage.Key)) *House {
+// OpenAltered makes a node on a new database with a copy of this node's rows, each passed
+// through change. The rows of this node do not change.
+func (h *Node) OpenAltered(t testing.TB, change func(*storage.Key)) *Node {
 	t.Helper()
-	return Enter(t, h.Config.Algorithms, h.Changed(t, change))
+	return OpenRows(t, h.Config.Algorithms, h.AlteredRows(t, change))
 }
 
-// Changed gives the rows as somebody has changed them.
-func (h *House) Changed(t testing.TB, change func(*storage.Key)) []storage.Key {
+// AlteredRows returns a copy of the rows, each passed through change.
+func (h *Node) AlteredRows(t testing.TB, change func(*storage.Key)) []storage.Key {
 	t.Helper()
 	rows := h.Rows(t)
 	for i := range rows {
@@ -123,8 +124,9 @@ func (h *House) Changed(t testing.TB, change func(*storage.Key)) []storage.Key {
 	return rows
 }
 
-// Rotated promotes every next key, as a rotation does.
-func Rotated(k *storage.Key) {
+// PromoteNext changes the state of a row as a rotation does: next becomes active, active
+// becomes retired.
+func PromoteNext(k *storage.Key) {
 	switch k.State {
 	case storage.KeyActive:
 		k.State, k.RetiredAt = storage.KeyRetired, storage.At(Noon)
@@ -133,16 +135,17 @@ func Rotated(k *storage.Key) {
 	}
 }
 
-// Again opens another ring on the same database, as another node or after a restart.
-func (h *House) Again(t testing.TB, change func(*Config)) (*House, error) {
+// OpenAgain opens another node on the same database, as a second server does, or the same
+// server after a restart.
+func (h *Node) OpenAgain(t testing.TB, change func(*Config)) (*Node, error) {
 	t.Helper()
 	c := h.Config
 	change(&c)
 	return Start(t.Context(), c)
 }
 
-// Rows gives all keys.
-func (h *House) Rows(t testing.TB) []storage.Key {
+// Rows returns all keys in the database.
+func (h *Node) Rows(t testing.TB) []storage.Key {
 	t.Helper()
 	rows, err := h.DB.Keys(t.Context())
 	if err != nil {
@@ -151,8 +154,8 @@ func (h *House) Rows(t testing.TB) []storage.Key {
 	return rows
 }
 
-// Key gives the key of a line in a state.
-func (h *House) Key(t testing.TB, line string, state storage.KeyState) storage.Key {
+// Key returns the first key of a line that is in the state.
+func (h *Node) Key(t testing.TB, line string, state storage.KeyState) storage.Key {
 	t.Helper()
 	rows := h.Rows(t)
 	i := slices.IndexFunc(rows, func(row storage.Key) bool { return row.Line == line && row.State == state })
@@ -162,14 +165,14 @@ func (h *House) Key(t testing.TB, line string, state storage.KeyState) storage.K
 	return rows[i]
 }
 
-// Kid gives its id.
-func (h *House) Kid(t testing.TB, line string, state storage.KeyState) string {
+// Kid returns the id of the first key of a line that is in the state.
+func (h *Node) Kid(t testing.TB, line string, state storage.KeyState) string {
 	t.Helper()
 	return h.Key(t, line, state).ID
 }
 
-// States counts the keys of a line.
-func (h *House) States(t testing.TB, line string) map[storage.KeyState]int {
+// States counts the keys of a line by state.
+func (h *Node) States(t testing.TB, line string) map[storage.KeyState]int {
 	t.Helper()
 	n := map[storage.KeyState]int{}
 	for _, k := range h.Rows(t) {
@@ -180,8 +183,8 @@ func (h *House) States(t testing.TB, line string) map[storage.KeyState]int {
 	return n
 }
 
-// Published gives the kids of the JWKS.
-func (h *House) Published(t testing.TB) []string {
+// Published returns the kids in the JWKS.
+func (h *Node) Published(t testing.TB) []string {
 	t.Helper()
 	var set struct{ Keys []struct{ Kid string } }
 	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {

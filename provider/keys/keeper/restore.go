@@ -9,7 +9,7 @@ import (
 	"signet/storage"
 )
 
-// Restored lets other keys sign in a database that was brought back from a backup.
+// ReplaceKeysAfterRestore lets other keys sign in a database that was brought back from a backup.
 // Every secret of the internal line is revoked: codes, requests, refresh tokens and
 // cookies that were sealed under one open no more. Each published line moves on to its
 // next key, which relying parties may have seen. The keys named in revoked, by kid,
@@ -17,7 +17,7 @@ import (
 // hold are skipped.
 //
 // storage.ErrConflict: something else changed the keys meanwhile; do it again.
-func (k *Keeper) Restored(ctx context.Context, revoked []string, by storage.By) error {
+func (k *Keeper) ReplaceKeysAfterRestore(ctx context.Context, revoked []string, by storage.By) error {
 	set, err := k.read(ctx)
 	if err != nil {
 		return fmt.Errorf("change keys after a restore: %w", err)
@@ -66,7 +66,7 @@ func (k *Keeper) moveOn(ctx context.Context, except []string, by storage.By) err
 	var lines []string
 	for _, line := range publishedLines(set.Rows) {
 		next := set.Find(line, storage.KeyNext)
-		if !slices.Contains(except, line) && next != nil && set.Usable(next.ID) {
+		if !slices.Contains(except, line) && next != nil && set.IsUsable(next.ID) {
 			lines = append(lines, line)
 		}
 	}
