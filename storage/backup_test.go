@@ -19,7 +19,7 @@ import (
 
 // A backup beside writers is a moment between two transactions: each user in it has
 // its event, and none is half there.
-func TestBackup_IsOneMoment(t *testing.T) {
+func TestBackup_IsConsistentWhileOthersWrite(t *testing.T) {
 	w := newWorld(t, storagetest.SQLite(t))
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
@@ -69,7 +69,7 @@ func TestBackup_IsOneMoment(t *testing.T) {
 	}
 }
 
-func TestBackup_OfWhatIsNotThere(t *testing.T) {
+func TestBackup_RefusesPostgresAndEmptyFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x")
 	err := storage.Backup(t.Context(), storage.Config{Database: "postgres://db.example.com/signet"}, file)
 	wantError(t, "PostgreSQL", err, storage.ErrUsePostgresTools)
@@ -77,7 +77,7 @@ func TestBackup_OfWhatIsNotThere(t *testing.T) {
 	wantError(t, "an empty folder", err, storage.ErrNotFound)
 }
 
-func TestReadBackup_RefusesWhatIsNoneOrDamaged(t *testing.T) {
+func TestReadBackup_RefusesOtherAndDamagedFiles(t *testing.T) {
 	w := newWorld(t, storagetest.SQLite(t))
 	for i := range 50 {
 		w.createUser(t, fmt.Sprintf("u%d@example.com", i))
@@ -113,7 +113,7 @@ func TestReadBackup_RefusesWhatIsNoneOrDamaged(t *testing.T) {
 	}
 }
 
-func TestReplaceDatabase_WaitsForNobody(t *testing.T) {
+func TestReplaceDatabase_RefusesADatabaseInUse(t *testing.T) {
 	backend := storagetest.SQLite(t)
 	folder := backend.Config().DataDir
 	w := newWorld(t, backend)
@@ -146,7 +146,7 @@ func TestReplaceDatabase_WaitsForNobody(t *testing.T) {
 }
 
 // A damaged database is what a backup is for.
-func TestReplaceDatabase_TakesTheDamagedOneAside(t *testing.T) {
+func TestReplaceDatabase_MovesADamagedDatabaseAside(t *testing.T) {
 	folder, fresh := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{"signet.db": strings.Repeat("no database\n", 2000), "signet.db-wal": "nor its log"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
@@ -177,7 +177,7 @@ func TestReplaceDatabase_TakesTheDamagedOneAside(t *testing.T) {
 }
 
 // What cannot be written into the new database's file would be lost with its log.
-func TestReplaceDatabase_RefusesANewOneThatIsNotWhole(t *testing.T) {
+func TestReplaceDatabase_RefusesADamagedReplacement(t *testing.T) {
 	folder, broken := t.TempDir(), t.TempDir()
 	for _, at := range []string{folder, broken} {
 		if err := os.WriteFile(filepath.Join(at, "signet.db"), []byte(strings.Repeat("of "+at, 2000)), 0o600); err != nil {
@@ -197,7 +197,7 @@ func TestReplaceDatabase_RefusesANewOneThatIsNotWhole(t *testing.T) {
 func TestMarkRestored_EndsAllEarlierSessionsAndTokens(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		online := w.redeem(t, w.redemption("r1", "c1", noon), noon)
-		offline := w.offline(t, "r2", noon)
+		offline := w.offlineGrant(t, "r2", noon)
 		ahead := w.signIn(t, w.createUser(t, "ahead@example.com").ID, "ahead", "", noon.AddDate(1, 0, 0))
 		restored := noon.Add(time.Hour + 400*time.Millisecond)
 		service := storage.At(restored.Truncate(time.Second)) // its iat is in whole seconds
@@ -211,8 +211,8 @@ func TestMarkRestored_EndsAllEarlierSessionsAndTokens(t *testing.T) {
 			t.Fatalf("all is from before until %v, %v", until.Time(), err)
 		}
 		after := restored.Add(time.Second)
-		w.dead(t, online.ID, after)
-		w.dead(t, offline.ID, after)
+		w.wantDead(t, online.ID, after)
+		w.wantDead(t, offline.ID, after)
 		for _, handle := range []string{"handle of alice", "ahead"} {
 			_, _, err := w.SessionByHandle(t.Context(), handle, after)
 			wantError(t, "session "+handle, err, storage.ErrNotFound)
@@ -230,7 +230,7 @@ func TestMarkRestored_EndsAllEarlierSessionsAndTokens(t *testing.T) {
 
 		// It goes on: a new session, its grants, a service's new token.
 		w.session = w.signIn(t, w.user.ID, "anew", "", after)
-		w.alive(t, w.redeem(t, w.redemption("r4", "c4", after), after).ID, after)
+		w.wantAlive(t, w.redeem(t, w.redemption("r4", "c4", after), after).ID, after)
 		if dead, err := w.IsTokenRevoked(t.Context(), "jti", storage.At(after)); err != nil || dead {
 			t.Errorf("a service's new token: %v, %v", dead, err)
 		}

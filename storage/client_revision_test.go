@@ -11,7 +11,7 @@ import (
 	"signet/storage"
 )
 
-func TestReviseClient_ChangesOnlyWhatWasRevised(t *testing.T) {
+func TestReviseClient_ChangesOnlyRevisedFields(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		secret := [2]storage.ClientSecret{{Hash: "h"}}
 		c := storage.Client{ID: "c", Name: "old", Type: storage.Web, Resources: []string{"https://api"}, RefreshGrace: -1, Secrets: secret}
@@ -44,7 +44,7 @@ func TestReviseClient_ChangesOnlyWhatWasRevised(t *testing.T) {
 }
 
 // Each adds one resource to what it finds: no addition may be lost.
-func TestReviseClient_NoChangeIsLostAmongTenAtOnce(t *testing.T) {
+func TestReviseClient_KeepsAllParallelChanges(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		counts := tally(together(10, func(i int) error {
 			_, err := w.ReviseClient(t.Context(), w.client.ID, func(c *storage.Client) error {
@@ -60,7 +60,7 @@ func TestReviseClient_NoChangeIsLostAmongTenAtOnce(t *testing.T) {
 	})
 }
 
-func TestReviseClient_ARefusalUndoesAll(t *testing.T) {
+func TestReviseClient_ErrorUndoesAllChanges(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		before, err := w.Changes(t.Context())
 		if err != nil {

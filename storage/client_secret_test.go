@@ -44,7 +44,7 @@ func (w *world) wantSecrets(t testing.TB, at time.Time, want ...string) {
 	}
 }
 
-func TestReplaceSecret_OldOneIsGoodForTheOverlap(t *testing.T) {
+func TestReplaceSecret_OldSecretWorksDuringOverlap(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		before, err := w.Changes(t.Context())
 		if err != nil {
@@ -65,7 +65,7 @@ func TestReplaceSecret_OldOneIsGoodForTheOverlap(t *testing.T) {
 	})
 }
 
-func TestReplaceSecret_OfTwoTheOlderDies(t *testing.T) {
+func TestReplaceSecret_ThirdSecretEndsTheOldest(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, hash := range []string{"first", "second", "third"} {
 			w.replaceSecret(t, hash, time.Hour, noon)
@@ -77,7 +77,7 @@ func TestReplaceSecret_OfTwoTheOlderDies(t *testing.T) {
 }
 
 // An overlap never makes an old secret live longer than it was to.
-func TestReplaceSecret_NeverProlongs(t *testing.T) {
+func TestReplaceSecret_OverlapNeverExtendsASecret(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		client := w.client
 		client.ID = "short"

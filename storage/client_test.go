@@ -10,7 +10,7 @@ import (
 	"signet/storage/storagetest"
 )
 
-func TestClient_IsReadBackWhole(t *testing.T) {
+func TestClient_ReadsBackEveryField(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		maxAge := int64(0)
 		c := storage.Client{
@@ -111,7 +111,7 @@ func TestChanges_MovesWithClientsAndKeysOnly(t *testing.T) {
 func TestDeleteClient_NextClientOfTheIDInheritsNothing(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
-		if err := w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon); err != nil {
+		if err := w.AllowConsent(t.Context(), w.consentAnswer(true, "openid"), noon); err != nil {
 			t.Fatal(err)
 		}
 		before, err := w.Changes(t.Context())
@@ -121,7 +121,7 @@ func TestDeleteClient_NextClientOfTheIDInheritsNothing(t *testing.T) {
 		if err := w.DeleteClient(t.Context(), w.client.ID, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		w.dead(t, g.ID, noon)
+		w.wantDead(t, g.ID, noon)
 		_, err = w.Client(t.Context(), w.client.ID)
 		wantError(t, "the client", err, storage.ErrNotFound)
 		wantError(t, "again", w.DeleteClient(t.Context(), w.client.ID, storage.By{At: noon}), storage.ErrNotFound)
@@ -134,6 +134,6 @@ func TestDeleteClient_NextClientOfTheIDInheritsNothing(t *testing.T) {
 		if _, err := w.Consent(t.Context(), w.user.ID, w.createClient(t, w.client.ID).ID, noon); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("the next one of that id has a consent: %v", err)
 		}
-		w.dead(t, g.ID, noon)
+		w.wantDead(t, g.ID, noon)
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"signet/storage"
 )
 
-func TestNoteConnector_KeepsTheLatestOfEach(t *testing.T) {
+func TestUpdateConnectorHealth_KeepsTheLatestResults(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		note := func(h storage.ConnectorHealth) {
 			t.Helper()

@@ -9,8 +9,8 @@ import (
 	"signet/storage"
 )
 
-// serve says which connectors a node serves and wants these to count as removed.
-func (w *world) serve(t *testing.T, node string, at time.Time, connectors []string, removed ...string) storage.PresenceResult {
+// announce says which connectors a node serves and wants these to count as removed.
+func (w *world) announce(t *testing.T, node string, at time.Time, connectors []string, removed ...string) storage.PresenceResult {
 	t.Helper()
 	served, err := w.AnnounceConnectors(t.Context(), storage.ConnectorPresence{Node: node, Connectors: connectors, HoldsFor: 2 * time.Minute}, at)
 	if err != nil {
@@ -24,33 +24,33 @@ func (w *world) serve(t *testing.T, node string, at time.Time, connectors []stri
 
 // A connector is removed once no node serves it: neither a node with an older file,
 // nor one that is alone late with the newer file, removes what another one serves.
-func TestAnnounceConnectors_RemovedWhereNoNodeServesIt(t *testing.T) {
+func TestAnnounceConnectors_RemovedOnceNoNodeServesIt(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		after := func(d time.Duration) time.Time { return noon.Add(d) }
 		both := []string{"google", "corp"}
-		w.serve(t, "a", noon, nil) // nothing was ever served
-		w.serve(t, "a", noon, []string{"google"})
+		w.announce(t, "a", noon, nil) // nothing was ever served
+		w.announce(t, "a", noon, []string{"google"})
 		// corp is added: node a first, while node b starts with the older file.
-		w.serve(t, "a", after(time.Second), both)
-		if served := w.serve(t, "b", after(2*time.Second), []string{"google"}); served.CheckAgainAt != storage.At(after(time.Second+2*time.Minute)) {
+		w.announce(t, "a", after(time.Second), both)
+		if served := w.announce(t, "b", after(2*time.Second), []string{"google"}); served.CheckAgainAt != storage.At(after(time.Second+2*time.Minute)) {
 			t.Errorf("b looks again at %v", served.CheckAgainAt)
 		}
-		w.serve(t, "b", after(3*time.Second), both)
+		w.announce(t, "b", after(3*time.Second), both)
 		// It is removed again, at a and then at b.
-		w.serve(t, "a", after(4*time.Second), []string{"google"})
-		w.serve(t, "b", after(5*time.Second), []string{"google"}, "corp")
+		w.announce(t, "a", after(4*time.Second), []string{"google"})
+		w.announce(t, "b", after(5*time.Second), []string{"google"}, "corp")
 		// A node that has died holds it for two minutes, one that stops for a moment.
-		w.serve(t, "c", after(6*time.Second), []string{"corp"})
-		w.serve(t, "a", after(time.Minute), []string{"google"})
-		w.serve(t, "a", after(6*time.Second+2*time.Minute), []string{"google"}, "corp")
-		w.serve(t, "d", after(3*time.Minute), []string{"corp"})
+		w.announce(t, "c", after(6*time.Second), []string{"corp"})
+		w.announce(t, "a", after(time.Minute), []string{"google"})
+		w.announce(t, "a", after(6*time.Second+2*time.Minute), []string{"google"}, "corp")
+		w.announce(t, "d", after(3*time.Minute), []string{"corp"})
 		if err := w.ReleaseConnectors(t.Context(), "d", 10*time.Second, after(3*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		w.serve(t, "a", after(3*time.Minute+9*time.Second), []string{"google"})
-		w.serve(t, "a", after(3*time.Minute+10*time.Second), []string{"google"}, "corp")
+		w.announce(t, "a", after(3*time.Minute+9*time.Second), []string{"google"})
+		w.announce(t, "a", after(3*time.Minute+10*time.Second), []string{"google"}, "corp")
 		// The last upstream goes, too.
-		w.serve(t, "b", after(10*time.Minute), nil, "corp", "google")
+		w.announce(t, "b", after(10*time.Minute), nil, "corp", "google")
 		if n := w.count(t, "served_connectors"); n > 5 {
 			t.Errorf("%d rows are left of four nodes", n)
 		}
@@ -59,25 +59,25 @@ func TestAnnounceConnectors_RemovedWhereNoNodeServesIt(t *testing.T) {
 
 // The sessions of a removed connector end, batch by batch, with event and notice, and
 // their online grants with them. Sessions of other ways in, and offline grants, go on.
-func TestEndConnectorSessions_EndsThoseOfTheConnector(t *testing.T) {
+func TestEndConnectorSessions_EndsOnlySessionsOfTheConnector(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const people = 103 // more than a batch
-		w.serve(t, "a", noon, []string{"corp"})
+		w.announce(t, "a", noon, []string{"corp"})
 		var sessions []storage.Session
 		for i := range people {
-			u := w.bare(t, true)
-			sessions = append(sessions, w.through(t, u.ID, "corp", fmt.Sprint(i), ""))
+			u := w.bareUser(t, true)
+			sessions = append(sessions, w.signInThrough(t, u.ID, "corp", fmt.Sprint(i), ""))
 		}
-		online, offline := w.granted(t, sessions[0], false), w.granted(t, sessions[0], true)
-		w.told(t, "rp", sessions[1], false)
-		elsewhere := w.through(t, sessions[0].UserID, "google", "1", "")
+		online, offline := w.openGrantIn(t, sessions[0], false), w.openGrantIn(t, sessions[0], true)
+		w.addLogoutClient(t, "rp", sessions[1], false)
+		elsewhere := w.signInThrough(t, sessions[0].UserID, "google", "1", "")
 		typed := w.signIn(t, sessions[0].UserID, "typed", "", noon)
 
 		// It is served: nothing ends, whatever a caller believes.
 		if n, full, err := w.EndConnectorSessions(t.Context(), "corp", storage.By{At: noon}); n != 0 || full || err != nil {
 			t.Fatalf("while it is served: %d, %v, %v", n, full, err)
 		}
-		w.serve(t, "a", noon, nil, "corp")
+		w.announce(t, "a", noon, nil, "corp")
 		total := 0
 		for full := true; full; {
 			var n int
@@ -109,19 +109,19 @@ func TestEndConnectorSessions_EndsThoseOfTheConnector(t *testing.T) {
 		if err != nil || len(events) != 1 || events[0].Reason != "connector_removed" || events[0].Connector != "corp" || events[0].From.Actor != "system" {
 			t.Errorf("events %+v, %v", events, err)
 		}
-		w.serve(t, "a", noon, nil) // it is forgotten
+		w.announce(t, "a", noon, nil) // it is forgotten
 	})
 }
 
 // Nodes that find the removal at once end each session once.
-func TestEndConnectorSessions_AtSeveralNodesAtOnce(t *testing.T) {
+func TestEndConnectorSessions_SeveralNodesEndEachSessionOnce(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		nodes := []*storage.DB{w.DB, w.backend.Open(t)}
-		w.serve(t, "a", noon, []string{"corp"})
+		w.announce(t, "a", noon, []string{"corp"})
 		for i := range 20 {
-			w.through(t, w.user.ID, "corp", fmt.Sprint(i), "")
+			w.signInThrough(t, w.user.ID, "corp", fmt.Sprint(i), "")
 		}
-		w.serve(t, "a", noon, nil, "corp")
+		w.announce(t, "a", noon, nil, "corp")
 		for _, err := range together(4, func(i int) error {
 			_, _, err := nodes[i%2].EndConnectorSessions(t.Context(), "corp", storage.By{At: noon})
 			return err

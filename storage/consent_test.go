@@ -9,7 +9,7 @@ import (
 	"signet/storage"
 )
 
-func (w *world) consenting(remember bool, scopes ...string) storage.ConsentAnswer {
+func (w *world) consentAnswer(remember bool, scopes ...string) storage.ConsentAnswer {
 	return storage.ConsentAnswer{
 		Consent: storage.Consent{
 			UserID: w.user.ID, ClientID: w.client.ID, Scopes: scopes, Claims: []string{"email"},
@@ -19,10 +19,10 @@ func (w *world) consenting(remember bool, scopes ...string) storage.ConsentAnswe
 	}
 }
 
-func TestAllowConsent_AddsToWhatWasAllowed(t *testing.T) {
+func TestAllowConsent_AddsToEarlierConsent(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, scopes := range [][]string{{"openid", "profile"}, {"openid", "email"}} {
-			if err := w.AllowConsent(t.Context(), w.consenting(true, scopes...), noon); err != nil {
+			if err := w.AllowConsent(t.Context(), w.consentAnswer(true, scopes...), noon); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -40,9 +40,9 @@ func TestAllowConsent_AddsToWhatWasAllowed(t *testing.T) {
 	})
 }
 
-func TestAllowConsent_OnceIsNotRemembered(t *testing.T) {
+func TestAllowConsent_StoresNothingWithoutRemember(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		if err := w.AllowConsent(t.Context(), w.consenting(false, "openid"), noon); err != nil {
+		if err := w.AllowConsent(t.Context(), w.consentAnswer(false, "openid"), noon); err != nil {
 			t.Fatal(err)
 		}
 		_, err := w.Consent(t.Context(), w.user.ID, w.client.ID, noon)
@@ -56,14 +56,14 @@ func TestAllowConsent_OnceIsNotRemembered(t *testing.T) {
 
 func TestConsent_Expires(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		c := w.consenting(true, "openid", "profile")
+		c := w.consentAnswer(true, "openid", "profile")
 		c.Consent.ExpiresAt = storage.At(noon.Add(time.Hour))
 		if err := w.AllowConsent(t.Context(), c, noon); err != nil {
 			t.Fatal(err)
 		}
 		_, err := w.Consent(t.Context(), w.user.ID, w.client.ID, noon.Add(time.Hour))
 		wantError(t, "at its expiry", err, storage.ErrNotFound)
-		again := w.consenting(true, "openid")
+		again := w.consentAnswer(true, "openid")
 		if err := w.AllowConsent(t.Context(), again, noon.Add(2*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -74,12 +74,12 @@ func TestConsent_Expires(t *testing.T) {
 	})
 }
 
-func TestAllowConsent_NothingIsLostBetweenTwoSessions(t *testing.T) {
+func TestAllowConsent_KeepsAllParallelConsents(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		second := w.signIn(t, w.user.ID, "second", "", noon)
 		scopes := []string{"a", "b", "c", "d", "e", "f"}
 		results := together(len(scopes), func(i int) error {
-			c := w.consenting(true, scopes[i])
+			c := w.consentAnswer(true, scopes[i])
 			if i%2 == 1 {
 				c.SessionID = second.ID
 			}
@@ -95,23 +95,23 @@ func TestAllowConsent_NothingIsLostBetweenTwoSessions(t *testing.T) {
 	})
 }
 
-func TestAllowConsent_RefusesTheDead(t *testing.T) {
+func TestAllowConsent_RefusesForeignSessionAndDisabledRows(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		bob := w.createUser(t, "bob@example.com")
-		foreign := w.consenting(true, "openid")
+		foreign := w.consentAnswer(true, "openid")
 		foreign.Consent.UserID = bob.ID
 		wantError(t, "alice's session for bob", w.AllowConsent(t.Context(), foreign, noon), storage.ErrRevoked)
 		if err := w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, "disabled client", w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon), storage.ErrRevoked)
+		wantError(t, "disabled client", w.AllowConsent(t.Context(), w.consentAnswer(true, "openid"), noon), storage.ErrRevoked)
 		if err := w.SetClientEnabled(t.Context(), w.client.ID, true, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, "disabled user", w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon), storage.ErrRevoked)
+		wantError(t, "disabled user", w.AllowConsent(t.Context(), w.consentAnswer(true, "openid"), noon), storage.ErrRevoked)
 		_, err := w.Consent(t.Context(), w.user.ID, w.client.ID, noon)
 		wantError(t, "consent", err, storage.ErrNotFound)
 	})

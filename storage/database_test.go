@@ -6,7 +6,7 @@ import (
 	"signet/storage"
 )
 
-func TestOpen_KeepsWhatIsThere(t *testing.T) {
+func TestOpen_KeepsExistingData(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		r := w.redemption("request", "code", noon)
 		g := w.redeem(t, r, noon)
@@ -14,7 +14,7 @@ func TestOpen_KeepsWhatIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := &world{DB: w.backend.Open(t), backend: w.backend}
-		again.alive(t, g.ID, noon)
+		again.wantAlive(t, g.ID, noon)
 		_, err := again.RedeemCode(t.Context(), r, noon)
 		wantError(t, "the code after a restart", err, storage.ErrReplayed)
 	})

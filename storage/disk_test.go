@@ -98,11 +98,11 @@ func TestRedeemCode_FullDiskLeavesNothingHalfDone(t *testing.T) {
 		r := w.redemption(fmt.Sprint(i), "code", noon)
 		g, err := w.RedeemCode(t.Context(), r, noon)
 		if err == nil { // what is left of the last page
-			w.alive(t, g.ID, noon)
+			w.wantAlive(t, g.ID, noon)
 			continue
 		}
 		wantError(t, "redeem on a full disk", err, storage.ErrUnavailable)
-		w.dead(t, r.Grant.ID, noon)
+		w.wantDead(t, r.Grant.ID, noon)
 		failed = append(failed, r)
 	}
 	if len(failed) < 3 {
@@ -118,7 +118,7 @@ func TestRedeemCode_FullDiskLeavesNothingHalfDone(t *testing.T) {
 
 	empty()
 	for _, r := range failed { // neither spent nor opened, and no restart
-		w.alive(t, w.redeem(t, r, noon).ID, noon)
+		w.wantAlive(t, w.redeem(t, r, noon).ID, noon)
 	}
 	w.signIn(t, w.user.ID, "new", "", noon)
 }
@@ -137,7 +137,7 @@ func TestRedeemCode_FileSizeLimitLeavesNothingHalfDone(t *testing.T) {
 			break
 		}
 	}
-	w.dead(t, r.Grant.ID, noon)
+	w.wantDead(t, r.Grant.ID, noon)
 	empty()
-	w.alive(t, w.redeem(t, r, noon).ID, noon)
+	w.wantAlive(t, w.redeem(t, r, noon).ID, noon)
 }

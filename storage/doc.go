@@ -19,7 +19,7 @@
 // gorm's connection but skips gorm's own work. source_test.go lists each of them with the reason
 // and fails if another statement skips gorm. There is no third way.
 //
-// BenchmarkStatement_BesideGorm measured the difference (the fastest of eight runs on one
+// BenchmarkStatement_WithAndWithoutGorm measured the difference (the fastest of eight runs on one
 // machine). Reading a grant of 24 columns takes 9.6 µs as an engine.Statement and 28.8 µs
 // through gorm on SQLite (3.0 times), and 54 µs and 75 µs on PostgreSQL (1.4 times), with 55 and
 // 114 allocations. Writes cost nearly the same both ways (2.9 µs and 3.1 µs on SQLite). A write

@@ -11,9 +11,9 @@ import (
 
 const planted = "https://evil.example/"
 
-// claimed is an account whose address nobody has proven, with all that somebody may
+// claimedAccount is an account whose address nobody has proven, with all that somebody may
 // have attached to it, and two roles that an operator gave.
-func (w *world) claimed(t *testing.T, admin bool) (u storage.User, s storage.Session) {
+func (w *world) claimedAccount(t *testing.T, admin bool) (u storage.User, s storage.Session) {
 	t.Helper()
 	u, err := w.CreateUser(t.Context(), storage.User{
 		Email: storage.NewID("c") + "@example.com", Name: "Planted", Website: planted, Admin: admin,
@@ -23,8 +23,8 @@ func (w *world) claimed(t *testing.T, admin bool) (u storage.User, s storage.Ses
 		t.Fatal(err)
 	}
 	s = w.signIn(t, u.ID, storage.NewID("h"), "", noon)
-	w.through(t, u.ID, "evil", u.ID, "")
-	w.granted(t, s, true)
+	w.signInThrough(t, u.ID, "evil", u.ID, "")
+	w.openGrantIn(t, s, true)
 	return u, s
 }
 
@@ -68,13 +68,13 @@ var provers = []struct {
 	{"a mailed link", storage.ByMail, true, func(t *testing.T, w *world, u storage.User, own storage.Session, fresh time.Duration) error {
 		return proveBy(t, w, storage.ByMail, u, own, fresh)
 	}},
-	{"an authoritative upstream", storage.ByAuthority, true, arriveBy(storage.ByAuthority)},
-	{"a verifying upstream", storage.ByUpstream, true, arriveBy(storage.ByUpstream)},
+	{"an authoritative upstream", storage.ByAuthority, true, proveThrough(storage.ByAuthority)},
+	{"a verifying upstream", storage.ByUpstream, true, proveThrough(storage.ByUpstream)},
 	{"user update --email-verified", storage.ByOperator, false, func(t *testing.T, w *world, u storage.User, _ storage.Session, _ time.Duration) error {
-		return w.revise(t, u, func(*storage.User) {}, storage.StopIfAttached, true)
+		return w.reviseUser(t, u, func(*storage.User) {}, storage.StopIfAttached, true)
 	}},
 	{"a new address that is verified at once", storage.ByOperator, false, func(t *testing.T, w *world, u storage.User, _ storage.Session, _ time.Duration) error {
-		return w.revise(t, u, func(u *storage.User) { u.Email = "new-" + u.Email }, storage.StopIfAttached, true)
+		return w.reviseUser(t, u, func(u *storage.User) { u.Email = "new-" + u.Email }, storage.StopIfAttached, true)
 	}},
 }
 
@@ -83,20 +83,20 @@ func proveBy(t *testing.T, w *world, by storage.Voucher, u storage.User, own sto
 	return err
 }
 
-func arriveBy(by storage.Voucher) func(*testing.T, *world, storage.User, storage.Session, time.Duration) error {
+func proveThrough(by storage.Voucher) func(*testing.T, *world, storage.User, storage.Session, time.Duration) error {
 	return func(t *testing.T, w *world, u storage.User, own storage.Session, fresh time.Duration) error {
-		w.arrivals++
+		w.attempts++
 		identity := upstreamIdentity(u.ID, "good", u.ID)
 		identity.Email = u.Email
 		_, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
-			Identity: identity, AttemptID: fmt.Sprint("arrives ", w.arrivals), Until: storage.At(noon.Add(time.Hour)), Proof: by, FreshFor: fresh,
-			SignIn: storage.SignIn{HandleHash: fmt.Sprint("arrives ", w.arrivals), Replaces: own.HandleHash, IdleFor: time.Hour, AbsoluteFor: time.Hour},
+			Identity: identity, AttemptID: fmt.Sprint("arrives ", w.attempts), Until: storage.At(noon.Add(time.Hour)), Proof: by, FreshFor: fresh,
+			SignIn: storage.SignIn{HandleHash: fmt.Sprint("arrives ", w.attempts), Replaces: own.HandleHash, IdleFor: time.Hour, AbsoluteFor: time.Hour},
 		}, noon.Add(time.Second))
 		return err
 	}
 }
 
-func (w *world) revise(t *testing.T, u storage.User, change func(*storage.User), unproven storage.UnprovenPolicy, verified bool) error {
+func (w *world) reviseUser(t *testing.T, u storage.User, change func(*storage.User), unproven storage.UnprovenPolicy, verified bool) error {
 	t.Helper()
 	r := storage.UserRevision{UserID: u.ID, Revise: func(u *storage.User) error { change(u); return nil }, Unproven: unproven}
 	if verified {
@@ -108,12 +108,12 @@ func (w *world) revise(t *testing.T, u storage.User, change func(*storage.User),
 
 // The first proof, from whatever source, evicts everything that was set up under the
 // claim. Roles survive, unless the proof comes from an upstream that only verifies.
-func TestProof_TheFirstEvicts(t *testing.T) {
+func TestEmailProof_FirstProofEvicts(t *testing.T) {
 	for _, p := range provers {
 		t.Run(p.name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				u, s := w.claimed(t, false)
-				w.remember(u, s)
+				u, s := w.claimedAccount(t, false)
+				w.rememberSession(u, s)
 				if err := p.prove(t, w, u, storage.Session{}, time.Minute); err != nil {
 					t.Fatal(err)
 				}
@@ -126,7 +126,7 @@ func TestProof_TheFirstEvicts(t *testing.T) {
 					t.Errorf("%d roles, groups and attributes are left", kept)
 				}
 				// A further proof changes nothing.
-				w.through(t, u.ID, "evil", u.ID, "")
+				w.signInThrough(t, u.ID, "evil", u.ID, "")
 				if err := proveBy(t, w, storage.ByMail, now, storage.Session{}, time.Minute); err != nil {
 					t.Error(err)
 				}
@@ -140,7 +140,7 @@ func TestProof_TheFirstEvicts(t *testing.T) {
 
 // In the account's own fresh session a proof evicts nothing; in another's, an old one,
 // or where sessions do not count, it does.
-func TestProof_InTheOwnFreshSessionEvictsNothing(t *testing.T) {
+func TestEmailProof_EvictsNothingInOwnFreshSession(t *testing.T) {
 	for _, p := range provers {
 		if !p.inSession {
 			continue
@@ -157,10 +157,10 @@ func TestProof_InTheOwnFreshSessionEvictsNothing(t *testing.T) {
 					"own, does not count":   {func(own storage.Session) storage.Session { return own }, 0, true},
 					"somebody else's":       {func(storage.Session) storage.Session { return w.session }, time.Minute, true},
 					"none":                  {func(storage.Session) storage.Session { return storage.Session{} }, time.Minute, true},
-					"own, but it has ended": {func(own storage.Session) storage.Session { w.end(t, own); return own }, time.Minute, true},
+					"own, but it has ended": {func(own storage.Session) storage.Session { w.endSession(t, own); return own }, time.Minute, true},
 				} {
-					u, own := w.claimed(t, false)
-					w.remember(u, own)
+					u, own := w.claimedAccount(t, false)
+					w.rememberSession(u, own)
 					if name == "somebody else's" {
 						w.session = w.signIn(t, w.user.ID, storage.NewID("h"), "", noon)
 					}
@@ -177,15 +177,15 @@ func TestProof_InTheOwnFreshSessionEvictsNothing(t *testing.T) {
 	}
 }
 
-// remember notes the session that must go or stay with the rest.
-func (w *world) remember(u storage.User, s storage.Session) {
+// rememberSession notes the session that must go or stay with the rest.
+func (w *world) rememberSession(u storage.User, s storage.Session) {
 	if w.sessionBefore == nil {
 		w.sessionBefore = map[string]string{}
 	}
 	w.sessionBefore[u.ID] = s.ID
 }
 
-func (w *world) end(t *testing.T, s storage.Session) {
+func (w *world) endSession(t *testing.T, s storage.Session) {
 	t.Helper()
 	if err := w.EndSession(t.Context(), s.UserID, s.ID, "asked", storage.By{At: noon}); err != nil {
 		t.Fatal(err)
@@ -194,11 +194,11 @@ func (w *world) end(t *testing.T, s storage.Session) {
 
 // No upstream opens an administrator's account, not even one that has become an
 // administrator since the caller looked.
-func TestProof_NoUpstreamEvictsAnAdministrator(t *testing.T) {
+func TestEmailProof_UpstreamNeverEvictsAnAdministrator(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, p := range provers {
-			u, s := w.claimed(t, true)
-			w.remember(u, s)
+			u, s := w.claimedAccount(t, true)
+			w.rememberSession(u, s)
 			err := p.prove(t, w, u, storage.Session{}, time.Minute)
 			if p.by == storage.ByUpstream || p.by == storage.ByAuthority {
 				wantError(t, p.name, err, storage.ErrConflict)
@@ -218,22 +218,22 @@ func TestProof_NoUpstreamEvictsAnAdministrator(t *testing.T) {
 }
 
 // The account that the address found must be unchanged when the sign-in is written.
-func TestSignInThrough_DecidesAgainWhenTheAccountChanged(t *testing.T) {
+func TestSignInThrough_RefusesAChangedAccount(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, change := range map[string]func(u storage.User) error{
 			"another address": func(u storage.User) error {
-				return w.revise(t, u, func(u *storage.User) { u.Email = "moved-" + u.Email }, storage.KeepAttached, false)
+				return w.reviseUser(t, u, func(u *storage.User) { u.Email = "moved-" + u.Email }, storage.KeepAttached, false)
 			},
 			"proven meanwhile": func(u storage.User) error {
-				return w.revise(t, u, func(*storage.User) {}, storage.KeepAttached, true)
+				return w.reviseUser(t, u, func(*storage.User) {}, storage.KeepAttached, true)
 			},
 			"an administrator": func(u storage.User) error { return w.setAdmin(t, w.DB, u.ID, true) },
 		} {
-			u, _ := w.claimed(t, false)
+			u, _ := w.claimedAccount(t, false)
 			if err := change(u); err != nil {
 				t.Fatal(err)
 			}
-			wantError(t, name, arriveBy(storage.ByUpstream)(t, w, u, storage.Session{}, 0), storage.ErrConflict)
+			wantError(t, name, proveThrough(storage.ByUpstream)(t, w, u, storage.Session{}, 0), storage.ErrConflict)
 			list, err := w.IdentitiesOf(t.Context(), u.ID)
 			if err != nil || len(list) != 1 {
 				t.Errorf("%s: %d identities, %v", name, len(list), err)
@@ -243,14 +243,14 @@ func TestSignInThrough_DecidesAgainWhenTheAccountChanged(t *testing.T) {
 		for name, prepare := range map[string]func(u storage.User) error{
 			"claimed": func(storage.User) error { return nil },
 			"an administrator": func(u storage.User) error {
-				return errors.Join(w.revise(t, u, func(*storage.User) {}, storage.KeepAttached, true), w.setAdmin(t, w.DB, u.ID, true))
+				return errors.Join(w.reviseUser(t, u, func(*storage.User) {}, storage.KeepAttached, true), w.setAdmin(t, w.DB, u.ID, true))
 			},
 		} {
-			u, _ := w.claimed(t, false)
+			u, _ := w.claimedAccount(t, false)
 			if err := prepare(u); err != nil {
 				t.Fatal(err)
 			}
-			wantError(t, "link, "+name, arriveBy("")(t, w, u, storage.Session{}, 0), storage.ErrConflict)
+			wantError(t, "link, "+name, proveThrough("")(t, w, u, storage.Session{}, 0), storage.ErrConflict)
 		}
 	})
 }
@@ -270,8 +270,8 @@ func TestLinkIdentity_ProvesTheAccountsOwnAddress(t *testing.T) {
 			"its own, an old session": {"", storage.ByUpstream, time.Second / 2, false},
 			"another":                 {"other@example.com", storage.ByUpstream, time.Minute, false},
 		} {
-			u, s := w.claimed(t, false)
-			w.remember(u, s)
+			u, s := w.claimedAccount(t, false)
+			w.rememberSession(u, s)
 			identity := upstreamIdentity(u.ID, "good", u.ID)
 			if identity.Email = u.Email; test.email != "" {
 				identity.Email = test.email
@@ -292,20 +292,20 @@ func TestLinkIdentity_ProvesTheAccountsOwnAddress(t *testing.T) {
 
 // A new address is only claimed, whoever changes it, unless it is verified in the same
 // act; of an account whose old one was proven nothing is evicted.
-func TestReviseUser_ANewAddressIsOnlyClaimed(t *testing.T) {
+func TestReviseUser_NewAddressIsUnverified(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, test := range []struct{ before, said, want bool }{
 			{true, false, false}, {true, true, true}, {false, false, false},
 		} {
-			u, s := w.claimed(t, false)
-			w.remember(u, s)
+			u, s := w.claimedAccount(t, false)
+			w.rememberSession(u, s)
 			if test.before {
-				if err := w.revise(t, u, func(*storage.User) {}, storage.KeepAttached, true); err != nil {
+				if err := w.reviseUser(t, u, func(*storage.User) {}, storage.KeepAttached, true); err != nil {
 					t.Fatal(err)
 				}
 			}
 			move := func(u *storage.User) { u.Email, u.EmailVerified = "new-"+u.Email, true }
-			if err := w.revise(t, u, move, storage.StopIfAttached, test.said); err != nil {
+			if err := w.reviseUser(t, u, move, storage.StopIfAttached, test.said); err != nil {
 				t.Fatal(err)
 			}
 			now, err := w.User(t.Context(), u.ID)
@@ -313,7 +313,7 @@ func TestReviseUser_ANewAddressIsOnlyClaimed(t *testing.T) {
 				t.Errorf("%+v: verified %v, website %q, %v", test, now.EmailVerified, now.Website, err)
 			}
 			// The same address in another spelling is no new one.
-			if err := w.revise(t, u, func(u *storage.User) { u.Email = " " + u.Email }, storage.StopIfAttached, false); err != nil {
+			if err := w.reviseUser(t, u, func(u *storage.User) { u.Email = " " + u.Email }, storage.StopIfAttached, false); err != nil {
 				t.Fatal(err)
 			}
 			if again, err := w.User(t.Context(), u.ID); err != nil || again.EmailVerified != now.EmailVerified {

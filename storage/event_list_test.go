@@ -55,7 +55,7 @@ func TestEvents_EachFilterNarrows(t *testing.T) {
 	})
 }
 
-func TestEvents_PagesMissNothingWhileMoreIsRecorded(t *testing.T) {
+func TestEvents_PagesMissNoEventWhileOthersAreRecorded(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		note := func(reason string, at time.Time) {
 			if err := w.RecordEvent(t.Context(), storage.Event{Type: storage.KeyAlarm, Reason: reason, UserID: "usr_1"}, at); err != nil {

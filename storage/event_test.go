@@ -37,7 +37,7 @@ func TestRecordEvent_IsReadBackNewestFirst(t *testing.T) {
 	})
 }
 
-func TestRecordEvent_StoresWhateverHeadersHold(t *testing.T) {
+func TestSignIn_CleansAndCutsHeaders(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		agent := "\x00\xff\xfe evil \x00" + strings.Repeat("ä", 5000)
 		s, err := w.SignIn(t.Context(), storage.SignIn{
@@ -94,7 +94,7 @@ func TestRecordEvent_ForgesNoSecondLine(t *testing.T) {
 	})
 }
 
-func TestOrigin_ActorIsTheUserUnlessSaid(t *testing.T) {
+func TestOrigin_ActorIsTheUserByDefault(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		if err := w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{From: storage.Origin{Actor: "cli"}, At: noon}); err != nil {
 			t.Fatal(err)

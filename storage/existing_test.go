@@ -13,7 +13,7 @@ import (
 	"signet/storage/storagetest"
 )
 
-func TestOpenExisting_OpensWhatIsThereAndUpToDate(t *testing.T) {
+func TestOpenExisting_RefusesOutdatedDatabaseAndProgram(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		set := func(sql string) {
@@ -49,7 +49,7 @@ func TestOpenExisting_OpensWhatIsThereAndUpToDate(t *testing.T) {
 	})
 }
 
-func TestOpenExisting_MakesNothing(t *testing.T) {
+func TestOpenExisting_CreatesNothing(t *testing.T) {
 	postgres := storagetest.EmptyPostgres(t).Config()
 	for _, c := range []storage.Config{{DataDir: filepath.Join(t.TempDir(), "data")}, postgres} {
 		if _, err := storage.OpenExisting(t.Context(), c); !errors.Is(err, storage.ErrNoDatabase) {

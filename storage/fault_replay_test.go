@@ -40,13 +40,13 @@ func TestRotateGrant_RevocationIsWholeOrNothing(t *testing.T) {
 					t.Fatalf("statement %d broke and the replay went through", statement)
 				}
 				broken++
-				w.alive(t, g.ID, noon)
+				w.wantAlive(t, g.ID, noon)
 				if got := len(w.events(t)); got != before {
 					t.Fatalf("statement %d broke: %d events were kept of what was undone", statement, got-before)
 				}
 				wantError(t, "the next replay", replay(), storage.ErrReplayed)
 			}
-			w.dead(t, g.ID, noon)
+			w.wantDead(t, g.ID, noon)
 			if _, _, err := w.SessionByHandle(t.Context(), s.HandleHash, noon.Add(time.Second)); !errors.Is(err, storage.ErrNotFound) {
 				t.Fatalf("statement %d: the session outlives its replayed grant: %v", statement, err)
 			}

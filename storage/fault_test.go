@@ -66,12 +66,12 @@ func operatorUseCases(t *testing.T, w *world) []call {
 		}},
 		{"RaiseLongestLife", func() error { return w.RaiseLongestLife(ctx, w.keyIn(t, "RS256", storage.KeyActive).ID, time.Hour) }},
 		{"RotateKeys", func() error {
-			return w.RotateKeys(ctx, []storage.KeyRotation{w.rotation(t, "RS256")}, storage.By{From: from, At: noon})
+			return w.RotateKeys(ctx, []storage.KeyRotation{w.keyRotation(t, "RS256")}, storage.By{From: from, At: noon})
 		}},
 		{"RevokeKey", func() error {
 			next := w.keyIn(t, "RS256", storage.KeyNext)
 			return w.RevokeKey(ctx, storage.KeyRevocation{
-				Key: w.keyIn(t, "RS256", storage.KeyActive), Promote: &next, Reason: "drill", Fresh: []storage.Key{fresh("RS256")},
+				Key: w.keyIn(t, "RS256", storage.KeyActive), Promote: &next, Reason: "drill", Fresh: []storage.Key{freshKey("RS256")},
 			}, storage.By{From: from, At: noon})
 		}},
 		{"ClampKeyTimes", func() error { return w.ClampKeyTimes(ctx, margin, noon) }},
@@ -88,7 +88,7 @@ func operatorUseCases(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"RetireKeyLine", func() error { return w.RetireKeyLine(ctx, "EdDSA", margin, storage.By{From: from, At: noon}) }},
-		{"AddNextKey", func() error { return w.AddNextKey(ctx, fresh("PS256"), storage.By{From: from, At: noon}) }},
+		{"AddNextKey", func() error { return w.AddNextKey(ctx, freshKey("PS256"), storage.By{From: from, At: noon}) }},
 		{"RecordJWKSReaders", func() error {
 			_, err := w.RecordJWKSReaders(ctx, []storage.JWKSReader{{Family: "f", Fetches: 1, SeenAt: 1}}, noon)
 			return err
@@ -115,7 +115,7 @@ func lastCalls(t *testing.T) (names []string, writes []bool) {
 			_, now := f.Calls()
 			writing, counted = now > counted, now
 		}
-		if err := c.run(); err != nil && !answered(err) {
+		if err := c.run(); err != nil && !isAnswer(err) {
 			t.Fatalf("%s: %v", c.method, err)
 		}
 		names, writes = append(names, f.names[len(f.names)-1]), append(writes, writing)
@@ -123,11 +123,11 @@ func lastCalls(t *testing.T) (names []string, writes []bool) {
 	return names, writes
 }
 
-// answered reports whether a use case came to an answer, though not the one it was
+// isAnswer reports whether a use case came to an answer, though not the one it was
 // asked for.
-func answered(err error) bool {
+func isAnswer(err error) bool {
 	var throttled *storage.ThrottledError
-	return verdict(err) || errors.As(err, &throttled)
+	return isSentinel(err) || errors.As(err, &throttled)
 }
 
 // TestFaults_EveryUseCaseIsWholeOrNothing lets each use case fail: the database is
@@ -157,14 +157,14 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 					t.Fatalf("%s: never called: %v", what, err)
 				case errors.Is(err, storage.ErrUnavailable):
 					failed++
-				case fault.When == storage.AtOnce || !answered(err): // it was refused before there was anything to commit
+				case fault.When == storage.AtOnce || !isAnswer(err): // it was refused before there was anything to commit
 					t.Errorf("%s: got %v, want ErrUnavailable", what, err)
 				}
 				if after := f.dump(t); fault.When != storage.AfterCommit && after != before {
 					t.Errorf("%s left something behind:\n%s", what, difference(before, after))
 				}
 			}
-			if err := c.run(); err != nil && !answered(err) { // after an unknown outcome
+			if err := c.run(); err != nil && !isAnswer(err) { // after an unknown outcome
 				t.Errorf("%s again: %v", c.method, err)
 			}
 		}
@@ -277,9 +277,9 @@ var (
 	}
 )
 
-// TestAudit_EveryUseCaseRecordsWhatItDid: one that writes and is named in neither list
+// TestAudit_EveryUseCaseRecordsItsEvents: one that writes and is named in neither list
 // fails here. That an undone one records none, TestFaults shows.
-func TestAudit_EveryUseCaseRecordsWhatItDid(t *testing.T) {
+func TestAudit_EveryUseCaseRecordsItsEvents(t *testing.T) {
 	_, writes := lastCalls(t)
 	f := newWatched(t, storagetest.SQLite(t))
 	events := func() map[string]storage.Event {
@@ -294,10 +294,10 @@ func TestAudit_EveryUseCaseRecordsWhatItDid(t *testing.T) {
 		return byID
 	}
 	got := map[string][]storage.EventType{}
-	for i, c := range append(everyUseCase(t, f.world), append(operatorUseCases(t, f.world), auditedBesides(t, f.world)...)...) {
+	for i, c := range append(everyUseCase(t, f.world), append(operatorUseCases(t, f.world), extraAuditCalls(t, f.world)...)...) {
 		before := events()
 		f.onCall = func() { before = events() } // what a use case needs is prepared by others
-		if err := c.run(); err != nil && !answered(err) {
+		if err := c.run(); err != nil && !isAnswer(err) {
 			t.Fatalf("%s: %v", c.method, err)
 		}
 		if i < len(writes) && !writes[i] {
@@ -332,8 +332,8 @@ func TestAudit_EveryUseCaseRecordsWhatItDid(t *testing.T) {
 	}
 }
 
-// auditedBesides are use cases of which everyUseCase shows another side.
-func auditedBesides(t *testing.T, w *world) []call {
+// extraAuditCalls are use cases of which everyUseCase shows another side.
+func extraAuditCalls(t *testing.T, w *world) []call {
 	ctx, from := t.Context(), storage.Origin{Address: "192.0.2.7", Agent: "agent", RequestID: "asked"}
 	return []call{
 		{"SignIn", func() error { // another's browser
@@ -344,19 +344,19 @@ func auditedBesides(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"RedeemCode", func() error { // again
-			r := w.opened(t, "again@example.com")
+			r := w.newRedemption(t, "again@example.com")
 			w.redeem(t, r, noon)
 			r.From = from
 			_, err := w.RedeemCode(ctx, r, noon)
 			return err
 		}},
 		{"SpendCode", func() error { // which had opened a grant
-			r := w.opened(t, "spent@example.com")
+			r := w.newRedemption(t, "spent@example.com")
 			w.redeem(t, r, noon)
 			return w.SpendCode(ctx, storage.CodeRefusal{RequestID: r.RequestID, CodeID: r.CodeID, SpentUntil: r.SpentUntil, RevokesReplayed: true}, storage.By{From: from, At: noon})
 		}},
 		{"RenewFirstParty", func() error { // retried
-			r := storage.FirstPartyRenewal{Grant: w.opened(t, "first@example.com").Grant, Grace: time.Hour, From: from}
+			r := storage.FirstPartyRenewal{Grant: w.newRedemption(t, "first@example.com").Grant, Grace: time.Hour, From: from}
 			for _, at := range []time.Time{noon, noon.Add(2 * time.Hour)} { // opened, then rotated
 				g, err := w.RenewFirstParty(ctx, r, at)
 				if err != nil {
@@ -368,7 +368,7 @@ func auditedBesides(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"RenewFirstParty", func() error { // replayed
-			r := storage.FirstPartyRenewal{Grant: w.opened(t, "stolen@example.com").Grant, From: from}
+			r := storage.FirstPartyRenewal{Grant: w.newRedemption(t, "stolen@example.com").Grant, From: from}
 			g, err := w.RenewFirstParty(ctx, r, noon)
 			if err != nil {
 				return err
@@ -392,7 +392,7 @@ func auditedBesides(t *testing.T, w *world) []call {
 		{"SettleNotice", func() error {
 			u := w.createUser(t, "settled@example.com")
 			s := w.signIn(t, u.ID, "settled", "", noon)
-			w.told(t, "told", s, false)
+			w.addLogoutClient(t, "told", s, false)
 			if err := w.EndSession(ctx, u.ID, s.ID, "asked", storage.By{From: from, At: noon}); err != nil {
 				return err
 			}
@@ -405,8 +405,8 @@ func auditedBesides(t *testing.T, w *world) []call {
 	}
 }
 
-// opened is what redeems a code of a session that a new user has.
-func (w *world) opened(t *testing.T, email string) storage.CodeRedemption {
+// newRedemption is what redeems a code of a session that a new user has.
+func (w *world) newRedemption(t *testing.T, email string) storage.CodeRedemption {
 	t.Helper()
 	u := w.createUser(t, email)
 	r := w.redemption(storage.NewID("r"), "code", noon)

@@ -46,9 +46,9 @@ func TestRedeemCode_ReplayRevokesTheGrantAndIsCommitted(t *testing.T) {
 		_, err := w.RedeemCode(t.Context(), again, noon.Add(time.Second))
 		wantError(t, "replay", err, storage.ErrReplayed)
 
-		w.dead(t, g.ID, noon.Add(time.Second))
-		w.dead(t, again.Grant.ID, noon.Add(time.Second))
-		w.alive(t, other.ID, noon.Add(time.Second))
+		w.wantDead(t, g.ID, noon.Add(time.Second))
+		w.wantDead(t, again.Grant.ID, noon.Add(time.Second))
+		w.wantAlive(t, other.ID, noon.Add(time.Second))
 		second := w.backend.Open(t) // what is committed, another handle sees
 		_, _, err = second.LiveGrant(t.Context(), g.ID, "", noon)
 		wantError(t, "read through another handle", err, storage.ErrNotFound)
@@ -78,10 +78,10 @@ func TestRedeemCode_LateReplayRevokesAnOfflineGrant(t *testing.T) {
 		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		w.alive(t, g.ID, noon)
+		w.wantAlive(t, g.ID, noon)
 		_, err := w.RedeemCode(t.Context(), r, noon.Add(time.Hour))
 		wantError(t, "replay under a dead session", err, storage.ErrReplayed)
-		w.dead(t, g.ID, noon.Add(time.Hour))
+		w.wantDead(t, g.ID, noon.Add(time.Hour))
 	})
 }
 
@@ -90,7 +90,7 @@ func TestRedeemCode_SiblingIsRefusedAndRevokesNothing(t *testing.T) {
 		g := w.redeem(t, w.redemption("request", "code", noon), noon)
 		_, err := w.RedeemCode(t.Context(), w.redemption("request", "sibling", noon), noon)
 		wantError(t, "sibling", err, storage.ErrExpired)
-		w.alive(t, g.ID, noon)
+		w.wantAlive(t, g.ID, noon)
 	})
 }
 
@@ -121,7 +121,7 @@ func TestRedeemCode_NeedsALiveSessionUserAndClient(t *testing.T) {
 				r := w.redemption("request", "code", noon)
 				_, err := w.RedeemCode(t.Context(), r, noon)
 				wantError(t, name, err, storage.ErrRevoked)
-				w.dead(t, r.Grant.ID, noon)
+				w.wantDead(t, r.Grant.ID, noon)
 			})
 		})
 	}
@@ -192,15 +192,15 @@ func TestSpendCode(t *testing.T) {
 		if err := spend("redeemed", "sibling", true); err != nil {
 			t.Errorf("expired sibling: %v, want nothing said", err)
 		}
-		w.alive(t, g.ID, noon)
+		w.wantAlive(t, g.ID, noon)
 		wantError(t, "late replay", spend("redeemed", "code", true), storage.ErrReplayed)
-		w.dead(t, g.ID, noon)
+		w.wantDead(t, g.ID, noon)
 	})
 }
 
 // A user who is disabled while a code is redeemed must not keep an offline grant
 // that comes to life when the user is enabled again.
-func TestPostgres_RedemptionAndDisablingMeetInOneOrder(t *testing.T) {
+func TestRedeemCode_RaceWithDisablingLeavesNoGrant(t *testing.T) {
 	w := newWorld(t, storagetest.Postgres(t))
 	for round := range 20 {
 		at := noon.Add(time.Duration(round) * time.Minute)
@@ -220,6 +220,6 @@ func TestPostgres_RedemptionAndDisablingMeetInOneOrder(t *testing.T) {
 		if err := w.SetUserEnabled(t.Context(), w.user.ID, true, storage.By{At: at}); err != nil {
 			t.Fatal(err)
 		}
-		w.dead(t, r.Grant.ID, at.Add(2*time.Second))
+		w.wantDead(t, r.Grant.ID, at.Add(2*time.Second))
 	}
 }

@@ -56,7 +56,7 @@ func TestRenewFirstParty_OpensOnceThenRotates(t *testing.T) {
 		if third := w.renew(t, noToken, noon.Add(time.Minute+grace)); third.ID != first.ID || third.Generation != 3 {
 			t.Fatalf("without a token, after the grace: %+v", third)
 		}
-		w.alive(t, first.ID, noon.Add(2*time.Minute))
+		w.wantAlive(t, first.ID, noon.Add(2*time.Minute))
 	})
 }
 
@@ -80,8 +80,8 @@ func TestRenewFirstParty_ReplayEndsTheSession(t *testing.T) {
 			stolen, at := replay(first, w.renew(t, first, noon.Add(grace)))
 			_, err := w.RenewFirstParty(t.Context(), w.renewal(stolen, at), at)
 			wantError(t, name, err, storage.ErrReplayed)
-			w.dead(t, first.ID, at)
-			w.dead(t, other.ID, at) // online grants of other clients go with the session
+			w.wantDead(t, first.ID, at)
+			w.wantDead(t, other.ID, at) // online grants of other clients go with the session
 			_, _, err = w.SessionByHandle(t.Context(), "handle "+name, at)
 			wantError(t, name+": session", err, storage.ErrNotFound)
 			_, err = w.RenewFirstParty(t.Context(), w.renewal(noToken, at), at)
@@ -93,7 +93,7 @@ func TestRenewFirstParty_ReplayEndsTheSession(t *testing.T) {
 	})
 }
 
-func TestRenewFirstParty_DeadGrantMakesWay(t *testing.T) {
+func TestRenewFirstParty_ReplacesADeadGrant(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		first := w.renew(t, noToken, noon)
 		if err := w.RevokeGrant(t.Context(), first.ID, "revoked", storage.By{At: noon}); err != nil {
@@ -109,7 +109,7 @@ func TestRenewFirstParty_DeadGrantMakesWay(t *testing.T) {
 		if third.ID == second.ID || third.ClientID != "next app" {
 			t.Fatalf("for another client: %+v", third)
 		}
-		w.dead(t, second.ID, noon)
+		w.wantDead(t, second.ID, noon)
 		// One that is past its own end, in a session that goes on.
 		at := noon.Add(time.Hour)
 		short := w.renewal(noToken, noon)

@@ -11,7 +11,7 @@ import (
 )
 
 // The table of what ends what, as far as its use cases are built.
-func TestLiveGrant_WhatEndsWhat(t *testing.T) {
+func TestLiveGrant_FollowsSessionUserAndClient(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		online := w.redeem(t, w.redemption("online", "code", noon), noon)
 		r := w.redemption("offline", "code", noon)
@@ -25,20 +25,20 @@ func TestLiveGrant_WhatEndsWhat(t *testing.T) {
 			}
 		}
 		must(w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon}))
-		w.dead(t, online.ID, noon)
-		w.dead(t, offline.ID, noon)
+		w.wantDead(t, online.ID, noon)
+		w.wantDead(t, offline.ID, noon)
 		must(w.SetClientEnabled(t.Context(), w.client.ID, true, storage.By{At: noon}))
-		w.alive(t, online.ID, noon)
-		w.alive(t, offline.ID, noon)
+		w.wantAlive(t, online.ID, noon)
+		w.wantAlive(t, offline.ID, noon)
 
 		must(w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.By{At: noon}))
-		w.dead(t, online.ID, noon)
-		w.alive(t, offline.ID, noon)
+		w.wantDead(t, online.ID, noon)
+		w.wantAlive(t, offline.ID, noon)
 
 		must(w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}))
-		w.dead(t, offline.ID, noon)
+		w.wantDead(t, offline.ID, noon)
 		must(w.SetUserEnabled(t.Context(), w.user.ID, true, storage.By{At: noon.Add(time.Hour)}))
-		w.dead(t, offline.ID, noon.Add(time.Hour))
+		w.wantDead(t, offline.ID, noon.Add(time.Hour))
 	})
 }
 
@@ -47,14 +47,14 @@ func TestLiveGrant_Expiry(t *testing.T) {
 		r := w.redemption("offline", "code", noon)
 		r.Grant.Offline, r.Grant.IdleFor, r.Grant.ExpiresAt = true, time.Hour, storage.At(noon.Add(24*time.Hour))
 		g := w.redeem(t, r, noon)
-		w.alive(t, g.ID, noon.Add(time.Hour-time.Millisecond))
-		w.dead(t, g.ID, noon.Add(time.Hour))
+		w.wantAlive(t, g.ID, noon.Add(time.Hour-time.Millisecond))
+		w.wantDead(t, g.ID, noon.Add(time.Hour))
 
 		r = w.redemption("absolute", "code", noon)
 		r.Grant.Offline, r.Grant.IdleFor, r.Grant.ExpiresAt = true, 48*time.Hour, storage.At(noon.Add(24*time.Hour))
 		g = w.redeem(t, r, noon)
-		w.alive(t, g.ID, noon.Add(24*time.Hour-time.Millisecond))
-		w.dead(t, g.ID, noon.Add(24*time.Hour))
+		w.wantAlive(t, g.ID, noon.Add(24*time.Hour-time.Millisecond))
+		w.wantDead(t, g.ID, noon.Add(24*time.Hour))
 	})
 }
 
@@ -67,11 +67,11 @@ func TestLiveGrant_NotBeforeOfTheInstance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.dead(t, g.ID, noon)
+		w.wantDead(t, g.ID, noon)
 		_, _, err = w.SessionByHandle(t.Context(), "handle of alice", noon)
 		wantError(t, "session made at not_before", err, storage.ErrNotFound)
 		w.session = w.signIn(t, w.user.ID, "new handle", "handle of alice", noon)
-		w.alive(t, w.redeem(t, w.redemption("new", "code", noon), noon).ID, noon)
+		w.wantAlive(t, w.redeem(t, w.redemption("new", "code", noon), noon).ID, noon)
 	})
 }
 
@@ -101,8 +101,8 @@ func TestRevokeGrant(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.dead(t, g.ID, noon)
-		w.alive(t, other.ID, noon)
+		w.wantDead(t, g.ID, noon)
+		w.wantAlive(t, other.ID, noon)
 		events := slices.DeleteFunc(w.events(t), func(e storage.EventType) bool { return e != storage.GrantRevoked })
 		if len(events) != 1 {
 			t.Errorf("%d events grant.revoked, want one", len(events))

@@ -175,9 +175,9 @@ func (g *growing) cost(t testing.TB, run func(*growing, int) error) time.Duratio
 	return (g.cpu(t) - before) / (callers * each)
 }
 
-// mostGrowth is far above what deeper indexes and pages that are not at hand cost,
+// maxGrowth is far above what deeper indexes and pages that are not at hand cost,
 // and far below what a table costs that is read whole or sorted.
-const mostGrowth = 4
+const maxGrowth = 4
 
 // BenchmarkGrowth_ThousandAndMillion measures what the use cases cost with a thousand
 // and with a million users, sessions and grants, in turns, without the request
@@ -200,7 +200,7 @@ func BenchmarkGrowth_ThousandAndMillion(t *testing.B) {
 				}
 				ratio := float64(least[1]) / float64(least[0])
 				t.Logf("%-28s %8s with 1,000, %8s with 1,000,000: %.2f, %8s more", o.name, least[0], least[1], ratio, least[1]-least[0])
-				if ratio > mostGrowth {
+				if ratio > maxGrowth {
 					t.Errorf("%s: a million costs %.1f times as much as a thousand", o.name, ratio)
 				}
 			}

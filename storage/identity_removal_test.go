@@ -9,16 +9,16 @@ import (
 	"signet/storage"
 )
 
-// through signs a user in by an identity of an upstream, in a browser that had the
+// signInThrough signs a user in by an identity of an upstream, in a browser that had the
 // handle replaces ("" for a new one).
-func (w *world) through(t *testing.T, userID, connector, subject, replaces string) storage.Session {
+func (w *world) signInThrough(t *testing.T, userID, connector, subject, replaces string) storage.Session {
 	t.Helper()
-	w.arrivals++
+	w.attempts++
 	session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  upstreamIdentity(userID, connector, subject),
-		AttemptID: fmt.Sprint("attempt ", w.arrivals), Until: storage.At(noon.Add(time.Hour)),
+		AttemptID: fmt.Sprint("attempt ", w.attempts), Until: storage.At(noon.Add(time.Hour)),
 		SignIn: storage.SignIn{
-			HandleHash: fmt.Sprint("through ", w.arrivals), Replaces: replaces, ACR: "1", AMR: []string{"fed"},
+			HandleHash: fmt.Sprint("through ", w.attempts), Replaces: replaces, ACR: "1", AMR: []string{"fed"},
 			IdleFor: time.Hour, AbsoluteFor: time.Hour,
 		},
 	}, noon)
@@ -32,8 +32,8 @@ func upstreamIdentity(userID, connector, subject string) storage.Identity {
 	return storage.Identity{Connector: connector, Issuer: "https://" + connector + ".example", Subject: subject, UserID: userID}
 }
 
-// granted redeems a code in a session, for an online or an offline grant.
-func (w *world) granted(t *testing.T, s storage.Session, offline bool) storage.Grant {
+// openGrantIn redeems a code in a session, for an online or an offline grant.
+func (w *world) openGrantIn(t *testing.T, s storage.Session, offline bool) storage.Grant {
 	t.Helper()
 	r := w.redemption(storage.NewID("r"), "code", noon)
 	r.Grant.UserID, r.Grant.SessionID, r.Grant.Offline = s.UserID, s.ID, offline
@@ -57,10 +57,10 @@ func (w *world) wantGrants(t *testing.T, want map[string]bool) {
 // An identity takes with it exactly what it opened: sessions, online and offline
 // grants. Sessions and grants that another identity or the password opened
 // go on.
-func TestUnlink_EndsWhatTheIdentityOpened(t *testing.T) {
+func TestUnlinkIdentity_EndsItsSessionsAndGrants(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		evil := w.through(t, w.user.ID, "evil", "1", "")
-		good := w.through(t, w.user.ID, "good", "1", "")
+		evil := w.signInThrough(t, w.user.ID, "evil", "1", "")
+		good := w.signInThrough(t, w.user.ID, "good", "1", "")
 		mine := w.session // opened with the password
 		if evil.Connector != "evil" || evil.Identity == "" || evil.Identity == good.Identity || mine.Identity != "" {
 			t.Fatalf("sessions know %q/%q, %q, %q", evil.Connector, evil.Identity, good.Identity, mine.Identity)
@@ -68,16 +68,16 @@ func TestUnlink_EndsWhatTheIdentityOpened(t *testing.T) {
 		want := map[string]bool{}
 		for _, s := range []storage.Session{evil, good, mine} {
 			for _, offline := range []bool{false, true} {
-				g := w.granted(t, s, offline)
+				g := w.openGrantIn(t, s, offline)
 				if g.Identity != s.Identity || g.Connector != s.Connector {
 					t.Errorf("the grant knows %q of %q", g.Identity, s.Identity)
 				}
 				want[g.ID] = s.ID != evil.ID
 			}
 		}
-		w.told(t, "rp", evil, false)
-		w.told(t, "other", good, false)
-		w.wantUnlinked(t, "evil", mine.ID)
+		w.addLogoutClient(t, "rp", evil, false)
+		w.addLogoutClient(t, "other", good, false)
+		w.unlink(t, "evil", mine.ID)
 		w.wantGrants(t, want)
 		for id, alive := range map[string]bool{evil.ID: false, good.ID: true, mine.ID: true} {
 			if got := w.signedIn(t, w.user.ID, id); got != alive {
@@ -91,7 +91,7 @@ func TestUnlink_EndsWhatTheIdentityOpened(t *testing.T) {
 	})
 }
 
-func (w *world) wantUnlinked(t *testing.T, connector, session string) {
+func (w *world) unlink(t *testing.T, connector, session string) {
 	t.Helper()
 	u := storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, connector, "1"), SessionID: session, Connectors: []string{"good", "evil"}}
 	if err := w.UnlinkIdentity(t.Context(), u, noon); err != nil {
@@ -101,26 +101,26 @@ func (w *world) wantUnlinked(t *testing.T, connector, session string) {
 
 // A session that goes on with another way in belongs to that one; what it opened
 // before belongs to the one before.
-func TestUnlink_OfAContinuedSession(t *testing.T) {
+func TestUnlinkIdentity_ContinuedSessionBelongsToTheLastSignIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		first := w.through(t, w.user.ID, "evil", "1", "")
-		before := w.granted(t, first, true)
+		first := w.signInThrough(t, w.user.ID, "evil", "1", "")
+		before := w.openGrantIn(t, first, true)
 		next := w.signIn(t, w.user.ID, "then by password", first.HandleHash, noon)
-		after := w.granted(t, next, true)
+		after := w.openGrantIn(t, next, true)
 		if next.ID != first.ID || next.Identity != "" || after.Identity != "" {
 			t.Fatalf("session %s after %s, identity %q", next.ID, first.ID, next.Identity)
 		}
-		w.wantUnlinked(t, "evil", "")
+		w.unlink(t, "evil", "")
 		w.wantGrants(t, map[string]bool{before.ID: false, after.ID: true})
 		if !w.signedIn(t, w.user.ID, next.ID) {
 			t.Error("the session ended although the password was typed in it")
 		}
 		// And the other way round.
-		taken := w.through(t, w.user.ID, "good", "1", next.HandleHash)
+		taken := w.signInThrough(t, w.user.ID, "good", "1", next.HandleHash)
 		if taken.ID != first.ID {
 			t.Fatalf("another session: %s", taken.ID)
 		}
-		w.wantUnlinked(t, "good", "")
+		w.unlink(t, "good", "")
 		if w.signedIn(t, w.user.ID, taken.ID) {
 			t.Error("the session goes on although the identity opened it last")
 		}
@@ -130,12 +130,12 @@ func TestUnlink_OfAContinuedSession(t *testing.T) {
 
 // The session in which the user asks stays; the grants that the identity opened in
 // it end.
-func TestUnlink_InTheSessionThatTheIdentityOpened(t *testing.T) {
+func TestUnlinkIdentity_KeepsTheCurrentSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		here := w.through(t, w.user.ID, "evil", "1", "")
-		there := w.through(t, w.user.ID, "evil", "1", "")
-		g := w.granted(t, here, true)
-		w.wantUnlinked(t, "evil", here.ID)
+		here := w.signInThrough(t, w.user.ID, "evil", "1", "")
+		there := w.signInThrough(t, w.user.ID, "evil", "1", "")
+		g := w.openGrantIn(t, here, true)
+		w.unlink(t, "evil", here.ID)
 		w.wantGrants(t, map[string]bool{g.ID: false})
 		if !w.signedIn(t, w.user.ID, here.ID) || w.signedIn(t, w.user.ID, there.ID) {
 			t.Error("want this session alive and the other one ended")
@@ -145,7 +145,7 @@ func TestUnlink_InTheSessionThatTheIdentityOpened(t *testing.T) {
 
 // A session that a password opened and that only linked the identity is not the
 // identity's.
-func TestUnlink_SessionOfThePasswordThatLinked(t *testing.T) {
+func TestUnlinkIdentity_KeepsThePasswordSessionThatLinked(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		session := w.signIn(t, w.user.ID, "proof", "", noon)
 		err := w.LinkIdentity(t.Context(), storage.IdentityLink{
@@ -154,7 +154,7 @@ func TestUnlink_SessionOfThePasswordThatLinked(t *testing.T) {
 		if err != nil || session.Identity != "" {
 			t.Fatalf("identity %q, %v", session.Identity, err)
 		}
-		w.wantUnlinked(t, "evil", "")
+		w.unlink(t, "evil", "")
 		if !w.signedIn(t, w.user.ID, session.ID) {
 			t.Error("the session ended")
 		}
@@ -163,18 +163,18 @@ func TestUnlink_SessionOfThePasswordThatLinked(t *testing.T) {
 
 // Rows from before the column say only that an upstream vouched: any identity that
 // goes takes them along.
-func TestUnlink_RowsThatDoNotKnowTheirIdentity(t *testing.T) {
+func TestUnlinkIdentity_EndsOldRowsWithoutIdentity(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		old := w.through(t, w.user.ID, "good", "1", "")
-		w.through(t, w.user.ID, "evil", "1", "")
+		old := w.signInThrough(t, w.user.ID, "good", "1", "")
+		w.signInThrough(t, w.user.ID, "evil", "1", "")
 		r := w.redemption("old", "code", noon)
 		r.Grant.SessionID, r.Grant.Offline, r.Grant.AMR = old.ID, true, []string{"fed"}
 		grant := w.redeem(t, r, noon)
-		mine := w.granted(t, w.session, true)
+		mine := w.openGrantIn(t, w.session, true)
 		for _, table := range []string{"sessions", "grants"} {
 			w.exec(t, `UPDATE `+table+` SET connector = '', identity = '' WHERE identity <> ''`)
 		}
-		w.wantUnlinked(t, "evil", "")
+		w.unlink(t, "evil", "")
 		w.wantGrants(t, map[string]bool{grant.ID: false, mine.ID: true})
 		if w.signedIn(t, w.user.ID, old.ID) || !w.signedIn(t, w.user.ID, w.session.ID) {
 			t.Error("want the old session ended and that of the password alive")
@@ -184,12 +184,12 @@ func TestUnlink_RowsThatDoNotKnowTheirIdentity(t *testing.T) {
 
 // A sign-in that was under way when its identity was taken away does not bring the
 // identity back.
-func TestUnlink_AgainstASignInThroughIt(t *testing.T) {
+func TestUnlinkIdentity_RaceWithSignIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		nodes := []*storage.DB{w.DB, w.backend.Open(t)}
 		for round := range 20 {
 			identity := upstreamIdentity(w.user.ID, "evil", fmt.Sprint(round))
-			w.through(t, w.user.ID, "evil", fmt.Sprint(round), "")
+			w.signInThrough(t, w.user.ID, "evil", fmt.Sprint(round), "")
 			results := together(4, func(i int) error {
 				if i == 0 {
 					return nodes[0].UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: identity, Connectors: []string{"evil"}}, noon)
@@ -217,12 +217,12 @@ func TestUnlink_AgainstASignInThroughIt(t *testing.T) {
 	})
 }
 
-func TestUnlink_TakesOnlyWhatIsTheUsersOwn(t *testing.T) {
+func TestUnlinkIdentity_RefusesForeignIdentityAndSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		here := w.comes(t, w.user.ID, "1", storage.Profile{}, noon)
-		other := w.comes(t, w.user.ID, "2", storage.Profile{}, noon)
+		here := w.signInWithProfile(t, w.user.ID, "1", storage.Profile{}, noon)
+		other := w.signInWithProfile(t, w.user.ID, "2", storage.Profile{}, noon)
 		bob := w.createUser(t, "bob@example.com")
-		bobs := w.comes(t, bob.ID, "3", storage.Profile{}, noon)
+		bobs := w.signInWithProfile(t, bob.ID, "3", storage.Profile{}, noon)
 		list, err := w.IdentitiesOf(t.Context(), w.user.ID)
 		if err != nil || len(list) != 2 {
 			t.Fatalf("%d identities, %v", len(list), err)
@@ -250,14 +250,14 @@ func TestUnlink_TakesOnlyWhatIsTheUsersOwn(t *testing.T) {
 }
 
 // An identity of a connector that is gone is no way in.
-func TestUnlink_CountsOnlyConnectorsThatAreThere(t *testing.T) {
+func TestUnlinkIdentity_CountsOnlyConfiguredConnectors(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		user, err := w.CreateUser(t.Context(), storage.User{Email: "carol@example.com"}, "", storage.By{At: noon})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.comes(t, user.ID, "1", storage.Profile{}, noon)
-		w.comes(t, user.ID, "2", storage.Profile{}, noon)
+		w.signInWithProfile(t, user.ID, "1", storage.Profile{}, noon)
+		w.signInWithProfile(t, user.ID, "2", storage.Profile{}, noon)
 		list, err := w.IdentitiesOf(t.Context(), user.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -274,9 +274,9 @@ func TestUnlink_CountsOnlyConnectorsThatAreThere(t *testing.T) {
 }
 
 // A password is no way in for a user who has no address to sign in with.
-func TestUnlink_APasswordWithoutAnAddressIsNoWayIn(t *testing.T) {
+func TestUnlinkIdentity_PasswordWithoutAddressDoesNotCount(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.arrivals++
+		w.attempts++
 		identity := upstreamIdentity("", "corp", "1")
 		session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 			Identity: identity, AttemptID: "bare", Until: storage.At(noon.Add(time.Hour)),
@@ -285,7 +285,7 @@ func TestUnlink_APasswordWithoutAnAddressIsNoWayIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.reset(t, session.UserID, "hash", noon); err != nil {
+		if err := w.resetPassword(t, session.UserID, "hash", noon); err != nil {
 			t.Fatal(err)
 		}
 		identity.UserID = session.UserID

@@ -8,15 +8,15 @@ import (
 	"signet/storage"
 )
 
-// comes signs in through an upstream that says this of the person.
-func (w *world) comes(t *testing.T, userID, subject string, says storage.Profile, at time.Time) storage.Session {
+// signInWithProfile signs in through an upstream that says this of the person.
+func (w *world) signInWithProfile(t *testing.T, userID, subject string, says storage.Profile, at time.Time) storage.Session {
 	t.Helper()
-	w.arrivals++
+	w.attempts++
 	session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  storage.Identity{Connector: "google", Issuer: "https://accounts.google.com", Subject: subject, UserID: userID},
-		AttemptID: fmt.Sprint("attempt ", w.arrivals), Until: storage.At(at.Add(time.Hour)), Profile: says,
+		AttemptID: fmt.Sprint("attempt ", w.attempts), Until: storage.At(at.Add(time.Hour)), Profile: says,
 		SignIn: storage.SignIn{
-			HandleHash: fmt.Sprint("arrival ", w.arrivals), ACR: "1", AMR: []string{"fed"}, IdleFor: time.Hour, AbsoluteFor: time.Hour,
+			HandleHash: fmt.Sprint("arrival ", w.attempts), ACR: "1", AMR: []string{"fed"}, IdleFor: time.Hour, AbsoluteFor: time.Hour,
 		},
 	}, at)
 	if err != nil {
@@ -42,14 +42,14 @@ func TestSignInThrough_ProfileFollowsTheUpstreamUntilItIsEdited(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		at := noon
 		first := storage.Profile{Name: "Ada Byron", GivenName: "Ada", FamilyName: "Byron", Picture: "https://up.example/1.png"}
-		w.comes(t, w.user.ID, "1", first, at)
+		w.signInWithProfile(t, w.user.ID, "1", first, at)
 		filled := w.wantProfile(t, "the first sign-in fills", first)
 		if filled.UpdatedAt < w.user.UpdatedAt || filled.UpdatedAt == w.user.UpdatedAt {
 			t.Errorf("updated_at stayed %d", filled.UpdatedAt)
 		}
 
 		same := w.wantProfile(t, "read again", first)
-		w.comes(t, w.user.ID, "1", first, at.Add(time.Minute))
+		w.signInWithProfile(t, w.user.ID, "1", first, at.Add(time.Minute))
 		if again := w.wantProfile(t, "the same again", first); again.UpdatedAt != same.UpdatedAt {
 			t.Errorf("updated_at moved although nothing did")
 		}
@@ -60,16 +60,16 @@ func TestSignInThrough_ProfileFollowsTheUpstreamUntilItIsEdited(t *testing.T) {
 			t.Fatal(err)
 		}
 		second := storage.Profile{Name: "Ada Lovelace", GivenName: "Ada", FamilyName: "Lovelace", Picture: "https://up.example/2.png", Locale: "en"}
-		w.comes(t, w.user.ID, "1", second, at.Add(2*time.Hour))
+		w.signInWithProfile(t, w.user.ID, "1", second, at.Add(2*time.Hour))
 		w.wantProfile(t, "what she edited stays", storage.Profile{Name: "Countess", GivenName: "Ada", FamilyName: "Lovelace", Locale: "en"})
 
 		// An upstream that leaves something out takes nothing away, and is remembered.
-		w.comes(t, w.user.ID, "1", storage.Profile{}, at.Add(3*time.Hour))
-		w.comes(t, w.user.ID, "1", storage.Profile{FamilyName: "King"}, at.Add(4*time.Hour))
+		w.signInWithProfile(t, w.user.ID, "1", storage.Profile{}, at.Add(3*time.Hour))
+		w.signInWithProfile(t, w.user.ID, "1", storage.Profile{FamilyName: "King"}, at.Add(4*time.Hour))
 		w.wantProfile(t, "what is left out stays", storage.Profile{Name: "Countess", GivenName: "Ada", FamilyName: "King", Locale: "en"})
 
 		// Another upstream fills only what is empty.
-		w.comes(t, w.user.ID, "2", storage.Profile{Name: "ada", FamilyName: "L", Picture: "https://other.example/a.png"}, at.Add(5*time.Hour))
+		w.signInWithProfile(t, w.user.ID, "2", storage.Profile{Name: "ada", FamilyName: "L", Picture: "https://other.example/a.png"}, at.Add(5*time.Hour))
 		w.wantProfile(t, "a second upstream", storage.Profile{
 			Name: "Countess", GivenName: "Ada", FamilyName: "King", Locale: "en", Picture: "https://other.example/a.png",
 		})

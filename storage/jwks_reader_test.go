@@ -9,8 +9,8 @@ import (
 	"signet/storage"
 )
 
-// noteReaders notes readers and lists what is known then.
-func (w *world) noteReaders(t *testing.T, at time.Time, seen ...storage.JWKSReader) []storage.JWKSReader {
+// recordReaders notes readers and lists what is known then.
+func (w *world) recordReaders(t *testing.T, at time.Time, seen ...storage.JWKSReader) []storage.JWKSReader {
 	t.Helper()
 	families, err := w.RecordJWKSReaders(t.Context(), seen, at)
 	if err != nil {
@@ -32,7 +32,7 @@ func reader(family, network string, at time.Time) storage.JWKSReader {
 	return storage.JWKSReader{Family: family, Fetches: 2, Network: network, SeenAt: storage.At(at)}
 }
 
-func invented(n int, network func(int) string, at time.Time) (flood []storage.JWKSReader) {
+func inventedReaders(n int, network func(int) string, at time.Time) (flood []storage.JWKSReader) {
 	for i := range n {
 		flood = append(flood, reader(fmt.Sprintf("made-up-%d", i), network(i), at))
 	}
@@ -49,14 +49,14 @@ func familyIn(list []storage.JWKSReader, family string) storage.JWKSReader {
 
 func TestRecordJWKSReaders_CountsAndForgets(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.noteReaders(t, noon, reader("jose", "a", noon), reader("go", "b", noon.Add(time.Second)))
+		w.recordReaders(t, noon, reader("jose", "a", noon), reader("go", "b", noon.Add(time.Second)))
 		// Two nodes count, and the one that was first flushes last.
-		list := w.noteReaders(t, noon, reader("jose", "c", noon.Add(-time.Minute)))
+		list := w.recordReaders(t, noon, reader("jose", "c", noon.Add(-time.Minute)))
 		want := storage.JWKSReader{Family: "jose", Fetches: 4, Visits: 2, Network: "a", SeenAt: storage.At(noon)}
 		if len(list) != 2 || list[0].Family != "go" || list[1] != want {
 			t.Errorf("%+v", list)
 		}
-		if list = w.noteReaders(t, noon.Add(90*24*time.Hour+2*time.Second)); len(list) != 0 {
+		if list = w.recordReaders(t, noon.Add(90*24*time.Hour+2*time.Second)); len(list) != 0 {
 			t.Errorf("%d families are not forgotten", len(list))
 		}
 	})
@@ -64,7 +64,7 @@ func TestRecordJWKSReaders_CountsAndForgets(t *testing.T) {
 
 // A flood of invented names, from one network or from many, takes no place of a
 // family that comes again, and keeps newcomers out for no more than an hour for each of its minutes.
-func TestRecordJWKSReaders_ForgetsTheRareFirst(t *testing.T) {
+func TestRecordJWKSReaders_KeepsReturningFamiliesInAFlood(t *testing.T) {
 	for what, flood := range map[string]func(i int) string{
 		"from one network":    func(int) string { return "stranger" },
 		"from many networks":  func(i int) string { return fmt.Sprint("stranger ", i) },
@@ -75,12 +75,12 @@ func TestRecordJWKSReaders_ForgetsTheRareFirst(t *testing.T) {
 				at := noon
 				for range 2 { // comes twice, and is real
 					at = at.Add(time.Minute)
-					w.noteReaders(t, at, reader("jose", "a", at))
+					w.recordReaders(t, at, reader("jose", "a", at))
 				}
 				var fetches int64
 				for range 3 {
 					at = at.Add(time.Minute)
-					list := w.noteReaders(t, at, invented(500, flood, at)...)
+					list := w.recordReaders(t, at, inventedReaders(500, flood, at)...)
 					if len(list) > storage.MaxReaders {
 						t.Fatalf("%d rows", len(list))
 					}
@@ -96,7 +96,7 @@ func TestRecordJWKSReaders_ForgetsTheRareFirst(t *testing.T) {
 					t.Errorf("%d fetches are counted", fetches)
 				}
 				at = at.Add(3*time.Hour + time.Second)
-				list := w.noteReaders(t, at, reader("newcomer", "b", at))
+				list := w.recordReaders(t, at, reader("newcomer", "b", at))
 				if familyIn(list, "newcomer").Fetches != 2 {
 					t.Error("after the flood a newcomer has no row")
 				}
@@ -106,10 +106,10 @@ func TestRecordJWKSReaders_ForgetsTheRareFirst(t *testing.T) {
 }
 
 // A network that invents names has its own few rows to invent them in.
-func TestRecordJWKSReaders_OneNetworkBeginsFewRows(t *testing.T) {
+func TestRecordJWKSReaders_LimitsNewRowsOfOneNetwork(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.noteReaders(t, noon, reader("once", "a", noon)) // real, and seen once
-		list := w.noteReaders(t, noon.Add(time.Minute), invented(500, func(int) string { return "stranger" }, noon)...)
+		w.recordReaders(t, noon, reader("once", "a", noon)) // real, and seen once
+		list := w.recordReaders(t, noon.Add(time.Minute), inventedReaders(500, func(int) string { return "stranger" }, noon)...)
 		ofStranger := 0
 		for _, r := range list {
 			if r.Network == "stranger" {
@@ -123,18 +123,18 @@ func TestRecordJWKSReaders_OneNetworkBeginsFewRows(t *testing.T) {
 }
 
 // Names that were kept alive for a while make room when nobody comes under them.
-func TestRecordJWKSReaders_ATableOfTheDeadMakesRoom(t *testing.T) {
+func TestRecordJWKSReaders_AbandonedRowsMakeRoom(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		many := func(i int) string { return fmt.Sprint("stranger ", i) }
 		for minute := range 2 {
 			at := noon.Add(time.Duration(minute) * time.Minute)
-			w.noteReaders(t, at, invented(300, many, at)...)
+			w.recordReaders(t, at, inventedReaders(300, many, at)...)
 		}
-		if list := w.noteReaders(t, noon.Add(time.Hour), reader("newcomer", "a", noon.Add(time.Hour))); familyIn(list, "newcomer").Family != "" {
+		if list := w.recordReaders(t, noon.Add(time.Hour), reader("newcomer", "a", noon.Add(time.Hour))); familyIn(list, "newcomer").Family != "" {
 			t.Error("a newcomer displaced a family that came twice within the hour")
 		}
 		later := noon.Add(3 * time.Hour)
-		if list := w.noteReaders(t, later, reader("newcomer", "a", later)); familyIn(list, "newcomer").Family == "" {
+		if list := w.recordReaders(t, later, reader("newcomer", "a", later)); familyIn(list, "newcomer").Family == "" {
 			t.Error("three hours later there is no room")
 		}
 	})

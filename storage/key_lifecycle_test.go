@@ -17,8 +17,8 @@ const (
 	margin = 5 * time.Minute
 )
 
-// line starts a line and gives its active and its next key as they are read.
-func (w *world) line(t *testing.T, name string) (active, next storage.Key) {
+// startLine starts a line and gives its active and its next key as they are read.
+func (w *world) startLine(t *testing.T, name string) (active, next storage.Key) {
 	t.Helper()
 	if _, err := w.StartKeyLines(t.Context(), firstKeys(name), storage.By{At: noon}); err != nil {
 		t.Fatal(err)
@@ -46,19 +46,19 @@ func (w *world) keys(t *testing.T) []storage.Key {
 	return list
 }
 
-func fresh(line string) storage.Key {
+func freshKey(line string) storage.Key {
 	return storage.Key{ID: storage.NewID(line + "-"), Line: line, State: storage.KeyNext, Public: `{"kty":"EC"}`, Sealed: []byte{3}}
 }
 
-func (w *world) rotation(t *testing.T, line string) storage.KeyRotation {
+func (w *world) keyRotation(t *testing.T, line string) storage.KeyRotation {
 	t.Helper()
 	return storage.KeyRotation{
 		Line: line, Active: w.keyIn(t, line, storage.KeyActive).ID, Next: w.keyIn(t, line, storage.KeyNext),
-		Fresh: fresh(line), Life: life, Margin: margin,
+		Fresh: freshKey(line), Life: life, Margin: margin,
 	}
 }
 
-func (w *world) changes(t *testing.T) int64 {
+func (w *world) changeCounter(t *testing.T) int64 {
 	t.Helper()
 	n, err := w.Changes(t.Context())
 	if err != nil {
@@ -67,13 +67,13 @@ func (w *world) changes(t *testing.T) int64 {
 	return n
 }
 
-func TestRotateKeys_MovesALineOn(t *testing.T) {
+func TestRotateKeys_ActivatesTheNextKey(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		active, next := w.line(t, "ES256")
+		active, next := w.startLine(t, "ES256")
 		if err := w.RaiseLongestLife(t.Context(), active.ID, time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		before, r, at := w.changes(t), w.rotation(t, "ES256"), noon.Add(24*time.Hour)
+		before, r, at := w.changeCounter(t), w.keyRotation(t, "ES256"), noon.Add(24*time.Hour)
 		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{r}, storage.By{From: storage.Origin{Actor: "cli"}, At: at}); err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestRotateKeys_MovesALineOn(t *testing.T) {
 		if k := w.keyIn(t, "ES256", storage.KeyNext); k.ID != r.Fresh.ID || k.CreatedAt != storage.At(at) {
 			t.Errorf("next: %+v", k)
 		}
-		if w.changes(t) == before || w.events(t)[0] != storage.KeyRotated {
+		if w.changeCounter(t) == before || w.events(t)[0] != storage.KeyRotated {
 			t.Error("no change noted, or no event")
 		}
 	})
@@ -98,11 +98,11 @@ func TestRotateKeys_MovesALineOn(t *testing.T) {
 // KY-03: if two nodes rotate at once, one new key signs.
 func TestRotateKeys_OneOfManyAtOnceWins(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.line(t, "ES256")
+		w.startLine(t, "ES256")
 		handles := []*storage.DB{w.DB, w.backend.Open(t)}
 		rotations := make([]storage.KeyRotation, 20)
 		for i := range rotations {
-			rotations[i] = w.rotation(t, "ES256")
+			rotations[i] = w.keyRotation(t, "ES256")
 		}
 		won := 0
 		for _, err := range together(len(rotations), func(i int) error {
@@ -122,9 +122,9 @@ func TestRotateKeys_OneOfManyAtOnceWins(t *testing.T) {
 
 func TestRotateKeys_AllLinesOrNone(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.line(t, "ES256")
-		w.line(t, "RS256")
-		good, bad := w.rotation(t, "ES256"), w.rotation(t, "RS256")
+		w.startLine(t, "ES256")
+		w.startLine(t, "RS256")
+		good, bad := w.keyRotation(t, "ES256"), w.keyRotation(t, "RS256")
 		bad.Next.Sealed = []byte("of before a rewrap")
 		before := w.keys(t)
 		wantError(t, "stale seal", w.RotateKeys(t.Context(), []storage.KeyRotation{good, bad}, storage.By{At: noon}), storage.ErrConflict)
@@ -136,10 +136,10 @@ func TestRotateKeys_AllLinesOrNone(t *testing.T) {
 	})
 }
 
-func TestRevokeKey_SwitchesToNextAndDestroysThePrivateHalf(t *testing.T) {
+func TestRevokeKey_ActivatesNextAndErasesPrivateKey(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		active, next := w.line(t, "ES256")
-		r := storage.KeyRevocation{Key: active, Reason: "leaked", Promote: &next, Fresh: []storage.Key{fresh("ES256")}, Life: life}
+		active, next := w.startLine(t, "ES256")
+		r := storage.KeyRevocation{Key: active, Reason: "leaked", Promote: &next, Fresh: []storage.Key{freshKey("ES256")}, Life: life}
 		if err := w.RevokeKey(t.Context(), r, storage.By{From: storage.Origin{Actor: "cli"}, At: noon}); err != nil {
 			t.Fatal(err)
 		}
@@ -160,10 +160,10 @@ func TestRevokeKey_SwitchesToNextAndDestroysThePrivateHalf(t *testing.T) {
 	})
 }
 
-func TestEndKeys_DestroysPrivateHalvesAndDeletesTheOld(t *testing.T) {
+func TestEndExpiredKeys_ErasesPrivateKeysThenDeletesRows(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.line(t, "ES256")
-		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.rotation(t, "ES256")}, storage.By{At: noon}); err != nil {
+		w.startLine(t, "ES256")
+		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.keyRotation(t, "ES256")}, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		const keep = 400 * 24 * time.Hour
@@ -195,7 +195,7 @@ func TestEndKeys_DestroysPrivateHalvesAndDeletesTheOld(t *testing.T) {
 // KY-09: the newest keys of a line are kept, even if all of them have expired.
 func TestEndExpiredKeys_KeepsKeysOfALineWithoutActiveKey(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.line(t, "ES256")
+		w.startLine(t, "ES256")
 		err := w.Write(t.Context(), func(tx *gorm.DB) error {
 			return tx.Exec(`UPDATE keys SET state = 'retired', gone_at = 1 WHERE state = 'active'`).Error
 		})
@@ -212,9 +212,9 @@ func TestEndExpiredKeys_KeepsKeysOfALineWithoutActiveKey(t *testing.T) {
 // the present.
 func TestClampKeyTimes_MovesFutureTimesBack(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.line(t, "ES256")
+		w.startLine(t, "ES256")
 		ahead := noon.Add(365 * 24 * time.Hour)
-		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.rotation(t, "ES256")}, storage.By{At: ahead}); err != nil {
+		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.keyRotation(t, "ES256")}, storage.By{At: ahead}); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.ClampKeyTimes(t.Context(), margin, noon); err != nil {
@@ -233,11 +233,11 @@ func TestClampKeyTimes_MovesFutureTimesBack(t *testing.T) {
 	})
 }
 
-func TestAddNextKey_FillsAnEmptyPlaceAlone(t *testing.T) {
+func TestAddNextKey_RefusesASecondNextKey(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.line(t, "ES256")
-		wantError(t, "a second next", w.AddNextKey(t.Context(), fresh("ES256"), storage.By{At: noon}), storage.ErrConflict)
-		if err := w.AddNextKey(t.Context(), fresh("EdDSA"), storage.By{At: noon}); err != nil {
+		w.startLine(t, "ES256")
+		wantError(t, "a second next", w.AddNextKey(t.Context(), freshKey("ES256"), storage.By{At: noon}), storage.ErrConflict)
+		if err := w.AddNextKey(t.Context(), freshKey("EdDSA"), storage.By{At: noon}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -245,7 +245,7 @@ func TestAddNextKey_FillsAnEmptyPlaceAlone(t *testing.T) {
 
 func TestRewrapKeys_AllOrNone(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		active, next := w.line(t, "ES256")
+		active, next := w.startLine(t, "ES256")
 		broken := errors.New("broken")
 		_, err := w.RewrapKeys(t.Context(), func(k storage.Key) ([]byte, error) {
 			if k.ID == next.ID {
@@ -272,9 +272,9 @@ func TestRewrapKeys_AllOrNone(t *testing.T) {
 	})
 }
 
-func TestRetireKeyLine_NotWhileAClientAsksForIt(t *testing.T) {
+func TestRetireKeyLine_RefusedWhileAClientUsesIt(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.line(t, "EdDSA")
+		w.startLine(t, "EdDSA")
 		c := storagetest.NewClient(storage.Web, "edwards", "Edwards")
 		c.Metadata.RedirectURIs, c.Metadata.IDTokenSignedResponseAlg = []string{"https://e.example.com/cb"}, "EdDSA"
 		c.Secrets[0] = storage.ClientSecret{Hash: "hash"}
@@ -303,9 +303,9 @@ func TestRetireKeyLine_NotWhileAClientAsksForIt(t *testing.T) {
 
 // The reference to a private half that is kept elsewhere outlives its key, until the
 // caller has destroyed that half.
-func TestForgetKey_DropsTheReferenceOfAKeyOutOfUse(t *testing.T) {
+func TestClearKeyReference_ClearsOnlyKeysOutOfUse(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		active, next := w.line(t, "ES256")
+		active, next := w.startLine(t, "ES256")
 		reference := []byte{storage.ExternalKeyMarker, 'r'}
 		if _, err := w.RewrapKeys(t.Context(), func(storage.Key) ([]byte, error) { return reference, nil }, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
@@ -316,7 +316,7 @@ func TestForgetKey_DropsTheReferenceOfAKeyOutOfUse(t *testing.T) {
 		if k := w.keyIn(t, "ES256", storage.KeyRevoked); k.ID != active.ID || !k.IsExternal() {
 			t.Errorf("revoked: %+v, want its reference kept", k)
 		}
-		before := w.changes(t)
+		before := w.changeCounter(t)
 		for _, id := range []string{active.ID, next.ID, active.ID} { // one that is in use keeps it
 			if err := w.ClearKeyReference(t.Context(), id); err != nil {
 				t.Fatal(err)
@@ -328,7 +328,7 @@ func TestForgetKey_DropsTheReferenceOfAKeyOutOfUse(t *testing.T) {
 		if k := w.keyIn(t, "ES256", storage.KeyNext); !bytes.Equal(k.Sealed, reference) {
 			t.Errorf("a key in use was forgotten: %+v", k)
 		}
-		if got := w.changes(t) - before; got != 1 {
+		if got := w.changeCounter(t) - before; got != 1 {
 			t.Errorf("the change counter moved by %d, want 1", got)
 		}
 	})

@@ -19,7 +19,7 @@ func firstKeys(lines ...string) []storage.Key {
 	return keys
 }
 
-func TestStartKeyLines_StartsWhatIsMissing(t *testing.T) {
+func TestStartKeyLines_StartsOnlyMissingLines(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		first := firstKeys("ES256")
 		if n, err := w.StartKeyLines(t.Context(), first, storage.By{At: noon}); err != nil || n != 2 {

@@ -28,8 +28,8 @@ func newest(t *testing.T) string {
 	return fmt.Sprintf("%04d", len(files))
 }
 
-// schemaOf dumps the schema and what the migrations put into it, a line each.
-var schemaOf = map[string]string{
+// schemaQueries dumps the schema and what the migrations put into it, a line each.
+var schemaQueries = map[string]string{
 	"sqlite": `SELECT sql || ';' FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type DESC, name`,
 	"postgres": `SELECT line FROM (
 		SELECT 1 AS part, table_name AS o1, ordinal_position AS o2, concat_ws(' ', 'column', table_name || '.' || column_name, data_type,
@@ -41,18 +41,18 @@ var schemaOf = map[string]string{
 	) AS lines ORDER BY part, o1, o2`,
 }
 
-var seedsOf = []string{
+var dataQueries = []string{
 	`SELECT 'instance: id ' || id || ', not_before ' || not_before || ', changes ' || changes || ', oldest_program ' || oldest_program FROM instance`,
 	`SELECT 'migration: ' || number || ' ' || name FROM migrations ORDER BY number`,
 }
 
 // A released migration never changes: this fails when one did, and when a new
 // one left no dump.
-func TestMigrations_LeaveTheirDump(t *testing.T) {
+func TestMigrations_SchemaEqualsItsDump(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		var lines []string
-		for _, query := range append([]string{schemaOf[b.Name]}, seedsOf...) {
+		for _, query := range append([]string{schemaQueries[b.Name]}, dataQueries...) {
 			var part []string
 			if err := db.Read(t.Context(), func(q *gorm.DB) error { return q.Raw(query).Scan(&part).Error }); err != nil {
 				t.Fatal(err)
@@ -136,9 +136,9 @@ func TestMigrations_SeedIsReadByTheUseCases(t *testing.T) {
 // made finds the tables, columns and indexes that a migration makes.
 var made = regexp.MustCompile(`(?m)^(?:CREATE (TABLE|(?:UNIQUE )?INDEX) (\w+)|ALTER TABLE (\w+) ADD COLUMN (\w+))`)
 
-// undoneTo gives the statements that take a database back to the schema after that
+// undoMigrationsAfter gives the statements that take a database back to the schema after that
 // migration.
-func undoneTo(t *testing.T, number int) (statements []string) {
+func undoMigrationsAfter(t *testing.T, number int) (statements []string) {
 	t.Helper()
 	files, err := filepath.Glob("migrations/*.sql")
 	if err != nil || len(files) <= number {
@@ -180,7 +180,7 @@ func TestMigrations_RowsOf0006KeepWorking(t *testing.T) {
 	}
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		err := b.Open(t).Write(t.Context(), func(tx *gorm.DB) error {
-			for _, statement := range undoneTo(t, 6) {
+			for _, statement := range undoMigrationsAfter(t, 6) {
 				if err := tx.Exec(statement).Error; err != nil {
 					return fmt.Errorf("%s: %w", statement, err)
 				}

@@ -15,8 +15,8 @@ import (
 
 const lease = 30 * time.Second
 
-// told makes a client that wants to be told of sign-outs, with a grant of a session.
-func (w *world) told(t testing.TB, id string, session storage.Session, offline bool) {
+// addLogoutClient makes a client that wants to be told of sign-outs, with a grant of a session.
+func (w *world) addLogoutClient(t testing.TB, id string, session storage.Session, offline bool) {
 	t.Helper()
 	if _, err := w.Client(t.Context(), id); err != nil {
 		c := storagetest.NewClient(storage.Web, id, "Client "+id)
@@ -52,7 +52,7 @@ func (w *world) wantNotices(t testing.TB, userID, sessionID string, want ...stri
 	}
 }
 
-func (w *world) claim(t testing.TB, at time.Time, except ...string) []storage.Notice {
+func (w *world) claimNotices(t testing.TB, at time.Time, except ...string) []storage.Notice {
 	t.Helper()
 	list, err := w.ClaimNotices(t.Context(), storage.NoticeClaim{Limit: 100, Lease: lease, Except: except}, at)
 	if err != nil {
@@ -61,23 +61,23 @@ func (w *world) claim(t testing.TB, at time.Time, except ...string) []storage.No
 	return list
 }
 
-func (w *world) settle(t testing.TB, n storage.Notice, r storage.NoticeResult, at time.Time) {
+func (w *world) settleNotice(t testing.TB, n storage.Notice, r storage.NoticeResult, at time.Time) {
 	t.Helper()
 	if err := w.SettleNotice(t.Context(), n, r, at); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestOutbox_EachClientOfTheEndedSessionOnce(t *testing.T) {
+func TestOutbox_OneNoticePerClientOfTheEndedSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		other := w.signIn(t, w.user.ID, "other", "", noon)
 		bob := w.createUser(t, "bob@example.com")
 		bobs := w.signIn(t, bob.ID, "bob", "", noon)
-		w.told(t, "online", w.session, false)
-		w.told(t, "offline", w.session, true)
-		w.told(t, "online", other, false)
-		w.told(t, "online", bobs, false)
-		w.told(t, "off", w.session, false)
+		w.addLogoutClient(t, "online", w.session, false)
+		w.addLogoutClient(t, "offline", w.session, true)
+		w.addLogoutClient(t, "online", other, false)
+		w.addLogoutClient(t, "online", bobs, false)
+		w.addLogoutClient(t, "off", w.session, false)
 		w.redeem(t, w.redemption("silent", "code", noon), noon) // of a client without the URI
 		r := w.redemption("again", "code", noon)                // a second grant of one client
 		r.Grant.ClientID = "online"
@@ -102,7 +102,7 @@ func TestOutbox_EachClientOfTheEndedSessionOnce(t *testing.T) {
 
 // What has ended before is told nobody again, not even a client that only now says
 // where it wants to hear of it.
-func TestOutbox_WhatEndedBeforeIsNotToldAgain(t *testing.T) {
+func TestOutbox_NoSecondNoticeOfAnEndedSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		everywhere := func(at time.Time) {
 			if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: at}); err != nil {
@@ -133,7 +133,7 @@ func TestOutbox_WhatEndedBeforeIsNotToldAgain(t *testing.T) {
 }
 
 // A client that only speaks of the URI in some text of its own has none.
-func TestOutbox_TheURIIsAMemberNotAText(t *testing.T) {
+func TestOutbox_OnlyTheMetadataMemberCounts(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		c := w.client
 		c.Metadata.JWKS = `{"backchannel_logout_uri":"https://x.example.com"}`
@@ -149,7 +149,7 @@ func TestOutbox_TheURIIsAMemberNotAText(t *testing.T) {
 	})
 }
 
-func TestOutbox_EveryWayOfEndingAll(t *testing.T) {
+func TestOutbox_EveryEndOfAllSessionsGivesNotices(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, w *world) error{
 		"sign out everywhere": func(t *testing.T, w *world) error {
 			return w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: noon})
@@ -158,10 +158,10 @@ func TestOutbox_EveryWayOfEndingAll(t *testing.T) {
 			return w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon})
 		},
 		"password reset": func(t *testing.T, w *world) error {
-			return w.reset(t, w.user.ID, "new", noon)
+			return w.resetPassword(t, w.user.ID, "new", noon)
 		},
 		"password changed": func(t *testing.T, w *world) error {
-			_, err := w.ChangePassword(t.Context(), w.change("new handle"), noon)
+			_, err := w.ChangePassword(t.Context(), w.passwordChange("new handle"), noon)
 			return err
 		},
 	} {
@@ -170,15 +170,15 @@ func TestOutbox_EveryWayOfEndingAll(t *testing.T) {
 				other := w.signIn(t, w.user.ID, "other", "", noon)
 				ended := w.signIn(t, w.user.ID, "ended", "", noon)
 				bob := w.createUser(t, "bob@example.com")
-				w.told(t, "app", w.session, false)
-				w.told(t, "app", other, true)
-				w.told(t, "app", ended, true)
-				w.told(t, "app", w.signIn(t, bob.ID, "bob", "", noon), false)
+				w.addLogoutClient(t, "app", w.session, false)
+				w.addLogoutClient(t, "app", other, true)
+				w.addLogoutClient(t, "app", ended, true)
+				w.addLogoutClient(t, "app", w.signIn(t, bob.ID, "bob", "", noon), false)
 				if err := w.EndSession(t.Context(), w.user.ID, ended.ID, "asked", storage.By{At: noon}); err != nil {
 					t.Fatal(err)
 				}
-				for _, n := range w.claim(t, noon) {
-					w.settle(t, n, storage.NoticeResult{}, noon)
+				for _, n := range w.claimNotices(t, noon) {
+					w.settleNotice(t, n, storage.NoticeResult{}, noon)
 				}
 				for range 2 {
 					if err := end(t, w); err != nil && name != "password changed" {
@@ -186,7 +186,7 @@ func TestOutbox_EveryWayOfEndingAll(t *testing.T) {
 					}
 					w.wantNotices(t, w.user.ID, "", w.session.ID+" app", other.ID+" app", ended.ID+" app")
 				}
-				if due := w.claim(t, noon); len(due) != 2 {
+				if due := w.claimNotices(t, noon); len(due) != 2 {
 					t.Errorf("%d notices due, want those of the two sessions that lived", len(due))
 				}
 				w.wantNotices(t, bob.ID, "")
@@ -198,8 +198,8 @@ func TestOutbox_EveryWayOfEndingAll(t *testing.T) {
 func TestOutbox_EndOtherSessionsAndReplacement(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		other := w.signIn(t, w.user.ID, "other", "", noon)
-		w.told(t, "app", w.session, false)
-		w.told(t, "app", other, false)
+		w.addLogoutClient(t, "app", w.session, false)
+		w.addLogoutClient(t, "app", other, false)
 		if err := w.EndOtherSessions(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
@@ -209,10 +209,10 @@ func TestOutbox_EndOtherSessionsAndReplacement(t *testing.T) {
 	})
 }
 
-func TestClaimNotices_OneNodeGetsEach(t *testing.T) {
+func TestClaimNotices_EachNoticeGoesToOneNode(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for i := range 20 {
-			w.told(t, fmt.Sprintf("app%d", i), w.session, false)
+			w.addLogoutClient(t, fmt.Sprintf("app%d", i), w.session, false)
 		}
 		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
@@ -228,7 +228,7 @@ func TestClaimNotices_OneNodeGetsEach(t *testing.T) {
 			}
 		}
 		seen := map[string]int{}
-		for _, n := range slices.Concat(append(got, w.claim(t, noon))...) {
+		for _, n := range slices.Concat(append(got, w.claimNotices(t, noon))...) {
 			seen[n.ClientID]++
 			if n.Tries != 1 || n.SessionID != w.session.ID || n.UserID != w.user.ID {
 				t.Errorf("claimed %+v", n)
@@ -247,54 +247,54 @@ func TestClaimNotices_OneNodeGetsEach(t *testing.T) {
 
 func TestClaimNotices_DueAgainWhenTheLeaseEnds(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.told(t, "app", w.session, false)
-		w.told(t, "resting", w.session, false)
+		w.addLogoutClient(t, "app", w.session, false)
+		w.addLogoutClient(t, "resting", w.session, false)
 		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if early := w.claim(t, noon.Add(-time.Second)); len(early) != 0 {
+		if early := w.claimNotices(t, noon.Add(-time.Second)); len(early) != 0 {
 			t.Errorf("claimed before it was due: %v", early)
 		}
-		first := w.claim(t, noon, "resting")
+		first := w.claimNotices(t, noon, "resting")
 		if len(first) != 1 || first[0].ClientID != "app" {
 			t.Fatalf("claimed %v, want app's alone", first)
 		}
-		if again := w.claim(t, noon.Add(lease-time.Millisecond), "resting"); len(again) != 0 {
+		if again := w.claimNotices(t, noon.Add(lease-time.Millisecond), "resting"); len(again) != 0 {
 			t.Errorf("claimed in spite of the lease: %v", again)
 		}
 		later := noon.Add(lease)
-		second := w.claim(t, later, "resting")
+		second := w.claimNotices(t, later, "resting")
 		if len(second) != 1 || second[0].Tries != 2 {
 			t.Fatalf("after the lease %v, want the second try", second)
 		}
 		// The first node wakes up late: what it found out counts no more.
-		w.settle(t, first[0], storage.NoticeResult{}, later)
+		w.settleNotice(t, first[0], storage.NoticeResult{}, later)
 		if list, _ := w.LogoutNotices(t.Context(), w.user.ID, "", noon); list[0].Settled() {
 			t.Errorf("the late node settled %+v", list[0])
 		}
 		// The clock of another node is a little behind: that frees nothing.
-		if behind := w.claim(t, later.Add(-time.Second), "resting"); len(behind) != 0 {
+		if behind := w.claimNotices(t, later.Add(-time.Second), "resting"); len(behind) != 0 {
 			t.Errorf("claimed by a clock behind: %v", behind)
 		}
 		// A lease from a clock that is an hour ahead is free.
-		ahead := w.claim(t, later.Add(time.Hour), "resting")
-		if back := w.claim(t, later.Add(time.Second), "resting"); len(ahead) != 1 || len(back) != 1 {
+		ahead := w.claimNotices(t, later.Add(time.Hour), "resting")
+		if back := w.claimNotices(t, later.Add(time.Second), "resting"); len(ahead) != 1 || len(back) != 1 {
 			t.Errorf("claimed %d ahead and %d after, want 1 and 1", len(ahead), len(back))
 		}
 	})
 }
 
-func TestSettleNotice_KeepsWhatItCameTo(t *testing.T) {
+func TestSettleNotice_StoresTheResult(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, id := range []string{"good", "refusing", "slow"} {
-			w.told(t, id, w.session, false)
+			w.addLogoutClient(t, id, w.session, false)
 		}
 		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		at := noon.Add(time.Second)
-		for _, n := range w.claim(t, noon) {
-			w.settle(t, n, map[string]storage.NoticeResult{
+		for _, n := range w.claimNotices(t, noon) {
+			w.settleNotice(t, n, map[string]storage.NoticeResult{
 				"refusing": {Error: "refused"}, "slow": {Error: "timeout", RetryAt: at.Add(time.Minute)},
 			}[n.ClientID], at)
 		}
@@ -315,17 +315,17 @@ func TestSettleNotice_KeepsWhatItCameTo(t *testing.T) {
 		if events := w.events(t)[:2]; !slices.Contains(events, storage.LogoutDelivered) || !slices.Contains(events, storage.LogoutFailed) {
 			t.Errorf("events %v", events)
 		}
-		if early := w.claim(t, at.Add(time.Minute-time.Millisecond)); len(early) != 0 {
+		if early := w.claimNotices(t, at.Add(time.Minute-time.Millisecond)); len(early) != 0 {
 			t.Errorf("claimed before its time: %v", early)
 		}
-		if due := w.claim(t, at.Add(time.Minute)); len(due) != 1 || due[0].ClientID != "slow" || due[0].Tries != 2 {
+		if due := w.claimNotices(t, at.Add(time.Minute)); len(due) != 1 || due[0].ClientID != "slow" || due[0].Tries != 2 {
 			t.Errorf("due: %v", due)
 		}
 	})
 }
 
-// TestOutbox_ManyClientsAreOneStatement ends a session of a thousand clients.
-func TestOutbox_ManyClientsAreOneStatement(t *testing.T) {
+// TestOutbox_ManyClientsNeedOneStatement ends a session of a thousand clients.
+func TestOutbox_ManyClientsNeedOneStatement(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const many = 1000
 		err := w.Write(t.Context(), func(tx *gorm.DB) error {

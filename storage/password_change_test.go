@@ -9,22 +9,22 @@ import (
 	"signet/storage"
 )
 
-// change is of the world's user in the world's browser.
-func (w *world) change(handle string) storage.PasswordChange {
+// passwordChange is of the world's user in the world's browser.
+func (w *world) passwordChange(handle string) storage.PasswordChange {
 	return storage.PasswordChange{
 		UserID: w.user.ID, OldHash: "hash of alice@example.com", NewHash: "new hash", SessionID: w.session.ID, Handle: handle,
 	}
 }
 
-// offline is a grant that goes on after its session.
-func (w *world) offline(t testing.TB, request string, at time.Time) storage.Grant {
+// offlineGrant is a grant that goes on after its session.
+func (w *world) offlineGrant(t testing.TB, request string, at time.Time) storage.Grant {
 	t.Helper()
 	r := w.redemption(request, "code", at)
 	r.Grant.Offline = true
 	return w.redeem(t, r, at)
 }
 
-func (w *world) secretOf(t testing.TB, email string) string {
+func (w *world) passwordHashOf(t testing.TB, email string) string {
 	t.Helper()
 	_, secret, err := w.UserByEmail(t.Context(), email)
 	if err != nil {
@@ -35,10 +35,10 @@ func (w *world) secretOf(t testing.TB, email string) string {
 
 func TestChangePassword_ThisBrowserGoesOnAlone(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		offline, online := w.offline(t, "offline", noon), w.redeem(t, w.redemption("online", "code", noon), noon)
+		offline, online := w.offlineGrant(t, "offline", noon), w.redeem(t, w.redemption("online", "code", noon), noon)
 		w.signIn(t, w.user.ID, "other", "", noon)
 		bob := w.createUser(t, "bob@example.com")
-		next, err := w.ChangePassword(t.Context(), w.change("new handle"), noon)
+		next, err := w.ChangePassword(t.Context(), w.passwordChange("new handle"), noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,9 +53,9 @@ func TestChangePassword_ThisBrowserGoesOnAlone(t *testing.T) {
 			_, _, err := w.SessionByHandle(t.Context(), handle, noon)
 			wantError(t, handle, err, storage.ErrNotFound)
 		}
-		w.dead(t, offline.ID, noon)
-		w.dead(t, online.ID, noon)
-		if a, b := w.secretOf(t, w.user.Email), w.secretOf(t, bob.Email); a != "new hash" || b != "hash of bob@example.com" {
+		w.wantDead(t, offline.ID, noon)
+		w.wantDead(t, online.ID, noon)
+		if a, b := w.passwordHashOf(t, w.user.Email), w.passwordHashOf(t, bob.Email); a != "new hash" || b != "hash of bob@example.com" {
 			t.Errorf("hashes %q and %q, want only alice's changed", a, b)
 		}
 		if got := w.events(t)[0]; got != storage.PasswordChanged {
@@ -79,7 +79,7 @@ func TestChangePassword_ChangesNothingUnlessAllHolds(t *testing.T) {
 			"no handle":           {func(c *storage.PasswordChange) { c.Handle = "" }, storage.ErrNotFound},
 			"a handle in use now": {func(c *storage.PasswordChange) { c.Handle = "handle of alice" }, storage.ErrConflict},
 		} {
-			change := w.change("new handle of " + name)
+			change := w.passwordChange("new handle of " + name)
 			c.edit(&change)
 			_, err := w.ChangePassword(t.Context(), change, noon)
 			wantError(t, name, err, c.want)
@@ -87,7 +87,7 @@ func TestChangePassword_ChangesNothingUnlessAllHolds(t *testing.T) {
 		for _, edit := range []func(*storage.PasswordChange){
 			func(c *storage.PasswordChange) { c.OldHash = "" }, func(c *storage.PasswordChange) { c.NewHash = "" },
 		} {
-			change := w.change("new handle")
+			change := w.passwordChange("new handle")
 			edit(&change)
 			if _, err := w.ChangePassword(t.Context(), change, noon); err == nil {
 				t.Error("an empty hash was taken")
@@ -96,7 +96,7 @@ func TestChangePassword_ChangesNothingUnlessAllHolds(t *testing.T) {
 		if _, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon); err != nil {
 			t.Errorf("alice's session: %v", err)
 		}
-		if got := w.secretOf(t, w.user.Email); got != "hash of alice@example.com" {
+		if got := w.passwordHashOf(t, w.user.Email); got != "hash of alice@example.com" {
 			t.Errorf("hash %q, want the old one", got)
 		}
 	})
@@ -105,7 +105,7 @@ func TestChangePassword_ChangesNothingUnlessAllHolds(t *testing.T) {
 func TestChangePassword_GivesTheAttemptBack(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		limits := []storage.Limit{{Key: "acct:alice", Max: 1, Window: time.Hour}}
-		change := w.change("new handle")
+		change := w.passwordChange("new handle")
 		var err error
 		if change.GiveBack, err = w.Reserve(t.Context(), limits, noon); err != nil {
 			t.Fatal(err)
@@ -127,7 +127,7 @@ func TestChangePassword_Race(t *testing.T) {
 			sessions[i] = w.signIn(t, w.user.ID, "browser "+strconv.Itoa(i), "", noon)
 		}
 		results := together(len(sessions), func(i int) error {
-			change := w.change("new handle " + strconv.Itoa(i))
+			change := w.passwordChange("new handle " + strconv.Itoa(i))
 			change.SessionID = sessions[i].ID
 			_, err := w.ChangePassword(t.Context(), change, noon)
 			return err
@@ -149,7 +149,7 @@ func TestSignIn_PasswordCheckedBeforeItsChangeIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.ChangePassword(t.Context(), w.change("new handle"), noon); err != nil {
+		if _, err := w.ChangePassword(t.Context(), w.passwordChange("new handle"), noon); err != nil {
 			t.Fatal(err)
 		}
 		late := storage.SignIn{UserID: w.user.ID, HandleHash: "late", IdleFor: time.Hour, AbsoluteFor: time.Hour, NotBefore: &checked.NotBefore}
@@ -172,7 +172,7 @@ func TestChangePassword_RaceWithSignInLeavesNoSession(t *testing.T) {
 		before := w.user.NotBefore
 		results := together(9, func(i int) error {
 			if i == 4 {
-				_, err := w.ChangePassword(t.Context(), w.change("new handle"), noon)
+				_, err := w.ChangePassword(t.Context(), w.passwordChange("new handle"), noon)
 				return err
 			}
 			_, err := w.SignIn(t.Context(), storage.SignIn{
@@ -197,10 +197,10 @@ func TestChangePassword_RaceWithSignInLeavesNoSession(t *testing.T) {
 // refresh or the change commits first.
 func TestChangePassword_RaceWithRefreshLeavesNoGrant(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		grants := []storage.Grant{w.offline(t, "offline", noon), w.redeem(t, w.redemption("online", "code", noon), noon)}
+		grants := []storage.Grant{w.offlineGrant(t, "offline", noon), w.redeem(t, w.redemption("online", "code", noon), noon)}
 		results := together(9, func(i int) error {
 			if i == 4 {
-				_, err := w.ChangePassword(t.Context(), w.change("new handle"), noon)
+				_, err := w.ChangePassword(t.Context(), w.passwordChange("new handle"), noon)
 				return err
 			}
 			g := grants[i%2]
@@ -216,7 +216,7 @@ func TestChangePassword_RaceWithRefreshLeavesNoGrant(t *testing.T) {
 			t.Errorf("outcomes %v: want refreshes that work or find the grant dead", counts)
 		}
 		for _, g := range grants {
-			w.dead(t, g.ID, noon)
+			w.wantDead(t, g.ID, noon)
 		}
 	})
 }

@@ -9,15 +9,15 @@ import (
 	"signet/storage"
 )
 
-// reset gives a user a new password and keeps what is attached.
-func (w *world) reset(t testing.TB, userID, hash string, at time.Time) error {
+// resetPassword gives a user a new password and keeps what is attached.
+func (w *world) resetPassword(t testing.TB, userID, hash string, at time.Time) error {
 	t.Helper()
 	r := storage.PasswordReset{UserID: userID, Hash: hash, Reason: "password_reset", Unproven: storage.KeepAttached, From: storage.Origin{Actor: "cli"}}
 	_, err := w.ResetPassword(t.Context(), r, at)
 	return err
 }
 
-func TestResetPassword_EndsAllTheUserHas(t *testing.T) {
+func TestResetPassword_EndsAllSessionsAndGrants(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		online := w.redeem(t, w.redemption("request", "code", noon), noon)
 		r := w.redemption("offline request", "offline code", noon)
@@ -27,11 +27,11 @@ func TestResetPassword_EndsAllTheUserHas(t *testing.T) {
 		w.signIn(t, bob.ID, "handle of bob", "", noon)
 
 		at := noon.Add(time.Minute)
-		if err := w.reset(t, w.user.ID, "new hash", at); err != nil {
+		if err := w.resetPassword(t, w.user.ID, "new hash", at); err != nil {
 			t.Fatal(err)
 		}
-		w.dead(t, online.ID, at)
-		w.dead(t, offline.ID, at)
+		w.wantDead(t, online.ID, at)
+		w.wantDead(t, offline.ID, at)
 		_, _, err := w.SessionByHandle(t.Context(), "handle of alice", at)
 		wantError(t, "alice's session", err, storage.ErrNotFound)
 		if _, _, err := w.SessionByHandle(t.Context(), "handle of bob", at); err != nil {
@@ -49,41 +49,41 @@ func TestResetPassword_EndsAllTheUserHas(t *testing.T) {
 
 		// What is made afterwards lives.
 		w.session = w.signIn(t, w.user.ID, "anew", "", at)
-		w.alive(t, w.redeem(t, w.redemption("next request", "next code", at), at).ID, at)
+		w.wantAlive(t, w.redeem(t, w.redemption("next request", "next code", at), at).ID, at)
 	})
 }
 
-func TestResetPassword_GivesAFirstPassword(t *testing.T) {
+func TestResetPassword_SetsAFirstPassword(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		bob, err := w.CreateUser(t.Context(), storage.User{Email: "bob@example.com"}, "", storage.By{At: noon})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, hash := range []string{"first", "second"} {
-			if err := w.reset(t, bob.ID, hash, noon); err != nil {
+			if err := w.resetPassword(t, bob.ID, hash, noon); err != nil {
 				t.Fatal(err)
 			}
 			if _, got, err := w.UserByEmail(t.Context(), bob.Email); err != nil || got != hash {
 				t.Errorf("hash %q, %v: want %q", got, err, hash)
 			}
 		}
-		if err := w.reset(t, bob.ID, "", noon); err == nil {
+		if err := w.resetPassword(t, bob.ID, "", noon); err == nil {
 			t.Error("an empty hash was taken")
 		}
-		wantError(t, "nobody's password", w.reset(t, "usr_nobody", "h", noon), storage.ErrNotFound)
+		wantError(t, "nobody's password", w.resetPassword(t, "usr_nobody", "h", noon), storage.ErrNotFound)
 	})
 }
 
 // A rotation that races with the reset may win or lose, but what it yields does
 // not outlive the reset.
-func TestResetPassword_NothingSlipsThroughARace(t *testing.T) {
+func TestResetPassword_RaceLeavesNoSessionOrGrant(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.redeem(t, w.redemption("request", "code", noon), noon)
 		at := noon.Add(time.Minute)
 		results := together(8, func(i int) error {
 			switch i {
 			case 0:
-				return w.reset(t, w.user.ID, "new hash", at)
+				return w.resetPassword(t, w.user.ID, "new hash", at)
 			case 1, 2, 3:
 				_, err := w.SignIn(t.Context(), storage.SignIn{
 					UserID: w.user.ID, HandleHash: "race " + strconv.Itoa(i), IdleFor: time.Hour, AbsoluteFor: time.Hour,
@@ -103,7 +103,7 @@ func TestResetPassword_NothingSlipsThroughARace(t *testing.T) {
 				t.Errorf("outcome %s", o)
 			}
 		}
-		w.dead(t, g.ID, at)
+		w.wantDead(t, g.ID, at)
 		// A sign-in lives after the reset only if it came after it: it was made later then.
 		u, err := w.User(t.Context(), w.user.ID)
 		if err != nil {

@@ -21,12 +21,12 @@ import (
 // smallTables stay small, whatever the number of people: they may be read whole.
 var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors"}
 
-// noUseCases are methods that ask no table, or that only tests have.
-var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
+// methodsWithoutTables are methods that ask no table, or that only tests have.
+var methodsWithoutTables = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
 
-// ofOperators are use cases of keys and leases, which are few, and those that are
+// operatorMethods are use cases of keys and leases, which are few, and those that are
 // about everything.
-var ofOperators = []string{
+var operatorMethods = []string{
 	"AddNextKey", "EndExpiredKeys", "ClearKeyReference", "JWKSReaders", "MarkRestored", "RecordJWKSReaders", "RaiseLongestLife", "RetireKeyLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "ClampKeyTimes", "TakeLease", "ReturnLease",
 }
 
@@ -175,7 +175,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"RotateGrant", func() error { return rotate(0) }}, // replayed
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "code"), noon); return err }},
 		{"RevokeGrant", func() error {
-			return w.RevokeGrant(ctx, w.offline(t, storage.NewID("r"), noon).ID, "revoked", storage.By{From: from, At: noon})
+			return w.RevokeGrant(ctx, w.offlineGrant(t, storage.NewID("r"), noon).ID, "revoked", storage.By{From: from, At: noon})
 		}},
 		{"LinkIdentity", func() error {
 			return w.LinkIdentity(ctx, storage.IdentityLink{Identity: identity, ProofID: "p", Until: until, SessionID: w.session.ID, Proof: storage.ByUpstream, FreshFor: time.Minute, From: from}, noon)
@@ -250,7 +250,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		}},
 		{"ReleaseConnectors", func() error { return w.ReleaseConnectors(ctx, "node", time.Second, noon) }},
 		{"EndConnectorSessions", func() error {
-			w.through(t, w.createUser(t, storage.NewID("g")+"@example.com").ID, "gone", storage.NewID("s"), "")
+			w.signInThrough(t, w.createUser(t, storage.NewID("g")+"@example.com").ID, "gone", storage.NewID("s"), "")
 			_, _, err := w.EndConnectorSessions(ctx, "gone", storage.By{From: from, At: later})
 			return err
 		}},
@@ -271,7 +271,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, "", noon); return err }},
 		{"ClaimNotices", func() error {
 			told := w.signIn(t, w.user.ID, storage.NewID("h"), "", later)
-			w.told(t, "told", told, false)
+			w.addLogoutClient(t, "told", told, false)
 			return errors.Join(w.EndSession(ctx, w.user.ID, told.ID, "asked", storage.By{From: from, At: later}), claim(w.user.ID, told.ID, "none of it"))
 		}},
 		{"ClaimNotices", func() error { return claim("", "") }},
@@ -346,10 +346,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 	}
 }
 
-// TestPlans_NoUseCaseReadsAGrowingTableWhole asks the databases how they run each
+// TestPlans_NoUseCaseScansAGrowingTable asks the databases how they run each
 // statement that a use case executes. All exported methods are run: a new one
 // fails here until it is among them.
-func TestPlans_NoUseCaseReadsAGrowingTableWhole(t *testing.T) {
+func TestPlans_NoUseCaseScansAGrowingTable(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.fill(t, 5000)            // with next to nothing in them, all plans cost the same
 		plain := w.backend.Open(t) // what it executes is not recorded
@@ -361,7 +361,7 @@ func TestPlans_NoUseCaseReadsAGrowingTableWhole(t *testing.T) {
 		for _, c := range everyUseCase(t, w) {
 			recorder.Take()
 			var throttled *storage.ThrottledError
-			if err := c.run(); err != nil && !errors.As(err, &throttled) && !verdict(err) {
+			if err := c.run(); err != nil && !errors.As(err, &throttled) && !isSentinel(err) {
 				t.Fatalf("%s: %v", c.method, err)
 			}
 			executed := recorder.Take()
@@ -374,13 +374,13 @@ func TestPlans_NoUseCaseReadsAGrowingTableWhole(t *testing.T) {
 					continue
 				}
 				explained[e.SQL] = true
-				for _, scan := range wholeReads(t, plain, w.backend.Name, e) {
+				for _, scan := range fullScans(t, plain, w.backend.Name, e) {
 					t.Errorf("%s: %s\nin %s", c.method, scan, e.SQL)
 				}
 			}
 		}
 		for method := range reflect.TypeFor[*storage.DB]().Methods() {
-			if !ran[method.Name] && !slices.Contains(noUseCases, method.Name) && !slices.Contains(ofOperators, method.Name) {
+			if !ran[method.Name] && !slices.Contains(methodsWithoutTables, method.Name) && !slices.Contains(operatorMethods, method.Name) {
 				t.Errorf("%s is not among the use cases that are explained: add a call of it to everyUseCase", method.Name)
 			}
 		}
@@ -388,12 +388,12 @@ func TestPlans_NoUseCaseReadsAGrowingTableWhole(t *testing.T) {
 	})
 }
 
-func verdict(err error) bool {
+func isSentinel(err error) bool {
 	return slices.ContainsFunc([]error{storage.ErrNotFound, storage.ErrConflict, storage.ErrExpired, storage.ErrReplayed, storage.ErrRevoked},
 		func(sentinel error) bool { return errors.Is(err, sentinel) })
 }
 
-func TestPlans_AWholeReadIsSeen(t *testing.T) {
+func TestPlans_FindsFullScans(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		at := storage.At(noon)
 		for text, whole := range map[string]bool{
@@ -407,17 +407,17 @@ func TestPlans_AWholeReadIsSeen(t *testing.T) {
 			fmt.Sprintf(`DELETE FROM throttles WHERE expires_at < %d`, at):            false,
 			`SELECT 1 FROM grants g JOIN users u ON u.id = g.user_id WHERE g.id = ''`: false,
 		} {
-			if found := wholeReads(t, w.DB, w.backend.Name, storage.Executed{SQL: text}); (len(found) > 0) != whole {
+			if found := fullScans(t, w.DB, w.backend.Name, storage.Executed{SQL: text}); (len(found) > 0) != whole {
 				t.Errorf("%s: found %v", text, found)
 			}
 		}
 	})
 }
 
-// wholeReads gives the steps of a statement's plan that go through all of a
+// fullScans gives the steps of a statement's plan that go through all of a
 // growing table or of an index of it. Where there is a LIMIT, an index may be
 // walked: in its order the first rows are enough.
-func wholeReads(t *testing.T, db *storage.DB, backend string, e storage.Executed) []string {
+func fullScans(t *testing.T, db *storage.DB, backend string, e storage.Executed) []string {
 	t.Helper()
 	if backend == "postgres" {
 		return postgresScans(t, db, e)
@@ -474,10 +474,10 @@ func postgresScans(t *testing.T, db *storage.DB, e storage.Executed) []string {
 	if err := json.Unmarshal([]byte(text), &plans); err != nil {
 		t.Fatalf("%v in %s", err, text)
 	}
-	return plans[0].Plan.wholeReads(limited(e.SQL), "")
+	return plans[0].Plan.fullScans(limited(e.SQL), "")
 }
 
-func (p plan) wholeReads(limited bool, table string) (found []string) {
+func (p plan) fullScans(limited bool, table string) (found []string) {
 	if p.Table != "" {
 		table = p.Table // an index scan below a bitmap scan names the index alone
 	}
@@ -486,7 +486,7 @@ func (p plan) wholeReads(limited bool, table string) (found []string) {
 		found = append(found, p.Kind+" of "+table+" "+p.Index)
 	}
 	for _, child := range p.Children {
-		found = append(found, child.wholeReads(limited, table)...)
+		found = append(found, child.fullScans(limited, table)...)
 	}
 	return found
 }

@@ -143,8 +143,8 @@ func wantOneWinner(t *testing.T, counts map[string]int) {
 	}
 }
 
-// openGrants counts the grants that are not revoked.
-func (w *world) openGrants(t *testing.T) int {
+// countOpenGrants counts the grants that are not revoked.
+func (w *world) countOpenGrants(t *testing.T) int {
 	t.Helper()
 	var n int
 	if err := w.Read(t.Context(), func(q *gorm.DB) error {
@@ -161,7 +161,7 @@ func TestRedeemCode_OneOfFiftyWins(t *testing.T) {
 		for round := range 5 {
 			wantOneWinner(t, tally(race(w.DB, w.redemption(fmt.Sprint(round), "code", noon), rivals)))
 		}
-		if n := w.openGrants(t); n != 0 {
+		if n := w.countOpenGrants(t); n != 0 {
 			t.Errorf("%d grants survived the replay of their code", n)
 		}
 	})
@@ -177,7 +177,7 @@ func TestRedeemCode_OneOfFiftyWinsOverTwoHandles(t *testing.T) {
 			go func() { other <- race(second, r, rivals/2) }()
 			wantOneWinner(t, tally(append(race(w.DB, r, rivals/2), <-other...)))
 		}
-		if n := w.openGrants(t); n != 0 {
+		if n := w.countOpenGrants(t); n != 0 {
 			t.Errorf("%d grants survived the replay of their code", n)
 		}
 	})
@@ -203,7 +203,7 @@ func TestRedeemCode_OneOfFiftyWinsOverTwoProcesses(t *testing.T) {
 			}
 			wantOneWinner(t, counts)
 		}
-		if n := w.openGrants(t); n != 0 {
+		if n := w.countOpenGrants(t); n != 0 {
 			t.Errorf("%d grants survived the replay of their code", n)
 		}
 	})

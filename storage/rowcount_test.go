@@ -14,8 +14,8 @@ import (
 	"signet/storage"
 )
 
-// rows counts the rows of every table.
-func (w *world) rows(t testing.TB) map[string]int {
+// countRows counts the rows of every table.
+func (w *world) countRows(t testing.TB) map[string]int {
 	t.Helper()
 	var tables []string
 	err := w.Read(t.Context(), func(q *gorm.DB) error {
@@ -63,14 +63,14 @@ var writers = []struct {
 		return func(int) error {
 			_, err := w.RotateGrant(t.Context(), storage.GrantRotation{GrantID: g.ID, Generation: 7, UserID: g.UserID, ClientID: g.ClientID},
 				func(storage.Grant) error { return nil }, noon)
-			return orElse(err, storage.ErrReplayed, storage.ErrRevoked)
+			return ignoreErrors(err, storage.ErrReplayed, storage.ErrRevoked)
 		}
 	}},
 	{"a code that was used", 1, func(t *testing.T, w *world) func(int) error {
 		w.redeem(t, w.redemption("r", "c", noon), noon)
 		return func(int) error {
 			_, err := w.RedeemCode(t.Context(), w.redemption("r", "c", noon), noon)
-			return orElse(err, storage.ErrReplayed)
+			return ignoreErrors(err, storage.ErrReplayed)
 		}
 	}},
 	{"a code with a wrong verifier", 1, func(t *testing.T, w *world) func(int) error {
@@ -88,7 +88,7 @@ var writers = []struct {
 			err := w.CountFailure(t.Context(), []storage.Limit{
 				{Key: "client:1", Max: 20, Window: time.Minute}, {Key: "clientnet:192.0.2.1", Max: 100, Window: time.Minute},
 			}, storage.Event{Type: storage.ClientRefused, Outcome: storage.Refused, ClientID: w.client.ID}, noon)
-			return unlessThrottled(err)
+			return ignoreThrottled(err)
 		}
 	}},
 	{"refusals of each kind", 1, func(t *testing.T, w *world) func(int) error {
@@ -126,7 +126,7 @@ var writers = []struct {
 	}},
 	{"consents", 3, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
-			c := w.consenting(true, "openid")
+			c := w.consentAnswer(true, "openid")
 			c.RequestID = fmt.Sprint("request ", i)
 			if i%2 == 0 {
 				return w.DenyConsent(t.Context(), c, noon)
@@ -137,7 +137,7 @@ var writers = []struct {
 	{"consents given and withdrawn", 3, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
 			if i%2 == 0 {
-				return w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon)
+				return w.AllowConsent(t.Context(), w.consentAnswer(true, "openid"), noon)
 			}
 			return w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.By{At: noon})
 		}
@@ -150,7 +150,7 @@ var writers = []struct {
 	{"wrong passwords under one name", 1, func(t *testing.T, w *world) func(int) error {
 		return func(int) error {
 			_, err := w.Reserve(t.Context(), []storage.Limit{{Key: "name:1", Max: 20, Window: time.Minute}}, noon)
-			return unlessThrottled(err)
+			return ignoreThrottled(err)
 		}
 	}},
 	{"trips to an upstream that fail", 1, func(t *testing.T, w *world) func(int) error {
@@ -167,14 +167,14 @@ func signInOf(w *world, handle, replaces string) storage.SignIn {
 	}
 }
 
-func orElse(err error, allowed ...error) error {
+func ignoreErrors(err error, allowed ...error) error {
 	if slices.ContainsFunc(allowed, func(a error) bool { return errors.Is(err, a) }) {
 		return nil
 	}
 	return err
 }
 
-func unlessThrottled(err error) error {
+func ignoreThrottled(err error) error {
 	if _, throttled := errors.AsType[*storage.ThrottledError](err); throttled {
 		return nil
 	}
@@ -182,19 +182,19 @@ func unlessThrottled(err error) error {
 }
 
 // Many repetitions by one stranger, or with one token, leave few rows.
-func TestStrangers_CanMakeFewRows(t *testing.T) {
+func TestRepeatedRequests_LeaveFewRows(t *testing.T) {
 	for _, writer := range writers {
 		t.Run(strings.ReplaceAll(writer.what, " ", "_"), func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
 				again := writer.ready(t, w)
-				before := w.rows(t)
+				before := w.countRows(t)
 				for i := range repeats(writer.bound) {
 					if err := again(i); err != nil {
 						t.Fatalf("repetition %d: %v", i, err)
 					}
 				}
 				made := 0
-				for table, n := range w.rows(t) {
+				for table, n := range w.countRows(t) {
 					made += max(0, n-before[table])
 					before[table] = n - before[table]
 				}
@@ -275,7 +275,7 @@ func TestRecordEvents_NodesCountTogether(t *testing.T) {
 }
 
 // Acts of operators are never merged: the log shows each act, in its order.
-func TestRecordEvent_KeepsActsOfOperatorsApart(t *testing.T) {
+func TestRecordEvent_NeverMergesActsOfOperators(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		before := len(w.events(t))
 		for range 3 {
@@ -293,9 +293,9 @@ func TestRecordEvent_KeepsActsOfOperatorsApart(t *testing.T) {
 
 // The sessions that make room are the dead, and then those that were seen the
 // longest ago; a client hears of those that lived.
-func TestSignIn_MakesRoomAmongVeryManySessions(t *testing.T) {
+func TestSignIn_TooManySessionsEndTheOldest(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.told(t, "rp", w.session, false)
+		w.addLogoutClient(t, "rp", w.session, false)
 		at := noon
 		for i := range storage.MaxSessionRows + 10 {
 			at = at.Add(time.Second)
@@ -328,7 +328,7 @@ func TestSignIn_MakesRoomAmongVeryManySessions(t *testing.T) {
 // An application that asks for codes again and again in one session leaves grants behind.
 // They make room for newer ones when nobody refreshed them for a day. What other sessions
 // hold stays, and so does an offline grant.
-func TestRedeemCode_GrantsThatAreOfNoMoreUseMakeRoom(t *testing.T) {
+func TestRedeemCode_UnusedGrantsMakeRoom(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		redeem := func(request string, change func(*storage.CodeRedemption), at time.Time) storage.Grant {
 			t.Helper()

@@ -47,7 +47,7 @@ func TestReadSchema_ReportsPendingAndTooNew(t *testing.T) {
 	})
 }
 
-func TestReadSchema_MakesNothing(t *testing.T) {
+func TestReadSchema_CreatesNothing(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "data")
 	files, err := filepath.Glob("migrations/*.sql")
 	if err != nil {

@@ -12,12 +12,12 @@ func TestSignOutEverywhere_EndsAllOfOneUser(t *testing.T) {
 		bob := w.createUser(t, "bob@example.com")
 		w.signIn(t, bob.ID, "handle of bob", "", noon)
 		w.signIn(t, w.user.ID, "other handle of alice", "", noon)
-		online, offline := w.redeem(t, w.redemption("online", "code", noon), noon), w.offline(t, "offline", noon)
+		online, offline := w.redeem(t, w.redemption("online", "code", noon), noon), w.offlineGrant(t, "offline", noon)
 		if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		w.dead(t, online.ID, noon)
-		w.dead(t, offline.ID, noon)
+		w.wantDead(t, online.ID, noon)
+		w.wantDead(t, offline.ID, noon)
 		if list, err := w.SessionsOf(t.Context(), w.user.ID, noon); err != nil || len(list) != 0 {
 			t.Errorf("sessions of alice: %v, %v: want none", list, err)
 		}
@@ -32,7 +32,7 @@ func TestSignOutEverywhere_EndsAllOfOneUser(t *testing.T) {
 		if _, _, err := w.SessionByHandle(t.Context(), "next handle", noon); err != nil {
 			t.Errorf("the sign-in after it: %v", err)
 		}
-		w.dead(t, offline.ID, noon)
+		w.wantDead(t, offline.ID, noon)
 	})
 }
 
@@ -44,9 +44,9 @@ func TestSignOutEverywhere_UnknownUser(t *testing.T) {
 	})
 }
 
-func TestEndOtherSessions_KeepsOneAndWhatIsOffline(t *testing.T) {
+func TestEndOtherSessions_KeepsOneSessionAndOfflineGrants(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		offline := w.offline(t, "offline", noon)
+		offline := w.offlineGrant(t, "offline", noon)
 		online := w.redeem(t, w.redemption("online", "code", noon), noon)
 		kept := w.signIn(t, w.user.ID, "kept", "", noon)
 		third := w.signIn(t, w.user.ID, "third", "", noon)
@@ -57,8 +57,8 @@ func TestEndOtherSessions_KeepsOneAndWhatIsOffline(t *testing.T) {
 		if err != nil || len(list) != 1 || list[0].ID != kept.ID {
 			t.Errorf("sessions: %v, %v: want only the kept one", list, err)
 		}
-		w.alive(t, offline.ID, noon)
-		w.dead(t, online.ID, noon)
+		w.wantAlive(t, offline.ID, noon)
+		w.wantDead(t, online.ID, noon)
 		if events := w.events(t)[:2]; !reflect.DeepEqual(events, []storage.EventType{storage.SessionEnded, storage.SessionEnded}) {
 			t.Errorf("events %v, want one for each of %s and %s", events, w.session.ID, third.ID)
 		}

@@ -25,7 +25,7 @@ func TestAddFact_KeepsTheNewestSixteen(t *testing.T) {
 	})
 }
 
-func TestAddFact_NoneIsLostAmongSixteenAtOnce(t *testing.T) {
+func TestAddFact_KeepsAllParallelFacts(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		results := together(15, func(i int) error {
 			f := storage.Fact{Kind: storage.FactChosen, At: storage.At(noon), Request: strconv.Itoa(i)}

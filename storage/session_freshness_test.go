@@ -96,9 +96,9 @@ func contains(row, wish string) bool {
 	return slices.Contains(strings.Fields(row), strings.ReplaceAll(wish, " ", "-"))
 }
 
-// TestSignIn_NothingMakesAProofYounger: a session goes on with its newest proof, and no
+// TestSignIn_AuthTimeIsNeverNewerThanProven: a session goes on with its newest proof, and no
 // arrival through an upstream makes it look newer than what was proved.
-func TestSignIn_NothingMakesAProofYounger(t *testing.T) {
+func TestSignIn_AuthTimeIsNeverNewerThanProven(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		later := noon.Add(time.Hour)
 		millis := func(d time.Duration) storage.Millis { return storage.At(later.Add(d)) }
@@ -151,7 +151,7 @@ func TestSignIn_NothingMakesAProofYounger(t *testing.T) {
 	})
 }
 
-func TestSignInMethodsOf_ListsWhatAUserHas(t *testing.T) {
+func TestSignInMethodsOf_ListsPasswordAndConnectors(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		bare := w.createUser(t, "bare@example.com")
 		if ways, err := w.SignInMethodsOf(t.Context(), bare.ID); err != nil || len(ways.Connectors) > 0 {
@@ -175,9 +175,9 @@ func TestSignInMethodsOf_ListsWhatAUserHas(t *testing.T) {
 	})
 }
 
-// TestMigration0007_ArrivalsCountAsUnknown: sessions that came through an upstream before
+// TestMigration0007_UpstreamSessionsHaveUnknownAuthTime: sessions that came through an upstream before
 // proof and arrival were told apart live on, and nothing counts as proved in them.
-func TestMigration0007_ArrivalsCountAsUnknown(t *testing.T) {
+func TestMigration0007_UpstreamSessionsHaveUnknownAuthTime(t *testing.T) {
 	text, err := os.ReadFile("migrations/0007_proof_and_arrival.sql")
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ func TestSessionByHandle_Expiry(t *testing.T) {
 	})
 }
 
-func TestSessionsOf_ListsTheLiveOnesLatestFirst(t *testing.T) {
+func TestSessionsOf_ListsLiveSessionsLatestFirst(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		later := w.signIn(t, w.user.ID, "later", "", noon.Add(time.Minute))
 		ended := w.signIn(t, w.user.ID, "ended", "", noon.Add(2*time.Minute))

@@ -8,7 +8,7 @@ import (
 	"signet/storage"
 )
 
-func TestSignIn_SessionIsReadBackWhole(t *testing.T) {
+func TestSignIn_ReadsBackEveryField(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		s, u, err := w.SessionByHandle(t.Context(), "handle of alice", noon)
 		if err != nil {
@@ -50,7 +50,7 @@ func TestSignIn_AnotherUserEndsTheSession(t *testing.T) {
 		if s.ID == w.session.ID || len(s.Facts) != 1 {
 			t.Errorf("session %+v of bob took over alice's", s)
 		}
-		w.dead(t, g.ID, noon)
+		w.wantDead(t, g.ID, noon)
 		_, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon)
 		wantError(t, "alice's handle", err, storage.ErrNotFound)
 	})
@@ -103,7 +103,7 @@ func TestSignIn_ClockStepsNeitherLockOutNorRevive(t *testing.T) {
 			t.Errorf("made at %d, want after not_before", s.CreatedAt)
 		}
 		w.session = s
-		w.alive(t, w.redeem(t, w.redemption("request", "code", noon), noon).ID, noon)
+		w.wantAlive(t, w.redeem(t, w.redemption("request", "code", noon), noon).ID, noon)
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // What a statement costs past gorm and through it: the measure of the rule in doc.go.
-func BenchmarkStatement_BesideGorm(b *testing.B) {
+func BenchmarkStatement_WithAndWithoutGorm(b *testing.B) {
 	ways := []struct {
 		name string
 		run  func(tx *gorm.DB, id string) error

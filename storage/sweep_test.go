@@ -117,9 +117,9 @@ func TestSweep_DeletesOnlyOldRows(t *testing.T) {
 	})
 }
 
-// TestSweep_TakesOneBatchAtATime: what is beside it in the queue of the writer comes
+// TestSweep_DeletesOneBatchAtATime: what is beside it in the queue of the writer comes
 // between.
-func TestSweep_TakesOneBatchAtATime(t *testing.T) {
+func TestSweep_DeletesOneBatchAtATime(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.exec(t, `INSERT INTO spent (kind, id, expires_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
 			SELECT 'jti', 'old' || i, 1 FROM n`)
@@ -135,10 +135,10 @@ func TestSweep_TakesOneBatchAtATime(t *testing.T) {
 	})
 }
 
-func TestSweepSessions_StayWhileAnOfflineGrantLives(t *testing.T) {
+func TestSweepSessions_KeepsSessionsWithLiveOfflineGrants(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.told(t, "told", w.session, false)
-		offline := w.offline(t, "offline", noon)
+		w.addLogoutClient(t, "told", w.session, false)
+		offline := w.offlineGrant(t, "offline", noon)
 		online := w.redeem(t, w.redemption("online", "code", noon), noon)
 		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon.Add(time.Hour)}); err != nil {
 			t.Fatal(err)
@@ -161,21 +161,21 @@ func TestSweepSessions_StayWhileAnOfflineGrantLives(t *testing.T) {
 				t.Errorf("%s: %v sessions, grants, notices; want %v", step.what, got, step.want)
 			}
 			if step.want[1] == 1 && noon.Add(step.at).Before(offline.IdleExpiresAt.Time()) {
-				w.alive(t, offline.ID, noon.Add(step.at))
+				w.wantAlive(t, offline.ID, noon.Add(step.at))
 			}
 		}
 	})
 }
 
-// TestSweepSessions_GoAfterAllWasEnded: by not_before, which no row of a session or a
+// TestSweepSessions_DeletesAfterSignOutEverywhere: by not_before, which no row of a session or a
 // grant shows.
-func TestSweepSessions_GoAfterAllWasEnded(t *testing.T) {
+func TestSweepSessions_DeletesAfterSignOutEverywhere(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		g := w.offline(t, "offline", noon)
+		g := w.offlineGrant(t, "offline", noon)
 		w.exec(t, `UPDATE grants SET idle_expires_at = ?, expires_at = ?`, storage.At(noon.AddDate(9, 0, 0)), storage.At(noon.AddDate(9, 0, 0)))
 		over := w.session.ExpiresAt.Time().Add(30*sweptDay + time.Millisecond)
 		w.sweepAll(t, w.DB, over)
-		w.alive(t, g.ID, over)
+		w.wantAlive(t, g.ID, over)
 		if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: over}); err != nil {
 			t.Fatal(err)
 		}
@@ -190,9 +190,9 @@ func TestSweepSessions_GoAfterAllWasEnded(t *testing.T) {
 	})
 }
 
-// TestSweepSessions_WalkPassesThoseThatStay: more sessions than a batch are held by
+// TestSweepSessions_FindsRowsBehindKeptRows: more sessions than a batch are held by
 // their grants, and what lies behind them is still found.
-func TestSweepSessions_WalkPassesThoseThatStay(t *testing.T) {
+func TestSweepSessions_FindsRowsBehindKeptRows(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.fill(t, 250)
 		w.exec(t, `UPDATE sessions SET ended_at = 1000 WHERE id <> ?`, w.session.ID)
@@ -210,7 +210,7 @@ func TestSweepSessions_WalkPassesThoseThatStay(t *testing.T) {
 func TestSweep_SeveralNodesAtOnceAreHarmless(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.fill(t, 600)
-		kept := w.offline(t, "kept", noon)
+		kept := w.offlineGrant(t, "kept", noon)
 		w.exec(t, `UPDATE sessions SET ended_at = 1 WHERE id <> ?`, w.session.ID)
 		w.exec(t, `UPDATE grants SET revoked_at = 1 WHERE id <> ?`, kept.ID)
 		w.exec(t, `UPDATE spent SET expires_at = 1 WHERE id LIKE 'req_%'`)
@@ -222,7 +222,7 @@ func TestSweep_SeveralNodesAtOnceAreHarmless(t *testing.T) {
 				t.Errorf("%d left of %s", got, table)
 			}
 		}
-		w.alive(t, kept.ID, noon.Add(time.Hour))
+		w.wantAlive(t, kept.ID, noon.Add(time.Hour))
 	})
 }
 

@@ -7,7 +7,7 @@ import (
 	"signet/storage"
 )
 
-func (w *world) admin(t *testing.T, email string) string {
+func (w *world) createAdmin(t *testing.T, email string) string {
 	t.Helper()
 	u, err := w.CreateUser(t.Context(), storage.User{Email: email, Admin: true}, "hash", storage.By{At: noon})
 	if err != nil {
@@ -40,7 +40,7 @@ func TestAdministrators_TheLastOneStays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				last, second, off := w.admin(t, "1@example.com"), w.admin(t, "2@example.com"), w.admin(t, "3@example.com")
+				last, second, off := w.createAdmin(t, "1@example.com"), w.createAdmin(t, "2@example.com"), w.createAdmin(t, "3@example.com")
 				take := func(id string) error { return taking(t, w, id) }
 				if err := w.SetUserEnabled(t.Context(), off, false, storage.By{At: noon}); err != nil {
 					t.Fatal(err)
@@ -68,7 +68,7 @@ func TestAdministrators_TheLastOneStays(t *testing.T) {
 func TestRevokeAdmin_TwoCannotRemoveEachOther(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		other := w.backend.Open(t)
-		a, b := w.admin(t, "a@example.com"), w.admin(t, "b@example.com")
+		a, b := w.createAdmin(t, "a@example.com"), w.createAdmin(t, "b@example.com")
 		for round := range 20 {
 			results := together(2, func(i int) error {
 				if i == 0 {

@@ -14,8 +14,8 @@ import (
 	"signet/storage"
 )
 
-// openers are the acts of operators that open more of an account and prove nothing.
-var openers = []struct {
+// wideningActs are the acts of operators that open more of an account and prove nothing.
+var wideningActs = []struct {
 	name     string
 	password bool // a password that is attached counts
 	act      func(t *testing.T, on *storage.DB, u storage.User, do storage.UnprovenPolicy) error
@@ -29,15 +29,15 @@ var openers = []struct {
 		_, err := on.GrantAdmin(t.Context(), u.ID, do, storage.By{At: noon})
 		return err
 	}, func(u storage.User, _ string) bool { return u.Admin }},
-	{"role", true, revising(func(u *storage.User) { u.Roles = append(u.Roles, "ops") }),
+	{"role", true, reviseAct(func(u *storage.User) { u.Roles = append(u.Roles, "ops") }),
 		func(u storage.User, _ string) bool { return slices.Contains(u.Roles, "ops") }},
-	{"group", true, revising(func(u *storage.User) { u.Groups = []string{"wheel"} }),
+	{"group", true, reviseAct(func(u *storage.User) { u.Groups = []string{"wheel"} }),
 		func(u storage.User, _ string) bool { return slices.Contains(u.Groups, "wheel") }},
-	{"role and a new address", true, revising(func(u *storage.User) { u.Email, u.Roles = "new-"+u.Email, []string{"ops"} }),
+	{"role and a new address", true, reviseAct(func(u *storage.User) { u.Email, u.Roles = "new-"+u.Email, []string{"ops"} }),
 		func(u storage.User, _ string) bool { return slices.Contains(u.Roles, "ops") }},
 }
 
-func revising(change func(*storage.User)) func(*testing.T, *storage.DB, storage.User, storage.UnprovenPolicy) error {
+func reviseAct(change func(*storage.User)) func(*testing.T, *storage.DB, storage.User, storage.UnprovenPolicy) error {
 	return func(t *testing.T, on *storage.DB, u storage.User, do storage.UnprovenPolicy) error {
 		r := storage.UserRevision{UserID: u.ID, Revise: func(u *storage.User) error { change(u); return nil }, Unproven: do}
 		_, err := on.ReviseUser(t.Context(), r, noon)
@@ -47,26 +47,28 @@ func revising(change func(*storage.User)) func(*testing.T, *storage.DB, storage.
 
 // attachments are the things that can be attached to an account, one at a time.
 var attachments = map[string]func(t *testing.T, w *world, u storage.User){
-	"password": func(t *testing.T, w *world, u storage.User) { w.credential(t, u, "password") },
-	"totp":     func(t *testing.T, w *world, u storage.User) { w.credential(t, u, "totp") },
-	"webauthn": func(t *testing.T, w *world, u storage.User) { w.credential(t, u, "webauthn") },
-	"recovery": func(t *testing.T, w *world, u storage.User) { w.credential(t, u, "recovery") },
-	"identity": func(t *testing.T, w *world, u storage.User) { w.end(t, w.through(t, u.ID, "evil", u.ID, "")) },
-	"session":  func(t *testing.T, w *world, u storage.User) { w.signIn(t, u.ID, storage.NewID("h"), "", noon) },
+	"password": func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "password") },
+	"totp":     func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "totp") },
+	"webauthn": func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "webauthn") },
+	"recovery": func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "recovery") },
+	"identity": func(t *testing.T, w *world, u storage.User) {
+		w.endSession(t, w.signInThrough(t, u.ID, "evil", u.ID, ""))
+	},
+	"session": func(t *testing.T, w *world, u storage.User) { w.signIn(t, u.ID, storage.NewID("h"), "", noon) },
 	"offline grant": func(t *testing.T, w *world, u storage.User) {
 		s := w.signIn(t, u.ID, storage.NewID("h"), "", noon)
-		w.granted(t, s, true)
-		w.end(t, s)
+		w.openGrantIn(t, s, true)
+		w.endSession(t, s)
 	},
 }
 
-func (w *world) credential(t *testing.T, u storage.User, kind string) {
+func (w *world) addCredential(t *testing.T, u storage.User, kind string) {
 	t.Helper()
 	w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret) VALUES (?, ?, ?, 'x')`, storage.NewID("crd_"), u.ID, kind)
 }
 
-// bare is a user with nothing attached.
-func (w *world) bare(t *testing.T, verified bool) storage.User {
+// bareUser is a user with nothing attached.
+func (w *world) bareUser(t *testing.T, verified bool) storage.User {
 	t.Helper()
 	u, err := w.CreateUser(t.Context(), storage.User{Email: storage.NewID("b") + "@example.com", EmailVerified: verified}, "", storage.By{At: noon})
 	if err != nil {
@@ -95,12 +97,12 @@ func (w *world) wantDone(t *testing.T, what string, u storage.User, done func(st
 
 // Every act that opens more of an account stops where the address is only claimed and
 // anything is attached, whatever that is; it says what, and changes nothing.
-func TestUnproven_ActsStopAtWhatIsAttached(t *testing.T) {
-	for _, act := range openers {
+func TestUnproven_StopsIfAnythingIsAttached(t *testing.T) {
+	for _, act := range wideningActs {
 		t.Run(act.name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
 				for name, attach := range attachments {
-					u := w.bare(t, false)
+					u := w.bareUser(t, false)
 					attach(t, w, u)
 					before, err := w.AttachedTo(t.Context(), u.ID, noon)
 					if err != nil || before.IsEmpty() {
@@ -130,26 +132,26 @@ func TestUnproven_ActsStopAtWhatIsAttached(t *testing.T) {
 
 // With nothing attached, or a proven address, they go on; so they do once the operator
 // says what becomes of it.
-func TestUnproven_ActsGoOnWhenItIsDecided(t *testing.T) {
-	for _, act := range openers {
+func TestUnproven_GoesOnOnceTheOperatorDecides(t *testing.T) {
+	for _, act := range wideningActs {
 		t.Run(act.name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				u := w.bare(t, false)
+				u := w.bareUser(t, false)
 				if err := act.act(t, w.DB, u, storage.StopIfAttached); err != nil {
 					t.Errorf("nothing attached: %v", err)
 				}
 				w.wantDone(t, "nothing attached", u, act.done, true)
 				if act.name != "role and a new address" { // there the new one is claimed
-					u = w.bare(t, true)
-					w.through(t, u.ID, "good", u.ID, "")
+					u = w.bareUser(t, true)
+					w.signInThrough(t, u.ID, "good", u.ID, "")
 					if err := act.act(t, w.DB, u, storage.StopIfAttached); err != nil {
 						t.Errorf("a proven address: %v", err)
 					}
 					w.wantDone(t, "a proven address", u, act.done, true)
 				}
 				for do, evicts := range map[storage.UnprovenPolicy]bool{storage.EvictAttached: true, storage.KeepAttached: false} {
-					u = w.bare(t, false)
-					w.through(t, u.ID, "evil", u.ID, "")
+					u = w.bareUser(t, false)
+					w.signInThrough(t, u.ID, "evil", u.ID, "")
 					if err := act.act(t, w.DB, u, do); err != nil {
 						t.Errorf("decided: %v", err)
 					}
@@ -165,13 +167,13 @@ func TestUnproven_ActsGoOnWhenItIsDecided(t *testing.T) {
 
 // A role that comes together with an address stops as it does for an account that had
 // the address before: nobody has proven it, and somebody's identity is attached.
-func TestUnproven_ARoleAndTheFirstAddress(t *testing.T) {
+func TestUnproven_StopsForARoleWithTheFirstAddress(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, change := range map[string]func(*storage.User){
 			"role": func(u *storage.User) { u.Roles = []string{"ops"} }, "group": func(u *storage.User) { u.Groups = []string{"wheel"} },
 		} {
-			u := storage.User{ID: w.through(t, "", "evil", name, "").UserID}
-			act := revising(func(u *storage.User) { u.Email = name + "@example.com"; change(u) })
+			u := storage.User{ID: w.signInThrough(t, "", "evil", name, "").UserID}
+			act := reviseAct(func(u *storage.User) { u.Email = name + "@example.com"; change(u) })
 			var stopped *storage.UnprovenError
 			if err := act(t, w.DB, u, storage.StopIfAttached); !errors.As(err, &stopped) || stopped.Email != name+"@example.com" {
 				t.Errorf("%s: %v", name, err)
@@ -187,34 +189,34 @@ func TestUnproven_ARoleAndTheFirstAddress(t *testing.T) {
 }
 
 // Taking away stops nowhere.
-func TestUnproven_TakingAwayIsFree(t *testing.T) {
+func TestUnproven_NeverStopsRemovals(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		u, _ := w.claimed(t, true)
-		w.admin(t, "another@example.com")
+		u, _ := w.claimedAccount(t, true)
+		w.createAdmin(t, "another@example.com")
 		if err := w.RevokeAdmin(t.Context(), u.ID, storage.By{At: noon}); err != nil {
 			t.Error(err)
 		}
-		if err := w.revise(t, u, func(u *storage.User) { u.Roles, u.Groups, u.Name = nil, nil, "Mallory" }, storage.StopIfAttached, false); err != nil {
+		if err := w.reviseUser(t, u, func(u *storage.User) { u.Roles, u.Groups, u.Name = nil, nil, "Mallory" }, storage.StopIfAttached, false); err != nil {
 			t.Error(err)
 		}
-		w.remember(u, storage.Session{})
+		w.rememberSession(u, storage.Session{})
 	})
 }
 
 // A sign-in that races with the operator's act: either it comes first and the act
 // stops, or it comes after an account that had nothing attached.
-func TestUnproven_AgainstASignIn(t *testing.T) {
-	for _, act := range openers[:3] {
+func TestUnproven_RaceWithSignIn(t *testing.T) {
+	for _, act := range wideningActs[:3] {
 		t.Run(act.name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
 				other := w.backend.Open(t)
 				for range 20 {
-					u := w.bare(t, false)
-					w.arrivals++
+					u := w.bareUser(t, false)
+					w.attempts++
 					identity := upstreamIdentity(u.ID, "evil", u.ID)
 					arrival := storage.ConnectorSignIn{
-						Identity: identity, AttemptID: fmt.Sprint("race ", w.arrivals), Until: storage.At(noon),
-						SignIn: storage.SignIn{HandleHash: fmt.Sprint("race ", w.arrivals), NotBefore: &u.NotBefore, IdleFor: 1e9, AbsoluteFor: 1e9},
+						Identity: identity, AttemptID: fmt.Sprint("race ", w.attempts), Until: storage.At(noon),
+						SignIn: storage.SignIn{HandleHash: fmt.Sprint("race ", w.attempts), NotBefore: &u.NotBefore, IdleFor: 1e9, AbsoluteFor: 1e9},
 					}
 					results := together(2, func(i int) error {
 						if i == 0 {
@@ -236,14 +238,14 @@ func TestUnproven_AgainstASignIn(t *testing.T) {
 
 // A proof and a password that an operator types at once: whichever is first, the
 // attacker's identity is gone once the address is proven.
-func TestUnproven_AgainstAProof(t *testing.T) {
+func TestUnproven_RaceWithProof(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		other := w.backend.Open(t)
 		for range 20 {
-			u, _ := w.claimed(t, false)
+			u, _ := w.claimedAccount(t, false)
 			results := together(2, func(i int) error {
 				if i == 0 {
-					return openers[0].act(t, w.DB, u, storage.StopIfAttached)
+					return wideningActs[0].act(t, w.DB, u, storage.StopIfAttached)
 				}
 				_, err := other.ProveAddress(t.Context(), storage.AddressProof{UserID: u.ID, Email: u.Email, By: storage.ByMail}, noon)
 				return err
@@ -264,7 +266,7 @@ func TestUnproven_AgainstAProof(t *testing.T) {
 
 // email_verified is written where an address is proven, where an operator or an
 // upstream makes the user, and nowhere else.
-func TestSource_OnlyAProofVerifiesAnAddress(t *testing.T) {
+func TestSource_OnlyListedFilesVerifyAddresses(t *testing.T) {
 	writers := map[string]string{
 		"../storage/email_proof.go":      "the proof itself",
 		"../storage/user_revision.go":    "an operator's word",

@@ -23,7 +23,7 @@ func TestConnectedClientsOf_ListsConsentsAndLiveGrants(t *testing.T) {
 			t.Fatalf("a new user's applications: %+v", list)
 		}
 		consented, used := w.createClient(t, "consented"), w.createClient(t, "used")
-		c := w.consenting(true, "openid", "email")
+		c := w.consentAnswer(true, "openid", "email")
 		c.Consent.ClientID, c.Consent.GrantedAt = consented.ID, storage.At(noon)
 		if err := w.AllowConsent(t.Context(), c, noon); err != nil {
 			t.Fatal(err)
@@ -55,7 +55,7 @@ func TestConnectedClientsOf_ListsConsentsAndLiveGrants(t *testing.T) {
 	})
 }
 
-func TestClientsBySession_TellsWhichSessionServesWhom(t *testing.T) {
+func TestClientsBySession_ListsClientsOfEachSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		second := w.createClient(t, "second")
 		w.redeem(t, w.redemption("one", "code", noon), noon)
@@ -94,14 +94,14 @@ func TestWithdrawConsent_EndsOneClientOfOneUser(t *testing.T) {
 		r = w.redemption("second", "code", noon)
 		r.Grant.ClientID = second.ID
 		others := w.redeem(t, r, noon)
-		online, offline := w.redeem(t, w.redemption("online", "code", noon), noon), w.offline(t, "offline", noon)
+		online, offline := w.redeem(t, w.redemption("online", "code", noon), noon), w.offlineGrant(t, "offline", noon)
 		if err := w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		w.dead(t, online.ID, noon)
-		w.dead(t, offline.ID, noon)
-		w.alive(t, foreign.ID, noon)
-		w.alive(t, others.ID, noon)
+		w.wantDead(t, online.ID, noon)
+		w.wantDead(t, offline.ID, noon)
+		w.wantAlive(t, foreign.ID, noon)
+		w.wantAlive(t, others.ID, noon)
 		if got := w.events(t)[0]; got != storage.ConsentWithdrawn {
 			t.Errorf("event %s, want %s", got, storage.ConsentWithdrawn)
 		}

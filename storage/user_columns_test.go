@@ -42,8 +42,8 @@ var columnWriters = map[string]string{
 	"UpstreamGroups":      "upstream",
 }
 
-// filled has a value in every field that is a text, a list or a truth.
-func filled(value any, text string) {
+// fillFields has a value in every field that is a text, a list or a truth.
+func fillFields(value any, text string) {
 	v := reflect.ValueOf(value).Elem()
 	for i := range v.NumField() {
 		switch field := v.Field(i); field.Interface().(type) {
@@ -56,7 +56,7 @@ func filled(value any, text string) {
 		case map[string]any:
 			field.Set(reflect.ValueOf(map[string]any{text: text}))
 		case storage.Address:
-			filled(field.Addr().Interface(), text)
+			fillFields(field.Addr().Interface(), text)
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestUser_EachColumnHasItsWriters(t *testing.T) {
 		revised, err := w.ReviseUser(t.Context(), storage.UserRevision{
 			UserID: w.user.ID, Verified: &yes, PhoneVerified: &yes, Unproven: storage.KeepAttached,
 			Revise: func(u *storage.User) error {
-				filled(u, "operator")
+				fillFields(u, "operator")
 				u.Email = "operator@example.com"
 				return nil
 			},
@@ -96,7 +96,7 @@ func TestUser_EachColumnHasItsWriters(t *testing.T) {
 
 		bob := w.createUser(t, "bob@example.com")
 		var p storage.Profile
-		filled(&p, "person")
+		fillFields(&p, "person")
 		err = w.UpdateProfile(t.Context(), bob.ID, p, storage.By{At: noon})
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +104,7 @@ func TestUser_EachColumnHasItsWriters(t *testing.T) {
 		bob, err = w.User(t.Context(), bob.ID)
 		note("person", bob, err)
 
-		filled(&p, "upstream")
+		fillFields(&p, "upstream")
 		session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 			Identity: upstreamIdentity("", "corp", "1"), AttemptID: "a", Until: storage.At(noon.Add(time.Hour)), Profile: p, Groups: in("upstream"),
 			NewUser: storage.User{Email: "upstream@example.com"}, Proof: storage.ByUpstream,
@@ -184,7 +184,7 @@ func person(number string) func(*testing.T, *world) error {
 
 func upstream(number string) func(*testing.T, *world) error {
 	return func(t *testing.T, w *world) error {
-		w.comes(t, w.user.ID, "1", storage.Profile{PhoneNumber: number}, noon)
+		w.signInWithProfile(t, w.user.ID, "1", storage.Profile{PhoneNumber: number}, noon)
 		return nil
 	}
 }

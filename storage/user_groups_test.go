@@ -13,15 +13,15 @@ import (
 	"signet/storage"
 )
 
-// arrives signs a user in through an upstream that says this of the groups; "" makes a
+// signInWithGroups signs a user in through an upstream that says this of the groups; "" makes a
 // new user.
-func (w *world) arrives(t *testing.T, userID, connector string, groups *storage.AssertedGroups) storage.Session {
+func (w *world) signInWithGroups(t *testing.T, userID, connector string, groups *storage.AssertedGroups) storage.Session {
 	t.Helper()
-	w.arrivals++
+	w.attempts++
 	session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  upstreamIdentity(userID, connector, "of "+connector),
-		AttemptID: fmt.Sprint("groups ", w.arrivals), Until: storage.At(noon.Add(time.Hour)), Groups: groups,
-		SignIn: storage.SignIn{HandleHash: fmt.Sprint("groups ", w.arrivals), IdleFor: time.Hour, AbsoluteFor: time.Hour},
+		AttemptID: fmt.Sprint("groups ", w.attempts), Until: storage.At(noon.Add(time.Hour)), Groups: groups,
+		SignIn: storage.SignIn{HandleHash: fmt.Sprint("groups ", w.attempts), IdleFor: time.Hour, AbsoluteFor: time.Hour},
 	}, noon)
 	if err != nil {
 		t.Fatalf("sign in through %s: %v", connector, err)
@@ -47,38 +47,38 @@ func (w *world) wantGroups(t *testing.T, when, userID string, want groupsWanted)
 
 func in(groups ...string) *storage.AssertedGroups { return &storage.AssertedGroups{Names: groups} }
 
-func TestGroups_OfAnUpstreamFollowEachSignInAndLeaveTheOperatorsAlone(t *testing.T) {
+func TestGroups_UpstreamGroupsFollowEachSignIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		id := w.user.ID
 		own := func(groups ...string) {
 			t.Helper()
-			if err := w.revise(t, w.user, func(u *storage.User) {
+			if err := w.reviseUser(t, w.user, func(u *storage.User) {
 				u.Groups, u.UpstreamGroups = groups, []string{"an operator writes none of these"}
 			}, storage.KeepAttached, false); err != nil {
 				t.Fatal(err)
 			}
 		}
 		own("ops", "dev")
-		w.arrives(t, id, "corp", in("dev", "staff"))
+		w.signInWithGroups(t, id, "corp", in("dev", "staff"))
 		w.wantGroups(t, "the first sign-in", id, groupsWanted{"ops dev", "dev staff", "ops dev staff"})
-		w.arrives(t, id, "other", in("guests", "staff"))
+		w.signInWithGroups(t, id, "other", in("guests", "staff"))
 		w.wantGroups(t, "a second upstream", id, groupsWanted{"ops dev", "dev staff guests", "ops dev staff guests"})
-		w.arrives(t, id, "corp", nil)
+		w.signInWithGroups(t, id, "corp", nil)
 		w.wantGroups(t, "a sign-in that knows nothing", id, groupsWanted{"ops dev", "dev staff guests", "ops dev staff guests"})
-		w.arrives(t, id, "corp", in("Staff"))
+		w.signInWithGroups(t, id, "corp", in("Staff"))
 		w.wantGroups(t, "another list, and another case", id, groupsWanted{"ops dev", "Staff guests staff", "ops dev Staff guests staff"})
 		own("ops")
 		w.wantGroups(t, "the operator takes one away", id, groupsWanted{"ops", "Staff guests staff", "ops Staff guests staff"})
-		w.arrives(t, id, "other", in())
+		w.signInWithGroups(t, id, "other", in())
 		w.wantGroups(t, "none any more", id, groupsWanted{"ops", "Staff", "ops Staff"})
-		w.arrives(t, id, "corp", &storage.AssertedGroups{Refused: "groups_unreadable"})
+		w.signInWithGroups(t, id, "corp", &storage.AssertedGroups{Refused: "groups_unreadable"})
 		w.wantGroups(t, "a list that was not taken", id, groupsWanted{"ops", "", "ops"})
 		list, err := w.IdentitiesOf(t.Context(), id)
 		if err != nil || len(list) != 2 || list[0].Detail.GroupsRefused != "groups_unreadable" || list[0].Groups != nil {
 			t.Errorf("identities %+v, %v", list, err)
 		}
 		own()
-		w.arrives(t, id, "corp", in("a"))
+		w.signInWithGroups(t, id, "corp", in("a"))
 		w.wantGroups(t, "without any of the operator", id, groupsWanted{"", "a", "a"})
 
 		events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.UserGroupsChanged}, 100)
@@ -94,7 +94,7 @@ func TestGroups_OfAnUpstreamFollowEachSignInAndLeaveTheOperatorsAlone(t *testing
 }
 
 // However an identity goes, its groups go with it, and those of others stay.
-func TestGroups_GoWithTheirIdentity(t *testing.T) {
+func TestGroups_EndWithTheirIdentity(t *testing.T) {
 	by := storage.By{At: noon, From: storage.Origin{Actor: "system"}}
 	forget := func(s storage.GroupSource) func(*testing.T, *world) error {
 		return func(t *testing.T, w *world) error {
@@ -120,8 +120,8 @@ func TestGroups_GoWithTheirIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				w.arrives(t, w.user.ID, "corp", in("staff"))
-				w.arrives(t, w.user.ID, "other", in("guests"))
+				w.signInWithGroups(t, w.user.ID, "corp", in("staff"))
+				w.signInWithGroups(t, w.user.ID, "other", in("guests"))
 				if err := c.act(t, w); err != nil {
 					t.Fatal(err)
 				}
@@ -133,13 +133,13 @@ func TestGroups_GoWithTheirIdentity(t *testing.T) {
 
 // The first proof of an address removes the groups that came while it was only claimed. That
 // holds for every kind of proof, also for one that leaves the operator's groups.
-func TestGroups_GoWithAnEviction(t *testing.T) {
+func TestGroups_EndWithAnEviction(t *testing.T) {
 	for _, p := range provers {
 		t.Run(p.name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				u, s := w.claimed(t, false)
-				w.remember(u, s)
-				w.arrives(t, u.ID, "corp", in("staff"))
+				u, s := w.claimedAccount(t, false)
+				w.rememberSession(u, s)
+				w.signInWithGroups(t, u.ID, "corp", in("staff"))
 				if err := p.prove(t, w, u, storage.Session{}, time.Minute); err != nil {
 					t.Fatal(err)
 				}
@@ -151,7 +151,7 @@ func TestGroups_GoWithAnEviction(t *testing.T) {
 	}
 }
 
-func TestLinkIdentity_BringsTheGroups(t *testing.T) {
+func TestLinkIdentity_AddsUpstreamGroups(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		err := w.LinkIdentity(t.Context(), storage.IdentityLink{
 			Identity: upstreamIdentity(w.user.ID, "corp", "1"), ProofID: "p", Until: storage.At(noon.Add(time.Hour)), SessionID: w.session.ID, Groups: in("staff"),
@@ -197,7 +197,7 @@ func TestRemoveUnconfiguredGroups_InBatches(t *testing.T) {
 
 // A user name that somebody else has keeps nobody out, also if two people with one name
 // come at the same moment: one of them holds it, and the other's is not unique.
-func TestSignInThrough_UserNamesThatClashBlockNobody(t *testing.T) {
+func TestSignInThrough_ClashingUsernamesBlockNoSignIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		var group sync.WaitGroup
 		for i := range 6 {
@@ -218,7 +218,7 @@ func TestSignInThrough_UserNamesThatClashBlockNobody(t *testing.T) {
 		}
 		group.Wait()
 		named, unique := 0, 0
-		for _, u := range w.all(t) {
+		for _, u := range w.allUsers(t) {
 			if strings.EqualFold(u.PreferredUsername, "ada") {
 				named++
 			}

@@ -13,7 +13,7 @@ func TestUsers_Filter(t *testing.T) {
 		if err := w.SetUserEnabled(t.Context(), off.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		w.admin(t, "root@example.com")
+		w.createAdmin(t, "root@example.com")
 		for name, test := range map[string]struct {
 			filter storage.UserFilter
 			want   []string

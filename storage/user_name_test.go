@@ -99,7 +99,7 @@ func TestUsername_IsUniqueForEveryWriter(t *testing.T) {
 			if err := write(w.user, "Grace"); err != nil {
 				t.Errorf("%s takes a name that is free: %v", who, err)
 			}
-			for _, u := range w.all(t) { // and gives it up
+			for _, u := range w.allUsers(t) { // and gives it up
 				if u.PreferredUsername == "Grace" {
 					if !u.UsernameUnique() {
 						t.Errorf("%s: %+v", who, u)
@@ -133,8 +133,8 @@ func TestUsername_IsUniqueForEveryWriter(t *testing.T) {
 	})
 }
 
-// all lists every user.
-func (w *world) all(t *testing.T) []storage.User {
+// allUsers lists every user.
+func (w *world) allUsers(t *testing.T) []storage.User {
 	t.Helper()
 	users, err := w.Users(t.Context(), storage.UserFilter{}, 500)
 	if err != nil {
@@ -183,7 +183,7 @@ func TestUsername_MigrationGivesTheNameToTheOldest(t *testing.T) {
 		second := w.createUser(t, "second@example.com")
 		third := w.createUser(t, "third@example.com")
 		nameless := w.createUser(t, "fourth@example.com")
-		statements := undoneTo(t, 6)
+		statements := undoMigrationsAfter(t, 6)
 		at := time.UnixMilli(1700000000000)
 		for i, u := range []struct{ id, name string }{{second.ID, "ada"}, {first.ID, "Аda"}, {third.ID, "ADA"}, {nameless.ID, "..."}} {
 			statements = append(statements, `UPDATE users SET preferred_username = '`+u.name+`', created_at = `+
@@ -240,7 +240,7 @@ func TestUsername_MigrationGivesTheNameToTheOldest(t *testing.T) {
 
 // A program of the release before changes the name and leaves the folded form of the
 // one before: such a name is not unique.
-func TestUsername_ForeignFoldIsNotUnique(t *testing.T) {
+func TestUsername_OutdatedFoldIsNotUnique(t *testing.T) {
 	u := storage.User{PreferredUsername: "bob", UsernameFolded: storage.FoldUsername("ada")}
 	if u.UsernameUnique() {
 		t.Error("bob holds the name ada")

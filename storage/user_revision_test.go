@@ -27,19 +27,19 @@ func TestReviseUser(t *testing.T) {
 		if read, err := w.User(t.Context(), w.user.ID); err != nil || read.Name != "Alice" || !slices.Equal(read.Roles, []string{"dev"}) || read.Admin {
 			t.Errorf("%+v, %v", read, err)
 		}
-		w.alive(t, g.ID, noon.Add(2*time.Minute)) // a name ends nothing
+		w.wantAlive(t, g.ID, noon.Add(2*time.Minute)) // a name ends nothing
 
 		_, err = revise(func(u *storage.User) error { u.Email = "Taken@example.com"; return nil })
 		wantError(t, "an address that is taken", err, storage.ErrConflict)
 		refusal := errors.New("no")
 		_, err = revise(func(*storage.User) error { return refusal })
 		wantError(t, "a refusal", err, refusal)
-		w.alive(t, g.ID, noon.Add(2*time.Minute))
+		w.wantAlive(t, g.ID, noon.Add(2*time.Minute))
 
 		if u, err = revise(func(u *storage.User) error { u.Email = "New@Example.com"; return nil }); err != nil || u.EmailCanonical != "new@example.com" {
 			t.Errorf("%+v, %v", u, err)
 		}
-		w.dead(t, g.ID, noon.Add(2*time.Minute))
+		w.wantDead(t, g.ID, noon.Add(2*time.Minute))
 		_, _, err = w.SessionByHandle(t.Context(), "handle of alice", noon.Add(2*time.Minute))
 		wantError(t, "the session", err, storage.ErrNotFound)
 		if events := w.events(t); events[0] != storage.SessionsEnded || events[1] != storage.UserUpdated {

@@ -14,7 +14,7 @@ import (
 	"signet/storage/storagetest"
 )
 
-func TestCreateUser_IsReadBackWhole(t *testing.T) {
+func TestCreateUser_ReadsBackEveryField(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		in := storage.User{
@@ -157,7 +157,7 @@ func TestUpdates_DoNotBringADeletedRowBack(t *testing.T) {
 		wantError(t, "update client", storagetest.ReplaceClient(t.Context(), w.DB, w.client, storage.By{At: noon}), storage.ErrNotFound)
 		wantError(t, "disable client", w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon}), storage.ErrNotFound)
 		wantError(t, "disable user", w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}), storage.ErrNotFound)
-		wantError(t, "reset password", w.reset(t, w.user.ID, "h", noon), storage.ErrNotFound)
+		wantError(t, "reset password", w.resetPassword(t, w.user.ID, "h", noon), storage.ErrNotFound)
 		_, err = w.User(t.Context(), w.user.ID)
 		wantError(t, "read user", err, storage.ErrNotFound)
 		_, err = w.Client(t.Context(), w.client.ID)
@@ -165,7 +165,7 @@ func TestUpdates_DoNotBringADeletedRowBack(t *testing.T) {
 	})
 }
 
-func TestDisableUser_OffAndOn(t *testing.T) {
+func TestSetUserEnabled_OffAndOn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		at := noon.Add(time.Hour)
 		for _, off := range []bool{true, true, false, false} {
@@ -248,11 +248,11 @@ func TestCreateUser_LookAlikeEmailsAreOneAccountOrRefused(t *testing.T) {
 func TestDeleteUser_LeavesEventsAndNotices(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
-		w.told(t, "rp", w.session, false)
+		w.addLogoutClient(t, "rp", w.session, false)
 		if err := w.DeleteUser(t.Context(), w.user.ID, storage.By{From: storage.Origin{Actor: "cli"}, At: noon.Add(time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
-		w.dead(t, g.ID, noon.Add(time.Minute))
+		w.wantDead(t, g.ID, noon.Add(time.Minute))
 		_, err := w.User(t.Context(), w.user.ID)
 		wantError(t, "the user", err, storage.ErrNotFound)
 		wantError(t, "again", w.DeleteUser(t.Context(), w.user.ID, storage.By{At: noon}), storage.ErrNotFound)

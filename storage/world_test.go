@@ -23,7 +23,7 @@ type world struct {
 	client  storage.Client
 	session storage.Session
 
-	arrivals      int
+	attempts      int
 	sessionBefore map[string]string // by user, see remember
 }
 
@@ -100,15 +100,15 @@ func (w *world) redeem(t testing.TB, r storage.CodeRedemption, at time.Time) sto
 	return g
 }
 
-// alive and dead say what LiveGrant must find.
-func (w *world) alive(t testing.TB, grantID string, at time.Time) {
+// wantAlive and dead say what LiveGrant must find.
+func (w *world) wantAlive(t testing.TB, grantID string, at time.Time) {
 	t.Helper()
 	if _, _, err := w.LiveGrant(t.Context(), grantID, "", at); err != nil {
 		t.Fatalf("grant %q: %v, want it alive", grantID, err)
 	}
 }
 
-func (w *world) dead(t testing.TB, grantID string, at time.Time) {
+func (w *world) wantDead(t testing.TB, grantID string, at time.Time) {
 	t.Helper()
 	_, _, err := w.LiveGrant(t.Context(), grantID, "", at)
 	wantError(t, "read dead grant", err, storage.ErrNotFound)
