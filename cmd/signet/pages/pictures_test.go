@@ -25,12 +25,12 @@ const mostBytes = 60 << 10
 // TestPictures_LookLikeThePages takes the pictures of README.md from a running server and
 // compares them with docs/pictures. make pictures writes them anew.
 func TestPictures_LookLikeThePages(t *testing.T) {
-	dev := signettest.StartDev(t)
+	dev, clock := signettest.StartDevWithClock(t)
 	var report struct {
 		Pictures   map[string]string
 		Complaints []string
 	}
-	dev.Browse(t, "pictures.mjs", map[string]any{"admin": dev.Administrator(t)}, &report)
+	dev.Browse(t, "pictures.mjs", map[string]any{"admin": dev.Administrator(t), "clock": clock}, &report)
 	signettest.RefuseComplaints(t, report.Complaints)
 	if len(report.Pictures) != 6 {
 		t.Fatalf("%d pictures were taken", len(report.Pictures))
