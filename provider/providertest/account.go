@@ -14,7 +14,7 @@ import (
 	"signet/storage"
 )
 
-// NewPassword is what a test changes alice's password to.
+// NewPassword is the password to which tests change alice's password.
 const NewPassword = "staple battery horse"
 
 // ChangePassword changes alice's password on the account page.
@@ -24,7 +24,8 @@ func (v *Visitor) ChangePassword(t *testing.T, old, wanted string) Stop {
 	return v.Submit(t, f, "current-password", old, "new-password", wanted)
 }
 
-// ConsentTo makes alice allow the client these scopes.
+// ConsentTo stores alice's consent to these scopes for the testbed's client. She must have a
+// session.
 func (b *Testbed) ConsentTo(t *testing.T, scopes string) {
 	t.Helper()
 	err := b.DB.AllowConsent(context.Background(), storage.ConsentAnswer{
@@ -39,7 +40,8 @@ func (b *Testbed) ConsentTo(t *testing.T, scopes string) {
 	}
 }
 
-// CountEvents is how often it happened: equal refusals of a minute are one event.
+// CountEvents adds up how often the event happened. Equal refusals within a minute are one
+// row with a counter.
 func CountEvents(events []storage.Event, kind storage.EventType) int {
 	n := 0
 	for _, e := range events {
@@ -60,7 +62,7 @@ func (b *Testbed) AliceNow(t *testing.T) storage.User {
 	return user
 }
 
-// AsJSON is a row in a form that can be compared and read.
+// AsJSON encodes a row as JSON, so that a test can compare and print it.
 func AsJSON(t *testing.T, row any) string {
 	t.Helper()
 	text, err := json.Marshal(row)
@@ -70,21 +72,21 @@ func AsJSON(t *testing.T, row any) string {
 	return string(text)
 }
 
-// SetUserAgent makes the browser call itself so.
+// SetUserAgent sets the User-Agent header of the browser.
 func (v *Visitor) SetUserAgent(name string) *Visitor {
-	v.Client.Transport = named{name}
+	v.Client.Transport = userAgentTransport{name}
 	return v
 }
 
-type named struct{ agent string }
+type userAgentTransport struct{ agent string }
 
-func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
+func (n userAgentTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("User-Agent", n.agent)
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// Account opens an account page, signing alice in if it is asked for.
+// Account opens an account page. It signs alice in if the sign-in page comes first.
 func (v *Visitor) Account(t *testing.T, path string) Stop {
 	t.Helper()
 	page := v.Get(t, v.Bed.Issuer+path)
@@ -92,13 +94,13 @@ func (v *Visitor) Account(t *testing.T, path string) Stop {
 		page = v.SignIn(t, page, Alice, Password)
 	}
 	if got := page.At.RequestURI(); got != v.Bed.Path(path) || page.StatusCode != http.StatusOK {
-		t.Fatalf("at %s with status %d, want %s:\n%s", got, page.StatusCode, path, page.Body)
+		t.Fatalf("the page is %s with status %d, want %s with 200:\n%s", got, page.StatusCode, path, page.Body)
 	}
 	return page
 }
 
-// FormTo finds the form of a page that goes to this path and has this value for a
-// button or field; name "" takes the first.
+// FormTo finds the form of the page whose action ends with the path and whose button or
+// field name has the value. For the name "" it returns the first form with the action.
 func (s Stop) FormTo(t *testing.T, path, name, value string) Form {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(s.Body))
@@ -133,25 +135,25 @@ func (s Stop) FormTo(t *testing.T, path, name, value string) Form {
 	return Form{}
 }
 
-// WantText wants the page to hold each of these texts.
+// WantText fails the test if the page lacks one of these texts.
 func (s Stop) WantText(t *testing.T, want ...string) {
 	t.Helper()
 	for _, text := range want {
 		if !strings.Contains(s.Body, text) {
-			t.Errorf("%s does not say %q:\n%s", s.At.Path, text, s.Body)
+			t.Errorf("%s does not contain %q:\n%s", s.At.Path, text, s.Body)
 		}
 	}
 }
 
-// WantAt wants the walk to have ended at this path with 200.
+// WantAt fails the test unless the walk ended at this path with status 200.
 func (s Stop) WantAt(t *testing.T, path string) {
 	t.Helper()
 	if s.LeftTo != nil || s.StatusCode != http.StatusOK || s.At.RequestURI() != path {
-		t.Fatalf("at %s (left to %v) with status %d, want %s:\n%s", s.At.RequestURI(), s.LeftTo, s.StatusCode, path, s.Body)
+		t.Fatalf("the walk ended at %s (left to %v) with status %d, want %s with 200:\n%s", s.At.RequestURI(), s.LeftTo, s.StatusCode, path, s.Body)
 	}
 }
 
-// SessionsOf lists a user's live sessions.
+// SessionsOf lists the sessions of a user that have not ended.
 func (b *Testbed) SessionsOf(t *testing.T, user string) []storage.Session {
 	t.Helper()
 	list, err := b.DB.SessionsOf(context.Background(), user, b.Now())
@@ -161,7 +163,7 @@ func (b *Testbed) SessionsOf(t *testing.T, user string) []storage.Session {
 	return list
 }
 
-// DisableUser is an operator's act between two steps of a person.
+// DisableUser disables the user with this id in the database, as an operator does.
 func (b *Testbed) DisableUser(t *testing.T, user string) {
 	t.Helper()
 	if err := b.DB.SetUserEnabled(context.Background(), user, false, storage.By{At: b.Now()}); err != nil {

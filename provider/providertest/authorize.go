@@ -10,8 +10,8 @@ import (
 	"signet/storage"
 )
 
-// Post sends an authorization request as a form on the client's page does: from
-// another site, and so without any SameSite=Lax cookie.
+// Post sends an authorization request as a form on the client's page does. The request
+// comes from another site, so it has no SameSite=Lax cookie.
 func (v *Visitor) Post(t *testing.T, params url.Values) Stop {
 	t.Helper()
 	f := Form{v.Bed.Issuer + "/authorize", params}
@@ -24,7 +24,7 @@ func (v *Visitor) Post(t *testing.T, params url.Values) Stop {
 		return Stop{Answer: a, At: r.URL}
 	}
 	if a.StatusCode != http.StatusSeeOther {
-		t.Fatalf("POST /authorize goes on with status %d, want 303", a.StatusCode)
+		t.Fatalf("POST /authorize redirects with status %d, want 303", a.StatusCode)
 	}
 	target, err := r.URL.Parse(location)
 	if err != nil {
@@ -36,28 +36,28 @@ func (v *Visitor) Post(t *testing.T, params url.Values) Stop {
 	return v.Get(t, target.String())
 }
 
-// ByBoth sends a request by GET and by POST: neither may be kinder (OIDC Core,
-// section 3.1.2.1).
+// ByBoth sends an authorization request by GET and by POST and runs f on both results. Both
+// methods must have the same rules (OIDC Core, section 3.1.2.1).
 func (v *Visitor) ByBoth(t *testing.T, params url.Values, f func(t *testing.T, s Stop)) {
 	t.Helper()
 	f(t, v.Get(t, v.Bed.Issuer+"/authorize?"+params.Encode()))
 	f(t, v.Post(t, params))
 }
 
-// Bob is another user's address.
+// Bob is the email address of another user. Testbeds do not create him.
 const Bob = "bob@example.com"
 
-// EvilRedirectURI is a redirect URI of nobody's client.
+// EvilRedirectURI is a redirect URI that no client has registered.
 const EvilRedirectURI = "https://evil.example/callback?from=signet"
 
-// MailAPI and FilesAPI are resources (RFC 8707) of the testbed's client.
+// MailAPI and FilesAPI are resources (RFC 8707) that AllowEverything gives to the client.
 const (
 	MailAPI  = "https://mail.example.com"
 	FilesAPI = "https://files.example.com/api"
 )
 
-// AllowEverything makes the testbed's client one with every kind of right, and gives the
-// authorization request that asks for them.
+// AllowEverything lets the testbed's client request profile and offline access and two resources. It
+// returns the parameters of an authorization request for them, for Params.
 func (b *Testbed) AllowEverything(t *testing.T) []string {
 	t.Helper()
 	b.Client.Metadata.Scope = "openid email profile offline_access"
@@ -69,10 +69,10 @@ func (b *Testbed) AllowEverything(t *testing.T) []string {
 	}
 }
 
-// WithoutScope takes these scopes from a client.
+// WithoutScope returns a change that removes these scopes from a client.
 func WithoutScope(scopes ...string) func(*storage.Client) {
 	return func(c *storage.Client) {
-		left := slices.DeleteFunc(strings.Fields(c.Metadata.Scope), func(s string) bool { return slices.Contains(scopes, s) })
-		c.Metadata.Scope = strings.Join(left, " ")
+		remaining := slices.DeleteFunc(strings.Fields(c.Metadata.Scope), func(s string) bool { return slices.Contains(scopes, s) })
+		c.Metadata.Scope = strings.Join(remaining, " ")
 	}
 }

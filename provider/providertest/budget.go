@@ -7,21 +7,22 @@ import (
 	"signet/provider/web"
 )
 
-// withinBudget serves as handler does, and fails the test for an answer whose header
-// block a proxy would refuse, see web.MaxHeaderBlock. It holds for every answer of every
-// test that has a testbed.
+// withinBudget wraps handler and fails the test if the header block of a response is too
+// large for common proxies, see web.MaxHeaderBlock. Every testbed uses it, so every
+// response in every test is checked.
 func withinBudget(t testing.TB, https bool, handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(&budgeted{ResponseWriter: w, check: func(status int) {
 			if size := HeaderBlock(status, w.Header(), https); size > web.MaxHeaderBlock {
-				t.Errorf("%s %s: the header block has %d bytes: %d %v", r.Method, r.URL.Path, size, status, w.Header())
+				t.Errorf("%s %s: the header block has %d bytes, want at most %d: %d %v", r.Method, r.URL.Path, size, web.MaxHeaderBlock, status, w.Header())
 			}
 		}}, r)
 	})
 }
 
-// HeaderBlock is how many bytes the status line and the headers of an answer have with
-// what net/http adds. An answer over plain http counts as it would over https.
+// HeaderBlock returns the size in bytes of the status line and the headers of a response,
+// with the headers that net/http adds. A response over http is counted as the same response
+// over https, where cookies and headers are longer.
 func HeaderBlock(status int, header http.Header, https bool) int {
 	lines := []string{"HTTP/1.1 000 " + http.StatusText(status), "Date: Mon, 02 Jan 2006 15:04:05 GMT", "Content-Length: 65536", "Connection: close", ""}
 	size := 0
@@ -57,7 +58,7 @@ func (b *budgeted) WriteHeader(status int) {
 	b.ResponseWriter.WriteHeader(status)
 }
 
-// Write counts the headers of an answer whose status nobody wrote.
+// Write counts the headers of a response without an explicit status.
 func (b *budgeted) Write(p []byte) (int, error) {
 	if !b.done {
 		b.WriteHeader(http.StatusOK)

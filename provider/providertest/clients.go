@@ -11,17 +11,18 @@ import (
 	"signet/provider"
 )
 
-// Basic is the Authorization header of client_secret_basic (RFC 6749, section 2.3.1).
+// Basic returns the Authorization header of client_secret_basic (RFC 6749, section 2.3.1).
 func Basic(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
 }
 
-// BehindProxy lets a test choose the client's address.
+// BehindProxy trusts X-Forwarded-For, so that a test can choose the client's IP address.
 func BehindProxy(c *provider.Config) {
 	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 }
 
-// PostAsClient asks a form endpoint as a client of an address.
+// PostAsClient posts a valid form to the endpoint at path, with this client id and secret,
+// from this IP address. It needs BehindProxy.
 func (b *Testbed) PostAsClient(t *testing.T, path, id, secret, address string) Answer {
 	t.Helper()
 	return b.Post(t, path, FormType, strings.NewReader(b.GoodForm(path, "none").Encode()), func(r *http.Request) {
@@ -30,10 +31,11 @@ func (b *Testbed) PostAsClient(t *testing.T, path, id, secret, address string) A
 	})
 }
 
-// WantRefusedClient wants invalid_client with 401, and no Retry-After.
-func WantRefusedClient(t *testing.T, what string, a Answer) {
+// WantRefusedClient fails the test unless the answer is invalid_client with status 401 and
+// no Retry-After header. The failure message begins with label.
+func WantRefusedClient(t *testing.T, label string, a Answer) {
 	t.Helper()
 	if a.StatusCode != http.StatusUnauthorized || a.JSON(t)["error"] != "invalid_client" || a.Header.Get("Retry-After") != "" {
-		t.Fatalf("%s: got %d %s, want it refused and not throttled", what, a.StatusCode, a.Body)
+		t.Fatalf("%s: got %d %s, want 401 invalid_client without Retry-After", label, a.StatusCode, a.Body)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"signet/provider"
 )
 
-// HTTPSIssuer is the issuer of the tests that are about https.
+// HTTPSIssuer is an issuer with https, for tests of cookies and headers that depend on it.
 const HTTPSIssuer = "https://id.example.com"
 
-// SessionCookie is the name of the session's cookie.
+// SessionCookie returns the name of the session cookie under the testbed's issuer.
 func (b *Testbed) SessionCookie() string {
 	if strings.HasPrefix(b.Issuer, "https:") {
 		return "__Host-signet"
@@ -17,7 +17,7 @@ func (b *Testbed) SessionCookie() string {
 	return "signet"
 }
 
-// WithIssuerIfSet leaves the issuer as it is for "".
+// WithIssuerIfSet is WithIssuer, but keeps the default issuer for "".
 func WithIssuerIfSet(issuer string) Option {
 	if issuer == "" {
 		return func(*provider.Config) {}
@@ -25,7 +25,7 @@ func WithIssuerIfSet(issuer string) Option {
 	return WithIssuer(issuer)
 }
 
-// WithDecision is the form with this button pressed.
+// WithDecision sets the button that submits the form: "allow", "deny" and so on.
 func WithDecision(f Form, decision string) Form {
 	f.Values.Set("decision", decision)
 	return f

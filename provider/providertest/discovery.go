@@ -11,13 +11,14 @@ import (
 // WellKnown is the path of the discovery document.
 const WellKnown = "/.well-known/openid-configuration"
 
-// Discovery is the provider's metadata.
+// Discovery fetches the discovery document of the provider.
 func (b *Testbed) Discovery(t *testing.T) map[string]any {
 	t.Helper()
 	return b.Visitor(t).Fetch(t, b.Issuer+WellKnown).JSON(t)
 }
 
-// PublicKeys reads the JWKS with a library that is not ours.
+// PublicKeys fetches the JWKS and parses it with another library than the provider's. It
+// fails the test if a key is invalid, private, or an RSA key shorter than 2048 bits.
 func (b *Testbed) PublicKeys(t *testing.T) jose.JSONWebKeySet {
 	t.Helper()
 	var set jose.JSONWebKeySet
@@ -27,7 +28,7 @@ func (b *Testbed) PublicKeys(t *testing.T) jose.JSONWebKeySet {
 	}
 	for _, key := range set.Keys {
 		if k, ok := key.Key.(*rsa.PublicKey); !key.Valid() || !key.IsPublic() || ok && k.N.BitLen() < 2048 {
-			t.Errorf("key %s is not a good public key", key.KeyID)
+			t.Errorf("key %s is invalid, private or too short", key.KeyID)
 		}
 	}
 	return set

@@ -12,18 +12,19 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Shop is where the pages of the first-party app live.
+// Shop is the origin of the pages of the first-party app.
 const Shop = "https://shop.example.com"
 
-// Credentials are alice's, as the app's sign-in form posts them.
+// Credentials is the JSON with alice's username and password that the app's sign-in form
+// posts.
 const Credentials = `{"username":"` + Alice + `","password":"` + Password + `"}`
 
-// WithAppOrigins says where the app's pages live.
+// WithAppOrigins sets the origins of the pages of the first-party app.
 func WithAppOrigins(origins ...string) Option {
 	return func(c *provider.Config) { c.FirstParty.Origins = origins }
 }
 
-// RegisterApp registers the first-party app.
+// RegisterApp registers the client of the first-party app.
 func (b *Testbed) RegisterApp(t testing.TB) storage.Client {
 	t.Helper()
 	client, _ := b.RegisterWith(t, storage.SPA, "shop", func(c *storage.Client) {
@@ -42,7 +43,7 @@ func EachApp(t *testing.T, f func(t *testing.T, b *Testbed), options ...Option) 
 	})
 }
 
-// AppOnSQLite is EachApp for what no database can change.
+// AppOnSQLite is EachApp on SQLite only, for behavior that does not depend on the database.
 func AppOnSQLite(t *testing.T, f func(t *testing.T, b *Testbed), options ...Option) {
 	t.Helper()
 	OnSQLite(t, func(t *testing.T, b *Testbed) {
@@ -51,8 +52,8 @@ func AppOnSQLite(t *testing.T, f func(t *testing.T, b *Testbed), options ...Opti
 	}, append([]Option{WithAppOrigins(Shop)}, options...)...)
 }
 
-// CallApp is a call of the app's pages, which lie at the issuer's origin, as a browser
-// makes it.
+// CallApp calls a first-party endpoint as a browser does from a page at the issuer's
+// origin. /session is called with GET, all other paths with POST.
 func (v *Visitor) CallApp(t *testing.T, path, body string, change ...func(*http.Request)) Answer {
 	t.Helper()
 	method := http.MethodPost
@@ -73,7 +74,7 @@ func (v *Visitor) CallApp(t *testing.T, path, body string, change ...func(*http.
 	return Do(t, v.Client, r)
 }
 
-// WithHeader sets a header of a call; "" removes it.
+// WithHeader sets a header of a request; the value "" removes the header.
 func WithHeader(name, value string) func(*http.Request) {
 	return func(r *http.Request) {
 		r.Header.Set(name, value)
@@ -83,7 +84,7 @@ func WithHeader(name, value string) func(*http.Request) {
 	}
 }
 
-// WantStatus wants this status and gives the answer back.
+// WantStatus fails the test unless the answer has this status, and returns the answer.
 func WantStatus(t *testing.T, a Answer, status int) Answer {
 	t.Helper()
 	if a.StatusCode != status {
@@ -92,7 +93,8 @@ func WantStatus(t *testing.T, a Answer, status int) Answer {
 	return a
 }
 
-// WantAppError wants an error of this status and code, which changes no cookie.
+// WantAppError fails the test unless the answer is an error with this status and code, a
+// description, no cookies and Cache-Control: no-store.
 func WantAppError(t *testing.T, a Answer, status int, code string) {
 	t.Helper()
 	WantOAuthError(t, a, status, code)
@@ -101,10 +103,10 @@ func WantAppError(t *testing.T, a Answer, status int, code string) {
 	}
 }
 
-// Pair is the app's two cookies as an answer sets them.
+// Pair is the two token cookies of the first-party app.
 type Pair struct{ Access, Refresh *http.Cookie }
 
-// PairOf finds both cookies among those that an answer sets.
+// PairOf returns the two token cookies that an answer sets.
 func PairOf(t *testing.T, a Answer) Pair {
 	t.Helper()
 	var p Pair
@@ -117,43 +119,44 @@ func PairOf(t *testing.T, a Answer) Pair {
 		}
 	}
 	if p.Access == nil || p.Refresh == nil || p.Access.Value == "" || p.Refresh.Value == "" {
-		t.Fatalf("%s %s (%d) sets no pair of tokens but %v", a.Request.Method, a.Request.URL.Path, a.StatusCode, a.Cookies())
+		t.Fatalf("%s %s (%d) does not set both token cookies, but %v", a.Request.Method, a.Request.URL.Path, a.StatusCode, a.Cookies())
 	}
 	return p
 }
 
-// Generation is which of its grant's the refresh token is.
+// Generation returns the generation of the refresh token in its grant.
 func (p Pair) Generation(t *testing.T) int64 { return Generation(t, p.Refresh.Value) }
 
-// SignInApp signs in by the app's own form.
+// SignInApp signs alice in with the app's own form.
 func (v *Visitor) SignInApp(t *testing.T) Pair {
 	t.Helper()
 	return PairOf(t, WantStatus(t, v.CallApp(t, "/login", Credentials), http.StatusOK))
 }
 
-// RefreshApp refreshes the app's tokens and wants a new pair.
+// RefreshApp refreshes the app's tokens and returns the new pair.
 func (v *Visitor) RefreshApp(t *testing.T) Pair {
 	t.Helper()
 	return PairOf(t, WantStatus(t, v.CallApp(t, "/refresh", ""), http.StatusOK))
 }
 
-// WantApp wants the app to hear whether somebody is signed in.
+// WantApp fails the test unless /session reports signedIn. It returns the answer.
 func (v *Visitor) WantApp(t *testing.T, signedIn bool) map[string]any {
 	t.Helper()
 	got := WantStatus(t, v.CallApp(t, "/session", ""), http.StatusOK).JSON(t)
 	if got["authenticated"] != signedIn || !signedIn && len(got) != 1 {
-		t.Fatalf("/session says %v, want authenticated: %v", got, signedIn)
+		t.Fatalf("/session answers %v, want authenticated: %v", got, signedIn)
 	}
 	return got
 }
 
-// ReplaceRefreshToken replaces the browser's refresh token.
+// ReplaceRefreshToken replaces the refresh token cookie of the browser.
 func (v *Visitor) ReplaceRefreshToken(token string) {
 	u, _ := url.Parse(v.Bed.Issuer)
 	v.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "refresh_token", Value: token, Path: u.Path + "/refresh"}})
 }
 
-// SetClientEnabledByID disables the client of this id, or enables it again.
+// SetClientEnabledByID enables or disables the client with this id. The provider notices
+// at once.
 func (b *Testbed) SetClientEnabledByID(t *testing.T, client string, enabled bool) {
 	t.Helper()
 	if err := b.DB.SetClientEnabled(context.Background(), client, enabled, storage.By{At: b.Now()}); err != nil {
@@ -162,7 +165,8 @@ func (b *Testbed) SetClientEnabledByID(t *testing.T, client string, enabled bool
 	b.Follow(t)
 }
 
-// RefreshAs asks a node for a refresh with these cookies, as one of a crowd.
+// RefreshAs refreshes the app's tokens with this session handle and refresh token instead of
+// a browser's cookies. Many goroutines may call it at once.
 func (b *Testbed) RefreshAs(t *testing.T, handle, refresh string) Answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, b.Issuer+"/refresh", nil)

@@ -20,7 +20,7 @@ import (
 	"signet/storage"
 )
 
-// Decoded is the payload of a JWT as it was written.
+// Decoded returns the payload of a JWT, byte for byte, without checking the JWT.
 func Decoded(t *testing.T, token any) []byte {
 	t.Helper()
 	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token.(string), ".")[1])
@@ -30,15 +30,15 @@ func Decoded(t *testing.T, token any) []byte {
 	return raw
 }
 
-// Bench is one signed-in visitor with a fresh specimen of everything that is
-// signed, sealed, or known under a name.
+// Bench is a signed-in visitor with the tokens of one redeemed code. Tests take a value of
+// each kind (token, code, ticket, cookie …) from a Bench and offer it to all Consumers.
 type Bench struct {
 	Bed     *Testbed
 	Visitor *Visitor
 	Tokens  map[string]any
 }
 
-// Bench signs alice in and redeems a code for her tokens.
+// Bench signs alice in with a new browser and redeems a code for her tokens.
 func (b *Testbed) Bench(t *testing.T) *Bench {
 	t.Helper()
 	v := b.Visitor(t)
@@ -49,7 +49,8 @@ func (b *Testbed) Bench(t *testing.T) *Bench {
 	return &Bench{b, v, b.Redeem(t, page.Code(t))}
 }
 
-// Consumers are the places that take one of them; each tells whether it did.
+// Consumers are the endpoints and parameters that take a signed or sealed value, by name.
+// Each function reports whether the provider accepted the value.
 var Consumers = map[string]func(t *testing.T, s *Bench, value string) bool{
 	"bearer": func(t *testing.T, s *Bench, value string) bool {
 		return s.Bed.Userinfo(t, value).StatusCode == http.StatusOK
@@ -65,13 +66,13 @@ var Consumers = map[string]func(t *testing.T, s *Bench, value string) bool{
 	"hint at authorize": func(t *testing.T, s *Bench, value string) bool {
 		page := s.Visitor.Get(t, s.Bed.AuthorizeURL("id_token_hint", value, "prompt", "none"))
 		if page.LeftTo == nil && page.StatusCode == http.StatusBadRequest {
-			return false // longer than any request may be
+			return false // the request is too long
 		}
 		return page.Response(t).Get("error") != "invalid_request"
 	},
 	"hint at end_session": func(t *testing.T, s *Bench, value string) bool {
 		if !s.Visitor.SignedIn(t) {
-			t.Fatal("there is no session to end")
+			t.Fatal("alice is not signed in, so no session can end")
 		}
 		s.Visitor.Fetch(t, s.Bed.Issuer+"/end_session?"+url.Values{"id_token_hint": {value}}.Encode())
 		return !s.Visitor.SignedIn(t)
@@ -110,8 +111,8 @@ var Consumers = map[string]func(t *testing.T, s *Bench, value string) bool{
 	},
 }
 
-// Request is the one that the bench's forms belong to: one for all, so that a
-// ticket of one form differs from that of another in its purpose alone.
+// Request starts an authorization request and returns its sealed form, the query parameter
+// request of the pages.
 func (s *Bench) Request(t *testing.T, pairs ...string) string {
 	t.Helper()
 	u, err := url.Parse(s.Bed.NextURL(t, s.Visitor, pairs...))
@@ -127,7 +128,8 @@ func (s *Bench) opens(t *testing.T, path, sealed string) bool {
 	return a.StatusCode < 400
 }
 
-// Form is the form of a step, for one request of this bench.
+// Form opens the page of a step (/consent, /select) and returns its form. All forms of a
+// Bench belong to one request, so that their tickets differ only in their purpose.
 func (s *Bench) Form(t *testing.T, path string) Form {
 	t.Helper()
 	if s.Tokens["request"] == nil {
@@ -137,11 +139,11 @@ func (s *Bench) Form(t *testing.T, path string) Form {
 	return page.Form(t)
 }
 
-// Ticket is the ticket in the only form of a page.
+// Ticket returns the ticket in the form of a step, see Form.
 func (s *Bench) Ticket(t *testing.T, path string) string { return s.Form(t, path).Values.Get("ticket") }
 
-// SignOutForm is the form that asks whether to sign out, always for the same message:
-// a ticket is bound to what was shown.
+// SignOutForm returns the form that asks whether to sign out. The page is opened once per
+// Bench, since a ticket is bound to the message on the page.
 func (s *Bench) SignOutForm(t *testing.T) Form {
 	t.Helper()
 	if s.Tokens["confirm"] == nil {
@@ -162,14 +164,15 @@ func (s *Bench) takesTicket(t *testing.T, f Form, ticket, decision string) bool 
 	return a.StatusCode == http.StatusOK
 }
 
-// SignedIn asks the home page.
+// SignedIn reports whether the home page shows that alice is signed in.
 func (v *Visitor) SignedIn(t *testing.T) bool {
 	t.Helper()
 	return strings.Contains(v.Fetch(t, v.Bed.Issuer+"/").Body, Alice)
 }
 
-// Signer is the active key of a line, as only a thief of database and master key
-// has it: what is refused although this key has signed it is refused for itself.
+// Signer returns the id and the private key of the active key of a line. It opens the key
+// with the master key, as a thief of the database and the master key could. A forgery
+// that is signed with this key and refused was refused for its content.
 func (b *Testbed) Signer(t *testing.T, line string) (string, crypto.Signer) {
 	t.Helper()
 	rows, err := b.DB.Keys(context.Background())
@@ -189,10 +192,10 @@ func (b *Testbed) Signer(t *testing.T, line string) (string, crypto.Signer) {
 	return "", nil
 }
 
-// B64 encodes as a part of a JWS is encoded.
+// B64 encodes a part of a JWS (base64url without padding).
 func B64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// Signed is a JWS of exactly these bytes.
+// Signed signs exactly this header and payload and returns the JWS.
 func Signed(t *testing.T, key crypto.Signer, header, payload string) string {
 	t.Helper()
 	input := B64(header) + "." + B64(payload)
@@ -214,20 +217,20 @@ func Signed(t *testing.T, key crypto.Signer, header, payload string) string {
 	return input + "." + B64(string(raw))
 }
 
-// Specimen is a good token taken apart, with the key that signed it and the
-// places that take its kind.
+// Specimen is a valid token in parts, with its signing key and the names of the Consumers
+// that accept this kind of token.
 type Specimen struct {
 	name, Alg, Kid, Typ, Payload string
 	Key                          crypto.Signer
 	consumers                    []string
 }
 
-// Header is the token's own header with some members changed.
+// Header returns the header of the token as JSON. Change the fields of s to change it.
 func (s Specimen) Header() string {
 	return `{"alg":"` + s.Alg + `","kid":"` + s.Kid + `","typ":"` + s.Typ + `"}`
 }
 
-// specimens: an access token (ES256) and an ID token (RS256) of this bench.
+// specimens returns the access token (ES256) and the ID token (RS256) of this bench.
 func (s *Bench) specimens(t *testing.T) []Specimen {
 	t.Helper()
 	ec, ecKey := s.Bed.Signer(t, "ES256")
@@ -238,15 +241,16 @@ func (s *Bench) specimens(t *testing.T) []Specimen {
 	}
 }
 
-// WantForgeriesRefused wants none of these tokens to be taken where such tokens are taken, and
-// the untouched one to be taken.
+// WantForgeriesRefused makes forgeries of each Specimen and fails the test if a consumer
+// accepts one, or if a consumer refuses the unchanged token. forge returns forged tokens by
+// name; "aud …" names are not offered to introspection.
 func (s *Bench) WantForgeriesRefused(t *testing.T, forge func(Specimen) map[string]string) {
 	t.Helper()
 	for _, good := range s.specimens(t) {
 		for name, token := range forge(good) {
 			for _, consumer := range good.consumers {
 				if consumer == "introspect" && strings.HasPrefix(name, "aud ") {
-					continue // it tells of tokens for other audiences
+					continue // introspection also answers for tokens of other audiences
 				}
 				if Consumers[consumer](t, s, token) {
 					t.Errorf("%s, %s: accepted as %s", good.name, name, consumer)
@@ -255,14 +259,14 @@ func (s *Bench) WantForgeriesRefused(t *testing.T, forge func(Specimen) map[stri
 		}
 		for _, consumer := range good.consumers {
 			if !Consumers[consumer](t, s, Signed(t, good.Key, good.Header(), good.Payload)) {
-				t.Errorf("the good %s is refused as %s: the others would prove nothing", good.name, consumer)
+				t.Errorf("the valid %s is refused as %s, so the refused forgeries prove nothing", good.name, consumer)
 			}
 		}
 	}
 }
 
-// OpenKeys opens the keys of this installation, as another node does: what it signs is
-// genuine, whatever it says.
+// OpenKeys opens the keys of this installation, as another node does. The signatures of the
+// returned ring are valid for the provider.
 func (b *Testbed) OpenKeys(t *testing.T) *keys.Ring {
 	t.Helper()
 	opened, err := vault.New(vault.Config{Master: [32]byte{1, 2, 3}})

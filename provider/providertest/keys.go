@@ -11,13 +11,14 @@ import (
 	"signet/storage"
 )
 
-// Keeper is what the command line changes keys with.
+// Keeper returns the keeper that the command line uses to change keys, with default
+// lifetimes.
 func (b *Testbed) Keeper(t *testing.T) *keeper.Keeper {
 	t.Helper()
 	return b.KeeperOf(t, provider.Lifetimes{})
 }
 
-// KeeperOf is the keeper of a provider with these lifetimes.
+// KeeperOf returns the keeper of a provider with these lifetimes.
 func (b *Testbed) KeeperOf(t *testing.T, of provider.Lifetimes) *keeper.Keeper {
 	t.Helper()
 	opened, err := vault.New(vault.Config{Master: [32]byte{1, 2, 3}})
@@ -31,7 +32,7 @@ func (b *Testbed) KeeperOf(t *testing.T, of provider.Lifetimes) *keeper.Keeper {
 	return k
 }
 
-// Kid is the id of the key of this line in this state.
+// Kid returns the id of the key of this line in this state.
 func (b *Testbed) Kid(t *testing.T, line string, state storage.KeyState) string {
 	t.Helper()
 	rows, err := b.DB.Keys(context.Background())
@@ -40,7 +41,7 @@ func (b *Testbed) Kid(t *testing.T, line string, state storage.KeyState) string 
 	}
 	i := slices.IndexFunc(rows, func(k storage.Key) bool { return k.Line == line && k.State == state })
 	if i < 0 {
-		t.Fatalf("there is no %s key on line %s", state, line)
+		t.Fatalf("line %s has no key in state %s", line, state)
 	}
 	return rows[i].ID
 }

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// NoteRefusals writes what was refused, as the provider's owner does once a second.
+// NoteRefusals writes the collected refusals to the audit log, as a running server does
+// once a second.
 func (b *Testbed) NoteRefusals(t *testing.T) {
 	t.Helper()
 	if err := b.NoteRefusalsOnce(context.Background()); err != nil {
@@ -15,7 +16,8 @@ func (b *Testbed) NoteRefusals(t *testing.T) {
 	}
 }
 
-// RequestLines are the lines of the log that tell of requests, since the log was this long.
+// RequestLines returns the "request" lines of the log after the first since bytes. It fails
+// the test if a line is not JSON or does not have exactly one address.
 func (b *Testbed) RequestLines(t *testing.T, since int) (lines []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(b.Log.String()[since:]) {
@@ -25,7 +27,7 @@ func (b *Testbed) RequestLines(t *testing.T, since int) (lines []map[string]any)
 		}
 		if members["msg"] == "request" {
 			if n := strings.Count(line, `,"address":`); n != 1 {
-				t.Errorf("the line has %d addresses: %s", n, line)
+				t.Errorf("the log line has %d addresses, want 1: %s", n, line)
 			}
 			lines = append(lines, members)
 		}

@@ -12,7 +12,8 @@ import (
 	"signet/storage"
 )
 
-// EndSession ends a session as the command line does: in the database alone.
+// EndSession ends alice's session with this sid in the database, as the command line does.
+// The provider is not informed.
 func (b *Testbed) EndSession(t *testing.T, sid any) {
 	t.Helper()
 	if err := b.DB.EndSession(context.Background(), b.Alice.ID, sid.(string), "asked", storage.By{From: storage.Origin{Actor: "cli"}, At: b.Now()}); err != nil {
@@ -20,14 +21,14 @@ func (b *Testbed) EndSession(t *testing.T, sid any) {
 	}
 }
 
-// SidOf reads the session's id from the ID token among these tokens.
+// SidOf returns the sid claim of the ID token in a token response.
 func SidOf(t *testing.T, tokens map[string]any) any {
 	t.Helper()
 	return ClaimsOf(t, tokens["id_token"])["sid"]
 }
 
-// SessionEndings are the ways in which a session ends, by what they leave of alice's
-// other session.
+// SessionEndings are all the ways in which a session can end, by name. End ends the session
+// of v, whose token response is tokens. All means that alice's other sessions end as well.
 var SessionEndings = map[string]struct {
 	End func(t *testing.T, b *Testbed, v *Visitor, tokens map[string]any)
 	All bool
@@ -106,7 +107,7 @@ var SessionEndings = map[string]struct {
 	}},
 }
 
-// LogoutToken is one of the bench's own session.
+// LogoutToken signs a back-channel logout token for the session of the bench.
 func (s *Bench) LogoutToken(t *testing.T) string {
 	t.Helper()
 	at := s.Bed.Now()
@@ -120,10 +121,11 @@ func (s *Bench) LogoutToken(t *testing.T) string {
 	return token
 }
 
-// PostLogoutURI is the post-logout redirect URI.
+// PostLogoutURI is the post-logout redirect URI of the tests.
 const PostLogoutURI = "https://app.example.com/goodbye?from=signet"
 
-// EndSessionURL is the URL that signs out, with these parameters.
+// EndSessionURL returns the URL of the end_session endpoint with these parameters, as pairs
+// of name and value.
 func (b *Testbed) EndSessionURL(pairs ...string) string {
 	v := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -132,14 +134,15 @@ func (b *Testbed) EndSessionURL(pairs ...string) string {
 	return b.Issuer + "/end_session?" + v.Encode()
 }
 
-// RegisterPostLogoutURI registers the address that the client wants people to come to.
+// RegisterPostLogoutURI registers PostLogoutURI for the testbed's client.
 func (b *Testbed) RegisterPostLogoutURI(t *testing.T) {
 	t.Helper()
 	b.Client.Metadata.PostLogoutRedirectURIs = []string{PostLogoutURI}
 	b.ChangeClient(t, func(*storage.Client) {})
 }
 
-// SignInAndRedeem signs in and gives the tokens.
+// SignInAndRedeem signs the user with this email address in (with Password), consents if
+// asked, and returns the token response.
 func (v *Visitor) SignInAndRedeem(t *testing.T, email string) map[string]any {
 	t.Helper()
 	page := v.SignIn(t, v.Get(t, v.Bed.AuthorizeURL("prompt", "login")), email, Password)
@@ -149,25 +152,26 @@ func (v *Visitor) SignInAndRedeem(t *testing.T, email string) map[string]any {
 	return v.Bed.Redeem(t, page.Code(t))
 }
 
-// WantSignedOut wants nobody to be signed in at this browser.
+// WantSignedOut fails the test unless a request with prompt=none gets login_required.
 func (v *Visitor) WantSignedOut(t *testing.T) {
 	t.Helper()
 	v.Get(t, v.Bed.AuthorizeURL("prompt", "none")).WantError(t, "login_required")
 }
 
-// WantSignedIn wants somebody to be signed in at this browser.
+// WantSignedIn fails the test unless a request with prompt=none gets a code.
 func (v *Visitor) WantSignedIn(t *testing.T) {
 	t.Helper()
 	v.Get(t, v.Bed.AuthorizeURL("prompt", "none")).Code(t)
 }
 
-// SetCookie puts a cookie into the browser as somebody does who has kept it.
+// SetCookie puts a cookie into the browser, for example one that was copied earlier.
 func (v *Visitor) SetCookie(name, value string) {
 	u, _ := url.Parse(v.Bed.Issuer)
 	v.Client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }
 
-// SignInAnswer is the answer to the right password.
+// SignInAnswer posts alice's right password on the sign-in page and returns the answer before
+// any redirect is followed. pairs add or change fields of the form.
 func (v *Visitor) SignInAnswer(t *testing.T, pairs ...string) Answer {
 	t.Helper()
 	f := v.Get(t, v.Bed.AuthorizeURL()).Form(t)

@@ -11,10 +11,11 @@ import (
 	"signet/storage/storagetest"
 )
 
-// AdminEmail is the address of the administrator.
+// AdminEmail is the email address of the administrator that Administrator creates.
 const AdminEmail = "root@example.com"
 
-// Administrator is a browser in which an administrator is signed in, at a page.
+// Administrator creates an administrator, signs them in with a new browser and opens the page
+// at path.
 func (b *Testbed) Administrator(t *testing.T, path string) (*Visitor, Stop) {
 	t.Helper()
 	b.CreateUser(t, storage.User{Email: AdminEmail, EmailVerified: true, Admin: true}, Password)
@@ -22,12 +23,10 @@ func (b *Testbed) Administrator(t *testing.T, path string) (*Visitor, Stop) {
 	return v, v.SignIn(t, v.Get(t, b.Issuer+path), AdminEmail, Password)
 }
 
-// RevokePathOf is the page on which this key is revoked.
+// RevokePathOf returns the path of the page that revokes this key.
 func RevokePathOf(kid string) string { return "/admin/keys/revoke?kid=" + url.QueryEscape(kid) }
 
-// What an operator does while a sign-in is under way.
-
-// SetAliceEnabled disables alice, or enables her again.
+// SetAliceEnabled enables or disables alice, as an operator does.
 func (b *Testbed) SetAliceEnabled(t *testing.T, enabled bool) {
 	t.Helper()
 	if err := b.DB.SetUserEnabled(context.Background(), b.Alice.ID, enabled, storage.By{At: b.Now()}); err != nil {
@@ -35,7 +34,7 @@ func (b *Testbed) SetAliceEnabled(t *testing.T, enabled bool) {
 	}
 }
 
-// SetClientEnabled disables the testbed's client, or enables it again.
+// SetClientEnabled enables or disables the testbed's client. The provider notices at once.
 func (b *Testbed) SetClientEnabled(t *testing.T, enabled bool) {
 	t.Helper()
 	if err := b.DB.SetClientEnabled(context.Background(), b.Client.ID, enabled, storage.By{At: b.Now()}); err != nil {
@@ -44,7 +43,8 @@ func (b *Testbed) SetClientEnabled(t *testing.T, enabled bool) {
 	b.Follow(t)
 }
 
-// ChangeClient changes the client as it was registered; not what an earlier call changed.
+// ChangeClient replaces the stored client by b.Client with this change. b.Client itself stays
+// as it is, so the change of an earlier call is undone. The provider notices at once.
 func (b *Testbed) ChangeClient(t *testing.T, change func(*storage.Client)) {
 	t.Helper()
 	client := b.Client
@@ -55,8 +55,8 @@ func (b *Testbed) ChangeClient(t *testing.T, change func(*storage.Client)) {
 	b.Follow(t)
 }
 
-// NextURL gives a good request's own link to the dispatcher, as a POST to
-// /authorize is answered with it.
+// NextURL posts a valid authorization request and returns the URL at /authorize/next to which
+// the provider redirects.
 func (b *Testbed) NextURL(t *testing.T, v *Visitor, pairs ...string) string {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, b.Issuer+"/authorize", strings.NewReader(b.Params(pairs...).Encode()))
@@ -67,7 +67,7 @@ func (b *Testbed) NextURL(t *testing.T, v *Visitor, pairs ...string) string {
 	a := Do(t, v.Client, r)
 	location, err := url.Parse(a.Header.Get("Location"))
 	if err != nil || a.StatusCode != http.StatusSeeOther || !location.Query().Has("request") {
-		t.Fatalf("POST /authorize: got %d to %q", a.StatusCode, a.Header.Get("Location"))
+		t.Fatalf("POST /authorize: got status %d and location %q, want 303 and a request parameter", a.StatusCode, a.Header.Get("Location"))
 	}
 	return r.URL.ResolveReference(location).String()
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Device is the value of the browser's device cookie.
+// Device returns the value of the device cookie of the browser.
 func (v *Visitor) Device(t *testing.T) string {
 	t.Helper()
 	c := v.Cookie(t, v.Bed.SessionCookie()+"_device")
@@ -15,7 +15,8 @@ func (v *Visitor) Device(t *testing.T) string {
 	return c.Value
 }
 
-// TryPasswordOnPage tries a password on the sign-in page.
+// TryPasswordOnPage posts a username and password on the sign-in page, from this IP address.
+// It needs BehindProxy.
 func (v *Visitor) TryPasswordOnPage(t *testing.T, username, pass, address string) Answer {
 	t.Helper()
 	f := v.Get(t, v.Bed.AuthorizeURL("prompt", "login")).FormTo(t, v.Bed.Path("/login"), "", "")
@@ -26,7 +27,8 @@ func (v *Visitor) TryPasswordOnPage(t *testing.T, username, pass, address string
 	return Do(t, v.Client, r)
 }
 
-// TryPasswordInApp tries a password through the first-party app.
+// TryPasswordInApp posts a username and password through the first-party app, from this IP
+// address. It needs BehindProxy.
 func (v *Visitor) TryPasswordInApp(t *testing.T, username, pass, address string) Answer {
 	t.Helper()
 	body, err := json.Marshal(map[string]string{"username": username, "password": pass})
@@ -36,5 +38,5 @@ func (v *Visitor) TryPasswordInApp(t *testing.T, username, pass, address string)
 	return v.CallApp(t, "/login", string(body), WithHeader("X-Forwarded-For", address))
 }
 
-// EachAppBehindProxy runs the test on every database, with an app and a proxy in front.
+// EachAppBehindProxy is EachApp with BehindProxy.
 func EachAppBehindProxy(t *testing.T, f func(t *testing.T, b *Testbed)) { EachApp(t, f, BehindProxy) }

@@ -10,16 +10,17 @@ import (
 	"signet/storage"
 )
 
-// TestOrigin is where the use cases that a test calls itself come from.
+// TestOrigin is the origin, in events, of use cases that a test calls directly.
 var TestOrigin = storage.Origin{Actor: "test"}
 
-// ParallelClient keeps enough connections for many requests at once.
+// ParallelClient is Direct with enough idle connections for many requests at once.
 var ParallelClient = &http.Client{
 	Transport:     &http.Transport{MaxIdleConnsPerHost: 200},
 	CheckRedirect: Direct.CheckRedirect,
 }
 
-// Generation reads which of its grant's a refresh token is.
+// Generation returns the generation (gen claim) of a refresh token, without checking the
+// token.
 func Generation(t *testing.T, token string) int64 {
 	t.Helper()
 	var claims struct {
@@ -31,7 +32,7 @@ func Generation(t *testing.T, token string) int64 {
 		err = json.Unmarshal(payload, &claims)
 	}
 	if err != nil || claims.Generation == nil {
-		t.Fatalf("refresh token %q says no generation: %v", token, err)
+		t.Fatalf("refresh token %q has no gen claim: %v", token, err)
 	}
 	return *claims.Generation
 }

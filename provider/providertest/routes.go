@@ -12,15 +12,15 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Route is a path of the provider's list, with the methods that it serves.
+// Route is a path that the provider serves, with its methods.
 type Route struct {
 	Path    string
 	Methods []string
-	Page    bool // for people
+	Page    bool // an HTML page for people
 }
 
-// Routes lists the paths that the provider serves: a route that somebody adds is in
-// every table that is made of them.
+// Routes lists the paths that the provider serves. Tests that use it cover new routes
+// without a change.
 func Routes(t *testing.T) []string {
 	t.Helper()
 	var paths []string
@@ -30,8 +30,8 @@ func Routes(t *testing.T) []string {
 	return paths
 }
 
-// Pages lists the pages at the path and below it that can be opened without a query: a
-// page that somebody adds is in every table that is made of them.
+// Pages lists the pages at the path and below it that open without a query. Tests that use
+// it cover new pages without a change.
 func Pages(t *testing.T, at string) []string {
 	t.Helper()
 	var paths []string
@@ -42,19 +42,19 @@ func Pages(t *testing.T, at string) []string {
 		}
 	}
 	if len(paths) < 4 {
-		t.Fatalf("only these pages were found at %s: %v", at, paths)
+		t.Fatalf("pages at %s: got %v, want at least 4", at, paths)
 	}
 	return paths
 }
 
-// needQuery are pages about one thing, which their query names.
+// needQuery are the pages that need a query, which names the thing that they show.
 var needQuery = []string{"/account/apps/withdraw", "/account/identities/link", "/account/identities/unlink", "/admin/keys/revoke"}
 
-// RouteTable gives each path of the list once.
+// RouteTable lists the routes of the provider, each path once.
 func RouteTable(t *testing.T) []*Route {
 	t.Helper()
 	var table []*Route
-	for _, row := range listed(t) {
+	for _, row := range registeredRoutes(t) {
 		path := strings.NewReplacer("{$}", "", "{", "", "}", "").Replace(row.Path)
 		i := slices.IndexFunc(table, func(r *Route) bool { return r.Path == path })
 		if i < 0 {
@@ -65,15 +65,15 @@ func RouteTable(t *testing.T) []*Route {
 	}
 	for _, known := range []string{"/", "/token", "/authorize", "/login", "/account", "/jwks", "/healthz", WellKnown} {
 		if !slices.ContainsFunc(table, func(r *Route) bool { return r.Path == known }) {
-			t.Fatalf("%s is not among the routes", known)
+			t.Fatalf("the routes do not contain %s", known)
 		}
 	}
 	return table
 }
 
-// listed is the list of a provider at the root of its host. Its handlers are dead once
-// the first test has ended that has asked for it.
-func listed(t *testing.T) []web.Route {
+// registeredRoutes returns the routes of a provider at the root of its host. Do not call
+// their handlers: the database is closed when the first test that called this ends.
+func registeredRoutes(t *testing.T) []web.Route {
 	t.Helper()
 	list.once.Do(func() {
 		p, err := provider.New(t.Context(), provider.Config{Issuer: "https://id.example.com", MasterKey: [32]byte{1}}, storagetest.SQLite(t).Open(t))
@@ -90,7 +90,7 @@ var list struct {
 	routes []web.Route
 }
 
-// CallRoute asks a route for something, without a body that it could like.
+// CallRoute sends a request without a body to a route. A POST has the content type of a form.
 func (b *Testbed) CallRoute(t *testing.T, method, path string, headers http.Header) Answer {
 	t.Helper()
 	r, err := http.NewRequest(method, b.Issuer+path, nil)

@@ -23,24 +23,25 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Alice has an account with this password; Callback is her client's redirect URI.
+// Alice is the email address of the testbed's user and Password her password. Callback is the
+// redirect URI of the testbed's client.
 const (
 	Alice    = "alice@example.com"
 	Password = "correct horse battery"
 	Callback = "https://app.example.com/callback?from=signet"
 )
 
-// CheapHash makes argon2id cost next to nothing.
+// CheapHash makes argon2id fast.
 var CheapHash = credential.Params{Memory: 64, Time: 1, Threads: 1}
 
-// Testbed is a provider behind a real HTTP server on a real database, with a
-// clock that the test moves, one user and one client.
+// Testbed is a provider behind a real HTTP server on a real database. It has a clock that the
+// test moves, the user Alice and one web client.
 type Testbed struct {
 	*provider.Provider
 	DB     *storage.DB
 	Issuer string
 	Client storage.Client
-	Secret string
+	Secret string // of Client; "" for a public client
 	Alice  storage.User
 	Log    *LogBuffer
 
@@ -48,7 +49,7 @@ type Testbed struct {
 	*Clock
 }
 
-// Clock is what all nodes of a testbed take for the time.
+// Clock is the clock of all nodes of a testbed: the real time plus Moved.
 type Clock struct {
 	mu    sync.Mutex
 	Moved time.Duration
@@ -61,8 +62,8 @@ func Each(t *testing.T, f func(t *testing.T, b *Testbed)) {
 	})
 }
 
-// OnSQLite runs the test on SQLite alone, for what no database can change: how a
-// request is read and how an answer looks.
+// OnSQLite runs the test on SQLite only, for behavior that does not depend on the database,
+// such as parsing of requests and the format of answers.
 func OnSQLite(t *testing.T, f func(t *testing.T, b *Testbed), options ...Option) {
 	t.Helper()
 	f(t, StartOn(t, storagetest.SQLite(t), options...))
@@ -79,25 +80,26 @@ func StartOn(t testing.TB, backend storagetest.Backend, options ...Option) *Test
 // Option changes the configuration before the provider is made.
 type Option func(*provider.Config)
 
-// WithIssuer gives the issuer a name of its own, https, behind a proxy.
+// WithIssuer sets the issuer, as for a provider behind a proxy. Direct and Visitors send
+// requests for an https issuer to the testbed; see Proxy.
 func WithIssuer(issuer string) Option { return func(c *provider.Config) { c.Issuer = issuer } }
 
-// WithIssuerPath gives the issuer a path.
+// WithIssuerPath appends a path to the issuer.
 func WithIssuerPath(path string) Option { return func(c *provider.Config) { c.Issuer += path } }
 
 // Start starts a testbed on an open database.
 func Start(t testing.TB, db *storage.DB, options ...Option) *Testbed {
 	t.Helper()
 	b := &Testbed{DB: db, Log: &LogBuffer{}, Clock: &Clock{}}
-	b.lendKeys(t)
+	b.insertFirstKeys(t)
 	b.Alice = b.User(t, Alice, Password)
 	b.Client, b.Secret = b.Register(t, storage.Web, "app", Callback)
 	b.Serve(t, options...)
 	return b
 }
 
-// Serve starts a provider process of its own on the testbed's database: called
-// again on a copy, it is a second node.
+// Serve starts a provider on the testbed's database and stores it in b. Call it on a copy of
+// a Testbed to start a second node; see Node.
 func (b *Testbed) Serve(t testing.TB, options ...Option) {
 	t.Helper()
 	var handler http.Handler
@@ -126,40 +128,40 @@ func (b *Testbed) Serve(t testing.TB, options ...Option) {
 	}
 }
 
-// firstKeys are the keys that the first testbed made. Making RSA keys is what a
-// testbed would spend most of its time with, so the others get the same.
+// firstKeys are the signing keys of the first testbed. All later testbeds get the same keys,
+// since making RSA keys takes most of the time of a start.
 var firstKeys []storage.Key
 
-func (b *Testbed) lendKeys(t testing.TB) {
+func (b *Testbed) insertFirstKeys(t testing.TB) {
 	t.Helper()
 	if _, err := b.DB.StartKeyLines(context.Background(), firstKeys, storage.By{At: b.Now()}); err != nil {
-		t.Fatalf("lend keys: %v", err)
+		t.Fatalf("insert keys: %v", err)
 	}
 }
 
-// Now is the time that the provider believes in.
+// Now returns the time of the testbed.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now().Add(c.Moved)
 }
 
-// Advance moves the clock.
+// Advance moves the clock forward by d.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.Moved += d
 }
 
-// AsClient is the same testbed in the hands of another client.
+// AsClient returns a copy of b with this Client and Secret.
 func (b *Testbed) AsClient(client storage.Client, secret string) *Testbed {
 	other := *b
 	other.Client, other.Secret = client, secret
 	return &other
 }
 
-// Node is another process on the same database and under the same issuer; what
-// is asked of the result is asked of that process.
+// Node starts another provider on the same database with the same issuer, and returns a
+// Testbed that sends its requests to this second provider.
 func (b *Testbed) Node(t *testing.T, options ...Option) *Testbed {
 	t.Helper()
 	other := *b
@@ -171,7 +173,7 @@ func (b *Testbed) Node(t *testing.T, options ...Option) *Testbed {
 	return &other
 }
 
-// User makes a user with this password and a proven address.
+// User creates a user with this password and a verified email address.
 func (b *Testbed) User(t testing.TB, email, pass string) storage.User {
 	t.Helper()
 	hash, err := credential.New(credential.Config{DB: b.DB, Params: CheapHash}).Hash(context.Background(), pass, storage.User{Email: email})
@@ -188,14 +190,14 @@ func (b *Testbed) User(t testing.TB, email, pass string) storage.User {
 	return user
 }
 
-// Register makes a client of a type with its defaults; a client that has a
-// secret gets one.
+// Register registers a client of this type with the defaults of the type. It returns the
+// client's secret, "" for a public client.
 func (b *Testbed) Register(t testing.TB, kind storage.ClientType, id string, redirectURIs ...string) (storage.Client, string) {
 	t.Helper()
 	return b.RegisterWith(t, kind, id, func(c *storage.Client) { c.Metadata.RedirectURIs = redirectURIs })
 }
 
-// RegisterWith registers a client that is changed before; see Register.
+// RegisterWith is Register with a change of the client before it is stored.
 func (b *Testbed) RegisterWith(t testing.TB, kind storage.ClientType, id string, change func(*storage.Client)) (storage.Client, string) {
 	t.Helper()
 	client := directory.NewClient(kind, id, "App "+id)
@@ -211,8 +213,8 @@ func (b *Testbed) RegisterWith(t testing.TB, kind storage.ClientType, id string,
 	return client, secret
 }
 
-// Follow makes the provider notice what changed in the database, as its owner
-// does once a second.
+// Follow makes the provider read changes from the database, as a running server does once a
+// second.
 func (b *Testbed) Follow(t testing.TB) {
 	t.Helper()
 	if err := b.FollowOnce(context.Background(), b.Now()); err != nil {
@@ -220,7 +222,7 @@ func (b *Testbed) Follow(t testing.TB) {
 	}
 }
 
-// Verifier is the code verifier of every test; challenge is its S256 challenge.
+// Verifier is the PKCE code verifier of every test.
 const Verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
 // Challenge is the S256 challenge of Verifier (RFC 7636).
@@ -229,8 +231,8 @@ func Challenge() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Params are those of a good authorization request, changed by pairs of name and
-// value; an empty value removes the parameter.
+// Params returns the parameters of a valid authorization request of the testbed's client.
+// pairs of name and value change them; an empty value removes the parameter.
 func (b *Testbed) Params(pairs ...string) url.Values {
 	v := url.Values{
 		"response_type": {"code"}, "client_id": {b.Client.ID}, "redirect_uri": {b.Client.Metadata.RedirectURIs[0]},
@@ -246,7 +248,7 @@ func (b *Testbed) Params(pairs ...string) url.Values {
 	return v
 }
 
-// AuthorizeURL is that of an authorization request; see Params.
+// AuthorizeURL returns the URL of an authorization request; see Params.
 func (b *Testbed) AuthorizeURL(pairs ...string) string {
 	return b.Issuer + "/authorize?" + b.Params(pairs...).Encode()
 }
@@ -257,7 +259,7 @@ type Answer struct {
 	Body string
 }
 
-// JSON decodes the body; numbers stay as they were written.
+// JSON decodes the body. Numbers are json.Number, in the spelling of the body.
 func (a Answer) JSON(t *testing.T) map[string]any {
 	t.Helper()
 	var m map[string]any
@@ -269,17 +271,17 @@ func (a Answer) JSON(t *testing.T) map[string]any {
 	return m
 }
 
-// Direct is a client that keeps no cookies and follows no redirects.
+// Direct is an HTTP client without cookies. It follows no redirects.
 var Direct = &http.Client{
 	Transport:     Proxy{},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// Proxy ends TLS in front of a provider whose issuer is https: the browser's side
-// of it sees that name, the provider's side plain HTTP.
+// Proxy is a transport that plays a TLS proxy. It sends requests for an https issuer to the
+// testbed's server over plain HTTP and leaves other requests alone.
 type Proxy struct{}
 
-// Proxied says which server stands behind the host of an issuer.
+// Proxied maps the host of an https issuer to the address of its server.
 var Proxied sync.Map
 
 func (Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -308,7 +310,8 @@ func Do(t *testing.T, client *http.Client, r *http.Request) Answer {
 	return Answer{response, string(body)}
 }
 
-// TokenRequest posts to /token; the client authenticates by Basic if it has a secret.
+// TokenRequest posts a form to /token as the testbed's client, which authenticates by Basic
+// if it has a secret.
 func (b *Testbed) TokenRequest(t *testing.T, form url.Values, change ...func(*http.Request)) Answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, b.Issuer+"/token", strings.NewReader(form.Encode()))
@@ -329,7 +332,7 @@ func (b *Testbed) TokenRequest(t *testing.T, form url.Values, change ...func(*ht
 	return Do(t, Direct, r)
 }
 
-// CodeForm redeems a code, changed by pairs of name and value; see Params.
+// CodeForm returns the form that redeems a code. pairs change it as in Params.
 func (b *Testbed) CodeForm(code string, pairs ...string) url.Values {
 	v := url.Values{
 		"grant_type": {"authorization_code"}, "code": {code},
@@ -344,7 +347,7 @@ func (b *Testbed) CodeForm(code string, pairs ...string) url.Values {
 	return v
 }
 
-// Redeem exchanges a code and wants it to work.
+// Redeem redeems a code and returns the token response.
 func (b *Testbed) Redeem(t *testing.T, code string) map[string]any {
 	t.Helper()
 	a := b.TokenRequest(t, b.CodeForm(code))
@@ -354,13 +357,14 @@ func (b *Testbed) Redeem(t *testing.T, code string) map[string]any {
 	return a.JSON(t)
 }
 
-// RefuseCode wants an exchange to fail with this error.
+// RefuseCode redeems a code and fails the test unless the answer is this OAuth error.
 func (b *Testbed) RefuseCode(t *testing.T, code, wantError string, pairs ...string) {
 	t.Helper()
 	WantOAuthError(t, b.TokenRequest(t, b.CodeForm(code, pairs...)), http.StatusBadRequest, wantError)
 }
 
-// WantOAuthError wants a JSON error of this status and code (RFC 6749, section 5.2).
+// WantOAuthError fails the test unless the answer is a JSON error with this status and code
+// (RFC 6749, section 5.2).
 func WantOAuthError(t *testing.T, a Answer, status int, code string) {
 	t.Helper()
 	if a.StatusCode != status {
@@ -371,7 +375,7 @@ func WantOAuthError(t *testing.T, a Answer, status int, code string) {
 	}
 }
 
-// Userinfo asks for the claims behind an access token.
+// Userinfo sends an access token to the userinfo endpoint.
 func (b *Testbed) Userinfo(t *testing.T, token string) Answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, b.Issuer+"/userinfo", nil)
@@ -382,7 +386,7 @@ func (b *Testbed) Userinfo(t *testing.T, token string) Answer {
 	return Do(t, Direct, r)
 }
 
-// WantUserinfo wants userinfo to answer an access token with this status.
+// WantUserinfo fails the test unless userinfo answers the access token with this status.
 func (b *Testbed) WantUserinfo(t *testing.T, token string, status int) {
 	t.Helper()
 	if a := b.Userinfo(t, token); a.StatusCode != status {
@@ -390,7 +394,8 @@ func (b *Testbed) WantUserinfo(t *testing.T, token string, status int) {
 	}
 }
 
-// WantEvent wants an event of this type about a grant, a session or a user.
+// WantEvent returns the newest event of this type about the grant, session or user with the
+// id about. It fails the test if there is none.
 func (b *Testbed) WantEvent(t *testing.T, kind storage.EventType, about any) storage.Event {
 	t.Helper()
 	for _, e := range b.Events(t) {
@@ -437,7 +442,7 @@ func part(t *testing.T, token any, i int) map[string]any {
 	return Answer{Body: string(raw)}.JSON(t)
 }
 
-// Race runs f n times at once.
+// Race runs f in n goroutines that start at the same moment, and waits for all.
 func Race(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	gate := make(chan struct{})
@@ -448,7 +453,7 @@ func Race(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// LogBuffer keeps what the provider logs, for tests that search it.
+// LogBuffer stores the log of the provider, so that tests can search it.
 type LogBuffer struct {
 	mu sync.Mutex
 	b  strings.Builder

@@ -20,7 +20,7 @@ import (
 	"signet/storage"
 )
 
-// DumpTables gives every table as text.
+// DumpTables returns the rows of each table as text, by table name.
 func (b *Testbed) DumpTables(t *testing.T) map[string]string {
 	t.Helper()
 	all, db := map[string]string{}, b.steal(t)
@@ -30,8 +30,8 @@ func (b *Testbed) DumpTables(t *testing.T) map[string]string {
 	return all
 }
 
-// DumpDatabase is all that is in the database: its rows, and on SQLite the bytes of its
-// files, where what was deleted may still lie.
+// DumpDatabase returns all rows of the database as text. On SQLite it adds the bytes of the
+// files, which may still contain deleted values.
 func (b *Testbed) DumpDatabase(t *testing.T) string {
 	t.Helper()
 	var dump strings.Builder
@@ -55,13 +55,13 @@ func (b *Testbed) DumpDatabase(t *testing.T) string {
 	return dump.String()
 }
 
-// steal opens a copy of the database, as who got hold of a backup.
+// steal opens a copy of the database, as a thief of a backup could.
 func (b *Testbed) steal(t *testing.T) *sql.DB {
 	t.Helper()
 	config := b.Backend.Config()
 	driver, source := "pgx", config.Database
 	if source == "" {
-		// Not the file itself: another library's locks would confuse the first one's.
+		// The file is copied, since the locks of two SQLite libraries on one file conflict.
 		driver, source = sqliteDriver(), filepath.Join(t.TempDir(), "signet.db")
 		for _, suffix := range []string{"", "-wal"} {
 			content, err := os.ReadFile(filepath.Join(config.DataDir, "signet.db"+suffix))
@@ -81,8 +81,8 @@ func (b *Testbed) steal(t *testing.T) *sql.DB {
 	return db
 }
 
-// sqliteDriver is the program's own where it is built in: its twin in Go is several
-// times slower under the race detector.
+// sqliteDriver returns the program's own driver (cgo) if it is built in. The driver in Go is
+// several times slower under the race detector.
 func sqliteDriver() string {
 	if slices.Contains(sql.Drivers(), "sqlite3") {
 		return "sqlite3"
@@ -90,7 +90,7 @@ func sqliteDriver() string {
 	return "sqlite"
 }
 
-// tables lists those of the schema.
+// tables lists the tables of the schema.
 func (b *Testbed) tables(t *testing.T, db *sql.DB) []string {
 	t.Helper()
 	list := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
@@ -104,7 +104,7 @@ func (b *Testbed) tables(t *testing.T, db *sql.DB) []string {
 		}
 	}
 	if len(names) < 10 {
-		t.Fatalf("the dump knows only the tables %v", names)
+		t.Fatalf("tables: got %v, want at least 10", names)
 	}
 	return names
 }
@@ -150,7 +150,7 @@ func rowsOf(t *testing.T, db *sql.DB, query string) []map[string]string {
 	return list
 }
 
-// privateKey opens a key at rest as only the holder of the master key can.
+// privateKey decrypts a sealed private key with the master key of the testbed.
 func (b *Testbed) privateKey(t *testing.T, k storage.Key) []byte {
 	t.Helper()
 	master := [32]byte{1, 2, 3}

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// RaceCode redeems a code 50 times at once, over all nodes in turn.
+// RaceCode redeems a code 50 times at once, on all nodes in turn. It fails the test unless
+// exactly one redemption succeeds and its access token is revoked afterwards.
 func (b *Testbed) RaceCode(t *testing.T, code string, nodes ...*Testbed) {
 	t.Helper()
 	answers := make([]Answer, 50)
@@ -31,7 +32,7 @@ func (b *Testbed) RaceCode(t *testing.T, code string, nodes ...*Testbed) {
 	}
 }
 
-// Introspect asks about a token as the testbed's client.
+// Introspect introspects a token as the testbed's client. pairs add or change form fields.
 func (b *Testbed) Introspect(t *testing.T, token any, pairs ...string) map[string]any {
 	t.Helper()
 	form := url.Values{"token": {token.(string)}}
@@ -45,15 +46,16 @@ func (b *Testbed) Introspect(t *testing.T, token any, pairs ...string) map[strin
 	return a.JSON(t)
 }
 
-// WantInactive wants that nothing is said but that.
-func (b *Testbed) WantInactive(t *testing.T, what string, token any) {
+// WantInactive fails the test unless introspection answers {"active": false} and nothing
+// else. The failure message begins with label.
+func (b *Testbed) WantInactive(t *testing.T, label string, token any) {
 	t.Helper()
 	if got := b.Introspect(t, token); len(got) != 1 || got["active"] != false {
-		t.Errorf("%s: got %v", what, got)
+		t.Errorf("%s: introspection answers %v, want only active: false", label, got)
 	}
 }
 
-// Refresh asks for new tokens, changed by pairs of name and value.
+// Refresh sends a refresh request; pairs of name and value add or change form fields.
 func (b *Testbed) Refresh(t *testing.T, token any, pairs ...string) Answer {
 	t.Helper()
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token.(string)}}
@@ -63,7 +65,7 @@ func (b *Testbed) Refresh(t *testing.T, token any, pairs ...string) Answer {
 	return b.TokenRequest(t, form)
 }
 
-// MustRefresh wants a refresh to work.
+// MustRefresh refreshes and returns the token response.
 func (b *Testbed) MustRefresh(t *testing.T, token any, pairs ...string) map[string]any {
 	t.Helper()
 	a := b.Refresh(t, token, pairs...)
@@ -73,22 +75,23 @@ func (b *Testbed) MustRefresh(t *testing.T, token any, pairs ...string) map[stri
 	return a.JSON(t)
 }
 
-// RefuseRefresh wants a refresh to fail with this error.
+// RefuseRefresh refreshes and fails the test unless the answer is this OAuth error.
 func (b *Testbed) RefuseRefresh(t *testing.T, token any, code string, pairs ...string) {
 	t.Helper()
 	WantOAuthError(t, b.Refresh(t, token, pairs...), http.StatusBadRequest, code)
 }
 
-// WantRevoked wants every token of an answer to be refused everywhere.
+// WantRevoked fails the test unless the access token and the refresh token of a token
+// response are refused.
 func (b *Testbed) WantRevoked(t *testing.T, tokens map[string]any) {
 	t.Helper()
 	if a := b.Userinfo(t, tokens["access_token"].(string)); a.StatusCode != http.StatusUnauthorized {
-		t.Fatalf("userinfo of a dead grant: status %d: %s", a.StatusCode, a.Body)
+		t.Fatalf("userinfo of a revoked grant: got status %d, want 401: %s", a.StatusCode, a.Body)
 	}
 	b.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
 }
 
-// Revocation posts to /revoke as the testbed's client.
+// Revocation posts a token to /revoke as the testbed's client and returns the answer.
 func (b *Testbed) Revocation(t *testing.T, token any, pairs ...string) Answer {
 	t.Helper()
 	form := url.Values{"token": {token.(string)}}
@@ -105,7 +108,8 @@ func (b *Testbed) Revocation(t *testing.T, token any, pairs ...string) Answer {
 	})
 }
 
-// Revoke wants the answer that every revocation gets, whatever it was about.
+// Revoke posts a token to /revoke and fails the test unless the answer is 200 with an empty
+// body, which is the answer for every token (RFC 7009, section 2.2).
 func (b *Testbed) Revoke(t *testing.T, token any, pairs ...string) {
 	t.Helper()
 	if a := b.Revocation(t, token, pairs...); a.StatusCode != http.StatusOK || strings.TrimSpace(a.Body) != "" && strings.TrimSpace(a.Body) != "null" {
@@ -113,10 +117,10 @@ func (b *Testbed) Revoke(t *testing.T, token any, pairs ...string) {
 	}
 }
 
-// FormEndpoints are those that a client posts a form to.
+// FormEndpoints are the endpoints that take a form from a client.
 var FormEndpoints = []string{"/token", "/introspect", "/revoke"}
 
-// Post sends a body to an endpoint as the testbed's client.
+// Post sends a body to an endpoint, with the id and secret of the testbed's client.
 func (b *Testbed) Post(t *testing.T, path, contentType string, body io.Reader, change ...func(*http.Request)) Answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, b.Issuer+path, body)
@@ -136,7 +140,8 @@ func (b *Testbed) Post(t *testing.T, path, contentType string, body io.Reader, c
 // FormType is the content type of a form.
 const FormType = "application/x-www-form-urlencoded"
 
-// GoodForm is accepted by the endpoint.
+// GoodForm returns a form that the endpoint parses without an error: the redemption of code
+// at /token, and an unknown token at the other endpoints.
 func (b *Testbed) GoodForm(path, code string) url.Values {
 	if path == "/token" {
 		return b.CodeForm(code)
@@ -144,7 +149,8 @@ func (b *Testbed) GoodForm(path, code string) url.Values {
 	return url.Values{"token": {"none"}, "token_type_hint": {"access_token"}}
 }
 
-// RequestUserinfo sends a request to /userinfo as it is.
+// RequestUserinfo sends a request to /userinfo. query begins with "?" or is empty; headers are
+// pairs of name and value, sent in this spelling.
 func (b *Testbed) RequestUserinfo(t *testing.T, method, query, body string, headers ...string) Answer {
 	t.Helper()
 	r, err := http.NewRequest(method, b.Issuer+"/userinfo"+query, strings.NewReader(body))
@@ -157,7 +163,7 @@ func (b *Testbed) RequestUserinfo(t *testing.T, method, query, body string, head
 	return Do(t, Direct, r)
 }
 
-// IsActive asks about a token, as the testbed's client, whether it is still good.
+// IsActive introspects a token as the testbed's client and reports whether it is active.
 func IsActive(t *testing.T, b *Testbed, token string) bool {
 	t.Helper()
 	a := b.Post(t, "/introspect", FormType, strings.NewReader(url.Values{"token": {token}}.Encode()))

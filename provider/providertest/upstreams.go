@@ -20,7 +20,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// AttemptCookies are the cookies of trips that the browser has open.
+// AttemptCookies returns the cookies of the sign-ins through upstreams that this browser has
+// begun and not finished.
 func (v *Visitor) AttemptCookies(t *testing.T) []*http.Cookie {
 	t.Helper()
 	u, _ := url.Parse(v.Bed.Issuer)
@@ -33,7 +34,8 @@ func (v *Visitor) AttemptCookies(t *testing.T) []*http.Cookie {
 	return list
 }
 
-// TripCookies gives the attempts with the requests that they were started for.
+// TripCookies returns AttemptCookies and the cookies with the authorization requests of
+// these attempts.
 func (v *Visitor) TripCookies(t *testing.T) []*http.Cookie {
 	t.Helper()
 	u, _ := url.Parse(v.Bed.Issuer)
@@ -46,8 +48,8 @@ func (v *Visitor) TripCookies(t *testing.T) []*http.Cookie {
 	return list
 }
 
-// Connect presses the button of a connector on the account page, and signs in
-// there.
+// Connect links an identity on the account page: it presses the button of the connector and
+// signs in as account at the upstream.
 func (v *Visitor) Connect(t *testing.T, connector, account string) Stop {
 	t.Helper()
 	page := v.Get(t, v.Bed.Issuer+"/account/identities")
@@ -58,7 +60,7 @@ func (v *Visitor) Connect(t *testing.T, connector, account string) Stop {
 	return v.Get(t, v.ChooseAccount(t, left.LeftTo, account))
 }
 
-// UnlinkForms are the forms of the page that take an identity away, in its order.
+// UnlinkForms returns the forms that remove an identity, in the order of the page.
 func (s Stop) UnlinkForms(t *testing.T) []Form {
 	t.Helper()
 	var forms []Form
@@ -69,17 +71,17 @@ func (s Stop) UnlinkForms(t *testing.T) []Form {
 	return forms
 }
 
-// NumberOf reads a number of a JSON body.
+// NumberOf converts a number from a JSON body.
 func NumberOf(t *testing.T, v any) int64 {
 	t.Helper()
 	var n int64
 	if _, err := fmt.Sscan(fmt.Sprint(v), &n); err != nil {
-		t.Fatalf("%v is no number", v)
+		t.Fatalf("%v is not an integer", v)
 	}
 	return n
 }
 
-// UsersCreated counts the users that were created, by the audit log.
+// UsersCreated counts the user.created events of the audit log.
 func (b *Testbed) UsersCreated(t *testing.T) int {
 	t.Helper()
 	n := 0
@@ -91,15 +93,15 @@ func (b *Testbed) UsersCreated(t *testing.T) int {
 	return n
 }
 
-// OnUpstream runs the test on SQLite alone, with upstreams.
+// OnUpstream runs the test on SQLite only, with upstreams; see WithUpstreams.
 func OnUpstream(t *testing.T, f func(t *testing.T, b *Testbed, up *Upstreams), change ...func(*Upstreams, *provider.Config)) {
 	t.Helper()
 	up, option := WithUpstreams(t, change...)
 	OnSQLite(t, func(t *testing.T, b *Testbed) { f(t, b, up) }, option)
 }
 
-// Upstreams are a pretend Google, a pretend GitHub and a liar, on real ports, with
-// the testbed's clock.
+// Upstreams are three fake identity providers on real ports, with the testbed's clock: a
+// Google, a GitHub, and an OpenID provider that can send false claims (the liar).
 type Upstreams struct {
 	Google *federationtest.Google
 	GitHub *federationtest.GitHub
@@ -108,11 +110,13 @@ type Upstreams struct {
 	Connectors []provider.Connector
 }
 
-// ExtraLiars is how many further connectors a test may point at the liar: liar-0 and so on.
+// ExtraLiars is the number of further connectors that a test may point at the liar: liar-0,
+// liar-1 and so on.
 const ExtraLiars = 32
 
-// WithUpstreams gives a provider the connectors google, github and liar, which
-// make accounts and link by nobody's word; change may alter them.
+// WithUpstreams starts Upstreams and configures the connectors google, github and liar. They
+// create accounts and never link an existing account without its owner. change may change
+// the configuration. The Upstreams are started when the option is applied.
 func WithUpstreams(t *testing.T, change ...func(up *Upstreams, c *provider.Config)) (*Upstreams, Option) {
 	t.Helper()
 	up := &Upstreams{}
@@ -156,7 +160,7 @@ func WithUpstreams(t *testing.T, change ...func(up *Upstreams, c *provider.Confi
 	}
 }
 
-// EachUpstream runs the test on every database, with upstreams of its own.
+// EachUpstream runs the test on every database, with upstreams; see WithUpstreams.
 func EachUpstream(t *testing.T, f func(t *testing.T, b *Testbed, up *Upstreams), change ...func(*Upstreams, *provider.Config)) {
 	t.Helper()
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
@@ -165,8 +169,8 @@ func EachUpstream(t *testing.T, f func(t *testing.T, b *Testbed, up *Upstreams),
 	})
 }
 
-// Restarted is another process with other settings, on the same database and
-// under the same issuer: browsers that are on their way come back to it.
+// Restarted starts another process with changed settings on the same database and issuer.
+// Browsers that are at an upstream come back to this process.
 func (b *Testbed) Restarted(t *testing.T, change Option) *Testbed {
 	t.Helper()
 	other := *b
@@ -178,7 +182,7 @@ func (b *Testbed) Restarted(t *testing.T, change Option) *Testbed {
 	return &other
 }
 
-// ChangeConnector changes the connector of this id.
+// ChangeConnector returns a change of the connector with this id, for WithUpstreams.
 func ChangeConnector(id string, f func(*provider.Connector)) func(*Upstreams, *provider.Config) {
 	return func(_ *Upstreams, c *provider.Config) {
 		for i := range c.Connectors {
@@ -189,8 +193,8 @@ func ChangeConnector(id string, f func(*provider.Connector)) func(*Upstreams, *p
 	}
 }
 
-// PressConnector takes a connector's button on the sign-in page and gives the URL at the
-// upstream that the browser leaves for.
+// PressConnector presses the button of a connector on the sign-in page and returns the URL
+// at the upstream to which the provider redirects.
 func (v *Visitor) PressConnector(t *testing.T, page Stop, connector string) *url.URL {
 	t.Helper()
 	left := v.Submit(t, page.FormTo(t, "/login/"+connector, "", ""))
@@ -200,40 +204,42 @@ func (v *Visitor) PressConnector(t *testing.T, page Stop, connector string) *url
 	return left.LeftTo
 }
 
-// ChooseAccount plays the page of an upstream: who signs in there ("" to cancel), and
-// the callback that the browser is sent to.
+// ChooseAccount signs in as account at an upstream ("" cancels) and returns the callback URL
+// to which the upstream redirects.
 func (v *Visitor) ChooseAccount(t *testing.T, at *url.URL, account string) string {
 	t.Helper()
 	back, err := federationtest.ChooseAccount(http.DefaultClient, at.String(), account)
 	if err != nil {
-		t.Fatalf("at the upstream: %v", err)
+		t.Fatalf("sign in at the upstream: %v", err)
 	}
 	return at.Query().Get("redirect_uri") + "?" + back.Encode()
 }
 
-// SignInThrough walks from the sign-in page through an upstream and back.
+// SignInThrough signs in through an upstream, from the sign-in page on.
 func (v *Visitor) SignInThrough(t *testing.T, page Stop, connector, account string) Stop {
 	t.Helper()
 	return v.Get(t, v.ChooseAccount(t, v.PressConnector(t, page, connector), account))
 }
 
-// DecideLink answers the page that asks whether to connect an identity: "connect" or "not-now".
+// DecideLink answers the page that asks whether to link an identity to the account. decision
+// is "connect" or "not-now".
 func (v *Visitor) DecideLink(t *testing.T, page Stop, decision string) Stop {
 	t.Helper()
 	if page.LeftTo != nil || page.At.Path != v.Bed.Path("/login/link") {
-		t.Fatalf("not asked whether to connect but at %s (left to %v, status %d)", page.At, page.LeftTo, page.StatusCode)
+		t.Fatalf("the page is not /login/link but %s (left to %v, status %d)", page.At, page.LeftTo, page.StatusCode)
 	}
 	return v.Submit(t, page.FormTo(t, "/login/link/confirm", "", ""), "decision", decision)
 }
 
-// AuthorizeThrough walks from an authorization request through an upstream and back.
+// AuthorizeThrough sends an authorization request and signs in through an upstream. For
+// pairs see Params.
 func (v *Visitor) AuthorizeThrough(t *testing.T, connector, account string, pairs ...string) Stop {
 	t.Helper()
 	return v.SignInThrough(t, v.Get(t, v.Bed.AuthorizeURL(pairs...)), connector, account)
 }
 
-// WantProblem wants the page of a refused trip: this status and stable code, a way
-// on, nobody signed in, and nothing that tells of the upstream's secret.
+// WantProblem fails the test unless s is an error page with this status and stable code, and
+// the browser has no session.
 func (v *Visitor) WantProblem(t *testing.T, s Stop, status int, code string) {
 	t.Helper()
 	if s.LeftTo != nil {
@@ -248,15 +254,15 @@ func (v *Visitor) WantProblem(t *testing.T, s Stop, status int, code string) {
 	v.WantNoSession(t)
 }
 
-// WantNoSession wants the browser to have no session.
+// WantNoSession fails the test if the browser is signed in.
 func (v *Visitor) WantNoSession(t *testing.T) {
 	t.Helper()
 	if page := v.Get(t, v.Bed.Issuer+"/account"); page.At.Path != v.Bed.Path("/login") {
-		t.Fatalf("somebody is signed in: /account leads to %s, status %d", page.At, page.StatusCode)
+		t.Fatalf("the browser has a session: /account leads to %s with status %d, want /login", page.At, page.StatusCode)
 	}
 }
 
-// Subject is who signed in, by the tokens that the walk yields.
+// Subject consents if asked, redeems the code and returns the sub of the ID token.
 func (v *Visitor) Subject(t *testing.T, s Stop) string {
 	t.Helper()
 	if s.LeftTo == nil {
@@ -265,7 +271,7 @@ func (v *Visitor) Subject(t *testing.T, s Stop) string {
 	return ClaimsOf(t, v.Bed.Redeem(t, s.Code(t))["id_token"])["sub"].(string)
 }
 
-// CreateUser is a user with a password that was not made by an upstream.
+// CreateUser creates a user with a password, not through an upstream.
 func (b *Testbed) CreateUser(t *testing.T, u storage.User, pass string) storage.User {
 	t.Helper()
 	hash, err := credential.New(credential.Config{DB: b.DB, Params: CheapHash}).Hash(context.Background(), pass, u)
@@ -279,7 +285,7 @@ func (b *Testbed) CreateUser(t *testing.T, u storage.User, pass string) storage.
 	return made
 }
 
-// UserByEmail reads the user of this address.
+// UserByEmail reads the user with this email address.
 func (b *Testbed) UserByEmail(t *testing.T, email string) storage.User {
 	t.Helper()
 	u, _, err := b.DB.UserByEmail(context.Background(), email)
@@ -289,15 +295,15 @@ func (b *Testbed) UserByEmail(t *testing.T, email string) storage.User {
 	return u
 }
 
-// WantNoUser wants nobody to have this address.
+// WantNoUser fails the test if a user has this email address.
 func (b *Testbed) WantNoUser(t *testing.T, email string) {
 	t.Helper()
 	if u, _, err := b.DB.UserByEmail(context.Background(), email); !errors.Is(err, storage.ErrNotFound) {
-		t.Fatalf("there is a user %s: %v, %v", email, u.ID, err)
+		t.Fatalf("user %s: got %v, %v, want ErrNotFound", email, u.ID, err)
 	}
 }
 
-// IdentitiesOf gives a user's identities as "connector subject".
+// IdentitiesOf returns the identities of a user, each as "connector subject".
 func (b *Testbed) IdentitiesOf(t *testing.T, userID string) []string {
 	t.Helper()
 	list, err := b.DB.IdentitiesOf(context.Background(), userID)
@@ -311,7 +317,8 @@ func (b *Testbed) IdentitiesOf(t *testing.T, userID string) []string {
 	return names
 }
 
-// WantIdentities wants the user to have exactly these, each "connector subject".
+// WantIdentities fails the test unless the user has exactly these identities, each as
+// "connector subject".
 func (b *Testbed) WantIdentities(t *testing.T, userID string, want ...string) {
 	t.Helper()
 	got := b.IdentitiesOf(t, userID)
@@ -322,7 +329,8 @@ func (b *Testbed) WantIdentities(t *testing.T, userID string, want ...string) {
 	}
 }
 
-// AdaEmail and the others sign in at the pretend upstreams, and how their identities are listed.
+// These people have accounts at the fake upstreams. The constants are their email addresses
+// and their identities as IdentitiesOf lists them.
 const (
 	AdaEmail   = "ada.example@gmail.com"
 	AdaID      = "google 110169484474386276334"
@@ -332,7 +340,8 @@ const (
 	VictimID   = "liar victim-1"
 )
 
-// ChangeClaims changes claims of the liar's ID tokens, by pairs of name and value.
+// ChangeClaims returns faults that set claims of the liar's ID tokens, by pairs of name and
+// value.
 func ChangeClaims(pairs ...string) federationtest.Faults {
 	claims := map[string]any{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -341,7 +350,8 @@ func ChangeClaims(pairs ...string) federationtest.Faults {
 	return federationtest.Faults{Claims: claims}
 }
 
-// ChangeClaim changes one claim of the liar's ID tokens; nil takes it away.
+// ChangeClaim returns faults that set one claim of the liar's ID tokens. nil removes the
+// claim.
 func ChangeClaim(name string, value any) federationtest.Faults {
 	return federationtest.Faults{Claims: map[string]any{name: value}}
 }

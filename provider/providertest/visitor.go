@@ -12,14 +12,14 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Visitor is a person's browser: it keeps cookies, follows redirects and
-// Refresh within the issuer, and stops where it would leave for another origin.
+// Visitor is the browser of a person. It keeps cookies and follows Location and Refresh
+// headers within the issuer's origin. It stops before a redirect to another origin.
 type Visitor struct {
 	Bed    *Testbed
 	Client *http.Client
 }
 
-// Visitor opens a browser in which nobody is signed in.
+// Visitor opens a new browser, without cookies.
 func (b *Testbed) Visitor(t *testing.T) *Visitor {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -29,14 +29,14 @@ func (b *Testbed) Visitor(t *testing.T) *Visitor {
 	return &Visitor{b, &http.Client{Jar: jar, Transport: Direct.Transport, CheckRedirect: Direct.CheckRedirect}}
 }
 
-// Stop is where a walk ended: at a page, or on the way to another origin.
+// Stop is the end of a walk: a page, or a redirect to another origin.
 type Stop struct {
 	Answer
-	At     *url.URL // of the page
+	At     *url.URL // URL of the page, or of the answer that redirects
 	LeftTo *url.URL // where it left to; nil if it stayed
 }
 
-// Get walks from a URL on.
+// Get opens a URL and follows redirects.
 func (v *Visitor) Get(t *testing.T, target string) Stop {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, target, nil)
@@ -47,7 +47,7 @@ func (v *Visitor) Get(t *testing.T, target string) Stop {
 	return v.Walk(t, r)
 }
 
-// Fetch takes one step and follows nothing.
+// Fetch opens a URL and follows no redirect.
 func (v *Visitor) Fetch(t *testing.T, target string) Answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, target, nil)
@@ -58,7 +58,8 @@ func (v *Visitor) Fetch(t *testing.T, target string) Answer {
 	return Do(t, v.Client, r)
 }
 
-// Walk sends a request and follows what it is answered.
+// Walk sends a request and follows the redirects of the answers. It fails the test if a
+// redirect has another status than 303, or if there are more than ten.
 func (v *Visitor) Walk(t *testing.T, r *http.Request) Stop {
 	t.Helper()
 	for range 10 {
@@ -70,9 +71,9 @@ func (v *Visitor) Walk(t *testing.T, r *http.Request) Stop {
 		if next == "" {
 			return Stop{Answer: a, At: r.URL}
 		}
-		// RFC 9700, section 4.12: 307 and 308 would post the password on.
+		// RFC 9700, section 4.12: 307 and 308 would send the password to the next URL.
 		if a.StatusCode != http.StatusSeeOther && (a.StatusCode != http.StatusOK || a.Header.Get("Location") != "") {
-			t.Fatalf("%s %s goes on with status %d, want 303", r.Method, r.URL.Path, a.StatusCode)
+			t.Fatalf("%s %s redirects with status %d, want 303", r.Method, r.URL.Path, a.StatusCode)
 		}
 		target, err := r.URL.Parse(next)
 		if err != nil {
@@ -90,13 +91,14 @@ func (v *Visitor) Walk(t *testing.T, r *http.Request) Stop {
 	return Stop{}
 }
 
-// Form is a form of a page with its hidden fields.
+// Form is a form of a page with the values of its fields.
 type Form struct {
 	Action string
 	Values url.Values
 }
 
-// Form finds the page's only form.
+// Form returns the last form of the page, without its check boxes. For a page with several
+// forms see FormTo.
 func (s Stop) Form(t *testing.T) Form {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(s.Body))
@@ -124,7 +126,7 @@ func (s Stop) Form(t *testing.T) Form {
 	return *found
 }
 
-// Link gives where the page's link of this id leads.
+// Link returns the URL of the link with this id.
 func (s Stop) Link(t *testing.T, id string) string {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(s.Body))
@@ -144,7 +146,7 @@ func (s Stop) Link(t *testing.T, id string) string {
 	return ""
 }
 
-// Attr is the value of an element's attribute.
+// Attr returns the value of an attribute of an element, "" if there is none.
 func Attr(n *html.Node, name string) string {
 	for _, a := range n.Attr {
 		if a.Key == name {
@@ -154,7 +156,8 @@ func Attr(n *html.Node, name string) string {
 	return ""
 }
 
-// Submit posts a form with more values, as a browser on that page would.
+// Submit posts a form as a browser does, and follows redirects. pairs of name and value add
+// or change fields.
 func (v *Visitor) Submit(t *testing.T, f Form, pairs ...string) Stop {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
@@ -163,7 +166,7 @@ func (v *Visitor) Submit(t *testing.T, f Form, pairs ...string) Stop {
 	return v.Walk(t, v.FormRequest(t, f))
 }
 
-// FormRequest is what a browser posts the form with.
+// FormRequest returns the request with which a browser posts the form.
 func (v *Visitor) FormRequest(t *testing.T, f Form) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, f.Action, strings.NewReader(f.Values.Encode()))
@@ -178,26 +181,26 @@ func (v *Visitor) FormRequest(t *testing.T, f Form) *http.Request {
 	return r
 }
 
-// SignIn fills the sign-in page.
+// SignIn fills in and submits the sign-in page.
 func (v *Visitor) SignIn(t *testing.T, page Stop, email, pass string) Stop {
 	t.Helper()
 	if page.At.Path != v.Bed.Path("/login") {
-		t.Fatalf("not at the sign-in page but at %s (left to %v, status %d):\n%s", page.At.Path, page.LeftTo, page.StatusCode, page.Body)
+		t.Fatalf("the page is not the sign-in page but %s (left to %v, status %d):\n%s", page.At.Path, page.LeftTo, page.StatusCode, page.Body)
 	}
 	return v.Submit(t, page.FormTo(t, v.Bed.Path("/login"), "", ""), "username", email, "password", pass)
 }
 
-// Allow fills the consent page.
+// Allow allows the request on the consent page.
 func (v *Visitor) Allow(t *testing.T, page Stop) Stop {
 	t.Helper()
 	if page.At.Path != v.Bed.Path("/consent") {
-		t.Fatalf("not at the consent page but at %s (left to %v, status %d):\n%s", page.At.Path, page.LeftTo, page.StatusCode, page.Body)
+		t.Fatalf("the page is not the consent page but %s (left to %v, status %d):\n%s", page.At.Path, page.LeftTo, page.StatusCode, page.Body)
 	}
 	return v.Submit(t, page.Form(t), "decision", "allow")
 }
 
-// AnswerPages answers the page of a step, whether for the first time or again, and the pages after
-// it, until the browser leaves.
+// AnswerPages answers the pages of a sign-in from this page on, until the browser is
+// redirected to the client: sign-in as Alice, account selection, consent.
 func (v *Visitor) AnswerPages(t *testing.T, page Stop) Stop {
 	t.Helper()
 	for range 4 {
@@ -215,11 +218,11 @@ func (v *Visitor) AnswerPages(t *testing.T, page Stop) Stop {
 	return page
 }
 
-// Code is what the client finds at its redirect URI.
+// Code returns the authorization code in the response to the client.
 func (s Stop) Code(t *testing.T) string {
 	t.Helper()
 	if s.LeftTo == nil {
-		t.Fatalf("no redirect to the client but %s, status %d:\n%s", s.At.Path, s.StatusCode, s.Body)
+		t.Fatalf("got the page %s with status %d, want a redirect to the client:\n%s", s.At.Path, s.StatusCode, s.Body)
 	}
 	code := s.Response(t).Get("code")
 	if code == "" {
@@ -228,18 +231,18 @@ func (s Stop) Code(t *testing.T) string {
 	return code
 }
 
-// Response is what the client is told, in the query or in the fragment. What its
-// redirect URI has in the query by itself is left out.
+// Response returns the parameters of the authorization response, from the query or the
+// fragment. It leaves out the parameter from, which is part of Callback.
 func (s Stop) Response(t *testing.T) url.Values {
 	t.Helper()
 	if s.LeftTo == nil {
-		t.Fatalf("no redirect to the client but %s, status %d:\n%s", s.At.Path, s.StatusCode, s.Body)
+		t.Fatalf("got the page %s with status %d, want a redirect to the client:\n%s", s.At.Path, s.StatusCode, s.Body)
 	}
-	where := s.LeftTo.RawQuery
+	encoded := s.LeftTo.RawQuery
 	if s.LeftTo.Fragment != "" {
-		where = s.LeftTo.EscapedFragment()
+		encoded = s.LeftTo.EscapedFragment()
 	}
-	values, err := url.ParseQuery(where)
+	values, err := url.ParseQuery(encoded)
 	if err != nil {
 		t.Fatalf("response in %s: %v", s.LeftTo, err)
 	}
@@ -247,12 +250,13 @@ func (s Stop) Response(t *testing.T) url.Values {
 	return values
 }
 
-// errorMembers are all that an error response may carry.
+// errorMembers are the parameters that an error response may have.
 var errorMembers = []string{"error", "error_description", "error_uri", "state", "iss", "session_state"}
 
 var plainDescription = regexp.MustCompile(`^[ !#-\[\]-~]*$`) // RFC 6749, section 4.1.2.1
 
-// WantError wants the client to have been told an error, and nothing else.
+// WantError fails the test unless the client got an error response with this code. It also
+// checks that the response has no other parameters, sets no cookies, and has the iss.
 func (s Stop) WantError(t *testing.T, code string) {
 	t.Helper()
 	response := s.Response(t)
@@ -261,11 +265,11 @@ func (s Stop) WantError(t *testing.T, code string) {
 	}
 	for name, values := range response {
 		if !slices.Contains(errorMembers, name) || len(values) != 1 {
-			t.Fatalf("an error response carries %s=%q: %s", name, values, s.LeftTo)
+			t.Fatalf("an error response has the parameter %s=%q: %s", name, values, s.LeftTo)
 		}
 	}
 	if !plainDescription.MatchString(response.Get("error_description")) {
-		t.Fatalf("error_description has characters it may not have: %q", response.Get("error_description"))
+		t.Fatalf("error_description has characters outside RFC 6749, section 4.1.2.1: %q", response.Get("error_description"))
 	}
 	if got, want := response.Get("iss"), s.At.Scheme+"://"+s.At.Host; !strings.HasPrefix(got, want) {
 		t.Fatalf("iss: got %q, want %q in %s", got, want, s.LeftTo)
@@ -275,7 +279,8 @@ func (s Stop) WantError(t *testing.T, code string) {
 	}
 }
 
-// WantPage wants an error page of this status and code, and no redirect.
+// WantPage fails the test unless s is an HTML error page with this status and code, without
+// cookies and not a redirect.
 func (s Stop) WantPage(t *testing.T, status int, code string) {
 	t.Helper()
 	if s.LeftTo != nil {
@@ -292,26 +297,28 @@ func (s Stop) WantPage(t *testing.T, status int, code string) {
 	}
 }
 
-// SignInForCode signs alice in and consents: a first visit from nothing to the code.
+// SignInForCode sends an authorization request, signs alice in, consents, and returns the
+// code. For pairs see Params.
 func (v *Visitor) SignInForCode(t *testing.T, pairs ...string) string {
 	t.Helper()
 	page := v.SignIn(t, v.Get(t, v.Bed.AuthorizeURL(pairs...)), Alice, Password)
 	return v.Allow(t, page).Code(t)
 }
 
-// CodeFromSession asks for a code with the session and consent that are there.
+// CodeFromSession sends an authorization request in a browser that is signed in and has
+// consented, and returns the code. For pairs see Params.
 func (v *Visitor) CodeFromSession(t *testing.T, pairs ...string) string {
 	t.Helper()
 	return v.Get(t, v.Bed.AuthorizeURL(pairs...)).Code(t)
 }
 
-// Path is a path below the issuer as it stands in a URL.
+// Path returns the path of a URL below the issuer: the path of the issuer and p.
 func (b *Testbed) Path(p string) string {
 	u, _ := url.Parse(b.Issuer)
 	return u.Path + p
 }
 
-// Cookie finds a cookie of the issuer; nil if the browser has none.
+// Cookie returns a cookie of the issuer, nil if the browser does not have it.
 func (v *Visitor) Cookie(t *testing.T, name string) *http.Cookie {
 	t.Helper()
 	u, _ := url.Parse(v.Bed.Issuer)

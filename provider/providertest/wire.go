@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// NewGetRequest makes a GET request.
+// NewGetRequest returns a GET request to the target, without sending it.
 func NewGetRequest(t *testing.T, target string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, target, nil)
@@ -20,7 +20,8 @@ func NewGetRequest(t *testing.T, target string) *http.Request {
 	return r
 }
 
-// SendRaw sends bytes that no HTTP client would, and reads one answer.
+// SendRaw sends head, a Content-Length and body over a new connection, and reads one answer.
+// The head may break HTTP; method is the method that the answer belongs to.
 func (b *Testbed) SendRaw(t *testing.T, method, head, body string) Answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(b.Issuer, "http://"))
@@ -43,10 +44,10 @@ func (b *Testbed) SendRaw(t *testing.T, method, head, body string) Answer {
 	return Answer{response, string(content)}
 }
 
-// Host is the issuer's Host header as a line of a raw request.
+// Host returns the Host header line of the issuer, for SendRaw.
 func (b *Testbed) Host() string { return "Host: " + strings.TrimPrefix(b.Issuer, "http://") + "\r\n" }
 
-// Methods are those of HTTP, and two that are none.
+// Methods are the methods of HTTP and two invalid ones.
 var Methods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace, http.MethodConnect, "BREW", "get",
 }
