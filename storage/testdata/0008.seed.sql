@@ -1,5 +1,5 @@
--- One row in each table, as the schema of 0008 holds them: what later migrations
--- must bring along. Times are around noon of 2026-03-01 UTC.
+-- One row in each table of the schema after migration 0008. Later migrations must keep these
+-- rows. Times are around noon of 2026-03-01 UTC.
 INSERT INTO users (id, email, email_canonical, name, roles, upstream_groups, created_at, updated_at)
     VALUES ('usr_seed', 'Seed@Example.com', 'seed@example.com', 'Seed', '["dev"]', '["staff"]', 1772366400000, 1772366400000);
 INSERT INTO credentials (id, user_id, kind, secret, created_at, updated_at)
