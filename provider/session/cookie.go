@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Cookies names and shapes the cookies of one Signet. On https they carry the
-// __Host- prefix, which no sibling host can plant; Safari refuses prefix and
-// Secure on plain http, so a loopback http issuer goes without both.
+// Cookies reads and sets the cookies of one Signet. On https their names begin with
+// __Host-, so that no sibling host can plant them. Safari refuses this prefix and Secure
+// on plain http, so a loopback issuer on http uses neither.
 type Cookies struct {
 	Base   string // setting cookie_name; DefaultBase
 	HTTPS  bool
 	Path   string // the issuer's path
-	Domain string // setting cookie_domain: whose hosts get the access token; "" for the issuer's host alone
+	Domain string // setting cookie_domain: all hosts of this domain get the access token; "" for the issuer's host only
 }
 
-// DefaultBase is the base name of the cookies unless another is set.
+// DefaultBase is the base name of the cookies if cookie_name is not set.
 const DefaultBase = "signet"
 
-func (c Cookies) session() string { return c.name("") }
+func (c Cookies) sessionName() string { return c.name("") }
 
-func (c Cookies) name(suffix string) string { return c.prefix("__Host-") + c.Base + suffix }
+func (c Cookies) name(suffix string) string { return c.prefixOnHTTPS("__Host-") + c.Base + suffix }
 
-// read gives a cookie's value. A name that comes twice counts as absent: one of
-// them was planted, and there is no telling which.
+// read returns a cookie's value. If a name occurs twice, the cookie counts as absent: one
+// of the two was planted, and nothing shows which one.
 func (c Cookies) read(r *http.Request, name string) (string, bool) {
 	found := r.CookiesNamed(name)
 	if len(found) != 1 || found[0].Value == "" {
@@ -33,40 +33,45 @@ func (c Cookies) read(r *http.Request, name string) (string, bool) {
 	return found[0].Value, true
 }
 
-func (c Cookies) make(name, value string) *http.Cookie {
+func (c Cookies) newCookie(name, value string) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Path: "/",
 		HttpOnly: true, Secure: c.HTTPS, SameSite: http.SameSiteLaxMode,
 	}
 }
 
-// HasAnyCookie reports whether the browser has sent a cookie of ours, but for the app's tokens. It
-// is false for a browser that blocks them, and for one that has never seen a sign-in page.
+// HasAnyCookie reports whether the browser has sent a cookie of Signet; the tokens of the
+// first-party app do not count. It is false if the browser blocks cookies, or has never
+// opened a sign-in page.
 func (c Cookies) HasAnyCookie(r *http.Request) bool { return len(c.Suffixes(r, "")) > 0 }
 
-// HasSessionCookie reports whether the browser has sent a session's cookie, whatever it is worth.
-func (c Cookies) HasSessionCookie(r *http.Request) bool { return len(r.CookiesNamed(c.session())) > 0 }
+// HasSessionCookie reports whether the browser has sent a session's cookie, valid or not.
+func (c Cookies) HasSessionCookie(r *http.Request) bool {
+	return len(r.CookiesNamed(c.sessionName())) > 0
+}
 
-// Read gives the cookie of a suffix ("_last"), see read.
+// Read returns the value of the cookie with a suffix ("_last"). A cookie that occurs twice
+// counts as absent.
 func (c Cookies) Read(r *http.Request, suffix string) (string, bool) {
 	return c.read(r, c.name(suffix))
 }
 
-// Set sets the cookie of a suffix for life; 0: until the browser is closed.
+// Set sets the cookie with a suffix. The browser deletes it after life, or when it is
+// closed if life is 0.
 func (c Cookies) Set(w http.ResponseWriter, suffix, value string, life time.Duration) {
-	cookie := c.make(c.name(suffix), value)
+	cookie := c.newCookie(c.name(suffix), value)
 	cookie.MaxAge = int(life.Seconds())
 	http.SetCookie(w, cookie)
 }
 
-// Clear removes the cookie of a suffix.
+// Clear removes the cookie with a suffix.
 func (c Cookies) Clear(w http.ResponseWriter, suffix string) {
-	cookie := c.make(c.name(suffix), "")
+	cookie := c.newCookie(c.name(suffix), "")
 	cookie.MaxAge = -1
 	http.SetCookie(w, cookie)
 }
 
-// Suffixes lists the suffixes of the cookies that begin with prefix ("_up_").
+// Suffixes lists the suffixes of the sent cookies that begin with prefix ("_up_").
 func (c Cookies) Suffixes(r *http.Request, prefix string) []string {
 	var list []string
 	for _, cookie := range r.Cookies() {
@@ -77,7 +82,7 @@ func (c Cookies) Suffixes(r *http.Request, prefix string) []string {
 	return list
 }
 
-func (c Cookies) prefix(prefix string) string {
+func (c Cookies) prefixOnHTTPS(prefix string) string {
 	if c.HTTPS {
 		return prefix
 	}

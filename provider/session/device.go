@@ -12,13 +12,14 @@ import (
 
 const deviceCookie = "_device"
 
-// DeviceLife is how long a browser stays known to the user who has last signed in
-// there. Signing out does not end it: it lets nobody in, and it is what lets the
-// owner try while strangers have used up the account's attempts.
+// DeviceLife is how long a browser stays known to the last user of it. Signing out does
+// not end this: the device's cookie signs nobody in. It lets the owner of an account try
+// again from this browser after strangers have used up the account's attempts.
 const DeviceLife = 180 * 24 * time.Hour
 
-// Device is what the browser says it is; the zero Device if it says nothing, or
-// nothing that was sealed here. Whom it is known to, the user's row decides.
+// Device opens the device's cookie of the browser. It returns the zero Device if there is
+// no such cookie, or if it was not sealed by this Signet or has expired. It does not check
+// that the user still knows the device: storage compares it with the user's row.
 func (s *Sessions) Device(r *http.Request) storage.Device {
 	sealed, ok := s.Cookies.Read(r, deviceCookie)
 	if !ok {
@@ -35,9 +36,9 @@ func (s *Sessions) Device(r *http.Request) storage.Device {
 	return d
 }
 
-// keepDevice makes the browser known to the user of the session. One that is so
-// already keeps its id, and with it its count of wrong passwords.
-func (s *Sessions) keepDevice(w http.ResponseWriter, before storage.Device, started storage.Session) error {
+// setDeviceCookie makes the browser known to the user of the session. A browser that this
+// user knows already keeps its id, and so its count of wrong passwords.
+func (s *Sessions) setDeviceCookie(w http.ResponseWriter, before storage.Device, started storage.Session) error {
 	d := storage.Device{ID: rand.Text(), UserID: started.UserID, Since: started.CreatedAt}
 	if before.UserID == d.UserID {
 		d.ID = before.ID

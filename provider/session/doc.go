@@ -1,16 +1,16 @@
 // Package session binds a browser to a signed-in subject.
 //
-// A session is one row and one cookie. The cookie carries a random handle and
-// the row its hash, so a copy of the database signs nobody in. The sid claim is
-// another value: it is published to clients and proves nothing. Every sign-in
-// makes a new handle.
+// A session is one row and one cookie. The cookie carries a random handle and the row
+// stores the hash of the handle, so a copy of the database signs nobody in. The sid claim
+// is a different value: clients receive it, and it proves nothing. Every sign-in makes a
+// new handle.
 //
-// A device is the sealed note that a user has signed in with this browser before. It
-// outlives the session, proves nobody, and decides only whom a wrong password is
-// counted against.
+// A device is a sealed cookie that remembers the last user of this browser. It outlives
+// the session and proves no identity. It only decides where a wrong password counts:
+// against this browser, or against the account as a whole.
 //
-// The tokens of the first-party app lie in cookies beside the session's and go when
-// it goes.
+// The tokens of the first-party app are in cookies of their own. They are removed
+// together with the session's cookie.
 //
-// The package does not know clients or scopes, nor what is in a token.
+// The package does not know clients, scopes or the contents of tokens.
 package session

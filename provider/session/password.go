@@ -8,18 +8,18 @@ import (
 	"signet/storage"
 )
 
-// PasswordChange is a password that was checked, and its successor.
+// PasswordChange is the input of ChangePassword. The caller has checked the old password.
 type PasswordChange struct {
 	OldHash, NewHash string
-	GiveBack         storage.Reservation
+	GiveBack         storage.Reservation // the reserved attempt, which does not count
 }
 
-// ChangePassword sets a new password and ends all the user has. This browser
-// alone goes on, in a new session under a new handle that lives as long as the old
-// one would have.
+// ChangePassword sets a new password, and ends all sessions and grants of the user. Only
+// this browser stays signed in: it gets a new session with a new handle, which ends when
+// the old session would have ended.
 //
-// storage.ErrConflict: the password is not the checked one any more.
-// storage.ErrRevoked: the session has ended meanwhile.
+// storage.ErrConflict: the password was changed after the check of the old one.
+// storage.ErrRevoked: the session has ended since then.
 func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, current Current, p PasswordChange) error {
 	handle := newHandle()
 	next, err := s.DB.ChangePassword(r.Context(), storage.PasswordChange{
@@ -30,11 +30,11 @@ func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, curren
 	if err != nil {
 		return fmt.Errorf("change password: %w", err)
 	}
-	cookie := s.Cookies.make(s.Cookies.session(), handle)
+	cookie := s.Cookies.newCookie(s.Cookies.sessionName(), handle)
 	if next.Persistent {
 		cookie.MaxAge = int(next.ExpiresAt.Time().Sub(s.Now()).Seconds())
 	}
 	http.SetCookie(w, cookie)
-	s.Cookies.ClearTokens(w) // they are of what has ended
-	return s.keepDevice(w, s.Device(r), next)
+	s.Cookies.ClearTokens(w) // they belong to a grant that has ended
+	return s.setDeviceCookie(w, s.Device(r), next)
 }

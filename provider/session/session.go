@@ -14,17 +14,17 @@ import (
 	"signet/storage"
 )
 
-// ErrNone: the browser has no live session.
+// ErrNone means that the browser has no valid session.
 var ErrNone = web.Because("no_session", errors.New("no session"))
 
-// Config of Sessions. All is required.
+// Config is the configuration of Sessions. All fields are required.
 type Config struct {
 	DB       *storage.DB
 	Ring     *keys.Ring
 	Cookies  Cookies
-	Idle     time.Duration // unused for that long, the session is over
-	KeptIdle time.Duration // the same with "Keep me signed in"
-	Max      time.Duration // in all; nothing extends it
+	Idle     time.Duration // a session ends after this time without use
+	KeptIdle time.Duration // the same for a session with "Keep me signed in"
+	Max      time.Duration // a session ends after this time in any case
 	Now      func() time.Time
 }
 
@@ -34,23 +34,25 @@ type Sessions struct{ Config }
 // New makes the sessions of a provider.
 func New(c Config) *Sessions { return &Sessions{c} }
 
-// Current is a live session with its user.
+// Current is a valid session with its user.
 type Current struct {
 	storage.Session
 	User storage.User
 }
 
-// Current finds the browser's session. ErrNone; or storage.ErrUnavailable, which
-// must never be read as "none".
+// Current returns the browser's session.
+//
+// ErrNone: the browser has no valid session. storage.ErrUnavailable: the database cannot
+// be reached; the caller must not treat this as a browser without a session.
 func (s *Sessions) Current(r *http.Request) (Current, error) {
 	return s.current(r, func(handleHash string) (storage.Session, storage.User, error) {
 		return s.DB.SessionByHandle(r.Context(), handleHash, s.Now())
 	})
 }
 
-// current finds the session of the cookie by reading it in one of two ways.
+// current returns the session of the cookie. The function read looks it up in the database.
 func (s *Sessions) current(r *http.Request, read func(handleHash string) (storage.Session, storage.User, error)) (Current, error) {
-	handle, ok := s.Cookies.read(r, s.Cookies.session())
+	handle, ok := s.Cookies.read(r, s.Cookies.sessionName())
 	if !ok {
 		return Current{}, ErrNone
 	}
@@ -65,22 +67,22 @@ func (s *Sessions) current(r *http.Request, read func(handleHash string) (storag
 	return Current{Session: row, User: user}, nil
 }
 
-// TheftNoticeLife is how long a person is told that a session was stolen.
+// TheftNoticeLife is how long the pages tell a person that a session was stolen.
 const TheftNoticeLife = 30 * 24 * time.Hour
 
-// WasStolen reports whether the browser's session ended because a token of it was used
-// twice, which is when its cookie is left in place. Who holds the cookie may know: it
-// says nothing of the person.
+// WasStolen reports whether the browser's session ended because one of its tokens was used
+// twice. After such an end the browser still has the session's cookie. Anyone with the
+// cookie may learn this, since the answer says nothing about the person.
 func (s *Sessions) WasStolen(r *http.Request) (bool, error) {
-	handle, ok := s.Cookies.read(r, s.Cookies.session())
+	handle, ok := s.Cookies.read(r, s.Cookies.sessionName())
 	if !ok {
 		return false, nil
 	}
 	return s.DB.IsHandleStolen(r.Context(), storage.SecretHash(handle), s.Now().Add(-TheftNoticeLife))
 }
 
-// CurrentWithRenewal is the browser's session, as Current gives it, and when its first-party
-// grant was last opened or rotated; 0 if it has none.
+// CurrentWithRenewal returns the browser's session as Current does, and when the session's
+// first-party grant was last opened or rotated; 0 if the session has no such grant.
 func (s *Sessions) CurrentWithRenewal(r *http.Request) (Current, storage.Millis, error) {
 	var renewed storage.Millis
 	current, err := s.current(r, func(handleHash string) (row storage.Session, user storage.User, err error) {
@@ -91,14 +93,14 @@ func (s *Sessions) CurrentWithRenewal(r *http.Request) (Current, storage.Millis,
 	return current, renewed, err
 }
 
-// OneFactor is the acr of every session: one proof, whatever it was (the value is
-// Signet's own).
+// OneFactor is the acr of every session: the person gave one proof, of any kind. The value
+// is Signet's own.
 const OneFactor = "urn:signet:1fa"
 
 // ByPassword is the amr of a password (RFC 8176).
 var ByPassword = []string{"pwd"}
 
-// End ends the browser's session and clears its cookie.
+// End ends the browser's session and removes its cookies.
 func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, current Current, reason string) error {
 	err := s.DB.EndSession(ctx, current.UserID, current.ID, reason, web.TraceOf(ctx).By(s.Now()))
 	if err != nil {
@@ -108,8 +110,8 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, current Curre
 	return nil
 }
 
-// EndAll ends every session and every grant of the user, offline ones too, and
-// clears this browser's cookie.
+// EndAll ends every session and every grant of the user, also those with offline access.
+// It removes the same cookies of this browser as Clear does.
 func (s *Sessions) EndAll(ctx context.Context, w http.ResponseWriter, current Current, reason string) error {
 	err := s.DB.SignOutEverywhere(ctx, current.UserID, reason, web.TraceOf(ctx).By(s.Now()))
 	if err != nil {
@@ -119,14 +121,14 @@ func (s *Sessions) EndAll(ctx context.Context, w http.ResponseWriter, current Cu
 	return nil
 }
 
-// Clear removes the cookies that say who is signed in, the first-party app's too. The
-// device stays known: see DeviceLife.
+// Clear removes the session's cookie and those of the first-party app. The device's cookie
+// stays, see DeviceLife.
 func (s *Sessions) Clear(w http.ResponseWriter) {
 	s.Cookies.Clear(w, "")
 	s.Cookies.ClearTokens(w)
 }
 
-// newHandle is 256 random bits as 43 base64url characters.
+// newHandle returns 256 random bits as 43 base64url characters.
 func newHandle() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails: the program stops instead

@@ -13,9 +13,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// withCookies opens the home page with these Cookie headers, as they are, and
-// tells whether somebody is signed in.
-func withCookies(t *testing.T, b *providertest.Testbed, headers ...string) bool {
+// isSignedInBy opens the home page with exactly these Cookie headers, and reports whether
+// alice is signed in.
+func isSignedInBy(t *testing.T, b *providertest.Testbed, headers ...string) bool {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, b.Issuer+"/", nil)
 	if err != nil {
@@ -25,8 +25,8 @@ func withCookies(t *testing.T, b *providertest.Testbed, headers ...string) bool 
 	return strings.Contains(providertest.Do(t, providertest.Direct, r).Body, providertest.Alice)
 }
 
-// SS-02: Cookie tossing from a sibling subdomain: same name with Domain and a longer path, so it comes first.
-// SS-03: Nameless cookie =__Host-x=.
+// SS-02: A sibling subdomain plants a cookie of the same name, with Domain and a longer path, so that it comes first.
+// SS-03: A nameless cookie =__Host-x=.
 func TestSession_PlantedCookies(t *testing.T) {
 	for _, issuer := range []string{"", providertest.HTTPSIssuer} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -35,24 +35,24 @@ func TestSession_PlantedCookies(t *testing.T) {
 			v.SignInAndRedeem(t, providertest.Alice)
 			m.SignInAndRedeem(t, "mallory@example.com")
 			name := b.SessionCookie()
-			good, planted := v.Cookie(t, name).Value, m.Cookie(t, name).Value
-			if !withCookies(t, b, name+"="+good) {
-				t.Fatal("the good cookie is refused: the others would prove nothing")
+			valid, planted := v.Cookie(t, name).Value, m.Cookie(t, name).Value
+			if !isSignedInBy(t, b, name+"="+valid) {
+				t.Fatal("the valid cookie is refused, so the test would prove nothing about the others")
 			}
 			for _, headers := range [][]string{
-				{name + "=" + planted + "; " + name + "=" + good}, {name + "=" + good + "; " + name + "=" + planted},
-				{name + "=" + good, name + "=" + planted}, {name + "=x; " + name + "=" + good}, {name + "=; " + name + "=" + good},
-				{name + "=" + good + "; " + name + "=" + good},
-				{"=" + name + "=" + good}, {"=" + good}, {"\u2000" + name + "=" + good}, {"\u00a0" + name + "=" + good}, {"\x85" + name + "=" + good}, {strings.ToUpper(name) + "=" + good}, {name + "%00=" + good},
-				{"__Host-" + name + "=" + good}, {"__Secure-signet=" + good}, {"x" + name + "=" + good}, {name + "x=" + good}, {name + "." + name + "=" + good},
-				{name + "=" + good + "x"}, {name + "=" + good[1:]}, {name + "=" + good + "," + name + "=x"}, {name + "=" + strings.ToLower(good)},
-				{"[" + name + "]=" + good}, {"other=1, " + name + "=" + good}, {name + "=" + good + "%20"}, {name + "_pending=" + good}, {name + "=null"},
+				{name + "=" + planted + "; " + name + "=" + valid}, {name + "=" + valid + "; " + name + "=" + planted},
+				{name + "=" + valid, name + "=" + planted}, {name + "=x; " + name + "=" + valid}, {name + "=; " + name + "=" + valid},
+				{name + "=" + valid + "; " + name + "=" + valid},
+				{"=" + name + "=" + valid}, {"=" + valid}, {"\u2000" + name + "=" + valid}, {"\u00a0" + name + "=" + valid}, {"\x85" + name + "=" + valid}, {strings.ToUpper(name) + "=" + valid}, {name + "%00=" + valid},
+				{"__Host-" + name + "=" + valid}, {"__Secure-signet=" + valid}, {"x" + name + "=" + valid}, {name + "x=" + valid}, {name + "." + name + "=" + valid},
+				{name + "=" + valid + "x"}, {name + "=" + valid[1:]}, {name + "=" + valid + "," + name + "=x"}, {name + "=" + strings.ToLower(valid)},
+				{"[" + name + "]=" + valid}, {"other=1, " + name + "=" + valid}, {name + "=" + valid + "%20"}, {name + "_pending=" + valid}, {name + "=null"},
 			} {
-				if withCookies(t, b, headers...) {
+				if isSignedInBy(t, b, headers...) {
 					t.Errorf("signed in by %q", headers)
 				}
 			}
-			if issuer != "" && withCookies(t, b, "signet="+good) {
+			if issuer != "" && isSignedInBy(t, b, "signet="+valid) {
 				t.Error("signed in by a cookie without the prefix, which any sibling host can plant")
 			}
 			v.WantSignedIn(t)
@@ -61,9 +61,9 @@ func TestSession_PlantedCookies(t *testing.T) {
 	}
 }
 
-// Session fixation: whatever handle the browser comes with, the one it leaves with
-// is new, and the old one is worth nothing.
-// SS-02: Cookie tossing from a sibling subdomain: same name with Domain and a longer path, so it comes first.
+// Session fixation: after a sign-in the browser has a new handle, and its old handle is
+// invalid.
+// SS-02: A sibling subdomain plants a cookie of the same name, with Domain and a longer path, so that it comes first.
 func TestSession_EverySignInMakesANewHandle(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "mallory@example.com", providertest.Password)
@@ -78,17 +78,17 @@ func TestSession_EverySignInMakesANewHandle(t *testing.T) {
 			w.SetCookie("signet", before)
 			w.SignInAndRedeem(t, providertest.Alice)
 			after := w.Cookie(t, "signet").Value
-			if after == before || withCookies(t, b, "signet="+before) || !withCookies(t, b, "signet="+after) {
-				t.Errorf("%s: the handle %.50s is still good, or the new one is not", name, before)
+			if after == before || isSignedInBy(t, b, "signet="+before) || !isSignedInBy(t, b, "signet="+after) {
+				t.Errorf("%s: the old handle %.50s is still valid, or the new one is not", name, before)
 			}
 		}
 		if m.SignedIn(t) || strings.Contains(m.Get(t, b.Issuer+"/").Body, "mallory") {
-			t.Error("a session that was replaced goes on")
+			t.Error("mallory's replaced session is still valid")
 		}
 	})
 }
 
-// SS-04: Attributes: HttpOnly, Secure, SameSite, Path, no Domain, Max-Age equal to the token's life.
+// SS-04: The cookies have HttpOnly, Secure, SameSite, Path, no Domain, and the Max-Age of the session or token.
 func TestSession_CookieAttributes(t *testing.T) {
 	for _, issuer := range []string{"", providertest.HTTPSIssuer} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -111,13 +111,13 @@ func TestSession_CookieAttributes(t *testing.T) {
 				if ";"+attributes != expected {
 					t.Errorf("keep %q: attributes %q, want %q", keep, ";"+attributes, expected)
 				}
-				// Whom the browser is known to, it keeps for half a year.
+				// The browser stores the device's cookie for half a year.
 				known := b.SessionCookie() + "_device=" + v.Cookie(t, b.SessionCookie()+"_device").Value +
 					"; Path=/; Max-Age=15552000" + strings.Replace(expected, "; Path=/"+want, "", 1)
 				if lines[1] != known {
 					t.Errorf("got %s, want %s", lines[1], known)
 				}
-				// On its way out it is deleted in the same words, before those of the first-party app.
+				// The sign-out deletes it with the same attributes, before the cookies of the first-party app.
 				s := v.Get(t, b.EndSessionURL())
 				deleted := providertest.Do(t, v.Client, v.FormRequest(t, providertest.WithDecision(s.Form(t), "allow"))).Header.Values("Set-Cookie")
 				if len(deleted) != 3 || deleted[0] != b.SessionCookie()+"="+strings.Replace(expected, want+"; HttpOnly", "; Max-Age=0; HttpOnly", 1) {
@@ -128,8 +128,8 @@ func TestSession_CookieAttributes(t *testing.T) {
 	}
 }
 
-// Nobody but the sign-in sets cookies: strangers, refusals and reads do not.
-// SS-04: Attributes: HttpOnly, Secure, SameSite, Path, no Domain, Max-Age equal to the token's life.
+// Only a successful sign-in sets cookies: calls without a session, refused passwords and reads set none.
+// SS-04: The cookies have HttpOnly, Secure, SameSite, Path, no Domain, and the Max-Age of the session or token.
 func TestSession_OnlyASignInSetsCookies(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -147,7 +147,7 @@ func TestSession_OnlyASignInSetsCookies(t *testing.T) {
 	})
 }
 
-// SS-15: Idle and absolute timeouts; tokens refreshed forever by an open tab.
+// SS-15: A session ends by its idle and its absolute limit, also if an open tab refreshes tokens forever.
 func TestSession_IdleAndAbsoluteTimeouts(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := providertest.StartOn(t, backend, func(c *provider.Config) { c.Lifetimes.SessionMax = 48 * time.Hour })
@@ -156,7 +156,7 @@ func TestSession_IdleAndAbsoluteTimeouts(t *testing.T) {
 		b.Advance(12*time.Hour - time.Minute)
 		v.WantSignedIn(t)
 		b.Advance(2 * time.Minute)
-		v.WantSignedOut(t) // merely looking has kept nothing alive
+		v.WantSignedOut(t) // opening a page does not extend the session
 
 		v = b.Visitor(t)
 		tokens := v.SignInAndRedeem(t, providertest.Alice)
@@ -173,7 +173,7 @@ func TestSession_IdleAndAbsoluteTimeouts(t *testing.T) {
 	})
 }
 
-// SS-18: Session store read.
+// SS-18: An attacker has read the table of sessions.
 func TestSession_StoredSessionsSignNobodyIn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -185,7 +185,7 @@ func TestSession_StoredSessionsSignNobodyIn(t *testing.T) {
 		}
 		for _, row := range rows {
 			for column, value := range row {
-				if value == handle || value != "" && withCookies(t, b, "signet="+value) {
+				if value == handle || value != "" && isSignedInBy(t, b, "signet="+value) {
 					t.Errorf("sessions.%s signs in: %s", column, value)
 				}
 			}
@@ -193,9 +193,9 @@ func TestSession_StoredSessionsSignNobodyIn(t *testing.T) {
 	})
 }
 
-// Each endpoint hears one of the two: what an application's token says where the
-// session's cookie counts, and the other way round, is not read.
-// SS-13: Cookie and Authorization header for different users.
+// Each endpoint reads either the session's cookie or the token of an application, and
+// ignores the other one.
+// SS-13: A request has a cookie and an Authorization header of different users.
 func TestSession_CookieAndTokenOfDifferentUsers(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "bob@example.com", providertest.Password)
@@ -230,10 +230,10 @@ func TestSession_CookieAndTokenOfDifferentUsers(t *testing.T) {
 	})
 }
 
-// A browser that has lost some of its cookies, and got another person's in their
-// place, is the session's owner's or nobody's.
-// SS-25: Cookie-jar overflow evicts cookies, then tossing.
-func TestSession_LostCookiesMakeNobodyAnother(t *testing.T) {
+// A browser has lost some of its cookies, and got cookies of another person instead. It
+// counts as the browser of the session's owner, or as signed out.
+// SS-25: An overflow of the cookie jar removes cookies, then a sibling host plants others.
+func TestSession_MixedCookiesKeepTheSessionsOwner(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		bob := b.User(t, "bob@example.com", providertest.Password)
 		names := []string{"signet", "signet_device", "access_token", "refresh_token"}
@@ -263,12 +263,12 @@ func TestSession_LostCookiesMakeNobodyAnother(t *testing.T) {
 			}
 			v := b.Visitor(t)
 			v.Client = providertest.Direct
-			lot := providertest.WithHeader("Cookie", strings.Join(header, "; "))
-			said := v.CallApp(t, "/session", "", lot).JSON(t)
-			if user, _ := said["user"].(map[string]any); owner == "" && said["authenticated"] != false || owner != "" && user["email"] != owner {
-				t.Fatalf("%q: session says %v, want %q", header, said, owner)
+			cookies := providertest.WithHeader("Cookie", strings.Join(header, "; "))
+			answer := v.CallApp(t, "/session", "", cookies).JSON(t)
+			if user, _ := answer["user"].(map[string]any); owner == "" && answer["authenticated"] != false || owner != "" && user["email"] != owner {
+				t.Fatalf("%q: /session answers %v, want user %q", header, answer, owner)
 			}
-			a := v.CallApp(t, "/refresh", "", lot)
+			a := v.CallApp(t, "/refresh", "", cookies)
 			if owner == "" {
 				providertest.WantAppError(t, a, http.StatusUnauthorized, "login_required")
 				continue
@@ -281,17 +281,17 @@ func TestSession_LostCookiesMakeNobodyAnother(t *testing.T) {
 	})
 }
 
-// What an application was given for itself opens nothing of the account, the
-// first-party app's calls or the administration, wherever it is put.
-// SS-26: A third-party OAuth client takes the access token it was given (same issuer.
-func TestSession_ApplicationsTokensOpenNoAccount(t *testing.T) {
+// The tokens of an application open no account page, no call of the first-party app and no
+// page of the administration, neither as a header nor as a cookie.
+// SS-26: A third-party OAuth client uses its access token at endpoints of the account (same issuer).
+func TestSession_TokensOfApplicationsOpenNoAccount(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const root = "root@example.com"
 		b.CreateUser(t, storage.User{Email: root, EmailVerified: true, Admin: true}, providertest.Password)
 		v := b.Visitor(t)
 		tokens := v.SignInAndRedeem(t, root)
 		if page := v.Get(t, b.Issuer+"/admin"); page.StatusCode != http.StatusOK || page.At.Path != "/admin" {
-			t.Fatalf("her own browser is at %s, status %d: the rest would prove nothing", page.At, page.StatusCode)
+			t.Fatalf("her own browser is at %s, status %d, so the test would prove nothing", page.At, page.StatusCode)
 		}
 		compared := 0
 		for _, route := range append(providertest.Routes(t), "/") {
@@ -311,7 +311,7 @@ func TestSession_ApplicationsTokensOpenNoAccount(t *testing.T) {
 						got := b.CallRoute(t, method, route, headers)
 						compared++
 						if got.StatusCode != want.StatusCode || strings.Contains(got.Body, root) || strings.HasPrefix(want.Header.Get("Location"), "/login") != strings.HasPrefix(got.Header.Get("Location"), "/login") {
-							t.Errorf("%s %s with a token: got %d to %q, want %d to %q as without", method, route, got.StatusCode, got.Header.Get("Location"), want.StatusCode, want.Header.Get("Location"))
+							t.Errorf("%s %s with a token: got %d to %q, want %d to %q as without a token", method, route, got.StatusCode, got.Header.Get("Location"), want.StatusCode, want.Header.Get("Location"))
 						}
 					}
 				}

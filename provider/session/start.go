@@ -8,34 +8,36 @@ import (
 	"signet/storage"
 )
 
-// SignIn is how a person proved who it is.
+// SignIn is the input of Start and StartThrough: the user, and how they proved their
+// identity.
 type SignIn struct {
 	UserID   string
-	Request  string // id of the authorization request that asked, "" for none
+	Request  string // id of the authorization request; "" for a sign-in without one
 	ClientID string
 	ACR      string
 	AMR      []string
-	Asserted *storage.AssertedFreshness // by an upstream; nil: proved here and now
+	Asserted *storage.AssertedFreshness // the time that an upstream claims; nil if the person gave the proof here, now
 	Keep     bool                       // "Keep me signed in"
 
-	OldHash, NewHash string          // the password hash to renew, if any
-	NotBefore        *storage.Millis // of the user when it was checked: what is ended meanwhile stays ended
-	GiveBack         storage.Reservation
+	OldHash, NewHash string              // replace the stored password hash, if it is still OldHash; "" for no change
+	NotBefore        *storage.Millis     // NotBefore of the user at the check; ErrRevoked if it has moved since then
+	GiveBack         storage.Reservation // the reserved attempt, which does not count
 }
 
-// Start signs the browser in under a new handle and sets its cookies. The same
-// user keeps its sid; another user's session in this browser ends.
+// Start signs the browser in with a new handle and sets its cookies. If the user already
+// has a session in this browser, the sid stays the same. The session of another user in
+// this browser ends.
 func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in SignIn) (storage.Session, error) {
 	handle := newHandle()
 	started, err := s.DB.SignIn(r.Context(), s.storageSignIn(r, in, handle), s.Now())
 	if err != nil {
 		return storage.Session{}, fmt.Errorf("sign in: %w", err)
 	}
-	return started, s.set(w, r, handle, started)
+	return started, s.setCookies(w, r, handle, started)
 }
 
-// StartThrough signs the browser in by an arrival from a connector, whose SignIn
-// is made here. Who arrives is decided by the caller.
+// StartThrough signs the browser in with an identity from a connector. It fills
+// arrival.SignIn from in. The caller has decided to which user the identity belongs.
 func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in SignIn, arrival storage.ConnectorSignIn) error {
 	handle := newHandle()
 	arrival.SignIn = s.storageSignIn(r, in, handle)
@@ -43,13 +45,13 @@ func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in SignI
 	if err != nil {
 		return fmt.Errorf("sign in through connector: %w", err)
 	}
-	return s.set(w, r, handle, started)
+	return s.setCookies(w, r, handle, started)
 }
 
-// storageSignIn returns the input of storage.DB.SignIn.
+// storageSignIn returns the input of SignIn in storage.
 func (s *Sessions) storageSignIn(r *http.Request, in SignIn, handle string) storage.SignIn {
 	old := ""
-	if handle, ok := s.Cookies.read(r, s.Cookies.session()); ok {
+	if handle, ok := s.Cookies.read(r, s.Cookies.sessionName()); ok {
 		old = storage.SecretHash(handle)
 	}
 	idle := s.Idle
@@ -65,17 +67,17 @@ func (s *Sessions) storageSignIn(r *http.Request, in SignIn, handle string) stor
 	}
 }
 
-// set gives the browser its session, and makes it known to its user. What the
-// first-party app had goes: it may be another person's. The app gets its cookies anew
-// when it asks.
-func (s *Sessions) set(w http.ResponseWriter, r *http.Request, handle string, started storage.Session) error {
-	if len(r.CookiesNamed(s.Cookies.access("").Name)) > 0 {
+// setCookies sets the session's cookie and the device's cookie. It removes the tokens of the
+// first-party app, since they may belong to another person. The app gets new ones with its
+// next call of /refresh.
+func (s *Sessions) setCookies(w http.ResponseWriter, r *http.Request, handle string, started storage.Session) error {
+	if len(r.CookiesNamed(s.Cookies.accessCookie("").Name)) > 0 {
 		s.Cookies.ClearTokens(w)
 	}
-	cookie := s.Cookies.make(s.Cookies.session(), handle)
+	cookie := s.Cookies.newCookie(s.Cookies.sessionName(), handle)
 	if started.Persistent {
 		cookie.MaxAge = int(s.Max.Seconds())
 	}
 	http.SetCookie(w, cookie)
-	return s.keepDevice(w, s.Device(r), started)
+	return s.setDeviceCookie(w, s.Device(r), started)
 }

@@ -8,94 +8,97 @@ import (
 	"time"
 )
 
-// The share of an answer's header block that the cookies of the app may take, in bytes of
-// their Set-Cookie lines: see web.MaxHeaderBlock.
+// These are the limits for the Set-Cookie lines of the first-party app in one answer, in
+// bytes. They are a part of web.MaxHeaderBlock.
 const (
 	maxAccessCookie = 2200
-	maxTokenCookies = 2850 // with the refresh token
+	maxTokenCookies = 2850 // both tokens together
 )
 
-// TooLongError: a token does not fit into its cookie.
+// TooLongError means that a token does not fit into its cookie.
 type TooLongError struct {
-	Cookie      string
-	Bytes, Most int
+	Cookie     string
+	Bytes, Max int
 }
 
-// Error says what to change, for the operator.
+// Error tells the operator how to make the token shorter.
 func (e *TooLongError) Error() string {
-	return fmt.Sprintf("the cookie %s would have %d bytes, and may have %d, since proxies refuse longer answers: give the user fewer roles and groups, or the client fewer scopes",
-		e.Cookie, e.Bytes, e.Most)
+	return fmt.Sprintf("the cookie %s would have %d bytes, but at most %d are allowed, since proxies refuse longer answers: give the user fewer roles and groups, or the client fewer scopes",
+		e.Cookie, e.Bytes, e.Max)
 }
 
-// Cause is the code for the log and the table of answers.
+// Cause returns the code for the log and for the table of answers.
 func (e *TooLongError) Cause() string { return "token_too_large" }
 
-// Tokens are what the first-party app lives on.
+// Tokens are the tokens of the first-party app.
 type Tokens struct {
-	Access     string        // the app's API reads it; Signet never does
+	Access     string        // read by the app's API; Signet never reads it
 	AccessLife time.Duration // of the token, and of its cookie
 	Refresh    string
-	// RefreshLife is how long the browser keeps the refresh token; 0: until it is closed.
+	// RefreshLife is how long the browser stores the refresh token; 0: until it is closed.
 	RefreshLife time.Duration
 }
 
-// SetTokens sets the cookies of the first-party app, or none of them.
-// *TooLongError.
+// SetTokens sets both cookies of the first-party app.
+//
+// *TooLongError: a token is too long, and neither cookie was set.
 func (c Cookies) SetTokens(w http.ResponseWriter, t Tokens) error {
-	access, refresh := c.access(t.Access), c.refresh(t.Refresh)
+	access, refresh := c.accessCookie(t.Access), c.refreshCookie(t.Refresh)
 	access.MaxAge, refresh.MaxAge = int(t.AccessLife.Seconds()), int(t.RefreshLife.Seconds())
 	size := len(access.String())
-	if most := min(maxAccessCookie, maxTokenCookies-len(refresh.String())); size > most {
-		return &TooLongError{access.Name, size, most}
+	if limit := min(maxAccessCookie, maxTokenCookies-len(refresh.String())); size > limit {
+		return &TooLongError{access.Name, size, limit}
 	}
-	replace(w, access)
-	replace(w, refresh)
+	setOnce(w, access)
+	setOnce(w, refresh)
 	return nil
 }
 
-// replace sets a cookie that the same answer may have removed already: one name
-// stands in it once (RFC 6265, section 4.1.1).
-func replace(w http.ResponseWriter, cookie *http.Cookie) {
+// setOnce sets a cookie, and drops an earlier Set-Cookie line for it from the same answer:
+// each name may occur only once (RFC 6265, section 4.1.1).
+func setOnce(w http.ResponseWriter, cookie *http.Cookie) {
 	h := w.Header()
 	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, cookie.Name+"=") })
 	http.SetCookie(w, cookie)
 }
 
-// RefreshToken is the refresh token the browser came with; "" for none.
+// RefreshToken returns the refresh token that the browser has sent; "" for none.
 func (c Cookies) RefreshToken(r *http.Request) string {
-	token, _ := c.read(r, c.refresh("").Name)
+	token, _ := c.read(r, c.refreshCookie("").Name)
 	return token
 }
 
 // ClearTokens removes the cookies of the first-party app.
 func (c Cookies) ClearTokens(w http.ResponseWriter) {
-	for _, cookie := range []*http.Cookie{c.access(""), c.refresh("")} {
+	for _, cookie := range []*http.Cookie{c.accessCookie(""), c.refreshCookie("")} {
 		cookie.MaxAge = -1
 		http.SetCookie(w, cookie)
 	}
 }
 
-// access is for the app's API: with a Domain every host below it gets the cookie,
-// which the __Host- prefix forbids.
-func (c Cookies) access(token string) *http.Cookie {
+// accessCookie returns the cookie for the app's API. With a Domain, every host below the
+// domain gets the cookie, which the __Host- prefix would forbid.
+func (c Cookies) accessCookie(token string) *http.Cookie {
 	prefix := "__Host-"
 	if c.Domain != "" {
 		prefix = "__Secure-"
 	}
-	cookie := c.make(c.prefix(prefix)+c.tokenName("access_token"), token)
+	cookie := c.newCookie(c.prefixOnHTTPS(prefix)+c.tokenName("access_token"), token)
 	cookie.Domain = c.Domain
 	return cookie
 }
 
-// refresh is for one path of ours, and for calls from the site itself.
-func (c Cookies) refresh(token string) *http.Cookie {
-	cookie := c.make(c.prefix("__Secure-")+c.tokenName("refresh_token"), token)
+// refreshCookie returns the cookie for /refresh. Browsers send it to no other path, and only
+// with calls from the same site.
+func (c Cookies) refreshCookie(token string) *http.Cookie {
+	cookie := c.newCookie(c.prefixOnHTTPS("__Secure-")+c.tokenName("refresh_token"), token)
 	cookie.Path, cookie.SameSite = c.Path+"/refresh", http.SameSiteStrictMode
 	return cookie
 }
 
-// tokenName has the base name in it where that was chosen, so that two Signets on
-// one host do not overwrite each other's.
+// tokenName returns the name of a token's cookie, without its prefix. It contains the base
+// name unless that is the default, so that two Signets on one host do not overwrite each
+// other's cookies.
 func (c Cookies) tokenName(name string) string {
 	if c.Base == DefaultBase {
 		return name

@@ -9,64 +9,68 @@ import (
 	"time"
 )
 
-// A trip to an upstream lives in two cookies: one carries the sealed authorization
-// request, the other the attempt. Attempts for one request share its cookie. A browser
-// sends all of them with each request, so together they stay below tripShare: with the
-// other cookies of ours they fit into what proxies accept by default (nginx: 8 KB).
+// A trip to an upstream uses two cookies: one carries the sealed authorization request, the
+// other the attempt. All attempts for one request share the request's cookie. A browser
+// sends all these cookies with every request. Together they stay below tripShare, so that
+// all cookies of Signet fit into the Cookie header that proxies accept by default
+// (nginx: 8 KB).
 const (
-	attemptPrefix  = "_up_"
-	carriedPrefix  = "_for_"
-	attemptsAtOnce = 3
-	attemptID      = 26 // characters of an attempt's id
-	tripKey        = 8  // and of a TripKey
-	mostCleared    = 6  // cookies that one answer removes: its header block is bounded, too
+	attemptPrefix   = "_up_"
+	carriedPrefix   = "_for_"
+	maxAttempts     = 3
+	attemptIDLength = 26 // characters
+	tripKeyLength   = 8  // characters
+	maxCleared      = 6  // cookies that one answer removes, since its header block is limited too
 )
 
-// The shares of the Cookie header, in characters; the tokens of the app have the rest, see
-// SetTokens. They hold for the default base name: a longer one takes what it needs from
-// the trips.
+// These are the shares of the Cookie header, in characters. The rest is for the tokens of
+// the first-party app, see SetTokens. The shares are for the default base name; a longer
+// base name makes the share of the trips smaller.
 const (
-	tripShare   = 2400
-	personShare = 1024 // session, device, MaxPendingSize, the connector that was used last, and later a trusted browser
-	persons     = 5    // so many cookies
-	attemptMost = 320  // a sealed attempt
+	tripShare        = 2400
+	personShare      = 1024 // session, device, MaxPendingSize, the connector that was used last, and later a trusted browser
+	personCookies    = 5    // number of cookies in personShare
+	maxSealedAttempt = 320
 )
 
-// MaxPendingSize is how long what is sealed into the cookie "_pending" may be, in characters.
+// MaxPendingSize is the longest sealed value of the cookie "_pending", in characters.
 const MaxPendingSize = 600
 
-// TripLife is how long the cookies of a trip live.
+// TripLife is how long the browser stores the cookies of a trip.
 const TripLife = 10 * time.Minute
 
-// mostTrips is how many characters of the Cookie header all trips may take.
-func (c Cookies) mostTrips() int { return tripShare - persons*max(0, len(c.Base)-len(DefaultBase)) }
-
-// attemptRoom is how many characters the largest attempt takes.
-func (c Cookies) attemptRoom() int {
-	return c.size(attemptPrefix, "") + attemptID + tripKey + len(".") + attemptMost
+// maxTripsSize returns how many characters of the Cookie header all trips may use.
+func (c Cookies) maxTripsSize() int {
+	return tripShare - personCookies*max(0, len(c.Base)-len(DefaultBase))
 }
 
-// MaxCarriedSize is how long a sealed request may be, in characters, so that it and one
-// attempt fit into what trips may take.
+// maxAttemptSize returns how many characters the cookie of the largest attempt uses.
+func (c Cookies) maxAttemptSize() int {
+	return c.size(attemptPrefix, "") + attemptIDLength + tripKeyLength + len(".") + maxSealedAttempt
+}
+
+// MaxCarriedSize returns the longest allowed sealed request, in characters. A request of
+// this size and one attempt just fit into the share of the trips.
 func (c Cookies) MaxCarriedSize() int {
-	return c.mostTrips() - c.attemptRoom() - c.size(carriedPrefix, "") - tripKey
+	return c.maxTripsSize() - c.maxAttemptSize() - c.size(carriedPrefix, "") - tripKeyLength
 }
 
-// TripKey names the request of a trip in cookies and addresses. It proves nothing.
+// TripKey returns the short name of an authorization request in the cookies and addresses of
+// a trip. It proves nothing.
 func TripKey(requestID string) string {
 	sum := sha256.Sum256([]byte(requestID))
 	return base32.StdEncoding.EncodeToString(sum[:5])
 }
 
-// CarryRequest keeps a sealed request in the browser for the attempts that follow. Older trips
-// make room.
+// CarryRequest stores a sealed request in the browser for the attempts that follow. If the
+// space is short, it removes the cookies of older trips.
 func (c Cookies) CarryRequest(w http.ResponseWriter, r *http.Request, key, sealed string) {
 	name := carriedPrefix + key
-	c.makeRoom(w, r, key, c.size(name, sealed)+c.attemptRoom())
+	c.makeRoom(w, r, key, c.size(name, sealed)+c.maxAttemptSize())
 	c.Set(w, name, sealed, TripLife)
 }
 
-// CarriedRequest gives the sealed request that the browser carries under the key.
+// CarriedRequest returns the sealed request that the browser has sent for the key.
 func (c Cookies) CarriedRequest(r *http.Request, key string) (string, bool) {
 	if !isTripKey(key) {
 		return "", false
@@ -74,16 +78,18 @@ func (c Cookies) CarriedRequest(r *http.Request, key string) (string, bool) {
 	return c.Read(r, carriedPrefix+key)
 }
 
-// KeepAttempt keeps a sealed attempt for the request of that key, in a cookie of its own:
-// two tabs cannot mix up two attempts. Beyond three the oldest makes room.
+// KeepAttempt stores a sealed attempt for the request of that key. Each attempt has its own
+// cookie, so that two tabs cannot mix up two attempts. If there are three already, it
+// removes the oldest.
 func (c Cookies) KeepAttempt(w http.ResponseWriter, r *http.Request, id, key, sealed string) {
 	value := key + "." + sealed
 	c.makeRoom(w, r, key, c.size(attemptPrefix+id, value))
 	c.Set(w, attemptPrefix+id, value, TripLife)
 }
 
-// TakeAttempt gives the sealed attempt of an id with the sealed request that it was
-// started for, and removes it. The request stays while another attempt needs it.
+// TakeAttempt returns the sealed attempt of an id, with the sealed request for which it was
+// started. It removes the attempt's cookie, and the request's cookie unless another
+// attempt needs it.
 func (c Cookies) TakeAttempt(w http.ResponseWriter, r *http.Request, id string) (attempt, request string, ok bool) {
 	value, ok := c.Read(r, attemptPrefix+id)
 	if !ok {
@@ -107,11 +113,11 @@ type tripCookie struct {
 	size        int
 }
 
-// trips are all cookies of trips, in the order in which they were made (RFC 6265, section
-// 5.4: a browser sends the older of two first).
+// trips are all cookies of trips that the browser has sent, the oldest first (RFC 6265,
+// section 5.4: browsers send older cookies first).
 type trips struct {
 	attempts, requests []tripCookie
-	broken             []string // suffixes of those that this program has not made
+	malformed          []string // suffixes of cookies that Signet has not made
 }
 
 func (c Cookies) trips(r *http.Request) trips {
@@ -119,48 +125,50 @@ func (c Cookies) trips(r *http.Request) trips {
 	for _, cookie := range r.Cookies() {
 		suffix, ours := strings.CutPrefix(cookie.Name, c.name(""))
 		key, isRequest := strings.CutPrefix(suffix, carriedPrefix)
-		one := tripCookie{suffix, key, c.size(suffix, cookie.Value)}
+		trip := tripCookie{suffix, key, c.size(suffix, cookie.Value)}
 		switch {
 		case !ours:
 		case isRequest && isTripKey(key):
-			t.requests = append(t.requests, one)
+			t.requests = append(t.requests, trip)
 		case isRequest:
-			t.broken = append(t.broken, suffix)
+			t.malformed = append(t.malformed, suffix)
 		case strings.HasPrefix(suffix, attemptPrefix):
-			if one.key, _, ours = strings.Cut(cookie.Value, "."); ours && isTripKey(one.key) {
-				t.attempts = append(t.attempts, one)
+			if trip.key, _, ours = strings.Cut(cookie.Value, "."); ours && isTripKey(trip.key) {
+				t.attempts = append(t.attempts, trip)
 			} else {
-				t.broken = append(t.broken, suffix)
+				t.malformed = append(t.malformed, suffix)
 			}
 		}
 	}
 	return t
 }
 
-// makeRoom removes the cookies of older trips until an attempt for the key may follow,
-// and so many characters fit.
+// makeRoom removes cookies of older trips until there are fewer than three attempts and
+// need more characters fit. It never removes the request of the key.
 func (c Cookies) makeRoom(w http.ResponseWriter, r *http.Request, key string, need int) {
 	t := c.trips(r)
-	gone := t.broken
-	for len(t.attempts) >= attemptsAtOnce || t.size()+need > c.mostTrips() {
+	removed := t.malformed
+	for len(t.attempts) >= maxAttempts || t.size()+need > c.maxTripsSize() {
 		dropped := t.dropOne(key)
 		if len(dropped) == 0 {
 			break
 		}
-		gone = append(gone, dropped...)
+		removed = append(removed, dropped...)
 	}
-	for _, suffix := range gone[:min(len(gone), mostCleared)] {
+	for _, suffix := range removed[:min(len(removed), maxCleared)] {
 		c.Clear(w, suffix)
 	}
 }
 
-// dropOne takes out a request that no attempt needs, or else the oldest attempt with its
-// request. It never takes the request of that key. It gives what it took.
+// dropOne takes a request without an attempt out of t. If there is none, or if there are
+// too many attempts, it takes out the oldest attempt, and its request unless another
+// attempt needs it. It never takes the request of the key. It returns the suffixes of the
+// dropped cookies.
 func (t *trips) dropOne(key string) (suffixes []string) {
-	free := func(request tripCookie) bool {
+	isUnused := func(request tripCookie) bool {
 		return request.key != key && !slices.ContainsFunc(t.attempts, func(a tripCookie) bool { return a.key == request.key })
 	}
-	if i := slices.IndexFunc(t.requests, free); i >= 0 && len(t.attempts) < attemptsAtOnce {
+	if i := slices.IndexFunc(t.requests, isUnused); i >= 0 && len(t.attempts) < maxAttempts {
 		suffixes = append(suffixes, t.requests[i].suffix)
 		t.requests = slices.Delete(t.requests, i, i+1)
 		return suffixes
@@ -171,7 +179,7 @@ func (t *trips) dropOne(key string) (suffixes []string) {
 	oldest := t.attempts[0]
 	t.attempts = t.attempts[1:]
 	suffixes = append(suffixes, oldest.suffix)
-	if i := slices.IndexFunc(t.requests, func(q tripCookie) bool { return q.key == oldest.key && free(q) }); i >= 0 {
+	if i := slices.IndexFunc(t.requests, func(q tripCookie) bool { return q.key == oldest.key && isUnused(q) }); i >= 0 {
 		suffixes = append(suffixes, t.requests[i].suffix)
 		t.requests = slices.Delete(t.requests, i, i+1)
 	}
@@ -179,15 +187,15 @@ func (t *trips) dropOne(key string) (suffixes []string) {
 }
 
 func (t *trips) size() (sum int) {
-	for _, one := range slices.Concat(t.attempts, t.requests) {
-		sum += one.size
+	for _, cookie := range slices.Concat(t.attempts, t.requests) {
+		sum += cookie.size
 	}
 	return sum
 }
 
-// size is what a cookie takes in the Cookie header: "name=value; ".
+// size returns how many characters a cookie uses in the Cookie header: "name=value; ".
 func (c Cookies) size(suffix, value string) int { return len(c.name(suffix)) + len(value) + 3 }
 
 func isTripKey(key string) bool {
-	return len(key) == tripKey && strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+	return len(key) == tripKeyLength && strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
