@@ -9,8 +9,9 @@ import (
 	"signet/storage"
 )
 
-// call serves a call of the app: its preflight, and its one method from the app's own
-// origins. Those alone may read the answer and send cookies along.
+// call returns the handler of one endpoint. It answers the preflight, and serves the method
+// if a page of the app has made the call. Only pages of the app's origins may read the
+// answer and send cookies with the call.
 func (h *Handler) call(method string, serve web.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		known := h.allowOrigin(w.Header(), r)
@@ -29,7 +30,8 @@ func (h *Handler) call(method string, serve web.Handler) http.Handler {
 	})
 }
 
-// allowOrigin makes the answer readable for a page of the app.
+// allowOrigin sets the CORS headers that let a page of the app read the answer. It reports
+// whether the call has an origin of the app.
 func (h *Handler) allowOrigin(headers http.Header, r *http.Request) bool {
 	headers.Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
@@ -42,11 +44,11 @@ func (h *Handler) allowOrigin(headers http.Header, r *http.Request) bool {
 	return true
 }
 
-var errCrossOrigin = web.Because("cross_origin", errors.New("neither Origin nor Sec-Fetch-Site says that the call is from the first-party app"))
+var errCrossOrigin = web.Because("cross_origin", errors.New("neither Origin nor Sec-Fetch-Site shows that a page of the first-party app made the call"))
 
-// isFromApp reports whether a page of the app has made the call. Browsers say so in
-// Sec-Fetch-Site or in Origin; a call with neither is refused, since it is cookies that
-// the call is answered for.
+// isFromApp reports whether a page of the app has made the call, according to
+// Sec-Fetch-Site or Origin. A call without both headers is refused: cookies authenticate
+// the calls, and a browser may also send them with calls of other sites.
 func (h *Handler) isFromApp(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
@@ -56,10 +58,10 @@ func (h *Handler) isFromApp(r *http.Request) bool {
 	return len(origins) == 1 && slices.Contains(h.Requests.Origins, origins[0])
 }
 
-// fail answers a call with an error. It removes no cookie but the tokens of a session
-// that a replay has ended: an answer that comes late must not take what a new sign-in
-// has set. By the session's own cookie, which is good for nothing else any more, the
-// sign-in page knows what to say.
+// fail answers a call with an error. It removes cookies in one case only: after a replay it
+// removes the tokens of the session, which has ended. In other cases a late answer might
+// remove the cookies of a new sign-in. The session's own cookie stays after a replay. It
+// signs nobody in any more, but the sign-in page uses it to say why the session ended.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	answer := web.AnswerTo(web.App, err)
 	if e, ok := errors.AsType[*interactionRequired](err); ok {
@@ -71,11 +73,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	web.App.FailWith(w, r, answer, err)
 }
 
-// interactionRequired: the pages have something to ask.
+// interactionRequired means that the person must do something on the pages first.
 type interactionRequired struct{ continueAt string }
 
-// Error names the case for the log. The address to continue at is for the application alone.
+// Error returns the text for the log. Only the answer to the app has the address of the page.
 func (e *interactionRequired) Error() string { return "interaction required" }
 
-// Cause is the code for the log and the table of answers.
+// Cause returns the code for the log and for the table of answers.
 func (e *interactionRequired) Cause() string { return "interaction_required" }

@@ -1,11 +1,10 @@
-// Package firstparty serves the app whose pages live on Signet's cookies and never see
-// a token: POST /login with JSON, /refresh, /logout and /session.
+// Package firstparty serves the first-party app: POST /login with JSON, /refresh, /logout
+// and /session. The app's scripts never see a token, because the tokens are in cookies.
 //
-// Its rule: only pages of the app's own origins may call it, and the session cookie
-// alone decides. Each call stands for an authorization request with prompt=none;
-// whatever has to be asked is left to the pages, and AnswerWithCookies gives the cookies at
-// the end of a sign-in there.
+// Only pages of the app's own origins may call these endpoints, and only the session's
+// cookie decides who is signed in. Each call counts as an authorization request with
+// prompt=none. If the person must do something first, the pages of Signet ask for it, and
+// AnswerWithCookies sets the app's cookies at the end of that sign-in.
 //
-// The package does not know codes, redirect URIs, consent or how a person proves who
-// they are.
+// The package does not know codes, redirect URIs, consent or the ways to sign in.
 package firstparty

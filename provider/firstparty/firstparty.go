@@ -11,7 +11,7 @@ import (
 	"signet/storage"
 )
 
-// Deps are what the endpoints of the app need. All are required.
+// Deps are the dependencies of Handler. All are required.
 type Deps struct {
 	Issuer   string
 	DB       *storage.DB
@@ -23,8 +23,8 @@ type Deps struct {
 	Now      func() time.Time
 }
 
-// Handler serves the first-party app.
+// Handler serves the endpoints of the first-party app.
 type Handler struct{ Deps }
 
-// New makes the handler of one provider.
+// New returns the handler of one provider.
 func New(d Deps) *Handler { return &Handler{d} }

@@ -23,7 +23,7 @@ func TestFirstParty_SignInRefreshSignOut(t *testing.T) {
 		answered := a.JSON(t)
 		user, _ := answered["user"].(map[string]any)
 		if user["sub"] != b.Alice.ID || user["email"] != providertest.Alice || user["name"] != "Alice Liddell" {
-			t.Errorf("/login says %v", user)
+			t.Errorf("/login returns %v", user)
 		}
 		first := providertest.PairOf(t, a)
 		wantAppToken(t, b, first.Access.Value, answered["expires_at"])
@@ -32,7 +32,7 @@ func TestFirstParty_SignInRefreshSignOut(t *testing.T) {
 		wantUser(t, session["user"], user)
 		claims := providertest.ClaimsOf(t, first.Access.Value)
 		if session["expires_at"] != answered["expires_at"] || !slices.Equal(session["amr"].([]any), []any{"pwd"}) || momentOf(t, session["auth_time"]) != claims["auth_time"] {
-			t.Errorf("/session says %v", session)
+			t.Errorf("/session returns %v", session)
 		}
 
 		b.Advance(14 * time.Minute)
@@ -43,7 +43,7 @@ func TestFirstParty_SignInRefreshSignOut(t *testing.T) {
 			t.Errorf("/refresh: %s, generation %d after %d", a.Body, second.Generation(t), first.Generation(t))
 		}
 		if got := v.WantApp(t, true)["expires_at"]; got != a.JSON(t)["expires_at"] {
-			t.Errorf("/session says %v after %v", got, a.JSON(t))
+			t.Errorf("/session returns %v after %v", got, a.JSON(t))
 		}
 
 		wantCleared(t, providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent), first)
@@ -67,7 +67,7 @@ func wantUser(t *testing.T, got any, want map[string]any) {
 	}
 }
 
-// momentOf gives the Unix seconds of an RFC 3339 time as they stand in a token.
+// momentOf returns an RFC 3339 time as Unix seconds, the form of times in tokens.
 func momentOf(t *testing.T, text any) json.Number {
 	t.Helper()
 	at, err := time.Parse(time.RFC3339, text.(string))
@@ -77,7 +77,7 @@ func momentOf(t *testing.T, text any) json.Number {
 	return json.Number(strconv.FormatInt(at.Unix(), 10))
 }
 
-// wantAppToken wants what an API that knows the JWKS alone goes by.
+// wantAppToken checks the token as an API does: by its header, its claims and the JWKS.
 func wantAppToken(t *testing.T, b *providertest.Testbed, token string, expires any) {
 	t.Helper()
 	header, claims := providertest.HeaderOf(t, token), providertest.ClaimsOf(t, token)
@@ -86,7 +86,7 @@ func wantAppToken(t *testing.T, b *providertest.Testbed, token string, expires a
 		t.Fatalf("access token: %v %v", header, claims)
 	}
 	if claims["scope"] != "openid profile email" || claims["acr"] != "urn:signet:1fa" || claims["exp"] != momentOf(t, expires) {
-		t.Fatalf("access token: %v, said to expire at %v", claims, expires)
+		t.Fatalf("access token: %v, but expires_at is %v", claims, expires)
 	}
 	jwks := providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.Issuer+"/jwks"))
 	if !strings.Contains(jwks.Body, `"`+header["kid"].(string)+`"`) {
@@ -94,13 +94,14 @@ func wantAppToken(t *testing.T, b *providertest.Testbed, token string, expires a
 	}
 }
 
-// wantCleared wants the cookies to be removed in the words in which they were set.
+// wantCleared checks that the cookies are removed with the attributes with which they were
+// set.
 func wantCleared(t *testing.T, a providertest.Answer, set providertest.Pair) {
 	t.Helper()
 	cleared := map[string]*http.Cookie{}
 	for _, c := range a.Cookies() {
 		if c.Value != "" || c.MaxAge != -1 || cleared[c.Name] != nil {
-			t.Fatalf("cookie %v is set, or twice removed", c)
+			t.Fatalf("cookie %v is set, or is removed twice", c)
 		}
 		cleared[c.Name] = c
 	}
@@ -115,8 +116,8 @@ func wantCleared(t *testing.T, a providertest.Answer, set providertest.Pair) {
 	}
 }
 
-// Who signs in on the page goes back to the app with its cookies, and who is signed
-// in at once.
+// A sign-in on the page leads back to the app with its cookies. If the person is signed in
+// already, the page leads back at once.
 func TestFirstParty_PageSignIn(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -125,7 +126,7 @@ func TestFirstParty_PageSignIn(t *testing.T) {
 		for _, keep := range []string{"", "on"} {
 			s := v.Submit(t, page.Form(t), "username", providertest.Alice, "password", providertest.Password, "keep", keep)
 			if s.LeftTo == nil || s.LeftTo.String() != providertest.Shop+"/cart?item=1#top" {
-				t.Fatalf("at %s, left to %v:\n%s", s.At, s.LeftTo, s.Body)
+				t.Fatalf("at %s, redirected to %v:\n%s", s.At, s.LeftTo, s.Body)
 			}
 			p := providertest.PairOf(t, s.Answer)
 			if p.Access.MaxAge != 900 || (p.Refresh.MaxAge > 0) != (keep != "") || p.Refresh.MaxAge > 7*24*3600 || keep != "" && p.Refresh.MaxAge < 7*24*3600-60 {
@@ -138,35 +139,35 @@ func TestFirstParty_PageSignIn(t *testing.T) {
 		b.Advance(time.Minute)
 		s := v.Get(t, to)
 		if s.LeftTo == nil || providertest.PairOf(t, s.Answer).Generation(t) != before.Generation(t)+1 {
-			t.Fatalf("with a session: at %s, left to %v", s.At, s.LeftTo)
+			t.Fatalf("with a session: at %s, redirected to %v", s.At, s.LeftTo)
 		}
 		v.RefreshApp(t)
-		// A page of ours as the goal gives the cookies, too.
+		// The cookies are set also if return_to is a page of Signet.
 		w := b.Visitor(t)
 		w.SignIn(t, w.Get(t, b.Issuer+"/login?return_to=/account"), providertest.Alice, providertest.Password)
 		if w.Cookie(t, "access_token") == nil {
-			t.Error("no cookies on the way to a page of ours")
+			t.Error("no cookies after a sign-in that leads to a page of Signet")
 		}
 	})
 }
 
-// A sign-in for another client gives the app nothing until it asks; then the session
-// is enough.
+// A sign-in for another client sets no cookies of the app. The app gets them with its first
+// /refresh, for which the session is enough.
 func TestFirstParty_SessionOfAnotherClient(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		tokens := v.SignInAndRedeem(t, providertest.Alice)
 		if v.Cookie(t, "access_token") != nil {
-			t.Fatal("the app has cookies that nobody asked for")
+			t.Fatal("a sign-in for another client has set the app's cookies")
 		}
 		asked := b.Now()
 		expires, err := time.Parse(time.RFC3339, v.WantApp(t, true)["expires_at"].(string))
 		if err != nil || expires.Before(asked.Truncate(time.Second)) || expires.After(b.Now()) {
-			t.Errorf("without a token yet, expires_at is %v (%v), want the present moment", expires, err)
+			t.Errorf("without a token yet, expires_at is %v (%v), want the current time", expires, err)
 		}
 		p := v.RefreshApp(t)
 		if providertest.ClaimsOf(t, p.Access.Value)["sid"] != providertest.ClaimsOf(t, tokens["id_token"])["sid"] {
-			t.Error("another session than the one there is")
+			t.Error("the app's token belongs to another session")
 		}
 		// Signing out in the app signs out of the other client, too.
 		v.CallApp(t, "/logout", "")
@@ -175,9 +176,8 @@ func TestFirstParty_SessionOfAnotherClient(t *testing.T) {
 	})
 }
 
-// How and when the person signed in is what the session says, also in a grant that is
-// older than the last sign-in.
-func TestFirstParty_SignsInAnew(t *testing.T) {
+// The token has auth_time of the last sign-in, also if its grant is older.
+func TestFirstParty_NewSignInChangesAuthTime(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		first := v.SignInApp(t)
@@ -186,14 +186,14 @@ func TestFirstParty_SignsInAnew(t *testing.T) {
 		second := v.RefreshApp(t)
 		before, after := providertest.ClaimsOf(t, first.Access.Value), providertest.ClaimsOf(t, second.Access.Value)
 		if after["gid"] != before["gid"] || after["sid"] != before["sid"] || after["auth_time"] == before["auth_time"] || after["auth_time"] != momentOf(t, v.WantApp(t, true)["auth_time"]) {
-			t.Errorf("the token says %v after %v", after, before)
+			t.Errorf("the claims are %v after %v", after, before)
 		}
 	})
 }
 
-// A sign-out that another client has started removes the app's cookies, too.
-// LO-12: Cookie deletion with other path or attributes leaves the cookie.
-func TestFirstParty_CookiesGoWithEndSession(t *testing.T) {
+// A sign-out that another client has started removes the app's cookies too.
+// LO-12: A deletion with another path or other attributes would leave the cookie.
+func TestFirstParty_EndSessionRemovesCookies(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		tokens := v.SignInAndRedeem(t, providertest.Alice)
@@ -204,22 +204,22 @@ func TestFirstParty_CookiesGoWithEndSession(t *testing.T) {
 	})
 }
 
-// A new password ends all but this browser, whose app goes on with a grant of its
-// new session.
-// SS-16: Old sessions after password change, reset, MFA change, email change.
-func TestFirstParty_PasswordChange(t *testing.T) {
+// A new password ends all sessions. This browser gets a new session, and its app a new
+// grant.
+// SS-16: A changed password ends the other sessions.
+func TestFirstParty_PasswordChangeOpensNewGrant(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		old := v.SignInApp(t)
 		handle := v.Cookie(t, "signet").Value
 		v.ChangePassword(t, providertest.Password, providertest.NewPassword)
 		if v.Cookie(t, "access_token") != nil {
-			t.Error("the token of the session that ended is still there")
+			t.Error("the browser still has the token of the ended session")
 		}
 		v.ReplaceRefreshToken(old.Refresh.Value)
 		next := v.RefreshApp(t)
 		if before, after := providertest.ClaimsOf(t, old.Access.Value), providertest.ClaimsOf(t, next.Access.Value); before["sid"] == after["sid"] || before["gid"] == after["gid"] || next.Generation(t) != 1 {
-			t.Errorf("the token says %v after %v", after, before)
+			t.Errorf("the claims are %v after %v", after, before)
 		}
 		providertest.WantAppError(t, b.RefreshAs(t, handle, old.Refresh.Value), http.StatusUnauthorized, "login_required")
 	})
@@ -237,22 +237,22 @@ func TestFirstParty_DisabledClient(t *testing.T) {
 		v.WantApp(t, true)
 		v.RefreshApp(t)
 		b.SetClientEnabledByID(t, "shop", false)
-		providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent) // leaving is always possible
+		providertest.WantStatus(t, v.CallApp(t, "/logout", ""), http.StatusNoContent) // signing out is always possible
 	})
 }
 
-// One client is the app: the only first-party one, or the one that is named.
+// The app is the client that first_party.client_id names, or else the only first-party client.
 func TestFirstParty_WhichClientIsTheApp(t *testing.T) {
 	for _, c := range []struct {
 		named string
 		there []string
-		want  string // part of the description; "" for none
+		want  string // part of error_description; "" for no error
 	}{
 		{"", nil, "create one with --first-party"},
 		{"", []string{"shop", "other"}, "set first_party.client_id"},
 		{"shop", []string{"shop", "other"}, ""},
 		{"gone", []string{"shop"}, "first_party.client_id names no enabled first-party client"},
-		{"app", []string{"shop"}, "first_party.client_id names no enabled first-party client"}, // there, but not first-party
+		{"app", []string{"shop"}, "first_party.client_id names no enabled first-party client"}, // a client with this id exists, but it is not first-party
 	} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			for _, id := range c.there {
@@ -276,7 +276,7 @@ func TestFirstParty_WhichClientIsTheApp(t *testing.T) {
 				}
 			}
 			v.Get(t, b.Issuer+"/login?return_to="+url.QueryEscape(providertest.Shop+"/")).WantPage(t, http.StatusBadRequest, "invalid_return_to")
-			// Pages of ours do without the app.
+			// The pages of Signet work without an app.
 			if s := v.SignIn(t, v.Get(t, b.Issuer+"/login?return_to=/account"), providertest.Alice, providertest.Password); s.At.Path != "/account" {
 				t.Errorf("at %s", s.At)
 			}
@@ -309,8 +309,9 @@ func TestFirstParty_WrongPasswords(t *testing.T) {
 	})
 }
 
-// Another person in the same browser does not find what the first one had.
-func TestFirstParty_AnotherPersonFindsNothing(t *testing.T) {
+// A second person in the same browser gets a new grant and none of the first person's
+// tokens.
+func TestFirstParty_SecondPersonGetsNewGrant(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "bob@example.com", providertest.Password)
 		v := b.Visitor(t)
@@ -323,9 +324,9 @@ func TestFirstParty_AnotherPersonFindsNothing(t *testing.T) {
 		v.ReplaceRefreshToken(hers.Refresh.Value)
 		his := v.RefreshApp(t)
 		if sub := providertest.ClaimsOf(t, his.Access.Value)["sub"]; sub == b.Alice.ID || his.Generation(t) != 1 {
-			t.Errorf("the tokens are of %v, generation %d", sub, his.Generation(t))
+			t.Errorf("the tokens belong to %v, generation %d", sub, his.Generation(t))
 		}
-		// Through the app itself: each cookie is set once.
+		// The same through /login of the app: each cookie is set once.
 		a := providertest.WantStatus(t, v.CallApp(t, "/login", providertest.Credentials), http.StatusOK)
 		if names := a.Cookies(); len(names) != 4 || providertest.ClaimsOf(t, providertest.PairOf(t, a).Access.Value)["sub"] != b.Alice.ID {
 			t.Errorf("cookies %v", names)
@@ -333,14 +334,15 @@ func TestFirstParty_AnotherPersonFindsNothing(t *testing.T) {
 	})
 }
 
-// A refresh token lives in its cookie at this path, and in no other channel.
-// RT-26: Put an OAuth client's refresh token into the first-party refresh_token cookie at /refresh.
-func TestFirstParty_TokensStayInTheirChannel(t *testing.T) {
+// The app's refresh token works only in its cookie at /refresh, and no other token works
+// there.
+// RT-26: Refresh tokens of other clients do not work in the first-party cookie, nor the reverse.
+func TestFirstParty_RefreshTokenWorksInItsCookieOnly(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		tokens := v.SignInAndRedeem(t, providertest.Alice)
 		p := v.RefreshApp(t)
-		// Into the cookie: counts as absent.
+		// Another token in the cookie counts as absent.
 		b.Advance(time.Minute)
 		for _, foreign := range []string{tokens["refresh_token"].(string), tokens["access_token"].(string), p.Access.Value, p.Refresh.Value + "x", "x", "a.b.c"} {
 			v.ReplaceRefreshToken(foreign)
@@ -352,28 +354,28 @@ func TestFirstParty_TokensStayInTheirChannel(t *testing.T) {
 			}
 		}
 		b.MustRefresh(t, tokens["refresh_token"])
-		// Out of the cookie: refused at /token, whoever asks.
+		// The app's refresh token is refused at /token, for each client.
 		app := b.AsClient(storage.Client{ID: "shop"}, "")
 		for _, at := range []*providertest.Testbed{b, app} {
 			at.RefuseRefresh(t, p.Refresh.Value, "invalid_grant")
 		}
-		b.WantUserinfo(t, p.Access.Value, http.StatusUnauthorized) // SS-26: the issuer is no audience of it
+		b.WantUserinfo(t, p.Access.Value, http.StatusUnauthorized) // SS-26: the token's audience is not the issuer
 		for _, token := range []string{p.Access.Value, tokens["access_token"].(string)} {
 			r := providertest.NewGetRequest(t, b.Issuer+"/session")
 			r.Header.Set("Authorization", "Bearer "+token)
 			r.AddCookie(&http.Cookie{Name: "access_token", Value: token})
 			if a := providertest.Do(t, providertest.Direct, r); a.JSON(t)["authenticated"] != false {
-				t.Errorf("an access token says who is signed in: %s", a.Body)
+				t.Errorf("/session accepts an access token without a session: %s", a.Body)
 			}
 		}
 		v.RefreshApp(t)
 	})
 }
 
-// A cookie that comes twice counts as absent.
-// SS-02: Cookie tossing from a sibling subdomain: same name with Domain and a longer path, so it comes first.
-// RT-20: Cookie path tricks: /refresh/, //refresh, /Refresh, two refresh_token cookies with different paths.
-func TestFirstParty_CookieTwice(t *testing.T) {
+// A cookie that occurs twice counts as absent.
+// SS-02: A sibling subdomain plants a cookie of the same name, with Domain and a longer path, so that it comes first.
+// RT-20: /refresh has one path: /refresh/, //refresh and /Refresh get no tokens. Two refresh_token cookies count as none.
+func TestFirstParty_RepeatedCookieCountsAsAbsent(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		first := v.SignInApp(t)
@@ -387,7 +389,7 @@ func TestFirstParty_CookieTwice(t *testing.T) {
 			r.Header.Set("Cookie", cookies)
 			return providertest.Do(t, providertest.Direct, r)
 		}
-		// An old one that a sibling host has tossed is no replay.
+		// An old refresh token that a sibling host has planted does not count as a replay.
 		third := providertest.PairOf(t, providertest.WantStatus(t, ask("signet="+handle+"; refresh_token="+first.Refresh.Value+"; refresh_token="+second.Refresh.Value), http.StatusOK))
 		if third.Generation(t) != second.Generation(t)+1 {
 			t.Errorf("generation %d after %d", third.Generation(t), second.Generation(t))
@@ -404,8 +406,8 @@ func TestFirstParty_CookieTwice(t *testing.T) {
 	})
 }
 
-// Each renewal of the first-party app is for what the client is registered for now, and
-// none for a client that is first-party no more.
+// Each renewal uses the scopes for which the client is registered now. A client that is no
+// longer first-party gets no renewal.
 func TestRights_FirstPartyRenewalIsNarrowed(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		client, err := b.DB.Client(t.Context(), "shop")
@@ -429,12 +431,12 @@ func TestRights_FirstPartyRenewalIsNarrowed(t *testing.T) {
 		app.ChangeClient(t, func(c *storage.Client) { c.FirstParty = false })
 		providertest.WantAppError(t, v.CallApp(t, "/refresh", ""), http.StatusNotFound, "first_party_not_configured")
 		b.AsClient(b.Client, b.Secret).ChangeClient(t, func(c *storage.Client) { c.Introspects = true })
-		b.WantInactive(t, "access token of what was first-party", access)
+		b.WantInactive(t, "access token of a client that is no longer first-party", access)
 	})
 }
 
-// A tab that refreshes for ever ends with the session, which nothing extends.
-// SS-15: Idle and absolute timeouts; tokens refreshed forever by an open tab.
+// A tab that refreshes forever is signed out at the absolute limit of the session.
+// SS-15: A session ends by its idle and its absolute limit, also if an open tab refreshes tokens forever.
 func TestSession_OpenTabOfTheAppEndsWithTheSession(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

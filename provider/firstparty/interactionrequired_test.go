@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// No factor but the password exists yet, so nothing at the front door leads here.
-func TestFirstParty_InteractionRequiredSaysWhereToGoOn(t *testing.T) {
+// The test calls fail itself, because no request leads to this error yet: the password is the
+// only factor.
+func TestFirstParty_InteractionRequiredHasContinueAddress(t *testing.T) {
 	w := httptest.NewRecorder()
 	(&Handler{}).fail(w, httptest.NewRequest(http.MethodPost, "/refresh", nil), &interactionRequired{continueAt: "https://id.example.com/login?return_to=%2F"})
 	var got map[string]string

@@ -8,8 +8,8 @@ import (
 	"signet/provider/web"
 )
 
-// login signs a person in with a password that the app has asked for. return_to is where the
-// pages lead at their end, should they have to ask for more.
+// login serves POST /login: it signs a person in with a password from a form of the app.
+// If the pages must ask for more, they lead to return_to at their end.
 func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	client, err := h.Requests.FirstPartyClient()
 	if err != nil {
@@ -23,18 +23,18 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		return &web.FormError{Status: http.StatusBadRequest, Text: "send both username and password"}
 	}
 	web.TraceOf(r.Context()).NoteClient(client.ID)
-	q := h.request(client)
+	q := h.newRequest(client)
 	if body["return_to"] != "" {
 		var ok bool
 		if q.Path, ok = h.Requests.ReturnTo(body["return_to"]); !ok {
-			return &web.FormError{Status: http.StatusBadRequest, Text: "return_to must be a path of the issuer, or a URL whose origin stands in first_party.origins"}
+			return &web.FormError{Status: http.StatusBadRequest, Text: "return_to must be a path of the issuer, or a URL with an origin that first_party.origins lists"}
 		}
 	}
 	current, err := h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: body["username"], Password: body["password"], Keep: true, RequestID: q.ID, ClientID: client.ID,
 	})
 	if err != nil {
-		return notSignedIn(w, r, err)
+		return answerRefusal(w, r, err)
 	}
 	web.TraceOf(r.Context()).NoteUser(current.User.ID)
 	expires, err := h.renew(w, r, q, client, &current)
@@ -44,18 +44,18 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	return web.WriteJSON(w, http.StatusOK, struct {
 		User    map[string]any `json:"user"`
 		Expires string         `json:"expires_at"`
-	}{person(client, current.User), rfc3339(expires)})
+	}{claimsForApp(client, current.User), rfc3339(expires)})
 }
 
-// notSignedIn answers why a password was not accepted. Errors that are no refusal are
-// given back.
-func notSignedIn(w http.ResponseWriter, r *http.Request, err error) error {
+// answerRefusal answers with the reason why a password was refused. It returns err
+// unanswered if err is not a refusal.
+func answerRefusal(w http.ResponseWriter, r *http.Request, err error) error {
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {
 		return err
 	}
 	if status == http.StatusUnprocessableEntity {
-		status = http.StatusUnauthorized // what the page calls a form to be corrected
+		status = http.StatusUnauthorized // 422 is for forms of a page; an API answers 401
 	}
 	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, err)
 	text := refusal.Text.String()

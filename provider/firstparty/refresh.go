@@ -19,9 +19,9 @@ import (
 	"signet/templates/words"
 )
 
-// refresh gives the app new cookies, on the word of the session cookie: the decision is
-// that of prompt=none. A refresh token of another session, or one that cannot be opened,
-// counts as absent.
+// refresh serves POST /refresh: it gives the app new cookies if the session's cookie is
+// valid. It decides as for an authorization request with prompt=none. A refresh token of
+// another session, or one that cannot be opened, counts as absent.
 func (h *Handler) refresh(w http.ResponseWriter, r *http.Request) error {
 	client, err := h.Requests.FirstPartyClient()
 	if err != nil {
@@ -34,7 +34,7 @@ func (h *Handler) refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	expires, err := h.renew(w, r, h.request(client), client, current)
+	expires, err := h.renew(w, r, h.newRequest(client), client, current)
 	if err != nil {
 		return err
 	}
@@ -43,20 +43,20 @@ func (h *Handler) refresh(w http.ResponseWriter, r *http.Request) error {
 	}{rfc3339(expires)})
 }
 
-// request is the authorization request that a call of the app stands for. Whatever has
-// to be asked is left to the pages.
-func (h *Handler) request(client storage.Client) request.Request {
+// newRequest returns the authorization request for a call of the app. It has prompt=none,
+// since a call cannot show a page.
+func (h *Handler) newRequest(client storage.Client) request.Request {
 	return request.Request{
 		ID: rand.Text(), Kind: request.Cookies, Created: storage.At(h.Now()), ClientID: client.ID,
 		Path: h.Requests.Base + "/", Prompt: []string{"none"},
 	}
 }
 
-// renew decides as the dispatcher does, and sets the cookies if nothing has to be asked.
-// It gives the moment at which the access token expires.
+// renew makes the same decision as the dispatcher, and sets the cookies if the person needs
+// to do nothing. It returns when the access token expires.
 //
-// session.ErrNone: nobody is signed in. *interactionRequired: the pages have something
-// to ask.
+// session.ErrNone: nobody is signed in. *interactionRequired: the person must do something
+// on the pages first.
 func (h *Handler) renew(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, current *session.Current) (time.Time, error) {
 	at := h.Now()
 	switch next := flow.NextStep(q, flow.Facts{Current: current, Client: client}, at); {
@@ -68,9 +68,10 @@ func (h *Handler) renew(w http.ResponseWriter, r *http.Request, q request.Reques
 	return h.setTokens(w, r, client, *current, at)
 }
 
-// AnswerWithCookies gives the browser the app's cookies at the end of a sign-in on the
-// pages, and sends it to where the app wants it. Only a navigation gets that far: an
-// image or a frame of a sibling host would carry the cookies, too.
+// AnswerWithCookies sets the app's cookies at the end of a sign-in on the pages, and
+// redirects the browser to the address that the app has chosen. It refuses requests of
+// other sites that are not navigations: browsers send the cookies also for an image or a
+// frame in a page of a sibling host.
 func (h *Handler) AnswerWithCookies(w http.ResponseWriter, r *http.Request, opened request.Opened, current session.Current) error {
 	q := opened.Request
 	site, use := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
@@ -96,15 +97,16 @@ func (h *Handler) AnswerWithCookies(w http.ResponseWriter, r *http.Request, open
 	return web.SeeOther(w, q.Path)
 }
 
-// setTokens opens or renews the session's first-party grant and sets its cookies.
+// setTokens opens or renews the session's first-party grant, and sets the cookies with its
+// tokens. It returns when the access token expires.
 func (h *Handler) setTokens(w http.ResponseWriter, r *http.Request, client storage.Client, current session.Current, at time.Time) (time.Time, error) {
 	renewal := h.renewal(r, client, current, at)
 	grant, err := h.DB.RenewFirstParty(r.Context(), renewal, at)
 	if err != nil {
 		return time.Time{}, err
 	}
-	// The session may have been proven anew since the grant was opened, and each renewal
-	// is an authorization of its own: for what the client is registered for now.
+	// Each renewal is an authorization of its own. The person may have signed in again since
+	// the grant was opened, and the registered scopes of the client may have changed.
 	grant.Scopes = scopesOf(client)
 	grant.AuthTime, grant.ACR, grant.AMR = current.AuthTime, current.ACR, current.AMR
 	access, err := h.Tokens.AccessToken(grant, current.User, grant.Scopes, []string{h.Tokens.FirstPartyAudience(client)}, at)
@@ -123,8 +125,8 @@ func (h *Handler) setTokens(w http.ResponseWriter, r *http.Request, client stora
 	return at.Add(life), h.Sessions.Cookies.SetTokens(w, tokens)
 }
 
-// renewal is the order to storage: with the browser's refresh token, if that may be one
-// of this user at this client.
+// renewal returns the input of RenewFirstParty in storage. It includes the grant of the
+// browser's refresh token if that token was issued to this user and client.
 func (h *Handler) renewal(r *http.Request, client storage.Client, current session.Current, at time.Time) storage.FirstPartyRenewal {
 	renewal := storage.FirstPartyRenewal{
 		Grant: storage.Grant{
@@ -134,7 +136,7 @@ func (h *Handler) renewal(r *http.Request, client storage.Client, current sessio
 		},
 		Grace: h.Tokens.Grace(client), From: web.TraceOf(r.Context()).Origin(),
 	}
-	// An expired one too: that it comes back has to be noticed, however late.
+	// An expired token counts too, so that storage notices a replay however late it is.
 	token, err := h.Ring.OpenRefresh(h.Sessions.Cookies.RefreshToken(r), at)
 	if (err == nil || errors.Is(err, keys.ErrExpired)) && token.Subject == current.UserID && token.ClientID == client.ID {
 		renewal.GrantID, renewal.Generation = token.GrantID, token.Generation
@@ -142,8 +144,8 @@ func (h *Handler) renewal(r *http.Request, client storage.Client, current sessio
 	return renewal
 }
 
-// scopesOf gives the scopes that the client is registered for, or the usual ones. The
-// grant ends with the session, so that offline_access is not among them.
+// scopesOf returns the registered scopes of the client; if there are none: openid, profile
+// and email. It leaves out offline_access, since the grant ends with the session.
 func scopesOf(client storage.Client) []string {
 	if client.Metadata.Scope == "" {
 		return []string{request.ScopeOpenID, request.ScopeProfile, request.ScopeEmail}

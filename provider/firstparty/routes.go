@@ -7,7 +7,7 @@ import (
 	"signet/templates/words"
 )
 
-// Routes are the paths below the issuer that this package serves, beside Login.
+// Routes returns the paths below the issuer that this package serves, except for Login.
 func (h *Handler) Routes() []web.Route {
 	app := func(methods, path string, serve http.Handler) web.Route {
 		return web.Route{Methods: methods, Path: path, Policy: web.FirstPartyPolicy, Handler: serve}
@@ -20,5 +20,5 @@ func (h *Handler) Routes() []web.Route {
 	}
 }
 
-// Login takes the sign-in of the app: POST /login with a body of JSON.
+// Login returns the handler of the app's sign-in: POST /login with a JSON body.
 func (h *Handler) Login() http.Handler { return h.call(http.MethodPost, h.login) }

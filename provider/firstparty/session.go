@@ -14,19 +14,22 @@ import (
 	"signet/storage"
 )
 
-// members are the claims of a user that the app may learn. It gets others at /userinfo.
-var members = []string{"sub", "email", "name", "picture", "roles", "groups"}
+// claimNames are the claims of a user that /login and /session may return. The app gets the
+// other claims at /userinfo.
+var claimNames = []string{"sub", "email", "name", "picture", "roles", "groups"}
 
-// person is what the app learns of a user: those members that the scopes of its client
-// release (OIDC Core, section 5.4) and the user has. The others are left out.
-func person(client storage.Client, u storage.User) map[string]any {
+// claimsForApp returns the claims of a user for the app: the members of claimNames that the
+// scopes of the client release (OIDC Core, section 5.4). It leaves out claims without a
+// value.
+func claimsForApp(client storage.Client, u storage.User) map[string]any {
 	claims := flow.UserInfoClaims(request.Rights{Scopes: scopesOf(client)}, flow.VisibleTo(client, u))
-	maps.DeleteFunc(claims, func(name string, _ any) bool { return !slices.Contains(members, name) })
+	maps.DeleteFunc(claims, func(name string, _ any) bool { return !slices.Contains(claimNames, name) })
 	return claims
 }
 
-// session says who is signed in. expires_at is when the app's access token expires; the
-// present moment if it has none yet, so that the app refreshes first.
+// session serves GET /session: it returns the signed-in user. expires_at is the time when
+// the app's access token expires. If the app has no token yet, it is the current time, so
+// that the app calls /refresh first.
 func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 	client, err := h.Requests.FirstPartyClient()
 	if err != nil {
@@ -49,11 +52,12 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 		Expires       string         `json:"expires_at"`
 		AuthTime      string         `json:"auth_time,omitempty"`
 		AMR           []string       `json:"amr,omitempty"`
-	}{true, person(client, current.User), rfc3339(expires), authTime(current.AuthTime), current.AMR})
+	}{true, claimsForApp(client, current.User), rfc3339(expires), formatAuthTime(current.AuthTime), current.AMR})
 }
 
-// authTime is left out if nobody knows when the person proved who they are.
-func authTime(at storage.Millis) string {
+// formatAuthTime returns "" for a sign-in at an unknown time; the answer then has no
+// auth_time.
+func formatAuthTime(at storage.Millis) string {
 	if at == 0 {
 		return ""
 	}
@@ -62,8 +66,8 @@ func authTime(at storage.Millis) string {
 
 func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// logout ends the browser's session and removes its cookies, also where there is no
-// session: a person who signs out twice is signed out.
+// logout serves POST /logout: it ends the browser's session and removes its cookies. It
+// succeeds also without a session, so that signing out twice is not an error.
 func (h *Handler) logout(w http.ResponseWriter, r *http.Request) error {
 	if _, err := web.PostJSON(w, r); err != nil {
 		return err

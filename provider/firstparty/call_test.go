@@ -17,12 +17,12 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Every call by every sender: what a browser says of another site is refused, and so
-// is who says nothing; nothing of it has an effect.
-// SS-06: POST /refresh cross-site.
-// SS-07: Same calls from evil.example.com when Signet is id.example.com (same site, SameSite no help).
-// SS-08: Origin: null; no Origin and no Sec-Fetch-Site; Origin with port or case changes.
-func TestFirstParty_CrossSite(t *testing.T) {
+// Every call from every kind of sender. Calls from other sites and calls without both
+// headers are refused, and a refused call has no effect.
+// SS-06: POST /refresh comes from another site.
+// SS-07: The same calls come from evil.example.com while Signet is id.example.com. This is the same site, so SameSite does not help.
+// SS-08: Origin is null, or differs in port or case, or both headers are missing.
+func TestFirstParty_CallsOfOtherSitesAreRefused(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		p := v.SignInApp(t)
@@ -46,7 +46,7 @@ func TestFirstParty_CrossSite(t *testing.T) {
 			for _, path := range []string{"/login", "/refresh", "/logout"} {
 				w := v
 				if !sender.refused {
-					w = b.Visitor(t) // who is let in is somebody else
+					w = b.Visitor(t) // accepted calls must not change v's session
 				}
 				a := w.CallApp(t, path, map[bool]string{true: providertest.Credentials}[path == "/login"], providertest.WithHeader("Sec-Fetch-Site", sender.site), func(r *http.Request) {
 					r.Header["Origin"] = sender.origins
@@ -60,17 +60,17 @@ func TestFirstParty_CrossSite(t *testing.T) {
 			}
 		}
 		v.WantApp(t, true)
-		b.Advance(time.Minute) // past the grace: had a refused call rotated, this would be a replay
+		b.Advance(time.Minute) // after the grace period: if a refused call had rotated the token, this would be a replay
 		if next := v.RefreshApp(t); next.Generation(t) != p.Generation(t)+1 {
 			t.Errorf("generation %d after %d", next.Generation(t), p.Generation(t))
 		}
 	})
 }
 
-// The cookies of a page sign-in come by a navigation alone: what a page of a sibling
-// host embeds, with all cookies, changes nothing.
-// SS-07: Same calls from evil.example.com when Signet is id.example.com (same site, SameSite no help).
-func TestFirstParty_PageIsNoSubresource(t *testing.T) {
+// Only a navigation sets the app's cookies at the end of a page sign-in. A request that a
+// page of a sibling host embeds has all cookies, but changes nothing.
+// SS-07: The same calls come from evil.example.com while Signet is id.example.com. This is the same site, so SameSite does not help.
+func TestFirstParty_EmbeddedRequestsSetNoCookies(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		p := v.SignInApp(t)
@@ -89,7 +89,7 @@ func TestFirstParty_PageIsNoSubresource(t *testing.T) {
 				}
 			}
 		}
-		b.Advance(time.Minute) // past the grace: had one of them rotated, this would be a replay
+		b.Advance(time.Minute) // after the grace period: if one of them had rotated the token, this would be a replay
 		if next := v.RefreshApp(t); next.Generation(t) != p.Generation(t)+1 {
 			t.Errorf("generation %d after %d", next.Generation(t), p.Generation(t))
 		}
@@ -102,7 +102,7 @@ func TestFirstParty_PageIsNoSubresource(t *testing.T) {
 	})
 }
 
-// SS-12: Preflight from any origin.
+// SS-12: Any origin can send a preflight; only those of the app get CORS headers.
 func TestFirstParty_CORS(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range []string{"/login", "/refresh", "/logout", "/session"} {
@@ -139,7 +139,7 @@ func TestFirstParty_CORS(t *testing.T) {
 	})
 }
 
-// SS-09: GET /login, /logout, /refresh.
+// SS-09: GET at /logout and /refresh is refused.
 func TestFirstParty_Methods(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -154,8 +154,8 @@ func TestFirstParty_Methods(t *testing.T) {
 				}
 			}
 		}
-		v.WantApp(t, true) // the query made every POST of them invalid
-		// Images and links of any site do nothing.
+		v.WantApp(t, true) // the query made each POST invalid
+		// Images and links of other sites have no effect.
 		for _, path := range []string{"/refresh", "/logout"} {
 			v.Fetch(t, b.Issuer+path)
 		}
@@ -163,14 +163,14 @@ func TestFirstParty_Methods(t *testing.T) {
 	})
 }
 
-// PW-17: {"email":["a","b"]}, {"password":{"x":1}}, numbers, null, duplicate keys, unknown keys.
+// PW-17: The body has lists, objects, numbers or null as values, or duplicate or unknown members.
 func TestFirstParty_BodiesAreReadStrictly(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for _, c := range []struct {
 			path, body string
 			status     int
-			tells      string // part of the description
+			want       string // part of error_description
 		}{
 			{"/login", "", 400, "username and password"}, {"/login", "{}", 400, "username and password"},
 			{"/login", `{"username":"` + providertest.Alice + `"}`, 400, "username and password"}, {"/login", `{"password":"x"}`, 400, "username and password"},
@@ -194,15 +194,15 @@ func TestFirstParty_BodiesAreReadStrictly(t *testing.T) {
 		} {
 			a := v.CallApp(t, c.path, c.body, providertest.WithHeader("Content-Type", "application/json"))
 			providertest.WantAppError(t, a, c.status, "invalid_request")
-			if !strings.Contains(a.JSON(t)["error_description"].(string), c.tells) {
-				t.Errorf("%s %.100s: %s lacks %q", c.path, c.body, a.Body, c.tells)
+			if !strings.Contains(a.JSON(t)["error_description"].(string), c.want) {
+				t.Errorf("%s %.100s: %s lacks %q", c.path, c.body, a.Body, c.want)
 			}
 		}
 		for _, path := range []string{"/refresh", "/logout"} {
 			providertest.WantAppError(t, v.CallApp(t, path, "{}", providertest.WithHeader("Content-Type", "application/json; charset=utf-16")), http.StatusUnsupportedMediaType, "unsupported_media_type")
 		}
 		providertest.WantAppError(t, v.CallApp(t, "/login", providertest.Credentials, providertest.WithHeader("Content-Type", "application/json; charset=latin1")), http.StatusUnsupportedMediaType, "unsupported_media_type")
-		// What does not say that it is JSON is the form of the page.
+		// A body of another content type goes to the handler of the page's form.
 		if a := v.CallApp(t, "/login", providertest.Credentials, providertest.WithHeader("Content-Type", "text/plain")); a.StatusCode != http.StatusUnsupportedMediaType || len(a.Cookies()) != 0 || !strings.Contains(a.Body, "unsupported_media_type") {
 			t.Errorf("as text: got %d", a.StatusCode)
 		}
@@ -211,9 +211,9 @@ func TestFirstParty_BodiesAreReadStrictly(t *testing.T) {
 	})
 }
 
-// Without a database nobody is signed out.
-// RT-15: Database locked, full, or gone during rotation.
-func TestFirstParty_Outage(t *testing.T) {
+// If the database cannot be reached, calls get 503 and nobody is signed out.
+// RT-15: The database fails during a rotation.
+func TestFirstParty_OutageSignsNobodyOut(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		db := backend.Open(t)
 		b := providertest.Start(t, db)
@@ -233,13 +233,13 @@ func TestFirstParty_Outage(t *testing.T) {
 	})
 }
 
-// layout is where issuer and app live, and what cookies that gives.
+// layout is the issuer with the settings of its cookies, and the cookies that must result.
 type layout struct {
 	issuer, domain, name string
-	access, refresh      string // the lines that set them, but for the value
+	access, refresh      string // the Set-Cookie lines without the values
 }
 
-// SS-04: Attributes: HttpOnly, Secure, SameSite, Path, no Domain, Max-Age equal to the token's life.
+// SS-04: The cookies have HttpOnly, Secure, SameSite, Path, the Domain of the setting, and the Max-Age of the token.
 func TestFirstParty_CookiesOfEachLayout(t *testing.T) {
 	for _, l := range []layout{
 		{"", "", "", "access_token=; Path=/; Max-Age=900; HttpOnly; SameSite=Lax", "refresh_token=; Path=/refresh; Max-Age=604800; HttpOnly; SameSite=Strict"},
@@ -260,20 +260,20 @@ func TestFirstParty_CookiesOfEachLayout(t *testing.T) {
 			}
 			b.Advance(time.Minute)
 			if next := v.RefreshApp(t); next.Generation(t) != 2 {
-				t.Errorf("issuer %q: the browser did not bring its refresh token", l.issuer)
+				t.Errorf("issuer %q: the browser did not send its refresh token", l.issuer)
 			}
-			// The browser sends each where it belongs.
+			// The browser sends each cookie to its own addresses only.
 			sent := func(target string) string {
 				u, _ := url.Parse(target)
 				return fmt.Sprint(v.Client.Jar.Cookies(u))
 			}
 			if strings.Contains(sent(b.Issuer+"/session"), "refresh_token") || !strings.Contains(sent(b.Issuer+"/refresh"), "refresh_token") {
-				t.Errorf("issuer %q: the refresh token goes elsewhere than to /refresh", l.issuer)
+				t.Errorf("issuer %q: the browser must send the refresh token to /refresh only", l.issuer)
 			}
 			if got := strings.Contains(sent("https://api.example.com/todos"), "access_token"); got != (l.domain != "") {
 				t.Errorf("issuer %q, domain %q: a sibling host gets the access token: %v", l.issuer, l.domain, got)
 			}
-			// Back from the page with an address of the app, below its own origin too.
+			// The page leads back to addresses of the app, also if the app has the origin of the issuer.
 			origin := strings.TrimSuffix(b.Issuer, "/auth")
 			for _, to := range []string{providertest.Shop, providertest.Shop + "/?a=b", origin + "/cart", b.Issuer + "/account"} {
 				at := providertest.Do(t, v.Client, providertest.NewGetRequest(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode())).Header.Get("Location")
@@ -287,9 +287,9 @@ func TestFirstParty_CookiesOfEachLayout(t *testing.T) {
 	}
 }
 
-// Where return_to may lead to with an app: its origins, and paths of ours.
-// HT-10: Open redirect by return_to, next, redirect.
-func TestFirstParty_ReturnToOfOthersIsRefused(t *testing.T) {
+// return_to may lead to the origins of the app and to paths of the issuer only.
+// HT-10: return_to is no open redirect.
+func TestFirstParty_ReturnToOfOtherHostsIsRefused(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for _, address := range []string{
@@ -302,14 +302,15 @@ func TestFirstParty_ReturnToOfOthersIsRefused(t *testing.T) {
 	})
 }
 
-// A request that was made before the settings changed leads nowhere else.
+// return_to is checked again at the end of the sign-in: an open request does not lead to an
+// origin that the settings no longer list.
 func TestFirstParty_ReturnToIsCheckedAgain(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := providertest.StartOn(t, backend, providertest.WithAppOrigins(providertest.Shop))
 		b.RegisterApp(t)
 		v := b.Visitor(t)
 		next := v.Fetch(t, b.Issuer+"/login?"+url.Values{"return_to": {providertest.Shop + "/"}}.Encode()).Header.Get("Location")
-		without := b.Node(t) // has no such origin
+		without := b.Node(t) // a node without the origins of the app
 		v.Get(t, without.Issuer+next).WantPage(t, http.StatusBadRequest, "invalid_link")
 		if s := v.Get(t, b.Issuer+next); s.At.Path != "/login" {
 			t.Errorf("at %s", s.At)
@@ -319,10 +320,10 @@ func TestFirstParty_ReturnToIsCheckedAgain(t *testing.T) {
 	})
 }
 
-// The most that can be in a token fits into its cookie; what would not is an error
-// that says so, and no cookie that the browser drops.
-// SS-14: Token grows past 4,096 bytes (many groups): browser drops it silently.
-func TestFirstParty_CookieSizes(t *testing.T) {
+// The largest allowed token fits into its cookie. A larger one is an error that names the
+// reason, instead of a cookie that the browser ignores.
+// SS-14: Many groups make a token of more than 4,096 bytes, which browsers ignore silently.
+func TestFirstParty_TooLargeTokenIsError(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		client, err := b.DB.Client(context.Background(), "shop")
 		if err != nil {
@@ -343,7 +344,7 @@ func TestFirstParty_CookieSizes(t *testing.T) {
 				groups[i] = fmt.Sprintf("group-%011d", i) // 17 bytes, two quotes and a comma
 			}
 			email := fmt.Sprintf("in%d@example.com", c.bytes)
-			member(t, b, email, groups)
+			createMember(t, b, email, groups)
 			a := v.CallApp(t, "/login", strings.Replace(providertest.Credentials, providertest.Alice, email, 1))
 			if !c.fits {
 				providertest.WantOAuthError(t, a, http.StatusInternalServerError, "token_too_large")
@@ -371,8 +372,8 @@ func TestFirstParty_CookieSizes(t *testing.T) {
 	})
 }
 
-// member makes a user who is in these groups.
-func member(t *testing.T, b *providertest.Testbed, email string, groups []string) {
+// createMember creates a user in these groups.
+func createMember(t *testing.T, b *providertest.Testbed, email string, groups []string) {
 	t.Helper()
 	hash, err := credential.New(credential.Config{DB: b.DB, Params: providertest.CheapHash}).Hash(context.Background(), providertest.Password, storage.User{Email: email})
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// everything is a user of whom every claim is known.
-func everything(u *storage.User) {
+// fillEveryClaim gives the user a value for every claim.
+func fillEveryClaim(u *storage.User) {
 	u.Name, u.GivenName, u.FamilyName, u.MiddleName, u.Nickname = "Alice Liddell", "Alice", "Liddell", "Pleasance", "Al"
 	u.PreferredUsername, u.Profile, u.Picture, u.Website = "alice", "https://alice.example/", "https://alice.example/a.png", "https://alice.example/"
 	u.Gender, u.Birthdate, u.Zoneinfo, u.Locale = "female", "1852-05-04", "Europe/London", "en-GB"
@@ -31,12 +31,12 @@ func everything(u *storage.User) {
 	u.Roles, u.Groups = []string{"reader", "writer"}, []string{"staff"}
 }
 
-// nothing is one of whom no more is known than that they exist: not even the address is proven.
-func nothing(u *storage.User) { u.EmailVerified = false }
+// fillNoClaim leaves the user without claims; not even the email address is verified.
+func fillNoClaim(u *storage.User) { u.EmailVerified = false }
 
-// answersTo gives what the app hears of a new person in every way: the answers of /login and
-// of /session.
-func answersTo(t *testing.T, b *providertest.Testbed, scope string, person func(*storage.User)) (login, session map[string]any) {
+// answersAbout returns the answers of /login and /session for a new user, after fill
+// has set the claims.
+func answersAbout(t *testing.T, b *providertest.Testbed, scope string, fill func(*storage.User)) (login, session map[string]any) {
 	t.Helper()
 	client, err := b.DB.Client(t.Context(), "shop")
 	if err != nil {
@@ -48,7 +48,7 @@ func answersTo(t *testing.T, b *providertest.Testbed, scope string, person func(
 	}
 	b.Follow(t)
 	u := storage.User{Email: strings.ToLower(rand.Text()) + "@example.com", EmailVerified: true}
-	person(&u)
+	fill(&u)
 	if u.PreferredUsername != "" {
 		u.PreferredUsername = strings.ToLower(rand.Text())
 	}
@@ -58,15 +58,15 @@ func answersTo(t *testing.T, b *providertest.Testbed, scope string, person func(
 	return login, v.WantApp(t, true)
 }
 
-// TestPerson_ScopesReleaseEveryMember walks over the scopes: the app hears the same at /login
-// and at /session, each claim of its scopes that the person has, and never null or "".
-func TestPerson_ScopesReleaseEveryMember(t *testing.T) {
+// For each scope, /login and /session return the same claims: all claims of the scope that
+// the user has, and never null or "".
+func TestClaims_ScopesReleaseEveryClaim(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		scopes := append(slices.Sorted(maps.Keys(request.ScopeClaims)), "", "profile email roles groups")
 		for _, scope := range scopes {
 			full, held := "openid "+scope, strings.Fields(scope)
 			if scope == "" {
-				full, held = "", []string{"profile", "email"} // what a client without scopes has
+				full, held = "", []string{"profile", "email"} // the scopes of a client that has none registered
 			}
 			names := []string{}
 			for _, s := range held {
@@ -76,16 +76,16 @@ func TestPerson_ScopesReleaseEveryMember(t *testing.T) {
 					}
 				}
 			}
-			login, session := answersTo(t, b, full, everything)
+			login, session := answersAbout(t, b, full, fillEveryClaim)
 			user, _ := session["user"].(map[string]any)
 			if got, want := slices.Sorted(maps.Keys(user)), slices.Sorted(slices.Values(append(names, "sub"))); !slices.Equal(got, want) {
-				t.Errorf("scope %q: /session tells %v, want %v", scope, got, want)
+				t.Errorf("scope %q: /session returns %v, want %v", scope, got, want)
 			}
 			if !reflect.DeepEqual(login["user"], session["user"]) {
-				t.Errorf("scope %q: /login tells %v, /session %v", scope, login["user"], user)
+				t.Errorf("scope %q: /login returns %v, /session %v", scope, login["user"], user)
 			}
 
-			login, session = answersTo(t, b, full, nothing)
+			login, session = answersAbout(t, b, full, fillNoClaim)
 			wantNothingEmpty(t, scope, login)
 			wantNothingEmpty(t, scope, session)
 		}
@@ -112,17 +112,17 @@ func wantNothingEmpty(t *testing.T, where string, of any) {
 	}
 }
 
-// TestPerson_IsWhatTheTypesOfTheSDKSay compiles real answers against the types of
-// @signet/react: a member that the types do not have, one of another type and a required one
-// that is not there are errors. The other way round, each member of User has to come.
-func TestPerson_IsWhatTheTypesOfTheSDKSay(t *testing.T) {
+// The test compiles real answers against the types of @signet/react. It fails for a member
+// that the types do not have, for a member of another type, and for a missing required
+// member. It also fails if no answer has a member that the type User has.
+func TestClaims_MatchTheTypesOfTheSDK(t *testing.T) {
 	sdk, err := filepath.Abs("../../sdk/react")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var program strings.Builder
 	program.WriteString("import type { SessionAnswer, User } from '" + sdk + "/src/session.ts'\n")
-	came := map[string]bool{}
+	seen := map[string]bool{}
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		write := func(name, kind string, value any) {
 			text, err := json.Marshal(value)
@@ -132,12 +132,12 @@ func TestPerson_IsWhatTheTypesOfTheSDKSay(t *testing.T) {
 			program.WriteString("export const " + name + ": " + kind + " = " + string(text) + "\n")
 		}
 		write("nobody", "SessionAnswer", b.Visitor(t).WantApp(t, false))
-		for name, person := range map[string]func(*storage.User){"everything": everything, "nothing": nothing} {
-			login, session := answersTo(t, b, "openid "+strings.Join(slices.Sorted(maps.Keys(request.ScopeClaims)), " "), person)
+		for name, fill := range map[string]func(*storage.User){"everything": fillEveryClaim, "nothing": fillNoClaim} {
+			login, session := answersAbout(t, b, "openid "+strings.Join(slices.Sorted(maps.Keys(request.ScopeClaims)), " "), fill)
 			write(name+"AtSession", "SessionAnswer", session)
 			write(name+"AtLogin", "{ user: User; expires_at: string }", login)
 			for member := range session["user"].(map[string]any) {
-				came[member] = true
+				seen[member] = true
 			}
 		}
 	})
@@ -152,7 +152,7 @@ func TestPerson_IsWhatTheTypesOfTheSDKSay(t *testing.T) {
 		t.Fatalf("the packages of %s are not installed: make prepare", sdk)
 	}
 	if err != nil {
-		t.Errorf("the answers are not of the types: %v\n%s\n%s", err, out, program.String())
+		t.Errorf("the answers do not match the types: %v\n%s\n%s", err, out, program.String())
 	}
 	source, err := os.ReadFile(sdk + "/src/session.ts")
 	if err != nil {
@@ -165,8 +165,8 @@ func TestPerson_IsWhatTheTypesOfTheSDKSay(t *testing.T) {
 		t.Fatalf("found only the members %v of User", members)
 	}
 	for _, m := range members {
-		if !came[m[1]] {
-			t.Errorf("User has the member %s, which no answer had", m[1])
+		if !seen[m[1]] {
+			t.Errorf("the type User has the member %s, but no answer has it", m[1])
 		}
 	}
 }
