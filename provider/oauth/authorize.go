@@ -14,7 +14,7 @@ import (
 )
 
 // maxAuthorize bounds what the front channel may carry, in bytes of the encoded
-// parameters. The sealed request that is made of them has bounds of its own, see fits.
+// parameters. The sealed request that is made of them has bounds of its own, see checkSize.
 const maxAuthorize = 2560
 
 // authorize serves the authorization endpoint (RFC 6749, section 4.1.1; OIDC
@@ -41,12 +41,12 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 	if refusal := h.validate(&q, client, params); refusal != nil {
 		return h.refuse(w, r, q, *refusal)
 	}
-	if err := h.fits(q); err != nil {
+	if err := h.checkSize(q); err != nil {
 		return authorizeProblem(err)
 	}
 	opened := request.Opened{Request: q, Client: client}
 	if r.Method == http.MethodPost {
-		return h.goTo(w, "/authorize/next", opened)
+		return h.redirectToStep(w, "/authorize/next", opened)
 	}
 	return h.dispatch(w, r, opened)
 }
@@ -58,12 +58,12 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 	if r.Method == http.MethodPost {
 		params, err := web.PostForm(w, r, "resource")
 		if err == nil && len(params.Encode()) > maxAuthorize {
-			err = tooLong
+			err = errParametersTooLong
 		}
 		return params, authorizeProblem(err)
 	}
 	if len(r.URL.RawQuery) > maxAuthorize {
-		return nil, authorizeProblem(tooLong)
+		return nil, authorizeProblem(errParametersTooLong)
 	}
 	params, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -73,25 +73,25 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 }
 
 var (
-	tooLong    = tooLarge("the parameters are over %d bytes: shorten state, nonce or claims", maxAuthorize)
-	longSealed = tooLarge("what the parameters hold does not fit into addresses and cookies: shorten state, nonce or claims; a state of 1,500 characters passes")
-	longAnswer = tooLarge("the answer would be an address that proxies refuse: shorten redirect_uri, state or nonce; a state of 1,500 characters passes")
+	errParametersTooLong = requestTooLarge("the parameters are over %d bytes: shorten state, nonce or claims", maxAuthorize)
+	errRequestTooLong    = requestTooLarge("what the parameters hold does not fit into addresses and cookies: shorten state, nonce or claims; a state of 1,500 characters passes")
+	errAnswerTooLong     = requestTooLarge("the answer would be an address that proxies refuse: shorten redirect_uri, state or nonce; a state of 1,500 characters passes")
 )
 
-func tooLarge(format string, args ...any) error {
+func requestTooLarge(format string, args ...any) error {
 	return web.Because("request_too_large", &web.FormError{Status: http.StatusBadRequest, Text: fmt.Sprintf(format, args...)})
 }
 
 // fits refuses a request that some step could not carry on: sealed, it travels in
 // addresses and in a cookie, and its answer is an address. Every request that is accepted
 // passes proxies with their default limits, see web.MaxHeaderBlock.
-func (h *Handler) fits(q request.Request) error {
+func (h *Handler) checkSize(q request.Request) error {
 	fits, err := request.Fits(q, h.Visits.Sessions.Cookies.MaxCarriedSize())
 	switch {
 	case err != nil:
 		return err
 	case !fits:
-		return longSealed
+		return errRequestTooLong
 	}
 	// For most requests it is enough that every character could need an escape.
 	inCode := len(q.Nonce) + len(q.Claims)
@@ -100,7 +100,7 @@ func (h *Handler) fits(q request.Request) error {
 			inCode += len(value) + len(`"",`)
 		}
 	}
-	if len(q.RedirectURI)+3*(len(q.State)+len(h.Issuer))+2*inCode+roomOfCode <= web.MaxAddress {
+	if len(q.RedirectURI)+3*(len(q.State)+len(h.Issuer))+2*inCode+codeOverhead <= web.MaxAddress {
 		return nil
 	}
 	code, err := h.longestCode(q)
@@ -108,7 +108,7 @@ func (h *Handler) fits(q request.Request) error {
 		return err
 	}
 	if len(h.responseURI(q, url.Values{"code": {strings.Repeat("c", code)}})) > web.MaxAddress {
-		return longAnswer
+		return errAnswerTooLong
 	}
 	return nil
 }

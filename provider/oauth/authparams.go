@@ -30,7 +30,7 @@ var promptValues = []string{"none", "login", "consent", "select_account"}
 func (h *Handler) validate(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.Nonce = params.Get("nonce")
 	for _, check := range []func(*request.Request, storage.Client, url.Values) *flow.Refusal{
-		responseMode, responseType, requestObject, scopes, prompt, maxAge, challenge, resources, claimsRequest, h.hint,
+		readResponseMode, checkResponseType, refuseRequestObjects, readScopes, readPrompt, readMaxAge, readChallenge, readResources, readClaimsRequest, h.readHint,
 	} {
 		if r := check(q, client, params); r != nil {
 			return r
@@ -44,7 +44,7 @@ func (h *Handler) validate(q *request.Request, client storage.Client, params url
 // responseMode comes first: it decides how every later refusal travels. The
 // default is the query for code and the fragment for types with a token, also to
 // refuse them (OAuth 2.0 Multiple Response Type Encoding Practices, section 5).
-func responseMode(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
+func readResponseMode(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	types := strings.Fields(params.Get("response_type"))
 	if slices.Contains(types, "token") || slices.Contains(types, "id_token") {
 		q.ResponseMode = modeFragment
@@ -61,7 +61,7 @@ func responseMode(q *request.Request, _ storage.Client, params url.Values) *flow
 	return nil
 }
 
-func responseType(_ *request.Request, client storage.Client, params url.Values) *flow.Refusal {
+func checkResponseType(_ *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	switch params.Get("response_type") {
 	case "":
 		return flow.Refuse("response_type_missing", "invalid_request", "response_type is missing: send code")
@@ -69,11 +69,11 @@ func responseType(_ *request.Request, client storage.Client, params url.Values) 
 	default:
 		return flow.Refuse("response_type_unknown", "unsupported_response_type", "response_type must be code")
 	}
-	return codesAllowed(client)
+	return checkCodeGrant(client)
 }
 
 // codesAllowed refuses a client that may not use the authorization code grant.
-func codesAllowed(client storage.Client) *flow.Refusal {
+func checkCodeGrant(client storage.Client) *flow.Refusal {
 	if !slices.Contains(client.Metadata.ResponseTypes, "code") || !slices.Contains(client.Metadata.GrantTypes, "authorization_code") {
 		return flow.Refuse("grant_type_not_allowed", "unauthorized_client", "this client is not registered for the authorization code grant")
 	}
@@ -82,7 +82,7 @@ func codesAllowed(client storage.Client) *flow.Refusal {
 
 // requestObject refuses what is not supported instead of ignoring it (OIDC Core,
 // section 3.1.2.6): the client would believe its signed parameters counted.
-func requestObject(_ *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
+func refuseRequestObjects(_ *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	switch {
 	case params.Has("request"):
 		return flow.Refuse("request_object", "request_not_supported", "send the parameters themselves, not a request object")
@@ -99,9 +99,9 @@ func requestObject(_ *request.Request, _ storage.Client, params url.Values) *flo
 
 // scopes keeps the known ones that the client may have, in the order asked for
 // (OIDC Core, section 3.1.2.1: unknown ones are ignored).
-func scopes(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
+func readScopes(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	for _, scope := range strings.Split(params.Get("scope"), " ") {
-		if !scopeToken(scope) {
+		if !isScopeToken(scope) {
 			return flow.Refuse("scope_malformed", "invalid_scope", "scope has a character that RFC 6749 does not allow")
 		}
 		if scope != "" && request.MayAsk(client, scope) && !slices.Contains(q.Scopes, scope) {
@@ -109,27 +109,27 @@ func scopes(q *request.Request, client storage.Client, params url.Values) *flow.
 		}
 	}
 	if len(q.Scopes) == 0 {
-		return noScope
+		return scopeRefusal
 	}
 	return nil
 }
 
 var (
-	noScope  = flow.Refuse("scope_not_allowed", "invalid_scope", "scope names nothing that this client may have: send at least openid")
-	noTarget = flow.Refuse("resource_not_allowed", "invalid_target", "resource is not one that this client may ask for")
+	scopeRefusal    = flow.Refuse("scope_not_allowed", "invalid_scope", "scope names nothing that this client may have: send at least openid")
+	resourceRefusal = flow.Refuse("resource_not_allowed", "invalid_target", "resource is not one that this client may ask for")
 )
 
 // lost refuses a request that was good when it came, if the client has lost so much
 // meanwhile that nothing useful or nothing safe is left. q is narrowed.
-func lost(q request.Request, client storage.Client) *flow.Refusal {
-	if r := codesAllowed(client); r != nil {
+func checkRemainingRights(q request.Request, client storage.Client) *flow.Refusal {
+	if r := checkCodeGrant(client); r != nil {
 		return r
 	}
 	switch {
 	case q.Lost.AllScopes:
-		return noScope
+		return scopeRefusal
 	case q.Lost.AllResources:
-		return noTarget
+		return resourceRefusal
 	case !codeIsBound(client, q.Challenge, q.Nonce, q.Scopes):
 		return flow.Refuse("code_not_bound", "invalid_request", "the code would not be bound to this sign-in: "+bindingAdvice(client))
 	}
@@ -137,11 +137,11 @@ func lost(q request.Request, client storage.Client) *flow.Refusal {
 }
 
 // scopeToken checks the grammar of RFC 6749, section 3.3.
-func scopeToken(s string) bool {
+func isScopeToken(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' })
 }
 
-func prompt(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
+func readPrompt(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	q.Prompt = foreign.Distinct(strings.Fields(params.Get("prompt")))
 	for _, value := range q.Prompt {
 		if !slices.Contains(promptValues, value) {
@@ -154,7 +154,7 @@ func prompt(q *request.Request, _ storage.Client, params url.Values) *flow.Refus
 	return nil
 }
 
-func maxAge(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
+func readMaxAge(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.MaxAge = client.Metadata.DefaultMaxAge
 	if !params.Has("max_age") {
 		return nil
@@ -170,7 +170,7 @@ func maxAge(q *request.Request, client storage.Client, params url.Values) *flow.
 
 // challenge reads the PKCE challenge, S256 alone (RFC 7636, section 4.3). One that was
 // sent counts also where none is required.
-func challenge(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
+func readChallenge(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	method := params.Get("code_challenge_method")
 	q.Challenge = params.Get("code_challenge")
 	if q.Challenge == "" {
@@ -207,10 +207,10 @@ func bindingAdvice(client storage.Client) string {
 }
 
 // resources are the audiences asked for (RFC 8707, section 2).
-func resources(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
+func readResources(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	for _, resource := range params["resource"] {
 		if !slices.Contains(client.Resources, resource) {
-			return noTarget
+			return resourceRefusal
 		}
 		if !slices.Contains(q.Resources, resource) {
 			q.Resources = append(q.Resources, resource)
@@ -221,7 +221,7 @@ func resources(q *request.Request, client storage.Client, params url.Values) *fl
 
 // claimsRequest reads the claims parameter (OIDC Core, section 5.5): it keeps the
 // claims that exist, and what the ID token's acr and sub must be.
-func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
+func readClaimsRequest(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	if !params.Has("claims") {
 		return nil
 	}
@@ -258,7 +258,7 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *flo
 
 // hint reads id_token_hint: an ID token of ours, issued to this client. It never
 // signs anyone in; it only says whom the client expects.
-func (h *Handler) hint(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
+func (h *Handler) readHint(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	if !params.Has("id_token_hint") {
 		return nil
 	}

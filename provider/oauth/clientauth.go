@@ -17,7 +17,7 @@ import (
 )
 
 // presented is what a request says about its client.
-type presented struct {
+type credentials struct {
 	id, secret, method string
 }
 
@@ -27,15 +27,15 @@ type presented struct {
 func (h *Handler) authenticate(r *http.Request) (storage.Client, error) {
 	trace := web.TraceOf(r.Context())
 	trace.NoteClaimedClient(r.PostForm.Get("client_id"))
-	given, bad := presentedBy(r)
-	trace.NoteClaimedClient(given.id)
-	if given.id == "" {
+	sent, bad := readCredentials(r)
+	trace.NoteClaimedClient(sent.id)
+	if sent.id == "" {
 		return storage.Client{}, bad
 	}
-	client, err := h.Clients.Enabled(r.Context(), given.id)
+	client, err := h.Clients.Enabled(r.Context(), sent.id)
 	trace.NoteClient(client.ID)
 	if errors.Is(err, request.ErrDisabled) {
-		trace.NoteClient(given.id)
+		trace.NoteClient(sent.id)
 	}
 	if bad != nil {
 		return storage.Client{}, bad
@@ -44,30 +44,30 @@ func (h *Handler) authenticate(r *http.Request) (storage.Client, error) {
 		return storage.Client{}, err
 	}
 	at := h.Now()
-	refused := judge(client, given, at)
+	refused := checkCredentials(client, sent, at)
 	if refused == nil {
 		return client, nil
 	}
 	if errors.Is(err, request.ErrDisabled) {
 		refused = errDisabledClient
 	}
-	if guessed(given, refused) {
-		return storage.Client{}, h.countFailure(r, client.ID, given, refused, at)
+	if isGuess(sent, refused) {
+		return storage.Client{}, h.countFailure(r, client.ID, sent, refused, at)
 	}
 	return storage.Client{}, refused
 }
 
 // Why a client is not let in. To the outside they are all errClientAuthentication.
 var (
-	errNoClientID     = unauthenticated("client_id_missing", "the request names no client")
-	errBasicHeader    = unauthenticated("malformed_basic", "the Basic header cannot be decoded")
-	errNoAssertions   = unauthenticated("assertion_not_supported", "no client is registered for assertions")
-	errDisabledClient = unauthenticated("client_disabled", "the client is disabled")
-	errUnknownClient  = unauthenticated("unknown_client", "no enabled client has this id")
-	errNoSecret       = unauthenticated("no_secret", "the client has a secret and sent none")
-	errWrongSecret    = unauthenticated("wrong_secret", "the secret is wrong or expired")
-	errWrongMethod    = unauthenticated("wrong_method", "the secret is right and was sent in the wrong way")
-	errNeedlessly     = unauthenticated("secret_of_public_client", "the client has no secret and sent one")
+	errNoClientID           = unauthenticated("client_id_missing", "the request names no client")
+	errBasicHeader          = unauthenticated("malformed_basic", "the Basic header cannot be decoded")
+	errNoAssertions         = unauthenticated("assertion_not_supported", "no client is registered for assertions")
+	errDisabledClient       = unauthenticated("client_disabled", "the client is disabled")
+	errUnknownClient        = unauthenticated("unknown_client", "no enabled client has this id")
+	errNoSecret             = unauthenticated("no_secret", "the client has a secret and sent none")
+	errWrongSecret          = unauthenticated("wrong_secret", "the secret is wrong or expired")
+	errWrongMethod          = unauthenticated("wrong_method", "the secret is right and was sent in the wrong way")
+	errSecretOfPublicClient = unauthenticated("secret_of_public_client", "the client has no secret and sent one")
 )
 
 func unauthenticated(code, text string) error {
@@ -82,22 +82,22 @@ var errPublicClient = web.WithAdvice(
 
 // judge decides whether the request proves the client; the zero client stands for an
 // unknown one. nil lets it in.
-func judge(client storage.Client, given presented, at time.Time) error {
+func checkCredentials(client storage.Client, sent credentials, at time.Time) error {
 	// An unknown client costs the same comparison.
-	right := directory.SecretMatches(client.Secrets, given.secret, at)
+	right := directory.SecretMatches(client.Secrets, sent.secret, at)
 	switch {
 	case client.ID == "":
 		return errUnknownClient
-	case client.Public() && given.method == storage.AuthNone:
+	case client.Public() && sent.method == storage.AuthNone:
 		return nil
-	case given.method == storage.AuthNone:
+	case sent.method == storage.AuthNone:
 		return errNoSecret
 	case client.Public():
-		return errNeedlessly
+		return errSecretOfPublicClient
 	case !right:
 		return errWrongSecret
-	case !client.AllowsAuthMethod(given.method):
-		return wrongMethod(given.method, client.Metadata.TokenEndpointAuthMethod)
+	case !client.AllowsAuthMethod(sent.method):
+		return wrongMethod(sent.method, client.Metadata.TokenEndpointAuthMethod)
 	}
 	return nil
 }
@@ -105,8 +105,8 @@ func judge(client storage.Client, given presented, at time.Time) error {
 // guessed reports whether a refused request has tried a secret. One without a secret
 // tries nothing, and a right secret that came in the wrong way is no guess: neither
 // is counted.
-func guessed(given presented, refused error) bool {
-	return given.secret != "" && !errors.Is(refused, errWrongMethod)
+func isGuess(sent credentials, refused error) bool {
+	return sent.secret != "" && !errors.Is(refused, errWrongMethod)
 }
 
 // wrongMethod refuses a right secret that was not sent as the client is registered to
@@ -131,9 +131,9 @@ const (
 // whoever else has tried, and costs storage nothing. The limits protect the
 // database and the log; the secrets, of 256 random bits, need no protection from
 // guesses.
-func (h *Handler) countFailure(r *http.Request, known string, given presented, refused error, at time.Time) error {
+func (h *Handler) countFailure(r *http.Request, known string, sent credentials, refused error, at time.Time) error {
 	trace := web.TraceOf(r.Context())
-	bucket, err := h.Ring.Bucket(given.id)
+	bucket, err := h.Ring.Bucket(sent.id)
 	if err != nil {
 		return fmt.Errorf("count failure: %w", err)
 	}
@@ -163,51 +163,51 @@ func (h *Handler) countFailure(r *http.Request, known string, given presented, r
 // header of another scheme says nothing about the client: a proxy or a script that
 // adds a bearer token to every call presents no second method. With an error it still
 // gives the id that the request claims, if it has any.
-func presentedBy(r *http.Request) (presented, error) {
+func readCredentials(r *http.Request) (credentials, error) {
 	form := r.PostForm
-	given, err := basicCredentials(r)
-	id := cmp.Or(given.id, form.Get("client_id"))
-	claimed := presented{id: id}
+	sent, err := basicCredentials(r)
+	id := cmp.Or(sent.id, form.Get("client_id"))
+	claimed := credentials{id: id}
 	if err != nil {
 		return claimed, err
 	}
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		if given.secret != "" || form.Has("client_secret") {
+		if sent.secret != "" || form.Has("client_secret") {
 			return claimed, errTwoMethods
 		}
 		return claimed, errNoAssertions
 	}
 	switch {
-	case given.secret != "" && form.Has("client_secret"):
+	case sent.secret != "" && form.Has("client_secret"):
 		return claimed, errTwoMethods
 	case form.Get("client_id") != "" && form.Get("client_id") != id:
 		return claimed, errTwoClients
-	case given.secret != "":
-		return given, nil
+	case sent.secret != "":
+		return sent, nil
 	case id == "":
 		return claimed, errNoClientID
 	}
 	if form.Has("client_secret") {
-		return presented{id, form.Get("client_secret"), storage.AuthPost}, nil
+		return credentials{id, form.Get("client_secret"), storage.AuthPost}, nil
 	}
-	return presented{id, "", storage.AuthNone}, nil
+	return credentials{id, "", storage.AuthNone}, nil
 }
 
 // basicCredentials decodes id and secret as the form encoding they stand in (RFC
 // 6749, section 2.3.1). Without a Basic header, and with one that names neither, they
 // are empty.
-func basicCredentials(r *http.Request) (presented, error) {
+func basicCredentials(r *http.Request) (credentials, error) {
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); !strings.EqualFold(scheme, "Basic") {
-		return presented{}, nil
+		return credentials{}, nil
 	}
 	user, password, ok := r.BasicAuth()
 	if !ok {
-		return presented{}, errBasicHeader
+		return credentials{}, errBasicHeader
 	}
 	id, idErr := url.QueryUnescape(user)
 	secret, secretErr := url.QueryUnescape(password)
 	if idErr != nil || secretErr != nil || id == "" && secret != "" || !foreign.IsStorable(id) {
-		return presented{}, errBasicHeader
+		return credentials{}, errBasicHeader
 	}
-	return presented{id, secret, storage.AuthBasic}, nil
+	return credentials{id, secret, storage.AuthBasic}, nil
 }

@@ -58,7 +58,7 @@ func (h *Handler) answerCode(w http.ResponseWriter, q request.Request, client st
 	if stated == current.AuthTime {
 		stated = 0
 	}
-	payload, err := codeOf(q, current.Session, stated, at).encode()
+	payload, err := newCode(q, current.Session, stated, at).encode()
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (h *Handler) answerCode(w http.ResponseWriter, q request.Request, client st
 }
 
 // codeOf is the code that answers a request in a session.
-func codeOf(q request.Request, s storage.Session, stated storage.Millis, at time.Time) authorizationCode {
+func newCode(q request.Request, s storage.Session, stated storage.Millis, at time.Time) authorizationCode {
 	return authorizationCode{
 		ID: rand.Text(), RequestID: q.ID, ClientID: q.ClientID, Redirect: hashOfURI(q.RedirectURI), UserID: s.UserID, SessionID: s.ID,
 		AuthTime: s.AuthTime, Stated: stated, ACR: s.ACR, AMR: s.AMR,
@@ -94,13 +94,13 @@ func (c authorizationCode) encode() ([]byte, error) {
 
 // roomOfCode is how many characters a code has beside nonce and claims, with the rest of a
 // response: names and separators.
-const roomOfCode = 1000
+const codeOverhead = 1000
 
 // longestCode is how many characters the longest code has that can answer a request.
 func (h *Handler) longestCode(q request.Request) (int, error) {
 	id := storage.UserPrefix + strings.Repeat("7Q", 16) // random characters do not get shorter
 	latest := storage.Millis(math.MaxInt64)
-	payload, err := codeOf(q, storage.Session{UserID: id, ID: id, AuthTime: latest, ACR: strings.Repeat("a", 64), AMR: []string{"pwd", "otp", "mfa", "hwk", "fed"}}, latest, h.Now()).encode()
+	payload, err := newCode(q, storage.Session{UserID: id, ID: id, AuthTime: latest, ACR: strings.Repeat("a", 64), AMR: []string{"pwd", "otp", "mfa", "hwk", "fed"}}, latest, h.Now()).encode()
 	return keys.SealedSize(len(payload)) + 32, err
 }
 
@@ -128,18 +128,18 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 	trace := web.TraceOf(ctx)
 	trace.NoteClaimedRedirect(r.form.Get("redirect_uri"))
 	trace.NoteGrant(storage.Grant{UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID})
-	if err := code.isOf(client, r.form.Get("redirect_uri")); err != nil {
+	if err := code.checkIssuedTo(client, r.form.Get("redirect_uri")); err != nil {
 		return tokenResponse{}, err
 	}
 	by := storage.By{From: trace.Origin(), At: at}
 	refusal := storage.CodeRefusal{RequestID: code.RequestID, CodeID: code.ID, SpentUntil: storage.At(at.Add(h.CodeLife + CodeRemembered))}
-	if !verifies(code.Challenge, r.form.Get("code_verifier")) {
+	if !verifierMatches(code.Challenge, r.form.Get("code_verifier")) {
 		if openErr == nil {
 			if err := h.DB.SpendCode(ctx, refusal, by); err != nil && !errors.Is(err, storage.ErrReplayed) {
 				return tokenResponse{}, err
 			}
 		}
-		return tokenResponse{}, whyNotVerified(code.Challenge, r.form.Get("code_verifier"))
+		return tokenResponse{}, verifierError(code.Challenge, r.form.Get("code_verifier"))
 	}
 	refusal.RevokesReplayed = true
 	if openErr != nil {
@@ -148,7 +148,7 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 		}
 		return tokenResponse{}, storage.ErrExpired
 	}
-	left, err := code.left(client)
+	rights, err := code.remainingRights(client)
 	if errors.Is(err, flow.ErrNothingLeft) {
 		// Spent, so that a replay of a code that was redeemed is still noticed.
 		if err := h.DB.SpendCode(ctx, refusal, by); err != nil {
@@ -158,24 +158,24 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	what, err := flow.NarrowToResources(left, r.form["resource"])
+	issuance, err := flow.NarrowToResources(rights, r.form["resource"])
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	what.Nonce = code.Nonce
+	issuance.Nonce = code.Nonce
 	grant, err := h.DB.RedeemCode(ctx, storage.CodeRedemption{
 		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: refusal.SpentUntil,
-		Grant: h.grantOf(code, left, at), From: by.From,
+		Grant: h.newGrant(code, rights, at), From: by.From,
 	}, at)
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	return answered(h.Tokens.Issue(ctx, client, grant, what, at))
+	return newTokenResponse(h.Tokens.Issue(ctx, client, grant, issuance, at))
 }
 
 // isOf refuses a code that was sent to another client or to another redirect URI, or to
 // one that is not registered any more.
-func (c authorizationCode) isOf(client storage.Client, redirectURI string) error {
+func (c authorizationCode) checkIssuedTo(client storage.Client, redirectURI string) error {
 	switch {
 	case c.ClientID != client.ID:
 		return errForeignCode
@@ -187,7 +187,7 @@ func (c authorizationCode) isOf(client storage.Client, redirectURI string) error
 	return nil
 }
 
-func whyNotVerified(challenge, verifier string) error {
+func verifierError(challenge, verifier string) error {
 	switch {
 	case challenge == "":
 		return web.Because("verifier_without_challenge", errVerifier)
@@ -213,24 +213,24 @@ func (h *Handler) openCode(sealed string, at time.Time) (authorizationCode, erro
 
 // left gives the rights of a code that the client may still have. flow.ErrNothingLeft:
 // none, or without them the code is not bound to its sign-in; flow.ErrResourcesLost.
-func (c authorizationCode) left(client storage.Client) (request.Rights, error) {
-	left, err := flow.NarrowToClient(request.Rights{Scopes: c.Scopes, Resources: c.Resources, Claims: c.Claims}, client)
-	if err == nil && !codeIsBound(client, c.Challenge, c.Nonce, left.Scopes) {
+func (c authorizationCode) remainingRights(client storage.Client) (request.Rights, error) {
+	rights, err := flow.NarrowToClient(request.Rights{Scopes: c.Scopes, Resources: c.Resources, Claims: c.Claims}, client)
+	if err == nil && !codeIsBound(client, c.Challenge, c.Nonce, rights.Scopes) {
 		err = flow.ErrNothingLeft
 	}
-	return left, err
+	return rights, err
 }
 
 // grantOf is the grant that a code opens for the rights that are left of it.
-func (h *Handler) grantOf(code authorizationCode, left request.Rights, at time.Time) storage.Grant {
-	offline := slices.Contains(left.Scopes, oidc.ScopeOfflineAccess)
+func (h *Handler) newGrant(code authorizationCode, rights request.Rights, at time.Time) storage.Grant {
+	offline := slices.Contains(rights.Scopes, oidc.ScopeOfflineAccess)
 	idle, whole := h.Tokens.Lifetimes.Refresh, h.Tokens.Lifetimes.RefreshMax
 	if offline {
 		idle, whole = h.Tokens.Lifetimes.Offline, h.Tokens.Lifetimes.OfflineMax
 	}
 	return storage.Grant{
 		ID: storage.NewTimedID(at), UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID,
-		Offline: offline, Scopes: left.Scopes, Resources: left.Resources, Claims: string(left.Claims),
+		Offline: offline, Scopes: rights.Scopes, Resources: rights.Resources, Claims: string(rights.Claims),
 		AuthTime: code.AuthTime, StatedAt: code.Stated, ACR: code.ACR, AMR: code.AMR,
 		IdleFor: idle, ExpiresAt: storage.At(at.Add(whole)),
 	}
@@ -239,7 +239,7 @@ func (h *Handler) grantOf(code authorizationCode, left request.Rights, at time.T
 // verifies checks a code verifier against the challenge of the request (RFC
 // 7636, section 4.6). Where no challenge was sent, a verifier is refused too: it
 // tells that the challenge was stripped on its way (RFC 9700, section 4.8).
-func verifies(challenge, verifier string) bool {
+func verifierMatches(challenge, verifier string) bool {
 	if challenge == "" || verifier == "" {
 		return challenge == "" && verifier == ""
 	}

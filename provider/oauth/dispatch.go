@@ -19,7 +19,7 @@ import (
 func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened request.Opened) error {
 	q, client := opened.Request, opened.Client
 	if q.Kind == request.Code {
-		if why := lost(q, client); why != nil {
+		if why := checkRemainingRights(q, client); why != nil {
 			return h.refuse(w, r, q, *why)
 		}
 	}
@@ -33,7 +33,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 	case next.Refusal != nil:
 		return h.refuse(w, r, q, *next.Refusal)
 	case next.Page != "":
-		return h.goTo(w, next.Page, opened)
+		return h.redirectToStep(w, next.Page, opened)
 	case q.Kind == request.Page:
 		return web.SeeOther(w, q.Path)
 	case q.Kind == request.Cookies:
@@ -56,13 +56,13 @@ func (h *Handler) facts(r *http.Request, opened request.Opened, at time.Time) (f
 			return facts, fmt.Errorf("read consent: %w", err)
 		}
 	}
-	facts.NoWayToReauthenticate, err = h.stuck(r.Context(), q, client, *current, at)
+	facts.NoWayToReauthenticate, err = h.cannotReauthenticate(r.Context(), q, client, *current, at)
 	return facts, err
 }
 
 // stuck reports whether somebody who came for this request through an upstream, and is
 // not fresh enough, has no other way that could help. Nothing is read for anybody else.
-func (h *Handler) stuck(ctx context.Context, q request.Request, client storage.Client, current session.Current, at time.Time) (bool, error) {
+func (h *Handler) cannotReauthenticate(ctx context.Context, q request.Request, client storage.Client, current session.Current, at time.Time) (bool, error) {
 	if !current.Has(storage.FactArrived, q.ID) || current.Meets(q.Freshness(client), at) {
 		return false, nil
 	}
@@ -71,7 +71,7 @@ func (h *Handler) stuck(ctx context.Context, q request.Request, client storage.C
 }
 
 // goTo sends the browser to a step with its request, sealed already or not.
-func (h *Handler) goTo(w http.ResponseWriter, page string, opened request.Opened) error {
+func (h *Handler) redirectToStep(w http.ResponseWriter, page string, opened request.Opened) error {
 	sealed := opened.Sealed
 	if sealed == "" {
 		var err error

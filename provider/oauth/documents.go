@@ -14,12 +14,12 @@ const DocumentsCached = 5 * time.Minute
 
 // documents are answered from ready bytes. RFC 8414, section 3.1: behind an issuer's
 // path the well-known one comes first.
-func (h *Handler) documents() []web.Route {
+func (h *Handler) documentRoutes() []web.Route {
 	ready := func(path string, document http.Handler, specification string) web.Route {
 		return web.Route{Methods: "GET|HEAD|OPTIONS", Path: path, Policy: web.DocumentPolicy, Handler: document, Specification: specification}
 	}
-	discovery := servesAll(h.discoveryBody, DocumentsCached)
-	keys := h.Jobs.CountReaders(servesAll(h.jwksBody, h.KeysCached), h.Proxies)
+	discovery := serveDocument(h.discoveryBody, DocumentsCached)
+	keys := h.Jobs.CountReaders(serveDocument(h.jwksBody, h.KeysCached), h.Proxies)
 	list := []web.Route{
 		ready("/.well-known/openid-configuration", discovery, "OIDC Discovery, section 4"),
 		ready("/.well-known/oauth-authorization-server", discovery, "RFC 8414, section 3"),
@@ -35,7 +35,7 @@ func (h *Handler) documents() []web.Route {
 
 // servesAll gives ready bytes to everyone, to be cached for as long, and answers the
 // preflight of every page.
-func servesAll(body func() (content []byte, etag string), cached time.Duration) http.Handler {
+func serveDocument(body func() (content []byte, etag string), cached time.Duration) http.Handler {
 	cache := "public, max-age=" + strconv.Itoa(int(cached.Seconds()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {

@@ -56,7 +56,7 @@ func (h *Handler) introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	web.TraceOf(r.Context()).NoteClient(client.ID)
-	answer, err := h.introspected(r.Context(), client, r.PostForm.Get("token"), h.Now())
+	answer, err := h.introspectToken(r.Context(), client, r.PostForm.Get("token"), h.Now())
 	if err == nil {
 		err = web.WriteJSON(w, http.StatusOK, answer)
 	}
@@ -65,7 +65,7 @@ func (h *Handler) introspect(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *Handler) introspected(ctx context.Context, client storage.Client, token string, at time.Time) (introspection, error) {
+func (h *Handler) introspectToken(ctx context.Context, client storage.Client, token string, at time.Time) (introspection, error) {
 	if access, err := h.Ring.VerifyAccess(token, at); err == nil {
 		return h.introspectAccess(ctx, client, access, at)
 	}
@@ -84,7 +84,7 @@ func mayIntrospect(client storage.Client, access keys.AccessToken) bool {
 
 func (h *Handler) introspectAccess(ctx context.Context, client storage.Client, access keys.AccessToken, at time.Time) (introspection, error) {
 	if !mayIntrospect(client, access) {
-		isForeign(ctx, client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID})
+		noteIfForeign(ctx, client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID})
 		return inactive, nil
 	}
 	issuedTo, err := h.Clients.Enabled(ctx, access.ClientID)
@@ -108,7 +108,7 @@ func (h *Handler) introspectAccess(ctx context.Context, client storage.Client, a
 // introspectRefresh answers the client the token was issued to, and no other: a
 // refresh token is nobody else's business.
 func (h *Handler) introspectRefresh(ctx context.Context, client storage.Client, refresh keys.RefreshToken, at time.Time) (introspection, error) {
-	if isForeign(ctx, client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
+	if noteIfForeign(ctx, client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
 		return inactive, nil
 	}
 	if !slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
@@ -124,12 +124,12 @@ func (h *Handler) introspectRefresh(ctx context.Context, client storage.Client, 
 	if err != nil {
 		return inactive, err
 	}
-	left := flow.GrantRights(grant).NarrowedTo(client)
-	if len(left.Scopes) == 0 || grant.FirstParty && !client.FirstParty {
+	rights := flow.GrantRights(grant).NarrowedTo(client)
+	if len(rights.Scopes) == 0 || grant.FirstParty && !client.FirstParty {
 		return inactive, nil
 	}
 	return introspection{
-		Active: true, TokenType: "refresh_token", Scope: strings.Join(left.Scopes, " "), ClientID: client.ID, Subject: grant.UserID,
+		Active: true, TokenType: "refresh_token", Scope: strings.Join(rights.Scopes, " "), ClientID: client.ID, Subject: grant.UserID,
 		Audience: []string{h.Issuer}, Issuer: h.Issuer, SessionID: grant.SessionID,
 		IssuedAt: refresh.IssuedAt, Expires: refresh.Expires,
 	}, nil

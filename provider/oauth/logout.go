@@ -27,7 +27,7 @@ const (
 )
 
 // logout is a validated sign-out request on its way through the browser.
-type logout struct {
+type logoutRequest struct {
 	ClientID string `json:"c,omitempty"`
 	Redirect string `json:"u,omitempty"` // proven to be registered by that client
 	State    string `json:"s,omitempty"`
@@ -43,14 +43,14 @@ type logout struct {
 func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
 	params, err := h.logoutParams(w, r)
 	if err != nil {
-		return h.cannotStart(r, err)
+		return h.logoutProblem(r, err)
 	}
 	if r.Method == http.MethodPost && params.Has("ticket") {
-		return h.confirmedLogout(w, r, params)
+		return h.confirmLogout(w, r, params)
 	}
-	request, err := h.logoutOf(r, params)
+	request, err := h.readLogout(r, params)
 	if err != nil {
-		return h.cannotStart(r, err)
+		return h.logoutProblem(r, err)
 	}
 	if r.Method == http.MethodPost {
 		sealed, err := h.sealLogout(request)
@@ -61,19 +61,19 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	current, err := h.Sessions.Current(r)
 	if errors.Is(err, session.ErrNone) {
-		return h.signedOut(w, r, request, h.Notices.Open(params.Get("ended")))
+		return h.finishLogout(w, r, request, h.Notices.Open(params.Get("ended")))
 	}
 	if err != nil {
 		return err
 	}
 	if request.Hinted == "" || request.Hinted != current.ID {
-		return h.askLogout(w, current, request)
+		return h.showConfirmation(w, current, request)
 	}
 	ended, err := h.endCurrent(w, r, current)
 	if err != nil {
 		return err
 	}
-	return h.signedOut(w, r, request, ended)
+	return h.finishLogout(w, r, request, ended)
 }
 
 // endCurrent ends the browser's session and begins to tell its clients. Without any
@@ -98,20 +98,22 @@ func (h *Handler) logoutParams(w http.ResponseWriter, r *http.Request) (url.Valu
 		err = web.CheckParameters(params)
 	}
 	if err != nil {
-		return nil, unreadable("the query is malformed or repeats a parameter")
+		return nil, newUnreadableLogout("the query is malformed or repeats a parameter")
 	}
 	return params, nil
 }
 
-// unreadableLogout is a sign-out request that cannot be read; cannotStart makes its page.
+// unreadableLogout is a sign-out request that cannot be read; logoutProblem makes its page.
 type unreadableLogout struct{ error }
 
-func unreadable(text string) error { return unreadableLogout{because("malformed_request", text)} }
+func newUnreadableLogout(text string) error {
+	return unreadableLogout{because("malformed_request", text)}
+}
 
 // cannotStart is the page for a sign-out request that cannot be read; other errors are given
 // back. It says whether the person is signed in. A POST from another site comes without the
 // session's cookie: then it is not known.
-func (h *Handler) cannotStart(r *http.Request, err error) error {
+func (h *Handler) logoutProblem(r *http.Request, err error) error {
 	wrong, ok := errors.AsType[unreadableLogout](err)
 	if !ok {
 		return err
@@ -136,19 +138,19 @@ func (h *Handler) cannotStart(r *http.Request, err error) error {
 
 // logoutOf validates a request, or opens the sealed one of a POST. It notes the
 // parameters that it leaves out.
-func (h *Handler) logoutOf(r *http.Request, params url.Values) (logout, error) {
+func (h *Handler) readLogout(r *http.Request, params url.Values) (logoutRequest, error) {
 	if params.Has("logout") {
 		return h.openLogout(params.Get("logout"))
 	}
-	asked := logout{State: params.Get("state")}
+	asked := logoutRequest{State: params.Get("state")}
 	trace := web.TraceOf(r.Context())
 	trace.NoteClaimedClient(params.Get("client_id"))
 	trace.NoteClaimedRedirect(params.Get("post_logout_redirect_uri"))
-	hint, why := h.logoutHint(params)
+	hint, why := h.readLogoutHint(params)
 	trace.Ignore("id_token_hint", why)
-	client, why, err := h.logoutClient(r, params, hint)
+	client, why, err := h.findLogoutClient(r, params, hint)
 	if err != nil {
-		return logout{}, err
+		return logoutRequest{}, err
 	}
 	trace.Ignore("client_id", why)
 	if asked.ClientID = client.ID; client.ID != "" {
@@ -160,7 +162,7 @@ func (h *Handler) logoutOf(r *http.Request, params url.Values) (logout, error) {
 		trace.Ignore("post_logout_redirect_uri", "no client is named that is enabled, and not exactly one has registered the address")
 	case !client.AllowsPostLogoutRedirect(redirect):
 		trace.Ignore("post_logout_redirect_uri", "it is not registered for the client")
-	case !asked.leadsTo(redirect):
+	case !asked.fitsWith(redirect):
 		trace.Ignore("post_logout_redirect_uri", "with state it is longer than proxies accept")
 	default:
 		asked.Redirect = redirect
@@ -171,7 +173,7 @@ func (h *Handler) logoutOf(r *http.Request, params url.Values) (logout, error) {
 // logoutHint reads the hint, or says why it cannot be used. The specification wants
 // client_id and the hint's audience compared (section 2): of two clients, the hint
 // would end a session that the one that asks has no part in.
-func (h *Handler) logoutHint(params url.Values) (hint keys.IDToken, why string) {
+func (h *Handler) readLogoutHint(params url.Values) (hint keys.IDToken, why string) {
 	if !params.Has("id_token_hint") {
 		return keys.IDToken{}, ""
 	}
@@ -188,7 +190,7 @@ func (h *Handler) logoutHint(params url.Values) (hint keys.IDToken, why string) 
 // logoutClient finds the client that asks: the one that hint or client_id names or, if
 // nothing does, the only one that has registered the address. The zero client, and why,
 // if there is none.
-func (h *Handler) logoutClient(r *http.Request, params url.Values, hint keys.IDToken) (client storage.Client, why string, err error) {
+func (h *Handler) findLogoutClient(r *http.Request, params url.Values, hint keys.IDToken) (client storage.Client, why string, err error) {
 	id := params.Get("client_id")
 	if hint.Audience != "" {
 		id = hint.Audience
@@ -207,7 +209,7 @@ func (h *Handler) logoutClient(r *http.Request, params url.Values, hint keys.IDT
 	return client, "", nil
 }
 
-func (h *Handler) askLogout(w http.ResponseWriter, current session.Current, request logout) error {
+func (h *Handler) showConfirmation(w http.ResponseWriter, current session.Current, request logoutRequest) error {
 	sealed, err := h.sealLogout(request)
 	if err != nil {
 		return err
@@ -228,14 +230,14 @@ func logoutTicket(current session.Current, sealed string) visit.Ticket {
 
 // confirmedLogout takes the answer of the confirmation page. The ticket binds it
 // to this session, so that no other site can have sent it.
-func (h *Handler) confirmedLogout(w http.ResponseWriter, r *http.Request, form url.Values) error {
+func (h *Handler) confirmLogout(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	request, err := h.openLogout(form.Get("logout"))
 	if err != nil {
-		return h.cannotStart(r, err)
+		return h.logoutProblem(r, err)
 	}
 	current, err := h.Sessions.Current(r)
 	if errors.Is(err, session.ErrNone) {
-		return h.onwardSignedOut(w, url.Values{"logout": {form.Get("logout")}})
+		return h.continueToSignedOut(w, url.Values{"logout": {form.Get("logout")}})
 	}
 	if err != nil {
 		return err
@@ -259,21 +261,21 @@ func (h *Handler) confirmedLogout(w http.ResponseWriter, r *http.Request, form u
 		}
 		params.Set("ended", sealed)
 	}
-	return h.onwardSignedOut(w, params)
+	return h.continueToSignedOut(w, params)
 }
 
 // onwardSignedOut leads to the GET that shows the end or leaves for the client:
 // without a session there is nothing left to ask.
-func (h *Handler) onwardSignedOut(w http.ResponseWriter, params url.Values) error {
+func (h *Handler) continueToSignedOut(w http.ResponseWriter, params url.Values) error {
 	return h.Site.ContinueTo(w, h.Site.Base+"/end_session?"+params.Encode())
 }
 
 // signedOut goes back to the client if it has named a registered address, with
 // state only if it was sent and nothing else (section 3), and else says so here.
 // The address is checked again: a sealed request may be half an hour old.
-func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request, request logout, ended notice.EndedSessions) error {
+func (h *Handler) finishLogout(w http.ResponseWriter, r *http.Request, request logoutRequest, ended notice.EndedSessions) error {
 	w.Header().Set("Clear-Site-Data", `"cache"`)
-	client, err := h.leavingClient(r, request)
+	client, err := h.enabledClient(r, request)
 	if err != nil {
 		return err
 	}
@@ -285,17 +287,17 @@ func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request, request logo
 
 // leadsTo reports whether a sign-out can carry this address, sealed, and end there: not
 // more than proxies accept, see web.MaxAddress.
-func (request logout) leadsTo(redirect string) bool {
+func (request logoutRequest) fitsWith(redirect string) bool {
 	request.Redirect = redirect
 	if len(request.location()) > web.MaxAddress {
 		return false
 	}
 	payload, err := request.encode()
-	return err == nil && keys.SealedSize(len(payload)) <= mostSealedLogout
+	return err == nil && keys.SealedSize(len(payload)) <= maxSealedLogout
 }
 
 // location is where a sign-out ends.
-func (request logout) location() string {
+func (request logoutRequest) location() string {
 	if request.State == "" {
 		return request.Redirect
 	}
@@ -308,7 +310,7 @@ func (request logout) location() string {
 
 // leavingClient is the client that the person comes from, as it is now; the zero client if
 // none is known or it is not enabled any more.
-func (h *Handler) leavingClient(r *http.Request, request logout) (storage.Client, error) {
+func (h *Handler) enabledClient(r *http.Request, request logoutRequest) (storage.Client, error) {
 	if request.ClientID == "" {
 		return storage.Client{}, nil
 	}
@@ -323,13 +325,13 @@ func (h *Handler) leavingClient(r *http.Request, request logout) (storage.Client
 }
 
 // logoutPatience is how long the page waits for the clients' answers.
-const logoutPatience = 1500 * time.Millisecond
+const reportTimeout = 1500 * time.Millisecond
 
 // showSignedOut says that the person is signed out, where to go from here and, to the browser
 // that signed out, which applications know. The session has ended already, even if the page
 // fails.
 func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client storage.Client, ended notice.EndedSessions) error {
-	reports, err := h.Notices.Report(r.Context(), ended, logoutPatience)
+	reports, err := h.Notices.Report(r.Context(), ended, reportTimeout)
 	if err != nil {
 		web.TraceOf(r.Context()).Note("error", err.Error())
 	}
@@ -356,7 +358,7 @@ var toldStates = map[notice.State]templates.ToldState{
 	notice.Delivered: templates.Told, notice.Pending: templates.BeingTold, notice.Retrying: templates.NotAnswering, notice.GivenUp: templates.NotTold,
 }
 
-func (h *Handler) sealLogout(request logout) (string, error) {
+func (h *Handler) sealLogout(request logoutRequest) (string, error) {
 	payload, err := request.encode()
 	if err != nil {
 		return "", fmt.Errorf("encode sign-out: %w", err)
@@ -367,24 +369,24 @@ func (h *Handler) sealLogout(request logout) (string, error) {
 // mostSealedLogout is how long a sealed sign-out may be, in characters: the answer to the form
 // that confirms it holds it in an address, beside the session that ended and cookies that are
 // cleared.
-const mostSealedLogout = 2400
+const maxSealedLogout = 2400
 
-func (request logout) encode() ([]byte, error) {
+func (request logoutRequest) encode() ([]byte, error) {
 	payload, err := json.Marshal(request)
 	return authorization.Compact(payload), err
 }
 
-func (h *Handler) openLogout(sealed string) (logout, error) {
-	var request logout
+func (h *Handler) openLogout(sealed string) (logoutRequest, error) {
+	var request logoutRequest
 	payload, err := h.Ring.Unseal(logoutPurpose, sealed, h.Now())
 	if errors.Is(err, keys.ErrExpired) {
-		return logout{}, nil // too old to lead anywhere, not too old to ask
+		return logoutRequest{}, nil // too old to lead anywhere, not too old to ask
 	}
 	if err == nil {
 		payload, err = authorization.Expand(payload)
 	}
 	if err != nil || json.Unmarshal(payload, &request) != nil {
-		return logout{}, unreadable("the link is incomplete")
+		return logoutRequest{}, newUnreadableLogout("the link is incomplete")
 	}
 	return request, nil
 }

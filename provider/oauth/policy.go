@@ -9,7 +9,7 @@ import (
 )
 
 // form reads the body strictly.
-func form(next http.Handler) http.Handler {
+func requireForm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Pragma", "no-cache") // RFC 6749, section 5.1
 		if len(r.Header.Values("Authorization")) > 1 {
@@ -28,7 +28,7 @@ func form(next http.Handler) http.Handler {
 // say which client asks, so it knows the origins of all; the answer itself is
 // readable for the origins of this request's client alone (see allowOrigin). methods are
 // those of the endpoint, separated by commas.
-func (h *Handler) crossOrigin(methods string, next http.Handler) http.Handler {
+func (h *Handler) withCORS(methods string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Origin")
 		origin := r.Header.Get("Origin")

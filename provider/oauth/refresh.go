@@ -36,17 +36,17 @@ func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespon
 		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: r.client.ID,
 		Grace: h.Tokens.Grace(r.client), Online: !request.MayAsk(r.client, request.ScopeOfflineAccess), From: trace.Origin(),
 	}
-	var what flow.Issuance
+	var issuance flow.Issuance
 	grant, err := h.DB.RotateGrant(ctx, rotation, func(g storage.Grant) error {
 		if g.FirstParty {
 			return web.Because("first_party_grant", errForeignToken) // its channel is the cookie, never this endpoint
 		}
 		var err error
-		what, err = flow.NarrowGrant(g, r.client, foreign.Distinct(strings.Fields(r.form.Get("scope"))), r.form["resource"])
+		issuance, err = flow.NarrowGrant(g, r.client, foreign.Distinct(strings.Fields(r.form.Get("scope"))), r.form["resource"])
 		return err
 	}, at)
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	return answered(h.Tokens.Issue(ctx, r.client, grant, what, at))
+	return newTokenResponse(h.Tokens.Issue(ctx, r.client, grant, issuance, at))
 }

@@ -12,11 +12,11 @@ import (
 )
 
 // respond sends the browser back to the client with the parameters of the response. An
-// error may have to go back before fits has judged the request.
+// error may have to go back before checkSize has judged the request.
 func (h *Handler) respond(w http.ResponseWriter, q request.Request, params url.Values) error {
 	location := h.responseURI(q, params)
 	if len(location) > web.MaxAddress {
-		return authorizeProblem(longAnswer)
+		return authorizeProblem(errAnswerTooLong)
 	}
 	return web.SeeOther(w, location)
 }

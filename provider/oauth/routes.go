@@ -12,9 +12,9 @@ func (h *Handler) Routes() []web.Route {
 		return web.Route{Methods: methods, Path: path, Policy: web.EntryPagePolicy, Handler: h.Site.CrossOriginPage(serve), Specification: specification}
 	}
 	client := func(methods, path string, serve clientEndpoint, specification string) web.Route {
-		return web.Route{Methods: methods, Path: path, Policy: web.ClientPolicy, Handler: h.crossOrigin(http.MethodPost, form(h.fromClient(serve))), Specification: specification}
+		return web.Route{Methods: methods, Path: path, Policy: web.ClientPolicy, Handler: h.withCORS(http.MethodPost, requireForm(h.requireClient(serve))), Specification: specification}
 	}
-	return append(h.documents(),
+	return append(h.documentRoutes(),
 		entry("GET|POST", "/authorize", h.authorize, "RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1"),
 		entry("GET", "/authorize/next", h.next, ""),
 		entry("GET|POST", "/end_session", h.endSession, "OIDC RP-Initiated Logout, section 2"),
@@ -22,11 +22,11 @@ func (h *Handler) Routes() []web.Route {
 		client("POST|OPTIONS", "/revoke", h.revoke, "RFC 7009, section 2"),
 		web.Route{
 			Methods: "POST", Path: "/introspect", Policy: web.ServerPolicy,
-			Handler: form(http.HandlerFunc(h.introspect)), Specification: "RFC 7662, section 2",
+			Handler: requireForm(http.HandlerFunc(h.introspect)), Specification: "RFC 7662, section 2",
 		},
 		web.Route{
 			Methods: "GET|HEAD|POST|OPTIONS", Path: "/userinfo", Policy: web.TokenPolicy,
-			Handler: h.crossOrigin("GET, HEAD, POST", http.HandlerFunc(h.userinfo)), Specification: "OIDC Core, section 5.3; RFC 6750, section 2",
+			Handler: h.withCORS("GET, HEAD, POST", http.HandlerFunc(h.userinfo)), Specification: "OIDC Core, section 5.3; RFC 6750, section 2",
 		},
 	)
 }

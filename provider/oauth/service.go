@@ -19,10 +19,10 @@ func (h *Handler) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse
 	allowed := strings.Fields(client.Metadata.Scope)
 	scopes := foreign.Distinct(strings.Fields(r.form.Get("scope")))
 	if len(scopes) == 0 {
-		scopes = slices.DeleteFunc(slices.Clone(allowed), personal)
+		scopes = slices.DeleteFunc(slices.Clone(allowed), isUserScope)
 	}
 	for _, scope := range scopes {
-		if personal(scope) || !slices.Contains(allowed, scope) {
+		if isUserScope(scope) || !slices.Contains(allowed, scope) {
 			return tokenResponse{}, errServiceScope
 		}
 	}
@@ -31,8 +31,8 @@ func (h *Handler) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse
 			return tokenResponse{}, flow.ErrResourceNotGranted
 		}
 	}
-	return answered(h.Tokens.ServiceToken(client, scopes, r.form["resource"], h.Now()))
+	return newTokenResponse(h.Tokens.ServiceToken(client, scopes, r.form["resource"], h.Now()))
 }
 
 // personal scopes speak of an end-user.
-func personal(scope string) bool { return slices.Contains(request.ScopeNames, scope) }
+func isUserScope(scope string) bool { return slices.Contains(request.ScopeNames, scope) }

@@ -25,7 +25,7 @@ type tokenResponse struct {
 }
 
 // answered makes the answer of a grant type out of the tokens that were issued.
-func answered(issued flow.Issued, err error) (tokenResponse, error) {
+func newTokenResponse(issued flow.Issued, err error) (tokenResponse, error) {
 	if err != nil {
 		return tokenResponse{}, err
 	}
@@ -73,7 +73,7 @@ type clientEndpoint func(context.Context, tokenRequest) (any, error)
 
 // fromClient authenticates the client and answers with what serve gives as JSON,
 // or with an empty body for nil.
-func (h *Handler) fromClient(serve clientEndpoint) http.Handler {
+func (h *Handler) requireClient(serve clientEndpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client, err := h.authenticate(r)
 		var answer any

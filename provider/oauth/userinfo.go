@@ -15,7 +15,7 @@ import (
 // userinfo serves the UserInfo endpoint (OIDC Core, section 5.3): GET or POST
 // with a bearer token in the header, or POST with it in the form body.
 func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request) {
-	token, err := bearer(w, r)
+	token, err := readBearerToken(w, r)
 	var claims map[string]any
 	if err == nil {
 		claims, err = h.userinfoClaims(w, r, token)
@@ -39,7 +39,7 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 	trace.NoteGrant(storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID, SessionID: access.SessionID})
 	client, err := h.Clients.Enabled(r.Context(), access.ClientID)
 	if err != nil {
-		return nil, deadToken(err)
+		return nil, invalidTokenCause(err)
 	}
 	allowOrigin(w.Header(), r.Header.Get("Origin"), client)
 	if !slices.Contains(access.Audience, h.Issuer) || access.GrantID == "" {
@@ -50,7 +50,7 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 	}
 	grant, user, err := h.Tokens.LiveGrant(r.Context(), access, client, at)
 	if err != nil {
-		return nil, deadToken(err)
+		return nil, invalidTokenCause(err)
 	}
 	trace.NoteUser(user.ID)
 	rights := flow.GrantRights(grant).NarrowedTo(client).Only(strings.Fields(access.Scope))
@@ -68,7 +68,7 @@ var (
 )
 
 // deadToken gives the cause of a token that was good once, where nobody knows better.
-func deadToken(err error) error {
+func invalidTokenCause(err error) error {
 	if web.CauseOf(err) == "not_found" {
 		return web.Because("grant_dead", err)
 	}
@@ -78,45 +78,45 @@ func deadToken(err error) error {
 // bearer finds the access token of a request: in exactly one place, never in the
 // query (RFC 6750, section 2). Other parameters there, and a body that is no form, say
 // nothing: some clients send schema=openid, or JSON with each POST.
-func bearer(w http.ResponseWriter, r *http.Request) (string, error) {
+func readBearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if strings.Contains(r.URL.RawQuery, "access_token") || len(r.Header.Values("Content-Type")) > 1 {
-		return malformed("send the access token in the Authorization header")
+		return malformedRequest("send the access token in the Authorization header")
 	}
 	var body string
 	if r.Method == http.MethodPost && web.IsForm(r) {
 		form, err := web.PostForm(w, withoutQuery(r))
 		if err != nil {
-			return malformed("the body must be a form with access_token")
+			return malformedRequest("the body must be a form with access_token")
 		}
 		body = form.Get("access_token")
 	}
 	headers := r.Header.Values("Authorization")
 	switch {
 	case len(headers) > 1 || (len(headers) == 1 && body != ""):
-		return malformed("send the access token once")
+		return malformedRequest("send the access token once")
 	case body != "":
 		return body, nil
 	case len(headers) == 0 && r.ContentLength != 0 && !web.IsForm(r):
-		return malformed("the body must be a form with access_token")
+		return malformedRequest("the body must be a form with access_token")
 	case len(headers) == 0:
 		return "", errNoBearer
 	}
-	return credentialsOf(headers[0])
+	return parseAuthorization(headers[0])
 }
 
 // credentialsOf takes the token from an Authorization header (RFC 6750, section 2.1).
-func credentialsOf(header string) (string, error) {
+func parseAuthorization(header string) (string, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", errNoBearer
 	}
 	if token == "" || strings.ContainsAny(token, " \t") {
-		return malformed("write Authorization: Bearer, one space, and the token")
+		return malformedRequest("write Authorization: Bearer, one space, and the token")
 	}
 	return token, nil
 }
 
-func malformed(text string) (string, error) { return "", because("malformed_request", text) }
+func malformedRequest(text string) (string, error) { return "", because("malformed_request", text) }
 
 // withoutQuery is the request without a query, of which nothing is read.
 func withoutQuery(r *http.Request) *http.Request {
