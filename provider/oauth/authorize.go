@@ -13,21 +13,22 @@ import (
 	"signet/templates/words"
 )
 
-// maxAuthorize bounds what the front channel may carry, in bytes of the encoded
-// parameters. The sealed request that is made of them has bounds of its own, see checkSize.
+// maxAuthorize is the most that the parameters of an authorization request may have, in
+// bytes of their encoded form. The size of the sealed request is limited separately, see
+// checkSize.
 const maxAuthorize = 2560
 
-// authorize serves the authorization endpoint (RFC 6749, section 4.1.1; OIDC
-// Core, section 3.1.2.1). A GET is answered at once where nothing needs to be
-// asked. A POST comes from another site and so without the session's cookie
-// (SameSite=Lax): it is validated and sealed, and a GET goes on.
+// authorize serves the authorization endpoint (RFC 6749, section 4.1.1; OIDC Core, section
+// 3.1.2.1). A GET is answered at once if no page must be shown. A POST from another site
+// comes without the session cookie (SameSite=Lax). Its request is validated and sealed, and
+// the browser continues with a GET.
 func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 	params, err := authorizeParams(w, r)
 	if err != nil {
 		return err
 	}
-	// RFC 6749, section 4.1.2.1: nothing is redirected before client and
-	// redirect URI are proven.
+	// RFC 6749, section 4.1.2.1: no redirect before the client and the redirect URI
+	// are proven.
 	client, err := h.Requests.Client(r.Context(), params.Get("client_id"), params.Get("redirect_uri"))
 	if err != nil {
 		return err
@@ -51,9 +52,9 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 	return h.dispatch(w, r, opened)
 }
 
-// authorizeParams reads the parameters of a GET or a form POST, strictly. A
-// repeated parameter is an error page, whichever it is (RFC 6749, section 3.1):
-// which of two values counts is what an attacker plays with.
+// authorizeParams reads the parameters of a GET or of a form POST. Any repeated parameter
+// except resource leads to an error page (RFC 6749, section 3.1). Otherwise an attacker
+// could profit from parsers that choose different values.
 func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if r.Method == http.MethodPost {
 		params, err := web.PostForm(w, r, "resource")
@@ -67,24 +68,25 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 	}
 	params, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, authorizeProblem(&web.FormError{Status: http.StatusBadRequest, Text: "the query is not well formed"})
+		return nil, authorizeProblem(&web.FormError{Status: http.StatusBadRequest, Text: "the query is malformed: percent-encode each parameter"})
 	}
 	return params, authorizeProblem(web.CheckParameters(params, "resource"))
 }
 
 var (
-	errParametersTooLong = requestTooLarge("the parameters are over %d bytes: shorten state, nonce or claims", maxAuthorize)
-	errRequestTooLong    = requestTooLarge("what the parameters hold does not fit into addresses and cookies: shorten state, nonce or claims; a state of 1,500 characters passes")
-	errAnswerTooLong     = requestTooLarge("the answer would be an address that proxies refuse: shorten redirect_uri, state or nonce; a state of 1,500 characters passes")
+	errParametersTooLong = requestTooLarge("the parameters are longer than %d bytes: shorten state, nonce or claims", maxAuthorize)
+	errRequestTooLong    = requestTooLarge("the parameters are too long for URLs and cookies: shorten state, nonce or claims; a state of up to 1,500 characters is accepted")
+	errAnswerTooLong     = requestTooLarge("the URL of the response would be too long for proxies: shorten redirect_uri, state or nonce; a state of up to 1,500 characters is accepted")
 )
 
 func requestTooLarge(format string, args ...any) error {
 	return web.Because("request_too_large", &web.FormError{Status: http.StatusBadRequest, Text: fmt.Sprintf(format, args...)})
 }
 
-// fits refuses a request that some step could not carry on: sealed, it travels in
-// addresses and in a cookie, and its answer is an address. Every request that is accepted
-// passes proxies with their default limits, see web.MaxHeaderBlock.
+// checkSize returns errRequestTooLong or errAnswerTooLong if a later step would fail
+// because of the size of the request. The sealed request travels in URLs and in a cookie,
+// and the response is a URL. Every accepted request passes proxies with their default
+// limits, see web.MaxHeaderBlock.
 func (h *Handler) checkSize(q request.Request) error {
 	fits, err := request.Fits(q, h.Visits.Sessions.Cookies.MaxCarriedSize())
 	switch {
@@ -93,7 +95,8 @@ func (h *Handler) checkSize(q request.Request) error {
 	case !fits:
 		return errRequestTooLong
 	}
-	// For most requests it is enough that every character could need an escape.
+	// This upper bound assumes that every character needs an escape. Most requests are
+	// below it, and their exact size is not computed.
 	inCode := len(q.Nonce) + len(q.Claims)
 	for _, list := range [][]string{q.Scopes, q.Resources} {
 		for _, value := range list {
@@ -113,6 +116,8 @@ func (h *Handler) checkSize(q request.Request) error {
 	return nil
 }
 
+// authorizeProblem turns a *web.FormError into the page that shows it, and returns other
+// errors unchanged.
 func authorizeProblem(err error) error {
 	if err == nil {
 		return nil
@@ -126,7 +131,7 @@ func authorizeProblem(err error) error {
 	return err
 }
 
-// next serves /authorize/next, where every step of a sign-in returns to.
+// next serves /authorize/next, to which every step of a sign-in returns.
 func (h *Handler) next(w http.ResponseWriter, r *http.Request) error {
 	opened, err := h.Requests.Open(r.Context(), r.URL.Query().Get("request"), h.Now())
 	if err != nil {

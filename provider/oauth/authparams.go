@@ -21,29 +21,31 @@ const (
 	modeFragment = "fragment"
 )
 
-// promptValues are those of OIDC Core, section 3.1.2.1. Any other is
-// invalid_request: silently dropping one would skip what the client asked for.
+// promptValues are the values of OIDC Core, section 3.1.2.1. Any other value is refused
+// with invalid_request. If it were ignored, a step that the client requires would be left
+// out.
 var promptValues = []string{"none", "login", "consent", "select_account"}
 
-// validate fills q from the parameters, or says why not. Client and redirect URI
-// are proven; parameters that nobody knows are ignored.
+// validate fills q from the parameters. It returns the first refusal, or nil. The caller
+// has proven the client and the redirect URI. Unknown parameters are ignored.
 func (h *Handler) validate(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.Nonce = params.Get("nonce")
 	for _, check := range []func(*request.Request, storage.Client, url.Values) *flow.Refusal{
 		readResponseMode, checkResponseType, refuseRequestObjects, readScopes, readPrompt, readMaxAge, readChallenge, readResources, readClaimsRequest, h.readHint,
 	} {
-		if r := check(q, client, params); r != nil {
-			return r
+		if refusal := check(q, client, params); refusal != nil {
+			return refusal
 		}
 	}
-	q.Claims = request.Rights{Claims: q.Claims}.NarrowedTo(client).Claims // the other checks have narrowed the rest
+	q.Claims = request.Rights{Claims: q.Claims}.NarrowedTo(client).Claims // the checks above have narrowed the other fields
 	q.LoginHint = params.Get("login_hint")
 	return nil
 }
 
-// responseMode comes first: it decides how every later refusal travels. The
-// default is the query for code and the fragment for types with a token, also to
-// refuse them (OAuth 2.0 Multiple Response Type Encoding Practices, section 5).
+// readResponseMode runs first because it decides where every later refusal is written: into
+// the query or into the fragment. The default is the query for response_type=code and the
+// fragment for response types with a token, although those are refused (OAuth 2.0 Multiple
+// Response Type Encoding Practices, section 5).
 func readResponseMode(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	types := strings.Fields(params.Get("response_type"))
 	if slices.Contains(types, "token") || slices.Contains(types, "id_token") {
@@ -72,7 +74,7 @@ func checkResponseType(_ *request.Request, client storage.Client, params url.Val
 	return checkCodeGrant(client)
 }
 
-// codesAllowed refuses a client that may not use the authorization code grant.
+// checkCodeGrant refuses a client that is not registered for the authorization code grant.
 func checkCodeGrant(client storage.Client) *flow.Refusal {
 	if !slices.Contains(client.Metadata.ResponseTypes, "code") || !slices.Contains(client.Metadata.GrantTypes, "authorization_code") {
 		return flow.Refuse("grant_type_not_allowed", "unauthorized_client", "this client is not registered for the authorization code grant")
@@ -80,29 +82,30 @@ func checkCodeGrant(client storage.Client) *flow.Refusal {
 	return nil
 }
 
-// requestObject refuses what is not supported instead of ignoring it (OIDC Core,
-// section 3.1.2.6): the client would believe its signed parameters counted.
+// refuseRequestObjects refuses parameters that are not supported (OIDC Core, section
+// 3.1.2.6). If they were ignored, a client would believe that its signed parameters were
+// used.
 func refuseRequestObjects(_ *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	switch {
 	case params.Has("request"):
-		return flow.Refuse("request_object", "request_not_supported", "send the parameters themselves, not a request object")
+		return flow.Refuse("request_object", "request_not_supported", "request objects are not supported: send the parameters in the request itself")
 	case params.Has("request_uri"):
-		return flow.Refuse("request_uri", "request_uri_not_supported", "send the parameters themselves, not a request_uri")
+		return flow.Refuse("request_uri", "request_uri_not_supported", "request_uri is not supported: send the parameters in the request itself")
 	case params.Has("authorization_details"):
-		// RFC 9396, section 5: there is no type that this provider knows.
+		// RFC 9396, section 5: this provider knows no type of authorization details.
 		return flow.Refuse("authorization_details", "invalid_authorization_details", "authorization_details is not supported: use scope and resource")
 	case params.Has("registration"):
-		return flow.Refuse("registration", "registration_not_supported", "register the client beforehand")
+		return flow.Refuse("registration", "registration_not_supported", "the registration parameter is not supported: register the client first")
 	}
 	return nil
 }
 
-// scopes keeps the known ones that the client may have, in the order asked for
-// (OIDC Core, section 3.1.2.1: unknown ones are ignored).
+// readScopes stores the known scopes that the client may have, in the order of the request
+// (OIDC Core, section 3.1.2.1: unknown scopes are ignored).
 func readScopes(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	for _, scope := range strings.Split(params.Get("scope"), " ") {
 		if !isScopeToken(scope) {
-			return flow.Refuse("scope_malformed", "invalid_scope", "scope has a character that RFC 6749 does not allow")
+			return flow.Refuse("scope_malformed", "invalid_scope", "scope contains a character that RFC 6749, section 3.3 does not allow")
 		}
 		if scope != "" && request.MayAsk(client, scope) && !slices.Contains(q.Scopes, scope) {
 			q.Scopes = append(q.Scopes, scope)
@@ -115,15 +118,17 @@ func readScopes(q *request.Request, client storage.Client, params url.Values) *f
 }
 
 var (
-	scopeRefusal    = flow.Refuse("scope_not_allowed", "invalid_scope", "scope names nothing that this client may have: send at least openid")
-	resourceRefusal = flow.Refuse("resource_not_allowed", "invalid_target", "resource is not one that this client may ask for")
+	scopeRefusal    = flow.Refuse("scope_not_allowed", "invalid_scope", "the request has no scope that this client is registered for: send at least openid")
+	resourceRefusal = flow.Refuse("resource_not_allowed", "invalid_target", "this client is not registered for this resource")
 )
 
-// lost refuses a request that was good when it came, if the client has lost so much
-// meanwhile that nothing useful or nothing safe is left. q is narrowed.
+// checkRemainingRights refuses a request that was valid when it arrived, if the client has
+// lost rights since then. The client may have lost the code grant, all scopes or all
+// resources of the request, or the right to do without PKCE. The caller has narrowed q to
+// the client.
 func checkRemainingRights(q request.Request, client storage.Client) *flow.Refusal {
-	if r := checkCodeGrant(client); r != nil {
-		return r
+	if refusal := checkCodeGrant(client); refusal != nil {
+		return refusal
 	}
 	switch {
 	case q.Lost.AllScopes:
@@ -131,12 +136,12 @@ func checkRemainingRights(q request.Request, client storage.Client) *flow.Refusa
 	case q.Lost.AllResources:
 		return resourceRefusal
 	case !codeIsBound(client, q.Challenge, q.Nonce, q.Scopes):
-		return flow.Refuse("code_not_bound", "invalid_request", "the code would not be bound to this sign-in: "+bindingAdvice(client))
+		return flow.Refuse("code_not_bound", "invalid_request", "the code is no longer bound to this sign-in: "+bindingAdvice(client))
 	}
 	return nil
 }
 
-// scopeToken checks the grammar of RFC 6749, section 3.3.
+// isScopeToken reports whether s contains only the characters of RFC 6749, section 3.3.
 func isScopeToken(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' })
 }
@@ -145,7 +150,7 @@ func readPrompt(q *request.Request, _ storage.Client, params url.Values) *flow.R
 	q.Prompt = foreign.Distinct(strings.Fields(params.Get("prompt")))
 	for _, value := range q.Prompt {
 		if !slices.Contains(promptValues, value) {
-			return flow.Refuse("prompt_unknown", "invalid_request", "prompt must be of none, login, consent, select_account")
+			return flow.Refuse("prompt_unknown", "invalid_request", "prompt must be none, login, consent or select_account")
 		}
 	}
 	if len(q.Prompt) > 1 && q.Prompts("none") {
@@ -168,8 +173,8 @@ func readMaxAge(q *request.Request, client storage.Client, params url.Values) *f
 	return nil
 }
 
-// challenge reads the PKCE challenge, S256 alone (RFC 7636, section 4.3). One that was
-// sent counts also where none is required.
+// readChallenge reads the PKCE challenge (RFC 7636, section 4.3). Only S256 is accepted. A
+// challenge that was sent is enforced even if the client does not need one.
 func readChallenge(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	method := params.Get("code_challenge_method")
 	q.Challenge = params.Get("code_challenge")
@@ -189,15 +194,17 @@ func readChallenge(q *request.Request, client storage.Client, params url.Values)
 	return nil
 }
 
-// codeIsBound reports whether a code of this request is worth nothing in another
-// sign-in (RFC 9700, section 2.1.1): by a challenge or, of a client that may do so, by
-// the nonce of the ID token. A nonce binds nothing where no ID token results.
+// codeIsBound reports whether a code of this request is useless in another sign-in (RFC
+// 9700, section 2.1.1). A challenge binds the code. The nonce of the ID token binds it too,
+// if the client may rely on the nonce and the request has the scope openid; without an ID
+// token the client could not compare the nonce. Codes of confidential clients with
+// --pkce-optional count as bound.
 func codeIsBound(client storage.Client, challenge, nonce string, scopes []string) bool {
 	return challenge != "" || client.PKCEOptional && !client.Public() ||
 		client.NonceReplacesPKCE() && nonce != "" && slices.Contains(scopes, oidc.ScopeOpenID)
 }
 
-// bindingAdvice is what a client must change if its codes are not bound.
+// bindingAdvice says how a client can bind its codes.
 func bindingAdvice(client storage.Client) string {
 	advice := "use PKCE with code_challenge_method=S256"
 	if client.NonceReplacesPKCE() {
@@ -206,7 +213,7 @@ func bindingAdvice(client storage.Client) string {
 	return advice
 }
 
-// resources are the audiences asked for (RFC 8707, section 2).
+// readResources reads the requested audiences (RFC 8707, section 2).
 func readResources(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	for _, resource := range params["resource"] {
 		if !slices.Contains(client.Resources, resource) {
@@ -219,8 +226,9 @@ func readResources(q *request.Request, client storage.Client, params url.Values)
 	return nil
 }
 
-// claimsRequest reads the claims parameter (OIDC Core, section 5.5): it keeps the
-// claims that exist, and what the ID token's acr and sub must be.
+// readClaimsRequest reads the claims parameter (OIDC Core, section 5.5). It stores the
+// claims that exist, and the values that the client requires of acr, auth_time and sub in
+// the ID token.
 func readClaimsRequest(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	if !params.Has("claims") {
 		return nil
@@ -232,7 +240,7 @@ func readClaimsRequest(q *request.Request, _ storage.Client, params url.Values) 
 	if acr := kept.IDToken["acr"]; acr != nil {
 		wanted, ok := acr.Wanted()
 		if !ok {
-			return flow.Refuse("claims_malformed", "invalid_request", "the acr in claims must name values that are strings")
+			return flow.Refuse("claims_malformed", "invalid_request", "the acr in claims must have strings as values")
 		}
 		if acr.Essential {
 			q.EssentialACR = foreign.Distinct(wanted)
@@ -244,20 +252,20 @@ func readClaimsRequest(q *request.Request, _ storage.Client, params url.Values) 
 	if sub := kept.IDToken["sub"]; sub != nil {
 		wanted, ok := sub.Wanted()
 		if wanted = foreign.Distinct(wanted); !ok || len(wanted) > 1 || slices.Contains(wanted, "") {
-			return flow.Refuse("claims_malformed", "invalid_request", "the sub in claims must name one subject")
+			return flow.Refuse("claims_malformed", "invalid_request", "the sub in claims must have exactly one subject as its value")
 		}
 		if len(wanted) == 1 {
 			q.HintSubject = wanted[0]
 		}
 	}
 	if q.Claims, err = json.Marshal(kept); err != nil {
-		return flow.Refuse("claims_malformed", "invalid_request", "claims cannot be used")
+		return flow.Refuse("claims_malformed", "invalid_request", "claims cannot be encoded: send fewer or simpler claims")
 	}
 	return nil
 }
 
-// hint reads id_token_hint: an ID token of ours, issued to this client. It never
-// signs anyone in; it only says whom the client expects.
+// readHint reads id_token_hint, which must be an ID token of this provider for this client.
+// The hint never signs a user in. It only names the user that the client expects.
 func (h *Handler) readHint(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	if !params.Has("id_token_hint") {
 		return nil

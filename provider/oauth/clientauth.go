@@ -16,14 +16,14 @@ import (
 	"signet/storage"
 )
 
-// presented is what a request says about its client.
+// credentials are the client_id, the secret and the authentication method of a request.
 type credentials struct {
 	id, secret, method string
 }
 
-// authenticate finds out which client a form request comes from and proves it. To
-// the outside an unknown client and a wrong secret look alike and count alike; the
-// error names the exact cause for the log.
+// authenticate returns the client of a form request after it has checked the credentials.
+// The answer does not show whether the client is unknown or the secret is wrong, and both
+// count as failures. The cause of the error names the exact reason, for the log.
 func (h *Handler) authenticate(r *http.Request) (storage.Client, error) {
 	trace := web.TraceOf(r.Context())
 	trace.NoteClaimedClient(r.PostForm.Get("client_id"))
@@ -57,33 +57,35 @@ func (h *Handler) authenticate(r *http.Request) (storage.Client, error) {
 	return storage.Client{}, refused
 }
 
-// Why a client is not let in. To the outside they are all errClientAuthentication.
+// Reasons why a client is refused. The answer is the same for all of them, the one of
+// errClientAuthentication.
 var (
-	errNoClientID           = unauthenticated("client_id_missing", "the request names no client")
+	errNoClientID           = unauthenticated("client_id_missing", "the request has no client_id")
 	errBasicHeader          = unauthenticated("malformed_basic", "the Basic header cannot be decoded")
-	errNoAssertions         = unauthenticated("assertion_not_supported", "no client is registered for assertions")
+	errNoAssertions         = unauthenticated("assertion_not_supported", "client assertions are not supported")
 	errDisabledClient       = unauthenticated("client_disabled", "the client is disabled")
 	errUnknownClient        = unauthenticated("unknown_client", "no enabled client has this id")
-	errNoSecret             = unauthenticated("no_secret", "the client has a secret and sent none")
+	errNoSecret             = unauthenticated("no_secret", "the client has a secret but sent none")
 	errWrongSecret          = unauthenticated("wrong_secret", "the secret is wrong or expired")
-	errWrongMethod          = unauthenticated("wrong_method", "the secret is right and was sent in the wrong way")
-	errSecretOfPublicClient = unauthenticated("secret_of_public_client", "the client has no secret and sent one")
+	errWrongMethod          = unauthenticated("wrong_method", "the secret is correct but was sent with the wrong method")
+	errSecretOfPublicClient = unauthenticated("secret_of_public_client", "the client has no secret but sent one")
 )
 
 func unauthenticated(code, text string) error {
 	return web.Because(code, fmt.Errorf("%w: %s", errClientAuthentication, text))
 }
 
-// errPublicClient: the endpoint or grant type is for clients that authenticate.
+// errPublicClient: the endpoint or grant type needs a client that authenticates, and the
+// client is public.
 var errPublicClient = web.WithAdvice(
 	unauthenticated("public_client", "the client is public"),
-	"this needs a client that authenticates, and this one has no secret: register it as a web client or a service",
+	"this request needs a client that authenticates, but this client has no secret: register it as a web client or a service",
 )
 
-// judge decides whether the request proves the client; the zero client stands for an
-// unknown one. nil lets it in.
+// checkCredentials returns nil if the credentials prove the client. The zero client stands
+// for an unknown client.
 func checkCredentials(client storage.Client, sent credentials, at time.Time) error {
-	// An unknown client costs the same comparison.
+	// The comparison runs for an unknown client too, so that it takes the same time.
 	right := directory.SecretMatches(client.Secrets, sent.secret, at)
 	switch {
 	case client.ID == "":
@@ -102,34 +104,36 @@ func checkCredentials(client storage.Client, sent credentials, at time.Time) err
 	return nil
 }
 
-// guessed reports whether a refused request has tried a secret. One without a secret
-// tries nothing, and a right secret that came in the wrong way is no guess: neither
-// is counted.
+// isGuess reports whether a refused request counts as an attempt to guess a secret. A
+// request without a secret does not count. A correct secret that was sent with the wrong
+// method does not count either.
 func isGuess(sent credentials, refused error) bool {
 	return sent.secret != "" && !errors.Is(refused, errWrongMethod)
 }
 
-// wrongMethod refuses a right secret that was not sent as the client is registered to
-// send it. Only a client that has proven its secret is told so.
+// wrongMethod is the error for a correct secret that was sent with another method than the
+// registered one. Its advice reaches only clients that have proven their secret.
 func wrongMethod(sent, registered string) error {
 	return web.WithAdvice(
 		fmt.Errorf("%w: sent as %s, registered for %s", errWrongMethod, sent, registered),
-		"the secret is right, but this client must send it as "+registered+", not as "+sent+
+		"the secret is correct, but this client must send it as "+registered+", not as "+sent+
 			": configure the client for "+registered+", or change its token_endpoint_auth_method",
 	)
 }
 
-// Limits of failed client authentication: of a client, and from a network.
+// Limits of failed client authentications, for one client and for one network.
 const (
 	failuresOfClient  = 20
 	failuresOfNetwork = 100
 	failureWindow     = 15 * time.Minute
 )
 
-// countFailure counts a wrong secret of a client ("" for an unknown one) and gives
-// the refusal. It comes after the comparison: a right secret is never throttled,
-// whoever else has tried, and costs storage nothing. The limits protect the
-// database and the log; the secrets, of 256 random bits, need no protection from
+// countFailure counts a wrong secret and returns refused, or errClientThrottled if a limit
+// is exceeded. known is the ID of the client, "" for an unknown client.
+//
+// It runs after the comparison. A correct secret is therefore never throttled, even if
+// others have exceeded the limits, and needs no access to storage. The limits protect the
+// database and the log. The secrets have 256 random bits and need no protection from
 // guesses.
 func (h *Handler) countFailure(r *http.Request, known string, sent credentials, refused error, at time.Time) error {
 	trace := web.TraceOf(r.Context())
@@ -142,7 +146,7 @@ func (h *Handler) countFailure(r *http.Request, known string, sent credentials, 
 		event = storage.Event{
 			Type: storage.ClientRefused, Outcome: storage.Refused, Reason: web.CauseOf(refused), ClientID: known, From: trace.Origin(),
 		}
-		trace.MarkRecorded() // once it is over a limit, on purpose not
+		trace.MarkRecorded() // the event; above a limit no event is written, on purpose
 	}
 	err = h.DB.CountFailure(r.Context(), []storage.Limit{
 		{Key: "client:" + bucket, Max: failuresOfClient, Window: failureWindow},
@@ -157,12 +161,14 @@ func (h *Handler) countFailure(r *http.Request, known string, sent credentials, 
 	return refused
 }
 
-// presentedBy reads the credentials from the one place they may stand in (RFC
-// 6749, section 2.3: a request uses one method). Basic without a secret says only
-// which client asks (section 2.3.1: an empty secret may be omitted). An Authorization
-// header of another scheme says nothing about the client: a proxy or a script that
-// adds a bearer token to every call presents no second method. With an error it still
-// gives the id that the request claims, if it has any.
+// readCredentials reads the credentials of a request. They may be in one place only (RFC
+// 6749, section 2.3: a request uses one method). A Basic header without a secret only names
+// the client (section 2.3.1: an empty secret may be omitted).
+//
+// An Authorization header of another scheme is ignored. Some proxies and scripts add a
+// bearer token to every request, and this is no second method.
+//
+// With an error, readCredentials still returns the id that the request claims, if any.
 func readCredentials(r *http.Request) (credentials, error) {
 	form := r.PostForm
 	sent, err := basicCredentials(r)
@@ -193,9 +199,9 @@ func readCredentials(r *http.Request) (credentials, error) {
 	return credentials{id, "", storage.AuthNone}, nil
 }
 
-// basicCredentials decodes id and secret as the form encoding they stand in (RFC
-// 6749, section 2.3.1). Without a Basic header, and with one that names neither, they
-// are empty.
+// basicCredentials reads id and secret from the Basic header. Both are form-encoded (RFC
+// 6749, section 2.3.1). They are empty without a Basic header, and if the header has
+// neither.
 func basicCredentials(r *http.Request) (credentials, error) {
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); !strings.EqualFold(scheme, "Basic") {
 		return credentials{}, nil

@@ -26,21 +26,22 @@ import (
 	"signet/storage"
 )
 
-// CodeRemembered is how long a spent code is known past its expiry, so that a late
-// replay still ends the grant.
+// CodeRemembered is how long a spent code stays stored after its expiry. Until then, a
+// replay of the code still ends the grant.
 const CodeRemembered = 24 * time.Hour
 
-// authorizationCode is what a code seals. Nothing is stored until it is
-// redeemed; auth_time, acr and amr are those of the session that was authorized.
+// authorizationCode is the content of a sealed code. Nothing is stored before the client
+// redeems the code. auth_time, acr and amr are the values of the session at the time of the
+// authorization.
 type authorizationCode struct {
-	ID        string          `json:"i"` // which of the codes of this request
-	RequestID string          `json:"r"` // what is spent
+	ID        string          `json:"i"` // differs between the codes of one request
+	RequestID string          `json:"r"` // redeeming a code spends its request
 	ClientID  string          `json:"c"`
-	Redirect  string          `json:"u"` // hash of the redirect URI, which the client sends again; of former versions the URI itself
+	Redirect  string          `json:"u"` // hash of the redirect URI; in codes of former versions the URI itself
 	UserID    string          `json:"s"`
 	SessionID string          `json:"d"`
-	AuthTime  storage.Millis  `json:"t"`           // 0: nobody knows
-	Stated    storage.Millis  `json:"h,omitempty"` // auth_time of the ID token, if it is another
+	AuthTime  storage.Millis  `json:"t"`           // 0: unknown
+	Stated    storage.Millis  `json:"h,omitempty"` // auth_time of the ID token, if it differs from AuthTime
 	ACR       string          `json:"a"`
 	AMR       []string        `json:"m"`
 	Nonce     string          `json:"n,omitempty"`
@@ -51,8 +52,8 @@ type authorizationCode struct {
 	Issued    storage.Millis  `json:"w"`
 }
 
-// answerCode sends a fresh code to the client. It writes nothing: a signed-in
-// user costs no row until the client redeems.
+// answerCode sends a new code to the client. It writes nothing to the database; the first
+// row is written when the client redeems the code.
 func (h *Handler) answerCode(w http.ResponseWriter, q request.Request, client storage.Client, current session.Current, at time.Time) error {
 	stated := current.StatedAuthTime(q.Freshness(client), at)
 	if stated == current.AuthTime {
@@ -69,7 +70,7 @@ func (h *Handler) answerCode(w http.ResponseWriter, q request.Request, client st
 	return h.respond(w, q, url.Values{"code": {code}})
 }
 
-// codeOf is the code that answers a request in a session.
+// newCode returns the code for a request that a session has authorized.
 func newCode(q request.Request, s storage.Session, stated storage.Millis, at time.Time) authorizationCode {
 	return authorizationCode{
 		ID: rand.Text(), RequestID: q.ID, ClientID: q.ClientID, Redirect: hashOfURI(q.RedirectURI), UserID: s.UserID, SessionID: s.ID,
@@ -78,7 +79,7 @@ func newCode(q request.Request, s storage.Session, stated storage.Millis, at tim
 	}
 }
 
-// compactFrom is the size, in bytes, from which a code is worth shortening. Most are not.
+// compactFrom is the size in bytes above which a code is compressed. Most codes are smaller.
 const compactFrom = 640
 
 func (c authorizationCode) encode() ([]byte, error) {
@@ -92,19 +93,20 @@ func (c authorizationCode) encode() ([]byte, error) {
 	return payload, nil
 }
 
-// roomOfCode is how many characters a code has beside nonce and claims, with the rest of a
-// response: names and separators.
+// codeOverhead is an upper bound, in characters, for a code without nonce and claims plus
+// the parameter names and separators of the response.
 const codeOverhead = 1000
 
-// longestCode is how many characters the longest code has that can answer a request.
+// longestCode returns the length, in characters, of the longest code that can answer q.
 func (h *Handler) longestCode(q request.Request) (int, error) {
-	id := storage.UserPrefix + strings.Repeat("7Q", 16) // random characters do not get shorter
+	id := storage.UserPrefix + strings.Repeat("7Q", 16) // compression does not shorten random characters
 	latest := storage.Millis(math.MaxInt64)
 	payload, err := newCode(q, storage.Session{UserID: id, ID: id, AuthTime: latest, ACR: strings.Repeat("a", 64), AMR: []string{"pwd", "otp", "mfa", "hwk", "fed"}}, latest, h.Now()).encode()
 	return keys.SealedSize(len(payload)) + 32, err
 }
 
-// hashOfURI stands for a redirect URI in a code. Both together would not fit into one address.
+// hashOfURI returns the hash that a code contains instead of the redirect URI. The response
+// URL already contains the redirect URI and would be too long with it twice.
 func hashOfURI(uri string) string {
 	sum := sha256.Sum256([]byte(uri))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
@@ -112,9 +114,10 @@ func hashOfURI(uri string) string {
 
 // codeGrant serves grant_type=authorization_code (RFC 6749, section 4.1.3).
 //
-// Client, redirect URI and verifier are checked before anything is written. A
-// wrong verifier from the right client spends the code, for it has leaked, and
-// revokes nothing, for the one who has no verifier must not end another's tokens.
+// It checks the client, the redirect URI and the verifier before it writes anything. A
+// wrong verifier from the right client spends the code, because the code has leaked. It
+// revokes no tokens, because a person without the verifier must not be able to end the
+// tokens of somebody else.
 func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse, error) {
 	client := r.client
 	if r.form.Get("code") == "" {
@@ -150,7 +153,7 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 	}
 	rights, err := code.remainingRights(client)
 	if errors.Is(err, flow.ErrNothingLeft) {
-		// Spent, so that a replay of a code that was redeemed is still noticed.
+		// The code is spent, so that a replay of a redeemed code is still detected.
 		if err := h.DB.SpendCode(ctx, refusal, by); err != nil {
 			return tokenResponse{}, err
 		}
@@ -173,8 +176,8 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 	return newTokenResponse(h.Tokens.Issue(ctx, client, grant, issuance, at))
 }
 
-// isOf refuses a code that was sent to another client or to another redirect URI, or to
-// one that is not registered any more.
+// checkIssuedTo returns errForeignCode if the code was issued to another client or for
+// another redirect URI, or if the redirect URI is no longer registered.
 func (c authorizationCode) checkIssuedTo(client storage.Client, redirectURI string) error {
 	switch {
 	case c.ClientID != client.ID:
@@ -187,6 +190,8 @@ func (c authorizationCode) checkIssuedTo(client storage.Client, redirectURI stri
 	return nil
 }
 
+// verifierError is the error for a verifier that does not match. Its cause tells a missing
+// verifier and a missing challenge apart, for the log.
 func verifierError(challenge, verifier string) error {
 	switch {
 	case challenge == "":
@@ -197,7 +202,8 @@ func verifierError(challenge, verifier string) error {
 	return errVerifier
 }
 
-// openCode opens a code; an expired one comes with keys.ErrExpired.
+// openCode opens a sealed code. keys.ErrInvalid: the code is damaged, or this provider
+// has not issued it. keys.ErrExpired: the code has expired; its content is returned too.
 func (h *Handler) openCode(sealed string, at time.Time) (authorizationCode, error) {
 	var code authorizationCode
 	payload, err := h.Ring.Unseal("code", sealed, at)
@@ -211,8 +217,10 @@ func (h *Handler) openCode(sealed string, at time.Time) (authorizationCode, erro
 	return code, err
 }
 
-// left gives the rights of a code that the client may still have. flow.ErrNothingLeft:
-// none, or without them the code is not bound to its sign-in; flow.ErrResourcesLost.
+// remainingRights returns the rights of a code that the client may still have.
+//
+// flow.ErrNothingLeft: there are none, or the code is not bound to its sign-in without the
+// lost rights. flow.ErrResourcesLost: the client has lost all resources of the code.
 func (c authorizationCode) remainingRights(client storage.Client) (request.Rights, error) {
 	rights, err := flow.NarrowToClient(request.Rights{Scopes: c.Scopes, Resources: c.Resources, Claims: c.Claims}, client)
 	if err == nil && !codeIsBound(client, c.Challenge, c.Nonce, rights.Scopes) {
@@ -221,7 +229,7 @@ func (c authorizationCode) remainingRights(client storage.Client) (request.Right
 	return rights, err
 }
 
-// grantOf is the grant that a code opens for the rights that are left of it.
+// newGrant returns the grant that a code opens. rights are the remaining rights of the code.
 func (h *Handler) newGrant(code authorizationCode, rights request.Rights, at time.Time) storage.Grant {
 	offline := slices.Contains(rights.Scopes, oidc.ScopeOfflineAccess)
 	idle, whole := h.Tokens.Lifetimes.Refresh, h.Tokens.Lifetimes.RefreshMax
@@ -236,9 +244,9 @@ func (h *Handler) newGrant(code authorizationCode, rights request.Rights, at tim
 	}
 }
 
-// verifies checks a code verifier against the challenge of the request (RFC
-// 7636, section 4.6). Where no challenge was sent, a verifier is refused too: it
-// tells that the challenge was stripped on its way (RFC 9700, section 4.8).
+// verifierMatches reports whether a code verifier matches the challenge of the request (RFC
+// 7636, section 4.6). A verifier without a challenge does not match: an attacker has
+// probably removed the challenge from the request (RFC 9700, section 4.8).
 func verifierMatches(challenge, verifier string) bool {
 	if challenge == "" || verifier == "" {
 		return challenge == "" && verifier == ""

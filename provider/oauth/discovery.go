@@ -16,18 +16,21 @@ import (
 	"signet/storage"
 )
 
-// discoveryMetadata is the provider metadata of OIDC Discovery, section 3, and
-// RFC 8414, section 2: what the library's struct names and what it lacks.
+// discoveryMetadata is the provider metadata of OIDC Discovery, section 3, and RFC 8414,
+// section 2. It adds the fields that the struct of the library lacks.
+// ClaimsParameter and RequestParameter replace fields of the library, which omit the value
+// false.
 type discoveryMetadata struct {
 	oidc.DiscoveryConfiguration
 	AuthorizationResponseIss bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207, section 3
 	PromptValues             []string `json:"prompt_values_supported"`
-	ClaimsParameter          bool     `json:"claims_parameter_supported"`  // the library's fields leave a
-	RequestParameter         bool     `json:"request_parameter_supported"` // false out
+	ClaimsParameter          bool     `json:"claims_parameter_supported"`
+	RequestParameter         bool     `json:"request_parameter_supported"`
 }
 
-// discoveryDocument builds what this provider really does. It never depends on a
-// request: no host, no header and no cache can change it. It comes with its ETag.
+// discoveryDocument builds the discovery document and its ETag. The document lists only
+// features that this provider has. It never depends on a request: no host, no header and no
+// cache can change it.
 func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m := discoveryMetadata{AuthorizationResponseIss: true, PromptValues: promptValues, ClaimsParameter: true}
 	m.Issuer = h.Issuer
@@ -57,7 +60,7 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.IntrospectionEndpointAuthMethodsSupported = secrets
 	m.CodeChallengeMethodsSupported = []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256}
 	m.ClaimTypesSupported = []string{"normal"}
-	m.UILocalesSupported = oidc.Locales{language.English} // of every page
+	m.UILocalesSupported = oidc.Locales{language.English} // the language of all pages
 	m.ClaimsSupported = flow.ClaimNames()
 	body, err = json.Marshal(m)
 	if err != nil {

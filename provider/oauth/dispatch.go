@@ -14,13 +14,14 @@ import (
 	"signet/storage"
 )
 
-// dispatch reads the facts, decides, and does what was decided. Sealed is "" for a
-// request that has not been to the browser yet: most need not go there.
+// dispatch reads the facts, gets the next step from flow, and performs it. opened.Sealed
+// is "" if the request has not been sent to the browser yet. Most requests are answered
+// without that.
 func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened request.Opened) error {
 	q, client := opened.Request, opened.Client
 	if q.Kind == request.Code {
-		if why := checkRemainingRights(q, client); why != nil {
-			return h.refuse(w, r, q, *why)
+		if refusal := checkRemainingRights(q, client); refusal != nil {
+			return h.refuse(w, r, q, *refusal)
 		}
 	}
 	at := h.Now()
@@ -42,7 +43,8 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 	return h.answerCode(w, q, client, *facts.Current, at)
 }
 
-// facts reads what the decision is made from, and no more than it can need.
+// facts reads the facts that flow.NextStep needs. It reads no consent if the client needs
+// none.
 func (h *Handler) facts(r *http.Request, opened request.Opened, at time.Time) (flow.Facts, error) {
 	q, client := opened.Request, opened.Client
 	current, err := h.Visits.SignedIn(r)
@@ -60,8 +62,9 @@ func (h *Handler) facts(r *http.Request, opened request.Opened, at time.Time) (f
 	return facts, err
 }
 
-// stuck reports whether somebody who came for this request through an upstream, and is
-// not fresh enough, has no other way that could help. Nothing is read for anybody else.
+// cannotReauthenticate reports whether the user signed in through an upstream for this
+// request, the sign-in is not fresh enough, and the user has no other way to prove their
+// identity. It reads the database only if the first two conditions hold.
 func (h *Handler) cannotReauthenticate(ctx context.Context, q request.Request, client storage.Client, current session.Current, at time.Time) (bool, error) {
 	if !current.Has(storage.FactArrived, q.ID) || current.Meets(q.Freshness(client), at) {
 		return false, nil
@@ -70,7 +73,8 @@ func (h *Handler) cannotReauthenticate(ctx context.Context, q request.Request, c
 	return !ways.Any(), err
 }
 
-// goTo sends the browser to a step with its request, sealed already or not.
+// redirectToStep sends the browser to the page of a step. It seals the request first if it
+// is not sealed yet.
 func (h *Handler) redirectToStep(w http.ResponseWriter, page string, opened request.Opened) error {
 	sealed := opened.Sealed
 	if sealed == "" {

@@ -1,18 +1,18 @@
-// Package oauth owns the protocol: the endpoints that applications know from OAuth 2.0
-// and OpenID Connect. Each endpoint has a file; routes.go lists them with the section
-// of the specification that each follows.
+// Package oauth serves the endpoints of OAuth 2.0 and OpenID Connect. Each endpoint has a
+// file. routes.go lists the endpoints, with the section of the specification that each
+// one follows.
 //
-// Its rule: an endpoint reads and checks its request, asks flow for the decision and
-// storage for the one transaction, and writes the answer. Nothing is redirected before
-// client and redirect URI are proven.
+// Its rule: an endpoint reads and checks its request, gets the decision from flow, makes
+// one transaction in storage, and writes the answer. No browser is redirected before the
+// client and the redirect URI are proven.
 //
-// To add a grant type: give it a row in storage.GrantTypes, serve it in grants of
-// token.go, and answer its new causes in the table of provider/web/answers.go. If its
-// token is the client's own, tell owntoken_test.go what a request of it holds.
+// To add a grant type: give it a row in storage.GrantTypes, add its function to grants in
+// token.go, and add the answers to its new causes to the table in provider/web/answers.go.
+// If its token is the client's own, add the parameters of a request to owntoken_test.go.
 //
-// zitadel/oidc lends the package types and constants of the protocol, and nothing else:
-// its router and its storage interface are not used, since they would decide what flow
-// and storage decide here. No other room knows the library.
+// The package uses only the types and constants of zitadel/oidc. It does not use the
+// router and the storage interface of that library, since they would make decisions that
+// flow and storage make here. No other package imports the library.
 //
-// The package does not know how people prove who they are.
+// The package does not know how users prove their identity.
 package oauth

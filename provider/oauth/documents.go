@@ -9,11 +9,13 @@ import (
 	"signet/static"
 )
 
-// DocumentsCached is how long discovery may be cached, and the JWKS by default.
+// DocumentsCached is how long caches may keep the discovery document. It is also the default
+// for the JWKS.
 const DocumentsCached = 5 * time.Minute
 
-// documents are answered from ready bytes. RFC 8414, section 3.1: behind an issuer's
-// path the well-known one comes first.
+// documentRoutes returns the routes of the discovery document and the JWKS, which are
+// answered from prepared bytes. If the issuer has a path, the discovery document is also
+// at the root of the host, with the path at its end (RFC 8414, section 3.1).
 func (h *Handler) documentRoutes() []web.Route {
 	ready := func(path string, document http.Handler, specification string) web.Route {
 		return web.Route{Methods: "GET|HEAD|OPTIONS", Path: path, Policy: web.DocumentPolicy, Handler: document, Specification: specification}
@@ -33,8 +35,8 @@ func (h *Handler) documentRoutes() []web.Route {
 	return list
 }
 
-// servesAll gives ready bytes to everyone, to be cached for as long, and answers the
-// preflight of every page.
+// serveDocument serves prepared bytes, which may be cached for the given time. Scripts of
+// every origin may read them.
 func serveDocument(body func() (content []byte, etag string), cached time.Duration) http.Handler {
 	cache := "public, max-age=" + strconv.Itoa(int(cached.Seconds()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

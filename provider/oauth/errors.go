@@ -6,21 +6,21 @@ import (
 	"signet/provider/web"
 )
 
-// Each error has the stable code of its cause, for the log, the audit event and the table
-// of answers in provider/web.
+// The errors of the endpoints that clients call. The first argument of because is the stable code of the
+// cause. The log, the audit events and the table of answers in provider/web use it.
 var (
 	errClientAuthentication = because("client_authentication", "client authentication failed")
 	errClientThrottled      = because("throttled", "too many failed client authentications")
 	errTwoMethods           = because("two_methods", "more than one client authentication method")
-	errTwoClients           = because("two_clients", "client_id differs from the Authorization header")
+	errTwoClients           = because("two_clients", "client_id differs from the id in the Authorization header")
 	errNoGrantType          = because("grant_type_missing", "grant_type is missing")
 	errGrantType            = because("grant_type_unknown", "grant type is not supported")
 	errClientGrant          = because("grant_type_not_allowed", "grant type is not allowed for this client")
-	errForeignCode          = because("foreign_code", "code was issued for another client or redirect URI")
+	errForeignCode          = because("foreign_code", "code was issued to another client or for another redirect URI")
 	errVerifier             = because("wrong_verifier", "code verifier does not match")
-	errForeignToken         = because("foreign_refresh_token", "refresh token was issued for another client or channel")
+	errForeignToken         = because("foreign_refresh_token", "refresh token was issued to another client, or to the first-party app")
 	errAuthorizationDetails = because("authorization_details", "authorization_details is not supported")
-	errServiceScope         = because("scope_not_allowed", "scope is not one of this client's own")
+	errServiceScope         = because("scope_not_allowed", "client is not registered for this scope")
 	errNoToken              = because("token_missing", "token is missing")
 	errNoCode               = because("code_missing", "code is missing")
 	errNoRefreshToken       = because("refresh_token_missing", "refresh_token is missing")

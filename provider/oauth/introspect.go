@@ -15,8 +15,7 @@ import (
 	"signet/storage"
 )
 
-// introspection is what a resource server learns of a live token (RFC 7662,
-// section 2.2).
+// introspection is the answer about a valid token (RFC 7662, section 2.2).
 type introspection struct {
 	Active    bool     `json:"active"`
 	TokenType string   `json:"token_type,omitempty"`
@@ -36,13 +35,12 @@ type introspection struct {
 	Expires   int64    `json:"exp,omitempty"`
 }
 
-// inactive is all that is said of a token that is dead, unknown, or none of the
-// asking client's business.
+// inactive is the whole answer for a token that is invalid or unknown, and for a token that
+// the client may not introspect.
 var inactive = introspection{}
 
-// introspect serves the introspection endpoint (RFC 7662). The client must
-// authenticate; token_type_hint is ignored, since each kind of token is
-// recognized by its own verifier.
+// introspect serves the introspection endpoint (RFC 7662). The client must authenticate.
+// token_type_hint is ignored, because each kind of token is recognized without it.
 func (h *Handler) introspect(w http.ResponseWriter, r *http.Request) {
 	client, err := h.authenticate(r)
 	if err == nil && client.Public() {
@@ -75,8 +73,9 @@ func (h *Handler) introspectToken(ctx context.Context, client storage.Client, to
 	return inactive, nil
 }
 
-// mayIntrospect: the client it was issued to, the API it is meant for, or one
-// that an administrator allowed.
+// mayIntrospect reports whether a client may introspect an access token. It may if the token
+// was issued to it, if it is an API in the audience of the token, or if an administrator has
+// allowed it to introspect all tokens.
 func mayIntrospect(client storage.Client, access keys.AccessToken) bool {
 	return client.ID == access.ClientID || client.Introspects ||
 		slices.ContainsFunc(access.Audience, func(a string) bool { return slices.Contains(client.Audiences, a) })
@@ -105,8 +104,8 @@ func (h *Handler) introspectAccess(ctx context.Context, client storage.Client, a
 	}, nil
 }
 
-// introspectRefresh answers the client the token was issued to, and no other: a
-// refresh token is nobody else's business.
+// introspectRefresh answers for a refresh token. Only the client that the token was issued to
+// may introspect it.
 func (h *Handler) introspectRefresh(ctx context.Context, client storage.Client, refresh keys.RefreshToken, at time.Time) (introspection, error) {
 	if noteIfForeign(ctx, client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
 		return inactive, nil

@@ -26,20 +26,21 @@ const (
 	logoutLife    = 30 * time.Minute
 )
 
-// logout is a validated sign-out request on its way through the browser.
+// logoutRequest is a validated sign-out request. The browser carries it, sealed.
 type logoutRequest struct {
 	ClientID string `json:"c,omitempty"`
-	Redirect string `json:"u,omitempty"` // proven to be registered by that client
+	Redirect string `json:"u,omitempty"` // registered for that client
 	State    string `json:"s,omitempty"`
 	Hinted   string `json:"d,omitempty"` // sid of the verified id_token_hint
 }
 
-// endSession serves the end session endpoint (OIDC RP-Initiated Logout, section
-// 2). A hint of the browser's own session ends it at once; whatever else comes is
-// asked about first, since any site can send a browser here. A hint or an address that
-// cannot be used is left out and noted in the log: the person can always sign out. A
-// POST of another site comes without the session's cookie: it is sealed and a GET
-// goes on.
+// endSession serves the end session endpoint (OIDC RP-Initiated Logout, section 2).
+//
+// A request with a hint of the browser's own session ends that session at once. For any
+// other request the user must confirm, because any site can send a browser here. A hint or
+// redirect URI that cannot be used is ignored and noted in the log, so that users can always
+// sign out. A POST from another site comes without the session cookie. Its request is
+// sealed, and the browser continues with a GET.
 func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
 	params, err := h.logoutParams(w, r)
 	if err != nil {
@@ -76,8 +77,8 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
 	return h.finishLogout(w, r, request, ended)
 }
 
-// endCurrent ends the browser's session and begins to tell its clients. Without any
-// there is nothing to say of what ended.
+// endCurrent ends the session of the browser and starts to notify its clients. It returns
+// the zero value if there is no client to notify.
 func (h *Handler) endCurrent(w http.ResponseWriter, r *http.Request, current session.Current) (notice.EndedSessions, error) {
 	ended := notice.EndedSessions{UserID: current.UserID, SessionID: current.ID, At: h.Now()}
 	if err := h.Sessions.End(r.Context(), w, current, "signed_out"); err != nil {
@@ -110,9 +111,9 @@ func newUnreadableLogout(text string) error {
 	return unreadableLogout{because("malformed_request", text)}
 }
 
-// cannotStart is the page for a sign-out request that cannot be read; other errors are given
-// back. It says whether the person is signed in. A POST from another site comes without the
-// session's cookie: then it is not known.
+// logoutProblem returns the error page for an unreadableLogout, and other errors unchanged.
+// The page shows whether the user is signed in. This is unknown for a POST from another
+// site, which comes without the session cookie.
 func (h *Handler) logoutProblem(r *http.Request, err error) error {
 	wrong, ok := errors.AsType[unreadableLogout](err)
 	if !ok {
@@ -136,8 +137,8 @@ func (h *Handler) logoutProblem(r *http.Request, err error) error {
 	return page
 }
 
-// logoutOf validates a request, or opens the sealed one of a POST. It notes the
-// parameters that it leaves out.
+// readLogout validates a request, or opens the request that a POST has sealed. It notes the
+// parameters that it ignores in the log.
 func (h *Handler) readLogout(r *http.Request, params url.Values) (logoutRequest, error) {
 	if params.Has("logout") {
 		return h.openLogout(params.Get("logout"))
@@ -159,20 +160,20 @@ func (h *Handler) readLogout(r *http.Request, params url.Values) (logoutRequest,
 	switch redirect := params.Get("post_logout_redirect_uri"); {
 	case redirect == "":
 	case client.ID == "":
-		trace.Ignore("post_logout_redirect_uri", "no client is named that is enabled, and not exactly one has registered the address")
+		trace.Ignore("post_logout_redirect_uri", "the request names no enabled client, and the URI is not registered for exactly one client")
 	case !client.AllowsPostLogoutRedirect(redirect):
 		trace.Ignore("post_logout_redirect_uri", "it is not registered for the client")
 	case !asked.fitsWith(redirect):
-		trace.Ignore("post_logout_redirect_uri", "with state it is longer than proxies accept")
+		trace.Ignore("post_logout_redirect_uri", "the URI with state is too long for proxies")
 	default:
 		asked.Redirect = redirect
 	}
 	return asked, nil
 }
 
-// logoutHint reads the hint, or says why it cannot be used. The specification wants
-// client_id and the hint's audience compared (section 2): of two clients, the hint
-// would end a session that the one that asks has no part in.
+// readLogoutHint reads id_token_hint. why is the reason if the hint cannot be used. The
+// audience of the hint must be client_id (section 2). Otherwise a client could end a session
+// that belongs to another client.
 func (h *Handler) readLogoutHint(params url.Values) (hint keys.IDToken, why string) {
 	if !params.Has("id_token_hint") {
 		return keys.IDToken{}, ""
@@ -182,14 +183,15 @@ func (h *Handler) readLogoutHint(params url.Values) (hint keys.IDToken, why stri
 		return keys.IDToken{}, err.Error()
 	}
 	if id := params.Get("client_id"); id != "" && id != hint.Audience {
-		return keys.IDToken{}, "it was issued to another client than client_id"
+		return keys.IDToken{}, "it was not issued to the client in client_id"
 	}
 	return hint, ""
 }
 
-// logoutClient finds the client that asks: the one that hint or client_id names or, if
-// nothing does, the only one that has registered the address. The zero client, and why,
-// if there is none.
+// findLogoutClient returns the client that sends the request. This is the client in the hint
+// or in client_id. If the request has neither, it is the only client that has registered the
+// redirect URI. If there is none, it returns the zero client; why is the reason if client_id
+// or the hint names a client that is unknown or disabled.
 func (h *Handler) findLogoutClient(r *http.Request, params url.Values, hint keys.IDToken) (client storage.Client, why string, err error) {
 	id := params.Get("client_id")
 	if hint.Audience != "" {
@@ -209,6 +211,7 @@ func (h *Handler) findLogoutClient(r *http.Request, params url.Values, hint keys
 	return client, "", nil
 }
 
+// showConfirmation shows the page on which the user confirms the sign-out.
 func (h *Handler) showConfirmation(w http.ResponseWriter, current session.Current, request logoutRequest) error {
 	sealed, err := h.sealLogout(request)
 	if err != nil {
@@ -224,12 +227,13 @@ func (h *Handler) showConfirmation(w http.ResponseWriter, current session.Curren
 	})
 }
 
+// logoutTicket binds a confirmation page to the session and to the sealed request.
 func logoutTicket(current session.Current, sealed string) visit.Ticket {
 	return visit.Ticket{Purpose: logoutPurpose, Session: current.ID, Shown: sealed}
 }
 
-// confirmedLogout takes the answer of the confirmation page. The ticket binds it
-// to this session, so that no other site can have sent it.
+// confirmLogout handles the form of the confirmation page. The ticket binds the form to this
+// session, so that no other site can send it.
 func (h *Handler) confirmLogout(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	request, err := h.openLogout(form.Get("logout"))
 	if err != nil {
@@ -264,15 +268,16 @@ func (h *Handler) confirmLogout(w http.ResponseWriter, r *http.Request, form url
 	return h.continueToSignedOut(w, params)
 }
 
-// onwardSignedOut leads to the GET that shows the end or leaves for the client:
-// without a session there is nothing left to ask.
+// continueToSignedOut sends the browser to the GET that shows the signed-out page or goes
+// back to the client. It asks nothing, because the browser has no session any more.
 func (h *Handler) continueToSignedOut(w http.ResponseWriter, params url.Values) error {
 	return h.Site.ContinueTo(w, h.Site.Base+"/end_session?"+params.Encode())
 }
 
-// signedOut goes back to the client if it has named a registered address, with
-// state only if it was sent and nothing else (section 3), and else says so here.
-// The address is checked again: a sealed request may be half an hour old.
+// finishLogout sends the browser back to the client if the request has a registered redirect
+// URI. It adds state if it was sent, and nothing else (section 3). Otherwise it shows the
+// signed-out page. It checks the redirect URI again, because a sealed request may be half an
+// hour old.
 func (h *Handler) finishLogout(w http.ResponseWriter, r *http.Request, request logoutRequest, ended notice.EndedSessions) error {
 	w.Header().Set("Clear-Site-Data", `"cache"`)
 	client, err := h.enabledClient(r, request)
@@ -285,8 +290,8 @@ func (h *Handler) finishLogout(w http.ResponseWriter, r *http.Request, request l
 	return web.SeeOther(w, request.location())
 }
 
-// leadsTo reports whether a sign-out can carry this address, sealed, and end there: not
-// more than proxies accept, see web.MaxAddress.
+// fitsWith reports whether the request with this redirect URI stays short enough for
+// proxies, sealed and in the final redirect. See web.MaxAddress.
 func (request logoutRequest) fitsWith(redirect string) bool {
 	request.Redirect = redirect
 	if len(request.location()) > web.MaxAddress {
@@ -296,7 +301,7 @@ func (request logoutRequest) fitsWith(redirect string) bool {
 	return err == nil && keys.SealedSize(len(payload)) <= maxSealedLogout
 }
 
-// location is where a sign-out ends.
+// location returns the redirect URI with state, if the request has one.
 func (request logoutRequest) location() string {
 	if request.State == "" {
 		return request.Redirect
@@ -308,8 +313,8 @@ func (request logoutRequest) location() string {
 	return request.Redirect + separator + url.Values{"state": {request.State}}.Encode()
 }
 
-// leavingClient is the client that the person comes from, as it is now; the zero client if
-// none is known or it is not enabled any more.
+// enabledClient reads the client of the request again. It returns the zero client if the
+// request names none, or if the client is no longer enabled.
 func (h *Handler) enabledClient(r *http.Request, request logoutRequest) (storage.Client, error) {
 	if request.ClientID == "" {
 		return storage.Client{}, nil
@@ -324,12 +329,12 @@ func (h *Handler) enabledClient(r *http.Request, request logoutRequest) (storage
 	return client, nil
 }
 
-// logoutPatience is how long the page waits for the clients' answers.
+// reportTimeout is how long the signed-out page waits for the answers of the clients.
 const reportTimeout = 1500 * time.Millisecond
 
-// showSignedOut says that the person is signed out, where to go from here and, to the browser
-// that signed out, which applications know. The session has ended already, even if the page
-// fails.
+// showSignedOut shows the signed-out page with links to continue. The browser that has signed
+// out also sees which applications have been notified. The session has ended already, even if
+// the page fails.
 func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client storage.Client, ended notice.EndedSessions) error {
 	reports, err := h.Notices.Report(r.Context(), ended, reportTimeout)
 	if err != nil {
@@ -345,8 +350,8 @@ func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client s
 	return h.Site.Show(w, page)
 }
 
-// signInAgain is where another sign-in begins: at the client, if it can be asked to begin one
-// (see request.InitiateLogin), and else at the account pages, which ask for one.
+// signInAgain returns the URL that starts another sign-in. It is a URL of the client, if the
+// client has one for this (see request.InitiateLogin), and the account page otherwise.
 func (h *Handler) signInAgain(client storage.Client) string {
 	if start := authorization.InitiateLogin(client, h.Site.Issuer.String(), ""); start != "" {
 		return start
@@ -366,9 +371,9 @@ func (h *Handler) sealLogout(request logoutRequest) (string, error) {
 	return h.Ring.Seal(logoutPurpose, payload, h.Now().Add(logoutLife))
 }
 
-// mostSealedLogout is how long a sealed sign-out may be, in characters: the answer to the form
-// that confirms it holds it in an address, beside the session that ended and cookies that are
-// cleared.
+// maxSealedLogout is the most characters that a sealed request may have. The answer to the
+// confirmation form contains it in a URL, together with the sealed session that has ended and
+// the cookies that are deleted.
 const maxSealedLogout = 2400
 
 func (request logoutRequest) encode() ([]byte, error) {
@@ -380,13 +385,13 @@ func (h *Handler) openLogout(sealed string) (logoutRequest, error) {
 	var request logoutRequest
 	payload, err := h.Ring.Unseal(logoutPurpose, sealed, h.Now())
 	if errors.Is(err, keys.ErrExpired) {
-		return logoutRequest{}, nil // too old to lead anywhere, not too old to ask
+		return logoutRequest{}, nil // an expired request has no redirect URI, but the user can still sign out
 	}
 	if err == nil {
 		payload, err = authorization.Expand(payload)
 	}
 	if err != nil || json.Unmarshal(payload, &request) != nil {
-		return logoutRequest{}, newUnreadableLogout("the link is incomplete")
+		return logoutRequest{}, newUnreadableLogout("the link is damaged or incomplete")
 	}
 	return request, nil
 }

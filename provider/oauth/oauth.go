@@ -16,7 +16,7 @@ import (
 	"signet/storage"
 )
 
-// Deps are what the endpoints need. All are required.
+// Deps are the dependencies of the endpoints. All are required.
 type Deps struct {
 	DB         *storage.DB
 	Ring       *keys.Ring
@@ -26,24 +26,24 @@ type Deps struct {
 	Sessions   *session.Sessions
 	Visits     *visit.Visits
 	Notices    *notice.Outbox
-	Apps       *firstparty.Handler // answers requests for cookies
+	Apps       *firstparty.Handler // answers requests of kind request.Cookies
 	Site       *web.Site
 	Jobs       *upkeep.Jobs
 	Issuer     string
-	CodeLife   time.Duration  // of an authorization code
+	CodeLife   time.Duration  // lifetime of an authorization code
 	KeysCached time.Duration  // how long the JWKS may be cached
-	Proxies    []netip.Prefix // whose word on a client's address is taken
+	Proxies    []netip.Prefix // trusted to report the address of a client
 	Now        func() time.Time
 }
 
-// Handler serves the endpoints.
+// Handler serves the endpoints of the package.
 type Handler struct {
 	Deps
 	discovery    []byte
 	discoveryTag string
 }
 
-// New makes the endpoints, and the discovery document that tells of them.
+// New returns the endpoints. It builds the discovery document once.
 func New(d Deps) (*Handler, error) {
 	h := &Handler{Deps: d}
 	var err error

@@ -8,12 +8,13 @@ import (
 	"signet/storage"
 )
 
-// form reads the body strictly.
+// requireForm reads the body as a form before it calls next. It refuses a repeated
+// parameter, except resource and audience, and more than one Authorization header.
 func requireForm(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Pragma", "no-cache") // RFC 6749, section 5.1
 		if len(r.Header.Values("Authorization")) > 1 {
-			web.OAuth.Fail(w, r, because("two_authorization_headers", "more than one Authorization header"))
+			web.OAuth.Fail(w, r, because("two_authorization_headers", "the request has more than one Authorization header: send one"))
 			return
 		}
 		if _, err := web.PostForm(w, r, "resource", "audience"); err != nil {
@@ -24,10 +25,10 @@ func requireForm(next http.Handler) http.Handler {
 	})
 }
 
-// crossOrigin answers cross-origin calls without credentials. A preflight does not
-// say which client asks, so it knows the origins of all; the answer itself is
-// readable for the origins of this request's client alone (see allowOrigin). methods are
-// those of the endpoint, separated by commas.
+// withCORS allows cross-origin calls without credentials. A preflight does not name the
+// client, so the origins of all clients pass it. The answer to the request itself is
+// readable only for the origins of its client, see allowOrigin. methods are the methods of
+// the endpoint, separated by commas.
 func (h *Handler) withCORS(methods string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Origin")
@@ -43,7 +44,8 @@ func (h *Handler) withCORS(methods string, next http.Handler) http.Handler {
 	})
 }
 
-// allowOrigin makes the answer readable for a script of this client.
+// allowOrigin lets a script of this client read the answer. It does nothing for an origin
+// that is not registered for the client.
 func allowOrigin(h http.Header, origin string, client storage.Client) {
 	if origin != "" && request.AllowsOrigin(client, origin) {
 		h.Set("Access-Control-Allow-Origin", origin)

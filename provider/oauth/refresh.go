@@ -15,9 +15,8 @@ import (
 
 // refreshGrant serves grant_type=refresh_token (RFC 6749, section 6).
 //
-// An expired token goes to storage too: that an old generation of a living grant
-// comes back has to be noticed, however late. Whether it may rotate is decided by
-// the row alone.
+// An expired token reaches storage too, because the replay of an old token must end its
+// grant at any later time. Only the row of the grant decides whether it may rotate.
 func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenResponse, error) {
 	if r.form.Get("refresh_token") == "" {
 		return tokenResponse{}, errNoRefreshToken
@@ -39,7 +38,7 @@ func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespon
 	var issuance flow.Issuance
 	grant, err := h.DB.RotateGrant(ctx, rotation, func(g storage.Grant) error {
 		if g.FirstParty {
-			return web.Because("first_party_grant", errForeignToken) // its channel is the cookie, never this endpoint
+			return web.Because("first_party_grant", errForeignToken) // the first-party app refreshes with its cookie only
 		}
 		var err error
 		issuance, err = flow.NarrowGrant(g, r.client, foreign.Distinct(strings.Fields(r.form.Get("scope"))), r.form["resource"])

@@ -9,10 +9,10 @@ import (
 	"signet/storage"
 )
 
-// revoke serves the revocation endpoint (RFC 7009). An access token dies
-// alone; a refresh token takes its grant, and every token of it, along. A token
-// that is unknown, dead or another client's gets the same 200 and no effect;
-// token_type_hint is ignored.
+// revoke serves the revocation endpoint (RFC 7009). Revoking an access token ends only that
+// token. Revoking a refresh token ends its grant and all tokens of the grant. For a token
+// that is unknown, invalid or issued to another client, the answer is the same 200 and
+// nothing happens. token_type_hint is ignored.
 func (h *Handler) revoke(ctx context.Context, r tokenRequest) (any, error) {
 	token := r.form.Get("token")
 	if token == "" {
@@ -38,8 +38,8 @@ func (h *Handler) revoke(ctx context.Context, r tokenRequest) (any, error) {
 	return nil, nil
 }
 
-// isForeign reports whether a client presents a token that was issued to another one.
-// The answer does not tell; the log and the audit events do.
+// noteIfForeign reports whether a client presents a token that was issued to another client.
+// If so, it notes this for the log and the audit events. The answer does not show it.
 func noteIfForeign(ctx context.Context, clientID string, of storage.Grant) bool {
 	if of.ClientID == clientID {
 		return false

@@ -6,7 +6,7 @@ import (
 	"signet/provider/web"
 )
 
-// Routes are the endpoints, each with the specification that it follows.
+// Routes returns the endpoints, each with the specification that it follows.
 func (h *Handler) Routes() []web.Route {
 	entry := func(methods, path string, serve web.Handler, specification string) web.Route {
 		return web.Route{Methods: methods, Path: path, Policy: web.EntryPagePolicy, Handler: h.Site.CrossOriginPage(serve), Specification: specification}

@@ -10,10 +10,11 @@ import (
 	"signet/provider/request"
 )
 
-// serviceGrant serves grant_type=client_credentials (RFC 6749,
-// section 4.4): an access token for the client itself. It stands for no person,
-// so that it never carries openid or offline_access, and it has no grant: it dies
-// by its expiry, by its revocation, or with its client.
+// serviceGrant serves grant_type=client_credentials (RFC 6749, section 4.4). It issues an
+// access token for the client itself. The token belongs to no user, so it never carries a
+// scope about a user, such as openid or offline_access. It has no grant. It ends when it
+// expires or is revoked, and when its client is disabled, is deleted, or loses the grant
+// type.
 func (h *Handler) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse, error) {
 	client := r.client
 	allowed := strings.Fields(client.Metadata.Scope)
@@ -34,5 +35,5 @@ func (h *Handler) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse
 	return newTokenResponse(h.Tokens.ServiceToken(client, scopes, r.form["resource"], h.Now()))
 }
 
-// personal scopes speak of an end-user.
+// isUserScope reports whether a scope is about an end-user.
 func isUserScope(scope string) bool { return slices.Contains(request.ScopeNames, scope) }

@@ -24,7 +24,7 @@ type tokenResponse struct {
 	IDToken      string `json:"id_token,omitempty"`
 }
 
-// answered makes the answer of a grant type out of the tokens that were issued.
+// newTokenResponse returns the answer with the issued tokens, or err if it is not nil.
 func newTokenResponse(issued flow.Issued, err error) (tokenResponse, error) {
 	if err != nil {
 		return tokenResponse{}, err
@@ -35,13 +35,13 @@ func newTokenResponse(issued flow.Issued, err error) (tokenResponse, error) {
 	}, nil
 }
 
-// tokenRequest is a form request of a client that has authenticated.
+// tokenRequest is a form request of an authenticated client.
 type tokenRequest struct {
 	client storage.Client
 	form   url.Values
 }
 
-// grants serve the grant types that storage.GrantTypes calls served.
+// grants has the function of each grant type that storage.GrantTypes marks as served.
 var grants = map[string]func(*Handler, context.Context, tokenRequest) (tokenResponse, error){
 	storage.GrantCode:              (*Handler).codeGrant,
 	storage.GrantRefresh:           (*Handler).refreshGrant,
@@ -57,7 +57,7 @@ func (h *Handler) token(ctx context.Context, r tokenRequest) (any, error) {
 		return nil, errNoGrantType
 	case !served:
 		return nil, errGrantType
-	case r.form.Has("authorization_details"): // RFC 9396, section 6: no type of it is known
+	case r.form.Has("authorization_details"): // RFC 9396, section 6: this provider knows no type of them
 		return nil, errAuthorizationDetails
 	case !slices.Contains(r.client.Metadata.GrantTypes, asked):
 		return nil, errClientGrant
@@ -67,12 +67,12 @@ func (h *Handler) token(ctx context.Context, r tokenRequest) (any, error) {
 	return serve(h, ctx, r)
 }
 
-// clientEndpoint serves an authenticated client. It gives what is answered as JSON; nil
-// for an empty body.
+// clientEndpoint serves an authenticated client. It returns the value that is sent as JSON,
+// or nil for an empty body.
 type clientEndpoint func(context.Context, tokenRequest) (any, error)
 
-// fromClient authenticates the client and answers with what serve gives as JSON,
-// or with an empty body for nil.
+// requireClient authenticates the client, calls serve and sends its result as JSON. It sends
+// an empty body if the result is nil.
 func (h *Handler) requireClient(serve clientEndpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client, err := h.authenticate(r)

@@ -12,8 +12,8 @@ import (
 	"signet/storage"
 )
 
-// userinfo serves the UserInfo endpoint (OIDC Core, section 5.3): GET or POST
-// with a bearer token in the header, or POST with it in the form body.
+// userinfo serves the UserInfo endpoint (OIDC Core, section 5.3). It accepts GET or POST with
+// a bearer token in the header, and POST with the token in the form body.
 func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request) {
 	token, err := readBearerToken(w, r)
 	var claims map[string]any
@@ -55,19 +55,20 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 	trace.NoteUser(user.ID)
 	rights := flow.GrantRights(grant).NarrowedTo(client).Only(strings.Fields(access.Scope))
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
-		return nil, because("scope_lost", "the client may not have the scope openid any more")
+		return nil, because("scope_lost", "the client is no longer registered for the scope openid")
 	}
 	claims := flow.UserInfoClaims(rights, flow.VisibleTo(client, user))
 	return claims, flow.CheckLists(claims)
 }
 
-// Why a bearer token is refused, see the table of answers in provider/web.
+// Reasons why a bearer token is refused. The table of answers is in provider/web.
 var (
-	errNoBearer     = because("token_missing", "no access token came")
+	errNoBearer     = because("token_missing", "the request has no access token")
 	errScopeMissing = because("scope_missing", "the access token lacks the scope openid")
 )
 
-// deadToken gives the cause of a token that was good once, where nobody knows better.
+// invalidTokenCause replaces the cause not_found with grant_dead. The token has a valid
+// signature, so its client and its grant have existed. Other errors keep their cause.
 func invalidTokenCause(err error) error {
 	if web.CauseOf(err) == "not_found" {
 		return web.Because("grant_dead", err)
@@ -75,9 +76,10 @@ func invalidTokenCause(err error) error {
 	return err
 }
 
-// bearer finds the access token of a request: in exactly one place, never in the
-// query (RFC 6750, section 2). Other parameters there, and a body that is no form, say
-// nothing: some clients send schema=openid, or JSON with each POST.
+// readBearerToken returns the access token of a request. The token must be in exactly one
+// place, and never in the query (RFC 6750, section 2). Other parameters in the query are
+// ignored, since some clients send schema=openid. With a token in the header, a body that is
+// not a form is ignored too, since some clients send JSON with each POST.
 func readBearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	if strings.Contains(r.URL.RawQuery, "access_token") || len(r.Header.Values("Content-Type")) > 1 {
 		return malformedRequest("send the access token in the Authorization header")
@@ -93,7 +95,7 @@ func readBearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	switch {
 	case len(headers) > 1 || (len(headers) == 1 && body != ""):
-		return malformedRequest("send the access token once")
+		return malformedRequest("send the access token only once")
 	case body != "":
 		return body, nil
 	case len(headers) == 0 && r.ContentLength != 0 && !web.IsForm(r):
@@ -104,21 +106,21 @@ func readBearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	return parseAuthorization(headers[0])
 }
 
-// credentialsOf takes the token from an Authorization header (RFC 6750, section 2.1).
+// parseAuthorization returns the token of an Authorization header (RFC 6750, section 2.1).
 func parseAuthorization(header string) (string, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", errNoBearer
 	}
 	if token == "" || strings.ContainsAny(token, " \t") {
-		return malformedRequest("write Authorization: Bearer, one space, and the token")
+		return malformedRequest("the Authorization header must be Bearer, one space, and the token")
 	}
 	return token, nil
 }
 
 func malformedRequest(text string) (string, error) { return "", because("malformed_request", text) }
 
-// withoutQuery is the request without a query, of which nothing is read.
+// withoutQuery returns a copy of r without the query, which PostForm would refuse.
 func withoutQuery(r *http.Request) *http.Request {
 	if r.URL.RawQuery == "" {
 		return r
