@@ -13,20 +13,20 @@ import (
 	"signet/storage"
 )
 
-// P-09: GET and form POST, same behaviour; POST is exempt from CSRF tokens and works without a session.
+// P-09: GET and POST at /authorize behave alike (OIDC Core, section 3.1.2.1).
 func TestAuthorize_GetAndPostBehaveAlike(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		stranger := b.Visitor(t)
 		page := stranger.SignIn(t, stranger.Post(t, b.Params()), providertest.Alice, providertest.Password)
 		b.Redeem(t, stranger.Allow(t, page).Code(t))
 
-		// A POST comes without the session's cookie; the GET that follows has it.
+		// A POST comes without the session cookie. The GET that follows has it.
 		b.Redeem(t, stranger.Post(t, b.Params("prompt", "none")).Code(t))
 		b.Redeem(t, stranger.Get(t, b.AuthorizeURL("prompt", "none")).Code(t))
 	})
 }
 
-// P-10: Unknown parameters ignored; parameter and scope order irrelevant; unknown scopes ignored.
+// P-10: Unknown parameters and scopes are ignored, and the order does not matter.
 func TestAuthorize_UnknownParametersAndOrderDoNotMatter(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -45,15 +45,16 @@ func TestAuthorize_UnknownParametersAndOrderDoNotMatter(t *testing.T) {
 	})
 }
 
-// parameters holds a value for every parameter that the endpoint reads.
+// parameters returns a value for every parameter that the endpoint reads.
 func parameters(b *providertest.Testbed) url.Values {
 	return b.Params("prompt", "login", "max_age", "100", "display", "page", "ui_locales", "de", "claims_locales", "de",
 		"login_hint", "alice", "acr_values", "1", "claims", "{}", "response_mode", "query", "id_token_hint", "a.b.c",
 		"request", "a.b.c", "request_uri", "https://app.example.com/r", "registration", "{}", "unheard_of", "1")
 }
 
-// AZ-10: Any parameter twice (query, body, or split over both).
-func TestAuthorize_RepeatedParameterIsAPage(t *testing.T) {
+// AZ-10: A parameter that comes twice, in query or body, is refused. If it is client_id or
+// redirect_uri, nothing is redirected (RFC 6749, section 3.1).
+func TestAuthorize_RepeatedParameterShowsPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for name, values := range parameters(b) {
@@ -65,15 +66,16 @@ func TestAuthorize_RepeatedParameterIsAPage(t *testing.T) {
 					s.WantPage(t, http.StatusBadRequest, "invalid_request")
 				})
 			}
-			// Split over both places; a parameter in the query of a POST is one too many.
+			// The parameter is in the query and in the body of a POST.
 			r := v.FormRequest(t, providertest.Form{Action: b.Issuer + "/authorize?" + url.Values{name: values}.Encode(), Values: b.Params(name, values[0])})
 			v.Walk(t, r).WantPage(t, http.StatusBadRequest, "invalid_request")
 		}
 	})
 }
 
-// AZ-11: response_type=token, id_token token, code token, none, other order, not registered.
-func TestAuthorize_OnlyCodeComesBack(t *testing.T) {
+// AZ-11: Response types with tokens in the front channel are refused (RFC 9700, section
+// 2.1.2).
+func TestAuthorize_OnlyResponseTypeCodeIsAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
@@ -96,7 +98,7 @@ func TestAuthorize_OnlyCodeComesBack(t *testing.T) {
 			v.ByBoth(t, b.Params("response_type", kind), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
 				s.WantError(t, "unsupported_response_type")
-				// P17: what would answer in the fragment refuses there too.
+				// P-17: a refused response type that uses the fragment gets its error in the fragment.
 				front := slices.ContainsFunc(strings.Fields(kind), func(k string) bool { return k == "token" || k == "id_token" })
 				if inFragment := s.LeftTo.Fragment != ""; inFragment != front {
 					t.Fatalf("response_type=%s: answered at %s", kind, s.LeftTo)
@@ -106,8 +108,9 @@ func TestAuthorize_OnlyCodeComesBack(t *testing.T) {
 	})
 }
 
-// AZ-11: response_type=token, id_token token, code token, none, other order, not registered.
-func TestAuthorize_ClientThatMayNotUseCodes(t *testing.T) {
+// AZ-11: Response types with tokens in the front channel are refused (RFC 9700, section
+// 2.1.2).
+func TestAuthorize_ClientWithoutCodeGrantIsRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for id, change := range map[string]func(*storage.ClientMetadata){
 			"no-type":  func(m *storage.ClientMetadata) { m.ResponseTypes = nil },
@@ -122,21 +125,21 @@ func TestAuthorize_ClientThatMayNotUseCodes(t *testing.T) {
 	})
 }
 
-// P-15: Missing response_type -> redirect with invalid_request in the query (form_post: POST).
-func TestAuthorize_MissingResponseType(t *testing.T) {
+// P-15: A missing, unknown or forbidden response_type gives the registered error.
+func TestAuthorize_MissingResponseTypeIsRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Visitor(t).ByBoth(t, b.Params("response_type", ""), func(t *testing.T, s providertest.Stop) {
 			t.Helper()
 			s.WantError(t, "invalid_request")
 			if s.LeftTo.RawQuery == "" || s.LeftTo.Fragment != "" {
-				t.Fatalf("not in the query: %s", s.LeftTo)
+				t.Fatalf("the error is not in the query: %s", s.LeftTo)
 			}
 		})
 	})
 }
 
-// AZ-12: Force response_mode=fragment, form_post, web_message, form_post.jwt, garbage.
-func TestAuthorize_OnlyKnownResponseModes(t *testing.T) {
+// AZ-12: A response mode that is not allowed for the client is refused.
+func TestAuthorize_OnlyKnownResponseModesAreAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
@@ -146,7 +149,7 @@ func TestAuthorize_OnlyKnownResponseModes(t *testing.T) {
 				s.WantError(t, "invalid_request")
 			})
 		}
-		// P17: query is the default of code, fragment on request, errors likewise.
+		// P-17: codes and errors are in the query by default, and in the fragment on request.
 		for mode, where := range map[string]func(*url.URL) string{
 			"":         func(u *url.URL) string { return u.RawQuery },
 			"query":    func(u *url.URL) string { return u.RawQuery },
@@ -162,15 +165,16 @@ func TestAuthorize_OnlyKnownResponseModes(t *testing.T) {
 					t.Errorf("response_mode=%s: no %s in %v", mode, response, s.LeftTo)
 				}
 				if s.LeftTo != nil && mode == "fragment" && s.LeftTo.RawQuery != "from=signet" {
-					t.Errorf("response_mode=fragment adds to the query: %s", s.LeftTo)
+					t.Errorf("response_mode=fragment: the query is %s, want only from=signet", s.LeftTo)
 				}
 			}
 		}
 	})
 }
 
-// AZ-13: Unknown client, disabled client, bad redirect combined with other errors (bad scope, bad response type).
-func TestAuthorize_NoRedirectBeforeClientAndRedirectURIAreProven(t *testing.T) {
+// AZ-13: An unknown or disabled client, or an unregistered redirect URI, gives a page and
+// never a redirect (RFC 6749, section 4.1.2.1).
+func TestAuthorize_UnknownClientOrRedirectURIShowsPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		disabled, _ := b.Register(t, storage.Web, "disabled", providertest.Callback)
 		if err := b.DB.SetClientEnabled(context.Background(), disabled.ID, false, storage.By{At: b.Now()}); err != nil {
@@ -188,13 +192,13 @@ func TestAuthorize_NoRedirectBeforeClientAndRedirectURIAreProven(t *testing.T) {
 			{"prompt", "none login"}, {"code_challenge", ""}, {"request", "a.b.c"}, {"claims", "{"}, {"max_age", "-1"}, {"id_token_hint", "x"},
 		}
 		v := b.Visitor(t)
-		for _, who := range unproven {
+		for _, sent := range unproven {
 			code := "invalid_client"
-			if who.client == b.Client.ID || who.client == machine.ID {
+			if sent.client == b.Client.ID || sent.client == machine.ID {
 				code = "invalid_redirect_uri"
 			}
 			for _, other := range others {
-				params := b.Params(append([]string{"client_id", who.client, "redirect_uri", who.uri}, other...)...)
+				params := b.Params(append([]string{"client_id", sent.client, "redirect_uri", sent.uri}, other...)...)
 				v.ByBoth(t, params, func(t *testing.T, s providertest.Stop) {
 					t.Helper()
 					s.WantPage(t, http.StatusBadRequest, code)
@@ -204,8 +208,8 @@ func TestAuthorize_NoRedirectBeforeClientAndRedirectURIAreProven(t *testing.T) {
 	})
 }
 
-// TestAuthorize_EveryResponseNamesTheIssuer also covers P18.
-// AZ-14: Mix-up: response without issuer.
+// P-18: iss in a response equals the issuer (RFC 9207).
+// AZ-14: Every authorization response, error or not, carries iss (RFC 9207).
 func TestAuthorize_EveryResponseNamesTheIssuer(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -224,13 +228,14 @@ func TestAuthorize_EveryResponseNamesTheIssuer(t *testing.T) {
 		}
 		discovery := v.Fetch(t, b.Issuer+"/.well-known/openid-configuration").JSON(t)
 		if discovery["authorization_response_iss_parameter_supported"] != true || discovery["issuer"] != b.Issuer {
-			t.Errorf("discovery does not announce iss: %v", discovery["authorization_response_iss_parameter_supported"])
+			t.Errorf("discovery does not advertise iss: %v", discovery["authorization_response_iss_parameter_supported"])
 		}
 	}, providertest.WithIssuerPath("/tenants/one"))
 }
 
-// P-30: Request object by value: either processed fully (parameters inside win over the query, including redirect_uri, state.
-func TestAuthorize_RequestObjectsAreRefusedNotIgnored(t *testing.T) {
+// P-30: Request objects are refused with the registered error, never ignored (OIDC Core,
+// section 6).
+func TestAuthorize_RequestObjectsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
@@ -244,13 +249,13 @@ func TestAuthorize_RequestObjectsAreRefusedNotIgnored(t *testing.T) {
 					s.WantError(t, code)
 				})
 			}
-			// What only the object would say does not prove a client.
+			// client_id and redirect_uri must be outside of the request object.
 			v.Get(t, b.AuthorizeURL(name, object, "redirect_uri", "https://evil.example/")).WantPage(t, http.StatusBadRequest, "invalid_redirect_uri")
 			v.Get(t, b.AuthorizeURL(name, object, "client_id", "")).WantPage(t, http.StatusBadRequest, "invalid_client")
 		}
 		discovery := v.Fetch(t, b.Issuer+"/.well-known/openid-configuration").JSON(t)
 		if discovery["request_parameter_supported"] != false || discovery["request_uri_parameter_supported"] != false {
-			t.Errorf("discovery announces what is refused: %v, %v", discovery["request_parameter_supported"], discovery["request_uri_parameter_supported"])
+			t.Errorf("discovery advertises request objects, which are refused: %v, %v", discovery["request_parameter_supported"], discovery["request_uri_parameter_supported"])
 		}
 	})
 }

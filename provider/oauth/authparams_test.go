@@ -14,7 +14,8 @@ import (
 	"signet/provider/providertest"
 )
 
-// AZ-16: state with CR LF, NUL, quotes, script, 1 MB.
+// AZ-16: state returns byte for byte and encoded, or is refused if too long. It injects no
+// header.
 func TestAuthorize_StateComesBackByteForByte(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -35,21 +36,23 @@ func TestAuthorize_StateComesBackByteForByte(t *testing.T) {
 						t.Fatalf("location is not percent-encoded: %q", location)
 					}
 					if !strings.HasPrefix(s.LeftTo.String(), "https://app.example.com/callback?from=signet") || len(s.Cookies()) > 0 {
-						t.Fatalf("state leads elsewhere: %s, cookies %v", s.LeftTo, s.Cookies())
+						t.Fatalf("state changes the redirect URI or sets cookies: %s, cookies %v", s.LeftTo, s.Cookies())
 					}
 				})
 			}
 		}
-		// P11: none where none was sent.
+		// P-11: a response has no state if the request had none.
 		if s := v.Get(t, b.AuthorizeURL("state", "")); s.Response(t).Has("state") {
-			t.Errorf("a state out of nothing: %s", s.LeftTo)
+			t.Errorf("got a state that was not sent: %s", s.LeftTo)
 		}
 	})
 }
 
-// AZ-16: state with CR LF, NUL, quotes, script, 1 MB.
-// AZ-17: nonce missing where required, 1 MB, or reused.
-func TestAuthorize_UnreadableOrEndlessValuesAreAPage(t *testing.T) {
+// AZ-16: state returns byte for byte and encoded, or is refused if too long. It injects no
+// header.
+// AZ-17: nonce is in the ID token unchanged; a nonce that is too long or missing where
+// required is refused.
+func TestAuthorize_MalformedOrLongValuesShowPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for _, name := range []string{"state", "nonce", "scope", "login_hint", "claims", "redirect_uri", "client_id", "unheard_of"} {
@@ -71,9 +74,10 @@ func TestAuthorize_UnreadableOrEndlessValuesAreAPage(t *testing.T) {
 	})
 }
 
-// A request travels on in URLs and cookies: what grows on its way is refused too.
-// AZ-16: state with CR LF, NUL, quotes, script, 1 MB.
-func TestAuthorize_RequestThatGrowsWhenSealedIsAPage(t *testing.T) {
+// A sealed request travels in URLs and cookies. It is refused if it is too long for them.
+// AZ-16: state returns byte for byte and encoded, or is refused if too long. It injects no
+// header.
+func TestAuthorize_RequestTooLongWhenSealedShowsPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for name, unit := range map[string]string{"state": "<", "nonce": "&", "login_hint": "\x01", "acr_values": "a ", "ui_locales": "\u2028", "claims": `{"":0}`} {
@@ -82,7 +86,7 @@ func TestAuthorize_RequestThatGrowsWhenSealedIsAPage(t *testing.T) {
 				if name == "claims" {
 					value = `{"id_token":{"acr":{"values":["` + strings.Repeat("<", n) + `"]}}}`
 				}
-				// Raw characters, as no browser but any program sends them.
+				// Unescaped characters, which no browser sends but other programs may.
 				raw := strings.NewReplacer("%3C", "<", "%7B", "{", "%22", `"`).Replace(url.QueryEscape(value))
 				a := v.Fetch(t, b.AuthorizeURL(name, "")+"&"+name+"="+raw)
 				switch location := a.Header.Get("Location"); {
@@ -96,8 +100,9 @@ func TestAuthorize_RequestThatGrowsWhenSealedIsAPage(t *testing.T) {
 	})
 }
 
-// TestAuthorize_NonceIsEchoedExactly also covers P20 and the nonce of P83.
-// AZ-17: nonce missing where required, 1 MB, or reused.
+// P-20: nonce is optional in the code flow.
+// AZ-17: nonce is in the ID token unchanged; a nonce that is too long or missing where
+// required is refused.
 func TestAuthorize_NonceIsEchoedExactly(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -109,12 +114,13 @@ func TestAuthorize_NonceIsEchoedExactly(t *testing.T) {
 			}
 		}
 		if id := providertest.ClaimsOf(t, b.Redeem(t, v.CodeFromSession(t, "nonce", ""))["id_token"]); id["nonce"] != nil {
-			t.Errorf("a nonce out of nothing: %v", id["nonce"])
+			t.Errorf("got a nonce that was not sent: %v", id["nonce"])
 		}
 	})
 }
 
-// AZ-18: scope with 50,000 entries, control characters, quotes, duplicates, unknown names.
+// AZ-18: scope is parsed in bounded time; invalid characters give invalid_scope, unknown
+// scopes are dropped.
 func TestAuthorize_Scope(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -144,7 +150,7 @@ func TestAuthorize_Scope(t *testing.T) {
 	})
 }
 
-// P-21: display, ui_locales, claims_locales, login_hint (unknown user), acr_values accepted and never an error.
+// P-21: display, ui_locales, claims_locales, login_hint and acr_values are never an error.
 func TestAuthorize_HintsAreNeverAnError(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -166,7 +172,7 @@ func TestAuthorize_HintsAreNeverAnError(t *testing.T) {
 	})
 }
 
-// AZ-25: HTML or script in login_hint, ui_locales, acr_values, display, error, error_description, error_hint.
+// AZ-25: HTML or script in any parameter is escaped where it is shown.
 func TestAuthorize_ReflectedTextStaysText(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		payloads := []string{
@@ -201,8 +207,8 @@ func TestAuthorize_ReflectedTextStaysText(t *testing.T) {
 	}, func(c *provider.Config) { c.Development = true })
 }
 
-// wantNoCanary wants the canary nowhere but in text, in values of inputs, and in
-// the queries of our own links.
+// wantNoCanary fails if the canary is outside of text, values of inputs, and queries of links
+// to this provider.
 func wantNoCanary(t *testing.T, s providertest.Stop) {
 	t.Helper()
 	if s.LeftTo != nil || !strings.HasPrefix(s.Header.Get("Content-Type"), "text/html") {
@@ -220,7 +226,7 @@ func wantNoCanary(t *testing.T, s providertest.Stop) {
 			continue
 		}
 		if n.Data == "x-canary" || (n.Data == "script" && n.FirstChild != nil) {
-			t.Errorf("an element of the attacker's: <%s> on %s", n.Data, s.At.Path)
+			t.Errorf("the page has an element of the attacker: <%s> on %s", n.Data, s.At.Path)
 		}
 		for _, a := range n.Attr {
 			ours := strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "//")
@@ -232,7 +238,7 @@ func wantNoCanary(t *testing.T, s providertest.Stop) {
 	}
 }
 
-// authorization_details is refused at every endpoint, since none reads it (RFC 9396).
+// authorization_details is refused at every endpoint, because it is not supported (RFC 9396).
 func TestAuthorizationDetails_AreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const details = `[{"type":"payment_initiation"}]`
@@ -245,7 +251,7 @@ func TestAuthorizationDetails_AreRefused(t *testing.T) {
 		code := v.CodeFromSession(t)
 		b.RefuseCode(t, code, "invalid_authorization_details", "authorization_details", details)
 		b.RefuseRefresh(t, tokens["refresh_token"], "invalid_authorization_details", "authorization_details", details)
-		b.Redeem(t, code) // neither is spent
+		b.Redeem(t, code) // the refusals have spent neither the code nor the token
 		b.MustRefresh(t, tokens["refresh_token"])
 	})
 }

@@ -18,7 +18,7 @@ import (
 	"signet/storage"
 )
 
-// presentations are the ways a request can say who its client is.
+// presentations are the ways in which a request can identify its client.
 var presentations = map[string]func(form url.Values, h http.Header, id, secret string){
 	"client_secret_basic": func(_ url.Values, h http.Header, id, secret string) {
 		h.Set("Authorization", providertest.Basic(id, secret))
@@ -81,10 +81,11 @@ var presentations = map[string]func(form url.Values, h http.Header, id, secret s
 	},
 }
 
-// Every way to present a client against every kind of client, at every endpoint: a
-// chosen method is the only one, a method that nobody chose is Basic or the body, a
-// public client sends no secret. A right secret in the wrong way is told its method and
-// costs nothing; whatever else is refused looks the same, and only a wrong secret counts.
+// The test sends every presentation for every kind of client to every endpoint. A client with
+// a registered method may use only that method. Without a registered method it may use Basic
+// or the body. A public client sends no secret. The answer to a correct secret with the wrong
+// method names the right method, and the request is not counted. All other refusals look the
+// same, and only a wrong secret is counted.
 func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 	chosen := func(method string) func(*storage.Client) {
 		return func(c *storage.Client) {
@@ -94,7 +95,7 @@ func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		spa := b.AsClient(b.Register(t, storage.SPA, "spa", providertest.Callback))
 		native := b.AsClient(b.Register(t, storage.Native, "native", "http://127.0.0.1/cb"))
-		spa.Secret, native.Secret = b.Secret, b.Secret // they have none: anybody's may be tried
+		spa.Secret, native.Secret = b.Secret, b.Secret // these clients have no secret, so any secret is wrong
 		for _, as := range []*providertest.Testbed{
 			b, spa, native,
 			b.AsClient(b.RegisterWith(t, storage.Web, "basic", chosen("client_secret_basic"))),
@@ -105,7 +106,7 @@ func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 			for how, present := range presentations {
 				for _, path := range providertest.FormEndpoints {
 					form := b.GoodForm(path, "none")
-					b.Advance(15 * time.Minute) // nothing is throttled
+					b.Advance(15 * time.Minute) // so that no request is throttled
 					_, writesBefore := b.DB.Calls()
 					a := as.Post(t, path, providertest.FormType, nil, func(r *http.Request) {
 						r.Header.Del("Authorization")
@@ -115,7 +116,7 @@ func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 					_, writes := b.DB.Calls()
 					sent := strings.SplitN(how, ",", 2)[0]
 					in := sent == method || method == "" && strings.HasPrefix(sent, "client_secret_")
-					told := !in && method != "none" && strings.HasPrefix(sent, "client_secret_")
+					advised := !in && method != "none" && strings.HasPrefix(sent, "client_secret_")
 					if path == "/introspect" && method == "none" {
 						in = false // RFC 7662, section 2.1: only clients that authenticate
 					}
@@ -124,10 +125,10 @@ func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 					if in == refused {
 						t.Errorf("%s: got %d %s", what, a.StatusCode, a.Body)
 					}
-					if got := strings.Contains(a.Body, "must send it as "+method+","); got != told {
-						t.Errorf("%s: names the method: %v, want %v: %s", what, got, told, a.Body)
+					if got := strings.Contains(a.Body, "must send it as "+method+","); got != advised {
+						t.Errorf("%s: names the method: %v, want %v: %s", what, got, advised, a.Body)
 					}
-					guess := !in && !told && strings.HasPrefix(sent, "client_secret_")
+					guess := !in && !advised && strings.HasPrefix(sent, "client_secret_")
 					if got := writes != writesBefore; refused && got != guess {
 						t.Errorf("%s: counted: %v, want %v", what, got, guess)
 					}
@@ -140,9 +141,10 @@ func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 	})
 }
 
-// A program that tries one way and then the other (golang.org/x/oauth2 does, after any
-// failure) is never throttled for it, and its repeat says what is wrong.
-func TestClientAuth_RightSecretInTheWrongWayIsNoGuess(t *testing.T) {
+// Some programs try one method and then the other, such as golang.org/x/oauth2 after any
+// failure. They are never throttled for this, and the answer to the second request names the
+// right method.
+func TestClientAuth_CorrectSecretWithWrongMethodIsNotCounted(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		post := b.AsClient(b.RegisterWith(t, storage.Web, "post", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{providertest.Callback}, storage.AuthPost
@@ -159,13 +161,13 @@ func TestClientAuth_RightSecretInTheWrongWayIsNoGuess(t *testing.T) {
 			t.Errorf("%d writes", after-before)
 		}
 		if log := b.Log.String(); !strings.Contains(log, "sent as client_secret_basic, registered for client_secret_post") || strings.Contains(log, post.Secret) {
-			t.Error("the log does not say what was wrong, or has the secret")
+			t.Error("the log does not name both methods, or contains the secret")
 		}
 		providertest.WantRefusedClient(t, "a wrong secret afterwards", b.PostAsClient(t, "/token", "post", "wrong", ""))
 	})
 }
 
-// withBody is the request with this form as its body.
+// withBody returns a copy of the request with this body.
 func withBody(r *http.Request, body string) *http.Request {
 	again, err := http.NewRequestWithContext(r.Context(), r.Method, r.URL.String(), strings.NewReader(body))
 	if err != nil {
@@ -175,8 +177,9 @@ func withBody(r *http.Request, body string) *http.Request {
 	return again
 }
 
-// TK-06: Basic header plus body secret; assertion plus secret; assertion plus Basic.
-func TestClientAuth_TwoMethodsAtOnce(t *testing.T) {
+// TK-06: Two ways of client authentication in one request are refused (RFC 6749, section
+// 2.3).
+func TestClientAuth_TwoMethodsAtOnceAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		code := b.Visitor(t).SignInForCode(t)
 		assertion := url.Values{"client_assertion": {"x.y.z"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}
@@ -204,7 +207,7 @@ func TestClientAuth_TwoMethodsAtOnce(t *testing.T) {
 				}
 			}
 		}
-		form := b.CodeForm(code, "client_id", b.Client.ID) // saying the same twice is no second method
+		form := b.CodeForm(code, "client_id", b.Client.ID) // the same client_id twice is not a second method
 		if a := b.TokenRequest(t, form); a.StatusCode != http.StatusOK {
 			t.Errorf("basic with its own client_id: got %d %s", a.StatusCode, a.Body)
 		}
@@ -221,8 +224,9 @@ func merge(a, b url.Values) url.Values {
 	return out
 }
 
-// What is wrong with the client is not to be seen in the answer.
-// TK-07: Wrong secret vs unknown client: compare body, headers, time.
+// The answer does not show why the client is refused.
+// TK-07: A wrong secret and an unknown client get the same answer and the same work; failures
+// are limited.
 func TestClientAuth_UnknownClientAndWrongSecretLookAlike(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		off := b.AsClient(b.Register(t, storage.Web, "off", providertest.Callback))
@@ -251,8 +255,8 @@ func TestClientAuth_UnknownClientAndWrongSecretLookAlike(t *testing.T) {
 	})
 }
 
-// TK-08: Empty secret; client whose stored hash is empty; public client at introspection, exchange, revocation.
-func TestClientAuth_ClientsWithoutASecret(t *testing.T) {
+// TK-08: An empty secret, or a client without a stored secret, never authenticates.
+func TestClientAuth_EmptyAndSimilarSecretsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		bare := directory.NewClient(storage.Web, "bare", "Bare")
 		bare.Metadata.RedirectURIs = []string{providertest.Callback}
@@ -271,8 +275,8 @@ func TestClientAuth_ClientsWithoutASecret(t *testing.T) {
 	})
 }
 
-// TK-10: Basic header: bad base64, no colon, percent-encoded colon, NUL, non-UTF-8, 1 MB.
-func TestClientAuth_MalformedBasicHeaders(t *testing.T) {
+// TK-10: A malformed Basic header gives 401 or 431, never 500.
+func TestClientAuth_MalformedBasicHeadersAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		encode := func(s string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(s)) }
 		id, secret := b.Client.ID, b.Secret
@@ -304,7 +308,8 @@ func TestClientAuth_MalformedBasicHeaders(t *testing.T) {
 	})
 }
 
-// P-34: client_secret_basic: decode id and secret as form-urlencoded before comparing; client_secret_post.
+// P-34: Basic credentials are form-decoded; secrets in the body work too (RFC 6749, section
+// 2.3.1).
 func TestClientAuth_BasicCredentialsAreFormEncoded(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const secret = "a+b%41:c d/é"
@@ -322,8 +327,8 @@ func TestClientAuth_BasicCredentialsAreFormEncoded(t *testing.T) {
 	})
 }
 
-// TK-23: Old client secret after rotation grace; expired secret.
-func TestClientAuth_ExpiredSecret(t *testing.T) {
+// TK-23: A replaced secret stops working at the end of its grace period.
+func TestClientAuth_ExpiredSecretIsRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		old, fresh := "old-secret", "new-secret"
 		client := directory.NewClient(storage.Web, "rotating", "Rotating")
@@ -344,8 +349,8 @@ func TestClientAuth_ExpiredSecret(t *testing.T) {
 	})
 }
 
-// bcrypt would compare the first 72 bytes alone.
-// TK-28: Slow password hash on client secrets used to burn CPU; secret longer than 72 bytes truncated.
+// bcrypt would compare only the first 72 bytes.
+// TK-28: client secrets are compared as SHA-256, in full.
 func TestClientAuth_LongSecretsCountInFull(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		secret := strings.Repeat("0123456789", 10)

@@ -21,10 +21,11 @@ func wantThrottled(t *testing.T, what string, a providertest.Answer) {
 	}
 }
 
-// Whatever others try, the right secret works; wrong ones are throttled, over all
-// endpoints and nodes together, for an unknown client as for a known one.
-// TK-07: Wrong secret vs unknown client: compare body, headers, time.
-// MN-05: Rate limits spread over nodes.
+// Wrong secrets are throttled over all endpoints and nodes together, for unknown clients as
+// for known clients. The correct secret works even then.
+// TK-07: A wrong secret and an unknown client get the same answer and the same work; failures
+// are limited.
+// MN-05: Limits are shared by all nodes.
 func TestClientThrottle_WrongSecretsAreThrottledPerClient(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := providertest.StartOn(t, backend, providertest.BehindProxy)
@@ -49,11 +50,12 @@ func TestClientThrottle_WrongSecretsAreThrottledPerClient(t *testing.T) {
 	})
 }
 
-// TK-07: Wrong secret vs unknown client: compare body, headers, time.
+// TK-07: A wrong secret and an unknown client get the same answer and the same work; failures
+// are limited.
 func TestClientThrottle_GuessesAtManyClientsAreThrottledPerNetwork(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for i := range 100 {
-			address := fmt.Sprintf("2001:db8:0:1::%x", i) // one customer's
+			address := fmt.Sprintf("2001:db8:0:1::%x", i) // all in the /64 network of one customer
 			providertest.WantRefusedClient(t, "guess", b.PostAsClient(t, "/token", fmt.Sprintf("client-%d", i), "wrong", address))
 		}
 		wantThrottled(t, "one more", b.PostAsClient(t, "/token", "another", "wrong", "2001:db8:0:1::ffff"))
@@ -64,11 +66,12 @@ func TestClientThrottle_GuessesAtManyClientsAreThrottledPerNetwork(t *testing.T)
 	}, providertest.BehindProxy)
 }
 
-// What a failure costs: one read and one write, once throttled the read alone;
-// and nothing where no secret was tried. An unknown client costs one read more: it
-// may have been made a moment ago.
-// TK-07: Wrong secret vs unknown client: compare body, headers, time.
-func TestClientThrottle_WhatAFailureCostsAndLeaves(t *testing.T) {
+// A failure costs one read and one write, and only the read above the limit. A request
+// without a secret costs nothing. An unknown client costs one more read, because it may have
+// been registered a moment ago.
+// TK-07: A wrong secret and an unknown client get the same answer and the same work; failures
+// are limited.
+func TestClientThrottle_FailureReadsAndWritesLittle(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		cost := func(what string, wantReads, wantWrites int64, ask func() providertest.Answer) {
 			t.Helper()
@@ -105,17 +108,18 @@ func TestClientThrottle_WhatAFailureCostsAndLeaves(t *testing.T) {
 			}
 		}
 		if refused != 20 {
-			t.Errorf("%d events, want one for each wrong secret of the known client that was counted", refused)
+			t.Errorf("%d events, want 20: one for each counted wrong secret of the known client", refused)
 		}
 		if strings.Contains(b.Log.String(), "canary-secret") {
-			t.Error("the log has the secret")
+			t.Error("the log contains the secret")
 		}
 	})
 }
 
-// A database that cannot count lets nobody guess (ST-14).
-// TK-07: Wrong secret vs unknown client: compare body, headers, time.
-func TestClientThrottle_NothingIsTriedUncounted(t *testing.T) {
+// ST-14: if the database cannot count failures, no secret can be guessed.
+// TK-07: A wrong secret and an unknown client get the same answer and the same work; failures
+// are limited.
+func TestClientThrottle_DatabaseGoneGives503(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		if err := b.DB.Close(); err != nil {
 			t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 	"signet/storage"
 )
 
-// wantNoGrant wants that no code was redeemed in this database, nor burnt with a
-// grant: no token of a person can live.
+// wantNoGrant fails if the database has a grant: no code has been redeemed, so no user has a
+// valid token.
 func wantNoGrant(t *testing.T, b *providertest.Testbed) {
 	t.Helper()
 	if grants := b.Table(t, "grants"); len(grants) != 0 {
@@ -21,9 +21,10 @@ func wantNoGrant(t *testing.T, b *providertest.Testbed) {
 	}
 }
 
-// CO-01: Redeem twice in sequence.
-// P-38: Code reuse -> 400 invalid_grant, immediately and 30+ s later.
-func TestCode_ReuseRevokesWhatTheCodeYielded(t *testing.T) {
+// CO-01: A code works once. Its second use is refused and revokes all tokens from the first
+// use (RFC 6749, section 4.1.2).
+// P-38: A second use of a code gives invalid_grant and revokes its tokens, even much later.
+func TestCode_ReuseRevokesItsTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
@@ -35,15 +36,16 @@ func TestCode_ReuseRevokesWhatTheCodeYielded(t *testing.T) {
 			b.Advance(wait)
 			b.RefuseCode(t, code, "invalid_grant")
 			b.WantUserinfo(t, token, http.StatusUnauthorized)
-			b.RefuseCode(t, code, "invalid_grant") // a third time changes nothing
+			b.RefuseCode(t, code, "invalid_grant") // the third use changes nothing
 			b.WantUserinfo(t, other, http.StatusOK)
 			b.WantEvent(t, storage.GrantReplayed, providertest.ClaimsOf(t, token)["gid"])
 		}
 	})
 }
 
-// CO-01: Redeem twice in sequence.
-func TestCode_ReuseAfterTheCodeExpiredIsStillNoticed(t *testing.T) {
+// CO-01: A code works once. Its second use is refused and revokes all tokens from the first
+// use (RFC 6749, section 4.1.2).
+func TestCode_ReuseAfterExpiryIsDetected(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		code := b.Visitor(t).SignInForCode(t)
 		gid := providertest.ClaimsOf(t, b.Redeem(t, code)["access_token"])["gid"]
@@ -53,18 +55,18 @@ func TestCode_ReuseAfterTheCodeExpiredIsStillNoticed(t *testing.T) {
 	})
 }
 
-// Whatever a race yields is revoked by those that lost it: there is no surviving
-// set of tokens (CO-09).
-// CO-02: Redeem 50 times in parallel on one node.
-// CO-09: Replay arrives while the first redemption is still running (between consume and token commit).
+// The losers of the race revoke the tokens of the winner, so no valid tokens remain.
+// CO-02: Of 50 parallel redemptions on one node, exactly one succeeds.
+// CO-09: A replay during the first redemption leaves no valid tokens behind, or one use
+// fails.
 func TestCode_RaceOfOneCodeHasOneWinner(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.RaceCode(t, b.Visitor(t).SignInForCode(t), b)
 	})
 }
 
-// CO-04: Redeem with another authenticated client.
-func TestCode_OfAnotherClient(t *testing.T) {
+// CO-04: Another client cannot redeem the code.
+func TestCode_OfAnotherClientIsRefused(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.AsClient(b.Register(t, storage.Web, "other", providertest.Callback))
 		spa := b.AsClient(b.Register(t, storage.SPA, "spa", providertest.Callback))
@@ -82,8 +84,9 @@ func TestCode_OfAnotherClient(t *testing.T) {
 	})
 }
 
-// CO-07: Guess codes.
-func TestCode_AlteredCodesOpenNothing(t *testing.T) {
+// CO-07: A code has at least 128 random bits, and failures of a client are limited (RFC 6749,
+// section 10.10).
+func TestCode_AlteredCodesAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		code := v.SignInForCode(t)
@@ -113,9 +116,10 @@ func TestCode_AlteredCodesOpenNothing(t *testing.T) {
 	})
 }
 
-// A leaked code without the client's secret is of no use, not even to do harm.
-// CO-10: Attacker with a leaked code but no client credentials presents it to burn the code or to trigger the replay revocation.
-func TestCode_LeakedCodeWithoutClientAuthentication(t *testing.T) {
+// A leaked code is useless without the client's secret. It cannot even be spent.
+// CO-10: Without client credentials, a code of a confidential client can be neither spent nor
+// revoked.
+func TestCode_LeakedCodeIsUselessWithoutClientSecret(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		code := v.SignInForCode(t)
@@ -140,8 +144,9 @@ func TestCode_LeakedCodeWithoutClientAuthentication(t *testing.T) {
 	})
 }
 
-// CO-10: Attacker with a leaked code but no client credentials presents it to burn the code or to trigger the replay revocation.
-func TestCode_LeakedCodeOfAPublicClient(t *testing.T) {
+// CO-10: Without client credentials, a code of a confidential client can be neither spent nor
+// revoked.
+func TestCode_LeakedCodeOfPublicClientIsSpentByWrongVerifier(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b = b.AsClient(b.Register(t, storage.SPA, "spa", providertest.Callback))
 		v := b.Visitor(t)
@@ -151,16 +156,16 @@ func TestCode_LeakedCodeOfAPublicClient(t *testing.T) {
 		token := b.Redeem(t, code)["access_token"].(string)
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", wrong)
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "")
-		b.WantUserinfo(t, token, http.StatusOK) // who has no verifier ends nobody's tokens
+		b.WantUserinfo(t, token, http.StatusOK) // a wrong verifier revokes no tokens
 
 		code = v.CodeFromSession(t)
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", wrong)
-		b.RefuseCode(t, code, "invalid_grant") // but an unused code that leaked is burnt
+		b.RefuseCode(t, code, "invalid_grant") // but the wrong verifier has spent the unused code
 	})
 }
 
-// CO-11: User logs out, or password is changed, between code and redemption.
-func TestCode_WhatEndsBetweenCodeAndRedemption(t *testing.T) {
+// CO-11: A code is invalid after the user has signed out or changed the password.
+func TestCode_RefusedAfterItsSessionUserOrURIEnds(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		bob := b.User(t, "bob@example.com", providertest.Password)
 		for name, end := range map[string]func(v *providertest.Visitor){
@@ -190,7 +195,7 @@ func TestCode_WhatEndsBetweenCodeAndRedemption(t *testing.T) {
 	})
 }
 
-// CO-11: User logs out, or password is changed, between code and redemption.
+// CO-11: A code is invalid after the user has signed out or changed the password.
 func TestCode_DisabledClientCannotRedeem(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		code := b.Visitor(t).SignInForCode(t)
@@ -205,8 +210,8 @@ func TestCode_DisabledClientCannotRedeem(t *testing.T) {
 	})
 }
 
-// P-19: Codes, access and refresh tokens, request_uri values.
-func TestCode_LivesSixtySeconds(t *testing.T) {
+// P-19: Codes and tokens carry 32 random bytes; codes work once, for 60 seconds.
+func TestCode_ExpiresAfterSixtySeconds(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		code, late := v.SignInForCode(t), v.CodeFromSession(t)
@@ -217,10 +222,11 @@ func TestCode_LivesSixtySeconds(t *testing.T) {
 	})
 }
 
-// The attacker puts a code of his own into the victim's browser: the victim's
-// client sends the verifier of its own request, and would see a nonce of another.
-// CO-13: Inject attacker's code into the victim's client session.
-func TestCode_InjectedCode(t *testing.T) {
+// The attacker puts his own code into the victim's browser. The victim's client sends the
+// verifier of its own request, which does not match, and would see the attacker's nonce.
+// CO-13: A code that is injected into another browser's sign-in fails by PKCE or nonce (RFC
+// 9700, section 4.5).
+func TestCode_InjectedCodeIsRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		mallory := b.User(t, "mallory@example.com", providertest.Password)
 		m := b.Visitor(t)
@@ -236,10 +242,10 @@ func TestCode_InjectedCode(t *testing.T) {
 	})
 }
 
-// The client is gone before the answer: what is spent stays spent, and the second
-// try ends what the first has made.
-// CO-14: Client drops the connection during /token.
-func TestCode_ConnectionLostDuringRedemption(t *testing.T) {
+// The client disconnects before it gets the answer. The code stays spent, and the second
+// attempt revokes the tokens of the first.
+// CO-14: A connection that breaks during redemption leaves the code spent.
+func TestCode_ConnectionLostDuringRedemptionSpendsIt(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		code := b.Visitor(t).SignInForCode(t)
 		r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(b.CodeForm(code).Encode()))
@@ -252,17 +258,18 @@ func TestCode_ConnectionLostDuringRedemption(t *testing.T) {
 				return
 			}
 		}
-		t.Fatal("the first redemption was not noticed")
+		t.Fatal("got no event grant.replayed: the first redemption did not spend the code")
 	})
 }
 
-// brokenPipe is an answer that reaches nobody.
+// brokenPipe is a ResponseWriter whose client has disconnected.
 type brokenPipe struct{ http.ResponseWriter }
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, http.ErrHandlerTimeout }
 
-// CO-15: auth_time, acr, amr, nonce, sid taken from the newest session instead of the one that was authorised.
-func TestCode_WhatACodeStandsForIsFrozen(t *testing.T) {
+// CO-15: auth_time, acr, amr, nonce and sid are those of the authorization (OIDC Core,
+// section 3.1.3.6).
+func TestCode_ClaimsAreThoseOfItsRequest(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
@@ -282,8 +289,8 @@ func TestCode_WhatACodeStandsForIsFrozen(t *testing.T) {
 	})
 }
 
-// One sign-in link opened in two tabs gives two codes, of which one is good.
-func TestCode_SiblingsOfOneRequest(t *testing.T) {
+// One sign-in link that is opened in two tabs gives two codes. Only one of them works.
+func TestCode_OnlyOneCodeOfARequestWorks(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
@@ -291,13 +298,13 @@ func TestCode_SiblingsOfOneRequest(t *testing.T) {
 		first, second := v.Get(t, next).Code(t), v.Get(t, next).Code(t)
 		token := b.Redeem(t, second)["access_token"].(string)
 		b.RefuseCode(t, first, "invalid_grant")
-		b.WantUserinfo(t, token, http.StatusOK) // a sibling is no replay
+		b.WantUserinfo(t, token, http.StatusOK) // the other code of the request is not a replay
 		b.RefuseCode(t, second, "invalid_grant")
 		b.WantUserinfo(t, token, http.StatusUnauthorized)
 	})
 }
 
-// P-36: Success: 200, application/json, Cache-Control.
+// P-36: A token answer is JSON, no-store, type Bearer (RFC 6749, section 5.1).
 func TestCode_TokenAnswer(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

@@ -37,14 +37,15 @@ func TestDiscovery_Golden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got != string(want) {
-			t.Errorf("discovery document: got\n%s\nwant\n%s\nif that is meant: go test ./provider/oauth -run Golden -update", got, want)
+			t.Errorf("discovery document: got\n%s\nwant\n%s\nif the change is intended: go test ./provider/oauth -run Golden -update", got, want)
 		}
 	})
 }
 
-// P-01: Discovery at issuer + /.well-known/openid-configuration, status 200, application/json.
-// P-02: Every metadata name ending in _endpoint, and jwks_uri, end_session_endpoint, check_session_iframe.
-func TestDiscovery_LiesAtTheIssuer(t *testing.T) {
+// P-01: Discovery is at the issuer plus /.well-known/openid-configuration, and its issuer
+// equals the issuer (OIDC Discovery, section 4).
+// P-02: All endpoints in it are absolute https URLs.
+func TestDiscovery_EndpointsAreAtTheIssuer(t *testing.T) {
 	for _, path := range []string{"", "/auth", "/a/b"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
@@ -64,10 +65,10 @@ func TestDiscovery_LiesAtTheIssuer(t *testing.T) {
 				places++
 				u, err := url.Parse(value.(string))
 				if err != nil || !strings.HasPrefix(value.(string), b.Issuer+"/") || u.RawQuery != "" || u.Fragment != "" {
-					t.Errorf("%s: %v does not lie at the issuer", name, value)
+					t.Errorf("%s: %v is not below the issuer", name, value)
 				}
 				if a := v.Fetch(t, value.(string)); a.StatusCode == http.StatusNotFound {
-					t.Errorf("%s: there is nothing at %s", name, value)
+					t.Errorf("%s: got 404 at %s", name, value)
 				}
 			}
 			if places < 6 {
@@ -81,8 +82,8 @@ func TestDiscovery_LiesAtTheIssuer(t *testing.T) {
 	}
 }
 
-// registeredMetadata are the names of RFC 8414's registry that a provider of ours
-// may come to use.
+// registeredMetadata are the names of the RFC 8414 registry that this provider uses or may use
+// later.
 var registeredMetadata = strings.Fields(`issuer authorization_endpoint token_endpoint jwks_uri registration_endpoint
 	scopes_supported response_types_supported response_modes_supported grant_types_supported token_endpoint_auth_methods_supported
 	token_endpoint_auth_signing_alg_values_supported service_documentation ui_locales_supported op_policy_uri op_tos_uri
@@ -98,24 +99,24 @@ var registeredMetadata = strings.Fields(`issuer authorization_endpoint token_end
 	frontchannel_logout_session_supported backchannel_logout_supported backchannel_logout_session_supported end_session_endpoint
 	dpop_signing_alg_values_supported authorization_signing_alg_values_supported prompt_values_supported`)
 
-// P-03: Only registered metadata names (RFC 8414 registry); no private extensions.
+// P-03: It has only registered members (RFC 8414).
 func TestDiscovery_OnlyRegisteredMetadata(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for name, value := range b.Discovery(t) {
 			if !slices.Contains(registeredMetadata, name) {
-				t.Errorf("%s is no registered name", name)
+				t.Errorf("%s is not a registered name", name)
 			}
 			if list, ok := value.([]any); value == nil || ok && len(list) == 0 {
-				t.Errorf("%s is empty (RFC 8414, section 2: then it is left out)", name)
+				t.Errorf("%s is empty: leave it out (RFC 8414, section 2)", name)
 			}
 		}
 	})
 }
 
-// P-04: Publish explicitly: response_types_supported (dynamic.
-// P-05: id_token_signing_alg_values_supported contains RS256; userinfo_signing_alg_values_supported contains RS256 (dynamic).
-// P-06: ui_locales_supported / claims_locales_supported: valid BCP47 tags in canonical case.
-func TestDiscovery_MetadataSaysWhatThereIs(t *testing.T) {
+// P-04: It states all supported values explicitly, request_uri_parameter_supported too.
+// P-05: RS256 is among the signing algorithms.
+// P-06: Languages are valid tags in canonical case.
+func TestDiscovery_MetadataMatchesTheFeatures(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		d := b.Discovery(t)
 		for name, least := range map[string][]string{
@@ -144,19 +145,19 @@ func TestDiscovery_MetadataSaysWhatThereIs(t *testing.T) {
 			"claims_parameter_supported", "request_parameter_supported", "request_uri_parameter_supported",
 			"authorization_response_iss_parameter_supported",
 		} {
-			if _, said := d[name].(bool); !said {
-				t.Errorf("%s is left to its default: %v", name, d[name])
+			if _, stated := d[name].(bool); !stated {
+				t.Errorf("%s is not stated: %v", name, d[name])
 			}
 		}
 		for _, name := range []string{"ui_locales_supported", "claims_locales_supported"} {
 			list, _ := d[name].([]any)
 			for _, tag := range list {
 				if parsed, err := language.Parse(tag.(string)); err != nil || parsed.String() != tag {
-					t.Errorf("%s: %v is no canonical tag", name, tag)
+					t.Errorf("%s: %v is not a canonical tag", name, tag)
 				}
 			}
 		}
-		// What is not advertised is refused, not ignored.
+		// Features that are not advertised are refused, not ignored.
 		v := b.Visitor(t)
 		if d["request_parameter_supported"] == false {
 			v.Get(t, b.AuthorizeURL("request", "e30.e30.")).WantError(t, "request_not_supported")
@@ -172,9 +173,9 @@ func TestDiscovery_MetadataSaysWhatThereIs(t *testing.T) {
 	})
 }
 
-// P-07: JWKS: public keys only, every key has a distinct kid, sane kty/alg/use; no two keys with the same kid+alg+use.
-// KY-01: Look for d, p, q, dp, dq, qi, k in JWKS, logs, admin API, backups.
-func TestDiscovery_JWKSHoldsPublicHalvesOnly(t *testing.T) {
+// P-07: The JWKS has only public keys with distinct kid (RFC 7517).
+// KY-01: Private key material is in no JWKS, log, answer or backup in the clear.
+func TestDiscovery_JWKSHasOnlyPublicKeys(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		a := b.Visitor(t).Fetch(t, b.Discovery(t)["jwks_uri"].(string))
 		var set struct{ Keys []map[string]any }
@@ -205,13 +206,14 @@ func TestDiscovery_JWKSHoldsPublicHalvesOnly(t *testing.T) {
 			}
 		}
 		if len(set.Keys) < 4 {
-			t.Errorf("%d keys are published: every algorithm needs the one that signs and the next", len(set.Keys))
+			t.Errorf("%d keys are published: every algorithm needs the signing key and the next key", len(set.Keys))
 		}
 	})
 }
 
-// Nobody can poison a cache: what is asked with changes nothing (KY-13).
-// KY-13: JWKS or discovery poisoned through a cache by Host, X-Forwarded-*, query.
+// An attacker cannot poison a cache, because the query of a request does not change the
+// document.
+// KY-13: Discovery and JWKS do not depend on request headers.
 func TestDiscovery_DocumentsDoNotDependOnTheRequest(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -228,7 +230,7 @@ func TestDiscovery_DocumentsDoNotDependOnTheRequest(t *testing.T) {
 			r, _ := http.NewRequest(http.MethodGet, b.Issuer+path, nil)
 			r.Header.Set("If-None-Match", want.Header.Get("ETag"))
 			if got := providertest.Do(t, providertest.Direct, r); got.StatusCode != http.StatusNotModified || got.Body != "" {
-				t.Errorf("%s: with its ETag got %d", path, got.StatusCode)
+				t.Errorf("%s: got %d with If-None-Match, want 304", path, got.StatusCode)
 			}
 		}
 	})

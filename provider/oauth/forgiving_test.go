@@ -13,7 +13,7 @@ import (
 	"signet/storage"
 )
 
-// calls are a good call of every endpoint that programs POST to.
+// calls returns a valid call of every endpoint to which programs POST.
 func calls(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) map[string]func(change func(*http.Request)) providertest.Answer {
 	t.Helper()
 	tokens := v.SignInAndRedeem(t, providertest.Alice)
@@ -48,9 +48,9 @@ func calls(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) map[s
 	}
 }
 
-// How a media type is written, the case of a scheme, headers and parameters that say
-// nothing to the endpoint, and the type of a body that nobody reads change no answer:
-// each of them at each endpoint that programs POST to.
+// These differences change no answer at any endpoint to which programs POST: the spelling of
+// the media type, the case of the scheme, headers and parameters that the endpoint ignores, and
+// the type of a body that the endpoint does not read.
 func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 	everywhere := map[string]func(*http.Request){
 		"charset":          func(r *http.Request) { r.Header.Set("Content-Type", r.Header.Get("Content-Type")+"; charset=UTF-8") },
@@ -113,7 +113,7 @@ func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader("")), -1
 		}
 	}
-	// A header that proves nothing here; the client that is public names itself in the body.
+	// These endpoints ignore the Authorization header.
 	for _, path := range []string{"/authorize", "/end_session", "/refresh", "/logout"} {
 		only[path]["needless Authorization"] = func(r *http.Request) { r.Header.Set("Authorization", "Bearer added.by.a.proxy") }
 	}
@@ -124,12 +124,12 @@ func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 		}
 		for _, path := range slices.Sorted(maps.Keys(want)) {
 			if want[path] >= 400 && path != "/refresh" {
-				t.Errorf("%s as it should be: %d", path, want[path])
+				t.Errorf("%s without a difference: got %d", path, want[path])
 			}
 			differences := maps.Clone(everywhere)
 			maps.Copy(differences, only[path])
 			for name, change := range differences {
-				call := calls(t, b, b.Visitor(t))[path] // each with a browser of its own
+				call := calls(t, b, b.Visitor(t))[path] // each call uses a new browser
 				if a := call(change); a.StatusCode != want[path] {
 					t.Errorf("%s with %s: got %d, want %d: %.200s", path, name, a.StatusCode, want[path], a.Body)
 				}
@@ -138,8 +138,8 @@ func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 	})
 }
 
-// A body that readers can understand in two ways is still refused.
-func TestPost_OtherCharsetsAreRefusedWhereTheyDiffer(t *testing.T) {
+// A body that means something else in another charset is refused.
+func TestPost_AmbiguousCharsetsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		form := b.Params("state", "\u00e9").Encode()
 		for _, charset := range []string{"iso-8859-1", "windows-1252", "us-ascii", "utf-16", "utf-7", "ibm037"} {
@@ -149,7 +149,7 @@ func TestPost_OtherCharsetsAreRefusedWhereTheyDiffer(t *testing.T) {
 	})
 }
 
-// Scopes may be written with more spaces than needed, and named twice.
+// scope may contain extra spaces and repeated values.
 func TestToken_OddSpacesInScope(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

@@ -12,14 +12,14 @@ import (
 	"signet/storage"
 )
 
-// What is said of a live token is what stands in it (RFC 7662, section 2.2).
-func TestIntrospect_SaysWhatTheTokenSays(t *testing.T) {
+// The answer for a valid token has the values of the token (RFC 7662, section 2.2).
+func TestIntrospect_AnswerMatchesTheToken(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		claims, got := providertest.ClaimsOf(t, tokens["access_token"]), b.Introspect(t, tokens["access_token"])
 		for _, name := range []string{"iss", "sub", "aud", "client_id", "scope", "jti", "sid", "auth_time", "acr", "amr", "iat", "exp"} {
 			if got[name] == nil || fmt.Sprint(got[name]) != fmt.Sprint(claims[name]) {
-				t.Errorf("%s: introspection says %v, the token %v", name, got[name], claims[name])
+				t.Errorf("%s: introspection has %v, the token has %v", name, got[name], claims[name])
 			}
 		}
 		if got["active"] != true || got["token_type"] != "Bearer" || got["gid"] != nil {
@@ -27,23 +27,24 @@ func TestIntrospect_SaysWhatTheTokenSays(t *testing.T) {
 		}
 		refresh := b.Introspect(t, tokens["refresh_token"])
 		if refresh["active"] != true || refresh["sub"] != b.Alice.ID || refresh["client_id"] != b.Client.ID || refresh["scope"] != tokens["scope"] {
-			t.Errorf("of the refresh token: %v", refresh)
+			t.Errorf("refresh token: got %v", refresh)
 		}
 		next := b.MustRefresh(t, tokens["refresh_token"])
-		b.WantInactive(t, "the generation before", tokens["refresh_token"])
+		b.WantInactive(t, "the previous generation", tokens["refresh_token"])
 		if got := b.Introspect(t, next["refresh_token"]); got["active"] != true {
-			t.Errorf("of the current generation: %v", got)
+			t.Errorf("current generation: got %v", got)
 		}
 		for _, other := range []any{tokens["id_token"], "none", strings.Repeat("x", 20000)} {
-			b.WantInactive(t, "what is no such token", other)
+			b.WantInactive(t, "another kind of token", other)
 		}
 	})
 }
 
-// Who may ask: the client it was issued to, the API it is for, and whom an
-// administrator allowed. A refresh token is nobody else's business.
-// IR-02: Client asks about a token that was not issued to or for it.
-func TestIntrospect_OthersLearnNothing(t *testing.T) {
+// A token may be introspected by the client that it was issued to, by the API in its audience,
+// and by a client that an administrator has allowed. A refresh token may be introspected only by
+// the client that it was issued to.
+// IR-02: A client that may not ask about a token gets only {"active":false}.
+func TestIntrospect_OnlyAllowedClientsGetAnAnswer(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		const api = "https://api.example.com"
 		b.ChangeClient(t, func(c *storage.Client) { c.Resources = []string{api} })
@@ -71,8 +72,8 @@ func TestIntrospect_OthersLearnNothing(t *testing.T) {
 	})
 }
 
-// Each of these alone ends the tokens, although everything else says they live.
-// IR-04: Revoked by a global rule while a narrower rule says fine.
+// Each of these events alone ends the tokens, although all other rules would accept them.
+// IR-04: If one rule revokes a token and another does not, the token is revoked.
 func TestIntrospect_TheStrictestRuleWins(t *testing.T) {
 	ctx := context.Background()
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {

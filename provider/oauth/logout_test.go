@@ -13,9 +13,9 @@ import (
 	"signet/storage"
 )
 
-// P-64: end_session_endpoint by GET and POST; parameters id_token_hint, post_logout_redirect_uri, state, client_id, ui_locales.
-// P-65: Valid hint + registered URI -> session ended.
-// P-69: After logout the browser's session cookie is invalid server-side.
+// P-64: end_session accepts GET and POST (OIDC RP-Initiated Logout, section 2).
+// P-65: With a valid hint the session ends, and the browser returns to the registered URI.
+// P-69: After logout the session cookie is worthless on the server.
 func TestEndSession_HintEndsTheSessionAndGoesBack(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.RegisterPostLogoutURI(t)
@@ -46,15 +46,15 @@ func TestEndSession_HintEndsTheSessionAndGoesBack(t *testing.T) {
 				b.WantEvent(t, storage.SessionEnded, providertest.ClaimsOf(t, tokens["id_token"])["sid"])
 				b.WantUserinfo(t, tokens["access_token"].(string), http.StatusUnauthorized)
 				b.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
-				v.SetCookie("signet", handle) // LO-08: a copy of the cookie is of no use
+				v.SetCookie("signet", handle) // LO-08: a copy of the cookie does not sign in
 				v.WantSignedOut(t)
 			}
 		}
 	})
 }
 
-// An offline grant outlives the session (and dies with the user).
-// LO-08: Keep copies of all three cookies, log out, replay each.
+// An offline grant outlives the session. It ends when the user is disabled.
+// LO-08: After logout, copies of all cookies are worthless.
 func TestEndSession_OfflineGrantOutlivesTheSession(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -70,12 +70,12 @@ func TestEndSession_OfflineGrantOutlivesTheSession(t *testing.T) {
 	})
 }
 
-// Any site can send a browser here: without a hint of this very session nothing
-// happens before the person agrees.
-// LO-01: <img src=/end_session> or top-level GET without hint.
-// LO-02: Valid id_token_hint of another user.
-// P-68: No parameters, or only state: confirmation, then a "signed out" page; session gone (prompt=none -> login_required).
-func TestEndSession_OthersMustAsk(t *testing.T) {
+// Any site can send a browser to this endpoint. Without a hint of the browser's own session,
+// nothing happens before the user confirms.
+// LO-01: /end_session without a hint asks first (OIDC RP-Initiated Logout, section 2).
+// LO-02: A hint for another user never ends that user's session.
+// P-68: Without parameters, a confirmation and a signed-out page follow.
+func TestEndSession_WithoutOwnHintAsksFirst(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.RegisterPostLogoutURI(t)
 		bob := b.User(t, "bob@example.com", providertest.Password)
@@ -98,28 +98,28 @@ func TestEndSession_OthersMustAsk(t *testing.T) {
 				t.Errorf("%s: status %d, left to %v, cookies %v\n%s", name, s.StatusCode, s.LeftTo, s.Cookies(), s.Body)
 			}
 			if !strings.Contains(s.Body, providertest.Alice) || strings.Contains(s.Body, bob.Email) {
-				t.Errorf("%s: the page asks about somebody else:\n%s", name, s.Body)
+				t.Errorf("%s: the page does not show the user of the session:\n%s", name, s.Body)
 			}
 			v.WantSignedIn(t)
 			other.WantSignedIn(t)
 		}
 		b.WantUserinfo(t, theirs["access_token"].(string), http.StatusOK)
 
-		// Refused, and then agreed to, with the hint of another user.
+		// The user first denies and then confirms a request with the hint of another user.
 		page := v.Get(t, b.EndSessionURL("id_token_hint", theirs["id_token"].(string), "post_logout_redirect_uri", providertest.PostLogoutURI, "state", "s"))
 		if s := v.Submit(t, page.Form(t), "decision", "deny"); s.LeftTo != nil {
-			t.Errorf("refused: left to %s", s.LeftTo)
+			t.Errorf("denied: left to %s", s.LeftTo)
 		}
 		v.WantSignedIn(t)
 		if s := v.Submit(t, page.Form(t), "decision", "allow"); s.LeftTo == nil || s.LeftTo.String() != providertest.PostLogoutURI+"&state=s" {
-			t.Errorf("agreed: left to %v", s.LeftTo)
+			t.Errorf("confirmed: left to %v", s.LeftTo)
 		}
 		v.WantSignedOut(t)
 		other.WantSignedIn(t)
 		b.WantUserinfo(t, elsewhere["access_token"].(string), http.StatusOK)
 		b.WantUserinfo(t, theirs["access_token"].(string), http.StatusOK)
 
-		// P68: without a redirect URI, a page says that it is over.
+		// P-68: without a redirect URI, a page shows that the user is signed out.
 		page = other.Get(t, b.EndSessionURL())
 		s := other.Submit(t, page.Form(t), "decision", "allow")
 		if s.LeftTo != nil || s.StatusCode != http.StatusOK || !strings.Contains(s.Body, "You’re signed out") {
@@ -129,7 +129,7 @@ func TestEndSession_OthersMustAsk(t *testing.T) {
 	})
 }
 
-// LO-07: Cross-site POST /logout.
+// LO-07: POST /logout from another site is refused.
 func TestEndSession_CrossSitePostHasNoEffect(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -140,13 +140,13 @@ func TestEndSession_CrossSitePostHasNoEffect(t *testing.T) {
 		foreign := mallory.Get(t, b.EndSessionURL()).Form(t).Values
 		own := v.Get(t, b.EndSessionURL()).Form(t).Values
 		for name, form := range map[string]url.Values{
-			"nothing":                {},
-			"decision":               {"decision": {"allow"}},
-			"empty ticket":           {"decision": {"allow"}, "ticket": {""}, "logout": own["logout"]},
-			"another's ticket":       {"decision": {"allow"}, "ticket": foreign["ticket"], "logout": foreign["logout"]},
-			"ticket for other words": {"decision": {"allow"}, "ticket": own["ticket"], "logout": foreign["logout"]},
-			"ticket of another form": {"decision": {"allow"}, "ticket": {"x"}, "logout": own["logout"]},
-			"ticket without message": {"decision": {"allow"}, "ticket": own["ticket"]},
+			"nothing":                  {},
+			"decision":                 {"decision": {"allow"}},
+			"empty ticket":             {"decision": {"allow"}, "ticket": {""}, "logout": own["logout"]},
+			"another's ticket":         {"decision": {"allow"}, "ticket": foreign["ticket"], "logout": foreign["logout"]},
+			"ticket for other request": {"decision": {"allow"}, "ticket": own["ticket"], "logout": foreign["logout"]},
+			"ticket of another form":   {"decision": {"allow"}, "ticket": {"x"}, "logout": own["logout"]},
+			"ticket without message":   {"decision": {"allow"}, "ticket": own["ticket"]},
 		} {
 			for _, site := range []string{"cross-site", "same-site", ""} {
 				r, _ := http.NewRequest(http.MethodPost, b.Issuer+"/end_session", strings.NewReader(form.Encode()))
@@ -166,8 +166,9 @@ func TestEndSession_CrossSitePostHasNoEffect(t *testing.T) {
 	})
 }
 
-// LO-12: Cookie deletion with other path or attributes leaves the cookie.
-// LO-13: Back button after logout.
+// LO-12: Deleting a cookie uses the attributes with which it was set; the server decides in
+// any case.
+// LO-13: The back button shows no personal page after logout.
 func TestEndSession_CookieIsDeletedAsItWasSet(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -175,7 +176,7 @@ func TestEndSession_CookieIsDeletedAsItWasSet(t *testing.T) {
 		hint := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL())).Code(t))["id_token"].(string)
 		a := v.Fetch(t, b.EndSessionURL("id_token_hint", hint))
 		deleted := a.Cookies()
-		// The browser stays known to its user; the cookies of the first-party app go along.
+		// The device cookie stays. The cookies of the first-party app are deleted too.
 		if len(set) != 2 || set[1].Name != "signet_device" || len(deleted) != 3 {
 			t.Fatalf("set %v, deleted %v", set, deleted)
 		}
@@ -189,8 +190,8 @@ func TestEndSession_CookieIsDeletedAsItWasSet(t *testing.T) {
 	})
 }
 
-// What was made in one session, used again, later, or in another browser.
-// LO-15: Confirmed-logout link or token made in one session used in another user's browser, or twice.
+// A confirmation form is refused a second time, too late, and in another browser.
+// LO-15: A logout confirmation works once and only in its own session.
 func TestEndSession_ConfirmationBelongsToItsSession(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.RegisterPostLogoutURI(t)
@@ -222,11 +223,12 @@ func TestEndSession_ConfirmationBelongsToItsSession(t *testing.T) {
 	})
 }
 
-// Every hint, client_id and address that an application may send, in every combination:
-// whatever cannot be used is left out, said in the log, and leaves nobody signed in. A
-// session ends at once by its own hint alone; an address is followed only if the client
-// that asks has registered it, and no client needs to be named if one alone has.
-func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
+// The test sends every combination of hint, client_id and redirect URI. Values that cannot be
+// used are ignored and logged, and the user can always sign out. Only a hint of the browser's own
+// session ends that session without a confirmation. The browser is redirected only if the
+// requesting client has registered the URI. The request needs no client if exactly one client has
+// registered the URI.
+func TestEndSession_UnusableParametersAreIgnored(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const shared, others = "https://shared.example.com/bye", "https://other.example.com/bye"
 		b.Client.Metadata.PostLogoutRedirectURIs = []string{providertest.PostLogoutURI, shared}
@@ -248,7 +250,7 @@ func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 			"": "", "own": "own", "of another session": theirs, "of a disabled client": offHint, "garbage": "x",
 			"forged": parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])), "unsigned": providertest.B64(`{"alg":"none"}`) + "." + parts[1] + ".",
 		}
-		addresses := map[string]string{ // and who has registered them
+		addresses := map[string]string{ // redirect URI to the clients that have registered it
 			"": "", providertest.PostLogoutURI: b.Client.ID, shared: b.Client.ID + " other", others: "other",
 			"https://off.example.com/bye": "off", "https://evil.example/": "", providertest.PostLogoutURI + "&x=1": "", providertest.PostLogoutURI + "#x": "",
 			providertest.PostLogoutURI + "\r\nSet-Cookie: x=1": "", "javascript:alert(1)": "", providertest.Callback: "", "https://app.example.com/goodbye": "",
@@ -264,7 +266,7 @@ func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 					}
 					issued := map[string]string{"own": b.Client.ID, "of another session": b.Client.ID, "of a disabled client": "off"}[how]
 					usable := issued == b.Client.ID && (id == "" || id == issued)
-					asking := id // the client that the request names
+					asking := id // the client that sends the request
 					if issued != "" && id == "" {
 						asking = issued
 					}
@@ -296,13 +298,13 @@ func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 						t.Errorf("%s: still signed in", what)
 					}
 					log := b.Log.String()[logged:]
-					for parameter, left := range map[string]bool{
+					for parameter, ignored := range map[string]bool{
 						"id_token_hint":            how != "" && how != "own" && how != "of another session" && how != "of a disabled client" || issued != "" && id != "" && id != issued,
 						"client_id":                id == "off" || id == "unknown" || id == "" && issued == "off",
 						"post_logout_redirect_uri": address != "" && !follows,
 					} {
-						if got := strings.Contains(log, `"ignored_`+parameter+`"`); got != left {
-							t.Errorf("%s: the log says that %s was left out: %v, want %v", what, parameter, got, left)
+						if got := strings.Contains(log, `"ignored_`+parameter+`"`); got != ignored {
+							t.Errorf("%s: the log shows %s as ignored: %v, want %v", what, parameter, got, ignored)
 						}
 					}
 				}
@@ -311,8 +313,8 @@ func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
 	})
 }
 
-// Parameters that cannot be read are an error, whose page leads to the sign-out.
-func TestEndSession_UnreadableParameters(t *testing.T) {
+// Malformed parameters lead to an error page with a link to the sign-out.
+func TestEndSession_MalformedParametersShowPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.RegisterPostLogoutURI(t)
 		v := b.Visitor(t)
@@ -339,25 +341,25 @@ func TestEndSession_UnreadableParameters(t *testing.T) {
 	})
 }
 
-func TestEndSession_OldHints(t *testing.T) {
+func TestEndSession_OldHintIsAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.RegisterPostLogoutURI(t)
 		v := b.Visitor(t)
 		hint := v.SignInAndRedeem(t, providertest.Alice)["id_token"].(string)
-		b.Advance(30 * 24 * time.Hour) // an old ID token is still good to say whose it was
+		b.Advance(30 * 24 * time.Hour) // an expired ID token still identifies its session
 		if s := v.Get(t, b.EndSessionURL("id_token_hint", hint, "post_logout_redirect_uri", providertest.PostLogoutURI)); s.LeftTo == nil || s.LeftTo.String() != providertest.PostLogoutURI {
 			t.Errorf("after a month: status %d, left to %v", s.StatusCode, s.LeftTo)
 		}
 		v.SignInAndRedeem(t, providertest.Alice)
-		b.Advance(400 * 24 * time.Hour) // one that is too old is none; nobody is signed in any more, either
+		b.Advance(400 * 24 * time.Hour) // a much older hint is ignored; the session has ended too
 		if s := v.Get(t, b.EndSessionURL("id_token_hint", hint, "post_logout_redirect_uri", providertest.PostLogoutURI)); s.LeftTo == nil || s.LeftTo.String() != providertest.PostLogoutURI {
 			t.Errorf("after two years: status %d, left to %v", s.StatusCode, s.LeftTo)
 		}
 	})
 }
 
-// The address is looked at again when the message comes back.
-func TestEndSession_RedirectWithdrawnWhileThePageLiesOpen(t *testing.T) {
+// The redirect URI is checked again when the user submits the confirmation.
+func TestEndSession_RedirectURIRemovedBeforeConfirmation(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.RegisterPostLogoutURI(t)
 		v := b.Visitor(t)

@@ -10,20 +10,19 @@ import (
 	"signet/storage"
 )
 
-// The page at the end of a sign-out leads back to the application that the person comes from,
-// and to another sign-in.
-func TestEndSession_SignedOutPageHasAWayOn(t *testing.T) {
+// The signed-out page has links to the application that sent the user, and to another sign-in.
+func TestEndSession_SignedOutPageLinks(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for name, c := range map[string]struct {
-			home, begin string // of the client
-			named       bool   // in the request
+			home, begin string // client_uri and initiate_login_uri of the client
+			named       bool   // the request has client_id
 			back, again string // where the links lead
 		}{
-			"nobody is named":       {home: "https://app.example.com/", begin: "https://app.example.com/begin", again: b.Issuer + "/account"},
-			"without addresses":     {named: true, again: b.Issuer + "/account"},
-			"with its home":         {named: true, home: "https://app.example.com/", back: "https://app.example.com/", again: b.Issuer + "/account"},
-			"with where to sign in": {named: true, begin: "https://app.example.com/begin?x=1", again: "https://app.example.com/begin?iss=" + url.QueryEscape(b.Issuer) + "&x=1"},
-			"with both":             {named: true, home: "https://app.example.com/", begin: "https://app.example.com/begin", back: "https://app.example.com/", again: "https://app.example.com/begin?iss=" + url.QueryEscape(b.Issuer)},
+			"without client_id":       {home: "https://app.example.com/", begin: "https://app.example.com/begin", again: b.Issuer + "/account"},
+			"without URLs":            {named: true, again: b.Issuer + "/account"},
+			"with client_uri":         {named: true, home: "https://app.example.com/", back: "https://app.example.com/", again: b.Issuer + "/account"},
+			"with initiate_login_uri": {named: true, begin: "https://app.example.com/begin?x=1", again: "https://app.example.com/begin?iss=" + url.QueryEscape(b.Issuer) + "&x=1"},
+			"with both":               {named: true, home: "https://app.example.com/", begin: "https://app.example.com/begin", back: "https://app.example.com/", again: "https://app.example.com/begin?iss=" + url.QueryEscape(b.Issuer)},
 		} {
 			b.ChangeClient(t, func(client *storage.Client) {
 				client.Metadata.ClientURI, client.Metadata.InitiateLoginURI = c.home, c.begin
@@ -35,12 +34,12 @@ func TestEndSession_SignedOutPageHasAWayOn(t *testing.T) {
 			v := b.Visitor(t)
 			v.SignInAndRedeem(t, providertest.Alice)
 			done := v.Submit(t, v.Get(t, target).Form(t), "decision", "allow")
-			for _, page := range []providertest.Stop{done, v.Get(t, target)} { // the second is a sign-out of nobody
+			for _, page := range []providertest.Stop{done, v.Get(t, target)} { // the second request comes without a session
 				if got := page.Link(t, "again"); got != c.again {
 					t.Errorf("%s: signing in again leads to %s, want %s", name, got, c.again)
 				}
 				if shown := strings.Contains(page.Body, `id="continue"`); shown != (c.back != "") || shown && page.Link(t, "continue") != c.back {
-					t.Errorf("%s: want a way back to %q:\n%s", name, c.back, page.Body)
+					t.Errorf("%s: want a link back to %q:\n%s", name, c.back, page.Body)
 				}
 			}
 		}
@@ -50,9 +49,9 @@ func TestEndSession_SignedOutPageHasAWayOn(t *testing.T) {
 	})
 }
 
-// Whether somebody is signed in is read, not guessed. A form of another site comes without
-// the session's cookie: then the page claims nothing.
-func TestEndSession_ErrorPageSaysWhoIsSignedIn(t *testing.T) {
+// The error page shows whether the user is signed in. A form of another site comes without the
+// session cookie, so the page leaves this open.
+func TestEndSession_ErrorPageShowsWhetherSignedIn(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		foreign := func(v *providertest.Visitor) providertest.Stop {
 			r, _ := http.NewRequest(http.MethodPost, b.Issuer+"/end_session", strings.NewReader("logout=broken"))
@@ -74,11 +73,11 @@ func TestEndSession_ErrorPageSaysWhoIsSignedIn(t *testing.T) {
 			somebody.SignInAndRedeem(t, providertest.Alice)
 			ended.SignInAndRedeem(t, providertest.Alice)
 			ended.Submit(t, ended.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
-			for who, c := range map[string]struct {
+			for state, c := range map[string]struct {
 				visitor *providertest.Visitor
 				says    string
 				leads   string
-			}{"nobody": {nobody, out, "/"}, "somebody": {somebody, in, "/end_session"}, "somebody who signed out": {ended, out, "/"}} {
+			}{"no session": {nobody, out, "/"}, "session": {somebody, in, "/end_session"}, "ended session": {ended, out, "/"}} {
 				if what == "a form of another site" {
 					c.says, c.leads = unknown, "/end_session"
 				}
@@ -86,11 +85,11 @@ func TestEndSession_ErrorPageSaysWhoIsSignedIn(t *testing.T) {
 				page.WantPage(t, http.StatusBadRequest, "invalid_request")
 				for _, claim := range []string{in, out, unknown} {
 					if strings.Contains(page.Body, claim) != (claim == c.says) {
-						t.Errorf("%s by %s: want %q:\n%s", what, who, c.says, page.Body)
+						t.Errorf("%s with %s: want %q:\n%s", what, state, c.says, page.Body)
 					}
 				}
 				if got := page.Link(t, "start"); got != b.Issuer+c.leads {
-					t.Errorf("%s by %s: leads to %s", what, who, got)
+					t.Errorf("%s with %s: leads to %s", what, state, got)
 				}
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"signet/storage"
 )
 
-// eachOwnGrant runs a test for each served grant type whose token is the client's own.
+// eachOwnGrant runs a test for each served grant type that issues a token to the client itself.
 func eachOwnGrant(t *testing.T, run func(t *testing.T, b *providertest.Testbed, grantType string)) {
 	tried := 0
 	for _, g := range storage.GrantTypes() {
@@ -23,19 +23,18 @@ func eachOwnGrant(t *testing.T, run func(t *testing.T, b *providertest.Testbed, 
 		}
 	}
 	if tried == 0 {
-		t.Error("no served grant type gives clients tokens of their own")
+		t.Error("no served grant type issues tokens to clients themselves")
 	}
 }
 
-// ownGrantForm is a request for a token of the client's own. Grant types that need more
-// than their name have it here.
+// ownGrantForm returns the parameters of a token request of the client itself. Add the other
+// parameters that a grant type needs here.
 func ownGrantForm(grantType string) url.Values {
 	return url.Values{"grant_type": {grantType}}
 }
 
-// A client's own token is good only while the client has a grant type that gives such
-// tokens.
-func TestOwnToken_LivesWhileTheClientHasTheGrantType(t *testing.T) {
+// The token of a client is valid only while the client has a grant type that issues such tokens.
+func TestOwnToken_ValidWhileTheClientHasTheGrantType(t *testing.T) {
 	eachOwnGrant(t, func(t *testing.T, b *providertest.Testbed, grantType string) {
 		client, secret := b.RegisterWith(t, storage.Service, "worker", func(c *storage.Client) { c.Metadata.GrantTypes = []string{grantType} })
 		if err := directory.CheckClient(client); err != nil {
@@ -48,19 +47,19 @@ func TestOwnToken_LivesWhileTheClientHasTheGrantType(t *testing.T) {
 		}
 		token := a.JSON(t)["access_token"]
 		if got := worker.Introspect(t, token); got["active"] != true || got["sub"] != client.ID {
-			t.Errorf("while the client has it: got %v", got)
+			t.Errorf("with the grant type: got %v", got)
 		}
 		worker.ChangeClient(t, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} })
-		worker.WantInactive(t, "without it", token)
+		worker.WantInactive(t, "without the grant type", token)
 		worker.ChangeClient(t, func(*storage.Client) {})
 		if got := worker.Introspect(t, token); got["active"] != true {
-			t.Errorf("given back: got %v", got)
+			t.Errorf("with the grant type again: got %v", got)
 		}
 	})
 }
 
-// A public client cannot be registered for it, and one that is stored with it gets
-// nothing (RFC 6749, section 4.4).
+// A public client cannot be registered for these grant types. If it is stored with one, it gets
+// no token (RFC 6749, section 4.4).
 func TestOwnToken_NotForPublicClients(t *testing.T) {
 	eachOwnGrant(t, func(t *testing.T, b *providertest.Testbed, grantType string) {
 		for _, kind := range []storage.ClientType{storage.SPA, storage.Native, storage.Web} {
@@ -70,7 +69,7 @@ func TestOwnToken_NotForPublicClients(t *testing.T) {
 				c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, grantType)
 			})
 			if err := directory.CheckClient(client); err == nil || !strings.Contains(err.Error(), grantType+" is for clients that authenticate") {
-				t.Errorf("%s: the rules say %v", kind, err)
+				t.Errorf("%s: CheckClient returns %v", kind, err)
 			}
 			providertest.WantOAuthError(t, b.AsClient(client, secret).TokenRequest(t, ownGrantForm(grantType)), http.StatusUnauthorized, "invalid_client")
 		}

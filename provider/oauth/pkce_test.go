@@ -12,9 +12,9 @@ import (
 	"signet/storage"
 )
 
-// An authorization code is bound to its sign-in by PKCE, or by the nonce of a client
-// that authenticates and gets an ID token: every kind of client against everything
-// that a request may bring.
+// An authorization code is bound to its sign-in by PKCE. If the client authenticates and gets an
+// ID token, the nonce binds it too. The test combines every kind of client with every kind of
+// request.
 func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
 	neither := []string{"code_challenge", "", "code_challenge_method", "", "nonce", ""}
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -35,15 +35,15 @@ func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
 		for _, sent := range []struct {
 			name    string
 			params  []string
-			let     []string // clients
-			advised bool     // the web client is told of nonce and --pkce-optional
+			let     []string // accepted clients
+			advised bool     // the answer to web clients names nonce and --pkce-optional
 		}{
 			{"PKCE", []string{"nonce", ""}, []string{"app", "spa", "native", "public-web", "no-openid", "optional"}, false},
 			{"nonce", []string{"code_challenge", "", "code_challenge_method", ""}, []string{"app", "optional"}, true},
 			{"nonce without openid", []string{"code_challenge", "", "code_challenge_method", "", "scope", "email"}, []string{"optional"}, true},
 			{"neither", neither, []string{"optional"}, true},
 			{"blank nonce", append(slices.Clone(neither), "nonce", " "), []string{"app", "optional"}, true}, // a space is a value
-			{"method alone", []string{"code_challenge", ""}, nil, true},                                     // PK-07: half a challenge is none, and not ignored
+			{"method alone", []string{"code_challenge", ""}, nil, true},                                     // PK-07: a method without a challenge is refused, not ignored
 			{"plain by default", []string{"code_challenge_method", ""}, nil, false},
 			{"plain", []string{"code_challenge_method", "plain"}, nil, false},
 			{"plain verifier", []string{"code_challenge_method", "plain", "code_challenge", providertest.Verifier}, nil, false},
@@ -61,20 +61,20 @@ func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
 						return
 					}
 					s.WantError(t, "invalid_request")
-					tells := s.LeftTo.Query().Get("error_description")
-					if got := strings.Contains(tells, "--pkce-optional"); got != (sent.advised && slices.Contains([]string{"app", "no-openid", "optional"}, id)) {
-						t.Errorf("%s of %s: %s", sent.name, id, tells)
+					description := s.LeftTo.Query().Get("error_description")
+					if got := strings.Contains(description, "--pkce-optional"); got != (sent.advised && slices.Contains([]string{"app", "no-openid", "optional"}, id)) {
+						t.Errorf("%s of %s: %s", sent.name, id, description)
 					}
 				})
 			}
 		}
-		// PK-07: present and empty is missing.
+		// PK-07: an empty challenge counts as missing.
 		v.Get(t, b.AuthorizeURL("client_id", "spa", "code_challenge", "")+"&code_challenge=").WantError(t, "invalid_request")
 	})
 }
 
-// The nonce that replaces PKCE comes back in the ID token, where the client compares it;
-// a verifier without a challenge is refused, for somebody has removed the challenge.
+// The nonce that replaces PKCE is in the ID token, where the client compares it. A verifier
+// without a challenge is refused, because an attacker may have removed the challenge.
 func TestToken_NonceReplacesPKCE(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -90,7 +90,7 @@ func TestToken_NonceReplacesPKCE(t *testing.T) {
 	})
 }
 
-// PK-08: Challenge with padding, + / alphabet, trailing bits.
+// PK-08: A challenge with padding, another alphabet or spare bits never matches.
 func TestPKCE_ChallengeIsBase64urlOfAHash(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -118,7 +118,7 @@ func sum(s string) []byte {
 	return hash[:]
 }
 
-// pkceOptional makes the testbed's client one that an admin let off PKCE.
+// pkceOptional replaces the client of the testbed with one that need not use PKCE.
 func pkceOptional(t *testing.T, b *providertest.Testbed) {
 	t.Helper()
 	b.Client, b.Secret = b.RegisterWith(t, storage.Web, "lenient", func(c *storage.Client) {
@@ -127,7 +127,7 @@ func pkceOptional(t *testing.T, b *providertest.Testbed) {
 	b.Follow(t)
 }
 
-// PK-04: Downgrade: attacker strips the challenge from the request; client still sends a verifier.
+// PK-04: A verifier for a code without a challenge is refused (RFC 9700, section 4.8).
 func TestPKCE_VerifierWithoutChallengeIsRefused(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		pkceOptional(t, b)
@@ -135,16 +135,16 @@ func TestPKCE_VerifierWithoutChallengeIsRefused(t *testing.T) {
 		stripped := []string{"code_challenge", "", "code_challenge_method", ""}
 		code := v.SignInForCode(t, stripped...)
 		b.RefuseCode(t, code, "invalid_grant")                      // the client sends its verifier
-		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "") // and the code is used up
+		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "") // the refusal has spent the code
 		code = v.CodeFromSession(t, stripped...)
 		if a := b.TokenRequest(t, b.CodeForm(code, "code_verifier", "")); a.StatusCode != http.StatusOK {
 			t.Fatalf("without PKCE: %d %s", a.StatusCode, a.Body)
 		}
-		// P32: where a challenge is sent it must be met, even if none is required.
+		// P-32: a challenge that was sent must be met, even if the client does not need one.
 		code = v.CodeFromSession(t)
 		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "")
 		b.Redeem(t, v.CodeFromSession(t))
-		// The setting is for clients that authenticate: a public one is not let off.
+		// The setting has no effect for public clients.
 		b.RegisterWith(t, storage.SPA, "lenient-spa", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.PKCEOptional = []string{providertest.Callback}, true
 		})
@@ -152,8 +152,8 @@ func TestPKCE_VerifierWithoutChallengeIsRefused(t *testing.T) {
 	})
 }
 
-// TestPKCE_WrongVerifierSpendsTheCode also covers P32 for confidential clients.
-// PK-05: Wrong verifier, then the right one.
+// P-32: a PKCE challenge that is sent must be met.
+// PK-05: A wrong verifier spends the code (RFC 7636, section 4.6).
 func TestPKCE_WrongVerifierSpendsTheCode(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		spa, _ := b.Register(t, storage.SPA, "spa", providertest.Callback)
@@ -172,14 +172,14 @@ func TestPKCE_WrongVerifierSpendsTheCode(t *testing.T) {
 			} {
 				code := v.CodeFromSession(t)
 				b.RefuseCode(t, code, "invalid_grant", "code_verifier", wrong)
-				b.RefuseCode(t, code, "invalid_grant") // the right one comes too late
+				b.RefuseCode(t, code, "invalid_grant") // the right verifier comes too late
 			}
-			// Lengths outside RFC 7636, section 4.1, even where the hash is right.
+			// Verifiers of a length outside RFC 7636, section 4.1, with the right hash.
 			for _, odd := range []string{"short", strings.Repeat("v", 42), strings.Repeat("v", 129)} {
 				code := v.CodeFromSession(t, "code_challenge", base64.RawURLEncoding.EncodeToString(sum(odd)))
 				b.RefuseCode(t, code, "invalid_grant", "code_verifier", odd)
 			}
-			// A guess costs the code and nothing else.
+			// A wrong verifier spends the code and has no other effect.
 			if a := b.Userinfo(t, kept["access_token"].(string)); a.StatusCode != http.StatusOK {
 				t.Errorf("public %v: a wrong verifier ended other tokens: %d", public, a.StatusCode)
 			}

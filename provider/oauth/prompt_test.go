@@ -14,7 +14,7 @@ import (
 	"signet/storage/storagetest"
 )
 
-// authTime reads when the person signed in, as the client learns it.
+// authTime returns auth_time of the ID token, in Unix seconds.
 func authTime(t *testing.T, tokens map[string]any) int64 {
 	t.Helper()
 	seconds, err := providertest.ClaimsOf(t, tokens["id_token"])["auth_time"].(json.Number).Int64()
@@ -24,9 +24,10 @@ func authTime(t *testing.T, tokens map[string]any) int64 {
 	return seconds
 }
 
-// TestPrompt_SilentNeverAsks also covers P22: no page, no cookie, the right error.
-// AZ-07: prompt=none without session, or consent or MFA still needed.
-func TestPrompt_SilentNeverAsks(t *testing.T) {
+// P-22: prompt=none shows no page, and works after an earlier consent.
+// AZ-07: prompt=none never shows a page: it answers login_required, consent_required or
+// interaction_required (OIDC Core, section 3.1.2.6).
+func TestPrompt_NoneNeverShowsAPage(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		silent := func(code string, pairs ...string) {
@@ -48,12 +49,13 @@ func TestPrompt_SilentNeverAsks(t *testing.T) {
 		b.Advance(2 * time.Minute)
 		silent("login_required", "max_age", "60")
 		b.Redeem(t, v.CodeFromSession(t, "prompt", "none", "max_age", "300"))
-		b.Advance(13 * time.Hour) // the session has ended of itself
+		b.Advance(13 * time.Hour) // the session has expired
 		silent("login_required")
 	})
 }
 
-// AZ-05: prompt=none with id_token_hint of another user than the session.
+// AZ-05: prompt=none with an id_token_hint for another user gives login_required. A hint
+// never signs anyone in (OIDC Core, section 3.1.2.1).
 func TestPrompt_HintOfAnotherUser(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, providertest.Bob, providertest.Password)
@@ -73,7 +75,7 @@ func TestPrompt_HintOfAnotherUser(t *testing.T) {
 		} {
 			s.WantError(t, "login_required")
 		}
-		// With pages allowed the hinted user is asked for; who else signs in gets no code.
+		// Without prompt=none the sign-in page is shown. Only the hinted user gets a code.
 		page := w.Get(t, b.AuthorizeURL("id_token_hint", hint))
 		w.SignIn(t, page, providertest.Bob, providertest.Password).WantError(t, "login_required")
 		page = w.Get(t, b.AuthorizeURL("id_token_hint", hint))
@@ -83,9 +85,10 @@ func TestPrompt_HintOfAnotherUser(t *testing.T) {
 	})
 }
 
-// TestPrompt_ExpiredHintIsGood also covers hints that are too old.
-// P-27: id_token_hint accepted with prompt=none for the session's user, also when the token has expired.
-func TestPrompt_ExpiredHintIsGood(t *testing.T) {
+// An expired hint is accepted. A hint that expired more than 400 days ago
+// is refused.
+// P-27: id_token_hint works after expiry; another user gives login_required.
+func TestPrompt_ExpiredHintIsAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		hint := b.Redeem(t, v.SignInForCode(t))["id_token"].(string)
@@ -96,8 +99,9 @@ func TestPrompt_ExpiredHintIsGood(t *testing.T) {
 	})
 }
 
-// AZ-06: Access token, refresh token, logout token, other client's ID token, alg:none token as id_token_hint.
-func TestPrompt_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
+// AZ-06: Only an ID token for this client counts as id_token_hint: no access, refresh or
+// logout token, no token of another client, no alg: none.
+func TestPrompt_HintMustBeAnIDTokenForThisClient(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		code := v.SignInForCode(t)
@@ -109,7 +113,7 @@ func TestPrompt_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
 		foreign := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL())).Code(t))["id_token"]
 		b.Client, b.Secret = first, firstSecret
 
-		// Another Signet with the same keys: only the issuer differs.
+		// Another provider with the same keys. Only its issuer differs.
 		twin := providertest.Start(t, storagetest.SQLite(t).Open(t))
 		elsewhere := twin.Redeem(t, twin.Visitor(t).SignInForCode(t))["id_token"]
 
@@ -128,12 +132,12 @@ func TestPrompt_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
 			"two parts":                parts[0] + "." + parts[1],
 			"other payload":            parts[0] + "." + strings.Split(foreign.(string), ".")[1] + "." + parts[2],
 			"subject":                  b.Alice.ID,
-			"e-mail":                   providertest.Alice,
+			"email address":            providertest.Alice,
 			"garbage":                  "a.b.c",
 			"trailing dot":             good + ".",
 		} {
 			if hint == nil || hint == "" {
-				t.Fatalf("%s: there is none to try", name)
+				t.Fatalf("%s: the test has no value for it", name)
 			}
 			for _, prompt := range []string{"none", ""} {
 				v.ByBoth(t, b.Params("prompt", prompt, "id_token_hint", hint.(string)), func(t *testing.T, s providertest.Stop) {
@@ -148,10 +152,11 @@ func TestPrompt_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
 	})
 }
 
-// TestPrompt_LoginAndMaxAgeCannotBeDodged: back button, reload, second tab, a
-// step left out. Whatever is tried, auth_time is not older than the request.
-// AZ-08: Dodge prompt=login or max_age: back button, reload of callback, second tab, max_age=0, -1, 99999999999999999999.
-func TestPrompt_LoginAndMaxAgeCannotBeDodged(t *testing.T) {
+// The test uses the back button, reload, a second tab, and skips a step. auth_time is never
+// older than the request.
+// AZ-08: Back button, reload, a second tab or odd numbers do not get around prompt=login and
+// max_age (OIDC Core, section 3.1.2.1).
+func TestPrompt_LoginAndMaxAgeCannotBeBypassed(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		first := authTime(t, b.Redeem(t, v.SignInForCode(t)))
@@ -162,7 +167,7 @@ func TestPrompt_LoginAndMaxAgeCannotBeDodged(t *testing.T) {
 				t.Fatalf("%v: at %s, left to %v", change, page.At.Path, page.LeftTo)
 			}
 			sealed := page.At.Query().Get("request")
-			// Straight to the dispatcher, straight to consent, reloaded, in another tab.
+			// Skip to the dispatcher or to the consent page, reload, and use another tab.
 			other := v.Get(t, b.AuthorizeURL(change...))
 			for _, at := range []string{"/authorize/next", "/authorize/next", "/login"} {
 				if s := v.Get(t, b.Issuer+at+"?request="+sealed); s.At.Path != "/login" || s.LeftTo != nil {
@@ -186,17 +191,18 @@ func TestPrompt_LoginAndMaxAgeCannotBeDodged(t *testing.T) {
 			} else {
 				first = got
 			}
-			// The sign-in of one tab is not the one that the other tab asked for.
+			// The sign-in in one tab does not count for the request of the other tab.
 			b.Advance(2 * time.Minute)
 			if s := v.Get(t, b.Issuer+"/authorize/next?request="+other.At.Query().Get("request")); s.At.Path != "/login" {
-				t.Errorf("%v: the second tab got away: %s, left to %v", change, s.At.Path, s.LeftTo)
+				t.Errorf("%v: the second tab needs no sign-in: %s, left to %v", change, s.At.Path, s.LeftTo)
 			}
 		}
 	})
 }
 
-// AZ-08: Dodge prompt=login or max_age: back button, reload of callback, second tab, max_age=0, -1, 99999999999999999999.
-func TestPrompt_BadMaxAge(t *testing.T) {
+// AZ-08: Back button, reload, a second tab or odd numbers do not get around prompt=login and
+// max_age (OIDC Core, section 3.1.2.1).
+func TestPrompt_MalformedMaxAgeIsRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
@@ -210,7 +216,8 @@ func TestPrompt_BadMaxAge(t *testing.T) {
 	})
 }
 
-// AZ-08: Dodge prompt=login or max_age: back button, reload of callback, second tab, max_age=0, -1, 99999999999999999999.
+// AZ-08: Back button, reload, a second tab or odd numbers do not get around prompt=login and
+// max_age (OIDC Core, section 3.1.2.1).
 func TestPrompt_DefaultMaxAgeOfTheClient(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		age := int64(60)
@@ -225,7 +232,8 @@ func TestPrompt_DefaultMaxAgeOfTheClient(t *testing.T) {
 	})
 }
 
-// AZ-09: prompt=none login, prompt=admin, empty prompt.
+// AZ-09: prompt=none with another value, an empty or an unknown prompt gives invalid_request
+// (OIDC Core, section 3.1.2.1).
 func TestPrompt_Combinations(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -236,16 +244,16 @@ func TestPrompt_Combinations(t *testing.T) {
 				s.WantError(t, "invalid_request")
 			})
 		}
-		b.Redeem(t, v.Get(t, b.AuthorizeURL()+"&prompt=").Code(t)) // empty counts as absent
+		b.Redeem(t, v.Get(t, b.AuthorizeURL()+"&prompt=").Code(t)) // an empty prompt counts as absent
 	})
 }
 
-// AZ-26: Ask for acr_values=mfa (or essential acr) with a password-only session.
-func TestPrompt_TokenClaimsNoMoreThanHappened(t *testing.T) {
+// AZ-26: acr_values never makes a token claim a stronger sign-in than the one that happened.
+func TestPrompt_ACRMatchesTheSignIn(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
-		// P29: voluntary values are answered with what is true.
+		// P-29: a voluntary acr is answered with the acr of the sign-in.
 		for _, change := range [][]string{
 			{"acr_values", "urn:signet:2fa"}, {"acr_values", "mfa urn:signet:2fa phr"}, {"acr_values", "urn:signet:1fa"},
 			{"claims", `{"id_token":{"acr":{"value":"urn:signet:2fa"}}}`}, {"claims", `{"id_token":{"acr":null,"amr":{"values":["mfa"]}}}`},
@@ -270,7 +278,7 @@ func TestPrompt_TokenClaimsNoMoreThanHappened(t *testing.T) {
 	})
 }
 
-// AZ-35: Tiny max_age with slow consent, or max_age=1 with prompt=none.
+// AZ-35: A tiny max_age does not cause an endless loop of sign-ins.
 func TestPrompt_TinyMaxAgeWithSlowConsent(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, change := range [][]string{{"max_age", "1"}, {"max_age", "0"}, {"prompt", "login consent", "max_age", "1"}} {
@@ -292,9 +300,8 @@ func TestPrompt_TinyMaxAgeWithSlowConsent(t *testing.T) {
 	})
 }
 
-// TestPrompt_Login also covers P26: auth_time moves with a sign-in and with
-// nothing else.
-// P-23: prompt=login shows the form despite a session and is satisfied by the login that follows (no loop).
+// P-26: auth_time is the time of the sign-in. It changes only with another sign-in.
+// P-23: prompt=login asks again, once, and moves auth_time.
 func TestPrompt_Login(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -318,7 +325,7 @@ func TestPrompt_Login(t *testing.T) {
 	})
 }
 
-// P-24: prompt=consent shows consent even if already granted, then continues.
+// P-24: prompt=consent asks again and continues.
 func TestPrompt_Consent(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -326,7 +333,7 @@ func TestPrompt_Consent(t *testing.T) {
 		page := v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		sealed := page.At.Query().Get("request")
 		if s := v.Get(t, b.Issuer+"/authorize/next?request="+url.QueryEscape(sealed)); s.At.Path != "/consent" {
-			t.Fatalf("prompt=consent is dodged: at %s, left to %v", s.At.Path, s.LeftTo)
+			t.Fatalf("prompt=consent is bypassed: at %s, left to %v", s.At.Path, s.LeftTo)
 		}
 		b.Redeem(t, v.Allow(t, page).Code(t))
 	})
@@ -350,7 +357,7 @@ func TestSelectAccount_IsAskedOncePerRequest(t *testing.T) {
 		page = v.Submit(t, page.Form(t), "decision", "other")
 		page = v.Allow(t, v.SignIn(t, page, providertest.Bob, providertest.Password))
 		if claims := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"]); claims["sub"] == b.Alice.ID {
-			t.Error("bob was chosen, alice came back")
+			t.Error("bob was chosen, but the ID token is for alice")
 		}
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"signet/storage"
 )
 
-// lookAlikes are URIs that some comparison of another kind than byte by byte
-// would take for callback, by the id of the attack.
+// lookAlikes are URIs that equal the callback in some comparisons, but not byte by byte. The keys
+// are requirement numbers.
 var lookAlikes = map[string][]string{
 	"RU-01": {
 		"https://app.example.com/callback/../evil?from=signet", "https://app.example.com/callback/%2e%2e/evil?from=signet",
@@ -49,13 +49,16 @@ var lookAlikes = map[string][]string{
 		"blob:" + providertest.Callback, "myapp:/callback", "view-source:" + providertest.Callback,
 	},
 	"RU-12": {"http://app.example.com/callback?from=signet"},
-	"RU-13": {"https://other.example.com/callback"}, // registered, but by another client
+	"RU-13": {"https://other.example.com/callback"}, // registered for another client
 	"RU-16": {providertest.EvilRedirectURI, "https://app.example.com/", "/callback?from=signet", "//app.example.com/callback?from=signet", "app.example.com/callback", "x", "*", "null", "."},
 }
 
-// TestRU_LookAlikesAreAPage: whatever is not the registered string is a page, by
-// GET and POST, with and without a session, and leads nowhere at /token either.
-func TestRU_LookAlikesAreAPage(t *testing.T) {
+// Every URI that is not exactly the registered one leads to an error page: by GET and POST, with
+// and without a session. The token endpoint refuses it too.
+//
+// RU-01, RU-02, RU-03, RU-04, RU-06, RU-07, RU-12, RU-13, RU-16: redirect URIs are compared as
+// exact strings.
+func TestRedirectURI_LookAlikesShowPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Register(t, storage.Web, "other", "https://other.example.com/callback")
 		b.Follow(t)
@@ -73,19 +76,19 @@ func TestRU_LookAlikesAreAPage(t *testing.T) {
 						s.WantPage(t, http.StatusBadRequest, "invalid_redirect_uri")
 					})
 				}
-				// RU-10: the code's own URI counts, not one that resembles it.
+				// RU-10: the token request must repeat the URI of the authorization request.
 				a := b.TokenRequest(t, b.CodeForm(code, "redirect_uri", uri))
 				providertest.WantOAuthError(t, a, http.StatusBadRequest, "invalid_grant")
 			}
 		}
-		b.Redeem(t, code) // what came without the right URI has spent nothing
+		b.Redeem(t, code) // the refused requests have not spent the code
 	})
 }
 
-// RU-04: Percent-encoded and double-encoded forms of a registered URI.
-func TestRedirectURI_TheValueCheckedIsTheValueUsed(t *testing.T) {
+// RU-04: Percent-encoded forms of a registered URI do not match.
+func TestRedirectURI_IsUsedExactlyAsRegistered(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		// Registered in a form that parsing and printing again would change.
+		// Parsing and formatting would change these URIs.
 		for i, uri := range []string{
 			"https://app.example.com/%63b?x=%7e&y=a+b&&z", "https://app.example.com/cb?", "https://app.example.com", "https://app.example.com/a;b/(c)'d!",
 			"https://app.example.com/cb?q=%E2%82%AC%2f", "https://app.example.com:8443/",
@@ -104,7 +107,7 @@ func TestRedirectURI_TheValueCheckedIsTheValueUsed(t *testing.T) {
 	})
 }
 
-// P-14: Registered redirect_uri with a query: response parameters are appended, the original ones kept.
+// P-14: The query of a registered redirect URI is kept.
 func TestRedirectURI_RegisteredQueryIsKept(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -118,16 +121,17 @@ func TestRedirectURI_RegisteredQueryIsKept(t *testing.T) {
 	})
 }
 
-// TestRedirectURI_LoopbackPort covers what differs at use; what may be registered is
-// storage's to test.
-// RU-06: Loopback games: other port (allowed), https, localhost vs 127.0.0.1, 127.9.9.9, userinfo, fragment, [::ffff:127.0.0.1].
+// The test covers the comparison at a request. The rules for registration are tested in
+// provider/directory.
+// RU-06: only the port of a loopback redirect URI of a native client may differ (RFC 8252,
+// section 7.3).
 func TestRedirectURI_LoopbackPort(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		native, _ := b.Register(t, storage.Native, "native", "http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb")
 		spa, _ := b.Register(t, storage.SPA, "spa", "http://127.0.0.1:3000/cb")
 		b.Client, b.Secret = native, ""
 		v := b.Visitor(t)
-		// The port of the request is the port of the answer, and of /token.
+		// The response and the token request use the port of the authorization request.
 		for _, uri := range []string{"http://127.0.0.1:51004/cb", "http://[::1]:65535/cb", "http://127.0.0.1/cb", "com.example.app:/cb"} {
 			s := v.Get(t, b.AuthorizeURL("redirect_uri", uri))
 			if s.At.Path == "/login" {
@@ -152,14 +156,15 @@ func TestRedirectURI_LoopbackPort(t *testing.T) {
 		} {
 			v.Get(t, b.AuthorizeURL("redirect_uri", uri)).WantPage(t, http.StatusBadRequest, "invalid_redirect_uri")
 		}
-		// The port is free for native clients alone.
+		// Only native clients may use any port.
 		b.Client = spa
 		v.Get(t, b.AuthorizeURL("redirect_uri", "http://127.0.0.1:3001/cb")).WantPage(t, http.StatusBadRequest, "invalid_redirect_uri")
 	})
 }
 
-// RU-07: javascript:, data:, vbscript:, file:, blob:, scheme without a dot.
-func TestRedirectURI_RunnableURIInAnOldRowIsNotBelieved(t *testing.T) {
+// RU-07: Schemes such as javascript: or data:, and private schemes without a dot, are
+// refused.
+func TestRedirectURI_ScriptURIInAnOldRowIsRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		uris := []string{"javascript:alert(1)", "data:text/html,x", "vbscript:x", "file:///x", "blob:https://app.example.com/x"}
 		b.Register(t, storage.Native, "old", uris...)
@@ -173,9 +178,10 @@ func TestRedirectURI_RunnableURIInAnOldRowIsNotBelieved(t *testing.T) {
 	})
 }
 
-// TestRedirectURI_MissingRedirectURI also covers P13: required even with one registered.
-// RU-09: Omit redirect_uri with one or several registered.
-func TestRedirectURI_MissingRedirectURI(t *testing.T) {
+// P-13: redirect URIs are compared exactly, and are always required, even if only one is
+// registered.
+// RU-09: A request without redirect_uri is refused.
+func TestRedirectURI_MissingRedirectURIShowsPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Register(t, storage.Web, "two", providertest.Callback, "https://app.example.com/second")
 		v := b.Visitor(t)
@@ -190,21 +196,22 @@ func TestRedirectURI_MissingRedirectURI(t *testing.T) {
 	})
 }
 
-// RU-10: Other or missing redirect_uri at /token.
-func TestRedirectURI_TokenWantsTheSameRedirectURI(t *testing.T) {
+// RU-10: The token request must repeat the redirect_uri of the authorization request (RFC
+// 6749, section 4.1.3).
+func TestRedirectURI_TokenRequestNeedsTheSameURI(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := "https://app.example.com/second"
 		b.Client, b.Secret = b.Register(t, storage.Web, "two", providertest.Callback, second)
 		code := b.Visitor(t).SignInForCode(t)
-		b.RefuseCode(t, code, "invalid_grant", "redirect_uri", second) // registered, but not the one
+		b.RefuseCode(t, code, "invalid_grant", "redirect_uri", second) // registered, but not the URI of this request
 		b.RefuseCode(t, code, "invalid_grant", "redirect_uri", "")
 		b.RefuseCode(t, code, "invalid_grant", "redirect_uri", url.QueryEscape(providertest.Callback))
 		b.Redeem(t, code)
 	})
 }
 
-// RU-14: 100 KB URI, NUL, invalid UTF-8.
-func TestRedirectURI_EndlessAndMalformedURIs(t *testing.T) {
+// RU-14: A huge URI, NUL or invalid UTF-8 gives 400 on both databases.
+func TestRedirectURI_LongAndMalformedURIsAreRefused(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		code := v.SignInForCode(t)

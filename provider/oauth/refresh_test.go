@@ -12,7 +12,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// RT-01: Replay a rotated refresh token outside the grace period.
+// RT-01: Replay of a rotated token after the grace revokes the grant (RFC 9700, section
+// 4.14.2).
 func TestRefresh_ReplayAfterGraceRevokesGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
@@ -23,7 +24,7 @@ func TestRefresh_ReplayAfterGraceRevokesGrant(t *testing.T) {
 	})
 }
 
-// RT-02: Thief refreshes first, owner second; and the reverse.
+// RT-02: If a thief and the owner both use a token, both end without access.
 func TestRefresh_ReplayAfterSuccessorWasUsedRevokesGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
@@ -34,7 +35,8 @@ func TestRefresh_ReplayAfterSuccessorWasUsedRevokesGrant(t *testing.T) {
 	})
 }
 
-// RT-05: Abuse the grace period: replay inside it to fork a second living branch; replay after the successor was already used.
+// RT-05: Inside the grace, a replay gets the same successor. The grace never creates a second
+// line of tokens.
 func TestRefresh_GraceAnswersTheSameSuccessor(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
@@ -43,14 +45,14 @@ func TestRefresh_GraceAnswersTheSameSuccessor(t *testing.T) {
 			b.Advance(9 * time.Second)
 			again := b.MustRefresh(t, first["refresh_token"])
 			if again["refresh_token"] != second["refresh_token"] {
-				t.Fatal("a retry inside the grace got another successor")
+				t.Fatal("a retry within the grace period got another successor")
 			}
 		}
 		b.MustRefresh(t, second["refresh_token"])
 	})
 }
 
-// RT-03: 50 parallel refreshes with one token, one node.
+// RT-03: 50 parallel refreshes with one token lead to one successor.
 func TestRefresh_ParallelRefreshesGetOneSuccessor(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
@@ -75,8 +77,8 @@ func TestRefresh_ParallelRefreshesGetOneSuccessor(t *testing.T) {
 	})
 }
 
-// RT-08: Keep rotating past the maximum age.
-func TestRefresh_RotationNeverMovesTheAbsoluteEnd(t *testing.T) {
+// RT-08: Rotation never extends the longest lifetime of a grant.
+func TestRefresh_RotationNeverExtendsTheGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Client.SkipConsent = true
 		if err := storagetest.ReplaceClient(context.Background(), b.DB, b.Client, storage.By{At: b.Now()}); err != nil {
@@ -94,8 +96,8 @@ func TestRefresh_RotationNeverMovesTheAbsoluteEnd(t *testing.T) {
 	})
 }
 
-// RT-08: Keep rotating past the maximum age.
-func TestRefresh_IdleTokenDies(t *testing.T) {
+// RT-08: Rotation never extends the longest lifetime of a grant.
+func TestRefresh_IdleTokenExpires(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t, "scope", "openid offline_access"))
 		b.Advance(30*24*time.Hour + time.Second)
@@ -103,7 +105,7 @@ func TestRefresh_IdleTokenDies(t *testing.T) {
 	})
 }
 
-// RT-10: Ask for more scope, or narrow once and widen later.
+// RT-10: A refresh cannot widen the scope of the grant (RFC 6749, section 6).
 func TestRefresh_ScopeNarrowsForOneAnswerAndNeverWidens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t, "scope", "openid email"))
@@ -121,8 +123,9 @@ func TestRefresh_ScopeNarrowsForOneAnswerAndNeverWidens(t *testing.T) {
 	})
 }
 
-// RT-09: Refresh after logout, password change, MFA change, consent withdrawal, user or client disabled, role removed.
-func TestRefresh_EndsWithWhatItDependsOn(t *testing.T) {
+// RT-09: Logout, a new password, removed consent, or a disabled user or client ends
+// refreshing. Changed roles appear in the next token.
+func TestRefresh_EndsWithSessionUserClientOrConsent(t *testing.T) {
 	ctx := context.Background()
 	for name, end := range map[string]func(b *providertest.Testbed, sid string) error{
 		"session ended": func(b *providertest.Testbed, sid string) error {
@@ -154,8 +157,8 @@ func TestRefresh_EndsWithWhatItDependsOn(t *testing.T) {
 	}
 }
 
-// RT-22: Refreshed ID token with other sub, iss, aud, newer auth_time, or a nonce of another request.
-func TestRefresh_RefreshedIDTokenKeepsWhoAndWhen(t *testing.T) {
+// RT-22: A refreshed ID token keeps sub, iss, aud and auth_time (OIDC Core, section 12.2).
+func TestRefresh_RefreshedIDTokenKeepsSubjectAndAuthTime(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		before := providertest.ClaimsOf(t, tokens["id_token"])

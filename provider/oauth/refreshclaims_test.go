@@ -13,6 +13,7 @@ import (
 	"signet/storage"
 )
 
+// resign signs the claims of a refresh token with the keys of the provider.
 func resign(t *testing.T, ring *keys.Ring, token keys.RefreshToken) string {
 	t.Helper()
 	signed, err := ring.SignRefresh(token)
@@ -22,9 +23,9 @@ func resign(t *testing.T, ring *keys.Ring, token keys.RefreshToken) string {
 	return signed
 }
 
-// Well signed, but not what the row says: the row is the truth.
-// RT-12: Correctly signed refresh JWT whose jti is not in the database (purged, restored, other environment).
-// RT-16: Token found by jti, but other claims (sub, client, family, expiry, issuer) differ from the row.
+// Tokens with a valid signature whose claims differ from the row are refused.
+// RT-12: A signed refresh token without a grant in the database is refused.
+// RT-16: The claims of the token must equal the row of the grant.
 func TestRefresh_ClaimsMustEqualTheRow(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		ring := b.OpenKeys(t)
@@ -39,7 +40,7 @@ func TestRefresh_ClaimsMustEqualTheRow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if resign(t, ring, genuine) != tokens["refresh_token"] {
-			t.Fatal("the tool does not make what Signet makes")
+			t.Fatal("resign does not make the same token as the provider")
 		}
 		for name, c := range map[string]struct {
 			as     *providertest.Testbed
@@ -58,10 +59,10 @@ func TestRefresh_ClaimsMustEqualTheRow(t *testing.T) {
 			c.as.RefuseRefresh(t, token, "invalid_grant")
 			c.as.WantInactive(t, name, token)
 			if got := b.Introspect(t, tokens["refresh_token"]); got["active"] != true {
-				t.Fatalf("%s: a false token has ended the true one: %v", name, got)
+				t.Fatalf("%s: the changed token has ended the genuine one: %v", name, got)
 			}
 		}
-		// Its own expiry prolongs nothing, and shortens nothing that the row allows.
+		// A later expiry in the token does not extend the grant.
 		longer := genuine
 		longer.Expires += int64((365 * 24 * time.Hour).Seconds())
 		b.Advance(8 * 24 * time.Hour)
@@ -69,9 +70,9 @@ func TestRefresh_ClaimsMustEqualTheRow(t *testing.T) {
 	})
 }
 
-// The row is a generation behind a token: an older backup was restored. Nobody can
-// tell who is right, so the grant ends.
-// RT-13: Restore yesterday's backup: spent tokens are unspent again.
+// The row is one generation behind the token, because an older backup was restored. The token
+// may be stolen or genuine, so the grant ends.
+// RT-13: After a backup is restored, older tokens fail.
 func TestRefresh_GenerationAheadOfTheRowEndsTheGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		ring := b.OpenKeys(t)
@@ -87,10 +88,10 @@ func TestRefresh_GenerationAheadOfTheRowEndsTheGrant(t *testing.T) {
 	})
 }
 
-// However long ago a generation was used: as long as the grant lives its return
-// is noticed. No row of it could have been swept meanwhile, since there is none.
-// RT-17: Cleanup removes spent jti rows early, so reuse looks unknown instead of stolen.
-func TestRefresh_OldGenerationsAreKnownForAsLongAsTheGrantLives(t *testing.T) {
+// The replay of an old generation is detected as long as the grant exists. Generations have no
+// rows of their own that a cleanup could delete.
+// RT-17: A spent generation is still recognized as a replay until the grant expires.
+func TestRefresh_OldGenerationIsDetectedUntilTheGrantEnds(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		stolen := b.Redeem(t, b.Visitor(t).SignInForCode(t, "scope", "openid offline_access"))
 		current := stolen
@@ -103,9 +104,10 @@ func TestRefresh_OldGenerationsAreKnownForAsLongAsTheGrantLives(t *testing.T) {
 	})
 }
 
-// The database is gone in the middle: 503, and the token is as good as before.
-// RT-15: Database locked, full, or gone during rotation.
-func TestRefresh_DatabaseGoneIsNoInvalidGrant(t *testing.T) {
+// If the database fails, the answer is 503 and the token still works.
+// RT-15: If the database fails during rotation, the answer is 503 and the old token still
+// works.
+func TestRefresh_DatabaseGoneGives503(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		down := b.Node(t)
@@ -121,12 +123,13 @@ func TestRefresh_DatabaseGoneIsNoInvalidGrant(t *testing.T) {
 	})
 }
 
-// A refresh token is nobody's but the token endpoint's, its introspection and its
-// revocation: the matrix of jose_test.go says where; here it is in no URL and, as
-// a bearer token of the API, nothing.
-// RT-11: Refresh JWT as bearer at /userinfo, first-party API, admin API, introspection as access token, id_token_hint.
-// RT-19: Refresh token in URL, logs, error texts, browser-readable body.
-func TestRefresh_TokensStayWhereTheyBelong(t *testing.T) {
+// A refresh token is accepted only at the token endpoint, at introspection and at revocation. The
+// test tries it as a bearer token and in the query. jose_test.go tries all kinds of tokens at all
+// endpoints.
+// RT-11: A refresh token is not accepted as any other token.
+// RT-19: A refresh token is never in a URL, a log or a body that a script of the first-party
+// app can read.
+func TestRefresh_TokenIsRefusedElsewhere(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		refresh := tokens["refresh_token"].(string)
@@ -137,16 +140,16 @@ func TestRefresh_TokensStayWhereTheyBelong(t *testing.T) {
 		b.RefuseRefresh(t, refresh+"x", "invalid_grant")
 		b.MustRefresh(t, refresh)
 		if strings.Contains(b.Log.String(), refresh[len(refresh)-20:]) {
-			t.Error("the log has the refresh token")
+			t.Error("the log contains the refresh token")
 		}
 	})
 }
 
 var visibleCharacters = regexp.MustCompile(`^[!-~]{16,}$`)
 
-// PROTOCOL 39: who gets a refresh token, how it looks, whose it is.
-// P-39: Refresh tokens issued for offline_access (with prompt=consent) to clients registered for refresh_token; 16+ bytes.
-func TestRefresh_Tokens(t *testing.T) {
+// The test covers which clients get a refresh token, its format, and its owner.
+// P-39: Refresh tokens follow offline_access, and work only for their client.
+func TestRefresh_TokenFormatAndOwner(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		tokens := b.Redeem(t, v.SignInForCode(t, "scope", "openid email offline_access", "prompt", "consent"))
@@ -171,8 +174,7 @@ func TestRefresh_Tokens(t *testing.T) {
 	})
 }
 
-// PROTOCOL 40 (OIDC Core, section 12.2).
-// P-40: On refresh an id_token, if returned: same iss, sub, aud (and azp, auth_time), new iat (seconds).
+// P-40: A refreshed ID token keeps its identity claims (OIDC Core, section 12.2).
 func TestRefresh_RefreshedIDTokenIsOfTheSameSignIn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
@@ -206,25 +208,25 @@ func contains(list any, want string) bool {
 	return false
 }
 
-// PROTOCOL 41: a client that lost the answer goes on, within the grace.
-// P-41: Rotation is optional; if rotated, keep the previous token usable for a grace period (FAPI 2.0) and new ones satisfy 39.
-func TestRefresh_TheTokenBeforeIsGoodWithinTheGrace(t *testing.T) {
+// A client that has lost the answer can repeat its request within the grace period.
+// P-41: After rotation the previous token works for a grace period.
+func TestRefresh_PreviousTokenIsValidWithinTheGrace(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		first := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		second := b.MustRefresh(t, first["refresh_token"])
 		b.Advance(25 * time.Second)
 		again := b.MustRefresh(t, first["refresh_token"])
 		if again["refresh_token"] != second["refresh_token"] || !visibleCharacters.MatchString(again["refresh_token"].(string)) {
-			t.Error("the grace gave another successor")
+			t.Error("got another successor within the grace period, or a malformed token")
 		}
 		b.WantUserinfo(t, again["access_token"].(string), http.StatusOK)
 		b.MustRefresh(t, again["refresh_token"])
 	})
 }
 
-// A node takes the tokens of another whose clock is a minute off.
-// MN-06: Node clocks differ by 60 s.
-func TestRefresh_ClocksAMinuteApart(t *testing.T) {
+// A node accepts the tokens of another node whose clock differs by a minute.
+// MN-06: Clocks that differ by 60 seconds cause no refusals and extend no code.
+func TestRefresh_ClocksAMinuteApartAreAccepted(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)

@@ -14,7 +14,7 @@ import (
 	"signet/storage"
 )
 
-// Secrets that requests carry in these tests, and that neither log nor event may have.
+// Secrets in the requests of these tests. No log line and no event may contain them.
 const (
 	canaryVerifier = "canary-verifier-dBjftJeZ4CVP-mB92K27uhbUJU1p1r"
 	canarySecret   = "canary-secret"
@@ -22,14 +22,15 @@ const (
 	canaryQuery    = "canary-query"
 )
 
-// refused is what the log and the audit events tell of one refused request.
-type refused struct {
+// refusalRecord has the log line and the audit events of one refused request.
+type refusalRecord struct {
 	line   map[string]any
 	events []storage.Event
 }
 
-// refusal makes one request and gives what is told of it.
-func refusal(t *testing.T, b *providertest.Testbed, ask func() providertest.Answer) refused {
+// recordRefusal makes one request and returns its log line and its events. It fails if they contain a
+// secret.
+func recordRefusal(t *testing.T, b *providertest.Testbed, ask func() providertest.Answer) refusalRecord {
 	t.Helper()
 	before := map[string]int64{}
 	for _, e := range b.Events(t) {
@@ -40,47 +41,47 @@ func refusal(t *testing.T, b *providertest.Testbed, ask func() providertest.Answ
 	b.NoteRefusals(t)
 	lines := b.RequestLines(t, since)
 	if len(lines) == 0 {
-		t.Fatalf("no line of the log: %d %s", a.StatusCode, a.Body)
+		t.Fatalf("got no log line: %d %s", a.StatusCode, a.Body)
 	}
-	told := refused{line: lines[len(lines)-1]}
+	record := refusalRecord{line: lines[len(lines)-1]}
 	for _, e := range b.Events(t) {
 		if e.Times > before[e.ID] {
-			told.events = append(told.events, e)
+			record.events = append(record.events, e)
 		}
 	}
-	all := b.Log.String()[since:] + fmt.Sprintf("%+v", told.events)
+	all := b.Log.String()[since:] + fmt.Sprintf("%+v", record.events)
 	for _, secret := range []string{canaryVerifier, canarySecret, canaryPassword, canaryQuery, b.Secret, providertest.Verifier} {
 		if secret != "" && strings.Contains(all, secret) {
-			t.Errorf("log or event has the secret %q: %s", secret, all)
+			t.Errorf("log or event contains the secret %q: %s", secret, all)
 		}
 	}
-	return told
+	return record
 }
 
-// want wants a cause in the log, and it as the reason of an event of each of these
-// types; of none, if there are none.
-func (told refused) want(t *testing.T, cause string, types ...storage.EventType) {
+// want checks the cause in the log line, and that there is exactly one event of each type with
+// this cause as its reason.
+func (record refusalRecord) want(t *testing.T, cause string, types ...storage.EventType) {
 	t.Helper()
-	if told.line["cause"] != cause {
-		t.Errorf("cause %v, want %s: %v", told.line["cause"], cause, told.line)
+	if record.line["cause"] != cause {
+		t.Errorf("cause %v, want %s: %v", record.line["cause"], cause, record.line)
 	}
-	if len(told.events) != len(types) {
-		t.Errorf("%s: events %+v, want %v", cause, told.events, types)
+	if len(record.events) != len(types) {
+		t.Errorf("%s: events %+v, want %v", cause, record.events, types)
 		return
 	}
 	for _, kind := range types {
 		found := false
-		for _, e := range told.events {
+		for _, e := range record.events {
 			found = found || e.Type == kind && e.Reason == cause && e.Outcome == storage.Refused
 		}
 		if !found {
-			t.Errorf("%s: no event %s of it among %+v", cause, kind, told.events)
+			t.Errorf("%s: no event %s with this reason among %+v", cause, kind, record.events)
 		}
 	}
 }
 
-// authorizeRefusals are bad authorization requests: the parameters that make them so,
-// and the cause. Each cause of the source is among them, or excepted below.
+// authorizeRefusals are invalid authorization requests: the changed parameters and the expected
+// cause. Each cause in the source is in this table or in causesTestedElsewhere.
 var authorizeRefusals = []struct {
 	cause string
 	pairs []string
@@ -110,36 +111,35 @@ var authorizeRefusals = []struct {
 	{"login_needed", []string{"prompt", "none"}},
 }
 
-// These causes need a session, a change of the client meanwhile, or an upstream. They are
-// noted in the same way; tests of their own show when.
-var elsewhereRefused = []string{
+// causesTestedElsewhere need a session, a changed client, or an upstream. Other tests cover them.
+var causesTestedElsewhere = []string{
 	"grant_type_not_allowed", "code_not_bound", "hint_contradicts", "consent_needed", "proof_needed", "proof_declined", "upstream_not_fresh", "other_user",
 	"acr_not_reached", "user_denied",
 }
 
-func TestRefusals_EachOfAuthorizeHasItsCause(t *testing.T) {
+func TestRefusals_AuthorizeLogsCauses(t *testing.T) {
 	listed := map[string]bool{}
-	for _, cause := range elsewhereRefused {
+	for _, cause := range causesTestedElsewhere {
 		listed[cause] = true
 	}
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, r := range authorizeRefusals {
 			listed[r.cause] = true
-			told := refusal(t, b, func() providertest.Answer {
+			record := recordRefusal(t, b, func() providertest.Answer {
 				return providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.AuthorizeURL(r.pairs...)))
 			})
 			if r.cause == "unknown_client" || r.cause == "client_id_missing" {
-				told.want(t, r.cause)
+				record.want(t, r.cause)
 			} else {
-				told.want(t, r.cause, storage.ClientRefused)
+				record.want(t, r.cause, storage.ClientRefused)
 			}
-			if r.cause == "unknown_client" && told.line["claimed_client_id"] != "nobody" {
-				t.Errorf("the log does not name the client as claimed: %v", told.line)
+			if r.cause == "unknown_client" && record.line["claimed_client_id"] != "nobody" {
+				t.Errorf("the log has no claimed_client_id: %v", record.line)
 			}
 			if r.cause == "redirect_uri_not_registered" {
 				const want = "https://evil.example/cb"
-				if told.line["redirect_uri"] != want || told.events[0].Detail["redirect_uri"] != want || told.events[0].ClientID != b.Client.ID {
-					t.Errorf("the redirect URI is not told: %v, %+v", told.line, told.events)
+				if record.line["redirect_uri"] != want || record.events[0].Detail["redirect_uri"] != want || record.events[0].ClientID != b.Client.ID {
+					t.Errorf("the log or the event lacks the redirect URI: %v, %+v", record.line, record.events)
 				}
 			}
 		}
@@ -153,7 +153,7 @@ func TestRefusals_EachOfAuthorizeHasItsCause(t *testing.T) {
 	}
 }
 
-// causesIn finds the causes that a file of the source gives.
+// causesIn returns the causes in a source file. pattern has the cause as its first group.
 func causesIn(t *testing.T, file, pattern string) (causes []string) {
 	t.Helper()
 	source, err := os.ReadFile(file)
@@ -164,16 +164,16 @@ func causesIn(t *testing.T, file, pattern string) (causes []string) {
 		causes = append(causes, found[1])
 	}
 	if len(causes) == 0 {
-		t.Fatalf("%s has no cause", file)
+		t.Fatalf("found no cause in %s", file)
 	}
 	return causes
 }
 
-// tokenScene is what requests at the token endpoint need.
+// tokenScene has the clients, the code and the tokens for requests at the token endpoint.
 type tokenScene struct {
 	*providertest.Testbed
 	other, public *providertest.Testbed // other clients
-	code          string                // fresh
+	code          string                // not redeemed yet
 	tokens        map[string]any
 }
 
@@ -187,7 +187,7 @@ func (s *tokenScene) ask(t *testing.T, form url.Values, id, secret string) provi
 	})
 }
 
-// tokenRefusals are bad requests at the token endpoint, with the events they leave.
+// tokenRefusals are invalid requests at the token endpoint: the expected cause and events.
 var tokenRefusals = []struct {
 	cause string
 	types []storage.EventType
@@ -233,7 +233,7 @@ var tokenRefusals = []struct {
 	{"unknown_code", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
 		return s.TokenRequest(t, s.CodeForm("canary-code"))
 	}},
-	// The owner's grant and the client that presents it both have an event.
+	// Events are written for the grant of the owner and for the client that presents the code.
 	{"foreign_code", []storage.EventType{storage.GrantRefused, storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
 		return s.other.TokenRequest(t, s.CodeForm(s.code))
 	}},
@@ -284,14 +284,14 @@ var tokenRefusals = []struct {
 	}},
 }
 
-// freshCode is a code of alice's next sign-in.
+// freshCode returns the code of another sign-in of alice.
 func (s *tokenScene) freshCode(t *testing.T) string {
 	t.Helper()
 	v := s.Visitor(t)
 	return v.SignIn(t, v.Get(t, s.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t)
 }
 
-func TestRefusals_EachOfTokenHasItsCause(t *testing.T) {
+func TestRefusals_TokenLogsCauses(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		s := &tokenScene{Testbed: b}
 		otherClient, otherSecret := b.Register(t, storage.Web, "other", providertest.Callback)
@@ -302,25 +302,25 @@ func TestRefusals_EachOfTokenHasItsCause(t *testing.T) {
 		s.code = v.CodeFromSession(t)
 		for _, r := range tokenRefusals {
 			t.Run(r.cause, func(t *testing.T) {
-				// The events of what comes before the refusal are no matter of it.
-				told := refusal(t, b, func() providertest.Answer { return r.ask(t, s) })
-				told.events = onlyRefused(told.events)
-				told.wantReason(t, r.cause, r.types...)
-				claimed, _ := told.line["claimed_client_id"].(string)
+				// Requests before the refusal write events too; onlyRefused removes them.
+				record := recordRefusal(t, b, func() providertest.Answer { return r.ask(t, s) })
+				record.events = onlyRefused(record.events)
+				record.wantReason(t, r.cause, r.types...)
+				claimed, _ := record.line["claimed_client_id"].(string)
 				if claimed == "" && r.cause != "client_id_missing" && r.cause != "malformed_basic" && r.cause != "assertion_not_supported" {
-					t.Errorf("the log does not tell which client asks: %v", told.line)
+					t.Errorf("the log has no claimed_client_id: %v", record.line)
 				}
-				for _, event := range told.events {
+				for _, event := range record.events {
 					if event.Type == storage.GrantRefused && r.cause == "foreign_code" &&
 						(event.UserID != b.Alice.ID || event.ClientID != b.Client.ID || event.Detail["claimed_client_id"] != "other") {
-						t.Errorf("the event does not tell whose it is and who presents it: %+v", event)
+						t.Errorf("the event lacks the owner of the code or the client that presents it: %+v", event)
 					}
 				}
 			})
 		}
 	})
 	listed := map[string]bool{
-		// Shown where they arise: limits, narrowing, panics, other endpoints.
+		// Other tests cover these causes: limits, narrowing, panics, other endpoints.
 		"throttled": true, "panic": true, "client_authentication": true, "token_missing": true, "wrong_method": true, "public_client": true,
 		"resources_lost": true, "nothing_left": true, "scope_lost": true, "authorization_details": true, "scope_not_allowed": true,
 		"verifier_without_challenge": true, "redirect_uri_not_registered": true,
@@ -339,6 +339,7 @@ func TestRefusals_EachOfTokenHasItsCause(t *testing.T) {
 	}
 }
 
+// onlyRefused returns the events with the outcome refused.
 func onlyRefused(events []storage.Event) (list []storage.Event) {
 	for _, e := range events {
 		if e.Outcome == storage.Refused {
@@ -348,20 +349,20 @@ func onlyRefused(events []storage.Event) (list []storage.Event) {
 	return list
 }
 
-// wantReason is want, but that a replay's event has a reason of its own.
-func (told refused) wantReason(t *testing.T, cause string, types ...storage.EventType) {
+// wantReason is like want, except that the event of a replay has another reason.
+func (record refusalRecord) wantReason(t *testing.T, cause string, types ...storage.EventType) {
 	t.Helper()
 	if cause != "replayed" {
-		told.want(t, cause, types...)
+		record.want(t, cause, types...)
 		return
 	}
-	if told.line["cause"] != cause || len(told.events) != 1 || told.events[0].Type != storage.GrantReplayed {
-		t.Errorf("cause %v, events %+v", told.line["cause"], told.events)
+	if record.line["cause"] != cause || len(record.events) != 1 || record.events[0].Type != storage.GrantReplayed {
+		t.Errorf("cause %v, events %+v", record.line["cause"], record.events)
 	}
 }
 
-// Every path answers garbage with a cause, by every method.
-func TestRefusals_EachPathNamesACause(t *testing.T) {
+// Every path logs a cause when it refuses a malformed request, for each method.
+func TestRefusals_EveryPathLogsACause(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.RegisterApp(t)
 		for _, path := range providertest.Routes(t) {
@@ -379,19 +380,19 @@ func TestRefusals_EachPathNamesACause(t *testing.T) {
 				}
 				for _, line := range b.RequestLines(t, since) {
 					if cause, _ := line["cause"].(string); cause == "" || cause == "internal" {
-						t.Errorf("%s %s: %d without a cause: %v", method, path, a.StatusCode, line)
+						t.Errorf("%s %s: got %d without a cause: %v", method, path, a.StatusCode, line)
 					}
 				}
 				if strings.Contains(b.Log.String()[since:], canaryPassword) {
-					t.Errorf("%s %s: the log has the password", method, path)
+					t.Errorf("%s %s: the log contains the password", method, path)
 				}
 			}
 		}
 	})
 }
 
-// A flood of refusals leaves few events, and costs storage no call of its own.
-func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
+// Many refusals are combined into few events. The requests themselves do not access the database.
+func TestRefusals_FloodWritesFewEvents(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		before := len(b.Events(t))
 		readsBefore, writesBefore := b.DB.Calls()
@@ -407,14 +408,14 @@ func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
 			t.Errorf("%d events", made)
 		}
 		if times := providertest.CountEvents(events, storage.ClientRefused); times != 1000 {
-			t.Errorf("%d refusals are told", times)
+			t.Errorf("the events count %d refusals, want 1000", times)
 		}
 	})
 }
 
-// Events that could not be written when they were due are written by the next call: a
-// server that stops, or a database that does not answer for a while, loses no event.
-func TestRefusals_AreWrittenLaterIfTheyCannotBeNow(t *testing.T) {
+// If events cannot be written, the next call writes them. No event is lost when the server stops
+// or the database does not respond for a while.
+func TestRefusals_EventsAreRetriedAfterAFailure(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		refuse := func(path string) {
 			providertest.Do(t, providertest.Direct, providertest.NewGetRequest(t, b.AuthorizeURL("redirect_uri", "https://evil.example/"+path)))
@@ -425,12 +426,12 @@ func TestRefusals_AreWrittenLaterIfTheyCannotBeNow(t *testing.T) {
 		refuse("second")
 		for range 2 {
 			if err := b.NoteRefusalsOnce(over); err == nil {
-				t.Fatal("nothing can be written in a context that has ended")
+				t.Fatal("NoteRefusalsOnce succeeded with a canceled context")
 			}
 			refuse("meanwhile")
 		}
 		b.NoteRefusals(t)
-		b.NoteRefusals(t) // nothing is left
+		b.NoteRefusals(t) // finds no more events
 		list, err := b.DB.Events(t.Context(), storage.EventFilter{Type: storage.ClientRefused}, 10)
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%d events, %v", len(list), err)
@@ -441,8 +442,9 @@ func TestRefusals_AreWrittenLaterIfTheyCannotBeNow(t *testing.T) {
 	})
 }
 
-// A refusal that is one kind too many has no event, and its line of the log says so.
-func TestRefusals_LogNamesWhatHasNoEvent(t *testing.T) {
+// Events are kept for 100 kinds of refusals at a time. A refusal of one more kind has no event, and
+// its log line shows this.
+func TestRefusals_LogShowsMissingEvent(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for i := range 101 {
 			b.Register(t, storage.Web, fmt.Sprintf("many%d", i), providertest.Callback)

@@ -14,8 +14,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// wantSets wants no list of an answer and its tokens to have a value twice: not the
-// scopes, not the audience, nor anything else that is a list of words.
+// wantSets fails if a list in the answer or in its tokens contains a value twice. scope counts as
+// a list.
 func wantSets(t *testing.T, what string, answer map[string]any) {
 	t.Helper()
 	var check func(at string, value any)
@@ -30,7 +30,7 @@ func wantSets(t *testing.T, what string, answer map[string]any) {
 			for _, one := range value {
 				text, _ := json.Marshal(one)
 				if slices.Contains(seen, string(text)) {
-					t.Errorf("%s: %s has %s twice: %v", what, at, text, value)
+					t.Errorf("%s: %s contains %s twice: %v", what, at, text, value)
 				}
 				seen = append(seen, string(text))
 				check(at, one)
@@ -52,9 +52,8 @@ func wantSets(t *testing.T, what string, answer map[string]any) {
 	}
 }
 
-// TestRepeated_ValuesComeBackOnce walks over every parameter that is a list, at every
-// endpoint that takes it, for a client and a user who were stored with repetitions before
-// those were taken out.
+// The test repeats values in every list parameter, at every endpoint that accepts it. The client
+// and the user are stored with repeated values too, as former versions stored them.
 func TestRepeated_ValuesComeBackOnce(t *testing.T) {
 	const api, other = "https://api.example.com/", "urn:other"
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -100,7 +99,8 @@ func TestRepeated_ValuesComeBackOnce(t *testing.T) {
 	})
 }
 
-// The token of a service: what it repeats, and what it was registered for twice.
+// The token of a service has no value twice, although the request and the registration repeat
+// values.
 func TestRepeated_ServiceToken(t *testing.T) {
 	const api = "https://api.example.com/"
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -120,7 +120,7 @@ func TestRepeated_ServiceToken(t *testing.T) {
 	})
 }
 
-// The app's token, of a client that was registered for a scope twice.
+// The token of the first-party app has no scope twice, although its client repeats a scope.
 func TestRepeated_FirstPartyToken(t *testing.T) {
 	b := providertest.StartOn(t, storagetest.SQLite(t), providertest.WithAppOrigins(providertest.Shop), func(c *provider.Config) { c.FirstParty.Audience = "https://api.example.com/" })
 	shop := b.RegisterApp(t)

@@ -10,9 +10,10 @@ import (
 	"signet/storage"
 )
 
-// An access token dies alone, a refresh token takes all along, and the hint
-// changes nothing (RFC 7009, section 2.1).
-// IR-09: Wrong or unknown token_type_hint; unknown token.
+// Revoking an access token ends only that token. Revoking a refresh token ends all tokens of the
+// grant. The hint changes nothing (RFC 7009, section 2.1).
+// IR-09: A wrong token_type_hint is ignored; an unknown token gives 200 (RFC 7009, section
+// 2.2).
 func TestRevoke_HintsAndUnknownTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -24,7 +25,7 @@ func TestRevoke_HintsAndUnknownTokens(t *testing.T) {
 			b.WantEvent(t, storage.TokenRevoked, providertest.ClaimsOf(t, first["access_token"])["gid"])
 			second := b.MustRefresh(t, first["refresh_token"])
 			b.WantUserinfo(t, second["access_token"].(string), http.StatusOK)
-			b.Revoke(t, first["access_token"], "token_type_hint", hint) // again
+			b.Revoke(t, first["access_token"], "token_type_hint", hint) // a second time
 			b.Revoke(t, second["refresh_token"], "token_type_hint", hint)
 			b.WantRevoked(t, second)
 			b.WantEvent(t, storage.GrantRevoked, providertest.ClaimsOf(t, first["access_token"])["gid"])
@@ -36,10 +37,10 @@ func TestRevoke_HintsAndUnknownTokens(t *testing.T) {
 	})
 }
 
-// Another client's revocation is answered like one of an unknown token, and does
-// nothing; a public client may revoke what is its own.
-// IR-06: Revoke another client's token.
-func TestRevoke_OnlyTheOwnersRevocationCounts(t *testing.T) {
+// Revoking the token of another client does nothing, and the answer is the one for an unknown
+// token. A public client may revoke its own tokens.
+// IR-06: A client cannot revoke another client's token (RFC 7009, section 2.1).
+func TestRevoke_OtherClientsCannotRevoke(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.AsClient(b.RegisterWith(t, storage.Web, "other", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Introspects = []string{providertest.Callback}, true
@@ -50,7 +51,7 @@ func TestRevoke_OnlyTheOwnersRevocationCounts(t *testing.T) {
 			want := thief.Revocation(t, "none")
 			for _, kind := range []string{"access_token", "refresh_token"} {
 				if got := thief.Revocation(t, tokens[kind]); got.StatusCode != want.StatusCode || got.Body != want.Body {
-					t.Errorf("%s at another's %s: got %d %q, at an unknown token %d %q", thief.Client.ID, kind, got.StatusCode, got.Body, want.StatusCode, want.Body)
+					t.Errorf("%s revokes another client's %s: got %d %q, for an unknown token %d %q", thief.Client.ID, kind, got.StatusCode, got.Body, want.StatusCode, want.Body)
 				}
 			}
 			b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
@@ -63,8 +64,8 @@ func TestRevoke_OnlyTheOwnersRevocationCounts(t *testing.T) {
 	})
 }
 
-// IR-08: Storage fails during revocation.
-func TestRevoke_DatabaseGoneIsNoRevocation(t *testing.T) {
+// IR-08: If storage fails during revocation, the answer is 503 and never 200.
+func TestRevoke_DatabaseGoneGives503(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		down := b.Node(t)

@@ -15,8 +15,8 @@ import (
 	"signet/storage"
 )
 
-// TK-02: Any parameter in the query string.
-func TestToken_ParametersInTheQuery(t *testing.T) {
+// TK-02: Parameters in the query string are refused.
+func TestToken_ParametersInTheQueryAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		code := b.Visitor(t).SignInForCode(t)
 		for _, path := range providertest.FormEndpoints {
@@ -36,12 +36,12 @@ func TestToken_ParametersInTheQuery(t *testing.T) {
 				providertest.WantOAuthError(t, a, http.StatusBadRequest, "invalid_request")
 			}
 		}
-		b.Redeem(t, code) // none of them has touched it
+		b.Redeem(t, code) // the refused requests have not spent it
 	})
 }
 
-// TK-04: Duplicate grant_type, code, scope, client_secret.
-func TestToken_RepeatedParameters(t *testing.T) {
+// TK-04: A parameter that comes twice is refused.
+func TestToken_RepeatedParametersAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		code := b.Visitor(t).SignInForCode(t)
 		for _, path := range providertest.FormEndpoints {
@@ -61,8 +61,8 @@ func TestToken_RepeatedParameters(t *testing.T) {
 	})
 }
 
-// TK-05: multipart/form-data, JSON, text, missing content type, wrong charset.
-func TestToken_ForeignContentTypes(t *testing.T) {
+// TK-05: Only application/x-www-form-urlencoded is accepted.
+func TestToken_OtherContentTypesAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		code := b.Visitor(t).SignInForCode(t)
 		var parts bytes.Buffer
@@ -95,13 +95,13 @@ func TestToken_ForeignContentTypes(t *testing.T) {
 			}
 		}
 		if a := b.Post(t, "/token", "Application/X-WWW-Form-Urlencoded; charset=UTF-8", strings.NewReader(encoded)); a.StatusCode != http.StatusOK {
-			t.Errorf("a form that says its charset: got %d %s", a.StatusCode, a.Body)
+			t.Errorf("a form with a charset: got %d %s", a.StatusCode, a.Body)
 		}
 	})
 }
 
-// TK-16: Grant not allowed for the client, each grant.
-func TestToken_GrantTypeNotAllowedForTheClient(t *testing.T) {
+// TK-16: A grant type that the client may not use gives unauthorized_client.
+func TestToken_GrantTypeNotAllowedForTheClientIsRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		refresh, _ := b.Redeem(t, v.SignInForCode(t))["refresh_token"].(string)
@@ -124,8 +124,8 @@ func TestToken_GrantTypeNotAllowedForTheClient(t *testing.T) {
 	})
 }
 
-// TK-19: grant_type=password.
-func TestToken_UnknownGrantTypes(t *testing.T) {
+// TK-19: grant_type=password is not supported (RFC 9700, section 2.4).
+func TestToken_UnknownGrantTypesAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		code := b.Visitor(t).SignInForCode(t)
 		supported := b.Discovery(t)["grant_types_supported"].([]any)
@@ -145,9 +145,9 @@ func TestToken_UnknownGrantTypes(t *testing.T) {
 	})
 }
 
-// TK-20: Token, introspection, userinfo, device and PAR responses cached.
-// P-37: Errors: JSON with registered codes; invalid_grant is status 400; invalid_client 401 (400 allowed).
-func TestToken_AnswersAreNotStored(t *testing.T) {
+// TK-20: Answers with tokens are no-store (RFC 6749, section 5.1).
+// P-37: Token errors are registered codes; invalid_grant is 400 (RFC 6749, section 5.2).
+func TestToken_AnswersAreNotCached(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t))
 		access := tokens["access_token"].(string)
@@ -170,8 +170,8 @@ func TestToken_AnswersAreNotStored(t *testing.T) {
 	})
 }
 
-// TK-22: 1 MB scope, code, client_id, 10,000 parameters.
-func TestToken_GiantRequests(t *testing.T) {
+// TK-22: Huge parameters, or thousands of them, are refused within milliseconds.
+func TestToken_GiantRequestsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		code := v.SignInForCode(t)
@@ -198,7 +198,7 @@ func TestToken_GiantRequests(t *testing.T) {
 	})
 }
 
-// TK-24: ID token without openid; broader scope in the token than granted; scope missing from a JWT access token.
+// TK-24: An ID token needs openid; scope in the answer and the access token is exact.
 func TestToken_ScopeIsExact(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.Scope = "openid email phone" })
@@ -225,7 +225,7 @@ func TestToken_ScopeIsExact(t *testing.T) {
 			}
 			_, hasID := tokens["id_token"]
 			if hasID != slices.Contains(strings.Fields(granted), "openid") {
-				t.Errorf("scope %q: ID token is there: %v", asked, hasID)
+				t.Errorf("scope %q: has an ID token: %v", asked, hasID)
 			}
 			if !hasID {
 				b.WantUserinfo(t, tokens["access_token"].(string), http.StatusForbidden)
@@ -234,7 +234,7 @@ func TestToken_ScopeIsExact(t *testing.T) {
 	})
 }
 
-// TK-25: resource or audience not registered.
+// TK-25: An unregistered resource gives invalid_target (RFC 8707).
 func TestToken_ResourcesNeverWiden(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const mail, files = "https://mail.example.com", "https://files.example.com/api"
@@ -260,7 +260,7 @@ func TestToken_ResourcesNeverWiden(t *testing.T) {
 			code := ask(mail)
 			providertest.WantOAuthError(t, redeem(code, foreign), http.StatusBadRequest, "invalid_target")
 			providertest.WantOAuthError(t, redeem(code, mail, foreign), http.StatusBadRequest, "invalid_target")
-			providertest.WantOAuthError(t, redeem(code, files), http.StatusBadRequest, "invalid_target") // registered, not granted
+			providertest.WantOAuthError(t, redeem(code, files), http.StatusBadRequest, "invalid_target") // registered for the client, but not granted
 			if a := redeem(code, mail); a.StatusCode != http.StatusOK {
 				t.Fatalf("the code was spent by a refusal: %d %s", a.StatusCode, a.Body)
 			}
@@ -281,13 +281,13 @@ func TestToken_ResourcesNeverWiden(t *testing.T) {
 		code := ask()
 		form := b.CodeForm(code, "audience", "https://evil.example.com")
 		if got := providertest.ClaimsOf(t, b.TokenRequest(t, form).JSON(t)["access_token"])["aud"]; fmt.Sprint(got) != fmt.Sprint([]string{b.Issuer}) {
-			t.Errorf("audience in the token request gave %v", got)
+			t.Errorf("audience in the token request: aud is %v", got)
 		}
 	})
 }
 
-// TK-27: Browser call from an unregistered origin to /token.
-func TestToken_OriginsAtTheTokenEndpoint(t *testing.T) {
+// TK-27: Pages at unregistered origins get no CORS headers; credentials are never allowed.
+func TestToken_CORSForOriginsOfTheClientOnly(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		spa := b.AsClient(b.Register(t, storage.SPA, "spa", "https://spa.example.com/cb"))
 		b.Register(t, storage.SPA, "other", "https://other.example.com/cb")
@@ -320,9 +320,9 @@ func TestToken_OriginsAtTheTokenEndpoint(t *testing.T) {
 	})
 }
 
-// One request's details must not show in another's answer, however many run at
-// the same time: an error value is nobody's but its request's.
-// CF-13: Shared mutable error values: one request's details appear in another's answer.
+// The answer to one request never contains details of another request that runs at the same
+// time.
+// CF-13: Errors are made for each request, never shared.
 func TestToken_ErrorsAreBuiltPerRequest(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		answers := make([]providertest.Answer, 100)

@@ -15,8 +15,9 @@ import (
 	"signet/storage"
 )
 
-// P-49: GET, POST with header, POST with access_token in the form body; 200 application/json; scheme name case-insensitive.
-func TestUserinfo_HowATokenMayBeSent(t *testing.T) {
+// P-49: Userinfo accepts GET, POST with a header, and POST with a form (OIDC Core, section
+// 5.3).
+func TestUserinfo_WaysToSendTheToken(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		token := b.Redeem(t, b.Visitor(t).SignInForCode(t))["access_token"].(string)
 		form := url.Values{"access_token": {token}}.Encode()
@@ -36,7 +37,7 @@ func TestUserinfo_HowATokenMayBeSent(t *testing.T) {
 			"no token":   b.RequestUserinfo(t, http.MethodGet, "", ""),
 			"empty form": b.RequestUserinfo(t, http.MethodPost, "", "", "Content-Type", providertest.FormType),
 		} {
-			// RFC 6750, section 3.1: no error code where nothing was presented.
+			// RFC 6750, section 3.1: no error code if the request has no token.
 			if a.StatusCode != http.StatusUnauthorized || a.Header.Get("WWW-Authenticate") != "Bearer" {
 				t.Errorf("%s: got %d, WWW-Authenticate %q", name, a.StatusCode, a.Header.Get("WWW-Authenticate"))
 			}
@@ -47,9 +48,9 @@ func TestUserinfo_HowATokenMayBeSent(t *testing.T) {
 	})
 }
 
-// IR-11: Token in query; in header and body; two Authorization headers.
-// IR-14: Basic base64(token:x), bearer, double space, tab, Bearer twice.
-func TestUserinfo_TokenInTheWrongPlace(t *testing.T) {
+// IR-11: A token in the query, or in two places, is refused (RFC 6750, section 2).
+// IR-14: Odd forms of the Authorization header are refused in the same way everywhere.
+func TestUserinfo_TokenInTheWrongPlaceIsRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		token := b.Redeem(t, b.Visitor(t).SignInForCode(t))["access_token"].(string)
 		header, form := "Bearer "+token, url.Values{"access_token": {token}}.Encode()
@@ -106,8 +107,8 @@ func TestUserinfo_TokenInTheWrongPlace(t *testing.T) {
 	})
 }
 
-// IR-12: /userinfo read cross-site with cookies.
-func TestUserinfo_CookiesAreNoCredentials(t *testing.T) {
+// IR-12: Cookies are not credentials at userinfo.
+func TestUserinfo_CookiesAreNotCredentials(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		token := b.Redeem(t, v.SignInForCode(t))["access_token"].(string)
@@ -122,13 +123,13 @@ func TestUserinfo_CookiesAreNoCredentials(t *testing.T) {
 		}
 		a = b.RequestUserinfo(t, http.MethodGet, "", "", "Authorization", "Bearer "+token, "Origin", "https://evil.example")
 		if a.Header.Get("Access-Control-Allow-Origin") != "" || a.Header.Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("another origin may read it: %v", a.Header)
+			t.Errorf("another origin may read the answer: %v", a.Header)
 		}
 	})
 }
 
-// IR-13: client_credentials token, ID token, refresh token at /userinfo.
-func TestUserinfo_OtherTokens(t *testing.T) {
+// IR-13: Client credentials tokens, ID tokens and refresh tokens are refused at userinfo.
+func TestUserinfo_OtherTokensAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		service := b.AsClient(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read" }))
 		own := service.TokenRequest(t, url.Values{"grant_type": {"client_credentials"}}).JSON(t)["access_token"].(string)
@@ -177,8 +178,8 @@ func TestUserinfo_OtherTokens(t *testing.T) {
 	})
 }
 
-// IR-15: User deleted, token alive.
-func TestUserinfo_TokenOfWhatEnded(t *testing.T) {
+// IR-15: The token of a deleted user is refused.
+func TestUserinfo_TokenOfEndedUserOrSessionIsRefused(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		tokens := b.Redeem(t, v.SignInForCode(t))
@@ -186,7 +187,7 @@ func TestUserinfo_TokenOfWhatEnded(t *testing.T) {
 		b.SetAliceEnabled(t, false)
 		b.WantUserinfo(t, token, http.StatusUnauthorized)
 		b.SetAliceEnabled(t, true)
-		b.WantUserinfo(t, token, http.StatusUnauthorized) // it does not come back to life
+		b.WantUserinfo(t, token, http.StatusUnauthorized) // enabling the user does not revive the token
 
 		v = b.Visitor(t)
 		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
@@ -203,12 +204,12 @@ func TestUserinfo_TokenOfWhatEnded(t *testing.T) {
 	})
 }
 
-// IR-16: Token truncated or extended by junk.
-// JW-16: Non-canonical base64 (padding, spare bits, line breaks, +/).
-func TestUserinfo_DamagedTokens(t *testing.T) {
+// IR-16: A cut or extended token is refused.
+// JW-16: Base64 that is not canonical is refused (RFC 7515, section 2).
+func TestUserinfo_DamagedTokensAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		token := b.Redeem(t, b.Visitor(t).SignInForCode(t))["access_token"].(string)
-		b.WantUserinfo(t, token, http.StatusOK) // from here on its signature is in the cache
+		b.WantUserinfo(t, token, http.StatusOK) // now its signature is cached
 		parts := strings.Split(token, ".")
 		damaged := []string{
 			token[:len(token)-1], token[1:], token + "A", token + ".", token + "=", token + "==", "." + token, parts[0] + "." + parts[1],
@@ -234,8 +235,8 @@ func TestUserinfo_DamagedTokens(t *testing.T) {
 	})
 }
 
-// spare gives a letter that differs from this one in the lowest bit: in the last
-// place of 64 bytes of signature it decodes to the same bytes.
+// spare returns a letter that differs from last in the lowest bit. At the end of a signature of
+// 64 bytes, it decodes to the same bytes.
 func spare(last byte) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return string(alphabet[strings.IndexByte(alphabet, last)^1])
