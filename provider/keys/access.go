@@ -45,38 +45,41 @@ type accessClaims struct {
 	Expires   int64    `json:"exp"`
 }
 
-// complete reports whether every claim is there that RFC 9068, section 2.2, requires.
+// complete reports whether the token has every claim that RFC 9068, section 2.2, requires.
 func (c *accessClaims) complete() bool {
 	return c.Subject != "" && len(c.Audience) > 0 && c.ClientID != "" && c.ID != "" &&
 		c.IssuedAt > 0 && c.Expires > c.IssuedAt
 }
 
-// SignAccess makes an access token (typ at+jwt, iss the ring's issuer) with the
-// active key of that algorithm. A token without subject, audience, client, jti or
-// a life of its own is refused, as is one of more than 8 KiB. ErrNoKey.
+// SignAccess signs an access token (typ at+jwt, iss the ring's issuer) with the active
+// key of that algorithm. It refuses a token without subject, audience, client or jti, a
+// token that expires before it is issued, and a token of more than 8 KiB.
+//
+// ErrNoKey: the algorithm is not configured or has no active key.
 func (r *Ring) SignAccess(alg string, t AccessToken) (string, error) {
 	claims := accessClaims{
 		r.issuer, t.Subject, t.Audience, t.ClientID, t.Scope, t.ID, t.GrantID, t.SessionID,
 		t.AuthTime, t.ACR, t.AMR, t.Roles, t.Groups, t.IssuedAt, t.Expires,
 	}
 	if !claims.complete() {
-		return "", fmt.Errorf("sign access token: a required claim is missing")
+		return "", fmt.Errorf("sign access token: subject, audience, client, jti, iat or exp is missing or invalid")
 	}
 	payload, err := json.Marshal(&claims)
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}
-	token, err := r.signed(alg, func(k *signingKey) string { return k.accessID }, payload)
+	token, err := r.signWithActive(alg, func(k *signingKey) string { return k.accessID }, payload)
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}
 	return token, nil
 }
 
-// VerifyAccess opens an access token of ours. It checks signature, typ, iss,
-// algorithm and expiry. It checks neither the audience nor whether the grant lives.
+// VerifyAccess returns the content of an access token that this issuer signed. It checks
+// signature, typ, iss, algorithm and expiry. It does not check the audience, nor whether
+// the grant is revoked.
 //
-// ErrInvalid; ErrExpired from the second it expires at.
+// ErrInvalid; ErrExpired from the second of the exp claim on.
 func (r *Ring) VerifyAccess(token string, at time.Time) (AccessToken, error) {
 	var c accessClaims
 	if !r.openAccess(token, &c) || c.Issuer != r.issuer || !c.complete() || issuedTooLate(c.IssuedAt, at) {
@@ -97,7 +100,7 @@ func (r *Ring) openAccess(token string, c *accessClaims) bool {
 		return false
 	}
 	if r.inUse.Load().refresh[p.header] != nil {
-		return false // a refresh token: no key is missing, so none is looked for
+		return false // a refresh token: its key is known, so the database is not read again
 	}
 	s, k := lookUp(r, func(s *keySet) *signingKey { return s.access[p.header] })
 	if k == nil {
@@ -112,17 +115,17 @@ func (r *Ring) openAccess(token string, c *accessClaims) bool {
 	return decodeClaims(p.payload, c)
 }
 
-// signed makes a token with the active key of an algorithm. If a key in a module does not
-// sign, another node may have revoked it and destroyed it there a moment ago: the keys
-// are read again, and the one that is active now signs. ErrNoKey.
-func (r *Ring) signed(alg string, header func(*signingKey) string, payload []byte) (string, error) {
+// signWithActive signs a token with the active key of an algorithm. If a key in a module
+// does not sign, another node may have just revoked the key and destroyed it there. Then
+// signWithActive reads the keys again and signs with the key that is active now. ErrNoKey.
+func (r *Ring) signWithActive(alg string, header func(*signingKey) string, payload []byte) (string, error) {
 	set := r.inUse.Load()
 	k, err := r.signer(set, alg)
 	if err != nil {
 		return "", err
 	}
 	token, err := compose(header(k), payload, k.SignatureSize(), k.Sign)
-	if err == nil || !k.IsInModule() || !r.replaced(set) {
+	if err == nil || !k.IsInModule() || !r.reloadReplaces(set) {
 		return token, err
 	}
 	if k, err = r.signer(r.inUse.Load(), alg); err != nil {
@@ -136,15 +139,16 @@ func (k *signingKey) verify(p parts) bool {
 	return ok && k.Verify([]byte(p.input), signature)
 }
 
-// decodeClaims reads a payload whose signature is verified. We wrote it, so it does not
-// matter that encoding/json is lenient about names.
+// decodeClaims decodes the payload of a token. The caller has verified the signature, so
+// this issuer wrote the payload: it does no harm that encoding/json accepts other spellings
+// of member names.
 func decodeClaims(payload string, claims any) bool {
 	raw, ok := decodeSegment(payload)
 	return ok && json.Unmarshal(raw, claims) == nil
 }
 
-// issuedTooLate reports whether a token was issued further in the future than the clocks
-// of nodes may differ.
+// issuedTooLate reports whether the iat claim is further in the future than the clocks of
+// two nodes may differ.
 func issuedTooLate(issuedAt int64, at time.Time) bool {
 	return issuedAt > at.Add(storage.MaxClockSkew).Unix()
 }

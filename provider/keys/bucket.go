@@ -9,17 +9,17 @@ import (
 	"signet/storage"
 )
 
-// Buckets is how many different answers Bucket has. It bounds the rows that
-// strangers can cause by typing names.
+// Buckets is the number of different values that Bucket returns. It limits how many rows
+// an attacker can create by trying names.
 const Buckets = 1 << 18
 
-// Bucket gives the bucket in which attempts under a typed name are counted. It is
-// a keyed hash (HMAC-SHA256): without the active internal secret nobody can
-// compute which two names share a bucket. All nodes give the same answer.
+// Bucket returns the bucket that counts the sign-in attempts with a typed name. The
+// bucket is a keyed hash (HMAC-SHA256): nobody can compute which names share a bucket
+// without the active internal secret. All nodes return the same bucket.
 //
-// When the internal line rotates, all names move to other buckets and counting
-// begins anew: one more series of guesses in a rotation period, and whatever was
-// learned about shared buckets is worth nothing any more. ErrNoKey.
+// When the internal line rotates, every name moves to another bucket and its count starts
+// again at zero. An attacker gets one more series of guesses per rotation, and loses all
+// knowledge about shared buckets. ErrNoKey.
 func (r *Ring) Bucket(typed string) (string, error) {
 	k := r.inUse.Load().secret
 	if k == nil {
@@ -28,7 +28,7 @@ func (r *Ring) Bucket(typed string) (string, error) {
 	return BucketUnder(k.bucketKey, typed), nil
 }
 
-// BucketUnder is Bucket under a given key.
+// BucketUnder returns the bucket of a name under the given key; see Ring.Bucket.
 func BucketUnder(key []byte, typed string) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(typed))

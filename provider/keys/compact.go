@@ -6,30 +6,31 @@ import (
 	"strings"
 )
 
-// typ is the kind of a token, as its header names it. Each kind has a name of its own,
-// so that no token passes for one of another kind (RFC 8725, section 3.11).
+// typ is the typ header of a token. Each kind of token has its own value, so that a token
+// is never accepted as another kind (RFC 8725, section 3.11).
 type typ string
 
 const (
 	typAccess  typ = "at+jwt" // RFC 9068, section 2.1
 	typID      typ = "JWT"
-	typRefresh typ = "rt+jwt" // private: only we read it
+	typRefresh typ = "rt+jwt" // private use: only this issuer reads it
 )
 
-// maxToken is the longest token in characters. It is checked before anything else is done
-// with a token, and no token of ours exceeds it.
+// maxToken is the length of the longest token in characters. Verifiers check it first,
+// and compose makes no longer token.
 const maxToken = 8 << 10
 
-// readyHeader is the encoded protected header of every token of a kind under a key.
-// The verifiers look up the received bytes among the ready headers: alg, kid and typ
-// are compared at once, a header with anything else in it (crit, jwk, jku, x5c) matches
-// no key, and nothing in an unverified header is ever parsed.
+// readyHeader returns the encoded protected header of all tokens of one kind under one key.
+//
+// Verifiers look up the received header bytes among the ready headers. This compares alg,
+// kid and typ at once. A header with any other member (crit, jwk, jku, x5c) matches no
+// key, and no unverified header is ever parsed.
 func readyHeader(alg, kid string, kind typ) string {
 	return base64.RawURLEncoding.EncodeToString(
 		fmt.Appendf(nil, `{"alg":"%s","kid":"%s","typ":"%s"}`, alg, kid, kind))
 }
 
-// compose makes a token in JWS compact serialization (RFC 7515, section 7.1).
+// compose signs a token and writes it in JWS compact serialization (RFC 7515, section 7.1).
 func compose(header string, payload []byte, signatureSize int, sign func(input []byte) ([]byte, error)) (string, error) {
 	encoding := base64.RawURLEncoding
 	size := len(header) + 1 + encoding.EncodedLen(len(payload)) + 1 + encoding.EncodedLen(signatureSize)
@@ -48,16 +49,17 @@ func compose(header string, payload []byte, signatureSize int, sign func(input [
 	return string(encoding.AppendEncode(token, signature)), nil
 }
 
-// parts of a token, still encoded.
+// parts are the segments of a token, still encoded.
 type parts struct {
 	header    string
 	payload   string
 	signature string
-	input     string // what was signed: header and payload with the dot between
+	input     string // signing input: header, dot and payload
 }
 
-// split takes a token apart. False: it is too long or does not have exactly three parts.
-func split(token string) (parts, bool) {
+// split returns the parts of a token. ok is false if the token is too long or does not
+// have exactly three parts.
+func split(token string) (p parts, ok bool) {
 	if len(token) > maxToken {
 		return parts{}, false
 	}
@@ -74,8 +76,8 @@ func split(token string) (parts, bool) {
 	}, true
 }
 
-// decodeSegment decodes base64url and accepts one spelling only: no padding, no
-// spare bits. The library skips line breaks, so they are looked for here.
+// decodeSegment decodes base64url. It accepts only the canonical encoding: no padding, no
+// spare bits, no line breaks. The library skips line breaks, so they are rejected here.
 func decodeSegment(s string) ([]byte, bool) {
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, false

@@ -6,15 +6,15 @@ import (
 	"signet/storage"
 )
 
-// Take puts rows to use as a reload does that read them.
-func Take(r *Ring, rows []storage.Key) error {
+// Use lets the ring use the rows, as a reload that has read them does.
+func Use(r *Ring, rows []storage.Key) error {
 	r.reloading.Lock()
 	defer r.reloading.Unlock()
-	return r.take(rows)
+	return r.use(rows)
 }
 
-// PrivateHalf gives the private half of a published key, as a thief of the master
-// key would have it.
+// PrivateHalf returns the private half of a key, as an attacker with the master key and
+// the database could get it.
 func PrivateHalf(r *Ring, kid string) crypto.Signer {
 	for _, k := range r.inUse.Load().hints {
 		if k.Row.ID == kid {
@@ -24,7 +24,7 @@ func PrivateHalf(r *Ring, kid string) crypto.Signer {
 	return nil
 }
 
-// Signers gives the signers of the published keys that the ring holds, by kid.
+// Signers returns the signers of the published keys by kid.
 func Signers(r *Ring) map[string]crypto.Signer {
 	signers := map[string]crypto.Signer{}
 	for _, k := range r.inUse.Load().access {
@@ -33,7 +33,7 @@ func Signers(r *Ring) map[string]crypto.Signer {
 	return signers
 }
 
-// Secrets gives the secrets of the internal line.
+// Secrets returns the secrets of the internal line.
 func Secrets(r *Ring) [][]byte {
 	var values [][]byte
 	for _, k := range r.inUse.Load().secrets {

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// HintLife is how long after its expiry an ID token still serves as id_token_hint:
-// relying parties keep the last one to sign out with. The public half of a key stays in
-// the database for as long.
+// HintLife is how long after its expiry an ID token is still accepted as id_token_hint:
+// relying parties store the last ID token and sign out with it. The database stores the
+// public half of a key for the same time.
 const HintLife = 400 * 24 * time.Hour
 
 // IDToken is the content of an ID token (OIDC Core, section 2).
@@ -30,11 +30,11 @@ type IDToken struct {
 	CHash     string
 	IssuedAt  int64          // Unix seconds
 	Expires   int64          // Unix seconds
-	Claims    map[string]any // claims asked for one by one; cannot override the above
+	Claims    map[string]any // claims requested individually; they cannot override the fields above
 }
 
-// idClaims is the payload of the token, without the claims asked for one by one. The
-// audience is the client alone, as a list, so no azp is needed.
+// idClaims is the payload of the token without the individually requested claims. The
+// audience is a list with the client as its only member, so no azp is needed.
 type idClaims struct {
 	Issuer    string   `json:"iss"`
 	Subject   string   `json:"sub"`
@@ -55,27 +55,29 @@ func (c *idClaims) complete() bool {
 		c.IssuedAt > 0 && c.Expires > c.IssuedAt
 }
 
-// reservedClaims have a meaning in some kind of token. No claim of a user may take one of
-// these names, in any spelling that a lenient JSON decoder accepts.
+// reservedClaims are the claims that have a meaning in some kind of token. No user claim
+// may have one of these names, in any spelling that a lenient JSON decoder accepts.
 var reservedClaims = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "sid", "scope", "client_id", "azp", "acr", "amr",
 	"auth_time", "nonce", "act", "cnf", "at_hash", "c_hash", "s_hash", "gid", "events",
 }
 
-func reserved(name string) bool {
+func isReserved(name string) bool {
 	return slices.ContainsFunc(reservedClaims, func(r string) bool { return strings.EqualFold(r, name) })
 }
 
-// SignID makes an ID token (typ JWT) with the active key of that algorithm. A token
-// without subject, audience or a life of its own is refused, as is a claim with a
-// reserved name and a token of more than 8 KiB. ErrNoKey.
+// SignID signs an ID token (typ JWT) with the active key of that algorithm. It refuses a
+// token without subject or audience, a token that expires before it is issued, a claim with
+// a reserved name, and a token of more than 8 KiB.
+//
+// ErrNoKey: the algorithm is not configured or has no active key.
 func (r *Ring) SignID(alg string, t IDToken) (string, error) {
 	claims := idClaims{
 		r.issuer, t.Subject, []string{t.Audience}, t.Expires, t.IssuedAt, t.Nonce,
 		t.AuthTime, t.ACR, t.AMR, t.AtHash, t.CHash, t.SessionID,
 	}
 	if !claims.complete() {
-		return "", errors.New("sign ID token: a required claim is missing")
+		return "", errors.New("sign ID token: subject, audience, iat or exp is missing or invalid")
 	}
 	payload, err := json.Marshal(&claims)
 	if err == nil {
@@ -84,21 +86,21 @@ func (r *Ring) SignID(alg string, t IDToken) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign ID token: %w", err)
 	}
-	token, err := r.signed(alg, func(k *signingKey) string { return k.idID }, payload)
+	token, err := r.signWithActive(alg, func(k *signingKey) string { return k.idID }, payload)
 	if err != nil {
 		return "", fmt.Errorf("sign ID token: %w", err)
 	}
 	return token, nil
 }
 
-// appendClaims puts more members into a JSON object that has some.
+// appendClaims adds members to a JSON object that has at least one member.
 func appendClaims(object []byte, more map[string]any) ([]byte, error) {
 	if len(more) == 0 {
 		return object, nil
 	}
 	for name := range more {
-		if name == "" || reserved(name) {
-			return nil, fmt.Errorf("the claim name %q is reserved", name)
+		if name == "" || isReserved(name) {
+			return nil, fmt.Errorf("the claim name %q is empty or reserved", name)
 		}
 	}
 	members, err := json.Marshal(more)
@@ -109,11 +111,12 @@ func appendClaims(object []byte, more map[string]any) ([]byte, error) {
 	return append(object, members[1:]...), nil
 }
 
-// VerifyIDTokenHint opens an ID token of ours that comes back as id_token_hint;
-// one that expired less than 400 days ago is good, one of a revoked key never.
-// Claims stays nil: a hint names a user and a session and says no more about them.
+// VerifyIDTokenHint returns the content of an ID token that this issuer signed and that a
+// client sends back as id_token_hint. The token may have expired less than 400 days ago. A
+// token that was signed with a revoked key is refused. Claims stays nil: a hint is only
+// used to find a user and a session.
 //
-// ErrInvalid; ErrExpired for one that is too old.
+// ErrInvalid; ErrExpired: the token expired 400 days ago or earlier.
 func (r *Ring) VerifyIDTokenHint(token string, at time.Time) (IDToken, error) {
 	c, ok := r.openID(token)
 	if !ok || c.Issuer != r.issuer || !c.complete() || issuedTooLate(c.IssuedAt, at) {
@@ -138,10 +141,10 @@ func (r *Ring) openID(token string) (c idClaims, ok bool) {
 	return c, ok
 }
 
-// HalfHash is the left half of the hash of value that at_hash and c_hash carry
-// for a token signed with alg (OIDC Core, section 3.1.3.6): SHA-256 for the
-// algorithms that end in 256. EdDSA names no hash; relying parties take the one
-// inside Ed25519, SHA-512 (RFC 8032, section 5.1).
+// HalfHash returns the value of at_hash and c_hash for a token signed with alg: the left
+// half of the hash of value (OIDC Core, section 3.1.3.6). The hash is SHA-256 for the
+// algorithms that end in 256. EdDSA names no hash; relying parties use the hash inside
+// Ed25519, SHA-512 (RFC 8032, section 5.1).
 func HalfHash(alg, value string) string {
 	if alg == "EdDSA" {
 		sum := sha512.Sum512([]byte(value))

@@ -9,7 +9,7 @@ import (
 const typLogout typ = "logout+jwt" // OIDC Back-Channel Logout, section 2.4
 
 // LogoutToken is the content of a logout token (OIDC Back-Channel Logout, section
-// 2.4). It has no nonce: it must never pass for an ID token.
+// 2.4). It has no nonce, so that it is never accepted as an ID token.
 type LogoutToken struct {
 	Subject   string
 	Audience  string
@@ -33,12 +33,12 @@ type logoutClaims struct {
 	Events    map[string]struct{} `json:"events"`
 }
 
-// SignLogout makes a logout token (typ logout+jwt, iss the ring's issuer) with the
-// active key of that algorithm. One without subject, audience, sid, jti or a life of
-// its own is refused. ErrNoKey.
+// SignLogout signs a logout token (typ logout+jwt, iss the ring's issuer) with the active
+// key of that algorithm. It refuses a token without subject, audience, sid or jti, and a
+// token that expires before it is issued. ErrNoKey.
 func (r *Ring) SignLogout(alg string, t LogoutToken) (string, error) {
 	if t.Subject == "" || t.Audience == "" || t.SessionID == "" || t.ID == "" || t.IssuedAt <= 0 || t.Expires <= t.IssuedAt {
-		return "", errors.New("sign logout token: a required claim is missing")
+		return "", errors.New("sign logout token: subject, audience, sid, jti, iat or exp is missing or invalid")
 	}
 	payload, err := json.Marshal(&logoutClaims{
 		r.issuer, t.Subject, t.Audience, t.IssuedAt, t.Expires, t.ID, t.SessionID, map[string]struct{}{logoutEvent: {}},
@@ -46,7 +46,7 @@ func (r *Ring) SignLogout(alg string, t LogoutToken) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign logout token: %w", err)
 	}
-	token, err := r.signed(alg, func(k *signingKey) string { return readyHeader(k.Row.Line, k.Row.ID, typLogout) }, payload)
+	token, err := r.signWithActive(alg, func(k *signingKey) string { return readyHeader(k.Row.Line, k.Row.ID, typLogout) }, payload)
 	if err != nil {
 		return "", fmt.Errorf("sign logout token: %w", err)
 	}

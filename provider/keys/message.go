@@ -14,22 +14,23 @@ import (
 //
 //	version 1 ‖ id of the secret, 16 bytes ‖ box of (expiry, 8 bytes of Unix ms ‖ payload)
 //
-// The box's key is derived for the purpose; version, id and purpose are its
-// associated data.
+// The key of the box is derived for the purpose. Version, id and purpose are the
+// associated data of the box.
 const (
 	messageVersion    = 1
 	messageHeaderSize = 1 + vault.SecretIDSize
-	maxMessage        = 64 << 10 // characters: more than any URL, cookie or form of ours carries
+	maxMessage        = 64 << 10 // characters: longer than any URL, cookie or form field that carries a message
 )
 
-// SealedSize is how many characters Seal makes of a payload of so many bytes.
+// SealedSize returns the length in characters of a sealed message with a payload of the
+// given number of bytes.
 func SealedSize(payload int) int {
 	return base64.RawURLEncoding.EncodedLen(messageHeaderSize + 8 + payload + vault.BoxOverhead)
 }
 
-// Seal makes a sealed message: only a ring with the same internal line can read
-// or alter it, and only for the same purpose. base64url without padding, 87
-// characters more than the payload's own.
+// Seal encrypts and authenticates a payload. Only a ring with the same internal line can
+// open the message, and only for the same purpose. The message is base64url without
+// padding; it has 87 characters more than the encoded payload. ErrNoKey.
 func (r *Ring) Seal(purpose string, payload []byte, expires time.Time) (string, error) {
 	k := r.inUse.Load().secret
 	if k == nil {
@@ -41,7 +42,7 @@ func (r *Ring) Seal(purpose string, payload []byte, expires time.Time) (string, 
 	plain = append(plain, payload...)
 
 	if SealedSize(len(payload)) > maxMessage {
-		return "", fmt.Errorf("seal %s: %d bytes are too many", purpose, len(payload))
+		return "", fmt.Errorf("seal %s: a payload of %d bytes is too long", purpose, len(payload))
 	}
 	message := make([]byte, 0, messageHeaderSize+len(plain)+vault.BoxOverhead)
 	message, err := vault.SealBox(append(message, header...), k.Value, purposeInfo(purpose), plain, append(header, purpose...))
@@ -51,8 +52,10 @@ func (r *Ring) Seal(purpose string, payload []byte, expires time.Time) (string, 
 	return base64.RawURLEncoding.EncodeToString(message), nil
 }
 
-// Unseal opens a sealed message. ErrInvalid; or ErrExpired together with the payload,
-// for the callers that may say so.
+// Unseal returns the payload of a sealed message.
+//
+// ErrInvalid; ErrExpired: the payload is returned too, for callers that tell an expired
+// message from an invalid one.
 func (r *Ring) Unseal(purpose, message string, at time.Time) ([]byte, error) {
 	plain, err := r.unseal(purpose, message)
 	if err != nil || len(plain) < 8 {

@@ -13,8 +13,8 @@ import (
 	"signet/storage"
 )
 
-// RefreshToken is the content of a refresh token: a pure function of the grant
-// row, so that one generation is the same bytes.
+// RefreshToken is the content of a refresh token. It depends only on the row of the grant,
+// so all tokens of one generation have the same bytes.
 type RefreshToken struct {
 	Subject    string
 	ClientID   string
@@ -24,8 +24,8 @@ type RefreshToken struct {
 	Expires    int64 // Unix seconds
 }
 
-// refreshClaims is the payload of the token. Only we read it, so the audience is our
-// issuer.
+// refreshClaims is the payload of the token. Only this issuer reads it, so the audience is
+// the issuer.
 type refreshClaims struct {
 	Issuer     string `json:"iss"`
 	Audience   string `json:"aud"`
@@ -43,13 +43,13 @@ func (c *refreshClaims) complete() bool {
 		c.IssuedAt > 0 && c.Expires > c.IssuedAt
 }
 
-// SignRefresh makes a refresh token (typ rt+jwt, HS256 on the internal line, jti
-// from grant and generation). ErrNoKey.
+// SignRefresh makes a refresh token (typ rt+jwt, HS256 with the active secret of the
+// internal line, jti derived from grant and generation). ErrNoKey.
 //
-// The same content gives the same bytes while the same secret is active. When a
-// rotation falls between two answers to one generation, the second has other bytes
-// and the same meaning: it names the same grant and generation, both open, and
-// whichever is used first rotates the row that decides over both. No fork comes of it.
+// The same content gives the same bytes while the same secret is active. If the secret
+// rotates between two answers for one generation, the second token has other bytes but
+// names the same grant and generation. Both tokens open. The first one that is used
+// rotates the row of the grant, and the row decides about both: there is no fork.
 func (r *Ring) SignRefresh(t RefreshToken) (string, error) {
 	k := r.inUse.Load().secret
 	if k == nil {
@@ -60,7 +60,7 @@ func (r *Ring) SignRefresh(t RefreshToken) (string, error) {
 		refreshID(t.GrantID, t.Generation), t.IssuedAt, t.Expires,
 	}
 	if !claims.complete() {
-		return "", errors.New("sign refresh token: a required claim is missing")
+		return "", errors.New("sign refresh token: subject, client, grant, generation, iat or exp is missing or invalid")
 	}
 	payload, err := json.Marshal(&claims)
 	if err != nil {
@@ -73,11 +73,12 @@ func (r *Ring) SignRefresh(t RefreshToken) (string, error) {
 	return token, nil
 }
 
-// OpenRefresh opens a refresh token of ours. An expired one is returned together with
-// ErrExpired, since its replay still has to be noticed. ErrInvalid.
+// OpenRefresh returns the content of a refresh token that this issuer made. It does not
+// check that the grant is still valid, nor that subject, client and generation match the
+// row of the grant.
 //
-// It checks neither that the grant lives nor that subject, client and generation are
-// those of the row.
+// ErrInvalid; ErrExpired: the content is returned too, since the replay of an expired token
+// must still be detected.
 func (r *Ring) OpenRefresh(token string, at time.Time) (RefreshToken, error) {
 	c, ok := r.openRefresh(token)
 	if !ok || c.Issuer != r.issuer || c.Audience != r.issuer || !c.complete() || issuedTooLate(c.IssuedAt, at) {
@@ -113,7 +114,7 @@ func (k *secret) mac(input []byte) []byte {
 	return h.Sum(nil)
 }
 
-// refreshID is the jti: a function of grant and generation, and of nothing else.
+// refreshID returns the jti. It depends only on grant and generation.
 func refreshID(grantID string, generation int64) string {
 	sum := sha256.Sum256([]byte(grantID + "\x00" + strconv.FormatInt(generation, 10)))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])

@@ -16,16 +16,16 @@ import (
 )
 
 var (
-	// ErrInvalid: not a token or message of this kind, of this issuer, under a
-	// key we have; or altered. Nothing in it may be used.
+	// ErrInvalid: the token or message is altered, is of another kind or issuer, or was
+	// made with an unknown key. None of its content may be used.
 	ErrInvalid = errors.New("invalid")
-	// ErrExpired: genuine, and its time is over.
+	// ErrExpired: the token or message is genuine and has expired.
 	ErrExpired = errors.New("expired")
-	// ErrNoKey: a line has no key that can sign.
+	// ErrNoKey: a line has no active key that can sign.
 	ErrNoKey = errors.New("no usable key")
 )
 
-// Config of a ring.
+// Config configures a ring.
 type Config struct {
 	DB         *storage.DB
 	Vault      *vault.Vault
@@ -35,9 +35,9 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// Ring holds the keys that are in use. It is safe for concurrent use; signing and
-// verifying take no lock and ask no database. Only a key that is not known is looked
-// for there, at most once a second.
+// Ring signs and verifies with the keys that are in use. It is safe for concurrent use.
+// Signing and verifying take no lock and do not read the database. The ring reads the
+// database again only for an unknown key, at most once a second.
 type Ring struct {
 	db         *storage.DB
 	vault      *vault.Vault
@@ -48,19 +48,19 @@ type Ring struct {
 
 	inUse atomic.Pointer[keySet]
 
-	reloading sync.Mutex          // one reload at a time: an older read must not win
-	reported  map[string]struct{} // rows that were reported as unusable; under reloading
+	reloading sync.Mutex          // one reload at a time: an older read must not replace a newer one
+	reported  map[string]struct{} // rows that were reported as unusable; guarded by reloading
 
-	missing sync.Mutex
-	asked   time.Time // when an unknown key was last looked for; under missing
+	missing  sync.Mutex
+	lastRead time.Time // when the keys were last read for an unknown key; guarded by missing
 }
 
-// Open loads the ring. It changes nothing: keeper.Start gives the lines that have no key
-// their first ones, and lets the ring follow.
+// Open reads the keys and returns a ring that uses them. It does not change the database:
+// keeper.Start makes the first keys of a line and reloads the ring. A single row that does
+// not open is skipped and logged; see Ready.
 //
-// ErrMasterKey of the vault: the database holds keys and none of them opens. A single
-// row that does not open is skipped and reported, see Ready. ErrModule of the vault:
-// keys are in a module that does not answer or holds none of them.
+// vault.ErrMasterKey: the database holds keys and none of them opens. vault.ErrModule: keys
+// are in a module that does not answer or holds none of them.
 func Open(ctx context.Context, c Config) (*Ring, error) {
 	r, err := newRing(c)
 	if err != nil {
@@ -96,9 +96,9 @@ func newRing(c Config) (*Ring, error) {
 	return r, nil
 }
 
-// ReloadOnce reads the keys again and swaps signers, verifiers and JWKS at once. The
-// caller calls it when the change counter moved. When the read fails, or nothing
-// that was read opens, the keys in use stay.
+// ReloadOnce reads the keys again and replaces signers, verifiers and JWKS in one step. The
+// caller calls it when the change counter has changed. If the read fails, or if no row
+// opens, the ring goes on with the keys in use.
 func (r *Ring) ReloadOnce(ctx context.Context, _ time.Time) error {
 	if err := r.reload(ctx); err != nil {
 		return fmt.Errorf("reload keys: %w", err)
@@ -113,13 +113,13 @@ func (r *Ring) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.take(rows)
+	return r.use(rows)
 }
 
-// take puts the rows to use in one step, or leaves everything as it is. Rows that are the
-// same as before change nothing: the counter moves for clients too, and the cache of
-// verified tokens would be lost. The caller holds reloading.
-func (r *Ring) take(rows []storage.Key) error {
+// use opens the rows and uses their keys from now on. If an error occurs, nothing changes.
+// Unchanged rows are ignored: the change counter also counts changes of clients, and a new
+// keySet would start with an empty cache of verified tokens. The caller holds reloading.
+func (r *Ring) use(rows []storage.Key) error {
 	if before := r.inUse.Load(); before != nil && len(before.opened.Unusable) == 0 && reflect.DeepEqual(rows, before.opened.Rows) {
 		return nil
 	}
@@ -136,7 +136,7 @@ func (r *Ring) take(rows []storage.Key) error {
 	return nil
 }
 
-// report logs each row that cannot be used once, not at every reload.
+// report logs each unusable row once, not at every reload.
 func (r *Ring) report(rows []vault.Unusable) {
 	for _, u := range rows {
 		id := u.Row.Line + "\x00" + u.Row.ID
@@ -149,57 +149,59 @@ func (r *Ring) report(rows []vault.Unusable) {
 	}
 }
 
-// Inventory lists the keys in use, for the schedule. Callers must not write to it.
+// Inventory returns the inventory of the keys in use, for the schedule. Callers must not
+// write to it.
 func (r *Ring) Inventory() vault.Inventory { return r.inUse.Load().opened.Inventory }
 
-// JWKS gives the ready document of the published keys: next, active and retired.
+// JWKS returns the ready document of the published keys: next, active and retired.
 // Callers share Body and must not write to it.
 func (r *Ring) JWKS() vault.JWKS { return r.inUse.Load().jwks }
 
-// lookUp finds a key, and the set it is in. in looks it up by its name in a token or
-// message.
-func lookUp[K any](r *Ring, in func(*keySet) *K) (*keySet, *K) {
+// lookUp returns a key and the key set that holds it. find looks the key up in a set. If
+// the key is unknown, lookUp may read the keys again; see refreshUnknown.
+func lookUp[K any](r *Ring, find func(*keySet) *K) (*keySet, *K) {
 	set := r.inUse.Load()
-	k := in(set)
-	if k == nil && r.askAgain(set) {
+	k := find(set)
+	if k == nil && r.refreshUnknown(set) {
 		set = r.inUse.Load()
-		k = in(set)
+		k = find(set)
 	}
 	return set, k
 }
 
-// askEvery is how often a key that is not known is looked for. A flood of random
-// kids costs one read in that time.
-const askEvery = time.Second
+// unknownKeyInterval is the shortest time between two reads for an unknown key: a flood
+// of random kids costs one read in this time.
+const unknownKeyInterval = time.Second
 
-// askAgain reads the keys again after looked did not have one: another node may just
-// have begun to use it. False: no other keys are in use than those of looked.
-func (r *Ring) askAgain(looked *keySet) bool {
+// refreshUnknown reads the keys again if known lacks a key: another node may have just
+// begun to use it. It reports whether the ring uses another key set than known now.
+func (r *Ring) refreshUnknown(known *keySet) bool {
 	r.missing.Lock()
 	defer r.missing.Unlock()
-	if r.inUse.Load() != looked {
+	if r.inUse.Load() != known {
 		return true
 	}
 	now := r.now()
-	if now.Sub(r.asked).Abs() < askEvery {
+	if now.Sub(r.lastRead).Abs() < unknownKeyInterval {
 		return false
 	}
-	r.asked = now
-	return r.replaced(looked)
+	r.lastRead = now
+	return r.reloadReplaces(known)
 }
 
-// replaced reads the keys again, and reports whether others are in use now.
-func (r *Ring) replaced(looked *keySet) bool {
+// reloadReplaces reads the keys again. It reports whether the ring uses another key set
+// than known now. A failed read is only logged.
+func (r *Ring) reloadReplaces(known *keySet) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if err := r.reload(ctx); err != nil {
-		r.log.Warn("keys cannot be read", "error", err)
+		r.log.Warn("cannot read the keys again", "error", err)
 	}
-	return r.inUse.Load() != looked
+	return r.inUse.Load() != known
 }
 
-// SigningAlgorithms lists the names of the algorithms that this program can sign with,
-// whether it has a key of them or not.
+// SigningAlgorithms lists the names of the algorithms that this program can sign with. It
+// may have no key for some of them.
 func SigningAlgorithms() []string { return vault.SigningAlgorithms() }
 
 // DefaultAlgorithms lists the algorithms that every installation signs with.
@@ -217,8 +219,9 @@ func (r *Ring) Algorithms() []string {
 	return usable
 }
 
-// Ready reports whether every configured line, the internal one included, can
-// sign. ErrNoKey, with the name of the line; ErrModule of the vault.
+// Ready returns nil if every configured line and the internal line can sign.
+//
+// ErrNoKey, with the name of the line; vault.ErrModule.
 func (r *Ring) Ready() error {
 	set := r.inUse.Load()
 	for _, name := range r.algorithms {
@@ -232,10 +235,10 @@ func (r *Ring) Ready() error {
 	return r.vault.Ready()
 }
 
-// NoKey is ErrNoKey with the name of the line.
+// NoKey returns ErrNoKey with the name of the line.
 func NoKey(line string) error { return fmt.Errorf("%w on line %s", ErrNoKey, line) }
 
-// signer gives the active key of a configured algorithm. ErrNoKey.
+// signer returns the active key of a configured algorithm. ErrNoKey.
 func (r *Ring) signer(set *keySet, alg string) (*signingKey, error) {
 	k := set.signing[alg]
 	if k == nil || !slices.Contains(r.algorithms, alg) {
@@ -244,7 +247,7 @@ func (r *Ring) signer(set *keySet, alg string) (*signingKey, error) {
 	return k, nil
 }
 
-// SealToken seals an upstream's token for the row of an identity.
+// SealToken seals the token of an upstream for the row of an identity.
 func (r *Ring) SealToken(i storage.Identity, token []byte) ([]byte, error) {
 	sealed, err := r.inUse.Load().opened.SealToken(i, token)
 	if err != nil {

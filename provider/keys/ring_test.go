@@ -259,7 +259,7 @@ func TestReloadOnce_KeepsWhatIsGood(t *testing.T) {
 	h := open(t, "ES256")
 	before := h.JWKS()
 	broken := h.AlteredRows(t, func(k *storage.Key) { k.Sealed = []byte{1, 2} })
-	if err := keys.Take(h.Ring, broken); !errors.Is(err, vault.ErrMasterKey) {
+	if err := keys.Use(h.Ring, broken); !errors.Is(err, vault.ErrMasterKey) {
 		t.Errorf("nothing opens: got %v, want ErrMasterKey", err)
 	}
 	gone, cancel := context.WithCancel(t.Context())

@@ -7,17 +7,17 @@ import (
 	"signet/storage"
 )
 
-// keySet is what the ring uses at one moment: built once per change of the keys and, but
-// for its cache, never altered.
+// keySet holds the keys that the ring uses at one moment. It is built once per change of
+// the keys, and only its cache changes after that.
 type keySet struct {
 	opened *vault.Set
 
-	signing map[string]*signingKey // the active key by algorithm
+	signing map[string]*signingKey // the active keys by algorithm
 	access  map[string]*signingKey // by the ready header of an access token
-	hints   map[string]*signingKey // by the ready header of an ID token; gone keys too
+	hints   map[string]*signingKey // by the ready header of an ID token; includes gone keys
 
-	secret  *secret            // the active one
-	secrets map[string]*secret // by the raw bytes of their id
+	secret  *secret            // the active secret; nil if there is none
+	secrets map[string]*secret // by the raw bytes of the id
 	refresh map[string]*secret // by the ready header of a refresh token
 
 	jwks     vault.JWKS
@@ -39,7 +39,8 @@ type secret struct {
 	bucketKey     []byte // see Ring.Bucket
 }
 
-// assemble files the keys by their names in tokens and messages.
+// assemble builds a key set: it indexes the keys by their headers and ids in tokens and
+// messages.
 func assemble(opened *vault.Set) (*keySet, error) {
 	set := &keySet{
 		opened:  opened,
@@ -99,5 +100,6 @@ func newSecret(opened *vault.Secret) (*secret, error) {
 
 const purposeBucket = "bucket" // see Ring.Bucket
 
-// purposeInfo keeps the jobs of one secret apart: each has keys of its own.
+// purposeInfo returns the HKDF info for a purpose, so that each use of a secret has its own
+// key.
 func purposeInfo(purpose string) string { return "signet/v1/" + purpose }

@@ -5,14 +5,15 @@ import (
 	"sync"
 )
 
-// verifiedCacheSize is how many tokens each of the two generations remembers.
+// verifiedCacheSize is the number of tokens in each of the two generations.
 const verifiedCacheSize = 4096
 
-// verifiedCache remembers access tokens whose signature was good, by their SHA-256,
-// since the same token comes again and again within its life and verifying it costs
-// twice as much as signing. It belongs to one keySet and goes with it, so that the
-// revocation of a key takes effect at once. Expiry and grants are checked every time
-// and are not in it. The zero value is ready.
+// verifiedCache stores the SHA-256 of access tokens that had a valid signature. Clients
+// send the same token many times, and verifying a signature costs twice as much as signing.
+//
+// The cache belongs to one keySet and is dropped with it, so that the revocation of a key
+// takes effect at once. Expiry and grants are not cached: callers check them every time.
+// The zero value is ready to use.
 type verifiedCache struct {
 	mu         sync.Mutex
 	young, old map[[32]byte]struct{}
@@ -28,7 +29,7 @@ func (c *verifiedCache) has(token string) bool {
 	if _, ok := c.old[sum]; !ok {
 		return false
 	}
-	c.insert(sum) // still in use: it outlives the old generation
+	c.insert(sum) // still in use: move it to the young generation
 	return true
 }
 
@@ -39,13 +40,14 @@ func (c *verifiedCache) add(token string) {
 	c.insert(sum)
 }
 
-// sumOf hashes a token. One of usual length is copied to the stack, not to the heap.
+// sumOf hashes a token. A token of usual length is copied to the stack, not to the heap.
 func sumOf(token string) [32]byte {
 	var usual [1024]byte
 	return sha256.Sum256(append(usual[:0], token...))
 }
 
-// insert starts a new generation when the young one is full and forgets the oldest.
+// insert adds a hash. If the young generation is full, it starts a new one and drops the
+// oldest.
 func (c *verifiedCache) insert(sum [32]byte) {
 	if len(c.young) >= verifiedCacheSize || c.young == nil {
 		c.young, c.old = make(map[[32]byte]struct{}), c.young

@@ -1,18 +1,18 @@
-// Package keeper decides over the life of the keys: it starts lines, makes the next key
-// of each, lets it sign, retires, ends and revokes keys, and moves all of them to another
-// master key.
+// Package keeper manages the lifecycle of the keys. It makes the first and the next keys of
+// a line, activates, retires, ends and revokes keys, and seals all keys under another master
+// key.
 //
-// A key is next (published, not signing), active, retired (published while a token
-// of it may live), then gone: its private half is destroyed and the public one serves
-// id_token_hint alone. A revoked key is refused everywhere.
+// A key is first next (published, not signing), then active, then retired (published while a
+// token that it signed may be valid), then gone: the private half is destroyed, and the
+// public half only verifies id_token_hint. A revoked key is refused everywhere.
 //
-// The rule: what the schedule asks for is decided by one pure function, plan, from the
-// rows and the time; and whatever may happen only once is decided by one conditional
-// write of storage, so that any number of nodes and commands may try.
+// The rule: one pure function, plan, decides from the rows and the time which actions are
+// due. If an action may happen only once, one conditional write in storage decides, so that
+// any number of nodes and commands may try.
 //
-// A Keeper reads the keys anew for each thing it does. A Rotator lets the ring of a
-// running server go through the schedule.
+// A Keeper reads the keys again for each operation. A Rotator runs the schedule in a server
+// and reloads its ring.
 //
-// The package does not know tokens, clients, users or HTTP. It gives facts; the
-// sentences that people read about them are in templates.
+// The package does not know tokens, clients, users or HTTP. It returns facts; the sentences
+// about them are in templates.
 package keeper

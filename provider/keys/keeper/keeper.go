@@ -14,16 +14,16 @@ import (
 	"signet/storage"
 )
 
-// Config of a keeper.
+// Config configures a keeper.
 type Config struct {
 	DB         *storage.DB
 	Vault      *vault.Vault
-	Algorithms []string // published lines that the schedule looks after; default ES256, RS256
+	Algorithms []string // published lines that the schedule manages; default ES256, RS256
 	Life       Life
 }
 
-// Keeper changes the life of keys. It signs nothing, and reads the keys anew for each
-// thing it does: a command can have one beside the running servers, which follow.
+// Keeper makes, rotates and revokes keys. It does not sign. It reads the keys again for
+// each operation, so a command can use a Keeper while servers run; the servers follow.
 type Keeper struct {
 	db         *storage.DB
 	vault      *vault.Vault
@@ -31,7 +31,7 @@ type Keeper struct {
 	life       Life
 }
 
-// New checks the configuration.
+// New returns a keeper. It refuses an unknown algorithm and one that is listed twice.
 func New(c Config) (*Keeper, error) {
 	algorithms, err := vault.PublishedLines(c.Algorithms)
 	if err != nil {
@@ -42,12 +42,12 @@ func New(c Config) (*Keeper, error) {
 	return k, nil
 }
 
-// lines lists the lines that the schedule looks after.
+// lines returns the lines that the schedule manages.
 func (k *Keeper) lines() []string {
 	return append([]string{storage.InternalLine}, k.algorithms...)
 }
 
-// read gives the keys as they are now. ErrMasterKey of the vault.
+// read reads the keys from the database and opens them. vault.ErrMasterKey.
 func (k *Keeper) read(ctx context.Context) (*vault.Set, error) {
 	rows, err := k.db.Keys(ctx)
 	if err != nil {
@@ -56,7 +56,8 @@ func (k *Keeper) read(ctx context.Context) (*vault.Set, error) {
 	return k.vault.Open(rows)
 }
 
-// newKey makes the row of a new key of a line. ErrModule of the vault.
+// newKey makes a key of a line and returns its row. It does not store the row.
+// vault.ErrModule.
 func (k *Keeper) newKey(set *vault.Set, line string, state storage.KeyState, at time.Time) (storage.Key, error) {
 	made, err := k.vault.Make(set, line)
 	if err != nil {
@@ -64,14 +65,14 @@ func (k *Keeper) newKey(set *vault.Set, line string, state storage.KeyState, at 
 	}
 	made.State, made.CreatedAt = state, storage.At(at)
 	if state == storage.KeyActive {
-		made.ActivatedAt, made.LongestLife = made.CreatedAt, k.life.of(line)
+		made.ActivatedAt, made.LongestLife = made.CreatedAt, k.life.longestLife(line)
 	}
 	return made, nil
 }
 
-// discard destroys in the module the keys that were made but not stored, because another
-// node was first. If the module has just gone away, one may stay there: it has never
-// signed anything.
+// discard destroys keys in the module that were made but not stored, because another node
+// was first. If the module does not answer, such a key stays there. It has never signed
+// anything.
 func (k *Keeper) discard(made ...storage.Key) error {
 	var failed error
 	for _, row := range made {
@@ -82,50 +83,50 @@ func (k *Keeper) discard(made ...storage.Key) error {
 	return failed
 }
 
-// forgetPrivate destroys the private half of a row in the module and has the row forget
-// it.
-func (k *Keeper) forgetPrivate(ctx context.Context, row storage.Key) error {
+// destroyPrivate destroys the private half of a key in the module and then clears its
+// reference in the row.
+func (k *Keeper) destroyPrivate(ctx context.Context, row storage.Key) error {
 	if err := k.vault.Destroy(row); err != nil {
 		return err
 	}
 	return k.db.ClearKeyReference(ctx, row.ID)
 }
 
-// NextKeyTooNewError refuses a rotation: the next key has not been published for long
-// enough.
+// NextKeyTooNewError refuses a rotation because the next key has not been published for
+// long enough.
 type NextKeyTooNewError struct {
 	Line        string
 	KeyID       string
-	Since       time.Time // published since
+	Since       time.Time // when the next key was published
 	MaySignFrom time.Time
 }
 
-// Error names the line and the key.
+// Error returns a sentence with the line and the kid.
 func (e *NextKeyTooNewError) Error() string {
 	return fmt.Sprintf("the next %s key %s has not been published for long enough", e.Line, e.KeyID)
 }
 
-// maxRetired is how many retired keys of a line may be published for it to rotate. With
-// one key more, those that sign now and next, and every algorithm there is, the JWKS stays
-// below the 16 KB that some relying parties read of it.
+// maxRetired is the largest number of published retired keys with which a line may rotate.
+// Some relying parties read only 16 KB of a JWKS. With one more retired key, the active key
+// and the next key, in lines of all algorithms, the JWKS stays below that size.
 const maxRetired = 8
 
-// TooManyRetiredError refuses a rotation: too many retired keys of the line are published for
-// tokens that still live.
+// TooManyRetiredError refuses a rotation because too many retired keys of the line are
+// still published for tokens that have not expired.
 type TooManyRetiredError struct {
 	Line    string
-	Retired int       // keys that are published
-	Until   time.Time // enough of them are gone then
+	Retired int       // number of retired keys that are published
+	Until   time.Time // when enough of them are gone
 }
 
-// Error names the line and how many keys are too many.
+// Error returns a sentence with the line, the number of keys and the limit.
 func (e *TooManyRetiredError) Error() string {
 	return fmt.Sprintf("%d retired %s keys are still published, and a rotation needs %d or fewer", e.Retired, e.Line, maxRetired)
 }
 
-// crowded gives the refusal of a rotation of the line, or nil. A secret of the internal
-// line is never published.
-func crowded(rows []storage.Key, line string, at time.Time) *TooManyRetiredError {
+// tooManyRetired returns an error if the line has too many retired keys to rotate, or nil.
+// The internal line always passes: its secrets are never published.
+func tooManyRetired(rows []storage.Key, line string, at time.Time) *TooManyRetiredError {
 	if line == storage.InternalLine {
 		return nil
 	}
@@ -142,56 +143,56 @@ func crowded(rows []storage.Key, line string, at time.Time) *TooManyRetiredError
 	return &TooManyRetiredError{line, len(gone), gone[len(gone)-maxRetired-1].Time()}
 }
 
-// Rotated is what a rotation did to one line.
+// Rotated is the result of a rotation for one line.
 type Rotated struct {
 	Line    string
-	Active  string    // kid that signs now
-	Since   time.Time // published since
-	Retired string    // kid that signed before; "" if none did
-	Until   time.Time
-	Next    string // kid of the new next key
+	Active  string    // kid of the key that signs now
+	Since   time.Time // when Active was published
+	Retired string    // kid of the key that signed before; "" if there was none
+	Until   time.Time // when Retired leaves the JWKS
+	Next    string    // kid of the new next key
 }
 
-// Rotate moves the named lines on, all of them or none; without a name every published
-// line. A next key must have been there for wait, and one of the internal line for a
-// minute in any case.
+// Rotate makes the next key of each named line the active one, in all lines or in none.
+// Without names it rotates every published line. A next key must have been published for
+// wait; a next secret of the internal line must always be a minute old.
 //
-// A *NextKeyTooNewError; a *TooManyRetiredError, however short the wait; ErrNoKey of the ring: no such
-// line, or its next key does not open; storage.ErrConflict: another rotation was first, and
-// nothing was changed. Revocations are never refused: a revoked key is not published.
+// *NextKeyTooNewError; *TooManyRetiredError, even if wait is zero; keys.ErrNoKey: the line
+// does not exist, or its next key does not open; storage.ErrConflict: another rotation was
+// first, and nothing was changed. Revoke has no such limits: a revoked key is not published.
 func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration, by storage.By) ([]Rotated, error) {
 	set, err := k.read(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("rotate keys: %w", err)
 	}
 	if len(lines) == 0 {
-		lines = publishedLines(set.Rows)
+		lines = signingLines(set.Rows)
 	}
 	for _, line := range lines {
 		switch next := set.Find(line, storage.KeyNext); {
 		case next == nil || !set.IsUsable(next.ID):
-			return nil, fmt.Errorf("rotate keys: %w", noNext(set, line))
-		case by.At.Before(k.life.ripe(*next, wait)):
-			return nil, &NextKeyTooNewError{line, next.ID, next.CreatedAt.Time(), k.life.ripe(*next, wait)}
+			return nil, fmt.Errorf("rotate keys: %w", noNextError(set, line))
+		case by.At.Before(k.life.maySignFrom(*next, wait)):
+			return nil, &NextKeyTooNewError{line, next.ID, next.CreatedAt.Time(), k.life.maySignFrom(*next, wait)}
 		}
-		if refusal := crowded(set.Rows, line, by.At); refusal != nil {
+		if refusal := tooManyRetired(set.Rows, line, by.At); refusal != nil {
 			return nil, refusal
 		}
 	}
 	return k.rotate(ctx, set, lines, by)
 }
 
-// noNext says why a line has no next key that can sign: ErrNoKey of the ring, and
-// ErrModule of the vault if the module is the cause.
-func noNext(set *vault.Set, line string) error {
+// noNextError returns the reason why a line has no next key that can sign: keys.ErrNoKey,
+// with vault.ErrModule if the module is the cause.
+func noNextError(set *vault.Set, line string) error {
 	if next := set.Find(line, storage.KeyNext); next != nil && errors.Is(set.Problem(next.ID), vault.ErrModule) {
 		return fmt.Errorf("%w: %w", keys.NoKey(line), set.Problem(next.ID))
 	}
 	return keys.NoKey(line)
 }
 
-// publishedLines lists the lines that sign, but for the internal one.
-func publishedLines(all []storage.Key) []string {
+// signingLines returns the published lines that have an active key, sorted.
+func signingLines(all []storage.Key) []string {
 	var lines []string
 	for _, row := range all {
 		if row.State == storage.KeyActive && row.Line != storage.InternalLine {
@@ -210,7 +211,7 @@ func (k *Keeper) rotate(ctx context.Context, set *vault.Set, lines []string, by 
 		if err != nil {
 			return nil, fmt.Errorf("rotate keys: %w", err)
 		}
-		move := storage.KeyRotation{Line: line, Next: *set.Find(line, storage.KeyNext), Fresh: fresh, Life: k.life.of(line), Margin: k.life.MaxAge}
+		move := storage.KeyRotation{Line: line, Next: *set.Find(line, storage.KeyNext), Fresh: fresh, Life: k.life.longestLife(line), Margin: k.life.MaxAge}
 		one := Rotated{Line: line, Active: move.Next.ID, Since: move.Next.CreatedAt.Time(), Next: fresh.ID}
 		if active := set.Find(line, storage.KeyActive); active != nil {
 			move.Active, one.Retired = active.ID, active.ID
@@ -227,28 +228,30 @@ func (k *Keeper) rotate(ctx context.Context, set *vault.Set, lines []string, by 
 	return done, err
 }
 
-// ErrAlreadyRevoked: the key is revoked.
-var ErrAlreadyRevoked = errors.New("revoked already")
+// ErrAlreadyRevoked: the key was revoked before; nothing was changed.
+var ErrAlreadyRevoked = errors.New("the key is already revoked")
 
-// Revoked is what a revocation did.
+// Revoked is the result of a revocation.
 type Revoked struct {
-	Key       storage.Key // as it was before
-	Successor *storage.Key
-	Made      []string // kids of new keys
-	// MakeError says why no key was made; the schedule makes it when the module answers.
-	// vault.ErrModule.
+	Key       storage.Key  // as it was before
+	Successor *storage.Key // the key that signs in its place; nil if none does
+	Made      []string     // kids of new keys
+	// MakeError is not nil if no new key was made: vault.ErrModule. The schedule makes the
+	// key when the module answers again.
 	MakeError error
-	// DestroyError says why the private half was not destroyed yet; likewise. vault.ErrModule.
+	// DestroyError is not nil if the private half is still in the module: vault.ErrModule. The
+	// schedule destroys it when the module answers again.
 	DestroyError error
 }
 
-// Revoke takes a key out of use: nothing it signed or sealed is taken any more, on
-// this node at once and on the others as soon as they follow, and its private half
-// is destroyed. In place of an active key the next one signs from now on, and a
-// new next key is made. A module that is away does not hold it up.
+// Revoke takes a key out of use and destroys its private half. Tokens that it signed and
+// messages that it sealed are refused: on this node after its ring has reloaded, on the
+// others as soon as they follow. If the key was active, the next key signs from now on and
+// a new next key is made. A module that does not answer does not stop the revocation; see
+// Revoked.
 //
-// storage.ErrNotFound; ErrAlreadyRevoked; storage.ErrConflict: the key has changed
-// meanwhile, and nothing was done.
+// storage.ErrNotFound; ErrAlreadyRevoked; storage.ErrConflict: the key was changed at the
+// same time, and nothing was done.
 func (k *Keeper) Revoke(ctx context.Context, id, reason string, by storage.By) (Revoked, error) {
 	set, err := k.read(ctx)
 	if err != nil {
@@ -262,8 +265,8 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, by storage.By) (
 	if done.Key.State == storage.KeyRevoked {
 		return done, fmt.Errorf("revoke key: %w", ErrAlreadyRevoked)
 	}
-	r := storage.KeyRevocation{Key: done.Key, Reason: reason, Life: k.life.of(done.Key.Line)}
-	if err := k.fill(set, &r, &done, by.At); err != nil {
+	r := storage.KeyRevocation{Key: done.Key, Reason: reason, Life: k.life.longestLife(done.Key.Line)}
+	if err := k.addReplacements(set, &r, &done, by.At); err != nil {
 		return done, fmt.Errorf("revoke key: %w", err)
 	}
 	if err := k.db.RevokeKey(ctx, r, by); err != nil {
@@ -273,19 +276,19 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, by storage.By) (
 		return done, err
 	}
 	if done.Key.IsExternal() {
-		done.DestroyError = k.forgetPrivate(ctx, done.Key)
+		done.DestroyError = k.destroyPrivate(ctx, done.Key)
 	}
 	return done, nil
 }
 
-// fill finds the keys that take the place of one that is revoked.
-func (k *Keeper) fill(set *vault.Set, r *storage.KeyRevocation, done *Revoked, at time.Time) error {
+// addReplacements adds to r and done the keys that take the place of the revoked key.
+func (k *Keeper) addReplacements(set *vault.Set, r *storage.KeyRevocation, done *Revoked, at time.Time) error {
 	line := r.Key.Line
 	next := set.Find(line, storage.KeyNext)
 	var places []storage.KeyState
 	switch {
 	case !vault.Knows(line):
-		return nil // of a newer program, which makes its own
+		return nil // a line of a newer version of the program, which makes its own keys
 	case r.Key.State == storage.KeyNext:
 		places = []storage.KeyState{storage.KeyNext}
 	case r.Key.State != storage.KeyActive:
@@ -315,14 +318,15 @@ func (k *Keeper) fill(set *vault.Set, r *storage.KeyRevocation, done *Revoked, a
 	return nil
 }
 
-// ErrStillConfigured: the algorithm is still among those that servers are to sign with.
-var ErrStillConfigured = errors.New("the algorithm is configured")
+// ErrStillConfigured: the algorithm is in the configured list, or the line is internal.
+var ErrStillConfigured = errors.New("the algorithm is still configured")
 
-// Retire ends a published line: its key signs no more, and stays published until its
-// last token is dead. To begin again, configure it and restart.
+// Retire ends a published line. Its key stops signing and stays published until the last
+// token that it signed has expired. To use the line again, configure the algorithm and
+// restart.
 //
-// ErrStillConfigured; storage.ErrNotFound: no key of it signs; storage.ErrConflict: a
-// client asks for it.
+// ErrStillConfigured; storage.ErrNotFound: the line has no active key; storage.ErrConflict:
+// a client is configured to use the algorithm.
 func (k *Keeper) Retire(ctx context.Context, line string, by storage.By) error {
 	if line == storage.InternalLine || slices.Contains(k.algorithms, line) {
 		return fmt.Errorf("retire %s: %w", line, ErrStillConfigured)
@@ -331,14 +335,15 @@ func (k *Keeper) Retire(ctx context.Context, line string, by storage.By) error {
 }
 
 // ErrNoNewMasterKey: only the current master key is given, and none to move to.
-var ErrNoNewMasterKey = errors.New("no other master key is given")
+var ErrNoNewMasterKey = errors.New("no new master key is given")
 
-// Rewrap seals every private half under the master key to move to, all at once, and
-// then the stored tokens of upstreams. Rows that are sealed so already stay as they are,
-// so it can be done again; a row that no master key opens stays too, and its kid is
-// returned. The keys themselves do not change.
+// Rewrap seals all private halves under the new master key in one transaction, and then the
+// stored tokens of upstreams. It returns how many private halves it sealed. Rows that are
+// already sealed under the new master key do not change, so Rewrap may run again. A row that
+// no master key opens does not change either, and its kid is in unopened. The keys
+// themselves stay the same.
 //
-// ErrNoNewMasterKey; ErrMasterKey of the vault: no row opens.
+// ErrNoNewMasterKey; vault.ErrMasterKey: no row opens.
 func (k *Keeper) Rewrap(ctx context.Context, by storage.By) (done int, unopened []string, err error) {
 	set, err := k.read(ctx)
 	if err != nil {
@@ -357,16 +362,17 @@ func (k *Keeper) Rewrap(ctx context.Context, by storage.By) (done int, unopened 
 	if err != nil {
 		return 0, unopened, err
 	}
-	// After the keys: servers that follow them seal under the new one from then on.
+	// After the keys: servers that have followed them seal new tokens under the new master key.
 	_, err = k.db.RewrapTokens(ctx, rewrap.Token)
 	return done, unopened, err
 }
 
-// OpenToken opens the token of an identity. ErrMasterKey of the vault: no key in the
-// database opens. ErrNotOpened of the vault: the token alone does not; it was altered, or
-// sealed by a server that had not followed a rewrap yet.
+// OpenToken returns the upstream token of an identity in clear.
+//
+// vault.ErrMasterKey: no key in the database opens. vault.ErrNotOpened: only the token does
+// not open; it was altered, or a server sealed it before it followed a rewrap.
 func (k *Keeper) OpenToken(ctx context.Context, i storage.Identity) ([]byte, error) {
-	if _, err := k.read(ctx); err != nil { // takes over a new master key
+	if _, err := k.read(ctx); err != nil { // so that the vault uses a new master key
 		return nil, fmt.Errorf("open upstream token: %w", err)
 	}
 	token, err := k.vault.OpenToken(i)
@@ -384,9 +390,9 @@ type PublicKey struct {
 	PEM       []byte // PUBLIC KEY (RFC 7468, section 13)
 }
 
-// Public gives the published keys, one by one and as the JWKS that servers answer
-// with. They come out of the sealed private halves: a row that was written without
-// the master key brings in none.
+// Public returns the published keys one by one, and as the JWKS that servers serve. The
+// public halves are derived from the sealed private halves, so a row that was written
+// without the master key adds no key.
 func (k *Keeper) Public(ctx context.Context) ([]PublicKey, vault.JWKS, error) {
 	set, err := k.read(ctx)
 	if err != nil {

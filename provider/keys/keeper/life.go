@@ -6,23 +6,24 @@ import (
 	"signet/storage"
 )
 
-// Life tells how long keys stay in each state. The zero value of a field is its
+// Life is the configuration of how long keys stay in each state. A zero field means its
 // default.
 type Life struct {
 	RotateEvery   time.Duration // how long a key signs; 30 d
 	PublishBefore time.Duration // how long a next key is published before it signs; 24 h
-	MaxAge        time.Duration // how long relying parties may keep the JWKS, and a key stays in it past its last token; 5 min
-	Tokens        time.Duration // the longest life of what published keys sign; 15 min
-	Internal      time.Duration // the longest life of what the internal line signs and seals; 30 d
+	MaxAge        time.Duration // how long relying parties may cache the JWKS, and how long a key stays in it after its last token has expired; 5 min
+	Tokens        time.Duration // longest lifetime of the tokens that published keys sign; 15 min
+	Internal      time.Duration // longest lifetime of the tokens and messages of the internal line; 30 d
 }
 
 const (
 	day = 24 * time.Hour
-	// knownEverywhere is how long a next secret waits before it is used: by then every
-	// node has read it, and nobody else needs it.
-	knownEverywhere = time.Minute
-	// longestPause between two runs of RotateOnce, which come every second. After a
-	// longer one, or one that goes backwards, the clock is not trusted for as long.
+	// secretDelay is the shortest time between making a next secret and using it. All
+	// nodes have read the secret by then, and nobody else needs it.
+	secretDelay = time.Minute
+	// longestPause is the longest time between two runs of RotateOnce, which normally run
+	// every second. After a longer pause, or if the clock goes back, the clock is not
+	// trusted for an hour.
 	longestPause = time.Hour
 )
 
@@ -37,34 +38,34 @@ func (l *Life) setDefaults() {
 	}
 }
 
-// of gives the longest life of what a line signs.
-func (l *Life) of(line string) time.Duration {
+// longestLife returns the longest lifetime of the tokens and messages of a line.
+func (l *Life) longestLife(line string) time.Duration {
 	if line == storage.InternalLine {
 		return l.Internal
 	}
 	return l.Tokens
 }
 
-// SignsUntil is when the schedule takes an active key out of signing.
+// SignsUntil returns when the schedule retires an active key.
 func (l *Life) SignsUntil(k storage.Key) time.Time { return k.ActivatedAt.Time().Add(l.RotateEvery) }
 
-// ripe is when a next key that has to be there for wait may sign.
-func (l *Life) ripe(next storage.Key, wait time.Duration) time.Time {
+// maySignFrom returns when a next key may sign that must be published for wait first.
+func (l *Life) maySignFrom(next storage.Key, wait time.Duration) time.Time {
 	if next.Line == storage.InternalLine {
-		wait = max(wait, min(knownEverywhere, l.PublishBefore))
+		wait = max(wait, min(secretDelay, l.PublishBefore))
 	}
 	return next.CreatedAt.Time().Add(wait)
 }
 
-// due is when the schedule lets next take the place of active. If active is nil, nothing
-// signs, as after the revocation of an active key: next takes the place at once.
+// due returns when the schedule replaces active with next. If active is nil, the line has
+// no signing key, for example after a revocation: next is activated at once.
 func (l *Life) due(active *storage.Key, next storage.Key) time.Time {
 	if active == nil {
-		return l.ripe(next, 0)
+		return l.maySignFrom(next, 0)
 	}
-	ripe := l.ripe(next, l.PublishBefore)
-	if ripe.After(l.SignsUntil(*active)) {
-		return ripe
+	earliest := l.maySignFrom(next, l.PublishBefore)
+	if earliest.After(l.SignsUntil(*active)) {
+		return earliest
 	}
 	return l.SignsUntil(*active)
 }

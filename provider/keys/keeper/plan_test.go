@@ -52,11 +52,11 @@ var (
 	ends       = action{act: endKeys}
 	settles    = action{act: settleTimes}
 	distrusts  = action{act: distrustClock}
-	notesLife  = action{act: noteLife, line: "ES256", kid: "active"}
+	notesLife  = action{act: raiseLife, line: "ES256", kid: "active"}
 	stuck      = action{act: raiseAlarm, line: "ES256", reason: noUsableNext}
 	stranded   = action{act: raiseAlarm, line: "ES256", reason: leftInModule}
 	forgetsRow = func(state storage.KeyState) action {
-		return action{act: forgetPrivate, line: "ES256", kid: string(state)}
+		return action{act: destroyPrivate, line: "ES256", kid: string(state)}
 	}
 )
 

@@ -10,19 +10,18 @@ import (
 	"signet/storage"
 )
 
-// Scheduled is a key with the times that the schedule has for it. A time that does not
-// come is zero.
+// Scheduled is a key with its planned times. A time that does not apply is zero.
 type Scheduled struct {
 	storage.Key
-	MaySignFrom     time.Time // of a next key: it has been published for long enough
-	SignsFrom       time.Time // of a next key
-	SignsUntil      time.Time // of an active key
-	PublishedUntil  time.Time // of an active or retired key; of the internal line: it opens until then
-	LastTokenExpiry time.Time // of an active or retired key: its last token
+	MaySignFrom     time.Time // of a next key: when it has been published for long enough
+	SignsFrom       time.Time // of a next key: when the schedule activates it
+	SignsUntil      time.Time // of an active key: when the schedule retires it
+	PublishedUntil  time.Time // of an active or retired key: when it leaves the JWKS; of the internal line: when it stops opening
+	LastTokenExpiry time.Time // of an active or retired key: when its last token expires
 }
 
-// Schedule lists the keys with the times they have if nobody interferes: line by line,
-// the internal one last, and of each line the key that signs first.
+// Schedule returns the keys with the times that apply if no operator changes anything. They
+// are sorted by line, with the internal line last, and within a line the active key first.
 func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 	l.setDefaults()
 	all := vault.Inventory{Rows: rows}
@@ -31,11 +30,11 @@ func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 		one := Scheduled{Key: k}
 		switch k.State {
 		case storage.KeyNext:
-			one.MaySignFrom, one.SignsFrom = l.ripe(k, l.PublishBefore), l.due(all.Find(k.Line, storage.KeyActive), k)
+			one.MaySignFrom, one.SignsFrom = l.maySignFrom(k, l.PublishBefore), l.due(all.Find(k.Line, storage.KeyActive), k)
 		case storage.KeyActive:
 			one.SignsUntil = l.SignsUntil(k)
 			lastSigns := one.SignsUntil
-			if lastSigns.Before(at) { // it signs on until another can
+			if lastSigns.Before(at) { // it is overdue and goes on signing until another key can
 				lastSigns = at
 			}
 			one.LastTokenExpiry = lastSigns.Add(k.LongestLife)
@@ -53,10 +52,10 @@ func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 	return list
 }
 
-// states in the order that keys are listed in.
+// states has all states in the order of Schedule.
 var states = []storage.KeyState{storage.KeyActive, storage.KeyNext, storage.KeyRetired, storage.KeyRevoked, storage.KeyGone}
 
-// sortRank puts the internal line after the others.
+// sortRank sorts the internal line after the others.
 func sortRank(line string) int {
 	if line == storage.InternalLine {
 		return 1
@@ -64,12 +63,12 @@ func sortRank(line string) int {
 	return 0
 }
 
-// Life is how long keys live, with the defaults filled in.
+// Life returns the configured times with the defaults filled in.
 func (k *Keeper) Life() Life { return k.life }
 
-// SeenSince divides the readers of the JWKS into those that have read it since and those
-// that read it only before. A program in neither list may still know the keys: caches
-// read for others, and programs that send no name of their own are not told apart.
+// SeenSince splits the readers of the JWKS into those that have read it since the given time
+// and those that read it only before. A program in neither list may still know the keys:
+// caches read for other programs, and programs without their own user agent look the same.
 func SeenSince(readers []storage.JWKSReader, since time.Time) (seen, unseen []storage.JWKSReader) {
 	for _, r := range readers {
 		if r.SeenAt.Time().Before(since) {
@@ -81,18 +80,19 @@ func SeenSince(readers []storage.JWKSReader, since time.Time) (seen, unseen []st
 	return seen, unseen
 }
 
-// Confirms reports whether the typed text is the kid, or enough of it, to revoke the key.
+// Confirms reports whether the typed text confirms the revocation of a key: it must be the
+// kid or at least its first 8 characters.
 func Confirms(typed, kid string) bool { return len(typed) >= 8 && strings.HasPrefix(kid, typed) }
 
-// Consequences are the facts about a key that is about to be revoked. They convert to
-// templates.KeyConsequences, which tells them in sentences.
+// Consequences are the facts about the planned revocation of a key. They convert to
+// templates.KeyConsequences, which renders them as sentences.
 type Consequences struct {
 	Line      string
 	State     string
 	NextSince time.Time // when the line's next key was published; zero: there is no next key
 }
 
-// ConsequencesOf reads them off the rows.
+// ConsequencesOf returns the consequences that the revocation of k would have.
 func ConsequencesOf(rows []storage.Key, k storage.Key) Consequences {
 	c := Consequences{Line: k.Line, State: string(k.State)}
 	if next := (vault.Inventory{Rows: rows}).Find(k.Line, storage.KeyNext); next != nil {
@@ -101,9 +101,8 @@ func ConsequencesOf(rows []storage.Key, k storage.Key) Consequences {
 	return c
 }
 
-// Aftermath are the facts about a key that was revoked. They convert to
-// templates.KeyAftermath, which tells them in sentences. A time that does not come is
-// zero.
+// Aftermath are the facts about a revoked key. They convert to templates.KeyAftermath,
+// which renders them as sentences. A time that does not apply is zero.
 type Aftermath struct {
 	KeyID           string
 	Line            string
@@ -111,14 +110,14 @@ type Aftermath struct {
 	Was             string    // state before the revocation
 	Successor       string    // kid of the key that signs or seals in its place; "" if none does
 	SuccessorSince  time.Time // when the successor was published
-	SuccessorUnseen bool      // the revocation made the successor: nobody can have seen it before
+	SuccessorUnseen bool      // the revocation made the successor: no relying party has seen it before
 	CachedUntil     time.Time // when relying parties that follow Cache-Control stop accepting the key
 	LastTokenExpiry time.Time // when the last token expires that was signed before the revocation
 	InModule        bool      // the private half still has to be destroyed in the module
 }
 
-// Aftermath reads off the rows what the revocation of a key did. False: the key is not
-// revoked.
+// Aftermath returns the facts about a revoked key, derived from the rows. It returns false if
+// the key does not exist or is not revoked.
 func (l Life) Aftermath(rows []storage.Key, id string) (Aftermath, bool) {
 	l.setDefaults()
 	i := slices.IndexFunc(rows, func(k storage.Key) bool { return k.ID == id && k.State == storage.KeyRevoked })
@@ -146,7 +145,7 @@ func (l Life) Aftermath(rows []storage.Key, id string) (Aftermath, bool) {
 	return a, true
 }
 
-// stateAtRevocation reads a state off the times that it left in the row.
+// stateAtRevocation derives the state before the revocation from the times in the row.
 func stateAtRevocation(k storage.Key) storage.KeyState {
 	switch {
 	case k.ActivatedAt == 0:

@@ -9,20 +9,21 @@ import (
 	"signet/storage"
 )
 
-// ReplaceKeysAfterRestore lets other keys sign in a database that was brought back from a backup.
-// Every secret of the internal line is revoked: codes, requests, refresh tokens and
-// cookies that were sealed under one open no more. Each published line moves on to its
-// next key, which relying parties may have seen. The keys named in revoked, by kid,
-// were revoked after the backup and are revoked again; those that the database does not
-// hold are skipped.
+// ReplaceKeysAfterRestore replaces the signing keys and secrets in a database that was
+// restored from a backup.
 //
-// storage.ErrConflict: something else changed the keys meanwhile; do it again.
+// It revokes all secrets of the internal line: codes, requests, refresh tokens and cookies
+// that they sealed do not open any more. It rotates each published line to its next key,
+// which relying parties may have seen. revoked lists the kids of keys that were revoked
+// after the backup: they are revoked again. Kids that are not in the database are skipped.
+//
+// storage.ErrConflict: another process changed the keys at the same time; try again.
 func (k *Keeper) ReplaceKeysAfterRestore(ctx context.Context, revoked []string, by storage.By) error {
 	set, err := k.read(ctx)
 	if err != nil {
 		return fmt.Errorf("change keys after a restore: %w", err)
 	}
-	moved := []string{storage.InternalLine} // lines whose active key is another already
+	replaced := []string{storage.InternalLine} // lines that need no rotation
 	for _, row := range set.Rows {
 		if !slices.Contains(revoked, row.ID) || row.State == storage.KeyRevoked || row.Line == storage.InternalLine {
 			continue
@@ -31,17 +32,17 @@ func (k *Keeper) ReplaceKeysAfterRestore(ctx context.Context, revoked []string, 
 			return err
 		}
 		if row.State == storage.KeyActive {
-			moved = append(moved, row.Line)
+			replaced = append(replaced, row.Line)
 		}
 	}
 	if err := k.revokeSecrets(ctx, set, by); err != nil {
 		return err
 	}
-	return k.moveOn(ctx, moved, by)
+	return k.rotateExcept(ctx, replaced, by)
 }
 
-// revokeSecrets revokes the internal line, the next secret first: it would take the
-// active one's place.
+// revokeSecrets revokes all secrets of the internal line. It begins with the next secret,
+// which would otherwise replace the active one.
 func (k *Keeper) revokeSecrets(ctx context.Context, set *vault.Set, by storage.By) error {
 	for _, state := range []storage.KeyState{storage.KeyNext, storage.KeyActive, storage.KeyRetired} {
 		for _, row := range set.Rows {
@@ -56,15 +57,15 @@ func (k *Keeper) revokeSecrets(ctx context.Context, set *vault.Set, by storage.B
 	return nil
 }
 
-// moveOn rotates the published lines except some. A line whose next key is missing or
-// does not open is left to the schedule of the servers.
-func (k *Keeper) moveOn(ctx context.Context, except []string, by storage.By) error {
+// rotateExcept rotates all published lines but the given ones. It skips a line that has no
+// usable next key: the schedule of the servers rotates it later.
+func (k *Keeper) rotateExcept(ctx context.Context, except []string, by storage.By) error {
 	set, err := k.read(ctx)
 	if err != nil {
 		return fmt.Errorf("change keys after a restore: %w", err)
 	}
 	var lines []string
-	for _, line := range publishedLines(set.Rows) {
+	for _, line := range signingLines(set.Rows) {
 		next := set.Find(line, storage.KeyNext)
 		if !slices.Contains(except, line) && next != nil && set.IsUsable(next.ID) {
 			lines = append(lines, line)

@@ -15,26 +15,27 @@ import (
 )
 
 const (
-	// leaseLife is how long the other nodes wait for one that crashed at work. The lease
-	// only saves them making keys for nothing: conditional writes decide which are taken.
+	// leaseLife is how long the other nodes wait if the node with the lease crashes. The
+	// lease only avoids keys that are made for nothing: conditional writes decide which
+	// keys are used.
 	leaseName = "keys"
 	leaseLife = 10 * time.Second
 )
 
-// Rotator lets the keys that a ring uses go through their life by the schedule.
+// Rotator runs the schedule of the keys in a server and reloads its ring.
 type Rotator struct {
 	keeper *Keeper
 	ring   *keys.Ring
 	log    *slog.Logger
-	holder string // this node, to the others
+	holder string // identifies this node in the lease
 
-	// Remembered from run to run. The runs come one after another.
+	// State between two runs. Runs never overlap.
 	lastRun      time.Time
-	trustedSince time.Time       // from then on the clock is trusted again
+	trustedSince time.Time       // when the clock is trusted again
 	alarmed      map[string]bool // alarms that were raised already
 }
 
-// NewRotator gives a rotator for the ring of this process. log may be nil.
+// NewRotator returns a rotator for the ring of this process. log may be nil.
 func NewRotator(k *Keeper, ring *keys.Ring, log *slog.Logger) *Rotator {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -42,24 +43,24 @@ func NewRotator(k *Keeper, ring *keys.Ring, log *slog.Logger) *Rotator {
 	return &Rotator{keeper: k, ring: ring, log: log, holder: rand.Text(), alarmed: map[string]bool{}}
 }
 
-// RotateOnce does what the schedule asks for: it rotates lines whose key has signed
-// for long enough, at most once each, gives a line the next key it lacks, and ends keys
-// that no living token needs. Of several nodes one does it, under a lease; and what must
-// not happen twice is decided by conditional writes. With nothing to do it asks no
-// database. Its caller calls it every second, never twice at a time.
+// RotateOnce does the actions that are due. It rotates each line at most once, makes missing
+// next keys, and ends keys that no valid token needs. One of several nodes does this under a
+// lease, and conditional writes prevent that an action happens twice. If nothing is due,
+// RotateOnce does not use the database. The caller calls it every second, and never twice at
+// the same time.
 //
-// When the clock has jumped, it says so (event key.alarm), and for an hour it ends no
-// keys. Times of keys that lie in the future count from at.
+// If the clock has jumped, RotateOnce records the event key.alarm and ends no keys for an
+// hour. Times of keys that are in the future are set to at.
 func (r *Rotator) RotateOnce(ctx context.Context, at time.Time) error {
-	at = at.Round(0) // the wall clock: the monotonic one never jumps
+	at = at.Round(0) // use the wall clock: the monotonic clock never jumps
 	failed := r.watchClock(ctx, at)
-	if r.ring.Inventory().AwaitsModule() { // the module may be back
+	if r.ring.Inventory().AwaitsModule() { // the module may answer again
 		failed = errors.Join(failed, r.ring.ReloadOnce(ctx, at))
 	}
 	todo := r.plan(r.ring.Inventory(), at)
 	failed = errors.Join(failed, r.doAll(ctx, nil, ofThisNode(todo), at))
 	if !slices.ContainsFunc(todo, action.isShared) {
-		if slices.ContainsFunc(todo, func(a action) bool { return a.act == noteLife }) {
+		if slices.ContainsFunc(todo, func(a action) bool { return a.act == raiseLife }) {
 			failed = errors.Join(failed, r.ring.ReloadOnce(ctx, at))
 		}
 		return failed
@@ -68,7 +69,7 @@ func (r *Rotator) RotateOnce(ctx context.Context, at time.Time) error {
 	if err != nil || !mine {
 		return errors.Join(failed, err)
 	}
-	failed = errors.Join(failed, r.work(ctx, at), r.keeper.db.ReturnLease(context.WithoutCancel(ctx), leaseName, r.holder))
+	failed = errors.Join(failed, r.doShared(ctx, at), r.keeper.db.ReturnLease(context.WithoutCancel(ctx), leaseName, r.holder))
 	return errors.Join(failed, r.ring.ReloadOnce(ctx, at))
 }
 
@@ -78,7 +79,7 @@ func (r *Rotator) plan(known vault.Inventory, at time.Time) []action {
 	}, r.keeper.life, at)
 }
 
-// watchClock compares this run with the one before.
+// watchClock raises an alarm if the clock has jumped since the last run.
 func (r *Rotator) watchClock(ctx context.Context, at time.Time) error {
 	last := r.lastRun
 	r.lastRun = at
@@ -86,13 +87,13 @@ func (r *Rotator) watchClock(ctx context.Context, at time.Time) error {
 		return nil
 	}
 	r.trustedSince = at.Add(longestPause)
-	r.log.Error("the clock has jumped", "from", last, "to", at)
+	r.log.Error("the clock has jumped: no keys are ended for an hour", "from", last, "to", at)
 	return r.recordAlarm(ctx, "clock_jumped", map[string]any{"from": last.Unix(), "to": at.Unix()}, at)
 }
 
-// work does what one node does for all, by the rows as they are now: another node may
-// have done it already. When times were settled, it plans once more.
-func (r *Rotator) work(ctx context.Context, at time.Time) error {
+// doShared does the shared actions. It reads the rows again before, because another node may
+// have done the actions already. After settleTimes it plans once more.
+func (r *Rotator) doShared(ctx context.Context, at time.Time) error {
 	for range 2 {
 		set, err := r.keeper.read(ctx)
 		if err != nil {
@@ -115,7 +116,7 @@ func ofAllNodes(todo []action) []action {
 	return slices.DeleteFunc(slices.Clone(todo), func(a action) bool { return !a.isShared() })
 }
 
-// doAll does all actions, whether one fails or not.
+// doAll does all actions, even if one of them fails, and returns all errors.
 func (r *Rotator) doAll(ctx context.Context, set *vault.Set, todo []action, at time.Time) error {
 	var failed error
 	for _, a := range todo {
@@ -124,12 +125,12 @@ func (r *Rotator) doAll(ctx context.Context, set *vault.Set, todo []action, at t
 	return failed
 }
 
-// do does one action. Those that each node does by itself need no set.
+// do does one action. Actions that are not shared need no set.
 func (r *Rotator) do(ctx context.Context, set *vault.Set, a action, at time.Time) error {
 	db, life := r.keeper.db, r.keeper.life
 	switch a.act {
-	case noteLife:
-		return db.RaiseLongestLife(ctx, a.kid, life.of(a.line))
+	case raiseLife:
+		return db.RaiseLongestLife(ctx, a.kid, life.longestLife(a.line))
 	case raiseAlarm:
 		return r.alarmOnce(ctx, a, at)
 	case settleTimes:
@@ -144,10 +145,10 @@ func (r *Rotator) do(ctx context.Context, set *vault.Set, a action, at time.Time
 	case endKeys:
 		_, err := db.EndExpiredKeys(ctx, keys.HintLife, storage.By{From: bySchedule, At: at})
 		return err
-	case forgetPrivate:
-		return r.forgetPrivate(ctx, set, a.kid)
+	case destroyPrivate:
+		return r.destroyPrivate(ctx, set, a.kid)
 	}
-	return fmt.Errorf("the schedule asks for an act that there is not: %d", a.act)
+	return fmt.Errorf("unknown action of the key schedule: %d", a.act)
 }
 
 func (r *Rotator) rotate(ctx context.Context, set *vault.Set, line string, at time.Time) error {
@@ -170,9 +171,9 @@ func (r *Rotator) makeNext(ctx context.Context, set *vault.Set, line string, at 
 	return err
 }
 
-func (r *Rotator) forgetPrivate(ctx context.Context, set *vault.Set, kid string) error {
+func (r *Rotator) destroyPrivate(ctx context.Context, set *vault.Set, kid string) error {
 	i := slices.IndexFunc(set.Rows, func(row storage.Key) bool { return row.ID == kid })
-	err := r.keeper.forgetPrivate(ctx, set.Rows[i])
+	err := r.keeper.destroyPrivate(ctx, set.Rows[i])
 	if err == nil {
 		r.log.Info("private key destroyed in the module", "alg", set.Rows[i].Line, "kid", kid)
 	}
@@ -190,12 +191,12 @@ func ignoreConflict(err error) error {
 	return err
 }
 
-// alarmOnce says once in the life of this process that a line needs an operator.
+// alarmOnce logs and records an alarm about a line, once per process.
 func (r *Rotator) alarmOnce(ctx context.Context, a action, at time.Time) error {
 	if r.alarmed[a.reason+a.line] {
 		return nil
 	}
-	r.log.Error("keys need an operator", "alg", a.line, "error", a.reason)
+	r.log.Error("key rotation needs an operator", "alg", a.line, "error", a.reason)
 	err := r.recordAlarm(ctx, a.reason, map[string]any{"line": a.line}, at)
 	r.alarmed[a.reason+a.line] = err == nil
 	return err

@@ -10,13 +10,12 @@ import (
 	"signet/storage"
 )
 
-// Start gives every line that has no key at all its first two: an active one and a next
-// one, so that even the first rotation switches to a key that every relying party has
-// already seen. A line whose keys are all revoked or unusable is not empty and is left
-// alone. The ring of this process follows.
+// Start makes the first two keys of every line without keys: an active and a next key. So
+// relying parties have seen the next key even before the first rotation. Start does not
+// change a line that has only revoked or unusable keys. It reloads the ring of this process.
 //
-// Of several processes that start together storage lets one win each line; all of
-// them read again what stands there then.
+// If several processes start at the same time, storage accepts the keys of only one process
+// for each line. The others destroy their keys and read the stored ones.
 func (k *Keeper) Start(ctx context.Context, ring *keys.Ring, at time.Time) error {
 	if err := k.startLines(ctx, ring, at); err != nil {
 		return fmt.Errorf("open keys: %w", err)

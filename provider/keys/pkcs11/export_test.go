@@ -9,7 +9,7 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// SoftHSM gives the file of the module as Debian has it.
+// SoftHSM returns the path of the SoftHSM module on Debian.
 func SoftHSM() string {
 	found, err := filepath.Glob("/usr/lib/softhsm/libsofthsm2.so")
 	if err != nil || len(found) != 1 {
@@ -18,7 +18,7 @@ func SoftHSM() string {
 	return found[0]
 }
 
-// Attribute asks the token for an attribute of a private key.
+// Attribute reads an attribute of a private key from the token.
 func (t *Token) Attribute(uri string, name uint) (value []byte, err error) {
 	id, err := t.idOf(uri)
 	if err != nil {
@@ -27,7 +27,7 @@ func (t *Token) Attribute(uri string, name uint) (value []byte, err error) {
 	err = t.with(func(_ *connection, s pkcs11.SessionHandle) error {
 		found, err := t.objects(s, pkcs11.CKO_PRIVATE_KEY, id)
 		if err != nil || len(found) != 1 {
-			return errNotThere
+			return errNoSuchKey
 		}
 		value, err = t.attribute(s, found[0], name)
 		return err
@@ -35,7 +35,7 @@ func (t *Token) Attribute(uri string, name uint) (value []byte, err error) {
 	return value, err
 }
 
-// Objects counts what there is under a name; with "", the private keys of the token.
+// Objects counts the objects with a URI, or all private keys of the token if uri is "".
 func (t *Token) Objects(tb testing.TB, uri string) int {
 	tb.Helper()
 	sought := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY)}
@@ -62,7 +62,7 @@ func (t *Token) Objects(tb testing.TB, uri string) int {
 	return n
 }
 
-// Exchange puts another key in the place of one.
+// Exchange replaces a key with another one that has the same id.
 func (t *Token) Exchange(tb testing.TB, uri, alg string) {
 	tb.Helper()
 	id, err := t.idOf(uri)
@@ -95,7 +95,7 @@ func (t *Token) Restart(tb testing.TB) {
 	}
 }
 
-// ChangePIN is for a token that is not open.
+// ChangePIN changes the PIN of a token that is not open.
 func (t *Token) ChangePIN(tb testing.TB, from, to string) {
 	tb.Helper()
 	slot, _, err := t.find()

@@ -19,7 +19,7 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// Of PKCS #11 3.0, which the bindings do not name.
+// Constants of PKCS #11 3.0 that the bindings do not have.
 const (
 	ckkEdwards   = 0x40
 	ckmEdwards   = 0x1055 // CKM_EC_EDWARDS_KEY_PAIR_GEN
@@ -27,7 +27,7 @@ const (
 	curveEd25519 = "edwards25519"
 )
 
-// kind says how a pair for an algorithm is made.
+// kind describes the key pairs of an algorithm.
 type kind struct {
 	keyType   uint
 	mechanism uint
@@ -49,11 +49,11 @@ func kindOf(alg string) (kind, error) {
 			pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1}),
 		}, (*Token).readRSA}, nil
 	}
-	return kind{}, fmt.Errorf("no key of a token is for %s", alg)
+	return kind{}, fmt.Errorf("cannot make a %s key in a PKCS #11 token: use ES256, RS256, PS256 or EdDSA", alg)
 }
 
-// Generate makes a key pair for a JWS algorithm (RFC 7518, section 3.1, and EdDSA of
-// RFC 8037) and gives its public half, and the URI that names it.
+// Generate makes a key pair for a JWS algorithm (RFC 7518, section 3.1, and EdDSA of RFC
+// 8037). It returns the public half and the URI of the pair.
 func (t *Token) Generate(alg string) (public crypto.PublicKey, uri string, err error) {
 	id := make([]byte, idSize)
 	rand.Read(id)
@@ -93,7 +93,7 @@ func (t *Token) generate(alg string, id []byte) (public crypto.PublicKey, err er
 	return public, err
 }
 
-// Destroy destroys both halves of a pair. One that is not there is destroyed already.
+// Destroy destroys both halves of a key pair. It succeeds if they do not exist.
 func (t *Token) Destroy(uri string) error {
 	id, err := t.idOf(uri)
 	if err != nil {
@@ -119,7 +119,8 @@ func (t *Token) Destroy(uri string) error {
 	return nil
 }
 
-// objects finds what bears an id. An id is of 16 random bytes, so there is one or none.
+// objects returns the handles of the objects of a class with an id. Ids are 16 random bytes,
+// so there is at most one object.
 func (t *Token) objects(s pkcs11.SessionHandle, class uint, id []byte) ([]pkcs11.ObjectHandle, error) {
 	err := t.module.FindObjectsInit(s, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, class), pkcs11.NewAttribute(pkcs11.CKA_ID, id)})
 	if err != nil {
@@ -127,7 +128,7 @@ func (t *Token) objects(s pkcs11.SessionHandle, class uint, id []byte) ([]pkcs11
 	}
 	found, _, err := t.module.FindObjects(s, 4)
 	if err = errors.Join(err, t.module.FindObjectsFinal(s)); err == nil && len(found) == 0 {
-		err = t.signedIn(s) // private objects are there for who is
+		err = t.checkSignedIn(s) // without a sign-in the token hides private objects
 	}
 	return found, err
 }
@@ -142,12 +143,12 @@ func (t *Token) uri(id []byte) string {
 	return "pkcs11:token=" + url.PathEscape(t.config.Token) + ";id=" + escaped.String()
 }
 
-// idOf reads a URI of ours.
+// idOf returns the id in a URI that uri made for this token.
 func (t *Token) idOf(uri string) ([]byte, error) {
 	before, escaped, _ := strings.Cut(uri, ";id=")
 	id, err := url.PathUnescape(escaped)
 	if err != nil || len(id) != idSize {
-		return nil, errors.New("the reference is not one of ours")
+		return nil, fmt.Errorf("%q is not the reference of a key: want pkcs11:token=LABEL;id=ID", uri)
 	}
 	if before != "pkcs11:token="+url.PathEscape(t.config.Token) {
 		return nil, fmt.Errorf("the key is in another token: %s", before)
@@ -163,7 +164,8 @@ func (t *Token) attribute(s pkcs11.SessionHandle, o pkcs11.ObjectHandle, name ui
 	return list[0].Value, nil
 }
 
-// point reads CKA_EC_POINT: an OCTET STRING in DER, or from some modules its content.
+// point reads CKA_EC_POINT. It is an OCTET STRING in DER; some modules return only its
+// content.
 func (t *Token) point(s pkcs11.SessionHandle, o pkcs11.ObjectHandle, size int) ([]byte, error) {
 	value, err := t.attribute(s, o, pkcs11.CKA_EC_POINT)
 	if err != nil {
@@ -174,7 +176,7 @@ func (t *Token) point(s pkcs11.SessionHandle, o pkcs11.ObjectHandle, size int) (
 		point = value
 	}
 	if len(point) != size {
-		return nil, fmt.Errorf("the token gave a point of %d bytes, want %d", len(point), size)
+		return nil, fmt.Errorf("the token returned a point of %d bytes, want %d", len(point), size)
 	}
 	return point, nil
 }

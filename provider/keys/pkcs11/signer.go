@@ -26,17 +26,17 @@ type signer struct {
 	held   atomic.Pointer[heldKey]
 }
 
-// heldKey is where the key was found, good for one connection.
+// heldKey is the handle of a key. It is valid for one connection only.
 type heldKey struct {
 	connection *connection
 	object     pkcs11.ObjectHandle
 }
 
-// errNotThere: the token has no private key of that id.
-var errNotThere = errors.New("the token holds no such key")
+// errNoSuchKey: the token has no private key with this id.
+var errNoSuchKey = errors.New("the token holds no such key")
 
-// Signer gives the key that a URI names. It takes the public half on trust: whether
-// they fit shows by a signature.
+// Signer returns the signer of the key with a URI. It does not check that the public half
+// fits the key: the caller must verify a test signature.
 func (t *Token) Signer(uri string, public crypto.PublicKey) (crypto.Signer, error) {
 	id, err := t.idOf(uri)
 	if err != nil {
@@ -45,11 +45,11 @@ func (t *Token) Signer(uri string, public crypto.PublicKey) (crypto.Signer, erro
 	return &signer{token: t, id: id, public: public}, nil
 }
 
-// Public is the public half, which was read from the token when it was opened.
+// Public returns the public half that was passed to Token.Signer.
 func (k *signer) Public() crypto.PublicKey { return k.public }
 
-// Sign signs as crypto.Signer has it, SHA-256 or no hash: an ECDSA signature is
-// ASN.1, and *rsa.PSSOptions stand for a salt as long as the hash.
+// Sign implements crypto.Signer, with SHA-256 or no hash. An ECDSA signature is ASN.1. With
+// *rsa.PSSOptions the salt is always as long as the hash.
 func (k *signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	mechanism, input, err := mechanismOf(k.public, digest, opts)
 	if err != nil {
@@ -94,13 +94,13 @@ func (k *signer) find(c *connection, s pkcs11.SessionHandle) (*heldKey, error) {
 		return nil, err
 	}
 	if len(found) != 1 {
-		return nil, errNotThere
+		return nil, errNoSuchKey
 	}
 	return &heldKey{c, found[0]}, nil
 }
 
-// sha256Info is the DigestInfo that CKM_RSA_PKCS wants before a SHA-256 (RFC 8017,
-// section 9.2, note 1).
+// sha256Info is the DigestInfo prefix of a SHA-256 hash for CKM_RSA_PKCS (RFC 8017, section
+// 9.2, note 1).
 var sha256Info = []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}
 
 func mechanismOf(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts) (*pkcs11.Mechanism, []byte, error) {
@@ -122,10 +122,10 @@ func mechanismOf(public crypto.PublicKey, digest []byte, opts crypto.SignerOpts)
 			return pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS, nil), slices.Concat(sha256Info, digest), nil
 		}
 	}
-	return nil, nil, fmt.Errorf("a %T of the token does not sign %v", public, opts.HashFunc())
+	return nil, nil, fmt.Errorf("a %T in the token cannot sign with hash %v", public, opts.HashFunc())
 }
 
-// toASN1 writes r ‖ s as crypto.Signer has it.
+// toASN1 converts r ‖ s to the ASN.1 form of crypto.Signer.
 func toASN1(raw []byte) ([]byte, error) {
 	half := len(raw) / 2
 	return asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(raw[:half]), new(big.Int).SetBytes(raw[half:])})

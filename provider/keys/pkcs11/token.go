@@ -13,58 +13,60 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
-// Config says where the token is.
+// Config selects the token of a module.
 type Config struct {
-	Module string // file of the PKCS #11 module
+	Module string // path of the PKCS #11 module
 	Token  string // label of the token
 	PIN    string // of the normal user
 }
 
 const (
-	// maxSessions at one time; who needs another waits. A token may allow fewer.
+	// maxSessions is the largest number of open sessions; further callers wait. A token may
+	// allow fewer.
 	maxSessions = 16
-	// longestWait for a session that is in use.
+	// longestWait is how long a caller waits for a free session.
 	longestWait = 5 * time.Second
 )
 
-// Token is a token that is opened when it is needed. It is safe for concurrent use.
+// Token is a PKCS #11 token. It is opened at its first use. It is safe for concurrent use.
 type Token struct {
 	config Config
 	module *pkcs11.Ctx
 
 	mu      sync.Mutex
 	current *connection // nil: not open
-	opened  bool        // it was open once
-	refused error       // the token did not take the PIN: asking again would lock it
+	opened  bool        // it has been open before
+	refused error       // not nil: the token refused the PIN; trying it again could lock the token
 
-	calls sync.RWMutex // no module may be restarted during a call
+	calls sync.RWMutex // the module must not be restarted during a call
 }
 
-// connection is what holds while the token stays where it is.
+// connection is the state of an open token. It is valid until the token is removed or the
+// module is restarted.
 type connection struct {
 	slot     uint
-	anchor   pkcs11.SessionHandle      // never used: with the last session the login would end
-	sessions chan pkcs11.SessionHandle // free ones; 0 for one to be opened
+	anchor   pkcs11.SessionHandle      // never used: closing the last session would end the login
+	sessions chan pkcs11.SessionHandle // free sessions; 0 is a session that is not open yet
 }
 
-// New loads the module. It does not look for the token yet: see Ready.
+// New loads the module. It does not open the token: see Ready.
 func New(c Config) (*Token, error) {
 	if _, err := os.Stat(c.Module); err != nil {
 		return nil, fmt.Errorf("load PKCS #11 module: %w", err)
 	}
 	module := pkcs11.New(c.Module)
 	if module == nil {
-		return nil, fmt.Errorf("load PKCS #11 module: %s is no such module, or for another kind of machine", c.Module)
+		return nil, fmt.Errorf("load PKCS #11 module: %s is not a PKCS #11 module for this machine", c.Module)
 	}
 	return &Token{config: c, module: module}, nil
 }
 
-// Ready reports whether the token is there and open, and opens it if it is not.
+// Ready returns nil if the token can be used. It opens the token if it is not open.
 func (t *Token) Ready() error {
-	return t.with(func(_ *connection, s pkcs11.SessionHandle) error { return t.signedIn(s) })
+	return t.with(func(_ *connection, s pkcs11.SessionHandle) error { return t.checkSignedIn(s) })
 }
 
-func (t *Token) signedIn(s pkcs11.SessionHandle) error {
+func (t *Token) checkSignedIn(s pkcs11.SessionHandle) error {
 	state, err := t.module.GetSessionInfo(s)
 	if err == nil && state.State != pkcs11.CKS_RW_USER_FUNCTIONS {
 		err = pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN)
@@ -72,14 +74,14 @@ func (t *Token) signedIn(s pkcs11.SessionHandle) error {
 	return err
 }
 
-// with lends do a session that nobody else uses meanwhile; once more when the token
-// had gone away, and has come back.
+// with calls do with a session that no other caller uses at the same time. If the connection
+// was lost, it opens the token again and calls do once more.
 func (t *Token) with(do func(c *connection, s pkcs11.SessionHandle) error) error {
 	c, err := t.connect(nil)
 	if err == nil {
 		err = t.lend(c, do)
 	}
-	if c == nil || !gone(err) {
+	if c == nil || !isConnectionLost(err) {
 		return err
 	}
 	if c, err = t.connect(c); err != nil {
@@ -95,7 +97,7 @@ func (t *Token) lend(c *connection, do func(c *connection, s pkcs11.SessionHandl
 	select {
 	case s = <-c.sessions:
 	case <-wait.C:
-		return fmt.Errorf("all sessions of the token were in use for %s", longestWait)
+		return fmt.Errorf("all sessions of the token were in use for %s: try again later", longestWait)
 	}
 	t.calls.RLock()
 	defer t.calls.RUnlock()
@@ -106,7 +108,7 @@ func (t *Token) lend(c *connection, do func(c *connection, s pkcs11.SessionHandl
 	if err == nil {
 		err = do(c, s)
 	}
-	if err != nil && s != 0 { // something may be under way in it
+	if err != nil && s != 0 { // an operation may be unfinished in it
 		_ = t.module.CloseSession(s)
 		s = 0
 	}
@@ -116,7 +118,8 @@ func (t *Token) lend(c *connection, do func(c *connection, s pkcs11.SessionHandl
 
 const sessionFlags = pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION
 
-// connect gives the connection, a new one if the old one is that which was lost.
+// connect returns the current connection. It opens a new one if there is none, or if lost is
+// the current one.
 func (t *Token) connect(lost *connection) (*connection, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -145,10 +148,10 @@ const (
 	reopenWait = 20 * time.Millisecond
 )
 
-// reopen opens the token. If that fails it starts the module anew, since many modules see
-// only then that a token has come back. SoftHSM writes the token's file anew at each
-// sign-in: a process that reads the file at that moment never sees the token until it
-// starts the module once more.
+// reopen opens the token. If that fails, it restarts the module: many modules detect an
+// inserted token only at their start. SoftHSM rewrites the file of the token at each
+// sign-in. A process that reads the file at that moment does not see the token until it
+// restarts the module.
 func (t *Token) reopen() (*connection, error) {
 	c, err := t.open()
 	for i := range reopenings {
@@ -193,7 +196,7 @@ func (t *Token) open() (*connection, error) {
 
 var errNoToken = errors.New("the module has no token with this label")
 
-// find gives the slot of the token, and how many sessions to have there beside the anchor.
+// find returns the slot of the token and the number of sessions to use beside the anchor.
 func (t *Token) find() (slot uint, sessions int, err error) {
 	slots, err := t.module.GetSlotList(true)
 	if err != nil {
@@ -203,7 +206,7 @@ func (t *Token) find() (slot uint, sessions int, err error) {
 	for _, s := range slots {
 		info, err := t.module.GetTokenInfo(s)
 		if err != nil || info.Label != t.config.Token {
-			continue // it may be just the one that was pulled out
+			continue // this token may have just been removed
 		}
 		slot, sessions, found = s, maxSessions, found+1
 		if limit := info.MaxRwSessionCount; limit > 1 && limit <= maxSessions {
@@ -214,20 +217,20 @@ func (t *Token) find() (slot uint, sessions int, err error) {
 	case found == 0:
 		return 0, 0, errNoToken
 	case found > 1:
-		return 0, 0, fmt.Errorf("%d tokens have this label", found)
+		return 0, 0, fmt.Errorf("%d tokens have this label: give each token its own label", found)
 	}
 	return slot, sessions, nil
 }
 
-// is reports whether the module answered with one of these codes.
+// is reports whether the error is one of these PKCS #11 codes.
 func is(err error, codes ...pkcs11.Error) bool {
 	code, ok := errors.AsType[pkcs11.Error](err)
 	return ok && slices.Contains(codes, code)
 }
 
-// gone reports whether the module answers as it does when a token was pulled out, or
-// it was restarted.
-func gone(err error) bool {
+// isConnectionLost reports whether the module returned an error as after a removed token or
+// a restarted module.
+func isConnectionLost(err error) bool {
 	return is(err, pkcs11.CKR_SESSION_HANDLE_INVALID, pkcs11.CKR_SESSION_CLOSED, pkcs11.CKR_USER_NOT_LOGGED_IN,
 		pkcs11.CKR_TOKEN_NOT_PRESENT, pkcs11.CKR_TOKEN_NOT_RECOGNIZED, pkcs11.CKR_SLOT_ID_INVALID,
 		pkcs11.CKR_DEVICE_ERROR, pkcs11.CKR_DEVICE_REMOVED, pkcs11.CKR_GENERAL_ERROR, pkcs11.CKR_FUNCTION_FAILED,

@@ -212,7 +212,7 @@ func TestToken_SaysWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(text, []byte("no module"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{"/no/such/module.so": "no such file", text: "is no such module"} {
+	for file, want := range map[string]string{"/no/such/module.so": "no such file", text: "is not a PKCS #11 module"} {
 		if _, err := token.New(token.Config{Module: file, Token: "signet", PIN: pin}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", file, err, want)
 		}
@@ -228,7 +228,7 @@ func TestToken_SaysWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	hsm := open(t, "signet", pin)
-	for wrong, want := range map[string]string{uri: "is in another token: pkcs11:token=another%20token", "pkcs11:token=signet;id=%00": "not one of ours", "": "not one of ours"} {
+	for wrong, want := range map[string]string{uri: "is in another token: pkcs11:token=another%20token", "pkcs11:token=signet;id=%00": "not the reference of a key", "": "not the reference of a key"} {
 		if _, err := hsm.Signer(wrong, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", wrong, err, want)
 		}

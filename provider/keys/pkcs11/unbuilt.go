@@ -11,14 +11,14 @@ import (
 // Built reports whether this program can use a module.
 const Built = false
 
-// Config says which token of which module is meant.
+// Config selects the token of a module.
 type Config struct {
-	Module string // file of the module
+	Module string // path of the PKCS #11 module
 	Token  string // label of the token
 	PIN    string // of the token's normal user
 }
 
-// New refuses: this program was built without PKCS #11.
+// New returns an error, because this program was built without PKCS #11.
 func New(Config) (vault.Module, error) {
-	return nil, errors.New("this program was built without PKCS #11")
+	return nil, errors.New("this program was built without PKCS #11: build it with cgo and -tags pkcs11")
 }

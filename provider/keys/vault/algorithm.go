@@ -2,19 +2,18 @@ package vault
 
 import "crypto"
 
-// algorithm holds the operations of one signature algorithm. They work on any
-// crypto.Signer, so that the private half may be outside this process.
+// algorithm has the operations of one signature algorithm. They work with any
+// crypto.Signer, so the private half may be outside this process.
 type algorithm struct {
 	name     string
 	generate func() (crypto.Signer, error)
-	// jwk describes a public key that fits the algorithm, and refuses others.
+	// jwk returns the JWK of a public key. It refuses keys that do not fit the algorithm.
 	jwk func(crypto.PublicKey) (jwk, error)
-	// parse is the way back.
+	// parse returns the public key of a JWK.
 	parse func(jwk) (crypto.PublicKey, error)
-	// sign gives the signature as JWS wants it (RFC 7518, section 3).
+	// sign returns a signature in JWS format (RFC 7518, section 3).
 	sign func(k crypto.Signer, input []byte) ([]byte, error)
-	// verify checks such a signature, its length included.
-	verify func(k crypto.PublicKey, input, signature []byte) bool
-	// signatureSize in bytes.
-	signatureSize int
+	// verify checks a signature in JWS format, and its length.
+	verify        func(k crypto.PublicKey, input, signature []byte) bool
+	signatureSize int // bytes
 }

@@ -9,15 +9,15 @@ import (
 	"signet/storage"
 )
 
-// A private half at rest is: version ‖ box. The box is sealed under the master key,
-// with version, line and id of the row as associated data: a sealed private half that
-// is copied into another row does not open there.
+// A sealed private half is: version ‖ box. The box is sealed under the master key, with
+// version, line and id of the row as associated data. So a sealed private half does not
+// open if it is copied into another row.
 const (
-	// sealedHere: the box holds the private half, PKCS #8 or a secret's 32 bytes.
-	sealedHere = 1
-	// sealedElsewhere: the box holds the reference by which a Module finds the private
-	// half. The reference is not secret; sealing binds it to its row.
-	sealedElsewhere = storage.ExternalKeyMarker
+	// sealedPrivate: the box holds the private half: PKCS #8, or the 32 bytes of a secret.
+	sealedPrivate = 1
+	// sealedReference: the box holds the reference of the private half in a Module. The
+	// reference is not secret; sealing binds it to its row.
+	sealedReference = storage.ExternalKeyMarker
 )
 
 const atRestInfo = "signet/v1/key at rest"
@@ -30,11 +30,11 @@ func sealPrivate(master [32]byte, version byte, line, id string, private []byte)
 	return SealBox([]byte{version}, master[:], atRestInfo, private, atRestData(version, line, id))
 }
 
-// openPrivate opens the sealed private half of a row, or the reference to it, and gives
-// the place of the master key that it is sealed under. ErrNotOpened.
+// openPrivate returns the private half of a row, or the reference to it, and the index of
+// the master key under which it is sealed. ErrNotOpened.
 func openPrivate(masters [][32]byte, row storage.Key) (private []byte, under int, err error) {
-	if len(row.Sealed) == 0 || row.Sealed[0] != sealedHere && row.Sealed[0] != sealedElsewhere {
-		return nil, 0, errors.New("the sealed key is of no version this program knows")
+	if len(row.Sealed) == 0 || row.Sealed[0] != sealedPrivate && row.Sealed[0] != sealedReference {
+		return nil, 0, errors.New("the sealed key has a format that this program does not know")
 	}
 	for i, master := range masters {
 		private, err := OpenBox(master[:], atRestInfo, row.Sealed[1:], atRestData(row.Sealed[0], row.Line, row.ID))

@@ -9,25 +9,25 @@ import (
 	"errors"
 )
 
-// A box is: 24 random bytes of salt ‖ AES-256-GCM ciphertext and tag, under a key
-// that is derived for this one box: HKDF-SHA256(secret, salt, info).
+// A box is: 24 random bytes of salt ‖ AES-256-GCM ciphertext and tag. Each box has its own
+// key: HKDF-SHA256(secret, salt, info).
 const (
 	boxSaltSize = 24
 	boxTagSize  = 16
-	// BoxOverhead is how many bytes a box has more than its content.
+	// BoxOverhead is the size of a box in bytes minus the size of its content.
 	BoxOverhead = boxSaltSize + boxTagSize
 )
 
-// boxNonce is all zeros. A nonce must never come twice under one key, and no key
-// comes twice: 192 random bits of salt go into it. A random nonce of 96 bits under
-// one lasting key would be the weaker choice, at 2^32 messages already.
+// boxNonce is all zeros. A nonce must never be used twice with one key, and no key is used
+// twice: each is derived from 192 random bits of salt. Random nonces of 96 bits under one
+// long-lived key would be weaker: they are only safe for 2^32 messages.
 var boxNonce [12]byte
 
-// ErrNotOpened: a box does not open with the given key. For one at rest it may be that
-// this program lacks the master key.
+// ErrNotOpened: a box does not open with the given secret. If it is stored in the database,
+// this program may have another master key.
 var ErrNotOpened = errors.New("altered, or sealed under another master_key")
 
-// SealBox appends a box with plain to dst.
+// SealBox appends a box to dst. plain is its content, data its associated data.
 func SealBox(dst, secret []byte, info string, plain, data []byte) ([]byte, error) {
 	var salt [boxSaltSize]byte
 	rand.Read(salt[:])
@@ -38,8 +38,8 @@ func SealBox(dst, secret []byte, info string, plain, data []byte) ([]byte, error
 	return aead.Seal(append(dst, salt[:]...), boxNonce[:], plain, data), nil
 }
 
-// OpenBox gives the content that SealBox sealed with the same secret, info and
-// associated data. ErrNotOpened.
+// OpenBox returns the content that SealBox sealed with the same secret, info and associated
+// data. ErrNotOpened.
 func OpenBox(secret []byte, info string, box, data []byte) ([]byte, error) {
 	if len(box) < BoxOverhead {
 		return nil, ErrNotOpened

@@ -42,7 +42,7 @@ func parseEdDSAJWK(doc jwk) (crypto.PublicKey, error) {
 		return nil, err
 	}
 	if len(x) != ed25519.PublicKeySize {
-		return nil, errors.New("the point has not 32 bytes")
+		return nil, errors.New("the point does not have 32 bytes")
 	}
 	return ed25519.PublicKey(x), nil
 }

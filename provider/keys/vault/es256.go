@@ -52,16 +52,16 @@ func parseES256JWK(doc jwk) (crypto.PublicKey, error) {
 		return nil, err
 	}
 	if len(x) != 32 || len(y) != 32 {
-		return nil, errors.New("a coordinate has not 32 bytes")
+		return nil, errors.New("a coordinate does not have 32 bytes")
 	}
 	point := append(append([]byte{4}, x...), y...)
 	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
 }
 
-// signES256 gives r ‖ s; a crypto.Signer gives them as ASN.1. Without a source of
-// randomness the signature is a pure function of key and input (RFC 6979), as RFC
-// 8725, section 3.2, asks for: no weak random number can give the key away. It is
-// also a fifth faster.
+// signES256 returns the signature as r ‖ s; a crypto.Signer returns ASN.1. Without a source
+// of randomness the signature depends only on key and input (RFC 6979), as RFC 8725,
+// section 3.2, recommends: a weak random number cannot reveal the key. It is also a fifth
+// faster.
 func signES256(k crypto.Signer, input []byte) ([]byte, error) {
 	digest := sha256.Sum256(input)
 	der, err := k.Sign(nil, digest[:], crypto.SHA256)
@@ -73,7 +73,7 @@ func signES256(k crypto.Signer, input []byte) ([]byte, error) {
 	if !sequence.ReadASN1(&whole, asn1.SEQUENCE) || !sequence.Empty() ||
 		!whole.ReadASN1Integer(&r) || !whole.ReadASN1Integer(&s) || !whole.Empty() ||
 		len(r) > 32 || len(s) > 32 {
-		return nil, errors.New("the signer gave no ECDSA signature")
+		return nil, errors.New("the signer did not return an ECDSA signature")
 	}
 	raw := make([]byte, 64)
 	copy(raw[32-len(r):32], r)

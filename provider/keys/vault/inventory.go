@@ -7,20 +7,21 @@ import (
 	"signet/storage"
 )
 
-// Inventory is what is known of all keys at one moment. It holds nothing that signs or
-// opens.
+// Inventory lists all keys at one moment and the problems with them. It cannot sign or open
+// anything.
 type Inventory struct {
-	Rows     []storage.Key // as they were read
-	Unusable []Unusable    // rows that were skipped, and keys that cannot sign
+	Rows     []storage.Key // as read from the database
+	Unusable []Unusable    // rows that do not open, and keys that cannot sign
 }
 
-// Unusable is a row that does not open, or whose module does not sign with it.
+// Unusable is a row that does not open, or a key with which the module does not sign.
 type Unusable struct {
 	Row storage.Key
 	Err error
 }
 
-// Find gives the one row of a line that is active or next, or nil.
+// Find returns the first row of a line in a state, or nil. A line has at most one active
+// and one next key.
 func (i Inventory) Find(line string, state storage.KeyState) *storage.Key {
 	at := slices.IndexFunc(i.Rows, func(k storage.Key) bool { return k.Line == line && k.State == state })
 	if at < 0 {
@@ -29,8 +30,8 @@ func (i Inventory) Find(line string, state storage.KeyState) *storage.Key {
 	return &i.Rows[at]
 }
 
-// Problem says why a key cannot be used; nil if it can. ErrModule: only the module is in
-// the way.
+// Problem returns the reason why a key cannot be used, or nil if it can. ErrModule: the key
+// could be used if the module answered and held it.
 func (i Inventory) Problem(kid string) error {
 	for _, u := range i.Unusable {
 		if u.Row.ID == kid {
@@ -40,35 +41,35 @@ func (i Inventory) Problem(kid string) error {
 	return nil
 }
 
-// IsUsable reports whether a key that signs, or will, is able to.
+// IsUsable reports whether there is no problem with a key.
 func (i Inventory) IsUsable(kid string) bool { return i.Problem(kid) == nil }
 
 // AwaitsModule reports whether a key could be used if the module answered and held it.
-func (i Inventory) AwaitsModule() bool { return i.any(ErrModule) }
+func (i Inventory) AwaitsModule() bool { return i.hasProblem(ErrModule) }
 
-// lacksMaster reports whether a row may open with another master key.
-func (i Inventory) lacksMaster() bool { return i.any(ErrNotOpened) }
+// lacksMasterKey reports whether a row might open with another master key.
+func (i Inventory) lacksMasterKey() bool { return i.hasProblem(ErrNotOpened) }
 
-func (i Inventory) any(cause error) bool {
+func (i Inventory) hasProblem(cause error) bool {
 	return slices.ContainsFunc(i.Unusable, func(u Unusable) bool { return errors.Is(u.Err, cause) })
 }
 
-// Set is an inventory together with the keys that opened, in the order of the rows.
+// Set is an inventory with the opened keys, in the order of the rows.
 type Set struct {
 	Inventory
-	Keys    []*Key    // of published lines; gone ones too, which only verify
+	Keys    []*Key    // of published lines, including gone keys, which only verify
 	Secrets []*Secret // of the internal line
 
-	sealing [32]byte // the master key that new rows are sealed under
+	sealing [32]byte // the master key under which new rows are sealed
 }
 
-// Published gives the keys that are in the JWKS.
+// Published returns the keys that are in the JWKS.
 func (s *Set) Published() []*Key {
 	return slices.DeleteFunc(slices.Clone(s.Keys), func(k *Key) bool { return k.Row.State == storage.KeyGone })
 }
 
-// add files a row. A key whose module does not sign is both: it verifies, and is
-// unusable.
+// add adds a row to the set. If the module does not sign with a key, the key is in Keys and
+// in Unusable: it still verifies.
 func (s *Set) add(row storage.Key, o opened, err error) {
 	if err != nil {
 		s.Unusable = append(s.Unusable, Unusable{row, err})

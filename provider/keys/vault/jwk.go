@@ -6,8 +6,7 @@ import (
 	"encoding/json"
 )
 
-// jwk is the public half of a key (RFC 7517). It has no member that could hold a
-// private parameter.
+// jwk is the public half of a key (RFC 7517). It has no member for a private parameter.
 type jwk struct {
 	Type      string `json:"kty"`
 	ID        string `json:"kid"`
@@ -20,16 +19,16 @@ type jwk struct {
 	E         string `json:"e,omitempty"`
 }
 
-// String is the JSON document, as the JWKS publishes it.
+// String returns the JSON of the key, as in the JWKS.
 func (k jwk) String() string {
 	doc, err := json.Marshal(k)
 	if err != nil {
-		panic(err) // strings alone: cannot happen
+		panic(err) // cannot happen: all members are strings
 	}
 	return string(doc)
 }
 
-// thumbprint hashes the required members of a JWK, given in their lexicographic
+// thumbprint hashes the required members of a JWK. members must have them in lexicographic
 // order and without white space (RFC 7638, section 3).
 func thumbprint(members string) string {
 	sum := sha256.Sum256([]byte(members))

@@ -11,12 +11,12 @@ import (
 // JWKS is a ready JWKS document.
 type JWKS struct {
 	Body []byte
-	ETag string // quoted
+	ETag string // with its quotes
 }
 
-// JWKS makes the document of the published keys: next, active and retired. The order is
-// by algorithm and age, not by state: a rotation that merely promotes a key leaves the
-// bytes as they are.
+// JWKS returns the document of the published keys: next, active and retired. They are
+// sorted by algorithm and age, not by state: if only the state of a key changes, the bytes
+// stay the same.
 func (s *Set) JWKS() (JWKS, error) {
 	keys := s.Published()
 	slices.SortFunc(keys, func(a, b *Key) int {

@@ -8,24 +8,23 @@ import (
 	"signet/storage"
 )
 
-// known lists the algorithms that tokens can be signed with. Every installation signs
-// with the first two.
-var known = []*algorithm{&es256, &rs256, &edDSA, &ps256}
+// supported lists the algorithms that can sign tokens. Every installation signs with the
+// first two.
+var supported = []*algorithm{&es256, &rs256, &edDSA, &ps256}
 
-// algorithms holds them by name. A published line has the name of its algorithm.
+// algorithms maps names to algorithms. A published line has the name of its algorithm.
 var algorithms = func() map[string]*algorithm {
 	byName := map[string]*algorithm{}
-	for _, a := range known {
+	for _, a := range supported {
 		byName[a.name] = a
 	}
 	return byName
 }()
 
-// SigningAlgorithms lists the names of the algorithms that tokens can be signed with
-// (RFC 7518, section 3.1, and RFC 8037).
+// SigningAlgorithms lists the names of the algorithms that can sign tokens (RFC 7518, section 3.1, and RFC 8037).
 func SigningAlgorithms() []string {
 	var names []string
-	for _, a := range known {
+	for _, a := range supported {
 		names = append(names, a.name)
 	}
 	return names
@@ -39,8 +38,8 @@ func DefaultAlgorithms() []string { return SigningAlgorithms()[:2:2] }
 // Knows reports whether this program can make and use keys of a line.
 func Knows(line string) bool { return line == storage.InternalLine || algorithms[line] != nil }
 
-// PublishedLines checks the names of the algorithms that are configured; none stands
-// for ES256 and RS256.
+// PublishedLines checks the configured names of algorithms and returns a copy. An empty list
+// means the default algorithms.
 func PublishedLines(names []string) ([]string, error) {
 	if len(names) == 0 {
 		return DefaultAlgorithms(), nil
@@ -50,7 +49,7 @@ func PublishedLines(names []string) ([]string, error) {
 			return nil, fmt.Errorf("unknown signing algorithm %q: use one of %v", name, slices.Sorted(maps.Keys(algorithms)))
 		}
 		if slices.Contains(names[:i], name) {
-			return nil, fmt.Errorf("signing algorithm %q is named twice", name)
+			return nil, fmt.Errorf("signing algorithm %q is listed twice: remove one", name)
 		}
 	}
 	return slices.Clone(names), nil

@@ -10,18 +10,18 @@ import (
 	"signet/storage"
 )
 
-// Make makes the private half of a new key of a line, and its row without state and
-// times. The row is sealed under the same master key as the set. ErrModule.
+// Make makes a new key of a line and returns its row, without state and times. The private
+// half is sealed under the same master key as the set. ErrModule.
 func (v *Vault) Make(set *Set, line string) (storage.Key, error) {
-	version := byte(sealedHere)
+	version := byte(sealedPrivate)
 	var fresh freshKey
 	var err error
 	switch {
 	case line == storage.InternalLine:
 		fresh = newSecret()
 	case slices.Contains(v.moduleAlgorithms, line):
-		version = sealedElsewhere
-		fresh, err = newPairElsewhere(v.module, algorithms[line])
+		version = sealedReference
+		fresh, err = newPairInModule(v.module, algorithms[line])
 	default:
 		fresh, err = newKeyPair(algorithms[line])
 	}
@@ -33,11 +33,11 @@ func (v *Vault) Make(set *Set, line string) (storage.Key, error) {
 	return made, err
 }
 
-// freshKey is a key that was just made and is not sealed yet.
+// freshKey is a new key that is not sealed yet.
 type freshKey struct {
 	id      string
 	public  string // a JWK; "" for a secret
-	private []byte // the private half or the secret; of a key in a module, the reference to it
+	private []byte // the private half or the secret; the reference for a key in a module
 }
 
 func newSecret() freshKey {
@@ -72,8 +72,8 @@ func newKeyPair(alg *algorithm) (freshKey, error) {
 	}
 }
 
-// newPairElsewhere makes a pair in the module. ErrModule.
-func newPairElsewhere(m Module, alg *algorithm) (freshKey, error) {
+// newPairInModule makes a key pair in the module. ErrModule.
+func newPairInModule(m Module, alg *algorithm) (freshKey, error) {
 	for {
 		pair, reference, err := m.Generate(alg.name)
 		if err != nil {
@@ -89,6 +89,6 @@ func newPairElsewhere(m Module, alg *algorithm) (freshKey, error) {
 	}
 }
 
-// canBeTyped reports whether a kid can be an argument on a command line: one that begins
-// with a dash would be read as a flag.
+// canBeTyped reports whether a kid can be an argument on a command line: a kid that begins
+// with a dash would be parsed as a flag.
 func canBeTyped(kid string) bool { return kid[0] != '-' }

@@ -9,18 +9,18 @@ import (
 	"signet/storage"
 )
 
-// Module keeps private halves of published lines outside this process and signs with
-// them there, as a hardware security module does. It is safe for concurrent use.
+// Module stores private halves of published lines outside this process and signs with them
+// there, like a hardware security module. It must be safe for concurrent use.
 type Module interface {
-	// Generate makes a key pair for an algorithm. The reference names the pair from then
-	// on and is not secret.
+	// Generate makes a key pair for an algorithm. The reference identifies the pair in later
+	// calls; it is not secret.
 	Generate(alg string) (public crypto.PublicKey, reference string, err error)
-	// Signer gives the key that a reference names. If the key is missing, that may show
-	// only at the first signature.
+	// Signer returns the signer of a key. If the key is missing, the error may come only at
+	// the first signature.
 	Signer(reference string, public crypto.PublicKey) (crypto.Signer, error)
-	// Destroy destroys the private half. It succeeds if the private half is not there.
+	// Destroy destroys the private half. It succeeds if the private half does not exist.
 	Destroy(reference string) error
-	// Ready reports whether the module can be used now.
+	// Ready returns nil if the module can be used now.
 	Ready() error
 }
 
@@ -28,11 +28,12 @@ type Module interface {
 // hold them.
 var ErrModule = errors.New("the module that holds the keys cannot be used")
 
-// trySigner asks the module for the signer of a key, and has it sign something that the
-// public half in the row verifies: the reference might name another key, or none.
-func trySigner(m Module, k *Key) (crypto.Signer, error) {
+// testedSigner returns the signer of a key in the module after a test signature that the
+// public half in the row must verify: the reference might be of another or a missing key.
+// ErrModule.
+func testedSigner(m Module, k *Key) (crypto.Signer, error) {
 	if m == nil {
-		return nil, fmt.Errorf("%w: its private half is there, and none is configured", ErrModule)
+		return nil, fmt.Errorf("%w: the private half is in a module, but none is configured", ErrModule)
 	}
 	signer, err := m.Signer(k.reference, k.Public)
 	if err != nil {
@@ -44,12 +45,12 @@ func trySigner(m Module, k *Key) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%w: %w", ErrModule, err)
 	}
 	if !k.Verify(trial, signature) {
-		return nil, fmt.Errorf("%w: it holds another key in this one's place", ErrModule)
+		return nil, fmt.Errorf("%w: it holds another key under this reference", ErrModule)
 	}
 	return signer, nil
 }
 
-// signs reports whether a key signs, or is about to.
-func signs(row storage.Key) bool {
+// needsSigner reports whether a key signs now or next.
+func needsSigner(row storage.Key) bool {
 	return row.State == storage.KeyNext || row.State == storage.KeyActive
 }

@@ -11,14 +11,14 @@ import (
 	"signet/storage"
 )
 
-// Key is a key of a published line, opened.
+// Key is an opened key of a published line.
 type Key struct {
 	Row    storage.Key
 	Public crypto.PublicKey
-	Signer crypto.Signer // nil: the private half is destroyed, or in a module that does not give it
+	Signer crypto.Signer // nil: the private half is destroyed, or in a module that does not sign with it
 
 	algorithm *algorithm
-	reference string // to the private half in a module; "" for one that was sealed here
+	reference string // of the private half in a module; "" if it is sealed in the row
 	document  jwk
 }
 
@@ -28,11 +28,10 @@ func (k *Key) IsInModule() bool { return k.reference != "" }
 // SignatureSize is the length of a signature in bytes.
 func (k *Key) SignatureSize() int { return k.algorithm.signatureSize }
 
-// Sign gives a signature as JWS wants it (RFC 7518, section 3). The key must have a
-// Signer.
+// Sign returns a signature in JWS format (RFC 7518, section 3). The key must have a Signer.
 func (k *Key) Sign(input []byte) ([]byte, error) { return k.algorithm.sign(k.Signer, input) }
 
-// Verify checks such a signature, its length included.
+// Verify checks a signature in JWS format, and its length.
 func (k *Key) Verify(input, signature []byte) bool {
 	return len(signature) == k.algorithm.signatureSize && k.algorithm.verify(k.Public, input, signature)
 }
@@ -43,7 +42,7 @@ const SecretIDSize = 16
 // secretSize is the length of a secret in bytes.
 const secretSize = 32
 
-// Secret is a key of the internal line, opened.
+// Secret is an opened key of the internal line.
 type Secret struct {
 	Row   storage.Key
 	ID    []byte // the kid, decoded: SecretIDSize bytes
@@ -54,10 +53,10 @@ type Secret struct {
 type opened struct {
 	key    *Key
 	secret *Secret
-	under  int // place of the master key that the row is sealed under
+	under  int // index of the master key under which the row is sealed
 }
 
-// usableStates are the states in which a key verifies and opens.
+// usableStates are the states in which a key verifies tokens and opens messages.
 var usableStates = []storage.KeyState{storage.KeyNext, storage.KeyActive, storage.KeyRetired}
 
 var errUnknownLine = errors.New("this program does not know the algorithm")
@@ -66,13 +65,13 @@ func unknownState(s storage.KeyState) error {
 	return fmt.Errorf("this program does not know the state %q", s)
 }
 
-// isRefused reports whether nothing of a row counts any more.
+// isRefused reports whether a key must not be used at all, not even to verify.
 func isRefused(row storage.Key) bool {
 	return row.State == storage.KeyRevoked || row.State == storage.KeyGone && row.Line == storage.InternalLine
 }
 
-// openRow opens a row that is not refused. The signer of a key in a module is left to
-// the caller.
+// openRow opens a row that is not refused. It does not set the Signer of a key in a module:
+// the caller does.
 func openRow(masters [][32]byte, row storage.Key) (opened, error) {
 	if row.Line == storage.InternalLine {
 		return openSecret(masters, row)
@@ -92,12 +91,14 @@ func openRow(masters [][32]byte, row storage.Key) (opened, error) {
 	return opened{key: k, under: under}, nil
 }
 
-// open fills in the halves of a key. The public one comes out of the sealed private
-// one, not out of the row: an attacker who can write to the database but lacks the
-// master key must not bring in a key. Of a key in a module the row's public half must
-// have the thumbprint that the reference is sealed under; so it verifies without the
-// module. Only a gone key, good for id_token_hint alone, has nothing but the row's
-// public half.
+// open sets the public half and, if it is in the row, the Signer of a key.
+//
+// The public half is derived from the sealed private half, not read from the row: an
+// attacker with write access to the database but without the master key must not be able to
+// add a key. If the private half is in a module, the public half of the row must have the
+// thumbprint under which the reference is sealed; so the key verifies without the module.
+// Only a gone key has nothing but the public half of the row; it is only used for
+// id_token_hint.
 func (k *Key) open(masters [][32]byte) (under int, err error) {
 	if k.Row.State == storage.KeyGone {
 		k.Public, err = parseJWK(k.Row.Public, k.algorithm)
@@ -111,7 +112,7 @@ func (k *Key) open(masters [][32]byte) (under int, err error) {
 		return 0, err
 	}
 	if k.document.ID != k.Row.ID {
-		return 0, errors.New("the kid is not the key's thumbprint")
+		return 0, errors.New("the kid is not the thumbprint of the key")
 	}
 	return under, nil
 }
@@ -133,7 +134,7 @@ func (k *Key) openSealed(masters [][32]byte) (under int, err error) {
 	return under, nil
 }
 
-// parseJWK reads what jwk.String wrote.
+// parseJWK parses a document that jwk.String made.
 func parseJWK(doc string, alg *algorithm) (crypto.PublicKey, error) {
 	var k jwk
 	if err := json.Unmarshal([]byte(doc), &k); err != nil {
@@ -145,7 +146,7 @@ func parseJWK(doc string, alg *algorithm) (crypto.PublicKey, error) {
 func openSecret(masters [][32]byte, row storage.Key) (opened, error) {
 	id, err := base64.RawURLEncoding.Strict().DecodeString(row.ID)
 	if err != nil || len(id) != SecretIDSize {
-		return opened{}, errors.New("the kid is not one of ours")
+		return opened{}, errors.New("the kid is not the id of a secret")
 	}
 	value, under, err := openPrivate(masters, row)
 	if err != nil {

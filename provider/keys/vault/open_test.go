@@ -55,12 +55,12 @@ func TestOpenRow_StatesAndDamage(t *testing.T) {
 		"another master key":           {key, inState(storage.KeyActive), masters[:1], "another master_key", ErrNotOpened},
 		"altered":                      {key, func(k *storage.Key) { k.Sealed = append([]byte{1}, make([]byte, 60)...) }, masters, "altered", ErrNotOpened},
 		"another row's private half":   {key, func(k *storage.Key) { k.Sealed = other.Sealed }, masters, "altered", ErrNotOpened},
-		"said to be in a module":       {key, func(k *storage.Key) { k.Sealed = append([]byte{sealedElsewhere}, k.Sealed[1:]...) }, masters, "altered", ErrNotOpened},
-		"version of a newer program":   {key, func(k *storage.Key) { k.Sealed = []byte{9, 9} }, masters, "no version", nil},
-		"nothing sealed":               {key, func(k *storage.Key) { k.Sealed = nil }, masters, "no version", nil},
+		"said to be in a module":       {key, func(k *storage.Key) { k.Sealed = append([]byte{sealedReference}, k.Sealed[1:]...) }, masters, "altered", ErrNotOpened},
+		"version of a newer program":   {key, func(k *storage.Key) { k.Sealed = []byte{9, 9} }, masters, "a format that", nil},
+		"nothing sealed":               {key, func(k *storage.Key) { k.Sealed = nil }, masters, "a format that", nil},
 		"gone, another's public half":  {key, func(k *storage.Key) { k.State, k.Public = storage.KeyGone, other.Public }, masters, "thumbprint", nil},
 		"gone, no public half":         {key, func(k *storage.Key) { k.State, k.Public = storage.KeyGone, "" }, masters, "not a JWK", nil},
-		"secret with another kid":      {secret, func(k *storage.Key) { k.ID = "short" }, masters, "not one of ours", nil},
+		"secret with another kid":      {secret, func(k *storage.Key) { k.ID = "short" }, masters, "not the id of a secret", nil},
 	} {
 		row := c.row
 		row.State = storage.KeyActive

@@ -7,8 +7,8 @@ import (
 	"crypto/sha256"
 )
 
-// ps256 is RSASSA-PSS with SHA-256 (RFC 7518, section 3.5), 2048 bits: the salt is
-// as long as the hash.
+// ps256 is RSASSA-PSS with SHA-256 and 2048 bits (RFC 7518, section 3.5). The salt is as
+// long as the hash.
 var ps256 = algorithm{
 	name:          "PS256",
 	generate:      generateRSA,

@@ -2,24 +2,24 @@ package vault
 
 import "signet/storage"
 
-// Rewrap seals anew under the master key that it moves to.
+// Rewrap seals private halves and tokens under the new master key.
 type Rewrap struct{ masters [][32]byte }
 
-// Rewrap moves to the last of the master keys. False: there is but one.
+// Rewrap returns a Rewrap to the last of the master keys. It returns false if there is only
+// one master key.
 func (v *Vault) Rewrap() (Rewrap, bool) {
-	masters := v.current()
+	masters := v.currentMasters()
 	return Rewrap{masters}, len(masters) > 1
 }
 
-// Opens reports whether a row is without a sealed half, or opens with one of the master
-// keys.
+// Opens reports whether a row opens with one of the master keys or has nothing to open.
 func (r Rewrap) Opens(row storage.Key) bool {
 	_, _, err := openPrivate(r.masters, row)
 	return err == nil || len(row.Sealed) == 0
 }
 
-// Key gives the new seal of a row; nil if it stays: it is sealed so already, has nothing
-// sealed, or does not open.
+// Key returns the private half of a row sealed under the new master key. It returns nil if
+// the row must not change: it is already sealed so, has nothing sealed, or does not open.
 func (r Rewrap) Key(row storage.Key) ([]byte, error) {
 	target := len(r.masters) - 1
 	private, under, err := openPrivate(r.masters, row)
@@ -29,7 +29,8 @@ func (r Rewrap) Key(row storage.Key) ([]byte, error) {
 	return sealPrivate(r.masters[target], row.Sealed[0], row.Line, row.ID, private)
 }
 
-// Token does with an upstream's token what Key does with a row.
+// Token returns the upstream token of an identity sealed under the new master key. It
+// returns nil in the same cases as Key.
 func (r Rewrap) Token(i storage.Identity) ([]byte, error) {
 	target := len(r.masters) - 1
 	token, under, err := openToken(r.masters, i)

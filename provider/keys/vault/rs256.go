@@ -17,7 +17,7 @@ const (
 	rsaExponent = 65537
 )
 
-// rs256 is RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3), 2048 bits.
+// rs256 is RSASSA-PKCS1-v1_5 with SHA-256 and 2048 bits (RFC 7518, section 3.3).
 var rs256 = algorithm{
 	name:          "RS256",
 	generate:      generateRSA,

@@ -6,10 +6,10 @@ import (
 	"signet/storage"
 )
 
-// An upstream's token at rest is: version ‖ box. The box is sealed under the master
-// key, as private halves are, with the identity as associated data: a token that is
-// copied into another identity's row does not open there. Rotations leave it as it is;
-// only a rewrap seals it anew.
+// A sealed token of an upstream is: version ‖ box. The box is sealed under the master key,
+// like private halves, with the identity as associated data. So a token does not open if it
+// is copied into the row of another identity. Rotations do not change it; only a rewrap
+// seals it again.
 const (
 	tokenVersion = 1
 	tokenInfo    = "signet/v1/upstream token at rest"
@@ -23,8 +23,8 @@ func sealToken(master [32]byte, i storage.Identity, token []byte) ([]byte, error
 	return SealBox([]byte{tokenVersion}, master[:], tokenInfo, token, tokenData(i))
 }
 
-// openToken gives the token of an identity, and the place of the master key that it
-// is sealed under. ErrInvalid.
+// openToken returns the token of an identity and the index of the master key under which it
+// is sealed. ErrNotOpened.
 func openToken(masters [][32]byte, i storage.Identity) (token []byte, under int, err error) {
 	sealed := i.Detail.Token
 	if len(sealed) == 0 || sealed[0] != tokenVersion {
@@ -38,13 +38,13 @@ func openToken(masters [][32]byte, i storage.Identity) (token []byte, under int,
 	return nil, 0, fmt.Errorf("the token was %w", ErrNotOpened)
 }
 
-// SealToken seals an upstream's token for the row of an identity.
+// SealToken seals the token of an upstream for the row of an identity.
 func (s *Set) SealToken(i storage.Identity, token []byte) ([]byte, error) {
 	return sealToken(s.sealing, i, token)
 }
 
-// OpenToken opens the token of an identity. ErrNotOpened.
+// OpenToken returns the token of an identity in clear. ErrNotOpened.
 func (v *Vault) OpenToken(i storage.Identity) ([]byte, error) {
-	token, _, err := openToken(v.current(), i)
+	token, _, err := openToken(v.currentMasters(), i)
 	return token, err
 }

@@ -10,15 +10,15 @@ import (
 	"signet/storage"
 )
 
-// ErrMasterKey: no key in the database opens with the master key that was given.
+// ErrMasterKey: the given master key is invalid, or no key in the database opens with it.
 var ErrMasterKey = errors.New("wrong master_key")
 
-// Config of a vault.
+// Config configures a vault.
 type Config struct {
 	Master [32]byte // master key: seals private keys at rest
-	// Masters, if not nil, gives the master keys that count now: the one in use and,
-	// while a rewrap is under way, the one it moves to. It is asked at first, and again
-	// whenever a key does not open.
+	// Masters, if not nil, returns the current master keys: the one in use and, during a
+	// rewrap, the new one as the last. The vault calls it at the start, and again whenever
+	// a key does not open.
 	Masters func() ([][32]byte, error)
 	Module  Module // stores private halves outside this process; nil: none does
 	// ModuleAlgorithms lists the algorithms whose new keys are made in the Module. A key
@@ -26,19 +26,19 @@ type Config struct {
 	ModuleAlgorithms []string
 }
 
-// Vault holds the master keys that rows may be sealed under, and the module where
-// private halves may be instead. It is safe for concurrent use.
+// Vault holds the master keys under which rows are sealed, and the module that may store
+// private halves. It is safe for concurrent use.
 type Vault struct {
 	read             func() ([][32]byte, error) // nil: the master keys never change
-	module           Module                     // nil: none
+	module           Module                     // nil: no module is configured
 	moduleAlgorithms []string                   // lines whose new keys are made in the module
 
 	mu      sync.Mutex
-	masters [][32]byte               // in use; while a rewrap is under way, the one it moves to comes last
-	signers map[string]crypto.Signer // of the keys in the module that sign or will, by reference
+	masters [][32]byte               // in use; during a rewrap the new one is the last
+	signers map[string]crypto.Signer // of the active and next keys in the module, by reference
 }
 
-// New checks the master keys. ErrMasterKey: one is all zeros.
+// New returns a vault. ErrMasterKey: a master key is all zeros.
 func New(c Config) (*Vault, error) {
 	if c.Master == [32]byte{} {
 		return nil, fmt.Errorf("%w: it is all zeros", ErrMasterKey)
@@ -47,7 +47,7 @@ func New(c Config) (*Vault, error) {
 	return v, v.refresh()
 }
 
-// refresh asks again for the master keys that count.
+// refresh calls Config.Masters again, if it is set. ErrMasterKey.
 func (v *Vault) refresh() error {
 	if v.read == nil {
 		return nil
@@ -63,16 +63,16 @@ func (v *Vault) refresh() error {
 	return nil
 }
 
-// Open opens rows. A row that does not open is skipped and listed as unusable, so that
-// it does not take the good ones with it. When some do not open, the master keys are
-// asked for again: they may have been replaced while this program runs.
+// Open opens rows. A row that does not open is listed as unusable; the other rows still
+// open. If a row does not open, Open reads the master keys again, because they may have been
+// replaced while this program runs, and then opens all rows again.
 //
 // ErrMasterKey: there are sealed rows, and none of them opens.
 func (v *Vault) Open(rows []storage.Key) (*Set, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	set, err := v.openAll(rows)
-	if v.read == nil || err == nil && !set.lacksMaster() {
+	if v.read == nil || err == nil && !set.lacksMasterKey() {
 		return set, err
 	}
 	before := v.masters
@@ -85,9 +85,9 @@ func (v *Vault) Open(rows []storage.Key) (*Set, error) {
 	return v.openAll(rows)
 }
 
-// openAll opens rows with the master keys at hand. New rows will be sealed under the
-// last master key that a row opened with: once a rewrap has begun, every node knows the
-// one it moves to. The caller holds mu.
+// openAll opens rows with the current master keys. The set seals new rows under the last
+// master key with which a row opened: when a row is sealed under the new master key, every
+// node can know that key. The caller holds mu.
 func (v *Vault) openAll(rows []storage.Key) (*Set, error) {
 	set := &Set{Inventory: Inventory{Rows: rows}}
 	signers := map[string]crypto.Signer{}
@@ -103,7 +103,7 @@ func (v *Vault) openAll(rows []storage.Key) (*Set, error) {
 				open, under = open+1, max(under, o.under)
 			}
 		}
-		if err == nil && o.key != nil && o.key.IsInModule() && signs(row) {
+		if err == nil && o.key != nil && o.key.IsInModule() && needsSigner(row) {
 			if o.key.Signer, err = v.signerOf(o.key); err == nil {
 				signers[o.key.reference] = o.key.Signer
 			}
@@ -119,17 +119,17 @@ func (v *Vault) openAll(rows []storage.Key) (*Set, error) {
 	return set, nil
 }
 
-// signerOf gives the signer of a key in the module. One that was found before is used
-// again. ErrModule.
+// signerOf returns the signer of a key in the module. It reuses a signer that it returned
+// before. ErrModule.
 func (v *Vault) signerOf(k *Key) (crypto.Signer, error) {
 	if known := v.signers[k.reference]; known != nil {
 		return known, nil
 	}
-	return trySigner(v.module, k)
+	return testedSigner(v.module, k)
 }
 
-// current gives the master keys at hand.
-func (v *Vault) current() [][32]byte {
+// currentMasters returns the master keys in use.
+func (v *Vault) currentMasters() [][32]byte {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.masters
@@ -138,8 +138,7 @@ func (v *Vault) current() [][32]byte {
 // HasModule reports whether a module is configured.
 func (v *Vault) HasModule() bool { return v.module != nil }
 
-// Ready reports whether the module can be used now; without one there is nothing to
-// wait for. ErrModule.
+// Ready returns nil if the module can be used now, or if none is configured. ErrModule.
 func (v *Vault) Ready() error {
 	if v.module == nil {
 		return nil
@@ -150,16 +149,16 @@ func (v *Vault) Ready() error {
 	return nil
 }
 
-// CheckModule refuses to go on without the module that holds keys of the inventory: it
-// must answer, and hold at least one of those that sign or will. A single one that is
-// missing is reported as any row that does not open. ErrModule.
+// CheckModule returns an error if the module that should hold keys of the inventory does
+// not answer or holds none of the active and next ones. A single missing key is not an
+// error: it is in Inventory.Unusable. ErrModule.
 func (v *Vault) CheckModule(i Inventory) error {
-	there, missing := 0, 0
+	found, missing := 0, 0
 	for _, row := range i.Rows {
 		switch {
-		case !signs(row) || !row.IsExternal():
+		case !needsSigner(row) || !row.IsExternal():
 		case i.IsUsable(row.ID):
-			there++
+			found++
 		default:
 			missing++
 		}
@@ -167,18 +166,19 @@ func (v *Vault) CheckModule(i Inventory) error {
 	ready := v.Ready()
 	switch {
 	case v.module == nil && missing > 0:
-		return fmt.Errorf("%w: %d keys in the database have their private half there, and none is configured", ErrModule, missing)
+		return fmt.Errorf("%w: the private halves of %d keys are in a module, but none is configured", ErrModule, missing)
 	case ready != nil:
 		return ready
-	case missing > 0 && there == 0:
+	case missing > 0 && found == 0:
 		return fmt.Errorf("%w: it holds none of the %d keys that should be there (nothing was changed)", ErrModule, missing)
 	}
 	return nil
 }
 
-// Destroy destroys the private half of a row in the module. ErrModule.
+// Destroy destroys the private half of a key in the module. ErrModule; ErrNotOpened: the
+// reference does not open.
 func (v *Vault) Destroy(row storage.Key) error {
-	reference, _, err := openPrivate(v.current(), row)
+	reference, _, err := openPrivate(v.currentMasters(), row)
 	if err != nil {
 		return fmt.Errorf("destroy key %s: %w", row.ID, err)
 	}
