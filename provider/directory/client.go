@@ -9,15 +9,16 @@ import (
 	"signet/storage"
 )
 
-// NoKeyError: a client asks for ID tokens that no key can sign. It would get none.
+// NoKeyError: a client requests ID tokens with an algorithm for which the server has no
+// active key. The server could not issue them.
 type NoKeyError struct{ Algorithm string }
 
 // Error names the algorithm.
 func (e *NoKeyError) Error() string { return "no key signs with " + e.Algorithm }
 
-// NewClient gives a client of that type with the type's defaults. It has neither
-// redirect URIs nor a secret yet. How a web client or a service sends its secret is
-// not chosen: either way is accepted, see storage.Client.AllowsAuthMethod.
+// NewClient returns a client of this type with the defaults of the type. It has no redirect
+// URIs and no secret yet. A web client or a service may send its secret in both ways, see
+// storage.Client.AllowsAuthMethod.
 func NewClient(t storage.ClientType, id, name string) storage.Client {
 	c := storage.Client{ID: id, Name: name, Type: t, RefreshGrace: -1}
 	m := &c.Metadata
@@ -35,8 +36,8 @@ func NewClient(t storage.ClientType, id, name string) storage.Client {
 	return c
 }
 
-// NewClientID makes a client_id of 128 random bits. None begins with a hyphen: a command
-// line would take it for a flag.
+// NewClientID makes a client_id of 128 random bits. It never begins with a hyphen, which a
+// command line would parse as a flag.
 func NewClientID() string {
 	for {
 		if id := randomText(16); id[0] != '-' {
@@ -45,11 +46,10 @@ func NewClientID() string {
 	}
 }
 
-// CreateClient registers a client, and makes a secret for one that authenticates ("" for
-// a public client). Only the secret's hash is stored. It gives the client as stored.
-// Event client.created.
+// CreateClient registers a client. It returns the client as stored and a new secret, ""
+// for a public client. Only the hash of the secret is stored. Event client.created.
 //
-// *ClientError, *NoKeyError. storage.ErrConflict: the id is taken.
+// Errors: *ClientError, *NoKeyError. storage.ErrConflict: the id is taken.
 func (d *Directory) CreateClient(ctx context.Context, c storage.Client, from storage.Origin) (made storage.Client, secret string, err error) {
 	if !c.Public() {
 		secret = NewSecret()
@@ -58,13 +58,13 @@ func (d *Directory) CreateClient(ctx context.Context, c storage.Client, from sto
 	return made, secret, err
 }
 
-// CreateClientWithSecret is CreateClient for a secret that was made before, by NewSecret;
-// "" for a public client.
+// CreateClientWithSecret is CreateClient with a secret from an earlier call of NewSecret, ""
+// for a public client.
 func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client, secret string, from storage.Origin) (storage.Client, error) {
-	if err := d.checkSigned(ctx, c.Metadata.IDTokenSignedResponseAlg); err != nil {
+	if err := d.checkSigningKey(ctx, c.Metadata.IDTokenSignedResponseAlg); err != nil {
 		return storage.Client{}, err
 	}
-	onceEach(&c)
+	removeRepeatedClientValues(&c)
 	by := d.by(from)
 	if secret != "" {
 		c.Secrets[0] = storage.ClientSecret{Hash: storage.SecretHash(secret), CreatedAt: storage.At(by.At)}
@@ -82,12 +82,12 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 	return made, nil
 }
 
-// ReviseClient changes a client as it is now. revise writes into the client that it is
-// given. It may run several times; its error undoes all, and is returned as it is. Id,
-// secrets, creation time and whether the client is disabled stay as they are. A value
-// that breaks a rule may stay if it was stored before the rule. Event client.updated.
+// ReviseClient reads a client, changes it with revise and stores it. revise may run several
+// times. If it returns an error, nothing is stored and the error is returned unchanged. The
+// id, the secrets, the creation time and the disabled state do not change. A stored value
+// that breaks a newer rule may stay. Event client.updated.
 //
-// *ClientError, *NoKeyError, storage.ErrNotFound.
+// Errors: *ClientError, *NoKeyError, storage.ErrNotFound.
 func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*storage.Client) error, from storage.Origin) (storage.Client, error) {
 	if err := d.checkRevisedAlg(ctx, id, revise); err != nil {
 		return storage.Client{}, err
@@ -96,7 +96,7 @@ func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*st
 	revised, err := d.db.ReviseClient(ctx, id, func(c *storage.Client) error {
 		before := *c
 		if refused = revise(c); refused == nil {
-			onceEach(c)
+			removeRepeatedClientValues(c)
 			refused = CheckClientChange(before, *c)
 		}
 		return refused
@@ -120,12 +120,12 @@ func (d *Directory) checkRevisedAlg(ctx context.Context, id string, revise func(
 	if after.Metadata.IDTokenSignedResponseAlg == before.Metadata.IDTokenSignedResponseAlg {
 		return nil
 	}
-	return d.checkSigned(ctx, after.Metadata.IDTokenSignedResponseAlg)
+	return d.checkSigningKey(ctx, after.Metadata.IDTokenSignedResponseAlg)
 }
 
-// checkSigned checks that some key signs with the algorithm. It leaves a name that is no
-// algorithm of ours to CheckClient.
-func (d *Directory) checkSigned(ctx context.Context, alg string) error {
+// checkSigningKey checks that the server has an active key for the algorithm. It accepts
+// unknown algorithms, which CheckClient refuses.
+func (d *Directory) checkSigningKey(ctx context.Context, alg string) error {
 	if !slices.Contains(keys.SigningAlgorithms(), alg) {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (d *Directory) checkSigned(ctx context.Context, alg string) error {
 	if err != nil {
 		return fmt.Errorf("read keys: %w", err)
 	}
-	if len(rows) == 0 && slices.Contains(d.algorithms, alg) { // the first start makes them
+	if len(rows) == 0 && slices.Contains(d.algorithms, alg) { // the first start makes these keys
 		return nil
 	}
 	if slices.ContainsFunc(rows, func(k storage.Key) bool { return k.Line == alg && k.State == storage.KeyActive }) {
@@ -142,19 +142,19 @@ func (d *Directory) checkSigned(ctx context.Context, alg string) error {
 	return &NoKeyError{alg}
 }
 
-// DisableClient stops a client: nobody signs in through it, and its tokens are of no use
-// until it is enabled. Event client.disabled. storage.ErrNotFound.
+// DisableClient disables a client. Until it is enabled again, sign-ins to it and its tokens
+// are refused. Event client.disabled. Errors: storage.ErrNotFound.
 func (d *Directory) DisableClient(ctx context.Context, id string, from storage.Origin) error {
 	return d.db.SetClientEnabled(ctx, id, false, d.by(from))
 }
 
-// EnableClient undoes DisableClient. Event client.enabled. storage.ErrNotFound.
+// EnableClient enables a disabled client. Event client.enabled. Errors: storage.ErrNotFound.
 func (d *Directory) EnableClient(ctx context.Context, id string, from storage.Origin) error {
 	return d.db.SetClientEnabled(ctx, id, true, d.by(from))
 }
 
-// DeleteClient removes a client for good, with its tokens and the consents it was given.
-// Event client.deleted. storage.ErrNotFound.
+// DeleteClient deletes a client permanently, with its tokens and consents. Event
+// client.deleted. Errors: storage.ErrNotFound.
 func (d *Directory) DeleteClient(ctx context.Context, id string, from storage.Origin) error {
 	return d.db.DeleteClient(ctx, id, d.by(from))
 }

@@ -11,11 +11,12 @@ import (
 	"signet/storage"
 )
 
-// rightValues are values that are right for their fields. redirect_uris, grant_types,
-// response_types, type, client_name and token_endpoint_auth_method make a client what it is.
-var rightValues = map[string]func(c *storage.Client){
+// validValues sets a valid value in each field. It leaves out redirect_uris, grant_types,
+// response_types, type, client_name and token_endpoint_auth_method, which decide the kind
+// of a client.
+var validValues = map[string]func(c *storage.Client){
 	"post_logout_redirect_uris":           func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{"https://app.example.com/bye"} },
-	"scope":                               nil, // see TestClientScope_WhatNobodyGrantsIsRefused
+	"scope":                               nil, // see TestClientScope_UngrantableScopeIsRefused
 	"client_uri":                          func(c *storage.Client) { c.Metadata.ClientURI = "https://app.example.com/" },
 	"policy_uri":                          func(c *storage.Client) { c.Metadata.PolicyURI = "https://app.example.com/privacy" },
 	"tos_uri":                             func(c *storage.Client) { c.Metadata.TosURI = "https://app.example.com/terms" },
@@ -26,7 +27,7 @@ var rightValues = map[string]func(c *storage.Client){
 	"require_auth_time":                   func(c *storage.Client) { c.Metadata.RequireAuthTime = true },
 	"initiate_login_uri":                  func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start" },
 	"backchannel_logout_uri":              func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "https://app.example.com/out" },
-	"backchannel_logout_session_required": nil, // needs the one before, and goes with it
+	"backchannel_logout_session_required": nil, // needs backchannel_logout_uri
 	"first_party":                         func(c *storage.Client) { c.FirstParty = true },
 	"skip_consent":                        func(c *storage.Client) { c.SkipConsent = true },
 	"introspect":                          func(c *storage.Client) { c.Introspects = true },
@@ -39,11 +40,11 @@ var rightValues = map[string]func(c *storage.Client){
 	"refresh_grace":                       func(c *storage.Client) { c.RefreshGrace = 0 },
 }
 
-// kindsOfClient are the kinds of client that fields act for or not.
+// kindsOfClient are kinds of clients, with the fields that have no effect for them.
 var kindsOfClient = map[string]struct {
 	kind   storage.ClientType
 	change func(c *storage.Client)
-	idle   string // the fields that would do nothing
+	idle   string // fields without an effect
 }{
 	"web":    {storage.Web, nil, ""},
 	"spa":    {storage.SPA, nil, "introspect audiences"},
@@ -59,22 +60,22 @@ func ownTokensOnly(c *storage.Client) {
 	c.Metadata.GrantTypes, c.Metadata.ResponseTypes, c.Metadata.RedirectURIs = []string{storage.GrantClientCredentials}, nil, nil
 }
 
-// TestClientFields_ThatWouldDoNothingAreRefused sets every field of every kind of client. It
-// acts, or is refused with the stable code; a value from an earlier release stays and can be
-// taken away.
-func TestClientFields_ThatWouldDoNothingAreRefused(t *testing.T) {
+// TestClientFields_NoEffectForTheKindIsRefused sets every field of every kind of client. A
+// field without an effect is refused with the stable code. A value from an earlier release
+// may stay, and can be removed.
+func TestClientFields_NoEffectForTheKindIsRefused(t *testing.T) {
 	makers := []string{"client_name", "type", "redirect_uris", "token_endpoint_auth_method", "grant_types", "response_types"}
 	for _, f := range directory.ClientFields() {
-		set, known := rightValues[f.Name]
+		set, known := validValues[f.Name]
 		if !known && f.Supported() && !slices.Contains(makers, f.Name) {
-			t.Errorf("no right value of %s is tried", f.Name)
+			t.Errorf("validValues has no value for %s", f.Name)
 		}
 		if set == nil {
 			continue
 		}
 		for name, k := range kindsOfClient {
 			if f.Name == "pkce_optional" && k.kind != storage.Web && k.kind != storage.Service {
-				continue // a rule of safety: only a client that authenticates can be let off PKCE
+				continue // another rule refuses this: a public client must use PKCE
 			}
 			before := changedClient(k.kind, k.change)
 			with := before
@@ -88,9 +89,9 @@ func TestClientFields_ThatWouldDoNothingAreRefused(t *testing.T) {
 			}
 			renamed := with
 			renamed.Name = "Another name"
-			for what, change := range map[string][2]storage.Client{"stays": {with, renamed}, "is taken away": {with, before}} {
+			for act, change := range map[string][2]storage.Client{"stays": {with, renamed}, "is removed": {with, before}} {
 				if err := directory.CheckClientChange(change[0], change[1]); err != nil {
-					t.Errorf("%s, %s that %s: %v", name, f.Name, what, err)
+					t.Errorf("%s, stored %s %s: got %v, want no error", name, f.Name, act, err)
 				}
 			}
 		}
@@ -108,10 +109,10 @@ func codesOf(err error) string {
 	return strings.Join(found, ", ")
 }
 
-// TestClientScope_WhatNobodyGrantsIsRefused: for every kind of client, a scope is accepted if
-// some endpoint grants it, and refused otherwise, with the scopes that there are and the one
+// TestClientScope_UngrantableScopeIsRefused tries scopes for every kind of client. A scope is
+// accepted if an endpoint can grant it. The refusal lists the possible scopes and the one
 // that was probably meant.
-func TestClientScope_WhatNobodyGrantsIsRefused(t *testing.T) {
+func TestClientScope_UngrantableScopeIsRefused(t *testing.T) {
 	for name, k := range kindsOfClient {
 		base := changedClient(k.kind, k.change)
 		people := slices.Contains(base.Metadata.GrantTypes, storage.GrantCode)
@@ -125,10 +126,10 @@ func TestClientScope_WhatNobodyGrantsIsRefused(t *testing.T) {
 				wanted = people && (scope != storage.ScopeOfflineAccess || renews)
 			}
 			if got := codesOf(directory.CheckClient(c)); (got == "") != wanted || got != "" && got != "scope "+directory.NoEffect {
-				t.Errorf("%s, scope %s: got %q, accepted should be %v", name, scope, got, wanted)
+				t.Errorf("%s, scope %s: got %q, want accepted: %v", name, scope, got, wanted)
 			}
 			if err := directory.CheckClientChange(c, c); err != nil {
-				t.Errorf("%s, a stored scope %s: %v", name, scope, err)
+				t.Errorf("%s, stored scope %s: got %v, want no error", name, scope, err)
 			}
 		}
 	}
@@ -137,7 +138,7 @@ func TestClientScope_WhatNobodyGrantsIsRefused(t *testing.T) {
 		c.Metadata.Scope = "openid photos:read"
 	})
 	if problems := problemsOf(both); problems != "" {
-		t.Errorf("a web client that also acts for itself: %s", problems)
+		t.Errorf("a web client with client_credentials: got %s, want no problem", problems)
 	}
 	for scope, meant := range map[string]string{"opnid": "openid", "Openid": "openid", "emails": "email", "offline": "offline_access"} {
 		problems := problemsOf(changedClient(storage.SPA, func(c *storage.Client) { c.Metadata.Scope = "openid " + scope }))
@@ -150,7 +151,8 @@ func TestClientScope_WhatNobodyGrantsIsRefused(t *testing.T) {
 	}
 }
 
-// TestClientEffects_FirstPartyRenewsWithoutRefreshTokens, so that its grace acts.
+// TestClientEffects_FirstPartyRenewsWithoutRefreshTokens: the first-party app renews its
+// tokens without the grant type refresh_token, so refresh_grace has an effect.
 func TestClientEffects_FirstPartyRenewsWithoutRefreshTokens(t *testing.T) {
 	c := changedClient(storage.SPA, func(c *storage.Client) {
 		c.FirstParty, c.Metadata.GrantTypes, c.RefreshGrace = true, []string{storage.GrantCode}, time.Second

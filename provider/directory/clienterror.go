@@ -8,14 +8,14 @@ import (
 // ErrInvalidClient: the client breaks a rule. The error is a *ClientError.
 var ErrInvalidClient = errors.New("the client breaks a rule")
 
-// The stable codes of what is wrong with one field of a client.
+// The stable codes of the problems of one field of a client.
 const (
-	NotSupportedYet = "not_supported_yet" // a known field or value that no code reads yet
-	NoEffect        = "no_effect"         // it would do nothing for such a client
+	NotSupportedYet = "not_supported_yet" // no code reads this known field or value yet
+	NoEffect        = "no_effect"         // the value is valid and does nothing for this client
 	InvalidValue    = "invalid_value"
 )
 
-// ClientError is ErrInvalidClient with every problem.
+// ClientError is ErrInvalidClient with the list of problems.
 type ClientError struct{ Problems []*ClientFieldError }
 
 // Error lists the problems, each on a line of its own.
@@ -27,12 +27,12 @@ func (e *ClientError) Error() string {
 	return strings.Join(lines, "\n  ")
 }
 
-// Unwrap gives ErrInvalidClient.
+// Unwrap returns ErrInvalidClient.
 func (e *ClientError) Unwrap() error { return ErrInvalidClient }
 
 // ClientFieldError: a field of a client breaks a rule.
 type ClientFieldError struct {
-	Field string // its name in ClientFields; client_id and client_secret besides
+	Field string // a name in ClientFields, client_id or client_secret
 	Code  string // NotSupportedYet, NoEffect or InvalidValue
 	Cause error
 }
@@ -47,23 +47,23 @@ func newFieldError(field string, cause error) *ClientFieldError {
 	return &ClientFieldError{field, code, cause}
 }
 
-// Error names the field and says what is wrong with it.
+// Error names the field and the problem.
 func (e *ClientFieldError) Error() string { return e.Field + ": " + e.Cause.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *ClientFieldError) Unwrap() error { return e.Cause }
 
-// notYet refuses a field, or one value of a field, that would be stored without effect.
+// notYet refuses a field, or one value of a field, that is not supported yet.
 type notYet struct{ why string }
 
-// Error gives the reason behind the code.
+// Error returns the reason and the code.
 func (e *notYet) Error() string {
 	return "is not supported yet: " + e.why + " (" + NotSupportedYet + ")"
 }
 
-// noEffect refuses a value that would do nothing for a client of this type or with these
-// grant types. why says so, and what to change.
+// noEffect refuses a value that does nothing for a client of this type or with these grant
+// types. why is the reason and the change that solves the problem.
 type noEffect struct{ why string }
 
-// Error gives the reason before the code.
+// Error returns the reason and the code.
 func (e *noEffect) Error() string { return e.why + " (" + NoEffect + ")" }

@@ -8,31 +8,31 @@ import (
 	"signet/storage"
 )
 
-// ClientField is one field of a client that can be set. Callers offer, accept and
-// show the fields that ClientFields lists, and no others.
+// ClientField is a field of a client that can be set. Callers offer, accept and show only
+// the fields that ClientFields lists.
 type ClientField struct {
-	// Name is the name of RFC 7591 or OIDC Registration or, of a field of Signet's own, in
-	// the same spelling.
+	// Name is the name in RFC 7591 or OIDC Registration. Fields of Signet's own are spelled in
+	// the same way.
 	Name string
-	// Default is what an empty value is called; "" for none.
+	// Default is the name of the empty value, "" if it has no name.
 	Default string
 
 	at     func(*storage.Client) any
-	notYet string // why it is not supported yet; "": it is
+	notYet string // why the field is not supported yet; "" if it is supported
 }
 
-// ClientFields lists the fields, in the order in which they are shown.
+// ClientFields lists the fields in the order in which callers show them.
 func ClientFields() []ClientField { return slices.Clone(clientFields) }
 
-// Words is a list of words that is stored as text with spaces between.
+// Words is a list of words that is stored as one text, with spaces between the words.
 type Words string
 
-// At gives a pointer to the value of the field in c: a *string, *Words, *[]string, *bool,
+// At returns a pointer to the value of the field in c: a *string, *Words, *[]string, *bool,
 // **int64 (seconds), *time.Duration (-1 for none) or *storage.ClientType.
 func (f ClientField) At(c *storage.Client) any { return f.at(c) }
 
-// Supported reports whether the field has an effect. A value of another field is refused
-// with the code NotSupportedYet. It may stay in a client that was stored before.
+// Supported reports whether the field has an effect. A new value of an unsupported field is
+// refused with the code NotSupportedYet. A stored value may stay.
 func (f ClientField) Supported() bool { return f.notYet == "" }
 
 // Empty reports whether the field is not set in c.
@@ -44,7 +44,8 @@ func (f ClientField) Empty(c storage.Client) bool {
 	return value.IsZero() || value.Kind() == reflect.Slice && value.Len() == 0
 }
 
-func (f ClientField) later(why string) ClientField {
+// unsupported marks f as not supported yet, for this reason.
+func (f ClientField) unsupported(why string) ClientField {
 	f.notYet = why
 	return f
 }
@@ -53,13 +54,13 @@ func field[P any](name string, at func(*storage.Client) P) ClientField {
 	return ClientField{Name: name, at: func(c *storage.Client) any { return at(c) }}
 }
 
-// metadata is a field of ClientMetadata.
+// metadata returns a field of ClientMetadata.
 func metadata[P any](name string, at func(*storage.ClientMetadata) P) ClientField {
 	return field(name, func(c *storage.Client) P { return at(&c.Metadata) })
 }
 
-// clientFields is the one table of the fields of clients. A field without an effect says so
-// by later, and is refused by every caller; code that reads it takes that away.
+// clientFields is the only table of the fields of clients. Fields that no code reads are
+// marked as unsupported. Remove the mark when code reads the field.
 var clientFields = []ClientField{
 	field("client_name", func(c *storage.Client) *string { return &c.Name }),
 	field("type", func(c *storage.Client) *storage.ClientType { return &c.Type }),
@@ -71,29 +72,29 @@ var clientFields = []ClientField{
 	metadata("scope", func(m *storage.ClientMetadata) *Words { return (*Words)(&m.Scope) }),
 	metadata("client_uri", func(m *storage.ClientMetadata) *string { return &m.ClientURI }),
 	metadata("logo_uri", func(m *storage.ClientMetadata) *string { return &m.LogoURI }).
-		later("pages show no picture from another host"),
+		unsupported("pages do not show images from other hosts"),
 	metadata("policy_uri", func(m *storage.ClientMetadata) *string { return &m.PolicyURI }),
 	metadata("tos_uri", func(m *storage.ClientMetadata) *string { return &m.TosURI }),
 	metadata("contacts", func(m *storage.ClientMetadata) *[]string { return &m.Contacts }),
 	metadata("jwks", func(m *storage.ClientMetadata) *string { return &m.JWKS }).
-		later("clients authenticate by a secret, not by keys of their own"),
+		unsupported("clients authenticate with a secret, not with keys of their own"),
 	metadata("jwks_uri", func(m *storage.ClientMetadata) *string { return &m.JWKSURI }).
-		later("clients authenticate by a secret, not by keys of their own"),
+		unsupported("clients authenticate with a secret, not with keys of their own"),
 	metadata("subject_type", func(m *storage.ClientMetadata) *string { return &m.SubjectType }),
 	metadata("id_token_signed_response_alg", func(m *storage.ClientMetadata) *string { return &m.IDTokenSignedResponseAlg }),
 	metadata("default_max_age", func(m *storage.ClientMetadata) **int64 { return &m.DefaultMaxAge }),
 	metadata("require_auth_time", func(m *storage.ClientMetadata) *bool { return &m.RequireAuthTime }),
 	metadata("default_acr_values", func(m *storage.ClientMetadata) *[]string { return &m.DefaultACRValues }).
-		later("every sign-in has the same acr"),
+		unsupported("every sign-in has the same acr"),
 	metadata("initiate_login_uri", func(m *storage.ClientMetadata) *string { return &m.InitiateLoginURI }),
 	metadata("backchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.BackchannelLogoutURI }),
 	metadata("backchannel_logout_session_required", func(m *storage.ClientMetadata) *bool { return &m.BackchannelLogoutSession }),
 	metadata("frontchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.FrontchannelLogoutURI }).
-		later("clients are told of a sign-out by backchannel_logout_uri"),
+		unsupported("use backchannel_logout_uri to notify the client of sign-outs"),
 	metadata("software_id", func(m *storage.ClientMetadata) *string { return &m.SoftwareID }).
-		later("clients cannot register themselves"),
+		unsupported("clients cannot register themselves"),
 	metadata("software_version", func(m *storage.ClientMetadata) *string { return &m.SoftwareVersion }).
-		later("clients cannot register themselves"),
+		unsupported("clients cannot register themselves"),
 
 	field("first_party", func(c *storage.Client) *bool { return &c.FirstParty }),
 	field("skip_consent", func(c *storage.Client) *bool { return &c.SkipConsent }),
@@ -109,8 +110,8 @@ var clientFields = []ClientField{
 
 var promptLogin = ClientField{Name: "prompt_login", Default: "strict", at: func(c *storage.Client) any { return &c.PromptLogin }}
 
-// WithoutEffect names the fields of a stored client, and its grant types, that are not
-// supported (yet): they were accepted by an earlier release.
+// WithoutEffect lists the fields and grant types of a stored client that are not supported.
+// An earlier release accepted them.
 func WithoutEffect(c storage.Client) []string {
 	var names []string
 	for _, f := range clientFields {

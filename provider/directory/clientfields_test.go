@@ -18,31 +18,31 @@ func unsupported(field string) bool {
 	return slices.ContainsFunc(directory.ClientFields(), func(f directory.ClientField) bool { return f.Name == field && !f.Supported() })
 }
 
-// TestClientFields_EveryColumnIsInTheTable: a column that no field stands for could be
-// neither set nor shown, and nobody would ask whether code reads it.
+// TestClientFields_EveryColumnIsInTheTable: a column without a field could not be set or
+// shown, and no test would check that code reads it.
 func TestClientFields_EveryColumnIsInTheTable(t *testing.T) {
 	var c storage.Client
 	at := map[any]string{}
 	for _, f := range directory.ClientFields() {
 		at[reflect.ValueOf(f.At(&c)).UnsafePointer()] = f.Name
 	}
-	elsewhere := []string{"ID", "Metadata", "Secrets", "DisabledAt", "CreatedAt", "UpdatedAt"} // the row's own
+	exempt := []string{"ID", "Metadata", "Secrets", "DisabledAt", "CreatedAt", "UpdatedAt"} // not fields of the registration
 	for _, row := range []reflect.Value{reflect.ValueOf(&c).Elem(), reflect.ValueOf(&c.Metadata).Elem()} {
 		for i := range row.NumField() {
 			column := row.Type().Field(i)
 			name, found := at[row.Field(i).Addr().UnsafePointer()]
-			if !found && !slices.Contains(elsewhere, column.Name) {
-				t.Errorf("%s.%s is no field of the table", row.Type().Name(), column.Name)
+			if !found && !slices.Contains(exempt, column.Name) {
+				t.Errorf("%s.%s is not in the table of fields", row.Type().Name(), column.Name)
 			}
 			if tag, _, _ := strings.Cut(column.Tag.Get("json"), ","); tag != "" && name != tag {
-				t.Errorf("%s.%s is stored as %s, and the table calls it %s", row.Type().Name(), column.Name, tag, name)
+				t.Errorf("%s.%s is stored as %s, but its field has the name %s", row.Type().Name(), column.Name, tag, name)
 			}
 		}
 	}
 }
 
-// someValue puts a value into a field.
-func someValue(t *testing.T, f directory.ClientField, c *storage.Client, text string) {
+// setValue sets a field to text, or to some value of its type.
+func setValue(t *testing.T, f directory.ClientField, c *storage.Client, text string) {
 	t.Helper()
 	switch value := f.At(c).(type) {
 	case *string:
@@ -64,49 +64,48 @@ func someValue(t *testing.T, f directory.ClientField, c *storage.Client, text st
 	}
 }
 
-// TestClientFields_WithoutEffectAreRefused: by every act on a client, with the stable code,
-// but a value from an earlier release stays, and can be taken away.
-func TestClientFields_WithoutEffectAreRefused(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+// TestClientFields_UnsupportedAreRefused: creation and change refuse an unsupported field
+// with the stable code. A value from an earlier release may stay, and can be removed.
+func TestClientFields_UnsupportedAreRefused(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		made, _ := h.create(t, changedClient(storage.Web, nil))
 		for _, f := range directory.ClientFields() {
 			if f.Supported() {
 				continue
 			}
 			with := func(text string) storage.Client {
-				return changedClient(storage.Web, func(c *storage.Client) { someValue(t, f, c, text) })
+				return changedClient(storage.Web, func(c *storage.Client) { setValue(t, f, c, text) })
 			}
 			_, _, created := h.CreateClient(t.Context(), with("x"), storage.Origin{})
-			_, revised := h.ReviseClient(t.Context(), made.ID, func(c *storage.Client) error { someValue(t, f, c, "x"); return nil }, storage.Origin{})
+			_, revised := h.ReviseClient(t.Context(), made.ID, func(c *storage.Client) error { setValue(t, f, c, "x"); return nil }, storage.Origin{})
 			for act, err := range map[string]error{"create": created, "revise": revised} {
 				problems, is := errors.AsType[*directory.ClientError](err)
 				if !is || len(problems.Problems) != 1 || problems.Problems[0].Field != f.Name || problems.Problems[0].Code != directory.NotSupportedYet {
-					t.Errorf("%s with %s: got %v", act, f.Name, err)
+					t.Errorf("%s with %s: got %v, want one problem with the code %s", act, f.Name, err, directory.NotSupportedYet)
 				}
 			}
 			old := with("x")
 			if err := directory.CheckClientChange(old, with("x")); err != nil {
-				t.Errorf("%s from an earlier release: %v", f.Name, err)
+				t.Errorf("stored %s that stays: got %v, want no error", f.Name, err)
 			}
 			if err := directory.CheckClientChange(old, changedClient(storage.Web, nil)); err != nil {
-				t.Errorf("%s cannot be taken away: %v", f.Name, err)
+				t.Errorf("stored %s that is removed: got %v, want no error", f.Name, err)
 			}
 			if !slices.Equal(directory.WithoutEffect(old), []string{f.Name}) {
-				t.Errorf("%s is not said to have no effect: %v", f.Name, directory.WithoutEffect(old))
+				t.Errorf("WithoutEffect: got %v, want %s", directory.WithoutEffect(old), f.Name)
 			}
 			if _, is := f.At(&old).(*bool); is {
-				continue // there is no other value to change it to
+				continue // a bool has no second value other than the empty one
 			}
 			if err := directory.CheckClientChange(old, with("y")); err == nil {
-				t.Errorf("%s may change its value", f.Name)
+				t.Errorf("stored %s was changed to another value, want an error", f.Name)
 			}
 		}
 	})
 }
 
-// wrongValues are values that break a rule of their field alone, whatever the type of the
-// client is.
-var wrongValues = map[string]func(c *storage.Client){
+// invalidValues sets a value in each field that breaks a rule for every type of client.
+var invalidValues = map[string]func(c *storage.Client){
 	"client_id":                  func(c *storage.Client) { c.ID = "a/b" },
 	"client_name":                func(c *storage.Client) { c.Name = "" },
 	"type":                       func(c *storage.Client) { c.Type = "wbe" },
@@ -135,49 +134,49 @@ var wrongValues = map[string]func(c *storage.Client){
 	"refresh_grace":                       func(c *storage.Client) { c.RefreshGrace = time.Hour },
 }
 
-// TestCheckClient_OneMistakeIsOneProblem: a rule that reads a field which is itself wrong
-// is not asked, so that nobody has to find the cause among its consequences.
+// TestCheckClient_OneMistakeIsOneProblem: rules that read an invalid field do not run, so
+// that the cause is not hidden among its consequences.
 func TestCheckClient_OneMistakeIsOneProblem(t *testing.T) {
 	for _, f := range directory.ClientFields() {
-		_, truth := f.At(new(storage.Client)).(*bool)
-		if _, covered := wrongValues[f.Name]; !covered && f.Supported() && !truth {
-			t.Errorf("no wrong value of %s is tried", f.Name)
+		_, isBool := f.At(new(storage.Client)).(*bool)
+		if _, covered := invalidValues[f.Name]; !covered && f.Supported() && !isBool {
+			t.Errorf("invalidValues has no value for %s", f.Name)
 		}
 	}
 	for _, kind := range clientTypes {
-		for field, change := range wrongValues {
+		for field, change := range invalidValues {
 			if kind == storage.Service && field == "redirect_uris" {
-				continue // which has none at all
+				continue // a service has no redirect URIs
 			}
 			problems := problemsOf(changedClient(kind, change))
 			if !strings.HasPrefix(problems, field+": ") || strings.Contains(problems, "\n") {
-				t.Errorf("%s with a wrong %s: got %q, want one problem about it", kind, field, problems)
+				t.Errorf("%s with an invalid %s: got %q, want one problem of this field", kind, field, problems)
 			}
 		}
 	}
-	// As a command line leaves it: the type decides the defaults, and so there are none.
+	// A command line with an unknown type makes a client without defaults.
 	bare := directory.NewClient("wbe", "app", "An app")
 	bare.Metadata.RedirectURIs, bare.Metadata.Scope = []string{"com.example:/cb"}, "openid"
 	if problems := problemsOf(bare); problems != `type: "wbe" is not web, spa, native or service` {
-		t.Errorf("an unknown type alone: got %q", problems)
+		t.Errorf("an unknown type: got %q, want only the problem of the type", problems)
 	}
 }
 
-// TestCheckClient_TwoMistakesAreTwoProblems: every pair of independent mistakes is told at
-// once.
+// TestCheckClient_TwoMistakesAreTwoProblems: two independent mistakes are reported together,
+// for every pair of fields.
 func TestCheckClient_TwoMistakesAreTwoProblems(t *testing.T) {
-	follows := map[string][]string{ // fields whose rules read the one that is wrong
+	follows := map[string][]string{ // fields with rules that read the invalid field
 		"type":                   {"redirect_uris", "post_logout_redirect_uris"},
 		"backchannel_logout_uri": {"backchannel_logout_session_required"},
 	}
-	for one, change := range wrongValues {
-		for other, another := range wrongValues {
+	for one, change := range invalidValues {
+		for other, another := range invalidValues {
 			if one >= other || slices.Contains(follows[one], other) || slices.Contains(follows[other], one) {
 				continue
 			}
 			problems := "\n" + problemsOf(changedClient(storage.Web, func(c *storage.Client) { change(c); another(c) }))
 			if !strings.Contains(problems, "\n"+one+": ") || !strings.Contains(problems, "\n"+other+": ") {
-				t.Errorf("%s and %s: got %q", one, other, problems)
+				t.Errorf("%s and %s: got %q, want a problem of each", one, other, problems)
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"signet/storage"
 )
 
-// uriMembers are all members of a client that hold a URI of the web.
+// uriMembers are all fields of a client with web URIs.
 var uriMembers = map[string]func(c *storage.Client, uri string){
 	"redirect_uris":             func(c *storage.Client, uri string) { c.Metadata.RedirectURIs = []string{uri} },
 	"post_logout_redirect_uris": func(c *storage.Client, uri string) { c.Metadata.PostLogoutRedirectURIs = []string{uri} },
@@ -26,20 +26,20 @@ var uriMembers = map[string]func(c *storage.Client, uri string){
 	"audiences":                 func(c *storage.Client, uri string) { c.Audiences = []string{uri} },
 }
 
-// notHosts are URIs whose host is no host, or is one that browsers write differently.
-var notHosts = []string{
+// badHosts are URIs with an invalid host, or with a host that browsers spell differently.
+var badHosts = []string{
 	"https://-/", "https://a..b/", "https://.a/", "https://-a.example/", "https://a-.example/", "https://a.example./", "https://a.example:443/", "https://a.example:0443/", "https://a.example:/",
 	"https://xn--/", "https://xn--a.example/", "https://xn--bcher-kv.example/", "https://127.1/", "https://0x7f.1/", "https://2130706433/", "https://0177.0.0.1/", "https://1.2.3.4.5/", "https://a.0x1/",
 	"https://[::1%25eth0]/", "https://[0:0::1]/", "https://[::ffff:127.0.0.1]/", "http://localhost:80/", "https://" + strings.Repeat("a", 64) + ".example/", "https://" + strings.Repeat("a.", 127) + "com/",
 	"https://u@a.example/", "https://A.example/", "https://*.example/", "https://%61.example/",
 }
 
-func TestCheckClient_NoMemberTakesAHostThatIsNone(t *testing.T) {
+func TestCheckClient_BadHostIsRefusedInEveryField(t *testing.T) {
 	for member, set := range uriMembers {
-		for _, uri := range notHosts {
+		for _, uri := range badHosts {
 			problems := problemsOf(changedClient(storage.Web, func(c *storage.Client) { set(c, uri) }))
 			if !strings.HasPrefix(problems, member+": ") || strings.Contains(problems, "\n") {
-				t.Errorf("%s %s: got %q, want one problem about it", member, uri, problems)
+				t.Errorf("%s %s: got %q, want one problem of this field", member, uri, problems)
 			}
 		}
 		if unsupported(member) {
@@ -48,36 +48,36 @@ func TestCheckClient_NoMemberTakesAHostThatIsNone(t *testing.T) {
 		shown := slices.Contains([]string{"policy_uri", "tos_uri"}, member)
 		for _, uri := range []string{"https://a.example/", "https://intranet/", "https://xn--bcher-kva.example:8443/", "https://my_app.example/", "https://192.0.2.1/", "https://[2001:db8::1]:8443/", "http://localhost:3000/", "http://127.0.0.1/"} {
 			if err := directory.CheckClient(changedClient(storage.Web, func(c *storage.Client) { set(c, uri) })); err != nil && !(shown && strings.HasPrefix(uri, "http:")) {
-				t.Errorf("%s may not be %s: %v", member, uri, err)
+				t.Errorf("%s %s: got %v, want no error", member, uri, err)
 			} else if err == nil && shown && strings.HasPrefix(uri, "http:") {
-				t.Errorf("%s may be %s, which no page links to", member, uri)
+				t.Errorf("%s %s: got no error, but pages only link to https", member, uri)
 			}
 		}
 	}
 }
 
-func TestCheckClient_SchemeOfANativeAppIsADomainTurnedRound(t *testing.T) {
+func TestCheckClient_NativeSchemeIsReverseDomain(t *testing.T) {
 	for uri, good := range map[string]bool{"com.example.app:/cb": true, "com.example.app-2:/cb": true, "com..app:/cb": false, "com.example.:/cb": false} {
 		err := directory.CheckClient(changedClient(storage.Native, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{uri} }))
 		if (err == nil) != good {
-			t.Errorf("%s: got %v", uri, err)
+			t.Errorf("%s: got %v, want valid: %v", uri, err, good)
 		}
 	}
 }
 
-// TestCheckClientChange_WhatIsStoredMayStay: a client from before a rule can be changed
-// elsewhere, and its responses go where they went; a new value of the same kind is
-// refused.
-func TestCheckClientChange_WhatIsStoredMayStay(t *testing.T) {
+// TestCheckClientChange_StoredInvalidValueMayStay: other fields of a client with an old,
+// invalid redirect URI can be changed, and its responses are still sent to the URI. A new
+// invalid URI is refused.
+func TestCheckClientChange_StoredInvalidValueMayStay(t *testing.T) {
 	const old, weak = "https://app.example.com:443/cb", `{"keys":[{"kty":"oct","k":"AAAA"}]}`
 	before := changedClient(storage.Web, func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.Resources, c.Metadata.JWKS = []string{old}, []string{"https://-/"}, weak
 	})
 	if directory.CheckClient(before) == nil {
-		t.Fatal("the client is valid")
+		t.Fatal("the stored client is valid, want an invalid one")
 	}
 	if !before.AllowsRedirect(old) {
-		t.Error("a response may not go where it went before")
+		t.Error("AllowsRedirect refuses the stored redirect URI")
 	}
 	for name, c := range map[string]struct {
 		change func(c *storage.Client)
@@ -85,18 +85,18 @@ func TestCheckClientChange_WhatIsStoredMayStay(t *testing.T) {
 	}{
 		"another name":         {func(c *storage.Client) { c.Name = "Another" }, ""},
 		"a URI beside it":      {func(c *storage.Client) { c.Metadata.RedirectURIs = []string{old, "https://b.example/"} }, ""},
-		"it in another place":  {func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{old} }, "post_logout_redirect_uris"},
+		"it in another field":  {func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{old} }, "post_logout_redirect_uris"},
 		"another of its kind":  {func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"https://b.example:443/"} }, "redirect_uris"},
 		"other keys, as weak":  {func(c *storage.Client) { c.Metadata.JWKS = `{"keys":[{"kty":"oct","k":"BBBB"}]}` }, "jwks"},
 		"no keys":              {func(c *storage.Client) { c.Metadata.JWKS = "" }, ""},
-		"a name that is none":  {func(c *storage.Client) { c.Name = "a\x00" }, "client_name"},
+		"an invalid name":      {func(c *storage.Client) { c.Name = "a\x00" }, "client_name"},
 		"another bad resource": {func(c *storage.Client) { c.Resources = []string{"https://-/", "https://--/"} }, "resources"},
 	} {
 		changed := before
 		c.change(&changed)
 		err := directory.CheckClientChange(before, changed)
 		if c.member == "" && err != nil || c.member != "" && (err == nil || !strings.Contains(err.Error(), "\n  "+c.member+": ") || strings.Count(err.Error(), "\n") > 1) {
-			t.Errorf("%s: got %v, want a problem about %q", name, err, c.member)
+			t.Errorf("%s: got %v, want a problem of the field %q", name, err, c.member)
 		}
 	}
 }

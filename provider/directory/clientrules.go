@@ -21,21 +21,21 @@ const (
 	maxGrace   = 5 * time.Minute
 )
 
-// clientRule is a rule of one field of a client. Its check reports every problem of the
-// field, without the field's name.
+// clientRule is a rule of one field of a client. check reports every problem of the field.
+// The reported texts do not contain the name of the field.
 type clientRule struct {
 	field string
 	check func(c storage.Client, wrong report)
-	// needs are other fields that the check reads. It is not made if one of them breaks a
-	// rule itself: its finding would only follow from that.
+	// needs are the fields that check reads. If one of them breaks a rule, check does not run,
+	// because its problem would only follow from the first one.
 	needs []string
 }
 
-// report takes one problem, as a format with its values.
+// report records one problem, as a format and its values.
 type report func(format string, args ...any)
 
-// clientRules are in an order in which a field stands behind those that its rules need.
-// Those of a field that is not supported yet wait for it.
+// clientRules are ordered so that the rules of a field come after the rules of the fields
+// that they need. Rules of unsupported fields do not run.
 var clientRules = []clientRule{
 	{"client_id", checkClientID, nil},
 	{"client_name", checkClientName, nil},
@@ -76,14 +76,14 @@ var clientRules = []clientRule{
 	{"audiences", resources(func(c storage.Client) []string { return c.Audiences }), nil},
 }
 
-// CheckClient applies all rules to a client by itself. It gives every problem at once,
-// *ClientError, but no problem that only follows from another.
+// CheckClient applies all rules to a new client. It returns all problems at once in a
+// *ClientError, except problems that only follow from another problem.
 func CheckClient(c storage.Client) error {
 	return problemsOf(c, func(*ClientFieldError) bool { return false })
 }
 
-// CheckClientChange is CheckClient for a client that was before: a value that breaks a
-// rule but was stored under an older rule may stay, until it is changed.
+// CheckClientChange is CheckClient for the change of a stored client. An unchanged value that
+// breaks a rule may stay, because an older release may have accepted it.
 func CheckClientChange(before, after storage.Client) error {
 	old := map[string]bool{}
 	problemsOf(before, func(problem *ClientFieldError) bool {
@@ -91,23 +91,23 @@ func CheckClientChange(before, after storage.Client) error {
 		return true
 	})
 	return problemsOf(after, func(problem *ClientFieldError) bool {
-		namesValue := strings.Contains(problem.Error(), `: "`) // so that it is the same value's
+		namesValue := strings.Contains(problem.Error(), `: "`) // the problem names the value, so it is the same value
 		return old[problem.Error()] && (namesValue || unchanged(problem.Field, before, after))
 	})
 }
 
-// unchanged reports whether a field has the value that it had.
+// unchanged reports whether a field has the same value in both clients.
 func unchanged(name string, before, after storage.Client) bool {
 	for _, f := range clientFields {
 		if f.Name == name {
 			return reflect.DeepEqual(f.At(&before), f.At(&after))
 		}
 	}
-	return true // the id and the secrets, which nobody can revise
+	return true // the id and the secrets: ReviseClient does not change them
 }
 
-// problemsOf gives the problems of a client, but for those that may stay: neither are they
-// told, nor do they keep a rule from being applied.
+// problemsOf returns the problems of a client as *ClientError. It ignores the problems for
+// which mayStay returns true: they are not returned and do not stop other rules.
 func problemsOf(c storage.Client, mayStay func(*ClientFieldError) bool) error {
 	var found []*ClientFieldError
 	wrong, ignored := map[string]bool{}, map[string]bool{}
@@ -140,8 +140,8 @@ func checkClientID(c storage.Client, wrong report) {
 	case !clientID.MatchString(c.ID):
 		wrong("must be 1 to 128 letters, digits, or . _ ~ -, and not begin with a dot")
 	case strings.HasPrefix(c.ID, storage.UserPrefix):
-		// A client's own token has the client id as its subject: it must not look like a person's.
-		wrong("must not begin with " + storage.UserPrefix + ", as the subjects of users do")
+		// The subject of a client's own token is its client id. It must not look like a user's.
+		wrong("must not begin with " + storage.UserPrefix + ": the subjects of users begin so")
 	}
 }
 
@@ -168,21 +168,21 @@ func checkAuthMethod(c storage.Client, wrong report) {
 func checkAuthMethodOfType(c storage.Client, wrong report) {
 	switch {
 	case (c.Type == storage.SPA || c.Type == storage.Native) && !c.Public():
-		wrong("a client of type %s can keep no secret: it must be none", c.Type)
+		wrong("must be none: a client of type %s cannot keep a secret", c.Type)
 	case c.Type == storage.Service && c.Public():
-		wrong("a service must authenticate: none is not possible")
+		wrong("must not be none: a service must authenticate")
 	}
 }
 
 func checkSecrets(c storage.Client, wrong report) {
 	if c.Public() && (c.Secrets[0].Hash != "" || c.Secrets[1].Hash != "") {
-		wrong("a client that does not authenticate must have none")
+		wrong("must be empty: a client that does not authenticate has no secret")
 	}
 }
 
 func checkPKCEOptional(c storage.Client, wrong report) {
 	if c.Public() && c.PKCEOptional {
-		wrong("only a client that authenticates can be let off PKCE (RFC 9700, section 2.1.1)")
+		wrong("only a client that authenticates can go without PKCE (RFC 9700, section 2.1.1)")
 	}
 }
 
@@ -199,12 +199,12 @@ func checkGrantTypes(c storage.Client, wrong report) {
 func checkGrantTypesOfType(c storage.Client, wrong report) {
 	grants := c.Metadata.GrantTypes
 	if len(grants) == 0 {
-		wrong("is empty: the client could get no token")
+		wrong("is empty, so the client cannot get tokens: add a grant type")
 	}
 	_, ofClients := grantTypeNames()
 	signsIn := slices.Contains(grants, storage.GrantCode) || slices.Contains(grants, storage.GrantDevice)
 	if slices.Contains(grants, storage.GrantRefresh) && !signsIn {
-		wrong("refresh_token needs authorization_code beside it")
+		wrong("has refresh_token without authorization_code: add authorization_code, or remove refresh_token")
 	}
 	if c.Public() && c.Type != storage.Service {
 		for _, own := range c.OwnGrantTypes() {
@@ -212,12 +212,12 @@ func checkGrantTypesOfType(c storage.Client, wrong report) {
 		}
 	}
 	if c.Type == storage.Service && signsIn {
-		wrong("a service acts for itself: %s only", strings.Join(ofClients, " or "))
+		wrong("must be %s only: a service acts for itself", strings.Join(ofClients, " or "))
 	}
 }
 
-// grantTypeNames names the grant types that are served, and of those the ones whose token
-// is the client's own.
+// grantTypeNames returns the names of the grant types that the token endpoint serves.
+// ofClients are those that issue tokens for the client itself.
 func grantTypeNames() (served, ofClients []string) {
 	for _, g := range storage.GrantTypes() {
 		if !g.Served {
@@ -237,7 +237,7 @@ func checkResponseTypes(c storage.Client, wrong report) {
 
 func checkResponseTypesOfGrants(c storage.Client, wrong report) {
 	if slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) != slices.Contains(c.Metadata.ResponseTypes, "code") {
-		wrong("code and the grant type authorization_code go together (RFC 7591, section 2.1)")
+		wrong("must be code with the grant type authorization_code, and empty without it (RFC 7591, section 2.1)")
 	}
 }
 
@@ -264,7 +264,7 @@ func checkJWKS(c storage.Client, wrong report) {
 		return
 	}
 	if c.Metadata.JWKSURI != "" {
-		wrong("and jwks_uri exclude each other (RFC 7591, section 2)")
+		wrong("must be empty if jwks_uri is set (RFC 7591, section 2)")
 	}
 	if _, err := foreign.ReadKeySet([]byte(c.Metadata.JWKS)); err != nil {
 		wrong("%w", err)
@@ -277,19 +277,19 @@ func checkSubjectType(c storage.Client, wrong report) {
 	case "pairwise":
 		wrong("%q %w", t, &notYet{"every client sees the same subject"})
 	default:
-		wrong("%q is not supported: public", shortened(t))
+		wrong("%q is not supported: use public", shortened(t))
 	}
 }
 
 func checkIDTokenAlg(c storage.Client, wrong report) {
 	alg := c.Metadata.IDTokenSignedResponseAlg
 	if alg != "" && !slices.Contains(keys.SigningAlgorithms(), alg) {
-		wrong("%q is not supported: %s", shortened(alg), strings.Join(idTokenAlgs(), ", "))
+		wrong("%q is not supported: use %s", shortened(alg), strings.Join(idTokenAlgs(), ", "))
 	}
 }
 
-// idTokenAlgs lists the algorithms that ID tokens can be signed with; the default of
-// OIDC Registration, section 2, comes first.
+// idTokenAlgs lists the signing algorithms of ID tokens. The default (OIDC Registration,
+// section 2) comes first.
 func idTokenAlgs() []string {
 	byDefault := storage.Client{}.IDTokenAlg()
 	others := slices.DeleteFunc(keys.SigningAlgorithms(), func(alg string) bool { return alg == byDefault })
@@ -314,12 +314,12 @@ func checkRefreshGrace(c storage.Client, wrong report) {
 	}
 }
 
-// text is the rule of a field that holds a short text, or none.
+// text returns the rule of a field with a short text, which may be empty.
 func text(value func(storage.ClientMetadata) string) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) { checkText(value(c.Metadata), wrong) }
 }
 
-// texts is the rule of a field that holds a list of short texts.
+// texts returns the rule of a field with a list of short texts.
 func texts(list func(storage.ClientMetadata) []string) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) {
 		checkCount(list(c.Metadata), wrong)
@@ -329,15 +329,15 @@ func texts(list func(storage.ClientMetadata) []string) func(storage.Client, repo
 	}
 }
 
-// checkChoices wants values that are allowed, each once. A value that judged reports on is
-// left to the caller; nil for none.
-func checkChoices(values, allowed []string, judged func(string) bool, wrong report) {
+// checkChoices reports values that are not allowed and values that are listed twice. It does
+// not report unknown values for which isReported returns true: the caller reports them.
+func checkChoices(values, allowed []string, isReported func(string) bool, wrong report) {
 	for i, value := range values {
-		if !slices.Contains(allowed, value) && (judged == nil || !judged(value)) {
-			wrong("%q is not supported: %s", shortened(value), strings.Join(allowed, ", "))
+		if !slices.Contains(allowed, value) && (isReported == nil || !isReported(value)) {
+			wrong("%q is not supported: use %s", shortened(value), strings.Join(allowed, ", "))
 		}
 		if slices.Contains(values[:i], value) {
-			wrong("%q stands twice", shortened(value))
+			wrong("%q is listed twice: remove one", shortened(value))
 		}
 	}
 }
@@ -357,7 +357,7 @@ func checkCount(list []string, wrong report) {
 	}
 }
 
-// shortened keeps an error readable when the value is not.
+// shortened returns at most 100 bytes of a value, so that errors stay readable.
 func shortened(s string) string {
 	if len(s) > 100 {
 		return s[:100] + "…"

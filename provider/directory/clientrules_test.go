@@ -9,7 +9,7 @@ import (
 	"signet/storage"
 )
 
-// changedClient gives a valid client of that type, changed by what the test is about.
+// changedClient returns a valid client of this type with the change that the test needs.
 func changedClient(t storage.ClientType, change func(c *storage.Client)) storage.Client {
 	c := directory.NewClient(t, "app", "An app")
 	if t != storage.Service {
@@ -21,7 +21,7 @@ func changedClient(t storage.ClientType, change func(c *storage.Client)) storage
 	return c
 }
 
-// problemsOf lists what is wrong with a client, each problem on a line.
+// problemsOf returns the problems of a client, one on each line; "" if it is valid.
 func problemsOf(c storage.Client) string {
 	err := directory.CheckClient(c)
 	if err == nil {
@@ -46,13 +46,13 @@ func TestNewClient_OnlyServersAuthenticate(t *testing.T) {
 	}
 }
 
-// refused holds redirect URIs that no client of that type may register, and a
-// piece of the reason.
-var refused = []struct {
+// badRedirectURIs are redirect URIs that no client of this type may register, each with a
+// part of the reason.
+var badRedirectURIs = []struct {
 	kind        storage.ClientType
 	uri, reason string
 }{
-	// RU-02: what a browser reads differently from a comparison of strings.
+	// RU-02: URIs that browsers parse differently from a comparison of strings.
 	{storage.Web, "https://app.example.com@evil.example/cb", "user name"},
 	{storage.Web, "https://app.example.com:x@evil.example/cb", "user name"},
 	{storage.Web, `https://evil.example\@app.example.com/cb`, "backslash"},
@@ -80,7 +80,7 @@ var refused = []struct {
 	{storage.Native, "http://localhost.evil.example/cb", "https"},
 	{storage.Native, "http://[::ffff:127.0.0.1]/cb", "https"},
 	{storage.Native, "http://127.0.0.1:0/cb", "port"},
-	// RU-07: what a browser runs itself, and schemes that belong to everybody.
+	// RU-07: schemes that browsers execute, and schemes that any app can register.
 	{storage.Native, "javascript:alert(1)", "javascript"},
 	{storage.Native, "JavaScript:alert(1)", "javascript"},
 	{storage.Native, "data:text/html,x", "data"},
@@ -96,25 +96,25 @@ var refused = []struct {
 	{storage.Web, "https://app.example.com/cb?iss=1", "iss"},
 	{storage.Web, "https://app.example.com/cb?%65rror=1", "error"},
 	{storage.Web, "https://app.example.com/cb?a=%zz", "query"},
-	// RU-12: http for a host that others can listen in front of.
+	// RU-12: http for a host that is not a loopback host, so others can read the traffic.
 	{storage.Web, "http://app.example.com/cb", "https"},
 	{storage.SPA, "http://app.example.com/cb", "https"},
 	{storage.Native, "http://192.168.1.7/cb", "https"},
 }
 
-func TestRU_RedirectURIsRefusedAtRegistration(t *testing.T) {
-	for _, c := range refused {
+func TestRedirectURIs_BadOnesAreRefused(t *testing.T) {
+	for _, c := range badRedirectURIs {
 		client := changedClient(c.kind, func(client *storage.Client) { client.Metadata.RedirectURIs = []string{c.uri} })
 		problems := problemsOf(client)
 		if problems == "" {
-			t.Errorf("%s may register %q", c.kind, c.uri)
+			t.Errorf("%s registered %q, want an error", c.kind, c.uri)
 		} else if !strings.HasPrefix(problems, "redirect_uris: ") || !strings.Contains(problems, c.reason) {
-			t.Errorf("%q is refused with %q, want a reason about %q", c.uri, problems, c.reason)
+			t.Errorf("%q is refused with %q, want a reason with %q", c.uri, problems, c.reason)
 		}
 	}
 }
 
-func TestRedirectURIs_WhatMayBeRegistered(t *testing.T) {
+func TestRedirectURIs_GoodOnesAreAccepted(t *testing.T) {
 	for kind, uris := range map[storage.ClientType][]string{
 		storage.Web:    {"https://app.example.com/cb", "https://app.example.com", "https://app.example.com:8443/cb?tenant=7", "http://localhost:3000/cb", "http://127.0.0.1/cb", "http://[::1]:8080/cb"},
 		storage.SPA:    {"https://app.example.com/", "http://localhost:5173/"},
@@ -126,13 +126,13 @@ func TestRedirectURIs_WhatMayBeRegistered(t *testing.T) {
 		}
 		for _, uri := range uris {
 			if !client.AllowsRedirect(uri) {
-				t.Errorf("%s may not use %q, which it registered", kind, uri)
+				t.Errorf("AllowsRedirect of %s refuses %q, which is registered", kind, uri)
 			}
 		}
 	}
 }
 
-func TestCheckClient_NamesEveryProblemByItsMember(t *testing.T) {
+func TestCheckClient_EveryProblemNamesItsField(t *testing.T) {
 	client := storage.Client{ID: "usr_x", Type: storage.Web, RefreshGrace: 6 * time.Minute}
 	client.Metadata = storage.ClientMetadata{
 		TokenEndpointAuthMethod: "magic", GrantTypes: []string{"password"}, ResponseTypes: []string{"token"},
@@ -148,7 +148,7 @@ func TestCheckClient_NamesEveryProblemByItsMember(t *testing.T) {
 		"backchannel_logout_session_required", "refresh_grace", "resources", "audiences", "allow_origins",
 	} {
 		if !strings.Contains("\n"+problems, "\n"+member+": ") {
-			t.Errorf("nothing is said about %s:\n%v", member, problems)
+			t.Errorf("no problem of %s in:\n%v", member, problems)
 		}
 	}
 }
@@ -163,12 +163,12 @@ func TestCheckClient_OneRule(t *testing.T) {
 		{"an empty id", "client_id", storage.Web, func(c *storage.Client) { c.ID = "" }},
 		{"an id with a slash", "client_id", storage.Web, func(c *storage.Client) { c.ID = "a/b" }},
 		{"an id of 129 letters", "client_id", storage.Web, func(c *storage.Client) { c.ID = strings.Repeat("a", 129) }},
-		{"a name that turns the text around", "client_name", storage.Web, func(c *storage.Client) { c.Name = "a\x1bb" }},
+		{"a name with a control character", "client_name", storage.Web, func(c *storage.Client) { c.Name = "a\x1bb" }},
 		{"a secret in a browser", "token_endpoint_auth_method", storage.SPA, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "client_secret_post" }},
 		{"a secret on a phone", "token_endpoint_auth_method", storage.Native, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "client_secret_basic" }},
 		{"a service without a secret", "token_endpoint_auth_method", storage.Service, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "none" }},
 		{"a hash for a client that has no secret", "client_secret", storage.SPA, func(c *storage.Client) { c.Secrets[1].Hash = "00" }},
-		{"an unknown way with prompt=login", "prompt_login", storage.Web, func(c *storage.Client) { c.PromptLogin = "strict" }},
+		{"an unknown prompt_login", "prompt_login", storage.Web, func(c *storage.Client) { c.PromptLogin = "strict" }},
 		{"the device grant, which is not served", "grant_types", storage.Native, func(c *storage.Client) {
 			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantDevice)
 		}},

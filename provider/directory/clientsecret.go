@@ -12,20 +12,21 @@ import (
 	"signet/storage"
 )
 
-// LongestOverlap is how long two secrets of a client may be good side by side.
+// LongestOverlap is the longest time during which two secrets of a client are valid.
 const LongestOverlap = 90 * 24 * time.Hour
 
-// ErrPublicClient: the client does not authenticate, and so has no secret.
-var ErrPublicClient = errors.New("it does not authenticate, and so has no secret")
+// ErrPublicClient: the client does not authenticate, so it has no secret.
+var ErrPublicClient = errors.New("it does not authenticate, so it has no secret")
 
 // NewSecret makes a client secret of 256 random bits, in base64url.
 func NewSecret() string { return randomText(32) }
 
-// RotateSecret gives a client a new secret, which is returned this once, beside the
-// client as stored. The secret it had stays good for overlap (0 to LongestOverlap); of
-// two that are good already the older ends at once. Event client.secret_replaced.
+// RotateSecret makes a new secret for a client. It returns the client as stored and the
+// secret, which cannot be read again. The previous secret stays valid for overlap (0 to
+// LongestOverlap). If the client already has two valid secrets, the older one ends at once.
+// Event client.secret_replaced.
 //
-// ErrPublicClient, storage.ErrNotFound.
+// Errors: ErrPublicClient, storage.ErrNotFound.
 func (d *Directory) RotateSecret(ctx context.Context, id string, overlap time.Duration, from storage.Origin) (rotated storage.Client, secret string, err error) {
 	if overlap < 0 || overlap > LongestOverlap {
 		return rotated, "", fmt.Errorf("rotate secret: an overlap of %s is not between 0 and %s", overlap, LongestOverlap)
@@ -45,8 +46,8 @@ func (d *Directory) RotateSecret(ctx context.Context, id string, overlap time.Du
 	return rotated, secret, err
 }
 
-// SecretMatches compares a secret with both secrets that a client may have, in constant
-// time. Expired secrets and the empty one match nothing.
+// SecretMatches reports whether given is one of the two secrets of a client. It compares in
+// constant time. An expired or empty secret never matches.
 func SecretMatches(secrets [2]storage.ClientSecret, given string, at time.Time) bool {
 	presented := []byte(storage.SecretHash(given))
 	match := 0
@@ -60,7 +61,7 @@ func SecretMatches(secrets [2]storage.ClientSecret, given string, at time.Time) 
 	return match == 1 && given != ""
 }
 
-// randomText gives n random bytes in base64url.
+// randomText returns n random bytes in base64url.
 func randomText(n int) string {
 	raw := make([]byte, n)
 	rand.Read(raw)

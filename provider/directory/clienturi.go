@@ -16,21 +16,20 @@ func checkRedirectURIs(c storage.Client, wrong report) {
 	for _, uri := range uris {
 		if err := checkRedirectURI(uri, c.Type); err != nil {
 			wrong("%q %w", shortened(uri), err)
-		} else if name := responseParameter(uri); name != "" {
-			// RFC 6749, section 3.1.2: the client would see the parameter twice.
-			wrong("%q has the query parameter %s, which the answer itself may carry", shortened(uri), name)
+		} else if err := checkRedirectQuery(uri); err != nil {
+			wrong("%q %w", shortened(uri), err)
 		}
 	}
 	checkCount(uris, wrong)
 }
 
 func checkRedirectURIsOfGrants(c storage.Client, wrong report) {
-	given, needs := len(c.Metadata.RedirectURIs) > 0, slices.Contains(c.Metadata.GrantTypes, storage.GrantCode)
+	hasURIs, needsURIs := len(c.Metadata.RedirectURIs) > 0, slices.Contains(c.Metadata.GrantTypes, storage.GrantCode)
 	switch {
-	case needs && !given:
-		wrong("is empty: the authorization code must have somewhere to go")
-	case !needs && given:
-		wrong("must be empty: this client never asks for an authorization code")
+	case needsURIs && !hasURIs:
+		wrong("is empty: add the URI to which the authorization code is sent")
+	case !needsURIs && hasURIs:
+		wrong("must be empty: this client cannot request an authorization code")
 	}
 }
 
@@ -51,7 +50,7 @@ func checkOrigins(c storage.Client, wrong report) {
 	}
 }
 
-// link is the rule of a field that holds one address of the web, or none.
+// link returns the rule of a field with one web address, which may be empty.
 func link(uri func(storage.ClientMetadata) string) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) {
 		if uri := uri(c.Metadata); uri == "" {
@@ -62,19 +61,19 @@ func link(uri func(storage.ClientMetadata) string) func(storage.Client, report) 
 	}
 }
 
-// shownLink is the rule of an address that pages link to, which they do by https alone.
+// shownLink returns the rule of a web address to which pages link. It must be https.
 func shownLink(uri func(storage.ClientMetadata) string) func(storage.Client, report) {
 	anyLink := link(uri)
 	return func(c storage.Client, wrong report) {
 		if uri := uri(c.Metadata); strings.HasPrefix(uri, "http://") {
-			wrong("%q must be https: people are shown it", shortened(uri))
+			wrong("%q must be https: pages link to it", shortened(uri))
 		} else {
 			anyLink(c, wrong)
 		}
 	}
 }
 
-// resources is the rule of a field that holds identifiers of APIs.
+// resources returns the rule of a field with identifiers of APIs.
 func resources(list func(storage.Client) []string) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) {
 		checkCount(list(c), wrong)
@@ -86,7 +85,7 @@ func resources(list func(storage.Client) []string) func(storage.Client, report) 
 	}
 }
 
-// checkRedirectURI says why a browser may not be sent to uri for a client of that type.
+// checkRedirectURI checks that a client of this type may register uri as a redirect URI.
 func checkRedirectURI(uri string, t storage.ClientType) error {
 	u, err := url.Parse(uri)
 	switch {
@@ -97,11 +96,11 @@ func checkRedirectURI(uri string, t storage.ClientType) error {
 	case err != nil || !u.IsAbs():
 		return errors.New("is not an absolute URI")
 	case storage.IsBrowserScheme(u.Scheme):
-		return fmt.Errorf("has the scheme %s, which a browser runs itself", u.Scheme)
+		return fmt.Errorf("has the scheme %s, which browsers open themselves: use https", u.Scheme)
 	case strings.Contains(uri, "#"):
-		return errors.New("has a fragment (RFC 6749, section 3.1.2)")
+		return errors.New("has a fragment (RFC 6749, section 3.1.2): remove it")
 	case u.User != nil || strings.Contains(u.Host, "@"):
-		return errors.New("holds a user name or password")
+		return errors.New("contains a user name or password: remove it")
 	case !strings.HasPrefix(uri, u.Scheme+":"):
 		return errors.New("must have its scheme in lower case")
 	case u.Scheme == "https" || u.Scheme == "http":
@@ -109,14 +108,15 @@ func checkRedirectURI(uri string, t storage.ClientType) error {
 	case t != storage.Native:
 		return errors.New("must be https (http only on a loopback host)")
 	case !strings.Contains(u.Scheme, "."), strings.Contains(u.Scheme+".", ".."):
-		// RFC 8252, section 7.1: a scheme without a domain in it belongs to everybody.
+		// RFC 8252, section 7.1: any app can register a scheme without a domain in it.
 		return errors.New("must have a scheme in reverse domain form, such as com.example.app:/callback")
 	}
 	return nil
 }
 
-// checkResourceURI says why uri names no API (RFC 8707, section 2). Any scheme will do; one
-// of the web has a host as redirect URIs have it, so that a client may compare it parsed.
+// checkResourceURI checks the identifier of an API (RFC 8707, section 2). All schemes are
+// allowed. The host of an http or https URI must be valid as in redirect URIs, so that
+// clients can compare parsed URIs.
 func checkResourceURI(uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || !u.IsAbs() || strings.Contains(uri, "#") || !plainASCII(uri) || len(uri) > storage.MaxURI {
@@ -126,12 +126,13 @@ func checkResourceURI(uri string) error {
 		return nil
 	}
 	if u.User != nil {
-		return errors.New("holds a user name or password")
+		return errors.New("contains a user name or password: remove it")
 	}
 	return foreign.CheckAuthority(u)
 }
 
-// checkWebURI says why u is no URI of the web that browsers and this program read alike.
+// checkWebURI checks that browsers and this program read the http or https URI u in the same
+// way.
 func checkWebURI(u *url.URL) error {
 	switch {
 	case u.Opaque != "" || u.Hostname() == "":
@@ -139,14 +140,14 @@ func checkWebURI(u *url.URL) error {
 	case u.Host != strings.ToLower(u.Host):
 		return errors.New("must have its host in lower case")
 	case strings.ContainsAny(u.Host, "*%"):
-		return errors.New("has a pattern or an escape in its host: name every host by itself")
+		return errors.New("has a pattern or an escape in its host: list every host")
 	case u.Scheme == "http" && !storage.IsLoopbackHost(u.Hostname()):
 		return errors.New("must be https: http is for localhost, 127.0.0.1 and [::1] only")
 	}
 	if err := foreign.CheckAuthority(u); err != nil {
 		return err
 	}
-	for segment := range strings.SplitSeq(u.Path, "/") { // unescaped, so %2e%2e is seen as well
+	for segment := range strings.SplitSeq(u.Path, "/") { // Path is unescaped, so this also finds %2e%2e
 		if segment == "." || segment == ".." {
 			return errors.New("has a dotted path segment, which browsers rewrite")
 		}
@@ -154,37 +155,37 @@ func checkWebURI(u *url.URL) error {
 	return nil
 }
 
-// plainASCII reports whether s has only what RFC 3986 lets into a URI.
+// plainASCII reports whether s has only characters that RFC 3986 allows in a URI.
 func plainASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\\\"<>^`{|}", r) })
 }
 
-// responseParameter gives the first query parameter of uri that an authorization
-// response may carry itself, or "".
-func responseParameter(uri string) string {
+// checkRedirectQuery checks that the query of uri has no parameter of an authorization
+// response: the client would get the parameter twice (RFC 6749, section 3.1.2).
+func checkRedirectQuery(uri string) error {
 	_, query, _ := strings.Cut(uri, "?")
 	parsed, err := url.ParseQuery(query)
 	if err != nil {
-		return "that cannot be read"
+		return errors.New("has an invalid query: check its escapes")
 	}
 	for _, name := range []string{
 		"code", "state", "iss", "error", "error_description", "error_uri", "response", "session_state",
 		"access_token", "token_type", "expires_in", "scope", "id_token", "refresh_token",
 	} {
 		if parsed.Has(name) {
-			return name
+			return fmt.Errorf("has the query parameter %s, which the authorization response may contain: use another name", name)
 		}
 	}
-	return ""
+	return nil
 }
 
-// checkOrigin says why a string is not what a browser sends as Origin.
+// checkOrigin checks that origin has the form of an Origin header of browsers.
 func checkOrigin(origin string) error {
 	if err := checkRedirectURI(origin, storage.Web); err != nil {
 		return err
 	}
 	if u, err := url.Parse(origin); err != nil || u.Scheme+"://"+u.Host != origin {
-		return errors.New("must be scheme, host and port alone, without a slash at its end")
+		return errors.New("must be only scheme, host and port, without a slash at the end")
 	}
 	return nil
 }

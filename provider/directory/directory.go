@@ -7,12 +7,12 @@ import (
 	"signet/storage"
 )
 
-// Deps are what a Directory needs.
+// Deps are the dependencies of a Directory.
 type Deps struct {
 	DB        *storage.DB
-	Passwords *credential.Passwords // hashes the passwords that it sets
-	// Algorithms are the configured signing algorithms: the first start of a server makes
-	// keys for them, so that clients may ask for them before.
+	Passwords *credential.Passwords // hashes new passwords
+	// Algorithms are the configured signing algorithms. The first start of a server makes keys
+	// for them, so clients may request them before that start.
 	Algorithms []string
 	Now        func() time.Time
 }
@@ -25,10 +25,10 @@ type Directory struct {
 	now        func() time.Time
 }
 
-// New gives a Directory that works on the database of d.
+// New returns a Directory with these dependencies.
 func New(d Deps) *Directory {
 	return &Directory{db: d.DB, passwords: d.Passwords, algorithms: d.Algorithms, now: d.Now}
 }
 
-// by says where an act comes from, and that it is done now.
+// by returns the origin of an act together with the current time.
 func (d *Directory) by(from storage.Origin) storage.By { return storage.By{From: from, At: d.now()} }

@@ -14,22 +14,23 @@ import (
 
 var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// house is a database, and the directory of it.
-type house struct {
+// testDirectory is a Directory with its database. Its clock always shows noon.
+type testDirectory struct {
 	*directory.Directory
 	db *storage.DB
 }
 
-func eachHouse(t *testing.T, test func(t *testing.T, h house)) {
+// eachDirectory runs the test on every database.
+func eachDirectory(t *testing.T, test func(t *testing.T, h testDirectory)) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		now := func() time.Time { return noon }
 		passwords := credential.New(credential.Config{DB: db, Now: now, Params: credential.Params{Memory: 8, Time: 1, Threads: 1}})
-		test(t, house{directory.New(directory.Deps{DB: db, Passwords: passwords, Algorithms: []string{"ES256", "RS256"}, Now: now}), db})
+		test(t, testDirectory{directory.New(directory.Deps{DB: db, Passwords: passwords, Algorithms: []string{"ES256", "RS256"}, Now: now}), db})
 	})
 }
 
-func (h house) create(t *testing.T, c storage.Client) (storage.Client, string) {
+func (h testDirectory) create(t *testing.T, c storage.Client) (storage.Client, string) {
 	t.Helper()
 	made, secret, err := h.CreateClient(t.Context(), c, storage.Origin{})
 	if err != nil {
@@ -39,7 +40,7 @@ func (h house) create(t *testing.T, c storage.Client) (storage.Client, string) {
 }
 
 func TestCreateClient_OnlyTheHashOfTheSecretIsStored(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		made, secret := h.create(t, changedClient(storage.Web, nil))
 		stored, err := h.db.Client(t.Context(), made.ID)
 		if err != nil || stored.Secrets[0].Hash == secret || len(secret) != 43 {
@@ -55,7 +56,7 @@ func TestCreateClient_OnlyTheHashOfTheSecretIsStored(t *testing.T) {
 }
 
 func TestCreateClient_PublicClientHasNoSecret(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		made, secret := h.create(t, changedClient(storage.SPA, nil))
 		if secret != "" || made.Secrets[0].Hash != "" {
 			t.Errorf("got the secret %q, stored as %+v", secret, made.Secrets)
@@ -64,7 +65,7 @@ func TestCreateClient_PublicClientHasNoSecret(t *testing.T) {
 }
 
 func TestCreateClient_BrokenRulesAreListedAndNothingIsStored(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		_, _, err := h.CreateClient(t.Context(), changedClient(storage.Web, func(c *storage.Client) {
 			c.Name, c.Metadata.RedirectURIs = "", []string{"http://app.example.com/"}
 		}), storage.Origin{})
@@ -78,7 +79,7 @@ func TestCreateClient_BrokenRulesAreListedAndNothingIsStored(t *testing.T) {
 }
 
 func TestCreateClient_TakenIDIsAConflict(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		h.create(t, changedClient(storage.Web, nil))
 		if _, _, err := h.CreateClient(t.Context(), changedClient(storage.SPA, nil), storage.Origin{}); !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("got %v", err)
@@ -86,29 +87,29 @@ func TestCreateClient_TakenIDIsAConflict(t *testing.T) {
 	})
 }
 
-func TestCreateClient_SomeKeyMustSignItsIDTokens(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
-		asking := func(alg string) error {
+func TestCreateClient_AlgorithmWithoutKeyIsRefused(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
+		createWith := func(alg string) error {
 			_, _, err := h.CreateClient(t.Context(), changedClient(storage.Web, func(c *storage.Client) {
 				c.ID, c.Metadata.IDTokenSignedResponseAlg = "asks-"+alg, alg
 			}), storage.Origin{})
 			return err
 		}
-		if err := asking("ES256"); err != nil {
+		if err := createWith("ES256"); err != nil {
 			t.Errorf("the first start makes a key for ES256: %v", err)
 		}
-		noKey, is := errors.AsType[*directory.NoKeyError](asking("EdDSA"))
+		noKey, is := errors.AsType[*directory.NoKeyError](createWith("EdDSA"))
 		if !is || noKey.Algorithm != "EdDSA" {
-			t.Errorf("EdDSA, which no key signs with, is not refused: %v", noKey)
+			t.Errorf("EdDSA: got %v, want NoKeyError", noKey)
 		}
-		if err := asking("HS256"); !errors.Is(err, directory.ErrInvalidClient) {
+		if err := createWith("HS256"); !errors.Is(err, directory.ErrInvalidClient) {
 			t.Errorf("HS256: got %v", err)
 		}
 	})
 }
 
-func TestReviseClient_RulesAreAskedAgain(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+func TestReviseClient_RulesAreCheckedAgain(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		made, secret := h.create(t, changedClient(storage.Web, nil))
 		revised, err := h.ReviseClient(t.Context(), made.ID, func(c *storage.Client) error {
 			c.Name, c.Secrets = "Another", [2]storage.ClientSecret{}
@@ -131,7 +132,7 @@ func TestReviseClient_RulesAreAskedAgain(t *testing.T) {
 		}
 		own := errors.New("changed my mind")
 		if _, err := h.ReviseClient(t.Context(), made.ID, func(c *storage.Client) error { c.Name = "Third"; return own }, storage.Origin{}); err != own {
-			t.Errorf("the caller's error comes back as %v", err)
+			t.Errorf("got %v, want the error of revise", err)
 		}
 		if stored, err := h.db.Client(t.Context(), made.ID); err != nil || stored.Name != "Another" || len(stored.Metadata.RedirectURIs) != 1 {
 			t.Errorf("stored %+v, %v", stored, err)
@@ -142,8 +143,8 @@ func TestReviseClient_RulesAreAskedAgain(t *testing.T) {
 	})
 }
 
-func TestReviseClient_WhatIsStoredMayStay(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+func TestReviseClient_StoredInvalidValueMayStay(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		old := changedClient(storage.Web, func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Metadata.IDTokenSignedResponseAlg = []string{"https://app.example.com:443/"}, "PS256"
 		})
@@ -156,8 +157,8 @@ func TestReviseClient_WhatIsStoredMayStay(t *testing.T) {
 	})
 }
 
-func TestRotateSecret_OldOneStaysGoodForTheOverlap(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+func TestRotateSecret_OldOneIsValidForTheOverlap(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		made, first := h.create(t, changedClient(storage.Web, nil))
 		rotated, second, err := h.RotateSecret(t.Context(), made.ID, time.Hour, storage.Origin{})
 		if err != nil || second == first {
@@ -182,8 +183,8 @@ func TestRotateSecret_OldOneStaysGoodForTheOverlap(t *testing.T) {
 	})
 }
 
-func TestRotateSecret_IsRefused(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+func TestRotateSecret_InvalidRequestIsRefused(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		public, _ := h.create(t, changedClient(storage.Native, nil))
 		if _, _, err := h.RotateSecret(t.Context(), public.ID, 0, storage.Origin{}); !errors.Is(err, directory.ErrPublicClient) {
 			t.Errorf("a public client: got %v", err)
@@ -199,8 +200,8 @@ func TestRotateSecret_IsRefused(t *testing.T) {
 	})
 }
 
-func TestDisableClient_AndEnableAndDelete(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+func TestClient_DisableEnableDelete(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		made, _ := h.create(t, changedClient(storage.Web, nil))
 		enabled := func() bool {
 			c, err := h.db.Client(t.Context(), made.ID)

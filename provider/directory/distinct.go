@@ -7,9 +7,9 @@ import (
 	"signet/storage"
 )
 
-// onceEach takes repeated values out of the lists of a client that are sets. The types of
-// grants and responses are not among them: a repeated one is refused, see checkChoices.
-func onceEach(c *storage.Client) {
+// removeRepeatedClientValues removes repeated values from the lists of a client that are
+// sets. It leaves grant_types and response_types: checkChoices refuses repeated values there.
+func removeRepeatedClientValues(c *storage.Client) {
 	m := &c.Metadata
 	for _, list := range []*[]string{
 		&m.RedirectURIs, &m.PostLogoutRedirectURIs, &m.Contacts, &m.DefaultACRValues, &c.Resources, &c.Audiences, &c.Origins,
@@ -21,7 +21,7 @@ func onceEach(c *storage.Client) {
 	}
 }
 
-// inEachOnce takes repeated roles and groups out of a user.
-func inEachOnce(u *storage.User) {
+// removeRepeatedUserValues removes repeated roles and groups from a user.
+func removeRepeatedUserValues(u *storage.User) {
 	u.Roles, u.Groups = foreign.Distinct(u.Roles), foreign.Distinct(u.Groups)
 }

@@ -9,14 +9,14 @@ import (
 	"signet/storage"
 )
 
-// listValues are two values of each list of a client.
+// listValues has two values for each list of a client.
 var listValues = map[string][2]string{
 	"RedirectURIs": {"https://a.example.com/cb", "https://b.example.com/cb"}, "PostLogoutRedirectURIs": {"https://a.example.com/", "https://b.example.com/"},
 	"Contacts":  {"a@example.com", "b@example.com"},
 	"Resources": {"https://api.example.com/", "urn:api"}, "Audiences": {"https://api.example.com/", "urn:api"}, "Origins": {"https://a.example.com", "https://b.example.com"},
 }
 
-// wantListsOnce wants each list of the client to hold its two values once.
+// wantListsOnce fails the test unless each list of the client has its two values once.
 func wantListsOnce(t *testing.T, c storage.Client) {
 	t.Helper()
 	for _, holder := range []reflect.Value{reflect.ValueOf(c), reflect.ValueOf(c.Metadata)} {
@@ -32,10 +32,10 @@ func wantListsOnce(t *testing.T, c storage.Client) {
 	}
 }
 
-// TestClient_ListsAreSets walks over every list that a client has: a value that stands in it
-// twice is stored once, by creation and by a change.
+// TestClient_ListsAreSets sets repeated values in every list of a client. Creation and change
+// store each value once.
 func TestClient_ListsAreSets(t *testing.T) {
-	// A repeated type is a mistake, see checkChoices; the other field is not supported yet.
+	// A repeated type is refused, see checkChoices. DefaultACRValues is not supported yet.
 	refused := []string{"GrantTypes", "ResponseTypes", "DefaultACRValues"}
 	doubled := func(c *storage.Client) (found map[string]*[]string) {
 		found = map[string]*[]string{}
@@ -48,7 +48,7 @@ func TestClient_ListsAreSets(t *testing.T) {
 				}
 				two, known := listValues[name]
 				if !known {
-					t.Fatalf("%s is a list that this test does not know: give it two values", name)
+					t.Fatalf("listValues has no values for the list %s: add two", name)
 				}
 				*list = []string{two[0], two[1], two[0], two[1], two[1]}
 				found[name] = list
@@ -57,7 +57,7 @@ func TestClient_ListsAreSets(t *testing.T) {
 		c.Metadata.Scope = "openid email openid  email"
 		return found
 	}
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		made, _ := h.create(t, changedClient(storage.Web, func(c *storage.Client) {
 			if n := len(doubled(c)); n != len(listValues) {
 				t.Fatalf("%d lists, want %d", n, len(listValues))
@@ -70,7 +70,7 @@ func TestClient_ListsAreSets(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantListsOnce(t, revised)
-		// How an operator has spaced the scope is left alone.
+		// The spaces in a scope without repeated values do not change.
 		spaced, err := h.ReviseClient(t.Context(), other.ID, func(c *storage.Client) error { c.Metadata.Scope = "openid  email"; return nil }, storage.Origin{})
 		if err != nil || spaced.Metadata.Scope != "openid  email" {
 			t.Errorf("scope %q, %v", spaced.Metadata.Scope, err)
@@ -79,7 +79,7 @@ func TestClient_ListsAreSets(t *testing.T) {
 }
 
 func TestUser_RolesAndGroupsAreSets(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		list := strings.Fields("b a b a c")
 		u, err := h.CreateUser(t.Context(), storage.User{Email: "sets@example.com", EmailVerified: true, Roles: list, Groups: list}, "", storage.Origin{})
 		want := strings.Fields("b a c")

@@ -1,16 +1,15 @@
-// Package directory owns the rules of clients and users: what may be registered, what
-// may be changed, how a secret is made, stored and compared, and what the members of a
-// client mean.
+// Package directory owns the rules of clients and users. It decides which values may be
+// registered and changed, and how client secrets are made, stored and compared. It lists
+// the fields of a client.
 //
-// Every caller that creates or changes a client or a user on behalf of an administrator
-// passes through a Directory, whether it is a command, a page or an API: storage would
-// store what breaks a rule. Rules that must hold together with the row stay in storage,
-// inside its transactions: that an id, an e-mail address or a user name is free, that an
-// administrator remains, and what becomes of things attached to a claimed address.
+// Every command, page and API that creates or changes a client or a user for an
+// administrator calls a Directory, because storage also stores values that break a rule.
+// Rules that must be checked in the transaction of a write are in storage: an id, an email
+// address and a username are unique, one administrator remains, and data attached to an
+// unverified address is evicted or kept.
 //
-// People change their profiles through a Directory, too. The rest of what they do with
-// their own accounts is in packages account and interaction.
+// People also change their profiles through a Directory. Packages account and interaction
+// have the rest of the self-service of accounts.
 //
-// The package does not know HTTP, SQL, flags or the words in which a caller tells of a
-// refusal.
+// The package does not know HTTP, SQL, flags, or how a caller presents a refusal.
 package directory

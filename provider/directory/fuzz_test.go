@@ -9,11 +9,10 @@ import (
 	"signet/storage"
 )
 
-// FuzzRedirectURI: what may be registered is an address that Go's parser reads as the
-// rules do, and a response goes to nothing but that, or to another port of a loopback
-// address.
+// FuzzRedirectURI checks that Go parses every accepted redirect URI as the rules do. A
+// response may only be sent to the registered URI, or to another port of a loopback address.
 func FuzzRedirectURI(f *testing.F) {
-	for _, c := range refused {
+	for _, c := range badRedirectURIs {
 		f.Add(c.uri, c.uri)
 	}
 	for _, uri := range []string{"https://app.example.com/cb", "http://127.0.0.1/cb", "http://[::1]:8080/cb?x=1", "com.example.app:/cb", "http://localhost"} {
@@ -31,10 +30,10 @@ func FuzzRedirectURI(f *testing.F) {
 			}
 			was, err := url.Parse(registered)
 			if err != nil || was.Scheme == "" || was.Fragment != "" || was.User != nil {
-				t.Fatalf("%s may register %q: %v", kind, registered, err)
+				t.Fatalf("%s registered %q, which does not parse as expected: %v", kind, registered, err)
 			}
 			if !c.AllowsRedirect(registered) {
-				t.Fatalf("%s may not use %q, which it has registered", kind, registered)
+				t.Fatalf("AllowsRedirect of %s refuses %q, which is registered", kind, registered)
 			}
 			if asked == registered || !c.AllowsRedirect(asked) {
 				continue
@@ -42,7 +41,7 @@ func FuzzRedirectURI(f *testing.F) {
 			to, err := url.Parse(asked)
 			if err != nil || kind != storage.Native || to.Scheme != "http" || to.Hostname() != was.Hostname() || to.User != nil ||
 				!slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, to.Hostname()) || to.Path != was.Path || to.RawQuery != was.RawQuery {
-				t.Fatalf("%s registered %q and may use %q", kind, registered, asked)
+				t.Fatalf("%s registered %q, but AllowsRedirect accepts %q", kind, registered, asked)
 			}
 		}
 	})

@@ -15,8 +15,7 @@ var (
 	errBlankEntry = errors.New("is blank")
 )
 
-// checkMemberships is the rule of the roles and the groups that an operator gives. A list
-// that stood there before may stay.
+// checkMemberships checks roles or groups that an operator sets. An unchanged list may stay.
 func checkMemberships(field string, list, before []string) error {
 	if slices.Equal(list, before) {
 		return nil
@@ -39,7 +38,7 @@ func checkMembership(name string) error {
 	return CheckName(name)
 }
 
-// listBytes is how large a list is as JSON.
+// listBytes returns the size of a list as JSON.
 func listBytes(list []string) int {
 	text, err := json.Marshal(list)
 	if err != nil {
@@ -48,15 +47,15 @@ func listBytes(list []string) int {
 	return len(text)
 }
 
-// Reasons of storage.AssertedGroups.Refused, beside those that the connector gives.
+// Reasons in storage.AssertedGroups.Refused. The connector has further reasons.
 const (
 	GroupsUnreadable = "groups_unreadable"
 	GroupsTooLarge   = "groups_too_large"
 )
 
-// UpstreamGroups judges the groups that an upstream gave: names that come twice count once,
-// and case matters. The list is taken whole or not at all: a group that is left out could
-// be the one that takes a right away.
+// UpstreamGroups checks the groups that an upstream asserts. Repeated names count once, and
+// names are case-sensitive. The whole list is accepted or refused, because a missing group
+// could be one that takes a right away.
 func UpstreamGroups(names []string) storage.AssertedGroups {
 	var list []string
 	for _, name := range names {

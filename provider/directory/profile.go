@@ -27,21 +27,21 @@ const (
 // ErrLongName: a person's name has more than 200 characters.
 var ErrLongName = fmt.Errorf("has more than %d characters", maxName)
 
-// errHiddenName: a person's name has characters that nobody sees.
+// errHiddenName: a person's name has invisible characters.
 var errHiddenName = errors.New("has line breaks, control characters or marks that change the direction of text")
 
-// ProfileField is a text of a user's profile, and the rule that it has to keep. Parts of the
-// address are fields of their own.
+// ProfileField is a text of a user's profile with its rule. Each part of the address is a
+// field.
 type ProfileField struct {
-	Name  string // as OIDC Core, section 5.1, names the claim; "address.country" for a part of the address
+	Name  string // name of the claim (OIDC Core, section 5.1), such as "address.country" for a part of the address
 	Value func(*storage.Profile) *string
-	// check gives the value in its one spelling, or says what is wrong with it. It is the
-	// rule of every caller; own is in its place where a person edits their own profile.
+	// check returns the value in its canonical spelling, or an error. own replaces check, if
+	// set, when people edit their own profiles.
 	check, own func(value string, at time.Time) (string, error)
 }
 
-// profileFields is the one table of the texts of a profile, in the order in which they are
-// shown.
+// profileFields is the only table of the texts of a profile, in the order in which callers
+// show them.
 var profileFields = []ProfileField{
 	{Name: "name", Value: func(p *storage.Profile) *string { return &p.Name }, check: checkName},
 	{Name: "given_name", Value: func(p *storage.Profile) *string { return &p.GivenName }, check: checkName},
@@ -65,15 +65,15 @@ var profileFields = []ProfileField{
 	{Name: "address.country", Value: func(p *storage.Profile) *string { return &p.Address.Country }, check: checkName},
 }
 
-// ProfileFields lists the texts of a profile, in the order in which they are shown.
+// ProfileFields lists the texts of a profile in the order in which callers show them.
 func ProfileFields() []ProfileField { return slices.Clone(profileFields) }
 
-// UpdateProfile replaces the profile of a user, whom the person has seen as u. Event
-// user.updated.
+// UpdateProfile replaces the profile of a user by p, as the user has edited it. u is the user
+// that the form showed. Event user.updated.
 //
-// *FieldError, of each field that breaks a rule of CheckProfile; storage.ErrConflict: the
-// user was changed after p.Seen; storage.ErrUsernameTaken; storage.ErrRevoked: the user is
-// gone or disabled.
+// Errors: a *FieldError for each field that breaks a rule of CheckProfile, joined.
+// storage.ErrConflict: the user was changed after p.Seen. storage.ErrUsernameTaken.
+// storage.ErrRevoked: the user is deleted or disabled.
 func (d *Directory) UpdateProfile(ctx context.Context, u storage.User, p storage.Profile, from storage.Origin) error {
 	var wrong []error
 	for _, problem := range CheckProfile(&p, storage.ProfileOf(u), d.now()) {
@@ -85,9 +85,9 @@ func (d *Directory) UpdateProfile(ctx context.Context, u storage.User, p storage
 	return d.db.UpdateProfile(ctx, u.ID, p, d.by(from))
 }
 
-// CheckProfile says what breaks a rule in a profile that a person has edited at that
-// moment, field by field, and writes each value in its one spelling. Empty values are
-// right, and so is a value that stood there before.
+// CheckProfile checks a profile that a user edited at this time, and changes each value to
+// its canonical spelling. It returns one error for each field that breaks a rule. Empty
+// values and values that did not change are valid.
 func CheckProfile(p *storage.Profile, before storage.Profile, at time.Time) []*FieldError {
 	return checkFields(p, before, at, func(f ProfileField) func(string, time.Time) (string, error) {
 		if f.own != nil {
@@ -97,7 +97,7 @@ func CheckProfile(p *storage.Profile, before storage.Profile, at time.Time) []*F
 	})
 }
 
-// checkRevised is CheckProfile for what an operator sets.
+// checkRevised is CheckProfile for a profile that an operator edited.
 func checkRevised(p *storage.Profile, before storage.Profile, at time.Time) []*FieldError {
 	return checkFields(p, before, at, func(f ProfileField) func(string, time.Time) (string, error) { return f.check })
 }
@@ -119,8 +119,8 @@ func checkFields(p *storage.Profile, before storage.Profile, at time.Time, rule 
 	return wrong
 }
 
-// CheckName says why people cannot have that name: ErrLongName, or it has characters that
-// cannot be seen.
+// CheckName checks the name of a person, a role or a group. ErrLongName: it is too long.
+// Another error: it has invisible characters.
 func CheckName(name string) error {
 	switch {
 	case utf8.RuneCountInString(name) > maxName:
@@ -133,14 +133,15 @@ func CheckName(name string) error {
 
 func checkName(name string, _ time.Time) (string, error) { return name, CheckName(name) }
 
-// checkLines is the rule of texts that may have several lines (OIDC Core, section 5.1.1).
+// checkLines checks a text that may have several lines (OIDC Core, section 5.1.1).
 func checkLines(text string, at time.Time) (string, error) {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	_, err := checkName(strings.ReplaceAll(text, "\n", " "), at)
 	return text, err
 }
 
-// checkUsername is the rule for what an operator sets: see CheckUsername.
+// checkUsername checks a username that an operator sets. It must differ from others after
+// storage.FoldUsername, so it needs a letter or a digit.
 func checkUsername(name string, _ time.Time) (string, error) {
 	if storage.FoldUsername(name) == "" {
 		return name, errors.New("has no letter or digit")
@@ -150,8 +151,8 @@ func checkUsername(name string, _ time.Time) (string, error) {
 
 var ownUsername = regexp.MustCompile(`^[\pL\pN][\pL\pM\pN._-]*$`)
 
-// checkOwnUsername wants a word: with an @ it could pass for the address of somebody
-// else at an application that takes the claim for a key.
+// checkOwnUsername checks that a username is one word. With an @ it could look like the email
+// address of another person, and applications may use the claim as a key.
 func checkOwnUsername(name string, _ time.Time) (string, error) {
 	if utf8.RuneCountInString(name) > maxName || !ownUsername.MatchString(name) {
 		return name, errors.New("is not a word of letters, digits, dots, hyphens and underscores")
@@ -169,17 +170,17 @@ func checkLink(uri string, schemes ...string) error {
 	hidden := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || foreign.IsMisleading(r) }
 	u, err := url.Parse(uri)
 	if err != nil || len(uri) > maxLink || strings.ContainsFunc(uri, hidden) || u.Hostname() == "" || u.User != nil || !slices.Contains(schemes, u.Scheme) {
-		return fmt.Errorf("is not an address of the web with the scheme %s", strings.Join(schemes, " or "))
+		return fmt.Errorf("is not a web address with the scheme %s", strings.Join(schemes, " or "))
 	}
 	return nil
 }
 
-const oldestYear = 1850 // nobody who is older signs in
+const oldestYear = 1850 // older birth dates are typing errors
 
-var errBirthdate = errors.New("is not a date such as 1990-12-10, 0000-12-10 for one without its year, or 1990 for the year alone")
+var errBirthdate = errors.New("is not a date such as 1990-12-10, 0000-12-10 without the year, or 1990 for the year alone")
 
-// checkBirthdate wants a date of ISO 8601, whose year may be 0000 for one that is not told,
-// or a year alone (OIDC Core, section 5.1). It does not lie ahead.
+// checkBirthdate checks a date of ISO 8601 or a year alone (OIDC Core, section 5.1). The year
+// 0000 means that the person does not state the year. A date in the future is refused.
 func checkBirthdate(date string, at time.Time) (string, error) {
 	whole := date
 	switch {
@@ -189,7 +190,7 @@ func checkBirthdate(date string, at time.Time) (string, error) {
 		whole += "-01-01"
 	}
 	born, err := time.Parse(time.DateOnly, whole)
-	if err != nil || born.Year() < oldestYear || born.After(at.AddDate(0, 0, 1)) { // where the day has begun already
+	if err != nil || born.Year() < oldestYear || born.After(at.AddDate(0, 0, 1)) { // tomorrow has begun in some time zones
 		return date, errBirthdate
 	}
 	return date, nil
@@ -200,28 +201,27 @@ var (
 	phoneSpacing = strings.NewReplacer(" ", "", "\u00a0", "", "-", "", ".", "", "(", "", ")", "", "/", "")
 )
 
-// checkPhone wants a number in the form of E.164, with an extension as in RFC 3966 or
-// without (OIDC Core, section 5.1). Characters that only group the digits are
-// left out.
+// checkPhone checks a number in the form of E.164, with an optional extension as in RFC 3966
+// (OIDC Core, section 5.1). It removes characters that only group the digits.
 func checkPhone(number string, _ time.Time) (string, error) {
 	spelled := phoneSpacing.Replace(number)
 	if !phone.MatchString(spelled) {
-		return number, errors.New("is not a phone number with + and the code of its country, such as +41446681800")
+		return number, errors.New("is not a phone number with + and the country code, such as +41446681800")
 	}
 	return spelled, nil
 }
 
-// checkZone wants a name of the time zone database (OIDC Core, section 5.1).
+// checkZone checks a name of the time zone database (OIDC Core, section 5.1).
 func checkZone(name string, _ time.Time) (string, error) {
 	_, err := foreign.TimeZone(name)
 	return name, err
 }
 
-// checkLocale wants a language tag (BCP 47), and writes it in its usual spelling.
+// checkLocale checks a language tag (BCP 47) and returns it in its usual spelling.
 func checkLocale(tag string, _ time.Time) (string, error) {
 	parsed, err := language.Parse(tag)
 	if err != nil || len(tag) > maxLocale || parsed == language.Und {
-		return tag, errors.New("is not the tag of a language, such as en-GB")
+		return tag, errors.New("is not a language tag such as en-GB")
 	}
 	return parsed.String(), nil
 }

@@ -13,7 +13,7 @@ func TestCheckProfile_OneField(t *testing.T) {
 	for _, c := range []struct {
 		field       string
 		profile     storage.Profile
-		right       bool
+		valid       bool
 		description string
 	}{
 		{"name", storage.Profile{Name: "Ada Lovelace"}, true, "a name"},
@@ -21,7 +21,7 @@ func TestCheckProfile_OneField(t *testing.T) {
 		{"name", storage.Profile{Name: strings.Repeat("é", 200)}, true, "200 characters"},
 		{"name", storage.Profile{Name: strings.Repeat("é", 201)}, false, "201 characters"},
 		{"given_name", storage.Profile{GivenName: "Ada\nLovelace"}, false, "a line break"},
-		{"family_name", storage.Profile{FamilyName: "Ada\u202e"}, false, "text turned round"},
+		{"family_name", storage.Profile{FamilyName: "Ada\u202e"}, false, "text in the other direction"},
 		{"nickname", storage.Profile{Nickname: "a\u200bda"}, false, "a space of no width"},
 		{"preferred_username", storage.Profile{PreferredUsername: "ada.l-1_x"}, true, "a word"},
 		{"preferred_username", storage.Profile{PreferredUsername: "ada@example.com"}, false, "an address"},
@@ -44,11 +44,11 @@ func TestCheckProfile_OneField(t *testing.T) {
 	} {
 		p := c.profile
 		wrong := directory.CheckProfile(&p, storage.Profile{}, noon)
-		if c.right && len(wrong) > 0 || !c.right && (len(wrong) != 1 || wrong[0].Field != c.field) {
+		if c.valid && len(wrong) > 0 || !c.valid && (len(wrong) != 1 || wrong[0].Field != c.field) {
 			t.Errorf("%s, %s: got %v", c.field, c.description, wrong)
 		}
-		if again := directory.CheckProfile(&p, c.profile, noon); len(again) > 0 && !c.right {
-			t.Errorf("%s, %s stood there before: got %v", c.field, c.description, again)
+		if again := directory.CheckProfile(&p, c.profile, noon); len(again) > 0 && !c.valid {
+			t.Errorf("%s, %s, stored before: got %v, want no error", c.field, c.description, again)
 		}
 	}
 }
@@ -60,15 +60,15 @@ func TestCheckProfile_LocaleIsWrittenInOneSpelling(t *testing.T) {
 	}
 }
 
-func TestCheckName_TooLongIsNamed(t *testing.T) {
+func TestCheckName_TooLongIsErrLongName(t *testing.T) {
 	if err := directory.CheckName(strings.Repeat("a", 201)); !errors.Is(err, directory.ErrLongName) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestUpdateProfile_RulesHold(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
-		u, err := h.db.CreateUser(t.Context(), storage.User{Email: "ada@example.com", Website: "ada.example"}, "", storage.By{At: noon}) // from before the rules
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
+		u, err := h.db.CreateUser(t.Context(), storage.User{Email: "ada@example.com", Website: "ada.example"}, "", storage.By{At: noon}) // stored before the rules
 		if err != nil {
 			t.Fatal(err)
 		}

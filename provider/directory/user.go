@@ -11,17 +11,17 @@ import (
 
 // FieldError: a field of a user breaks a rule.
 type FieldError struct {
-	Field string // as OIDC Core, section 5.1, names the claim
+	Field string // name of the claim (OIDC Core, section 5.1)
 	Cause error  // begins with the value
 }
 
-// Error names the field and says what is wrong with it.
+// Error names the field and the problem.
 func (e *FieldError) Error() string { return e.Field + " " + e.Cause.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *FieldError) Unwrap() error { return e.Cause }
 
-// CheckEmail says why a user cannot have that e-mail address. *FieldError.
+// CheckEmail checks the form of the email address of a user. Errors: *FieldError.
 func CheckEmail(address string) error {
 	if _, err := storage.CanonicalEmail(address); err != nil {
 		return &FieldError{"email", fmt.Errorf("%q: %w", address, err)}
@@ -29,25 +29,26 @@ func CheckEmail(address string) error {
 	return nil
 }
 
-// MinPasswordLength is how many characters a new password has at least.
+// MinPasswordLength returns the minimum number of characters of a new password.
 func (d *Directory) MinPasswordLength() int { return d.passwords.MinLength() }
 
-// PasswordMatches reports whether a stored hash is that of the password, see credential.Passwords.Matches.
+// PasswordMatches reports whether stored is a hash of password, see
+// credential.Passwords.Matches.
 func (d *Directory) PasswordMatches(stored, password string) bool {
 	return d.passwords.Matches(stored, password)
 }
 
-// CreateUser makes a user with a password, or with none for "". u.ID may be empty: one is
-// made. Event user.created.
+// CreateUser creates a user. The password "" creates a user without a password. If u.ID is
+// empty, an id is made. Event user.created.
 //
-// *FieldError. Of the password: credential.ErrWeak, credential.ErrBusy.
-// storage.ErrConflict: the e-mail is taken. storage.ErrUsernameTaken: another user has
-// this preferred_username, or one that looks like it.
+// Errors: *FieldError. credential.ErrWeak, credential.ErrBusy: from hashing the password.
+// storage.ErrConflict: the email address is taken. storage.ErrUsernameTaken: another user
+// has this preferred_username, or one that looks like it.
 func (d *Directory) CreateUser(ctx context.Context, u storage.User, password string, from storage.Origin) (storage.User, error) {
 	if err := CheckUser(&u, d.now()); err != nil {
 		return storage.User{}, err
 	}
-	inEachOnce(&u)
+	removeRepeatedUserValues(&u)
 	var hash string
 	if password != "" {
 		var err error
@@ -58,10 +59,11 @@ func (d *Directory) CreateUser(ctx context.Context, u storage.User, password str
 	return d.db.CreateUser(ctx, u, hash, d.by(from))
 }
 
-// CreateFirstAdmin makes the first administrator by a set-up link, which is given by the
-// hash of its token. Of several visitors one wins. Events user.created, setup.completed.
+// CreateFirstAdmin creates the first administrator with a set-up link. linkHash is the hash
+// of the token in the link. Only one of several concurrent calls succeeds. Events
+// user.created, setup.completed.
 //
-// The errors of CreateUser. storage.ErrNotFound: the link is used, expired or unknown.
+// Errors: those of CreateUser. storage.ErrNotFound: the link is used, expired or unknown.
 func (d *Directory) CreateFirstAdmin(ctx context.Context, linkHash string, u storage.User, password string, from storage.Origin) (storage.User, error) {
 	if err := CheckUser(&u, d.now()); err != nil {
 		return storage.User{}, err
@@ -73,14 +75,14 @@ func (d *Directory) CreateFirstAdmin(ctx context.Context, linkHash string, u sto
 	return d.db.CompleteSetup(ctx, linkHash, u, hash, d.by(from))
 }
 
-// CheckUser says what breaks a rule in a user who is to be made at that moment, and writes
-// each value in its one spelling. *FieldError.
+// CheckUser checks a user that is created at this time, and changes each value to its
+// canonical spelling. Errors: *FieldError.
 func CheckUser(u *storage.User, at time.Time) error {
 	if err := CheckEmail(u.Email); err != nil {
 		return err
 	}
 	if u.PhoneNumberVerified && u.PhoneNumber == "" {
-		return &FieldError{"phone_number_verified", errors.New("has no phone_number that it could be about")}
+		return &FieldError{"phone_number_verified", errors.New("needs a phone_number")}
 	}
 	verified := u.PhoneNumberVerified
 	err := CheckUserChange(storage.User{}, u, at)
@@ -88,13 +90,14 @@ func CheckUser(u *storage.User, at time.Time) error {
 	return err
 }
 
-// ReviseUser changes a user as it is now. The error of r.Revise undoes all, and is
-// returned as it is. A name that breaks a rule may stay if it was stored before the rule.
-// For a new or newly proven address see DB.ReviseUser of storage. Event user.updated.
+// ReviseUser reads a user, changes it with r.Revise and stores it. If r.Revise returns an
+// error, nothing is stored and the error is returned unchanged. A stored value that breaks
+// a newer rule may stay. For a new or newly verified address see storage.DB.ReviseUser.
+// Event user.updated.
 //
-// *FieldError; storage.ErrNoAddress, storage.ErrNoPhone: there is nothing to call verified;
-// storage.ErrNotFound; storage.ErrConflict: the e-mail is taken; storage.ErrUsernameTaken;
-// *storage.UnprovenError.
+// Errors: *FieldError. storage.ErrNoAddress, storage.ErrNoPhone: the address or the number to
+// mark as verified is empty. storage.ErrConflict: the email address is taken.
+// storage.ErrNotFound, storage.ErrUsernameTaken, *storage.UnprovenError.
 func (d *Directory) ReviseUser(ctx context.Context, r storage.UserRevision) (storage.RevisedUser, error) {
 	var refused error
 	revise := r.Revise
@@ -104,7 +107,7 @@ func (d *Directory) ReviseUser(ctx context.Context, r storage.UserRevision) (sto
 			refused = CheckEmail(u.Email)
 		}
 		if refused == nil {
-			inEachOnce(u)
+			removeRepeatedUserValues(u)
 			refused = CheckUserChange(before, u, d.now())
 		}
 		return refused
@@ -116,9 +119,8 @@ func (d *Directory) ReviseUser(ctx context.Context, r storage.UserRevision) (sto
 	return revised, err
 }
 
-// CheckUserChange says what breaks a rule in the fields of a user that differ from those
-// before, and writes each value in its one spelling. An empty e-mail is not judged.
-// *FieldError.
+// CheckUserChange checks the fields of a user that differ from before, and changes each value
+// to its canonical spelling. It does not check an empty email address. Errors: *FieldError.
 func CheckUserChange(before storage.User, after *storage.User, at time.Time) error {
 	if after.Email != before.Email && after.Email != "" {
 		if err := CheckEmail(after.Email); err != nil {
@@ -141,16 +143,16 @@ type PasswordReset struct {
 	User     storage.User
 	Password string
 	Reason   string // a stable code for the events
-	// Unproven decides about an account whose address is only claimed: typing a password
-	// proves no address.
+	// Unproven decides about the data attached to an account without a verified address.
+	// Knowing a password does not verify an address.
 	Unproven storage.UnprovenPolicy
 }
 
-// ResetPassword gives a user a new password and ends every session and token of the user,
-// in one step. It gives what was evicted. Events password.changed, session.ended_all and
-// user.evicted.
+// ResetPassword sets the password of a user and ends all sessions and tokens of the user in
+// one transaction. It returns the data that was evicted. Events password.changed,
+// session.ended_all and user.evicted.
 //
-// credential.ErrWeak, credential.ErrBusy, storage.ErrNotFound, *storage.UnprovenError.
+// Errors: credential.ErrWeak, credential.ErrBusy, storage.ErrNotFound, *storage.UnprovenError.
 func (d *Directory) ResetPassword(ctx context.Context, n PasswordReset, from storage.Origin) (storage.Attached, error) {
 	hash, err := d.passwords.Hash(ctx, n.Password, n.User)
 	if err != nil {
@@ -161,34 +163,35 @@ func (d *Directory) ResetPassword(ctx context.Context, n PasswordReset, from sto
 	}, d.now())
 }
 
-// GrantAdmin lets a user administer the server. It gives what was evicted from an account
-// whose address is only claimed, as unproven says. Event user.promoted.
+// GrantAdmin makes a user an administrator. For an account without a verified address,
+// unproven decides whether attached data is evicted. GrantAdmin returns the evicted data.
+// Event user.promoted.
 //
-// storage.ErrNotFound, *storage.UnprovenError.
+// Errors: storage.ErrNotFound, *storage.UnprovenError.
 func (d *Directory) GrantAdmin(ctx context.Context, userID string, unproven storage.UnprovenPolicy, from storage.Origin) (storage.Attached, error) {
 	return d.db.GrantAdmin(ctx, userID, unproven, d.by(from))
 }
 
-// RevokeAdmin undoes GrantAdmin. Event user.demoted. storage.ErrNotFound,
-// storage.ErrLastAdmin.
+// RevokeAdmin makes an administrator an ordinary user. Event user.demoted. Errors:
+// storage.ErrNotFound, storage.ErrLastAdmin.
 func (d *Directory) RevokeAdmin(ctx context.Context, userID string, from storage.Origin) error {
 	return d.db.RevokeAdmin(ctx, userID, d.by(from))
 }
 
-// DisableUser keeps a user out: every session and token ends now. Event user.disabled.
-// storage.ErrNotFound, storage.ErrLastAdmin.
+// DisableUser disables a user: sign-ins are refused, and all sessions and tokens end. Event
+// user.disabled. Errors: storage.ErrNotFound, storage.ErrLastAdmin.
 func (d *Directory) DisableUser(ctx context.Context, userID string, from storage.Origin) error {
 	return d.db.SetUserEnabled(ctx, userID, false, d.by(from))
 }
 
-// EnableUser lets a user sign in again; what ended stays ended. Event user.enabled.
-// storage.ErrNotFound.
+// EnableUser lets a user sign in again. Ended sessions and tokens stay ended. Event
+// user.enabled. Errors: storage.ErrNotFound.
 func (d *Directory) EnableUser(ctx context.Context, userID string, from storage.Origin) error {
 	return d.db.SetUserEnabled(ctx, userID, true, d.by(from))
 }
 
-// DeleteUser removes a user for good, with everything of the account. Event user.deleted.
-// storage.ErrNotFound, storage.ErrLastAdmin.
+// DeleteUser deletes a user permanently, with all data of the account. Event user.deleted.
+// Errors: storage.ErrNotFound, storage.ErrLastAdmin.
 func (d *Directory) DeleteUser(ctx context.Context, userID string, from storage.Origin) error {
 	return d.db.DeleteUser(ctx, userID, d.by(from))
 }

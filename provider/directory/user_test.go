@@ -12,7 +12,7 @@ import (
 
 const password = "correct horse battery staple"
 
-func (h house) createUser(t *testing.T, u storage.User) storage.User {
+func (h testDirectory) createUser(t *testing.T, u storage.User) storage.User {
 	t.Helper()
 	made, err := h.CreateUser(t.Context(), u, password, storage.Origin{})
 	if err != nil {
@@ -22,7 +22,7 @@ func (h house) createUser(t *testing.T, u storage.User) storage.User {
 }
 
 func TestCreateUser_StoresTheHashOfThePassword(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		h.createUser(t, storage.User{Email: "Ada@Example.com"})
 		u, hash, err := h.db.UserByEmail(t.Context(), "ada@example.com")
 		if err != nil || u.Email != "Ada@Example.com" || len(hash) < 20 || hash == password {
@@ -38,7 +38,7 @@ func TestCreateUser_StoresTheHashOfThePassword(t *testing.T) {
 }
 
 func TestCreateUser_BrokenRuleNamesItsField(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		for _, c := range []struct {
 			user        storage.User
 			field, text string
@@ -57,7 +57,7 @@ func TestCreateUser_BrokenRuleNamesItsField(t *testing.T) {
 }
 
 func TestCreateUser_PasswordRulesHold(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		for _, weak := range []string{"short", "ada@example.com", "password1"} {
 			if _, err := h.CreateUser(t.Context(), storage.User{Email: "ada@example.com"}, weak, storage.Origin{}); !errors.Is(err, credential.ErrWeak) {
 				t.Errorf("%q: got %v", weak, err)
@@ -69,8 +69,8 @@ func TestCreateUser_PasswordRulesHold(t *testing.T) {
 	})
 }
 
-func TestCreateUser_AnothersNamesAreRefused(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+func TestCreateUser_TakenNamesAreRefused(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		h.createUser(t, storage.User{Email: "ada@example.com", PreferredUsername: "ada"})
 		if _, err := h.CreateUser(t.Context(), storage.User{Email: "ADA@example.com"}, "", storage.Origin{}); !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("the same address: got %v", err)
@@ -81,8 +81,8 @@ func TestCreateUser_AnothersNamesAreRefused(t *testing.T) {
 	})
 }
 
-func TestReviseUser_RulesAreAskedAgain(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+func TestReviseUser_RulesAreCheckedAgain(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		u := h.createUser(t, storage.User{Email: "ada@example.com"})
 		revise := func(change func(*storage.User) error) (storage.RevisedUser, error) {
 			return h.ReviseUser(t.Context(), storage.UserRevision{UserID: u.ID, Revise: change})
@@ -101,7 +101,7 @@ func TestReviseUser_RulesAreAskedAgain(t *testing.T) {
 		}
 		own := errors.New("changed my mind")
 		if _, err := revise(func(u *storage.User) error { u.Name = "Bob"; return own }); err != own {
-			t.Errorf("the caller's error comes back as %v", err)
+			t.Errorf("got %v, want the error of Revise", err)
 		}
 		if stored, err := h.db.User(t.Context(), u.ID); err != nil || stored.Name != "Ada" || stored.Email != "ada@example.com" {
 			t.Errorf("stored %+v, %v", stored, err)
@@ -109,8 +109,8 @@ func TestReviseUser_RulesAreAskedAgain(t *testing.T) {
 	})
 }
 
-func TestCreateFirstAdmin_RulesHoldAndOnlyOneWins(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+func TestCreateFirstAdmin_OnlyOneSucceeds(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		const link = "hash of a token"
 		if err := h.db.OpenSetup(t.Context(), link, noon.Add(time.Hour), storage.By{At: noon}); err != nil {
 			t.Fatal(err)
@@ -118,12 +118,12 @@ func TestCreateFirstAdmin_RulesHoldAndOnlyOneWins(t *testing.T) {
 		create := func(email, password string) error {
 			u, err := h.CreateFirstAdmin(t.Context(), link, storage.User{Email: email}, password, storage.Origin{})
 			if err == nil && !u.Admin {
-				t.Errorf("%s is no administrator", email)
+				t.Errorf("%s is not an administrator", email)
 			}
 			return err
 		}
 		if _, is := errors.AsType[*directory.FieldError](create("ada", password)); !is {
-			t.Error("an address that is none is taken")
+			t.Error("an invalid email address was accepted")
 		}
 		if err := create("ada@example.com", "short"); !errors.Is(err, credential.ErrWeak) {
 			t.Errorf("a short password: got %v", err)
@@ -140,9 +140,9 @@ func TestCreateFirstAdmin_RulesHoldAndOnlyOneWins(t *testing.T) {
 	})
 }
 
-// A user whom an upstream brought may have no address.
+// Users that sign in through an upstream may have no email address.
 func TestReviseUser_NoAddressCannotBeVerified(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		session, err := h.db.SignInThrough(t.Context(), storage.ConnectorSignIn{
 			Identity:  storage.Identity{Connector: "github", Issuer: "https://github.example", Subject: "1"},
 			AttemptID: "attempt", Until: storage.At(noon.Add(time.Hour)),
@@ -160,7 +160,7 @@ func TestReviseUser_NoAddressCannotBeVerified(t *testing.T) {
 }
 
 func TestResetPassword_PasswordRulesHold(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		u := h.createUser(t, storage.User{Email: "ada@example.com"})
 		_, before, _ := h.db.UserByEmail(t.Context(), u.Email)
 		if _, err := h.ResetPassword(t.Context(), directory.PasswordReset{User: u, Password: "ada@example.com"}, storage.Origin{}); !errors.Is(err, credential.ErrWeak) {
@@ -176,7 +176,7 @@ func TestResetPassword_PasswordRulesHold(t *testing.T) {
 }
 
 func TestAdmin_LastOneStays(t *testing.T) {
-	eachHouse(t, func(t *testing.T, h house) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
 		ada := h.createUser(t, storage.User{Email: "ada@example.com", EmailVerified: true, Admin: true})
 		bob := h.createUser(t, storage.User{Email: "bob@example.com"})
 		for name, act := range map[string]func() error{
