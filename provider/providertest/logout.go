@@ -74,7 +74,7 @@ var SessionEndings = map[string]struct {
 			t.Fatal(err)
 		}
 	}},
-	"e-mail changed by an administrator": {All: true, End: func(t *testing.T, b *Testbed, _ *Visitor, _ map[string]any) {
+	"email address changed by an administrator": {All: true, End: func(t *testing.T, b *Testbed, _ *Visitor, _ map[string]any) {
 		_, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
 			UserID: b.Alice.ID, From: TestOrigin, Revise: func(u *storage.User) error { u.Email = "new@example.com"; return nil },
 		}, b.Now())

@@ -1,10 +1,9 @@
-// Package races holds tests and no program: what becomes of a code, a token, a session,
-// a key or an account when several requests want it at the same moment, on one node and
-// on two, on both databases.
+// Package races contains only tests. They use the same code, token, session, key or account
+// in several requests at the same moment, on one node and on two, on both databases.
 //
-// Its rule: what may happen once happens once, and every other request gets an answer
-// that it can act on. A race shows itself by repetition, so `make soak` runs each of
-// them 200 times.
+// Each test checks that a single-use thing is used once, and that every other request gets
+// an error that its sender can handle. Races only appear after many repetitions, so
+// `make soak` runs each test 200 times.
 //
-// The package does not know how storage decides: it sees answers and events.
+// The package does not know how storage decides a race. It sees answers and events.
 package races

@@ -13,18 +13,18 @@ import (
 	"signet/storage/storagetest"
 )
 
-// ender is something that ends what a sign-in has yielded.
+// ender is a use case that ends the tokens of a sign-in.
 type ender struct {
 	name string
 	end  func(a *arena, on *storage.DB, f ending) error
-	undo func(a *arena) error // nil: there is nothing that the next round would miss
+	undo func(a *arena) error // prepares the next round; nil if that is not needed
 
-	// keepsCodes: a code that was sent before may still open a grant after.
+	// keepsCodes: a code that was issued before the end may still be redeemed after it.
 	keepsCodes bool
-	oneGrant   bool // it ends the first grant alone
+	oneGrant   bool // ends only the first grant
 }
 
-// ending is what a round wants to end.
+// ending is the session and the grant that a round ends, and the time.
 type ending struct {
 	sessionID string
 	grantID   string // of the first grant
@@ -57,8 +57,8 @@ var enders = []ender{
 	{name: "ChangePassword", end: changePassword},
 }
 
-// changePassword gives alice the same password under another hash, so that she
-// can sign in to the next round.
+// changePassword sets the same password of alice with another hash, so that she can sign in
+// in the next round.
 func changePassword(a *arena, on *storage.DB, f ending) error {
 	user, old, err := on.UserByEmail(context.Background(), providertest.Alice)
 	if err != nil {
@@ -74,9 +74,9 @@ func changePassword(a *arena, on *storage.DB, f ending) error {
 	return err
 }
 
-// TestRefresh_RacesWithItsEnd: while the clients of a session refresh and
-// redeem on both nodes, something ends it all, early or late. Whichever commits
-// first: in the end nothing that was answered is good for anything.
+// TestRefresh_RacesWithItsEnd: the clients of a session refresh and redeem on both nodes
+// while an ender ends the session, the grant or the account, early or late. Afterwards all
+// issued tokens are refused, in every order of the commits.
 // RT-09: Refresh after logout, password change, MFA change, consent withdrawal, user or client disabled, role removed.
 // RT-18: Refresh racing with logout or "log out everywhere".
 func TestRefresh_RacesWithItsEnd(t *testing.T) {
@@ -94,8 +94,8 @@ func TestRefresh_RacesWithItsEnd(t *testing.T) {
 
 func (a *arena) raceWithEnd(t *testing.T, e ender, round int) {
 	t.Helper()
-	v, first := a.enter(t)
-	clients := []told{first}
+	v, first := a.signInAlice(t)
+	clients := []tokenAnswer{first}
 	for !e.oneGrant && len(clients) < 3 {
 		clients = append(clients, a.exchange(t, v.CodeFromSession(t)))
 	}
@@ -105,9 +105,9 @@ func (a *arena) raceWithEnd(t *testing.T, e ender, round int) {
 
 	var refreshed atomic.Int64
 	var over atomic.Bool       // the end is committed
-	due := make(chan struct{}) // closed after as many refreshes as this round lets pass
-	answered := make([][]told, len(clients))
-	var redeemed told
+	due := make(chan struct{}) // closed after the number of refreshes of this round
+	answered := make([][]tokenAnswer, len(clients))
+	var redeemed tokenAnswer
 	providertest.Race(len(clients)+2, func(i int) {
 		switch {
 		case i < len(clients):
@@ -145,10 +145,10 @@ func (a *arena) raceWithEnd(t *testing.T, e ender, round int) {
 	}
 }
 
-// refreshUntilRefused gives all that was answered until then, and the tokens it
-// began with. A refresh that begins when all is over must be refused.
-func (a *arena) refreshUntilRefused(t *testing.T, node int, tokens told, over *atomic.Bool, worked func()) []told {
-	all := []told{tokens}
+// refreshUntilRefused refreshes on the nodes in turn until a refusal. It returns all tokens
+// that it got and the first ones. A refresh that begins after the end must be refused.
+func (a *arena) refreshUntilRefused(t *testing.T, node int, tokens tokenAnswer, over *atomic.Bool, worked func()) []tokenAnswer {
+	all := []tokenAnswer{tokens}
 	for {
 		last := over.Load()
 		got := a.ask(t, node, rotation(all[len(all)-1].Refresh))
@@ -159,10 +159,10 @@ func (a *arena) refreshUntilRefused(t *testing.T, node int, tokens told, over *a
 		case got.Error == "invalid_grant" || got.Error == "invalid_client":
 			return all
 		case last:
-			t.Error("a refresh worked that began after the end")
+			t.Error("a refresh that began after the end succeeded")
 			return all
 		default:
-			t.Errorf("refresh: got %v", got)
+			t.Errorf("refresh: got %v, want tokens or invalid_grant", got)
 			return all
 		}
 		node++

@@ -11,12 +11,12 @@ import (
 	"signet/storage"
 )
 
-// A hundred tabs of one browser, over two nodes, some of which have heard of the
-// successor while others have not: one successor, and all are in.
+// A hundred tabs of one browser refresh on two nodes, with the old refresh token or with its
+// successor. All get the same successor.
 // RT-03: 50 parallel refreshes with one token, one node.
 // RT-04: Same over two nodes, and on SQLite with two processes.
 // RT-06: Two tabs refresh together; the loser's response clears the cookies and wipes the winner's.
-func TestFirstParty_Storm(t *testing.T) {
+func TestFirstParty_HundredTabsGetOneSuccessor(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		nodes := []*providertest.Testbed{b, b.Node(t)}
 		v := b.Visitor(t)
@@ -33,10 +33,10 @@ func TestFirstParty_Storm(t *testing.T) {
 			for _, a := range answers {
 				got := providertest.PairOf(t, providertest.WantStatus(t, a, http.StatusOK))
 				if got.Generation(t) != p.Generation(t)+1 || providertest.ClaimsOf(t, got.Refresh.Value)["gid"] != providertest.ClaimsOf(t, p.Refresh.Value)["gid"] {
-					t.Fatalf("generation %d after %d", got.Generation(t), p.Generation(t))
+					t.Fatalf("generation: got %d after %d, or another grant", got.Generation(t), p.Generation(t))
 				}
 				if got.Refresh.Value != next.Refresh.Value {
-					t.Fatal("two successors of one token")
+					t.Fatal("one refresh token got two successors")
 				}
 			}
 			p = next
@@ -47,10 +47,11 @@ func TestFirstParty_Storm(t *testing.T) {
 	})
 }
 
-// The answer is lost on its way after it was committed.
+// The refresh is committed, but the browser does not get the answer. It retries with the
+// old token.
 // RT-05: Abuse the grace period: replay inside it to fork a second living branch; replay after the successor was already used.
 // RT-14: kill -9 after commit, before the response; client retries with the old token.
-func TestFirstParty_LostAnswer(t *testing.T) {
+func TestFirstParty_RetryAfterLostAnswerGetsTheSameToken(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		first := v.SignInApp(t)
@@ -60,7 +61,7 @@ func TestFirstParty_LostAnswer(t *testing.T) {
 		for range 3 {
 			b.Advance(9 * time.Second)
 			if got := v.RefreshApp(t); got.Refresh.Value != lost.Refresh.Value {
-				t.Fatalf("inside the grace another token came: generation %d, want %d", got.Generation(t), lost.Generation(t))
+				t.Fatalf("retry within the grace: got generation %d, want the same token of generation %d", got.Generation(t), lost.Generation(t))
 			}
 			v.ReplaceRefreshToken(first.Refresh.Value)
 		}
@@ -72,10 +73,11 @@ func TestFirstParty_LostAnswer(t *testing.T) {
 	})
 }
 
-// What was stolen is used: thief and session are out, everywhere, and the log says why.
+// A refresh token is stolen and used twice. The session and all its grants end on all nodes,
+// and the event has the reason.
 // RT-01: Replay a rotated refresh token outside the grace period.
 // RT-02: Thief refreshes first, owner second; and the reverse.
-func TestFirstParty_Theft(t *testing.T) {
+func TestFirstParty_ReplayEndsTheSession(t *testing.T) {
 	for name, steal := range map[string]func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) (stolen string){
 		"after the grace": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
 			v.RefreshApp(t)
@@ -91,7 +93,7 @@ func TestFirstParty_Theft(t *testing.T) {
 		"the thief was first": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
 			providertest.WantStatus(t, b.RefreshAs(t, v.Cookie(t, "signet").Value, first.Refresh.Value), http.StatusOK)
 			b.Advance(31 * time.Second)
-			return first.Refresh.Value // now it is the owner who comes with it
+			return first.Refresh.Value // the owner uses it second
 		},
 		"after it expired": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
 			for range 6 {
@@ -115,11 +117,11 @@ func TestFirstParty_Theft(t *testing.T) {
 				providertest.WantOAuthError(t, a, http.StatusUnauthorized, "login_required")
 				for _, c := range a.Cookies() {
 					if c.Value != "" || !strings.HasSuffix(c.Name, "_token") {
-						t.Errorf("the refusal sets %v", c)
+						t.Errorf("the refusal sets the cookie %v, want only deletions of tokens", c)
 					}
 				}
 				if len(a.Cookies()) != 2 {
-					t.Errorf("the dead session leaves tokens: %v", a.Cookies())
+					t.Errorf("cookies of the refusal: got %v, want both token cookies deleted", a.Cookies())
 				}
 				v.WantApp(t, false)
 				v.WantSignedOut(t)
@@ -129,32 +131,32 @@ func TestFirstParty_Theft(t *testing.T) {
 				}
 				providertest.WantAppError(t, v.CallApp(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
 				if e := b.WantEvent(t, storage.GrantReplayed, providertest.ClaimsOf(t, first.Access.Value)["gid"]); e.Reason != "refresh_token_replayed" {
-					t.Errorf("the event says %q", e.Reason)
+					t.Errorf("reason of the event: got %q, want refresh_token_replayed", e.Reason)
 				}
-				// And in again, and told why: on the way, and for a while.
+				// The sign-in page and the account page show this browser the reason.
 				page := v.Get(t, b.Issuer+"/login?return_to="+providertest.Shop+"/")
 				page.WantText(t, "You were signed out to protect you")
 				v.SignIn(t, page, providertest.Alice, providertest.Password)
 				v.Get(t, b.Issuer+"/account/sessions").WantText(t, "Ended to protect you", "used twice")
-				w := b.Visitor(t) // nobody else is told: not who has signed out, and no stranger
+				w := b.Visitor(t) // other browsers are not shown the reason, not even after a sign-out
 				w.SignInApp(t)
 				handle = w.Cookie(t, "signet").Value
 				providertest.WantStatus(t, w.CallApp(t, "/logout", ""), http.StatusNoContent)
 				w.SetCookie("signet", handle)
 				for _, other := range []*providertest.Visitor{w, b.Visitor(t)} {
 					if page := other.Get(t, b.Issuer+"/login?return_to="+providertest.Shop+"/"); strings.Contains(page.Body, "to protect you") || page.At.Path != "/login" {
-						t.Errorf("at %s another browser is told:\n%s", page.At, page.Body)
+						t.Errorf("%s shows the reason to another browser:\n%s", page.At, page.Body)
 					}
 				}
 				if again := v.Get(t, b.AuthorizeURL("prompt", "login")); strings.Contains(again.Body, "to protect you") {
-					t.Errorf("signed in again, and still told:\n%s", again.Body)
+					t.Errorf("the sign-in page still shows the reason after a sign-in:\n%s", again.Body)
 				}
 			})
 		})
 	}
 }
 
-// Whichever commits first: after a sign-out nothing that was answered is good.
+// After a sign-out all refresh tokens are refused, in every order of the commits.
 // RT-18: Refresh racing with logout or "log out everywhere".
 func TestFirstParty_RefreshRacesWithLogout(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
@@ -182,10 +184,10 @@ func TestFirstParty_RefreshRacesWithLogout(t *testing.T) {
 					last = append(last, providertest.PairOf(t, a).Refresh.Value)
 				case http.StatusUnauthorized:
 					if len(a.Cookies()) != 0 {
-						t.Errorf("who lost the race sets %v", a.Cookies())
+						t.Errorf("a refused refresh sets cookies: %v", a.Cookies())
 					}
 				default:
-					t.Errorf("got %d: %s", a.StatusCode, a.Body)
+					t.Errorf("refresh: got status %d, want 200 or 401: %s", a.StatusCode, a.Body)
 				}
 			})
 			for _, token := range last {

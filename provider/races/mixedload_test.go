@@ -19,11 +19,10 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestMixedLoad_NeitherFailsNorWaitsForever lets all writing use cases meet on
-// few users and clients, over two handles on one database. Each ends with a result
-// or with a verdict: a deadlock, a serialization failure or a lock that was waited
-// for too long would be another error.
-func TestMixedLoad_NeitherFailsNorWaitsForever(t *testing.T) {
+// TestMixedLoad_OnlyExpectedErrors runs all writing use cases at once on a few users and
+// clients, over two handles on one database. Each succeeds or returns a sentinel error of
+// storage. A deadlock, a serialization failure or a lock timeout is another error.
+func TestMixedLoad_OnlyExpectedErrors(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)
 		m := &mixture{arena: a, clients: []string{a.Client.ID, "other"}, users: []string{a.Alice.ID}}
@@ -32,12 +31,12 @@ func TestMixedLoad_NeitherFailsNorWaitsForever(t *testing.T) {
 		ends := time.Now().Add(loadFor())
 		providertest.Race(12, func(i int) {
 			for time.Now().Before(ends) && !t.Failed() {
-				m.one(t, a.nodes[i%2].DB)
+				m.runRandom(t, a.nodes[i%2].DB)
 			}
 		})
 		t.Logf("%d use cases, %d of them refused, the slowest after %v", m.done, m.refused, m.longest)
 		if m.done < 100 {
-			t.Errorf("only %d use cases in %v", m.done, loadFor())
+			t.Errorf("%d use cases in %v, want at least 100", m.done, loadFor())
 		}
 		if backend.Name == "postgres" {
 			t.Logf("%d deadlocks, each resolved by a second attempt", deadlocks(t, backend.Config().Database))
@@ -65,7 +64,7 @@ func deadlocks(t *testing.T, database string) (n int64) {
 	return n
 }
 
-// mixture remembers the latest sessions and grants of all, for anybody to use.
+// mixture stores the latest sessions and grants, so that later use cases work on them.
 type mixture struct {
 	*arena
 	users, clients []string
@@ -78,7 +77,8 @@ type mixture struct {
 	longest  time.Duration
 }
 
-// latest is how many of a kind are remembered: few, so that they meet.
+// latest is the number of stored sessions and of stored grants. It is small, so that the use
+// cases work on the same rows.
 const latest = 6
 
 func (m *mixture) keepSession(s storage.Session) {
@@ -95,7 +95,8 @@ func (m *mixture) keepGrant(g storage.Grant) {
 	m.grants = m.grants[max(0, len(m.grants)-latest):]
 }
 
-// pick gives any session and grant; ones that never were while there are none.
+// pick returns a random stored session and grant. Before the first one is stored, it returns
+// one with an unknown id.
 func (m *mixture) pick() (storage.Session, storage.Grant) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,8 +111,8 @@ func (m *mixture) pick() (storage.Session, storage.Grant) {
 	return s, g
 }
 
-// one runs any use case and judges its error.
-func (m *mixture) one(t *testing.T, on *storage.DB) {
+// runRandom runs a random use case and checks its error.
+func (m *mixture) runRandom(t *testing.T, on *storage.DB) {
 	s, g := m.pick()
 	user, client := m.users[rand.IntN(len(m.users))], m.clients[rand.IntN(len(m.clients))]
 	work := mixed[m.choose()]
@@ -132,11 +133,12 @@ func (m *mixture) one(t *testing.T, on *storage.DB) {
 		t.Errorf("%s: %v", work.name, err)
 	}
 	if err != nil && strings.Contains(err.Error(), "locked") {
-		t.Errorf("%s: a lock reached the caller: %v", work.name, err)
+		t.Errorf("%s: got a lock error: %v", work.name, err)
 	}
 }
 
-// choose lets what everyday users do happen more often than what ends it.
+// choose returns a random index in mixed. The use cases of everyday are more frequent than
+// those that end sessions and grants.
 func (m *mixture) choose() int {
 	if rand.IntN(3) > 0 {
 		return rand.IntN(everyday)
@@ -144,7 +146,7 @@ func (m *mixture) choose() int {
 	return rand.IntN(len(mixed))
 }
 
-// everyday is how many of the first of mixed are so.
+// everyday is the number of frequent use cases, which come first in mixed.
 const everyday = 6
 
 type mixedWork struct {

@@ -19,10 +19,10 @@ import (
 	"signet/storage/storagetest"
 )
 
-// soaking asks for many more rounds of each race, of the same kind.
+// soaking reports whether each race runs many more rounds (make soak).
 func soaking() bool { return os.Getenv("SIGNET_SOAK") != "" }
 
-// rounds is how often each race is run: a race shows itself by repetition.
+// rounds is the number of rounds of a race.
 func rounds() int {
 	if soaking() {
 		return 200
@@ -30,7 +30,7 @@ func rounds() int {
 	return 8
 }
 
-// fewRounds is for a race that is run in a matrix of many.
+// fewRounds is the number of rounds of a race that runs in many variants.
 func fewRounds() int {
 	if soaking() {
 		return 200
@@ -38,8 +38,8 @@ func fewRounds() int {
 	return 3
 }
 
-// arena is a testbed of several nodes with one client that needs no consent; any
-// request may go to any node.
+// arena is a testbed with several nodes. Its client skips consent. Requests may be sent to
+// any node.
 type arena struct {
 	*providertest.Testbed
 	nodes []*providertest.Testbed
@@ -77,7 +77,7 @@ func newArena(t *testing.T, backend storagetest.Backend, nodes int) *arena {
 	return a
 }
 
-// rounds are all where nodes meet, and few where there is one.
+// rounds returns fewRounds for one node and rounds for several.
 func (a *arena) rounds() int {
 	if len(a.nodes) > 1 {
 		return rounds()
@@ -85,49 +85,50 @@ func (a *arena) rounds() int {
 	return fewRounds()
 }
 
-// told is what one of a crowd was answered.
-type told struct {
+// tokenAnswer is an answer of the token endpoint to one of many parallel requests.
+type tokenAnswer struct {
 	status  int
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
 	Error   string `json:"error"`
 }
 
-func (w told) String() string { return fmt.Sprintf("%d %s", w.status, w.Error) }
+func (a tokenAnswer) String() string { return fmt.Sprintf("%d %s", a.status, a.Error) }
 
-// ask posts to the token endpoint of a node. It may be called from any goroutine.
-func (a *arena) ask(t *testing.T, node int, form url.Values) told {
+// ask posts a form to the token endpoint of a node. It may be called from any goroutine.
+func (a *arena) ask(t *testing.T, node int, form url.Values) tokenAnswer {
 	start := time.Now()
 	r, err := http.NewRequest(http.MethodPost, a.nodes[node%len(a.nodes)].Issuer+"/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Error(err)
-		return told{}
+		return tokenAnswer{}
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(a.Client.ID, a.Secret)
 	response, err := providertest.ParallelClient.Do(r)
 	if err != nil {
 		t.Error(err)
-		return told{}
+		return tokenAnswer{}
 	}
 	defer response.Body.Close()
-	what := told{status: response.StatusCode}
-	if err := json.NewDecoder(response.Body).Decode(&what); err != nil {
-		t.Errorf("status %d: %v", what.status, err)
+	answer := tokenAnswer{status: response.StatusCode}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		t.Errorf("status %d: %v", answer.status, err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.answers++
 	a.longest = max(a.longest, time.Since(start))
-	return what
+	return answer
 }
 
+// rotation returns the form of a refresh request.
 func rotation(token string) url.Values {
 	return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
 }
 
-// rotate wants one refresh to work.
-func (a *arena) rotate(t *testing.T, node int, token string) told {
+// rotate refreshes and fails the test if the refresh is refused.
+func (a *arena) rotate(t *testing.T, node int, token string) tokenAnswer {
 	t.Helper()
 	got := a.ask(t, node, rotation(token))
 	if got.status != http.StatusOK {
@@ -136,16 +137,16 @@ func (a *arena) rotate(t *testing.T, node int, token string) told {
 	return got
 }
 
-// enter signs alice in, in a browser of her own.
-func (a *arena) enter(t *testing.T) (*providertest.Visitor, told) {
+// signInAlice signs alice in with a new browser and redeems the code.
+func (a *arena) signInAlice(t *testing.T) (*providertest.Visitor, tokenAnswer) {
 	t.Helper()
 	v := a.Visitor(t)
 	code := v.SignIn(t, v.Get(t, a.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t)
 	return v, a.exchange(t, code)
 }
 
-// exchange wants a code to be redeemed.
-func (a *arena) exchange(t *testing.T, code string) told {
+// exchange redeems a code and fails the test if the code is refused.
+func (a *arena) exchange(t *testing.T, code string) tokenAnswer {
 	t.Helper()
 	got := a.ask(t, 0, a.CodeForm(code))
 	if got.status != http.StatusOK {
@@ -154,15 +155,15 @@ func (a *arena) exchange(t *testing.T, code string) told {
 	return got
 }
 
-// wantEnded wants every node to refuse what these answers carried, at once.
-func (a *arena) wantEnded(t *testing.T, all ...told) {
+// wantEnded fails the test unless every node refuses the tokens of these answers at once.
+func (a *arena) wantEnded(t *testing.T, all ...tokenAnswer) {
 	t.Helper()
 	for i, node := range a.nodes {
 		for _, one := range all {
 			if got := userinfoStatus(t, node, one.Access); got != http.StatusUnauthorized {
 				t.Fatalf("userinfo on node %d: got %d, want 401", i, got)
 			}
-			// A node that has noticed that the client is off says invalid_client.
+			// A node that has read that the client is disabled answers invalid_client.
 			if got := a.ask(t, i, rotation(one.Refresh)); got.Error != "invalid_grant" && got.Error != "invalid_client" {
 				t.Fatalf("refresh on node %d: got %v, want invalid_grant", i, got)
 			}
@@ -188,43 +189,43 @@ func userinfoStatus(t *testing.T, b *providertest.Testbed, token string) int {
 	return response.StatusCode
 }
 
-// hundred uses one refresh token a hundred times at once over all nodes, and
-// gives the one successor that all must have been answered.
-func (a *arena) hundred(t *testing.T, token string) told {
+// refreshHundredTimes uses one refresh token a hundred times at once on all nodes. All
+// answers must have the same successor, which it returns.
+func (a *arena) refreshHundredTimes(t *testing.T, token string) tokenAnswer {
 	t.Helper()
-	answers := make([]told, 100)
+	answers := make([]tokenAnswer, 100)
 	providertest.Race(len(answers), func(i int) { answers[i] = a.ask(t, i, rotation(token)) })
 	for _, one := range answers {
 		if one.status != http.StatusOK {
-			t.Fatalf("one of a hundred got %v", one)
+			t.Fatalf("one of a hundred refreshes: got %v, want 200", one)
 		}
 		if one.Refresh != answers[0].Refresh {
-			t.Fatalf("two successors of one token, of generations %d and %d", providertest.Generation(t, one.Refresh), providertest.Generation(t, answers[0].Refresh))
+			t.Fatalf("one token got two successors, of generations %d and %d", providertest.Generation(t, one.Refresh), providertest.Generation(t, answers[0].Refresh))
 		}
 	}
 	if was, is := providertest.Generation(t, token), providertest.Generation(t, answers[0].Refresh); is != was+1 {
-		t.Fatalf("generation %d after %d: want one more", is, was)
+		t.Fatalf("generation: got %d after %d, want one more", is, was)
 	}
 	return answers[0]
 }
 
-// TestRaces_HundredRefreshesGetOneSuccessor: and that one works, once; what
-// comes back too late ends it all on every node at once.
+// TestRaces_HundredRefreshesGetOneSuccessor also checks that the successor works. A replay of
+// the old token that is too late ends the grant on all nodes at once.
 // RT-03: 50 parallel refreshes with one token, one node.
 // RT-04: Same over two nodes, and on SQLite with two processes.
 func TestRaces_HundredRefreshesGetOneSuccessor(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
-		v, first := a.enter(t)
+		v, first := a.signInAlice(t)
 		for round := range a.rounds() {
-			second := a.hundred(t, first.Refresh)
-			late := []told{first, second}
+			second := a.refreshHundredTimes(t, first.Refresh)
+			late := []tokenAnswer{first, second}
 			if round%2 == 0 {
-				late = append(late, a.rotate(t, round, second.Refresh)) // RT-02: its successor was used
+				late = append(late, a.rotate(t, round, second.Refresh)) // RT-02: the successor was used
 			} else {
 				a.Advance(31 * time.Second) // RT-01: the grace is over
 			}
 			if got := a.ask(t, round+1, rotation(first.Refresh)); got.Error != "invalid_grant" {
-				t.Fatalf("a token that comes too late: got %v, want invalid_grant", got)
+				t.Fatalf("late replay of a refresh token: got %v, want invalid_grant", got)
 			}
 			a.wantEnded(t, late...)
 			first = a.exchange(t, v.CodeFromSession(t))
@@ -232,25 +233,25 @@ func TestRaces_HundredRefreshesGetOneSuccessor(t *testing.T) {
 	})
 }
 
-// TestRaces_LostAnswersKeepTheHonestClient: connections break after the request is
-// sent; the client tries again with what it has and goes on.
+// TestRaces_LostAnswersDoNotEndTheGrant: connections break after the request is sent. The
+// client retries with its old token and gets a new one.
 // RT-14: kill -9 after commit, before the response; client retries with the old token.
-func TestRaces_LostAnswersKeepTheHonestClient(t *testing.T) {
+func TestRaces_LostAnswersDoNotEndTheGrant(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
-		_, tokens := a.enter(t)
+		_, tokens := a.signInAlice(t)
 		for range rounds() {
 			providertest.Race(5, func(i int) { a.askAndHangUp(t, i, rotation(tokens.Refresh)) })
 			next := a.rotate(t, 0, tokens.Refresh)
 			if was, is := providertest.Generation(t, tokens.Refresh), providertest.Generation(t, next.Refresh); is != was+1 {
-				t.Fatalf("generation %d after %d: lost answers have moved it on", is, was)
+				t.Fatalf("generation: got %d after %d, want one more: lost answers were counted", is, was)
 			}
 			tokens = a.rotate(t, 1, next.Refresh)
 		}
 	})
 }
 
-// askAndHangUp sends a whole request, closes its side and reads no answer, but
-// waits until the node has let go of it too.
+// askAndHangUp sends a whole request and closes its side of the connection. It ignores the
+// answer and waits until the node has closed the connection.
 func (a *arena) askAndHangUp(t *testing.T, node int, form url.Values) {
 	target, err := url.Parse(a.nodes[node%len(a.nodes)].Issuer)
 	if err != nil {
@@ -285,28 +286,28 @@ func (a *arena) askAndHangUp(t *testing.T, node int, form url.Values) {
 	_, _ = io.Copy(io.Discard, line) // until it is closed or reset
 }
 
-// TestRaces_FiftyRedemptionsOfOneCode: one is answered, over one node and
-// over two, and what it was answered dies of the replays.
+// TestRaces_FiftyRedemptionsOfOneCode: one redemption succeeds, on one node and on two. The
+// other redemptions are replays, so its tokens are revoked.
 // CO-02: Redeem 50 times in parallel on one node.
 // CO-09: Replay arrives while the first redemption is still running (between consume and token commit).
 func TestRaces_FiftyRedemptionsOfOneCode(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
-		v, _ := a.enter(t)
+		v, _ := a.signInAlice(t)
 		for range a.rounds() {
 			code := v.CodeFromSession(t)
-			answers := make([]told, 50)
+			answers := make([]tokenAnswer, 50)
 			providertest.Race(len(answers), func(i int) { answers[i] = a.ask(t, i, a.CodeForm(code)) })
-			var won []told
+			var won []tokenAnswer
 			for _, one := range answers {
 				switch {
 				case one.status == http.StatusOK:
 					won = append(won, one)
 				case one.Error != "invalid_grant":
-					t.Fatalf("one of fifty got %v", one)
+					t.Fatalf("one of fifty redemptions: got %v, want 200 or invalid_grant", one)
 				}
 			}
 			if len(won) != 1 {
-				t.Fatalf("%d of fifty redeemed one code", len(won))
+				t.Fatalf("%d of fifty redemptions of one code succeeded, want 1", len(won))
 			}
 			a.wantEnded(t, won...)
 		}

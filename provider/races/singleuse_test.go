@@ -14,21 +14,21 @@ import (
 	"signet/storage/storagetest"
 )
 
-// onceOnly is something of which one may succeed, however many try.
+// onceOnly is a use case of which only one of many parallel calls may succeed.
 type onceOnly struct {
 	name string
-	// ready prepares a round and gives what each rival does.
+	// ready prepares a round and returns the function that all rivals call.
 	ready  func(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error
-	losers []error // what the others are told
+	losers []error // the possible errors of the other calls
 }
 
-// singleUse is every such thing there is. A new one is a line here.
+// singleUse lists all single-use things. Add a line for each new one.
 var singleUse = []onceOnly{
 	{"code", codeRivals, []error{storage.ErrReplayed}},
 	{"handle of a new session", handleRivals, []error{storage.ErrConflict}},
 	{"first keys of a line", keyRivals, []error{storage.ErrConflict}},
 	{"client id", clientRivals, []error{storage.ErrConflict}},
-	{"e-mail of a new user", userRivals, []error{storage.ErrConflict}},
+	{"email address of a new user", userRivals, []error{storage.ErrConflict}},
 	{"upstream attempt", attemptRivals, []error{storage.ErrReplayed}},
 	{"first sign-in of an identity", newcomerRivals, []error{storage.ErrConflict}},
 	{"proof of an identity", proofRivals, []error{storage.ErrReplayed}},
@@ -36,8 +36,8 @@ var singleUse = []onceOnly{
 	{"password that was checked", passwordRivals, []error{storage.ErrConflict, storage.ErrRevoked}},
 }
 
-// TestSingleUse_OneOfFiftySucceeds tries each of them fifty times at once over two
-// nodes' handles on one database.
+// TestSingleUse_OneOfFiftySucceeds tries each use case fifty times at once, over the database
+// handles of two nodes.
 // MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
 // MN-02: Same with two processes on one SQLite file.
 func TestSingleUse_OneOfFiftySucceeds(t *testing.T) {
@@ -64,11 +64,11 @@ func (a *arena) wantOneOfFifty(t *testing.T, thing onceOnly, round string) {
 		case err == nil:
 			won++
 		case !slices.ContainsFunc(thing.losers, func(want error) bool { return errors.Is(err, want) }):
-			t.Fatalf("one of fifty got %v, want one of %v", err, thing.losers)
+			t.Fatalf("one of fifty calls: got %v, want one of %v", err, thing.losers)
 		}
 	}
 	if won != 1 {
-		t.Fatalf("%d of fifty succeeded, want 1", won)
+		t.Fatalf("%d of fifty calls succeeded, want 1", won)
 	}
 }
 
@@ -123,7 +123,7 @@ func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) e
 			{ID: rival + " next", Line: round, State: storage.KeyNext, Sealed: []byte("sealed")},
 		}, storage.By{From: providertest.TestOrigin, At: a.Now()})
 		if err == nil && started == 0 {
-			return storage.ErrConflict // another's keys are there
+			return storage.ErrConflict // another rival's keys are stored
 		}
 		return err
 	}
@@ -160,7 +160,7 @@ func attemptRivals(_ *testing.T, a *arena, round string) func(*storage.DB, strin
 	}
 }
 
-// newcomerRivals come with one identity and fifty addresses: one user is made.
+// newcomerRivals sign in with one identity and fifty email addresses. One user is created.
 func newcomerRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	return func(on *storage.DB, rival string) error {
 		arrival := a.arrival("", round, rival)
@@ -179,7 +179,7 @@ func proofRivals(t *testing.T, a *arena, round string) func(*storage.DB, string)
 	}
 }
 
-// lastWayRivals take away two identities of a user who has nothing else: one stays.
+// lastWayRivals remove the two identities of a user without a password. One must stay.
 func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	user, err := a.DB.CreateUser(context.Background(), storage.User{Email: storage.NewID("w") + "@example.com"}, "", storage.By{From: providertest.TestOrigin, At: a.Now()})
 	if err != nil {
@@ -210,9 +210,9 @@ func passwordRivals(t *testing.T, a *arena, _ string) func(*storage.DB, string) 
 	}
 }
 
-// TestSingleUse_OneOfFiftyRevocationsIsNoted: revoking again succeeds and does nothing.
+// TestSingleUse_FiftyRevocationsWriteOneEvent: a repeated revocation succeeds without effect.
 // MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
-func TestSingleUse_OneOfFiftyRevocationsIsNoted(t *testing.T) {
+func TestSingleUse_FiftyRevocationsWriteOneEvent(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)
 		for round := range fewRounds() {
@@ -222,14 +222,14 @@ func TestSingleUse_OneOfFiftyRevocationsIsNoted(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			noted := 0
+			written := 0
 			for _, e := range a.Events(t) {
 				if e.Type == storage.TokenRevoked && e.GrantID == gid {
-					noted++
+					written++
 				}
 			}
-			if noted != 1 {
-				t.Fatalf("%d events of one revocation, want 1", noted)
+			if written != 1 {
+				t.Fatalf("%d events of one revocation, want 1", written)
 			}
 		}
 	})
