@@ -17,12 +17,13 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-func TestRelyingParty_ApacheWithPKCE(t *testing.T) { usesApache(t, "OIDCPKCEMethod S256") }
+func TestRelyingParty_ApacheWithPKCE(t *testing.T) { testApache(t, "OIDCPKCEMethod S256") }
 
-// usesApache lets Apache's mod_auth_openidc protect a page: a relying party in C that
-// knows of us only what discovery says. A person signs in for the page, the module
-// refreshes the tokens, and signs out. By default the module sends a nonce and no PKCE.
-func usesApache(t *testing.T, settings ...string) {
+// testApache tests Apache's mod_auth_openidc, a relying party in C that reads its
+// configuration from discovery and protects a page. A person signs in for the page, the
+// module refreshes the tokens, and the person signs out. By default the module sends a
+// nonce and no PKCE.
+func testApache(t *testing.T, settings ...string) {
 	i := signettest.NewInstance(t)
 	origin := fmt.Sprintf("http://127.0.0.1:%d", signettest.FreePort(t))
 	client := i.CreateClient(t, "--type", "web", "--redirect-uri", origin+"/secure/callback", "--post-logout-redirect-uri", origin+"/bye.html")
@@ -38,20 +39,20 @@ func usesApache(t *testing.T, settings ...string) {
 		t.Fatalf("after the sign-in the browser is at %s and reads %q", b.At, got)
 	}
 
-	before := info(b, origin, "")
+	before := fetchSessionInfo(b, origin, "")
 	if before.UserInfo["email"] != i.Email || before.UserInfo["sub"] != before.IDToken["sub"] || before.IDToken["iss"] != i.Issuer {
-		t.Errorf("the module knows %v by %v", before.UserInfo, before.IDToken)
+		t.Errorf("the module has userinfo %v and ID token %v", before.UserInfo, before.IDToken)
 	}
 	if before.RefreshToken == "" || before.AccessToken == "" {
 		t.Fatalf("the module has no tokens: %+v", before)
 	}
 	var after sessionInfo
 	signettest.Eventually(t, 10*time.Second, "the module refreshes the tokens", func() bool {
-		after = info(b, origin, "&access_token_refresh_interval=0")
+		after = fetchSessionInfo(b, origin, "&access_token_refresh_interval=0")
 		return after.AccessToken != before.AccessToken
 	})
 	if after.RefreshToken == before.RefreshToken || after.IDToken["sub"] != before.IDToken["sub"] {
-		t.Errorf("a refresh gave %+v after %+v", after, before)
+		t.Errorf("the session after a refresh: got %+v, before it was %+v", after, before)
 	}
 
 	b.Visit(origin + "/secure/callback?" + url.Values{"logout": {origin + "/bye.html"}}.Encode())
@@ -60,34 +61,34 @@ func usesApache(t *testing.T, settings ...string) {
 	}
 	b.Visit(origin + "/secure/page.html")
 	if signettest.FindByID(b.Page, "login") == nil {
-		t.Errorf("signed out, and the page is at %s: %q", b.At, b.Text())
+		t.Errorf("after the sign-out the browser is at %s and reads %q, want the sign-in form", b.At, b.Text())
 	}
 }
 
-// TestRelyingParty_ApacheHearsOfTheSignOut ends a person's session by the command
-// line, beside the server: Apache's module takes our logout token, and shows the
-// page to this person no more.
-func TestRelyingParty_ApacheHearsOfTheSignOut(t *testing.T) {
+// TestRelyingParty_ApacheReceivesLogoutToken ends one session of a user with a command
+// while the server runs. Apache's module receives the logout token and ends its own
+// session. The other session of the user goes on.
+func TestRelyingParty_ApacheReceivesLogoutToken(t *testing.T) {
 	i := signettest.NewInstance(t)
 	origin := fmt.Sprintf("http://127.0.0.1:%d", signettest.FreePort(t))
 	client := i.CreateClient(t, "--type", "web", "--redirect-uri", origin+"/secure/callback", "--skip-consent",
 		"--backchannel-logout-uri", origin+"/secure/callback?logout=backchannel", "--backchannel-logout-session-required")
 	i.Serve(t)
 	startApache(t, origin, i.Issuer, client)
-	out, kept := readsPage(t, i, origin), readsPage(t, i, origin)
-	i.Command(t, "", nil, "session", "end", info(out, origin, "").IDToken["sid"].(string), "--user", i.Email, "--json")
-	signettest.Eventually(t, 10*time.Second, "the module has heard of the sign-out", func() bool {
-		out.Visit(origin + "/secure/page.html")
-		return signettest.FindByID(out.Page, "login") != nil
+	ended, other := signInAtPage(t, i, origin), signInAtPage(t, i, origin)
+	i.Command(t, "", nil, "session", "end", fetchSessionInfo(ended, origin, "").IDToken["sid"].(string), "--user", i.Email, "--json")
+	signettest.Eventually(t, 10*time.Second, "the module ends its session", func() bool {
+		ended.Visit(origin + "/secure/page.html")
+		return signettest.FindByID(ended.Page, "login") != nil
 	})
-	kept.Visit(origin + "/secure/page.html")
-	if got := kept.Text(); !strings.Contains(got, "The protected page.") {
-		t.Errorf("the other session is out too: the browser is at %s and reads %q", kept.At, got)
+	other.Visit(origin + "/secure/page.html")
+	if got := other.Text(); !strings.Contains(got, "The protected page.") {
+		t.Errorf("the other session ended too: the browser is at %s and reads %q", other.At, got)
 	}
 }
 
-// readsPage is the browser of a person who has signed in for the protected page.
-func readsPage(t *testing.T, i *signettest.Instance, origin string) *signettest.FormBrowser {
+// signInAtPage signs in for the protected page and returns the browser.
+func signInAtPage(t *testing.T, i *signettest.Instance, origin string) *signettest.FormBrowser {
 	t.Helper()
 	b := signettest.NewFormBrowser(t)
 	b.Visit(origin + "/secure/page.html")
@@ -99,7 +100,7 @@ func readsPage(t *testing.T, i *signettest.Instance, origin string) *signettest.
 	return b
 }
 
-// sessionInfo is what the module tells of its session.
+// sessionInfo is the session as the module reports it.
 type sessionInfo struct {
 	AccessToken  string         `json:"access_token"`
 	RefreshToken string         `json:"refresh_token"`
@@ -107,7 +108,8 @@ type sessionInfo struct {
 	UserInfo     map[string]any `json:"userinfo"`
 }
 
-func info(b *signettest.FormBrowser, origin, more string) (info sessionInfo) {
+// fetchSessionInfo reads the session from the module. The string more adds query parameters.
+func fetchSessionInfo(b *signettest.FormBrowser, origin, more string) (session sessionInfo) {
 	b.T.Helper()
 	response, err := b.Client.Get(origin + "/secure/callback?info=json" + more)
 	if err != nil {
@@ -116,18 +118,18 @@ func info(b *signettest.FormBrowser, origin, more string) (info sessionInfo) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err == nil {
-		err = json.Unmarshal(body, &info)
+		err = json.Unmarshal(body, &session)
 	}
 	if err != nil {
-		b.T.Fatalf("the module says %s, %q: %v", response.Status, body, err)
+		b.T.Fatalf("the module answers %s, %q: %v", response.Status, body, err)
 	}
-	return info
+	return session
 }
 
 const apacheModules = "/usr/lib/apache2/modules"
 
-// startApache runs an Apache of its own for the test, with nothing of the
-// machine's configuration. The settings are added to those that the module needs.
+// startApache starts a separate Apache for the test, without the configuration of the
+// machine. The settings are added to those that the module needs.
 func startApache(t *testing.T, origin, issuer string, client signettest.CreatedClient, settings ...string) {
 	t.Helper()
 	program, err := exec.LookPath("apache2")
@@ -136,10 +138,10 @@ func startApache(t *testing.T, origin, issuer string, client signettest.CreatedC
 	}
 	for _, path := range []string{program, apacheModules + "/mod_auth_openidc.so"} {
 		if _, err := os.Stat(path); err != nil {
-			t.Fatal("there is no Apache with mod_auth_openidc: apt-get install libapache2-mod-auth-openidc")
+			t.Fatal("Apache with mod_auth_openidc is not installed: apt-get install libapache2-mod-auth-openidc")
 		}
 	}
-	root, err := os.MkdirTemp("", "signet-apache-") // not t.TempDir: Apache's own user must get in
+	root, err := os.MkdirTemp("", "signet-apache-") // not t.TempDir: the user of Apache must be able to read it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,8 +164,8 @@ func startApache(t *testing.T, origin, issuer string, client signettest.CreatedC
 		t.Fatal(err)
 	}
 	apache := exec.Command(program, "-f", filepath.Join(root, "apache.conf"), "-DFOREGROUND")
-	var talk signettest.SyncBuffer
-	apache.Stdout, apache.Stderr = &talk, &talk
+	var output signettest.SyncBuffer
+	apache.Stdout, apache.Stderr = &output, &output
 	apache.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := apache.Start(); err != nil {
 		t.Fatal(err)
@@ -173,7 +175,7 @@ func startApache(t *testing.T, origin, issuer string, client signettest.CreatedC
 		_ = apache.Wait()
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(root, "error.log"))
-			t.Logf("Apache said:\n%s%s", talk.String(), log)
+			t.Logf("output of Apache:\n%s%s", output.String(), log)
 		}
 	})
 	signettest.Eventually(t, 15*time.Second, "Apache answers", func() bool {

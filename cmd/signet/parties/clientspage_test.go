@@ -9,9 +9,9 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestClientsPage_ListsThePartiesOfTheTests keeps the table in docs/clients.md equal
-// to those that the tests run, in the versions that are locked.
-func TestClientsPage_ListsThePartiesOfTheTests(t *testing.T) {
+// TestClientsPage_ListsTestedParties checks that the table in docs/clients.md
+// lists the relying parties of the tests, with the versions of the lock files.
+func TestClientsPage_ListsTestedParties(t *testing.T) {
 	_, table, _ := strings.Cut(signettest.Page(t, "docs/clients.md"), "<!-- parties:")
 	table, _, found := strings.Cut(table, "<!-- /parties -->")
 	if !found {
@@ -28,7 +28,7 @@ func TestClientsPage_ListsThePartiesOfTheTests(t *testing.T) {
 	locked = strings.ToLower(locked)
 	rows := regexp.MustCompile(`(?m)^\| ([^ |]+)(?: \(([^)]+)\))? \| ([^|]+) \|`).FindAllStringSubmatch(table, -1)[1:] // without the heading
 	if len(rows) != len(parties) {
-		t.Errorf("docs/clients.md lists %d clients, and the tests run %d", len(rows), len(parties))
+		t.Errorf("docs/clients.md lists %d clients, but the tests run %d", len(rows), len(parties))
 	}
 	for i, row := range rows {
 		name, other, version := row[1], row[2], row[3]
@@ -38,7 +38,7 @@ func TestClientsPage_ListsThePartiesOfTheTests(t *testing.T) {
 		packages := regexp.QuoteMeta(strings.ToLower(name)) + "|" + regexp.QuoteMeta(strings.ToLower(other))
 		lock := regexp.MustCompile(`(?:` + packages + `)(?:/v\d+ v|": "|==)` + regexp.QuoteMeta(version) + `\b`)
 		if version != "Debian 12" && !lock.MatchString(locked) {
-			t.Errorf("docs/clients.md says that %s was tested as %s; no lock file does", name, version)
+			t.Errorf("docs/clients.md says that %s was tested in version %s, but no lock file has that version", name, version)
 		}
 	}
 }

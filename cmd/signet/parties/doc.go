@@ -1,6 +1,6 @@
-// Package parties tests relying parties that others wrote, with the settings that they
-// have by default, from the sign-in to the sign-out.
+// Package parties tests relying parties of other projects with their default settings,
+// from sign-in to sign-out.
 //
-// It owns tests alone, and the list of the parties, which docs/clients.md repeats. It knows the
-// programs of ../testdata, and nothing of how Signet does its part.
+// It contains only tests and the list of these relying parties, which docs/clients.md repeats.
+// It uses the programs in ../testdata. It does not know how Signet works inside.
 package parties

@@ -11,8 +11,9 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestKeys_OpenIDClientThroughRotations starts openid-client afresh before each of
-// three rotations: what it read before has the key that signs afterwards.
+// TestKeys_OpenIDClientThroughRotations starts a new openid-client before each of three
+// rotations. The JWKS that the client reads before a rotation already has the key that
+// signs after it.
 func TestKeys_OpenIDClientThroughRotations(t *testing.T) {
 	t.Parallel()
 	c := signettest.NewCluster(t, "")
@@ -22,19 +23,19 @@ func TestKeys_OpenIDClientThroughRotations(t *testing.T) {
 	c.Start(t, true)
 	kids := map[string]bool{}
 	var party *signettest.NodeProcess
-	wantIn := func(when string) {
+	wantSignIn := func(when string) {
 		t.Helper()
 		code := c.Codes(t, 1)[0]
-		if said := party.Check(signettest.Nowhere + "?" + url.Values{"code": {code}, "iss": {c.Issuer}}.Encode()); said != "ok" {
-			t.Errorf("%s: %s", when, said)
+		if got := party.Check(signettest.Nowhere + "?" + url.Values{"code": {code}, "iss": {c.Issuer}}.Encode()); got != "ok" {
+			t.Errorf("%s: %s", when, got)
 		}
 		kids[c.Kid(t, "RS256", "active")] = true
 	}
 	for round := range 3 {
 		party = signettest.StartNode(t, "redeemer.mjs", c.Issuer, c.Client.ID, c.Client.Secret, signettest.CodeVerifier)
-		wantIn(fmt.Sprintf("before rotation %d", round))
+		wantSignIn(fmt.Sprintf("before rotation %d", round))
 		c.Rotate(t)
-		wantIn(fmt.Sprintf("after rotation %d", round))
+		wantSignIn(fmt.Sprintf("after rotation %d", round))
 	}
 	if len(kids) != 4 {
 		t.Errorf("%d keys have signed, want 4", len(kids))
@@ -42,16 +43,16 @@ func TestKeys_OpenIDClientThroughRotations(t *testing.T) {
 	if os.Getenv("SIGNET_SOAK") == "" {
 		return
 	}
-	// The library reads an unknown key's JWKS again once its own is a minute old: the
-	// same process goes on through a rotation in a window of that length.
+	// When a key is unknown, the library reads the JWKS again if its copy is older than one
+	// minute. After that time the same process can follow a rotation.
 	over := time.Now().Add(65 * time.Second)
-	signettest.Eventually(t, 70*time.Second, "the window is over", func() bool { return time.Now().After(over) })
+	signettest.Eventually(t, 70*time.Second, "the copy of the JWKS is older than a minute", func() bool { return time.Now().After(over) })
 	c.Rotate(t)
-	wantIn("after a rotation 65 seconds later")
+	wantSignIn("after a rotation 65 seconds later")
 }
 
-// TestKeys_ApacheThroughRotations starts mod_auth_openidc afresh before each of three
-// rotations. Those that were started before go on too.
+// TestKeys_ApacheThroughRotations starts another mod_auth_openidc before each of three
+// rotations. Those that started earlier continue to work too.
 func TestKeys_ApacheThroughRotations(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
@@ -63,7 +64,7 @@ func TestKeys_ApacheThroughRotations(t *testing.T) {
 		client := i.CreateClient(t, "--type", "web", "--redirect-uri", origin+"/secure/callback", "--skip-consent")
 		startApache(t, origin, i.Issuer, client)
 		origins = append(origins, origin)
-		wantProtectedPage(t, i, origin, fmt.Sprintf("fresh, before rotation %d", round))
+		wantProtectedPage(t, i, origin, fmt.Sprintf("newly started, before rotation %d", round))
 		i.Rotate(t)
 		for _, origin := range origins {
 			wantProtectedPage(t, i, origin, fmt.Sprintf("after rotation %d", round))
@@ -71,7 +72,7 @@ func TestKeys_ApacheThroughRotations(t *testing.T) {
 	}
 }
 
-// wantProtectedPage signs in anew: the ID token is a fresh one.
+// wantProtectedPage signs in with a new browser, which gives a new ID token.
 func wantProtectedPage(t *testing.T, i *signettest.Instance, origin, when string) {
 	t.Helper()
 	b := signettest.NewFormBrowser(t)

@@ -10,11 +10,11 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// usesOAuth2Proxy lets oauth2-proxy guard a page: its refreshes fail in every way that
-// a network knows, and the person stays signed in. The proxy takes minutes to build;
-// TestRelyingParty_XOAuth2 makes the same calls of the token endpoint.
-func usesOAuth2Proxy(t *testing.T) {
-	i, behind := newInstanceBehind(t)
+// testOAuth2Proxy tests oauth2-proxy, which protects a page. Its refreshes fail with each
+// of tokenFaults, and the person stays signed in. The proxy takes minutes to build;
+// TestRelyingParty_XOAuth2 makes the same calls to the token endpoint.
+func testOAuth2Proxy(t *testing.T) {
+	i, front := newInstanceBehindFront(t)
 	port := signettest.FreePort(t)
 	s := partySite{origin: fmt.Sprintf("http://127.0.0.1:%d", port), port: fmt.Sprint(port), issuer: i.Issuer}
 	// By default it sends neither PKCE nor a nonce.
@@ -27,28 +27,28 @@ func usesOAuth2Proxy(t *testing.T) {
 	b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
 	b.Send("consent", "allow", nil)
 	b.Visit(b.Left.String())
-	s.wantThrough(t, b, "after the sign-in")
+	s.wantAccess(t, b, "after the sign-in")
 	for fault := range tokenFaults {
-		for _, times := range []int{1, 9} { // the library under it repeats a call that failed
+		for _, times := range []int{1, 9} { // its library repeats a failed call
 			when := fmt.Sprintf("%s, at most %d times", fault, times)
-			behind.fail(t, fault, times, func() {
+			front.fail(t, fault, times, func() {
 				signettest.Eventually(t, 10*time.Second, "the proxy refreshes", func() bool {
-					s.wantThrough(t, b, when)
-					return behind.calls() > 0
+					s.wantAccess(t, b, when)
+					return front.failedCalls() > 0
 				})
 			})
-			s.wantThrough(t, b, "after "+when)
+			s.wantAccess(t, b, "after "+when)
 		}
 	}
 	b.Visit(s.origin + "/oauth2/userinfo")
-	if got := answer(t, b); got["email"] != i.Email {
-		t.Errorf("the proxy knows %v", got)
+	if got := shownJSON(t, b); got["email"] != i.Email {
+		t.Errorf("the proxy has userinfo %v", got)
 	}
 	wantNoRefusal(t, i, s.client)
 }
 
-// wantThrough: the proxy lets the person through to the page behind it.
-func (s partySite) wantThrough(t *testing.T, b *signettest.FormBrowser, when string) {
+// wantAccess checks that the proxy shows the protected page to the person.
+func (s partySite) wantAccess(t *testing.T, b *signettest.FormBrowser, when string) {
 	t.Helper()
 	b.Visit(s.origin + "/")
 	if got := b.Text(); got != "Authenticated" {

@@ -16,11 +16,11 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// usesOIDCAgent lets oidc-agent hold a person's tokens for the programs of a shell: a
-// native client in C, which has no secret and sends Basic with an empty one. Its
-// refreshes fail in every way that a network knows, and it goes on.
-func usesOIDCAgent(t *testing.T) {
-	i, behind := newInstanceBehind(t)
+// testOIDCAgent tests oidc-agent, a native client in C that holds a person's tokens for
+// shell programs. It has no secret and sends Basic authentication with an empty one. Its
+// refreshes fail with each of tokenFaults, and the next refresh succeeds.
+func testOIDCAgent(t *testing.T) {
+	i, front := newInstanceBehindFront(t)
 	redirect := fmt.Sprintf("http://localhost:%d", signettest.FreePort(t))
 	client := i.CreateClient(t, "--type", "native", "--redirect-uri", redirect)
 	i.Serve(t)
@@ -31,43 +31,43 @@ func usesOIDCAgent(t *testing.T) {
 		b.Open(target)
 		b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
 		b.Send("consent", "allow", nil)
-		b.Visit(b.Left.String()) // to the server that the agent runs for this
+		b.Visit(b.Left.String()) // the server that the agent starts for the redirect
 	})
 	if !strings.Contains(generated, "success") {
-		t.Fatalf("oidc-gen said %q", generated)
+		t.Fatalf("oidc-gen printed %q", generated)
 	}
 
 	token := func() (string, error) {
-		// No token lives that long, so the agent refreshes each time.
+		// No token is valid for so long, so the agent refreshes each time.
 		return agent.command(t, "oidc-token", "--time=100000", "signet")
 	}
 	last, err := token()
 	if err != nil {
-		t.Fatalf("oidc-token said %q: %v", last, err)
+		t.Fatalf("oidc-token printed %q: %v", last, err)
 	}
 	for fault := range tokenFaults {
-		behind.fail(t, fault, 9, func() {
-			if said, err := token(); err == nil {
-				t.Errorf("%s: oidc-token gave %q", fault, said)
+		front.fail(t, fault, 9, func() {
+			if got, err := token(); err == nil {
+				t.Errorf("%s: oidc-token printed %q, want an error", fault, got)
 			}
 		})
 		next, err := token()
 		if err != nil || next == last {
-			t.Errorf("after %s: oidc-token gave %q, %v", fault, next, err)
+			t.Errorf("after %s: oidc-token printed %q, %v; want a new token", fault, next, err)
 		}
 		last = next
 	}
 	wantNoRefusal(t, i, client)
 }
 
-// oidcAgent is an agent of the test's own, with a folder of its own.
+// oidcAgent is an agent that runs only for one test, with a separate folder.
 type oidcAgent struct{ env []string }
 
 func startOIDCAgent(t *testing.T) oidcAgent {
 	t.Helper()
 	for _, program := range []string{"oidc-agent", "oidc-gen", "oidc-token"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Fatal("there is no oidc-agent: make prepare-soak installs it on Debian")
+			t.Fatal("oidc-agent is not installed: run make prepare-soak (on Debian)")
 		}
 	}
 	// The socket's path must be short, so this is not t.TempDir.
@@ -85,8 +85,8 @@ func startOIDCAgent(t *testing.T) oidcAgent {
 	program := exec.Command("oidc-agent", "--console", "--socket-path="+socket)
 	program.Env = env
 	program.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var talk signettest.SyncBuffer
-	program.Stdout, program.Stderr = &talk, &talk
+	var output signettest.SyncBuffer
+	program.Stdout, program.Stderr = &output, &output
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func startOIDCAgent(t *testing.T) oidcAgent {
 		_ = program.Process.Kill()
 		_ = program.Wait()
 		if t.Failed() {
-			t.Logf("oidc-agent said:\n%s", talk.String())
+			t.Logf("output of oidc-agent:\n%s", output.String())
 		}
 	})
 	signettest.Eventually(t, 10*time.Second, "oidc-agent listens", func() bool {
@@ -104,8 +104,9 @@ func startOIDCAgent(t *testing.T) oidcAgent {
 	return oidcAgent{env: append(env, "OIDC_SOCK="+socket)}
 }
 
-// generate lets oidc-gen make an account. It prints the address that a person must
-// open, and waits until the agent has the tokens.
+// generate creates an account with oidc-gen and returns the output of oidc-gen, which
+// prints the address that a person must open. generate passes this address to visit and
+// waits until the agent has the tokens.
 func (a oidcAgent) generate(t *testing.T, i *signettest.Instance, client signettest.CreatedClient, redirect string, visit func(target string)) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -113,26 +114,26 @@ func (a oidcAgent) generate(t *testing.T, i *signettest.Instance, client signett
 	gen := exec.CommandContext(ctx, "oidc-gen", "signet", "--manual", "--issuer="+i.Issuer, "--client-id="+client.ID, "--client-secret=",
 		"--redirect-uri="+redirect, "--scope=openid email offline_access", "--flow=code", "--no-url-call", "--pw-env", "--confirm-yes")
 	gen.Env = a.env
-	var talk signettest.SyncBuffer
-	gen.Stdout, gen.Stderr = &talk, &talk
+	var output signettest.SyncBuffer
+	gen.Stdout, gen.Stderr = &output, &output
 	if err := gen.Start(); err != nil {
 		t.Fatal(err)
 	}
 	address := regexp.MustCompile(`http\S+/authorize\?\S+`)
-	signettest.Eventually(t, 20*time.Second, "oidc-gen says what to open: "+talk.String(), func() bool { return address.MatchString(talk.String()) })
-	visit(address.FindString(talk.String()))
+	signettest.Eventually(t, 20*time.Second, "oidc-gen prints the address to open: "+output.String(), func() bool { return address.MatchString(output.String()) })
+	visit(address.FindString(output.String()))
 	if err := gen.Wait(); err != nil {
-		t.Fatalf("oidc-gen: %v: %s", err, talk.String())
+		t.Fatalf("oidc-gen: %v: %s", err, output.String())
 	}
-	return talk.String()
+	return output.String()
 }
 
 func (a oidcAgent) command(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
 	command := exec.Command(name, args...)
 	command.Env = a.env
-	var said bytes.Buffer
-	command.Stdout, command.Stderr = &said, &said
+	var printed bytes.Buffer
+	command.Stdout, command.Stderr = &printed, &printed
 	err := command.Run()
-	return strings.TrimSpace(said.String()), err
+	return strings.TrimSpace(printed.String()), err
 }

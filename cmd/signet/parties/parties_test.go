@@ -16,27 +16,26 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// parties are relying parties that are not ours, with the settings that they have by
-// default: each is told the provider, the client and where it is itself. How it
-// authenticates, and whether it sends PKCE or a nonce, is its own choice. docs/clients.md
-// lists them.
+// parties are relying parties of other projects with their default settings. Each gets only
+// the issuer, the client and its own address. It chooses how it authenticates and whether it
+// sends PKCE or a nonce. docs/clients.md lists these parties.
 var parties = []struct {
 	name  string
-	soak  bool // make soak alone runs it, since it is costly to install or to build
+	soak  bool // only make soak runs it, because it is slow to install or to build
 	story func(t *testing.T)
 }{
-	{"mod_auth_openidc", false, func(t *testing.T) { usesApache(t) }},
+	{"mod_auth_openidc", false, func(t *testing.T) { testApache(t) }},
 	{"openid-client", false, website{callback: "/callback", start: inNode("defaultparty.mjs"), refreshes: true, signsOut: true}.story},
-	{"passport-openidconnect", false, website{callback: "/callback", start: inNode("passportparty.mjs"), unproven: true}.story},
+	{"passport-openidconnect", false, website{callback: "/callback", start: inNode("passportparty.mjs"), needsPKCEOptional: true}.story},
 	{"@auth/core", false, website{callback: "/auth/callback/signet", start: inNode("authjsparty.mjs")}.story},
-	{"zitadel/oidc", false, website{callback: "/callback", start: inGo("./zitadel"), unproven: true, refreshes: true, signsOut: true}.story},
+	{"zitadel/oidc", false, website{callback: "/callback", start: inGo("./zitadel"), needsPKCEOptional: true, refreshes: true, signsOut: true}.story},
 	{"Authlib", true, website{callback: "/callback", start: inPython("authlib"), refreshes: true, signsOut: true}.story},
 	{"mozilla-django-oidc", true, website{callback: "/oidc/callback/", start: inPython("mozilla-django-oidc"), refreshes: true}.story},
 	{"python-social-auth", true, website{callback: "/social/complete/oidc/", start: inPython("python-social-auth"), refreshes: true}.story},
-	{"django-allauth", true, website{callback: "/accounts/oidc/signet/login/callback/", start: inPython("django-allauth"), unproven: true}.story},
+	{"django-allauth", true, website{callback: "/accounts/oidc/signet/login/callback/", start: inPython("django-allauth"), needsPKCEOptional: true}.story},
 	{"gitlab-omniauth-openid-connect", true, website{callback: "/auth/openid_connect/callback", start: inRuby("gitlab.rb"), signsOut: true}.story},
-	{"oauth2-proxy", true, usesOAuth2Proxy},
-	{"oidc-agent", true, usesOIDCAgent},
+	{"oauth2-proxy", true, testOAuth2Proxy},
+	{"oidc-agent", true, testOIDCAgent},
 }
 
 func TestRelyingParty_Defaults(t *testing.T) {
@@ -52,70 +51,70 @@ func TestRelyingParty_Defaults(t *testing.T) {
 	}
 }
 
-// website is a party that the tests have made a small site of, with these pages:
+// website is a party that runs a small site for the tests, with these pages:
 //
-//	/login   starts a sign-in, with a form called begin or at once; it ends at /me
-//	/me      {"email":…} or {"sub":…} of the person, 401 if nobody is signed in
-//	/refresh makes the party refresh: {"rotated":true}, or another way to /me
-//	/logout  signs out here and at the provider, and ends at /bye
+//	/login   starts a sign-in, at once or after a form with the id begin; ends at /me
+//	/me      shows {"email":…} or {"sub":…} of the person; 401 if nobody is signed in
+//	/refresh refreshes the tokens, then shows {"rotated":true} or redirects to /me
+//	/logout  signs out at the site and at the provider; ends at /bye
 type website struct {
 	callback string // path of its redirect URI
 	start    func(t *testing.T, s partySite)
 
-	unproven  bool // sends neither PKCE nor a nonce, so that the client needs --pkce-optional
-	refreshes bool
-	signsOut  bool
+	needsPKCEOptional bool // it sends neither PKCE nor a nonce
+	refreshes         bool
+	signsOut          bool
 }
 
-// partySite is what a party is told.
+// partySite is the site of a party, with the settings that the party gets.
 type partySite struct {
 	origin, port, issuer string
 	client               signettest.CreatedClient
 }
 
-// story signs a person in, refreshes, lets refreshes fail, and signs out.
+// story signs a person in, refreshes, makes refreshes fail, and signs out.
 func (w website) story(t *testing.T) {
-	s, i, behind := w.run(t)
+	s, i, front := w.run(t)
 	b := signettest.NewFormBrowser(t)
 	s.signIn(t, b, i)
 	if w.refreshes {
 		s.refresh(t, b, "at first")
 		for fault := range tokenFaults {
-			behind.fail(t, fault, 9, func() { b.Visit(s.origin + "/refresh") })
-			s.refresh(t, b, "after one that failed ("+fault+")")
+			front.fail(t, fault, 9, func() { b.Visit(s.origin + "/refresh") })
+			s.refresh(t, b, "after a failed refresh ("+fault+")")
 		}
 	}
 	if w.signsOut {
 		s.signOut(t, b)
 	}
-	if w.unproven {
-		wantNoRefusal(t, i, s.client, "code_challenge_missing") // before it was exempt
+	if w.needsPKCEOptional {
+		wantNoRefusal(t, i, s.client, "code_challenge_missing") // before --pkce-optional was set
 	} else {
 		wantNoRefusal(t, i, s.client)
 	}
 }
 
-// run starts Signet behind a front, and the party.
+// run starts Signet behind a tokenFront, and the party.
 func (w website) run(t *testing.T) (partySite, *signettest.Instance, *tokenFront) {
 	t.Helper()
-	i, behind := newInstanceBehind(t)
+	i, front := newInstanceBehindFront(t)
 	port := signettest.FreePort(t)
 	s := partySite{origin: fmt.Sprintf("http://127.0.0.1:%d", port), port: fmt.Sprint(port), issuer: i.Issuer}
 	create := []string{"--type", "web", "--redirect-uri", s.origin + w.callback, "--post-logout-redirect-uri", s.origin + "/bye"}
 	s.client = i.CreateClient(t, create...)
 	i.Serve(t)
 	w.start(t, s)
-	if w.unproven {
-		s.exempt(t, i)
+	if w.needsPKCEOptional {
+		s.makePKCEOptional(t, i)
 	}
-	return s, i, behind
+	return s, i, front
 }
 
-// exempt lets the client off PKCE, as the refusal says.
-func (s partySite) exempt(t *testing.T, i *signettest.Instance) {
+// makePKCEOptional sets --pkce-optional for the client, as the error of the refused sign-in advises.
+func (s partySite) makePKCEOptional(t *testing.T, i *signettest.Instance) {
 	t.Helper()
 	b := signettest.NewFormBrowser(t)
-	comesBack := func() string {
+	signInError := func() string {
 		b.Open(s.origin + "/login")
 		for b.Left != nil && strings.HasPrefix(b.Left.String(), s.issuer) {
 			target := b.Left.String()
@@ -127,11 +126,11 @@ func (s partySite) exempt(t *testing.T, i *signettest.Instance) {
 		}
 		return b.Left.Query().Get("error_description")
 	}
-	if refusal := comesBack(); !strings.Contains(refusal, "--pkce-optional") {
-		t.Fatalf("neither PKCE nor a nonce: got %q, want a refusal that names the switch", refusal)
+	if refusal := signInError(); !strings.Contains(refusal, "--pkce-optional") {
+		t.Fatalf("neither PKCE nor a nonce: got %q, want an error that names --pkce-optional", refusal)
 	}
 	i.Command(t, "", nil, "client", "update", s.client.ID, "--pkce-optional", "--json")
-	signettest.Eventually(t, 10*time.Second, "the switch is on", func() bool { return comesBack() == "" })
+	signettest.Eventually(t, 10*time.Second, "--pkce-optional takes effect", func() bool { return signInError() == "" })
 }
 
 // begin starts a sign-in and follows it to the provider's page.
@@ -145,7 +144,7 @@ func (s partySite) begin(b *signettest.FormBrowser) {
 	}
 }
 
-// signIn goes through sign-in and consent, and comes back as the person.
+// signIn signs in, consents, and checks that the party shows the person.
 func (s partySite) signIn(t *testing.T, b *signettest.FormBrowser, i *signettest.Instance) {
 	t.Helper()
 	s.begin(b)
@@ -161,21 +160,21 @@ func (s partySite) signIn(t *testing.T, b *signettest.FormBrowser, i *signettest
 		Sub string `json:"sub"`
 	}
 	i.Command(t, "", &user, "user", "show", i.Email, "--json")
-	me := answer(t, b)
+	me := shownJSON(t, b)
 	if b.At.Path != "/me" || me["email"] != i.Email && me["sub"] != user.Sub {
 		t.Fatalf("after the sign-in the browser is at %s and reads %v", b.At, me)
 	}
 }
 
-// refresh wants the party to refresh and the person to stay signed in.
+// refresh makes the party refresh, and checks that the person stays signed in.
 func (s partySite) refresh(t *testing.T, b *signettest.FormBrowser, when string) {
 	t.Helper()
 	b.Visit(s.origin + "/refresh")
-	if got := answer(t, b); got["rotated"] != true && b.At.Path != "/me" || got["error"] != nil {
+	if got := shownJSON(t, b); got["rotated"] != true && b.At.Path != "/me" || got["error"] != nil {
 		t.Errorf("a refresh %s: the browser is at %s and reads %v", when, b.At, got)
 	}
 	b.Visit(s.origin + "/me")
-	if got := answer(t, b); got["error"] != nil || b.At.Path != "/me" {
+	if got := shownJSON(t, b); got["error"] != nil || b.At.Path != "/me" {
 		t.Errorf("after a refresh %s the browser is at %s and reads %v", when, b.At, got)
 	}
 }
@@ -183,7 +182,7 @@ func (s partySite) refresh(t *testing.T, b *signettest.FormBrowser, when string)
 func (s partySite) signOut(t *testing.T, b *signettest.FormBrowser) {
 	t.Helper()
 	b.Visit(s.origin + "/logout")
-	if signettest.FindByID(b.Page, "allow") != nil { // this party does not say whom it signs out
+	if signettest.FindByID(b.Page, "allow") != nil { // this party sends no id_token_hint, so the provider asks for confirmation
 		b.Left = nil
 		b.Click("allow")
 		b.Visit(b.Left.String())
@@ -193,12 +192,12 @@ func (s partySite) signOut(t *testing.T, b *signettest.FormBrowser) {
 	}
 	s.begin(b)
 	if signettest.FindByID(b.Page, "login") == nil {
-		t.Errorf("signed out, and a sign-in shows %s: %q", b.At, b.Text())
+		t.Errorf("a sign-in after the sign-out: the browser is at %s and reads %q, want the sign-in form", b.At, b.Text())
 	}
 }
 
-// answer reads the JSON that the page shows.
-func answer(t *testing.T, b *signettest.FormBrowser) map[string]any {
+// shownJSON reads the JSON that the page in the browser shows.
+func shownJSON(t *testing.T, b *signettest.FormBrowser) map[string]any {
 	t.Helper()
 	var read map[string]any
 	if err := json.Unmarshal([]byte(b.Text()), &read); err != nil {
@@ -207,18 +206,19 @@ func answer(t *testing.T, b *signettest.FormBrowser) map[string]any {
 	return read
 }
 
-// wantNoRefusal: a party that holds the right secret must not count as somebody who
-// guesses one, and is refused nothing but what the story wants refused.
-func wantNoRefusal(t *testing.T, i *signettest.Instance, client signettest.CreatedClient, but ...string) {
+// wantNoRefusal checks that nothing was refused to the client, except for the expected
+// reasons. In particular, a party with the right secret must not count as a client that
+// guesses secrets.
+func wantNoRefusal(t *testing.T, i *signettest.Instance, client signettest.CreatedClient, expected ...string) {
 	t.Helper()
 	for _, reason := range refusals(t, i, client) {
-		if !slices.Contains(but, reason) {
+		if !slices.Contains(expected, reason) {
 			t.Errorf("the client was refused: %s", reason)
 		}
 	}
 }
 
-// refusals are the reasons for which the client was refused something.
+// refusals returns the reasons in the events of refused requests of the client.
 func refusals(t *testing.T, i *signettest.Instance, client signettest.CreatedClient) (reasons []string) {
 	t.Helper()
 	var list struct {
@@ -238,7 +238,7 @@ func inPython(party string) func(t *testing.T, s partySite) {
 		t.Helper()
 		const python = "../testdata/python/venv/bin/python"
 		if _, err := os.Stat(python); err != nil {
-			t.Fatal("the Python packages of testdata/python are missing: make prepare-soak installs them")
+			t.Fatal("the Python packages of testdata/python are missing: run make prepare-soak")
 		}
 		s.run(t, exec.Command(python, "../testdata/python/parties.py", party, s.issuer, s.client.ID, s.client.Secret, s.port))
 	}
@@ -248,7 +248,7 @@ func inNode(program string) func(t *testing.T, s partySite) {
 	return func(t *testing.T, s partySite) {
 		t.Helper()
 		if _, err := os.Stat("../testdata/browser/node_modules/@auth/core"); err != nil {
-			t.Fatal("the npm packages of testdata/browser are missing: make test installs them")
+			t.Fatal("the npm packages of testdata/browser are missing: run make test, which installs them")
 		}
 		node := exec.Command("node", program, s.issuer, s.client.ID, s.client.Secret, s.port)
 		node.Dir = "../testdata/browser"
@@ -260,7 +260,7 @@ func inRuby(program string) func(t *testing.T, s partySite) {
 	return func(t *testing.T, s partySite) {
 		t.Helper()
 		if _, err := exec.LookPath("ruby"); err != nil {
-			t.Fatal("there is no Ruby: make prepare-soak installs it on Debian")
+			t.Fatal("Ruby is not installed: run make prepare-soak (on Debian)")
 		}
 		s.run(t, exec.Command("ruby", "../testdata/ruby/"+program, s.issuer, s.client.ID, s.client.Secret, s.port))
 	}
@@ -273,15 +273,15 @@ func inGo(pkg string) func(t *testing.T, s partySite) {
 	}
 }
 
-// buildParty builds a program of the module in testdata/go, which is apart so that ours
-// does not depend on what the parties do.
+// buildParty builds a program of the module in testdata/go. That module is separate, so
+// that the module of Signet does not depend on the dependencies of the parties.
 func buildParty(t *testing.T, pkg string) (program string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "party")
 	build := exec.Command("go", "build", "-o", program, pkg)
 	build.Dir = "../testdata/go"
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v: %s", pkg, err, said)
+	if printed, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v: %s", pkg, err, printed)
 	}
 	return program
 }
@@ -289,8 +289,8 @@ func buildParty(t *testing.T, pkg string) (program string) {
 // run starts a party's program and waits until its site answers.
 func (s partySite) run(t *testing.T, program *exec.Cmd) {
 	t.Helper()
-	var talk signettest.SyncBuffer
-	program.Stdout, program.Stderr = &talk, &talk
+	var output signettest.SyncBuffer
+	program.Stdout, program.Stderr = &output, &output
 	program.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
@@ -304,7 +304,7 @@ func (s partySite) run(t *testing.T, program *exec.Cmd) {
 		_ = program.Process.Kill()
 		<-ended
 		if t.Failed() {
-			t.Logf("%s said:\n%s", program.Args[0], talk.String())
+			t.Logf("output of %s:\n%s", program.Args[0], output.String())
 		}
 	})
 	signettest.Eventually(t, 60*time.Second, program.Args[0]+" answers", func() bool {

@@ -11,25 +11,25 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// tokenFront stands between the parties and Signet, and makes calls of the token
+// tokenFront is a proxy between the parties and Signet that makes calls to the token
 // endpoint fail.
 type tokenFront struct {
 	signet http.Handler
 
 	mu     sync.Mutex
 	fault  tokenFault
-	faults int // how many calls have yet to fail
+	faults int // how many more calls fail
 	failed int
 }
 
-// tokenFault answers a call of the token endpoint in place of Signet.
+// tokenFault answers a call to the token endpoint in place of Signet.
 type tokenFault func(signet http.Handler, w http.ResponseWriter, r *http.Request)
 
-// tokenFaults are what happens to calls of the token endpoint on their way.
+// tokenFaults are the network faults that calls to the token endpoint meet, by name.
 var tokenFaults = map[string]tokenFault{
 	"answer lost": func(signet http.Handler, _ http.ResponseWriter, r *http.Request) {
 		signet.ServeHTTP(httptest.NewRecorder(), r)
-		panic(http.ErrAbortHandler) // which closes the connection
+		panic(http.ErrAbortHandler) // closes the connection
 	},
 	"503 before Signet": func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no server is available", http.StatusServiceUnavailable)
@@ -40,8 +40,9 @@ var tokenFaults = map[string]tokenFault{
 	},
 }
 
-// newInstanceBehind is an installation whose issuer is the address of a front.
-func newInstanceBehind(t *testing.T) (*signettest.Instance, *tokenFront) {
+// newInstanceBehindFront returns an installation behind a new tokenFront. The address of the
+// front is the issuer.
+func newInstanceBehindFront(t *testing.T) (*signettest.Instance, *tokenFront) {
 	t.Helper()
 	i := signettest.NewInstance(t)
 	target, err := url.Parse(i.Issuer)
@@ -50,7 +51,7 @@ func newInstanceBehind(t *testing.T) (*signettest.Instance, *tokenFront) {
 	}
 	f := &tokenFront{signet: &httputil.ReverseProxy{
 		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }, // it does not listen yet
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }, // Signet does not listen yet
 	}}
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
@@ -64,14 +65,14 @@ func newInstanceBehind(t *testing.T) (*signettest.Instance, *tokenFront) {
 }
 
 func (f *tokenFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if fault := f.next(r); fault != nil {
+	if fault := f.nextFault(r); fault != nil {
 		fault(f.signet, w, r)
 		return
 	}
 	f.signet.ServeHTTP(w, r)
 }
 
-func (f *tokenFront) next(r *http.Request) tokenFault {
+func (f *tokenFront) nextFault(r *http.Request) tokenFault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.URL.Path != "/token" || f.faults == 0 {
@@ -82,26 +83,26 @@ func (f *tokenFront) next(r *http.Request) tokenFault {
 	return f.fault
 }
 
-// fail lets so many calls of the token endpoint fail, at most, while act runs, and
-// wants at least one to.
+// fail runs act and makes the first calls to the token endpoint fail, at most the given
+// number of times. It reports an error if none failed.
 func (f *tokenFront) fail(t *testing.T, fault string, times int, act func()) {
 	t.Helper()
-	f.set(tokenFaults[fault], times)
+	f.setFault(tokenFaults[fault], times)
 	act()
-	if f.set(nil, 0) == 0 {
+	if f.setFault(nil, 0) == 0 {
 		t.Errorf("%s: the token endpoint was not called", fault)
 	}
 }
 
-// calls gives how many calls have failed so far.
-func (f *tokenFront) calls() int {
+// failedCalls returns how many calls have failed since fail started.
+func (f *tokenFront) failedCalls() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.failed
 }
 
-// set gives how many calls have failed since it was last called.
-func (f *tokenFront) set(fault tokenFault, times int) (failed int) {
+// setFault changes the fault and returns how many calls have failed since the last change.
+func (f *tokenFront) setFault(fault tokenFault, times int) (failed int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	failed, f.failed = f.failed, 0

@@ -11,27 +11,27 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestRelyingParty_XOAuth2 makes the calls of oauth2-proxy and of most programs in Go:
-// x/oauth2 does not know how the client authenticates. It tries Basic, and when that
-// fails, whatever the reason, it sends the same call again with the secret in the body.
-// A lost answer or a 503 must not sign anybody out.
+// TestRelyingParty_XOAuth2 makes the calls of oauth2-proxy and of most programs in Go.
+// The library x/oauth2 does not know how the client authenticates. It tries Basic; if that
+// fails for any reason, it repeats the call with the secret in the body. A lost answer or
+// a 503 must not sign anybody out.
 func TestRelyingParty_XOAuth2(t *testing.T) {
-	i, behind := newInstanceBehind(t)
+	i, front := newInstanceBehindFront(t)
 	client := i.CreateClient(t, "--type", "web", "--redirect-uri", signettest.Nowhere)
 	i.Serve(t)
 	p := signettest.NewGoParty(t, i, client, "email")
 	p.Endpoint.AuthStyle = oauth2.AuthStyleAutoDetect
 
-	code := code(t, p, i)
+	code := signInForCode(t, p, i)
 	var tokens *oauth2.Token
-	behind.fail(t, "503 before Signet", 1, func() {
+	front.fail(t, "503 before Signet", 1, func() {
 		var err error
 		if tokens, err = p.Exchange(t.Context(), code); err != nil {
-			t.Fatalf("a code whose first call met a 503: %v", err)
+			t.Fatalf("redeem a code after a 503: %v", err)
 		}
 	})
 	refresh := func() error {
-		next, err := refreshAnew(t, p, tokens)
+		next, err := refreshWithNewConfig(t, p, tokens)
 		if err == nil {
 			tokens = next
 		}
@@ -41,16 +41,16 @@ func TestRelyingParty_XOAuth2(t *testing.T) {
 		for times := range 4 {
 			when := fmt.Sprintf("%s, %d times", fault, times)
 			if times > 0 {
-				behind.fail(t, fault, times, func() {
+				front.fail(t, fault, times, func() {
 					if err := refresh(); (err != nil) != (times > 1) {
-						t.Errorf("%s: a refresh gave %v", when, err)
+						t.Errorf("%s: a refresh returned the error %v", when, err)
 					}
 				})
 			}
 			if err := refresh(); err != nil {
 				t.Fatalf("a refresh after %s: %v", when, err)
 			}
-			if !alive(t, p, tokens) {
+			if !userInfoAccepts(t, p, tokens) {
 				t.Errorf("after %s the access token is refused", when)
 			}
 		}
@@ -59,14 +59,14 @@ func TestRelyingParty_XOAuth2(t *testing.T) {
 
 	p.ClientSecret = "a guess at the secret, as long as one"
 	if err := refresh(); err == nil || !slices.Contains(refusals(t, i, client), "wrong_secret") {
-		t.Errorf("a wrong secret: got %v, and refusals for %q", err, refusals(t, i, client))
+		t.Errorf("a wrong secret: got %v and refusals %q, want the refusal wrong_secret", err, refusals(t, i, client))
 	}
 }
 
-// TestRelyingParty_XOAuth2FindsTheWay: a client that must send its secret in one way
-// works with a library that tries Basic first each time, and more often than secrets
-// may be guessed.
-func TestRelyingParty_XOAuth2FindsTheWay(t *testing.T) {
+// TestRelyingParty_XOAuth2FindsAuthMethod tests clients with a fixed authentication method and
+// a library that tries Basic first each time. The library succeeds, also after more tries
+// than the limit for wrong secrets allows.
+func TestRelyingParty_XOAuth2FindsAuthMethod(t *testing.T) {
 	i := signettest.NewInstance(t)
 	clients := map[string]signettest.CreatedClient{}
 	for _, method := range []string{"client_secret_basic", "client_secret_post"} {
@@ -77,19 +77,20 @@ func TestRelyingParty_XOAuth2FindsTheWay(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			p := signettest.NewGoParty(t, i, client, "email")
 			p.Endpoint.AuthStyle = oauth2.AuthStyleAutoDetect
-			tokens, err := p.Exchange(t.Context(), code(t, p, i))
+			tokens, err := p.Exchange(t.Context(), signInForCode(t, p, i))
 			for range 25 {
 				if err != nil {
 					t.Fatal(err)
 				}
-				tokens, err = refreshAnew(t, p, tokens)
+				tokens, err = refreshWithNewConfig(t, p, tokens)
 			}
 		})
 	}
 }
 
-// code signs in with a nonce and without PKCE, as go-oidc's users do.
-func code(t *testing.T, p *signettest.GoParty, i *signettest.Instance) string {
+// signInForCode signs in with a nonce and without PKCE, as programs with go-oidc do, and returns
+// the authorization code.
+func signInForCode(t *testing.T, p *signettest.GoParty, i *signettest.Instance) string {
 	t.Helper()
 	b := signettest.NewFormBrowser(t)
 	b.Open(p.AuthCodeURL("a state", oidc.Nonce("a nonce")))
@@ -100,10 +101,10 @@ func code(t *testing.T, p *signettest.GoParty, i *signettest.Instance) string {
 	return b.Left.Query().Get("code")
 }
 
-// refreshAnew refreshes as oauth2-proxy does: it does not remember from one call to
-// the next in which way the client authenticates.
-func refreshAnew(t *testing.T, p *signettest.GoParty, tokens *oauth2.Token) (*oauth2.Token, error) {
+// refreshWithNewConfig refreshes like oauth2-proxy, with a new configuration for each call: the
+// library does not remember how the client authenticated before.
+func refreshWithNewConfig(t *testing.T, p *signettest.GoParty, tokens *oauth2.Token) (*oauth2.Token, error) {
 	t.Helper()
-	forgetful := oauth2.Config{ClientID: p.ClientID, ClientSecret: p.ClientSecret, Endpoint: p.Endpoint}
-	return forgetful.TokenSource(t.Context(), &oauth2.Token{RefreshToken: tokens.RefreshToken}).Token()
+	config := oauth2.Config{ClientID: p.ClientID, ClientSecret: p.ClientSecret, Endpoint: p.Endpoint}
+	return config.TokenSource(t.Context(), &oauth2.Token{RefreshToken: tokens.RefreshToken}).Token()
 }

@@ -11,8 +11,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestRelyingParty_OpenIDClient signs in at a relying party that is not ours, in
-// Node, on the library that is certified for OpenID Connect, in a real browser.
+// TestRelyingParty_OpenIDClient signs in with a real browser at a relying party in Node. It
+// uses openid-client, a library of another project that is certified for OpenID Connect.
 func TestRelyingParty_OpenIDClient(t *testing.T) {
 	for _, party := range []struct{ clientType, alg, want string }{
 		{"spa", "", "RS256"},
@@ -35,22 +35,22 @@ func TestRelyingParty_OpenIDClient(t *testing.T) {
 				"client_id": client.ID, "client_secret": client.Secret, "id_token_alg": party.want,
 			}, &saw)
 			saw.assert(t, i, party.want)
-			saw.assertEnd(t, i, party.clientType == "web")
+			saw.assertRevocationAndSignOut(t, i, party.clientType == "web")
 		})
 	}
 }
 
-// relyingPartyReport is what relyingparty.mjs got for each of its requests.
+// relyingPartyReport holds the answers to each request of relyingparty.mjs.
 type relyingPartyReport struct {
 	Nobody, Denied, Allowed, Silent, Again, Refreshed, Gone relyingPartyAnswer
 
 	Introspected struct{ Access, Refresh map[string]any }
 	Revoked      struct {
-		Access, Alive  map[string]any // userinfo with the revoked access token, and with the next
-		Refresh, Grant map[string]any // after the refresh token was revoked: a refresh, and userinfo
+		Access, Alive  map[string]any // userinfo with the revoked access token, and with the next one
+		Refresh, Grant map[string]any // a refresh and userinfo, after the refresh token was revoked
 	}
-	SignedOut  string // where the browser ended, at the relying party
-	Hinted     string // what login_hint put into the form
+	SignedOut  string // path and query of the last page, at the relying party
+	Hinted     string // the user name that login_hint filled into the form
 	Complaints []string
 }
 
@@ -70,11 +70,11 @@ func (r relyingPartyReport) assert(t *testing.T, i *signettest.Instance, alg str
 		t.Errorf("prompt=none with nobody signed in: got %+v, want login_required", r.Nobody)
 	}
 	if r.Denied.Error != "access_denied" {
-		t.Errorf("a consent denied: got %+v, want access_denied", r.Denied)
+		t.Errorf("consent denied: got %+v, want access_denied", r.Denied)
 	}
 	for name, a := range map[string]relyingPartyAnswer{"allowed": r.Allowed, "silent": r.Silent, "again": r.Again, "refreshed": r.Refreshed} {
 		if a.Error != "" {
-			t.Errorf("%s: refused by the library: %s %s", name, a.Error, a.Cause)
+			t.Errorf("%s: the library reports the error %s %s", name, a.Error, a.Cause)
 			continue
 		}
 		if a.Alg != alg || !strings.EqualFold(a.TokenType, "bearer") || a.ExpiresIn != 15*60 {
@@ -85,38 +85,39 @@ func (r relyingPartyReport) assert(t *testing.T, i *signettest.Instance, alg str
 		}
 	}
 	if r.Silent.Claims["sid"] != r.Allowed.Claims["sid"] || r.Silent.Claims["auth_time"] != r.Allowed.Claims["auth_time"] {
-		t.Errorf("prompt=none gave another session: %v after %v", r.Silent.Claims, r.Allowed.Claims)
+		t.Errorf("prompt=none changed the session: got %v, before it was %v", r.Silent.Claims, r.Allowed.Claims)
 	}
 	if r.Again.Claims["sid"] != r.Allowed.Claims["sid"] {
-		t.Errorf("the same user signed in again under another sid: %v after %v", r.Again.Claims, r.Allowed.Claims)
+		t.Errorf("the same user signed in again with another sid: got %v, before it was %v", r.Again.Claims, r.Allowed.Claims)
 	}
 	if !r.Refreshed.Rotated || r.Refreshed.Claims["auth_time"] != r.Again.Claims["auth_time"] {
-		t.Errorf("a refresh (rotated: %t) gave %v after %v", r.Refreshed.Rotated, r.Refreshed.Claims, r.Again.Claims)
+		t.Errorf("a refresh (rotated: %t): got %v, before it was %v", r.Refreshed.Rotated, r.Refreshed.Claims, r.Again.Claims)
 	}
 	if r.Hinted != i.Email {
-		t.Errorf("login_hint put %q into the form", r.Hinted)
+		t.Errorf("login_hint filled %q into the form", r.Hinted)
 	}
 	signettest.RefuseComplaints(t, r.Complaints)
 }
 
-// assertEnd: introspection is for clients that authenticate, revocation for all;
-// an access token dies alone, a refresh token takes its grant along.
-func (r relyingPartyReport) assertEnd(t *testing.T, i *signettest.Instance, authenticates bool) {
+// assertRevocationAndSignOut checks introspection, revocation and sign-out. Only clients that authenticate
+// may introspect; all may revoke. Revoking an access token ends only this token, revoking a
+// refresh token ends the whole grant.
+func (r relyingPartyReport) assertRevocationAndSignOut(t *testing.T, i *signettest.Instance, authenticates bool) {
 	t.Helper()
 	sub := r.Again.Claims["sub"]
 	for name, answer := range map[string]map[string]any{"access": r.Introspected.Access, "refresh": r.Introspected.Refresh} {
 		switch {
 		case !authenticates && answer["error"] != "invalid_client":
-			t.Errorf("a client without a secret introspects the %s token: %v", name, answer)
+			t.Errorf("a client without a secret introspects the %s token: got %v, want invalid_client", name, answer)
 		case authenticates && (answer["active"] != true || answer["sub"] != sub || answer["iss"] != i.Issuer):
-			t.Errorf("the %s token by introspection: %v", name, answer)
+			t.Errorf("introspection of the %s token: got %v", name, answer)
 		}
 	}
 	if r.Revoked.Access["error"] != "invalid_token" || r.Revoked.Alive["sub"] != sub {
-		t.Errorf("after the access token was revoked: %v with it, %v with the next", r.Revoked.Access, r.Revoked.Alive)
+		t.Errorf("userinfo after the access token was revoked: got %v with the revoked token, %v with the next one", r.Revoked.Access, r.Revoked.Alive)
 	}
 	if r.Revoked.Refresh["error"] != "invalid_grant" || r.Revoked.Grant["error"] != "invalid_token" {
-		t.Errorf("after the refresh token was revoked: a refresh %v, userinfo %v", r.Revoked.Refresh, r.Revoked.Grant)
+		t.Errorf("after the refresh token was revoked: a refresh got %v, userinfo got %v", r.Revoked.Refresh, r.Revoked.Grant)
 	}
 	if r.SignedOut != "/bye?state=a+state" && r.SignedOut != "/bye?state=a%20state" {
 		t.Errorf("the sign-out ended at %s", r.SignedOut)
@@ -126,8 +127,8 @@ func (r relyingPartyReport) assertEnd(t *testing.T, i *signettest.Instance, auth
 	}
 }
 
-// TestRelyingParty_OAuth4WebAPI takes each step by itself, on a library that checks
-// every answer by the letter, with a web client that may also act for itself.
+// TestRelyingParty_OAuth4WebAPI takes each step separately, with a library that checks
+// every answer strictly. The client is a web client that may also use client_credentials.
 func TestRelyingParty_OAuth4WebAPI(t *testing.T) {
 	i := signettest.NewInstance(t)
 	port := signettest.FreePort(t)
@@ -150,7 +151,7 @@ func TestRelyingParty_OAuth4WebAPI(t *testing.T) {
 	}, &saw)
 	sub := saw.Claims["sub"]
 	for _, want := range []struct {
-		what      string
+		name      string
 		got, want any
 	}{
 		{"userinfo email", saw.UserInfo["email"], i.Email},
@@ -159,28 +160,28 @@ func TestRelyingParty_OAuth4WebAPI(t *testing.T) {
 		{"sub after a refresh", saw.Refreshed["sub"], sub},
 		{"auth_time after a refresh", saw.Refreshed["auth_time"], saw.Claims["auth_time"]},
 		{"the refresh token was replaced", saw.Rotated, true},
-		{"the refresh token before", fmt.Sprint(saw.Introspected[0]), "map[active:false]"},
-		{"the refresh token now", saw.Introspected[1]["active"], true},
-		{"the access token now", saw.Introspected[2]["active"], true},
+		{"the previous refresh token", fmt.Sprint(saw.Introspected[0]), "map[active:false]"},
+		{"the current refresh token", saw.Introspected[1]["active"], true},
+		{"the current access token", saw.Introspected[2]["active"], true},
 		{"the client's own token", saw.Own["sub"], client.ID},
-		{"its scope", saw.Own["scope"], "photos:read"},
+		{"the scope of the client's own token", saw.Own["scope"], "photos:read"},
 		{"signed out with its state", saw.SignedOut, true},
 		{"offline access after the sign-out", saw.Offline["sub"], sub},
 		{"a refresh after the revocation", saw.Revoked, "invalid_grant"},
 		{"the access token after the revocation", fmt.Sprint(saw.Dead), "map[active:false]"},
 	} {
 		if want.got != want.want {
-			t.Errorf("%s: got %v, want %v", want.what, want.got, want.want)
+			t.Errorf("%s: got %v, want %v", want.name, want.got, want.want)
 		}
 	}
 	signettest.RefuseComplaints(t, saw.Complaints)
 }
 
-// TestRelyingParty_GoOIDC signs in at a relying party in Go, in a browser that
-// knows nothing but HTML forms, and then tries the code a second time.
+// TestRelyingParty_GoOIDC signs in at a relying party in Go, with a browser that supports
+// only HTML forms, and then redeems the code a second time.
 func TestRelyingParty_GoOIDC(t *testing.T) {
 	i := signettest.NewInstance(t)
-	const callback = "http://127.0.0.1:9/callback" // nobody goes there
+	const callback = "http://127.0.0.1:9/callback" // nothing listens there
 	client := i.CreateClient(t, "--type", "web", "--redirect-uri", callback)
 	i.Serve(t)
 
@@ -202,7 +203,7 @@ func TestRelyingParty_GoOIDC(t *testing.T) {
 	b.Send("consent", "allow", nil)
 	answer := b.Left.Query()
 	if !strings.HasPrefix(b.Left.String(), callback+"?") || answer.Get("state") != "a state" || answer.Get("iss") != i.Issuer {
-		t.Fatalf("the browser left for %s", b.Left)
+		t.Fatalf("the browser was sent to %s, want the callback with state and iss", b.Left)
 	}
 
 	tokens, err := config.Exchange(t.Context(), answer.Get("code"), oauth2.VerifierOption(verifier))
@@ -228,11 +229,11 @@ func TestRelyingParty_GoOIDC(t *testing.T) {
 		t.Errorf("userinfo: got %+v, want subject %s and %s", info, id.Subject, i.Email)
 	}
 
-	// RFC 6749, section 4.1.2: a code that comes twice was stolen once.
+	// RFC 6749, section 4.1.2: a code that is redeemed twice was probably stolen.
 	if _, err := config.Exchange(t.Context(), answer.Get("code"), oauth2.VerifierOption(verifier)); !strings.Contains(fmt.Sprint(err), "invalid_grant") {
 		t.Errorf("the same code again: got %v, want invalid_grant", err)
 	}
 	if _, err := provider.UserInfo(t.Context(), oauth2.StaticTokenSource(tokens)); err == nil {
-		t.Error("the access token outlived the replay of its code")
+		t.Error("userinfo accepts the access token after the replay of its code")
 	}
 }

@@ -19,13 +19,13 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// refresh gives new tokens, or the error of the refusal.
+// refresh returns new tokens, or the error of the token endpoint.
 func refresh(p *signettest.GoParty, ctx context.Context, refreshToken string) (*oauth2.Token, error) {
 	return p.TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken}).Token()
 }
 
-// alive reports whether userinfo accepts the access token.
-func alive(t *testing.T, p *signettest.GoParty, token *oauth2.Token) bool {
+// userInfoAccepts reports whether userinfo accepts the access token.
+func userInfoAccepts(t *testing.T, p *signettest.GoParty, token *oauth2.Token) bool {
 	t.Helper()
 	_, err := p.Provider.UserInfo(t.Context(), oauth2.StaticTokenSource(token))
 	if err != nil && !strings.Contains(err.Error(), "401") {
@@ -34,8 +34,9 @@ func alive(t *testing.T, p *signettest.GoParty, token *oauth2.Token) bool {
 	return err == nil
 }
 
-// post sends a token to an endpoint as this client.
-func post(t *testing.T, p *signettest.GoParty, endpoint, token string) map[string]any {
+// postToken sends a token to an endpoint with the credentials of this client. It returns the
+// answer, with the status code as "status".
+func postToken(t *testing.T, p *signettest.GoParty, endpoint, token string) map[string]any {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(url.Values{"token": {token}}.Encode()))
 	if err != nil {
@@ -57,8 +58,8 @@ func post(t *testing.T, p *signettest.GoParty, endpoint, token string) map[strin
 	return answer
 }
 
-// TestRelyingParty_GoOIDCToTheEnd refreshes, introspects, signs out and revokes.
-func TestRelyingParty_GoOIDCToTheEnd(t *testing.T) {
+// TestRelyingParty_GoOIDCRefreshSignOutAndRevoke refreshes, introspects, signs out and revokes.
+func TestRelyingParty_GoOIDCRefreshSignOutAndRevoke(t *testing.T) {
 	i := signettest.NewInstance(t)
 	const bye = "http://127.0.0.1:9/bye"
 	client := i.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--post-logout-redirect-uri", bye)
@@ -71,18 +72,18 @@ func TestRelyingParty_GoOIDCToTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if second.RefreshToken == first.RefreshToken || second.AccessToken == first.AccessToken || !alive(t, p, second) {
-		t.Errorf("a refresh gave %+v after %+v", second, first)
+	if second.RefreshToken == first.RefreshToken || second.AccessToken == first.AccessToken || !userInfoAccepts(t, p, second) {
+		t.Errorf("a refresh: got %+v, before it was %+v; want new tokens that work", second, first)
 	}
 	raw, _ := second.Extra("id_token").(string)
 	if _, err := p.Provider.Verifier(&oidc.Config{ClientID: client.ID}).Verify(t.Context(), raw); err != nil {
 		t.Errorf("the ID token of the refresh: %v", err)
 	}
-	if got := post(t, p, p.More.Introspection, first.RefreshToken); got["active"] != false || len(got) != 2 {
-		t.Errorf("the refresh token before: %v", got)
+	if got := postToken(t, p, p.More.Introspection, first.RefreshToken); got["active"] != false || len(got) != 2 {
+		t.Errorf("introspection of the previous refresh token: got %v", got)
 	}
-	if got := post(t, p, p.More.Introspection, second.AccessToken); got["active"] != true || got["client_id"] != client.ID {
-		t.Errorf("the access token now: %v", got)
+	if got := postToken(t, p, p.More.Introspection, second.AccessToken); got["active"] != true || got["client_id"] != client.ID {
+		t.Errorf("introspection of the current access token: got %v", got)
 	}
 
 	b.Open(p.More.EndSession + "?" + url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {bye}, "state": {"out"}}.Encode())
@@ -91,24 +92,24 @@ func TestRelyingParty_GoOIDCToTheEnd(t *testing.T) {
 	}
 	b.Open(p.AuthCodeURL("again", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())))
 	if signettest.FindByID(b.Page, "login") == nil {
-		t.Errorf("signed out, and a sign-in shows %s", b.At)
+		t.Errorf("a sign-in after the sign-out shows %s, want the sign-in form", b.At)
 	}
 
-	// Offline access has gone on, until it is given back.
+	// The sign-out does not end offline access; revocation does.
 	third, err := refresh(p, t.Context(), second.RefreshToken)
-	if err != nil || !alive(t, p, third) {
+	if err != nil || !userInfoAccepts(t, p, third) {
 		t.Fatalf("a refresh after the sign-out: %v", err)
 	}
-	if got := post(t, p, p.More.Revocation, third.RefreshToken); got["status"] != http.StatusOK {
-		t.Errorf("the revocation: %v", got)
+	if got := postToken(t, p, p.More.Revocation, third.RefreshToken); got["status"] != http.StatusOK {
+		t.Errorf("the revocation: got %v", got)
 	}
-	if _, err := refresh(p, t.Context(), third.RefreshToken); !strings.Contains(fmt.Sprint(err), "invalid_grant") || alive(t, p, third) {
-		t.Errorf("after the revocation: %v", err)
+	if _, err := refresh(p, t.Context(), third.RefreshToken); !strings.Contains(fmt.Sprint(err), "invalid_grant") || userInfoAccepts(t, p, third) {
+		t.Errorf("a refresh after the revocation: got %v, want invalid_grant", err)
 	}
 }
 
-// TestRelyingParty_GoServiceWithItsOwnScopes gets a token for the service itself,
-// and lets an API that an administrator allowed introspect it.
+// TestRelyingParty_GoServiceWithItsOwnScopes requests a token for the service itself. Only
+// this service, and an API with the introspect permission, may introspect the token.
 func TestRelyingParty_GoServiceWithItsOwnScopes(t *testing.T) {
 	i := signettest.NewInstance(t)
 	robot := i.CreateClient(t, "--type", "service", "--scope", "photos:read", "--scope", "photos:write")
@@ -127,9 +128,9 @@ func TestRelyingParty_GoServiceWithItsOwnScopes(t *testing.T) {
 		client signettest.CreatedClient
 		active bool
 	}{"the service itself": {robot, true}, "an auditor": {auditor, true}, "a stranger": {stranger, false}} {
-		got := post(t, signettest.NewGoParty(t, i, c.client), i.Issuer+"/introspect", token.AccessToken)
+		got := postToken(t, signettest.NewGoParty(t, i, c.client), i.Issuer+"/introspect", token.AccessToken)
 		if got["active"] != c.active || (c.active && got["scope"] != "photos:read") {
-			t.Errorf("%s sees %v", name, got)
+			t.Errorf("introspection by %s: got %v", name, got)
 		}
 	}
 	for _, scope := range []string{"photos:delete", "openid", "offline_access"} {
@@ -140,9 +141,9 @@ func TestRelyingParty_GoServiceWithItsOwnScopes(t *testing.T) {
 	}
 }
 
-// TestSecretRotate_TwoAreGood: while they overlap both secrets work at a running
-// server, and with no overlap the old one dies.
-func TestSecretRotate_TwoAreGood(t *testing.T) {
+// TestSecretRotate_OldSecretWorksDuringOverlap rotates a client secret while the server runs. Both secrets
+// work during the overlap; without an overlap the old secrets stop working at once.
+func TestSecretRotate_OldSecretWorksDuringOverlap(t *testing.T) {
 	i := signettest.NewInstance(t)
 	client := i.CreateClient(t, "--type", "service", "--scope", "a")
 	i.Serve(t)
@@ -158,18 +159,18 @@ func TestSecretRotate_TwoAreGood(t *testing.T) {
 	i.Command(t, "", &second, "client", "secret", "rotate", client.ID, "--json")
 	signettest.Eventually(t, 10*time.Second, "the new secret works", func() bool { return works(second.Secret) })
 	if !works(client.Secret) {
-		t.Error("the old secret died although the two overlap")
+		t.Error("the old secret does not work during the overlap")
 	}
 	i.Command(t, "", &third, "client", "secret", "rotate", client.ID, "--overlap", "0s", "--json")
 	signettest.Eventually(t, 10*time.Second, "the third secret works", func() bool { return works(third.Secret) })
 	if works(client.Secret) || works(second.Secret) {
-		t.Error("an old secret lives although nothing overlaps")
+		t.Error("an old secret works after a rotation without overlap")
 	}
 }
 
-// TestCommands_EndWhatAPersonHas: each command about a user, a session or a client
-// does to a signed-in browser and its tokens what it says, at a running server.
-func TestCommands_EndWhatAPersonHas(t *testing.T) {
+// TestCommands_EndSessionsAndTokens runs each command about a user, a session or a client
+// beside a running server, and checks its effect on a signed-in browser and its tokens.
+func TestCommands_EndSessionsAndTokens(t *testing.T) {
 	i := signettest.NewInstance(t)
 	client := i.CreateClient(t, "--redirect-uri", signettest.Nowhere)
 	i.CreateClient(t, "--type", "spa", "--first-party", "--redirect-uri", i.Issuer+"/")
@@ -178,7 +179,7 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		do      func(sid string)
-		offline bool // offline access goes on
+		offline bool // offline access stays valid
 	}{
 		{"session end", func(sid string) { i.Command(t, "", nil, "session", "end", sid, "--user", i.Email) }, true},
 		{"user sign-out", func(string) { i.Command(t, "", nil, "user", "sign-out", i.Email) }, false},
@@ -195,7 +196,7 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 			i.Email = "new-" + i.Email
 			i.Command(t, "", nil, "user", "update", before, "--email", i.Email)
 		}, false},
-		{"user delete", func(string) { // who comes after with the same address is another
+		{"user delete", func(string) { // a later user with the same email address is another user
 			i.Command(t, "", nil, "user", "delete", i.Email, "--yes")
 			i.Command(t, i.Password, nil, "user", "create", "--email", i.Email, "--password-stdin")
 		}, false},
@@ -212,41 +213,41 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 			}
 			i.Command(t, "", &list, "session", "list", i.Email, "--json")
 			if len(list.Sessions) != 2 || !slices.Equal(list.Sessions[0].Clients, []string{client.ID}) || list.Sessions[0].Address != "127.0.0.1" {
-				t.Fatalf("there are the sessions %+v", list.Sessions)
+				t.Fatalf("before the command: got the sessions %+v", list.Sessions)
 			}
-			if status, body := callApp(b, i, http.MethodPost, "/refresh"); status != http.StatusOK {
-				t.Fatalf("before, /refresh answers %d: %s", status, body)
+			if status, body := callAsApp(b, i, http.MethodPost, "/refresh"); status != http.StatusOK {
+				t.Fatalf("before the command, /refresh answers %d: %s", status, body)
 			}
 			for _, s := range list.Sessions {
 				c.do(s.SessionID)
 			}
 			i.Command(t, "", &list, "session", "list", i.Email, "--json")
 			if len(list.Sessions) != 0 {
-				t.Errorf("there still are the sessions %+v", list.Sessions)
+				t.Errorf("after the command: got the sessions %+v, want none", list.Sessions)
 			}
-			if alive(t, online, here) {
-				t.Error("the online access token lives")
+			if userInfoAccepts(t, online, here) {
+				t.Error("the online access token is still accepted")
 			}
 			for name, token := range map[string]string{"access": here.AccessToken, "refresh": here.RefreshToken} {
-				if got := post(t, online, online.More.Introspection, token); got["active"] != false {
-					t.Errorf("introspection of the online %s token: %v", name, got)
+				if got := postToken(t, online, online.More.Introspection, token); got["active"] != false {
+					t.Errorf("introspection of the online %s token: got %v, want inactive", name, got)
 				}
 			}
 			if _, err := refresh(online, t.Context(), here.RefreshToken); !strings.Contains(fmt.Sprint(err), "invalid_grant") {
-				t.Errorf("the online refresh token: %v", err)
+				t.Errorf("the online refresh token: got %v, want invalid_grant", err)
 			}
-			if status, body := callApp(b, i, http.MethodPost, "/refresh"); status != http.StatusUnauthorized {
-				t.Errorf("/refresh answers %d: %s", status, body)
+			if status, body := callAsApp(b, i, http.MethodPost, "/refresh"); status != http.StatusUnauthorized {
+				t.Errorf("after the command, /refresh answers %d: %s", status, body)
 			}
-			if _, body := callApp(b, i, http.MethodGet, "/session"); strings.TrimSpace(body) != `{"authenticated":false}` {
-				t.Errorf("/session says %s", body)
+			if _, body := callAsApp(b, i, http.MethodGet, "/session"); strings.TrimSpace(body) != `{"authenticated":false}` {
+				t.Errorf("/session answers %s", body)
 			}
-			if got := alive(t, offline, there); got != c.offline {
-				t.Errorf("the offline access token lives: %t", got)
+			if got := userInfoAccepts(t, offline, there); got != c.offline {
+				t.Errorf("the offline access token is accepted: got %t, want %t", got, c.offline)
 			}
 			b.Open(online.AuthCodeURL("again", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())))
 			if signettest.FindByID(b.Page, "login") == nil {
-				t.Errorf("the browser is signed in, at %s", b.At)
+				t.Errorf("the browser is still signed in, at %s", b.At)
 			}
 		})
 	}
@@ -254,18 +255,18 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 	b := signettest.NewFormBrowser(t)
 	tokens := online.SignIn(t, i, b)
 	i.Command(t, "", nil, "client", "disable", client.ID)
-	signettest.Eventually(t, 10*time.Second, "the server refuses the disabled client", func() bool { return !alive(t, online, tokens) })
+	signettest.Eventually(t, 10*time.Second, "the server refuses the disabled client", func() bool { return !userInfoAccepts(t, online, tokens) })
 	i.Command(t, "", nil, "client", "enable", client.ID)
-	signettest.Eventually(t, 10*time.Second, "the server takes the enabled client", func() bool { return alive(t, online, tokens) })
+	signettest.Eventually(t, 10*time.Second, "the server accepts the enabled client", func() bool { return userInfoAccepts(t, online, tokens) })
 	i.Command(t, "", nil, "client", "delete", client.ID, "--yes")
-	signettest.Eventually(t, 10*time.Second, "the server knows the client no more", func() bool {
+	signettest.Eventually(t, 10*time.Second, "the server refuses the deleted client", func() bool {
 		_, err := refresh(online, t.Context(), tokens.RefreshToken)
 		return strings.Contains(fmt.Sprint(err), "invalid_client")
 	})
 }
 
-// callApp makes a call as the first-party app does in this browser.
-func callApp(b *signettest.FormBrowser, i *signettest.Instance, method, path string) (status int, body string) {
+// callAsApp sends a request like the first-party app in this browser.
+func callAsApp(b *signettest.FormBrowser, i *signettest.Instance, method, path string) (status int, body string) {
 	b.T.Helper()
 	request, err := http.NewRequestWithContext(b.T.Context(), method, i.Issuer+path, nil)
 	if err != nil {
