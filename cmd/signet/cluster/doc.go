@@ -1,5 +1,5 @@
-// Package cluster tests several processes on one database: they race, they are killed at
-// any moment, and what one has spent is spent for all.
+// Package cluster tests several processes on one database. The processes race, and tests kill
+// them at any moment. A code or token that one process has redeemed is spent for all.
 //
-// It owns tests alone. It knows no row of the database: it asks as clients ask.
+// It contains only tests. They use the endpoints and the commands, like clients and operators.
 package cluster

@@ -15,9 +15,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestProcesses_ShareOneDatabase lets clients refresh at two processes as
-// fast as they can. Neither process starves, nobody is refused, and neither is told
-// that the database is locked.
+// TestProcesses_ShareOneDatabase runs clients that refresh at two processes as fast as they
+// can. Neither process starves, no refresh is refused, and no process reports that the
+// database is locked.
 // MN-02: Same with two processes on one SQLite file.
 func TestProcesses_ShareOneDatabase(t *testing.T) {
 	for _, backend := range []string{"sqlite", "postgres"} {
@@ -30,21 +30,22 @@ func TestProcesses_ShareOneDatabase(t *testing.T) {
 			processes := []*signettest.Process{c.Start(t, true), c.Start(t, false)}
 			commits, slowest := refreshEverywhere(t, c, processes, time.Duration(signettest.Soaking(2, 60))*time.Second)
 			if least, most := min(commits[0], commits[1]), max(commits[0], commits[1]); least*10 < most {
-				t.Errorf("one process committed %d times, the other %d: it starved", most, least)
+				t.Errorf("one process committed %d times, the other only %d times: it starved", most, least)
 			}
 			for _, p := range processes {
 				for _, never := range []string{"database is locked", "40P01", "DATA RACE", "panic"} {
 					if strings.Contains(p.Talk.String(), never) {
-						t.Errorf("%s said %s", p.Address, never)
+						t.Errorf("the log of %s contains %q", p.Address, never)
 					}
 				}
 			}
-			t.Logf("%d and %d refreshes, the slowest after %v", commits[0], commits[1], slowest)
+			t.Logf("%d and %d refreshes, the slowest took %v", commits[0], commits[1], slowest)
 		})
 	}
 }
 
-// refreshEverywhere keeps eight clients busy at each process for that long.
+// refreshEverywhere runs eight clients that refresh at each process until the time span is
+// over. It returns the number of refreshes of each process, and the time of the slowest.
 func refreshEverywhere(t *testing.T, c *signettest.Cluster, processes []*signettest.Process, span time.Duration) (commits [2]int64, slowest time.Duration) {
 	t.Helper()
 	const clients = 8
@@ -76,8 +77,8 @@ func refreshEverywhere(t *testing.T, c *signettest.Cluster, processes []*signett
 	return [2]int64{done[0].Load(), done[1].Load()}, time.Duration(longest.Load())
 }
 
-// TestProcesses_OneOfManyCommandsCreatesAClient: the command line races with itself,
-// beside a server.
+// TestProcesses_OneOfManyCommandsCreatesAClient runs the same client create command six times
+// at once while a server runs. One command creates the client, the others report a conflict.
 // MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
 func TestProcesses_OneOfManyCommandsCreatesAClient(t *testing.T) {
 	c := signettest.NewCluster(t, "")
@@ -100,13 +101,13 @@ func TestProcesses_OneOfManyCommandsCreatesAClient(t *testing.T) {
 		})
 	}
 	all.Wait()
-	made := 0
+	created := 0
 	for _, code := range codes {
 		if code == exit.OK {
-			made++
+			created++
 		}
 	}
-	if made != 1 {
-		t.Errorf("exit codes %v: want one 0, the others %d", codes, exit.Conflict)
+	if created != 1 {
+		t.Errorf("exit codes %v: want 0 once, and %d for all others", codes, exit.Conflict)
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestProcesses_FirstSignInsMakeOneUser: eight browsers of one person
-// come back from Google at once, to two processes that have never seen the person:
-// all are signed in, as one user.
+// TestProcesses_FirstSignInsMakeOneUser lets eight browsers of one person return from Google at
+// the same time, to two processes. The person has no account yet. All browsers are signed in,
+// as one new user.
 // MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
 func TestProcesses_FirstSignInsMakeOneUser(t *testing.T) {
 	for name, database := range map[string]func() string{
@@ -46,7 +46,7 @@ func TestProcesses_FirstSignInsMakeOneUser(t *testing.T) {
 			callbacks := make([]string, len(browsers))
 			for i := range browsers {
 				browsers[i] = signettest.NewFormBrowser(t)
-				callbacks[i] = strings.Replace(leaveForGoogle(t, c, browsers[i]), c.Issuer, at[i%2], 1)
+				callbacks[i] = strings.Replace(signInAtGoogle(t, c, browsers[i]), c.Issuer, at[i%2], 1)
 			}
 			var all sync.WaitGroup
 			for i, b := range browsers {
@@ -71,15 +71,15 @@ func TestProcesses_FirstSignInsMakeOneUser(t *testing.T) {
 			var listed struct{ Users []struct{ Email string } }
 			c.Command(t, "", &listed, "user", "list", "--json")
 			if len(listed.Users) != 2 {
-				t.Errorf("the users are %+v, want %s and one from Google", listed.Users, c.Email)
+				t.Errorf("got the users %+v, want %s and one from Google", listed.Users, c.Email)
 			}
 		})
 	}
 }
 
-// leaveForGoogle goes to Google by the button of the sign-in page, signs in there,
-// and gives the callback without following it.
-func leaveForGoogle(t *testing.T, c *signettest.Cluster, b *signettest.FormBrowser) string {
+// signInAtGoogle presses the Google button on the sign-in page, signs in at Google, and
+// returns the callback URL without opening it.
+func signInAtGoogle(t *testing.T, c *signettest.Cluster, b *signettest.FormBrowser) string {
 	t.Helper()
 	b.Open(c.Issuer + "/authorize?" + url.Values{
 		"client_id": {c.Client.ID}, "redirect_uri": {signettest.Nowhere}, "response_type": {"code"}, "scope": {"openid"},

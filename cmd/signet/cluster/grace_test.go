@@ -8,23 +8,25 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestRefreshGrace_IsFollowedByRunningProcesses changes a client's grace while two
-// processes serve: each follows within seconds, with no restart. A new grant is
-// rotated for every look; the token before is answered again, or it is a replay.
-func TestRefreshGrace_IsFollowedByRunningProcesses(t *testing.T) {
+// TestRefreshGrace_ReachesRunningProcesses changes a client's refresh grace while two
+// processes serve. Each process applies the change within seconds, without a restart. Each
+// check rotates a new grant and sends the previous token again: within the grace it gets
+// an answer, otherwise it is refused as a replay.
+func TestRefreshGrace_ReachesRunningProcesses(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
 		for _, change := range []struct {
 			grace string
-			want  int // of the token before
+			want  int // status of the previous token
 		}{
 			{"0s", http.StatusBadRequest}, {"5m", http.StatusOK}, {"0s", http.StatusBadRequest},
 		} {
 			codes := c.Codes(t, 150)
 			c.Command(t, "", nil, "client", "update", c.Client.ID, "--refresh-grace", change.grace)
 			changed := time.Now()
-			look := func(address string) int {
+			// replayStatus refreshes twice with the same token and returns the status of the second time.
+			replayStatus := func(address string) int {
 				if len(codes) == 0 {
-					t.Fatalf("--refresh-grace %q: not followed within %s", change.grace, time.Since(changed))
+					t.Fatalf("--refresh-grace %q: not applied within %s", change.grace, time.Since(changed))
 				}
 				first := c.MustRedeem(t, address, codes[0]).Refresh
 				codes = codes[1:]
@@ -38,12 +40,12 @@ func TestRefreshGrace_IsFollowedByRunningProcesses(t *testing.T) {
 				return status
 			}
 			for _, address := range at {
-				signettest.Eventually(t, 3*time.Second, address+" follows --refresh-grace "+change.grace, func() bool { return look(address) == change.want })
+				signettest.Eventually(t, 3*time.Second, address+" applies --refresh-grace "+change.grace, func() bool { return replayStatus(address) == change.want })
 			}
-			t.Logf("--refresh-grace %q is followed by both after %s", change.grace, time.Since(changed).Round(10*time.Millisecond))
+			t.Logf("both processes apply --refresh-grace %q after %s", change.grace, time.Since(changed).Round(10*time.Millisecond))
 			for _, address := range at {
-				if got := look(address); got != change.want {
-					t.Errorf("--refresh-grace %q at %s: the token before got %d, want %d", change.grace, address, got, change.want)
+				if got := replayStatus(address); got != change.want {
+					t.Errorf("--refresh-grace %q at %s: the previous token got status %d, want %d", change.grace, address, got, change.want)
 				}
 			}
 		}

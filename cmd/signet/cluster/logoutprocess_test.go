@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,9 +24,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// ledger is what the database says of each client and session that ended, read beside
-// the server.
-func ledger(t *testing.T, i *signettest.Instance) map[[2]string]storage.Notice {
+// logoutNotices reads the logout notices of the user from the database while the server runs, by
+// client ID and session ID of the ended session.
+func logoutNotices(t *testing.T, i *signettest.Instance) map[[2]string]storage.Notice {
 	t.Helper()
 	read := config.Read(config.Sources{Env: cli.ParseEnvironment(i.Env)})
 	if err := read.Err(); err != nil {
@@ -44,16 +45,17 @@ func ledger(t *testing.T, i *signettest.Instance) map[[2]string]storage.Notice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledger := map[[2]string]storage.Notice{}
+	notices := map[[2]string]storage.Notice{}
 	for _, n := range rows {
-		ledger[[2]string{n.ClientID, n.SessionID}] = n
+		notices[[2]string{n.ClientID, n.SessionID}] = n
 	}
-	return ledger
+	return notices
 }
 
-// TestLogout_ReceiverOnJoseThroughFailuresAndRestarts: a receiver fails, hangs and then
-// answers, and the server is started anew after each, as late as the next try is due.
-func TestLogout_ReceiverOnJoseThroughFailuresAndRestarts(t *testing.T) {
+// TestLogout_DeliveryThroughFailuresAndRestarts delivers a logout token to a receiver
+// that first fails, then hangs, and then accepts the token. After each try the server is
+// restarted at the time when the next try is due. The receiver checks tokens with jose.
+func TestLogout_DeliveryThroughFailuresAndRestarts(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
 	port := signettest.FreePort(t)
@@ -64,22 +66,22 @@ func TestLogout_ReceiverOnJoseThroughFailuresAndRestarts(t *testing.T) {
 	end := signettest.StartSignetAt(t, now, i.Issuer, i.Env, "serve")
 	receiver := signettest.StartNode(t, "logoutreceiver.mjs", i.Issuer, client.ID, fmt.Sprint(port))
 	var jti any
-	// came wants one token of this session to have come, and gives the next answers.
-	came := func(sid, answer string) {
+	// wantToken checks that the receiver got one token of this session, and sets its next answer.
+	wantToken := func(sid, answer string) {
 		t.Helper()
 		var tokens []map[string]any
-		if said := receiver.Check(answer); json.Unmarshal([]byte(said), &tokens) != nil || len(tokens) != 1 || tokens[0]["sid"] != sid {
-			t.Fatalf("the receiver got %s, want one token of %s", said, sid)
+		if got := receiver.Check(answer); json.Unmarshal([]byte(got), &tokens) != nil || len(tokens) != 1 || tokens[0]["sid"] != sid {
+			t.Fatalf("the receiver got %s, want one token of session %s", got, sid)
 		}
 		if jti == nil {
 			jti = tokens[0]["jti"]
 		}
 		if tokens[0]["jti"] != jti {
-			t.Errorf("jti %v after %v: the receiver cannot tell that it is the same sign-out", tokens[0]["jti"], jti)
+			t.Errorf("jti %v, before it was %v: want the same, so that the receiver recognizes the same sign-out", tokens[0]["jti"], jti)
 		}
 	}
-	if said := receiver.Check("500"); said != "[]" {
-		t.Fatal(said)
+	if got := receiver.Check("500"); got != "[]" {
+		t.Fatalf("before the sign-out the receiver got %s, want no tokens", got)
 	}
 	sid := idClaims(t, signettest.NewGoParty(t, i, client).SignIn(t, i, signettest.NewFormBrowser(t)).Extra("id_token"))["sid"].(string)
 	i.Command(t, "", nil, "session", "end", sid, "--user", i.Email)
@@ -89,27 +91,27 @@ func TestLogout_ReceiverOnJoseThroughFailuresAndRestarts(t *testing.T) {
 		code, next string
 		wait       time.Duration // until the next try
 	}{{"status_500", "hang", 11 * time.Second}, {"timeout", "204", 61 * time.Second}, {"", "500", 24 * time.Hour}} {
-		signettest.Eventually(t, time.Minute, "the ledger says "+step.code, func() bool {
-			ledger := ledger(t, i)
-			last = ledger[entry]
-			return len(ledger) == 1 && last.LastError == step.code && last.Settled() == (step.code == "") && last.LeasedUntil == 0
+		signettest.Eventually(t, time.Minute, "the notice has the error "+strconv.Quote(step.code), func() bool {
+			notices := logoutNotices(t, i)
+			last = notices[entry]
+			return len(notices) == 1 && last.LastError == step.code && last.Settled() == (step.code == "") && last.LeasedUntil == 0
 		})
-		came(sid, step.next)
+		wantToken(sid, step.next)
 		end()
-		if kept := ledger(t, i)[entry]; kept != last {
-			t.Errorf("after the end of the server the ledger says %+v, before %+v", kept, last)
+		if kept := logoutNotices(t, i)[entry]; kept != last {
+			t.Errorf("the notice after the server stopped: got %+v, before it was %+v", kept, last)
 		}
 		moved.Add(int64(step.wait))
 		end = signettest.StartSignetAt(t, now, i.Issuer, i.Env, "serve")
 	}
 	i.Command(t, "", nil, "session", "end", idClaims(t, signettest.NewGoParty(t, i, client).SignIn(t, i, signettest.NewFormBrowser(t)).Extra("id_token"))["sid"].(string), "--user", i.Email)
-	signettest.Eventually(t, time.Minute, "a later sign-out is tried", func() bool { return len(ledger(t, i)) == 2 })
-	if kept := ledger(t, i)[entry]; kept != last || last.DeliveredAt == 0 || last.Tries != 3 {
-		t.Errorf("a day later the ledger says %+v, when it was delivered %+v", kept, last)
+	signettest.Eventually(t, time.Minute, "a later sign-out is noted", func() bool { return len(logoutNotices(t, i)) == 2 })
+	if kept := logoutNotices(t, i)[entry]; kept != last || last.DeliveredAt == 0 || last.Tries != 3 {
+		t.Errorf("the notice a day later: got %+v, at its delivery it was %+v", kept, last)
 	}
 }
 
-// idClaims reads the claims of an ID token that was checked before.
+// idClaims reads the claims of an ID token or logout token. The caller has verified the token.
 func idClaims(t *testing.T, token any) (claims map[string]any) {
 	t.Helper()
 	parsed, err := oidc.NewVerifier("", nil, &oidc.Config{
@@ -124,18 +126,18 @@ func idClaims(t *testing.T, token any) (claims map[string]any) {
 	return claims
 }
 
-// logoutReceiver is where clients take their logout tokens; it answers 500 until it is
-// healthy.
+// logoutReceiver receives the logout tokens of several clients. It answers 500 until healthy
+// is set.
 type logoutReceiver struct {
 	*httptest.Server
 	healthy atomic.Bool
 	mu      sync.Mutex
-	came    map[string][]string // by path
+	tokens  map[string][]string // by path
 }
 
 func receiveLogouts(t *testing.T) *logoutReceiver {
 	t.Helper()
-	r := &logoutReceiver{came: map[string][]string{}}
+	r := &logoutReceiver{tokens: map[string][]string{}}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		body, _ := io.ReadAll(request.Body)
 		form, err := url.ParseQuery(string(body))
@@ -144,7 +146,7 @@ func receiveLogouts(t *testing.T) *logoutReceiver {
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.came[request.URL.Path] = append(r.came[request.URL.Path], form.Get("logout_token"))
+		r.tokens[request.URL.Path] = append(r.tokens[request.URL.Path], form.Get("logout_token"))
 		if !r.healthy.Load() {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
@@ -153,7 +155,8 @@ func receiveLogouts(t *testing.T) *logoutReceiver {
 	return r
 }
 
-// sids checks the tokens that came for a client and gives their sessions, each once.
+// sids verifies the tokens that the client received and returns the IDs of their sessions,
+// sorted, once for each jti.
 func (r *logoutReceiver) sids(t *testing.T, path, issuer string, client signettest.CreatedClient) []string {
 	t.Helper()
 	r.mu.Lock()
@@ -163,7 +166,7 @@ func (r *logoutReceiver) sids(t *testing.T, path, issuer string, client signette
 		t.Fatal(err)
 	}
 	ids := map[any]string{}
-	for _, token := range r.came[path] {
+	for _, token := range r.tokens[path] {
 		if _, err := provider.Verifier(&oidc.Config{ClientID: client.ID}).Verify(t.Context(), token); err != nil {
 			t.Error(err)
 		}
@@ -178,10 +181,11 @@ func (r *logoutReceiver) sids(t *testing.T, path, issuer string, client signette
 	return sids
 }
 
-// TestLogout_KilledBetweenTheSignOutAndItsDelivery: a client that has just failed is
-// left alone for ten seconds; the process is killed in them, after it has answered a
-// second sign-out. The next process tells each client of each session, and of no other.
-func TestLogout_KilledBetweenTheSignOutAndItsDelivery(t *testing.T) {
+// TestLogout_DeliveryAfterKill kills the process between a sign-out and its
+// delivery. After a failure, the process does not call a client for ten seconds. It is killed
+// within this time, after it has answered a second sign-out. The next process notifies each
+// client of each ended session, and of no other session.
+func TestLogout_DeliveryAfterKill(t *testing.T) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
@@ -200,36 +204,36 @@ func TestLogout_KilledBetweenTheSignOutAndItsDelivery(t *testing.T) {
 			for name, client := range clients {
 				parties[name] = signettest.NewGoParty(t, c.Instance, client)
 			}
-			// A session of /photos alone, one of both, and one that goes on.
+			// One session at /photos only, one session at both clients, and one that does not end.
 			first, second, third := signettest.NewFormBrowser(t), signettest.NewFormBrowser(t), signettest.NewFormBrowser(t)
 			one := signInAt(t, c, parties["/photos"], first)
 			both := signInAt(t, c, parties["/photos"], second)
 			if got := signInAt(t, c, parties["/wiki"], second); got.sid != both.sid {
-				t.Fatalf("one browser has the sessions %s and %s", both.sid, got.sid)
+				t.Fatalf("one browser has two sessions, %s and %s, want one", both.sid, got.sid)
 			}
 			signInAt(t, c, parties["/wiki"], third)
 
 			first.Open(c.Issuer + "/end_session?" + url.Values{"id_token_hint": {one.idToken}}.Encode())
 			signettest.Eventually(t, time.Minute, "the first sign-out was tried", func() bool {
-				return ledger(t, c.Instance)[[2]string{clients["/photos"].ID, one.sid}].LastError == "status_500"
+				return logoutNotices(t, c.Instance)[[2]string{clients["/photos"].ID, one.sid}].LastError == "status_500"
 			})
 			second.Open(c.Issuer + "/end_session?" + url.Values{"id_token_hint": {both.idToken}}.Encode())
 			p.Kill()
 
-			noted := ledger(t, c.Instance)
+			noted := logoutNotices(t, c.Instance)
 			if len(noted) != 3 {
-				t.Fatalf("the ledger has %v, want three entries", noted)
+				t.Fatalf("got the notices %v, want three", noted)
 			}
-			for of, n := range noted {
-				t.Logf("killed after %d tries for %v", n.Tries, of)
+			for key, n := range noted {
+				t.Logf("the process was killed after %d tries for %v", n.Tries, key)
 				if n.Settled() {
-					t.Errorf("%v is settled, and nobody has taken it: %+v", of, n)
+					t.Errorf("the notice for %v is settled, but the client has not accepted it: %+v", key, n)
 				}
 			}
 			receiver.healthy.Store(true)
 			c.Start(t, true)
-			signettest.Eventually(t, 2*time.Minute, "all are told", func() bool {
-				for _, n := range ledger(t, c.Instance) {
+			signettest.Eventually(t, 2*time.Minute, "all notices are delivered", func() bool {
+				for _, n := range logoutNotices(t, c.Instance) {
 					if n.DeliveredAt == 0 {
 						return false
 					}
@@ -240,23 +244,23 @@ func TestLogout_KilledBetweenTheSignOutAndItsDelivery(t *testing.T) {
 			for path, sids := range want {
 				slices.Sort(sids)
 				if got := receiver.sids(t, path, c.Issuer, clients[path]); !slices.Equal(got, sids) {
-					t.Errorf("%s was told of %v, want %v", path, got, sids)
+					t.Errorf("%s received tokens of the sessions %v, want %v", path, got, sids)
 				}
 			}
-			if got := len(ledger(t, c.Instance)); got != 3 {
-				t.Errorf("the ledger has %d entries, want 3", got)
+			if got := len(logoutNotices(t, c.Instance)); got != 3 {
+				t.Errorf("got %d notices, want 3", got)
 			}
 		})
 	}
 }
 
-// signedIn is what a relying party knows after a sign-in.
-type signedIn struct{ sid, idToken string }
+// partySession holds the session of a relying party after a sign-in.
+type partySession struct{ sid, idToken string }
 
-// signInAt signs in, or goes on with the session that the browser has.
-func signInAt(t *testing.T, c *signettest.Cluster, party *signettest.GoParty, b *signettest.FormBrowser) signedIn {
+// signInAt signs in at a party. If the browser has a session already, it uses this session.
+func signInAt(t *testing.T, c *signettest.Cluster, party *signettest.GoParty, b *signettest.FormBrowser) partySession {
 	t.Helper()
 	got := party.SignIn(t, c.Instance, b)
 	idToken := got.Extra("id_token").(string)
-	return signedIn{idClaims(t, idToken)["sid"].(string), idToken}
+	return partySession{idClaims(t, idToken)["sid"].(string), idToken}
 }

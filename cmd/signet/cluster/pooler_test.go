@@ -12,9 +12,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Two processes and the commands work behind PgBouncer in transaction mode with nothing
-// said of it: the same code is redeemed once, tokens are good at either, a rotation is
-// followed, and no statement fails.
+// TestProcesses_WorkBehindPgBouncer runs two processes and the commands behind PgBouncer in
+// transaction mode, without a setting for it. A code is redeemed once, tokens work at both
+// processes, both follow a key rotation, and no SQL statement fails.
 func TestProcesses_WorkBehindPgBouncer(t *testing.T) {
 	t.Parallel()
 	c := signettest.NewCluster(t, storagetest.Postgres(t).Pooled(t).Config().Database)
@@ -35,7 +35,7 @@ func TestProcesses_WorkBehindPgBouncer(t *testing.T) {
 		}
 		all.Wait()
 		if won.Load() != 1 {
-			t.Errorf("%d redemptions of one code, want 1", won.Load())
+			t.Errorf("%d redemptions of one code succeeded, want 1", won.Load())
 		}
 	}
 	tokens := c.MustRedeem(t, at[0], c.Codes(t, 1)[0])
@@ -50,7 +50,7 @@ func TestProcesses_WorkBehindPgBouncer(t *testing.T) {
 	c.Command(t, "", nil, "keys", "rotate", "--force", "--json")
 	next := c.Kid(t, "ES256", "next")
 	for _, address := range at {
-		signettest.Eventually(t, 10*time.Second, "the rotation is followed", func() bool {
+		signettest.Eventually(t, 10*time.Second, address+" publishes the next key", func() bool {
 			_, jwks := signettest.Get(t, address+"/jwks")
 			return strings.Contains(jwks, next) && strings.Contains(jwks, before)
 		})
@@ -58,9 +58,9 @@ func TestProcesses_WorkBehindPgBouncer(t *testing.T) {
 	c.Command(t, "", nil, "user", "create", "--email", "late@example.com", "--json")
 	c.Command(t, "", nil, "user", "show", "late@example.com", "--json")
 	for _, p := range []*signettest.Process{first, second} {
-		said := p.Talk.String()
-		if !strings.Contains(said, "connection pooler detected") || strings.Contains(said, "statement failed") || strings.Contains(said, `"level":"ERROR"`) {
-			t.Errorf("a process said:\n%s", said)
+		log := p.Talk.String()
+		if !strings.Contains(log, "connection pooler detected") || strings.Contains(log, "statement failed") || strings.Contains(log, `"level":"ERROR"`) {
+			t.Errorf("want a log that reports the pooler and no errors, got:\n%s", log)
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"signet/storage"
 )
 
-// TestProcesses_RedeemACodeOnce: of 50 redemptions at once over two
-// processes one gets tokens, and the replays end them.
+// TestProcesses_RedeemACodeOnce redeems one code 50 times at once at two processes. One
+// redemption gets tokens, and the other 49 revoke these tokens as replays.
 // CO-03: Same over two nodes and one PostgreSQL.
 func TestProcesses_RedeemACodeOnce(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
@@ -39,19 +39,20 @@ func TestProcesses_RedeemACodeOnce(t *testing.T) {
 			}
 			all.Wait()
 			if won.Load() != 1 {
-				t.Fatalf("%d redemptions of one code, want 1", won.Load())
+				t.Fatalf("%d redemptions of one code succeeded, want 1", won.Load())
 			}
 			for _, address := range at {
 				if status, got, err := c.Refresh(address, winner.Refresh); status != http.StatusBadRequest {
-					t.Errorf("the replayed code's tokens live on: status %d, %s, %v", status, got.Error, err)
+					t.Errorf("a refresh after the replay of the code: status %d, %s, %v; want 400", status, got.Error, err)
 				}
 			}
 		}
 	})
 }
 
-// TestProcesses_RotateATokenOnce: of 100 refreshes at once over two processes all
-// get the same successor, which works, once it was used the old one ends all.
+// TestProcesses_RotateATokenOnce refreshes one token 100 times at once at two processes. All
+// get the same successor, and the successor works. After the successor was used, a refresh
+// with the old token revokes the grant.
 // RT-04: Same over two nodes, and on SQLite with two processes.
 func TestProcesses_RotateATokenOnce(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
@@ -79,7 +80,7 @@ func TestProcesses_RotateATokenOnce(t *testing.T) {
 			}
 			all.Wait()
 			if len(successors) != 1 {
-				t.Fatalf("round %d: %d successors of one token, want 1", round, len(successors))
+				t.Fatalf("round %d: one token has %d successors, want 1", round, len(successors))
 			}
 			for successor := range successors {
 				before, current = current, successor
@@ -90,17 +91,17 @@ func TestProcesses_RotateATokenOnce(t *testing.T) {
 		}
 		for i, stale := range []string{before, current} {
 			if status, got, _ := c.Refresh(at[i], stale); status != http.StatusBadRequest || got.Error != "invalid_grant" {
-				t.Errorf("after the replay: status %d, %s; want invalid_grant", status, got.Error)
+				t.Errorf("a replay, then the current token: status %d, %s; want invalid_grant", status, got.Error)
 			}
 		}
 	})
 }
 
-// TestKilled_UnderLoadNothingAnsweredIsLost kills the process at any moment,
-// again and again, while clients refresh. Every refresh token that was answered
-// works afterwards, no code is unspent, and the file is whole.
+// TestKilled_UnderLoadAnsweredTokensWork kills the process at any moment, several times,
+// while clients refresh. Afterwards the last refresh token of every client works, every
+// redeemed code stays spent, and the database file is intact.
 // ST-10: kill -9 in a loop under load, then integrity check and replay of everything captured.
-func TestKilled_UnderLoadNothingAnsweredIsLost(t *testing.T) {
+func TestKilled_UnderLoadAnsweredTokensWork(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	p := c.Start(t, true)
 	const chains = 8
@@ -123,7 +124,7 @@ func TestKilled_UnderLoadNothingAnsweredIsLost(t *testing.T) {
 				for !down.Load() {
 					status, got, err := c.Refresh(p.Address, held[i])
 					if err != nil || status == http.StatusServiceUnavailable {
-						continue // no answer: the token that is held stays
+						continue // no answer: the client keeps its token
 					}
 					if status != http.StatusOK {
 						t.Errorf("status %d, %s", status, got.Error)
@@ -144,21 +145,21 @@ func TestKilled_UnderLoadNothingAnsweredIsLost(t *testing.T) {
 		for i, token := range held {
 			status, got, err := c.Refresh(p.Address, token)
 			if err != nil || status != http.StatusOK {
-				t.Fatalf("after the kill an answered token is refused: status %d, %s, %v", status, got.Error, err)
+				t.Fatalf("after the kill the token of the last answer is refused: status %d, %s, %v", status, got.Error, err)
 			}
 			held[i] = got.Refresh
 		}
 	}
 	for i, code := range codes {
 		if status, got, err := c.Redeem(p.Address, code); status != http.StatusBadRequest {
-			t.Errorf("a spent code works again: status %d, %v", status, err)
+			t.Errorf("the replay of a code: status %d, %v; want 400", status, err)
 		} else if status, _, _ := c.Refresh(p.Address, held[i]); status != http.StatusBadRequest {
-			t.Errorf("the replay of a code (%s) left its grant alive", got.Error)
+			t.Errorf("a refresh works after the replay of the code (%s)", got.Error)
 		}
 	}
 	p.Kill()
 	checkIntegrity(t, c)
-	t.Logf("%d refreshes answered around %d kills", answered, kills)
+	t.Logf("%d refreshes answered, %d kills", answered, kills)
 }
 
 func checkIntegrity(t *testing.T, c *signettest.Cluster) {

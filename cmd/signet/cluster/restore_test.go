@@ -36,8 +36,8 @@ func postgresTool(t *testing.T, name string) string {
 	return found[len(found)-1]
 }
 
-// backup makes one as an operator would, and gives what takes it back.
-func backup(t *testing.T, c *signettest.Cluster, database string) (restore func(t *testing.T)) {
+// backupOf makes a backup like an operator, and returns a function that restores it.
+func backupOf(t *testing.T, c *signettest.Cluster, database string) (restore func(t *testing.T)) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "backup")
 	if database == "" {
@@ -73,10 +73,11 @@ func serviceToken(t *testing.T, c *signettest.Cluster, at string) string {
 	return got.Access
 }
 
-// ST-12, RT-13: after an old backup was restored nothing from before is good, neither
-// what the backup takes for alive nor what it has never heard of; and all goes on.
-// ST-12: Restore of an old backup.
-func TestRestore_RevivesNothing(t *testing.T) {
+// TestRestore_InvalidatesEarlierTokens restores an old backup. Tokens, codes and sessions from before the
+// restore are invalid: those that the backup contains and those that are newer than it. New
+// sign-ins work.
+// RT-13, ST-12: Restore of an old backup.
+func TestRestore_InvalidatesEarlierTokens(t *testing.T) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {
 			database := ""
@@ -84,7 +85,7 @@ func TestRestore_RevivesNothing(t *testing.T) {
 				database = storagetest.Postgres(t).Config().Database
 			}
 			c := signettest.NewCluster(t, database)
-			c.Env = append(c.Env, "SIGNET_LIFETIMES_CODE=10m") // none dies of age
+			c.Env = append(c.Env, "SIGNET_LIFETIMES_CODE=10m") // no code expires during the test
 			c.Command(t, "", nil, "client", "update", c.Client.ID, "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials", "--json")
 			p := c.Start(t, true)
 
@@ -96,10 +97,10 @@ func TestRestore_RevivesNothing(t *testing.T) {
 			codes := c.Codes(t, 3)
 			first := c.MustRedeem(t, p.Address, codes[0])
 			service := serviceToken(t, c, p.Address)
-			restore := backup(t, c, database)
+			restore := backupOf(t, c, database)
 
-			// What the backup does not know: a rotation, a spent code, another session, a
-			// user, a revoked key.
+			// After the backup: a rotation, a redeemed code, another session, a new user and a
+			// revoked key.
 			_, ahead, err := c.Refresh(p.Address, first.Refresh)
 			if err != nil || ahead.Refresh == "" {
 				t.Fatalf("refresh: %s, %v", ahead.Error, err)
@@ -115,7 +116,7 @@ func TestRestore_RevivesNothing(t *testing.T) {
 			restore(t)
 			p = c.Start(t, true)
 
-			for name, held := range map[string]signettest.Tokens{"of the backup": first, "ahead of it": ahead, "of a code it takes for unspent": spent, "it never saw": unknown} {
+			for name, held := range map[string]signettest.Tokens{"in the backup": first, "from a rotation after the backup": ahead, "from a code that is unspent in the backup": spent, "issued after the backup": unknown} {
 				if status, got, err := c.Refresh(p.Address, held.Refresh); status != http.StatusBadRequest || got.Error != "invalid_grant" {
 					t.Errorf("refresh token %s: status %d, %s, %v", name, status, got.Error, err)
 				}
@@ -124,25 +125,25 @@ func TestRestore_RevivesNothing(t *testing.T) {
 				}
 			}
 			if c.Active(t, p.Address, service) {
-				t.Error("a service's token from before is active")
+				t.Error("a service token from before the restore is active")
 			}
-			for name, code := range map[string]string{"redeemed": codes[0], "redeemed since": codes[1], "never redeemed": codes[2], "it never saw": late[1]} {
+			for name, code := range map[string]string{"redeemed before the backup": codes[0], "redeemed after the backup": codes[1], "never redeemed": codes[2], "issued after the backup": late[1]} {
 				if status, got, err := c.Redeem(p.Address, code); status != http.StatusBadRequest || got.Error != "invalid_grant" {
 					t.Errorf("code %s: status %d, %s, %v", name, status, got.Error, err)
 				}
 			}
 			if person.Open(c.Issuer + "/account"); person.At.Path != "/login" {
-				t.Errorf("a session from before opens %s", person.At)
+				t.Errorf("a session from before the restore opens %s, want the sign-in page", person.At)
 			}
 			halfway.Send("login", "", map[string]string{"username": c.Email, "password": c.Password})
 			if halfway.Left != nil || signettest.FindByID(halfway.Page, "login") != nil {
-				t.Errorf("a request from before led to %s, %v", halfway.At, halfway.Left)
+				t.Errorf("a sign-in begun before the restore led to %s, %v", halfway.At, halfway.Left)
 			}
 
-			// It goes on, with the user, the client and its secret.
+			// The user, the client and the client secret still work.
 			anew := c.MustRedeem(t, p.Address, c.Codes(t, 1)[0])
 			if _, got, err := c.Refresh(p.Address, anew.Refresh); err != nil || got.Refresh == "" {
-				t.Errorf("refresh anew: %s, %v", got.Error, err)
+				t.Errorf("refresh after the restore: %s, %v", got.Error, err)
 			}
 			if !c.Active(t, p.Address, anew.Access) || !c.Active(t, p.Address, serviceToken(t, c, p.Address)) {
 				t.Error("new tokens are not active")
@@ -151,23 +152,23 @@ func TestRestore_RevivesNothing(t *testing.T) {
 			var events struct{ Events []struct{ Actor string } }
 			c.Command(t, "", &events, "events", "--type", "instance.restored", "--json")
 			if len(events.Events) != 1 || events.Events[0].Actor != "cli" {
-				t.Errorf("events: %+v", events.Events)
+				t.Errorf("events: got %+v, want one instance.restored by cli", events.Events)
 			}
 			wantRestoredKeys(t, c, leaked, database == "")
 		})
 	}
 }
 
-// wantRestoredKeys: other keys sign than in the backup; a key that the replaced
-// database had revoked is revoked.
-func wantRestoredKeys(t *testing.T, c *signettest.Cluster, leaked string, knows bool) {
+// wantRestoredKeys checks that the keys of the backup do not sign after the restore. If the
+// restore could read the replaced database, a key that was revoked there stays revoked.
+func wantRestoredKeys(t *testing.T, c *signettest.Cluster, leaked string, readReplaced bool) {
 	t.Helper()
 	i := slices.IndexFunc(c.Keys(t), func(k signettest.KeyRow) bool { return k.KeyID == leaked })
 	state := "none"
 	if i >= 0 {
 		state = c.Keys(t)[i].State
 	}
-	if want := map[bool]string{true: "revoked", false: "retired"}[knows]; state != want {
+	if want := map[bool]string{true: "revoked", false: "retired"}[readReplaced]; state != want {
 		t.Errorf("the leaked key is %s, want %s", state, want)
 	}
 	revoked := 0
@@ -177,33 +178,33 @@ func wantRestoredKeys(t *testing.T, c *signettest.Cluster, leaked string, knows 
 		}
 	}
 	if revoked != 2 {
-		t.Errorf("%d secrets are revoked, want both of the backup", revoked)
+		t.Errorf("%d internal secrets are revoked, want the two of the backup", revoked)
 	}
 }
 
-// A restore that fails, or is refused, leaves all as it was.
-func TestRestore_Refuses(t *testing.T) {
+// TestRestore_RefusedChangesNothing checks that a restore that fails or is refused changes nothing.
+func TestRestore_RefusedChangesNothing(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	p := c.Start(t, true)
 	folder := t.TempDir()
 	file := filepath.Join(folder, "backup")
 	c.Command(t, "", nil, "backup", file)
-	if said := c.CommandFails(t, exit.Conflict, "backup", file); !strings.Contains(said, "exists already; nothing was changed") {
-		t.Errorf("a second backup of that name: %s", said)
+	if printed := c.CommandFails(t, exit.Conflict, "backup", file); !strings.Contains(printed, "exists already; nothing was changed") {
+		t.Errorf("a second backup to the same file: %s", printed)
 	}
 	state, err := os.Stat(file)
 	if err != nil || state.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v", state.Mode(), err)
+		t.Errorf("mode of the backup: got %v, %v; want 0600", state.Mode(), err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(folder, "*")); len(left) != 1 {
-		t.Errorf("beside the backup lies %v", left)
+		t.Errorf("the folder of the backup contains %v, want only the backup", left)
 	}
 
 	c.CommandFails(t, exit.Conflict, "restore", file)
-	if said := c.CommandFails(t, exit.Denied, "restore", file, "--replace"); !strings.Contains(said, "stop the server") {
-		t.Errorf("beside a running server: %s", said)
+	if printed := c.CommandFails(t, exit.Denied, "restore", file, "--replace"); !strings.Contains(printed, "stop the server") {
+		t.Errorf("restore while a server runs: %s", printed)
 	}
-	c.MustRedeem(t, p.Address, c.Codes(t, 1)[0]) // it goes on
+	c.MustRedeem(t, p.Address, c.Codes(t, 1)[0]) // the server still works
 	p.Kill()
 	checkIntegrity(t, c)
 
@@ -215,25 +216,26 @@ func TestRestore_Refuses(t *testing.T) {
 	c.CommandFails(t, exit.NotFound, "restore", damaged+"x", "--replace")
 	c.Command(t, "", nil, "user", "show", c.Email)
 
-	// The master key of another installation.
+	// The master key is missing.
 	data := c.DataDir(t)
 	if err := os.Rename(filepath.Join(data, "master.key"), filepath.Join(folder, "master.key")); err != nil {
 		t.Fatal(err)
 	}
-	if said := c.CommandFails(t, exit.Config, "restore", file, "--replace"); !strings.Contains(said, "master") {
-		t.Errorf("without the master key: %s", said)
+	if printed := c.CommandFails(t, exit.Config, "restore", file, "--replace"); !strings.Contains(printed, "master") {
+		t.Errorf("restore without the master key: %s", printed)
 	}
 	if err := os.Rename(filepath.Join(folder, "master.key"), filepath.Join(data, "master.key")); err != nil {
 		t.Fatal(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(data, "*re*")); len(left) != 0 {
-		t.Errorf("the refused restores left %v", left)
+		t.Errorf("the refused restores left the files %v", left)
 	}
 	c.MustRedeem(t, c.Start(t, true).Address, c.Codes(t, 1)[0])
 }
 
-// ST-12, MN-11: a backup of an older release is brought up to date, and one of a newer
-// is refused before anything is changed.
+// TestRestore_BackupsOfOtherReleases restores a backup of an older release, which is migrated.
+// A backup of a newer release is refused before anything changes.
+// ST-12, MN-11: backups of other releases.
 func TestRestore_BackupsOfOtherReleases(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	file := filepath.Join(t.TempDir(), "backup")
@@ -256,21 +258,21 @@ func TestRestore_BackupsOfOtherReleases(t *testing.T) {
 	var done struct{ Migrations []string }
 	c.Command(t, "", &done, "restore", file, "--replace", "--json")
 	if !slices.Equal(done.Migrations, []string{newest}) {
-		t.Errorf("migrations %v, want %s", done.Migrations, newest)
+		t.Errorf("migrations: got %v, want %s", done.Migrations, newest)
 	}
 	c.Command(t, "", nil, "user", "show", c.Email, "--json")
 	c.Command(t, "", nil, "setup-link", "--json")
 
 	change(`UPDATE instance SET oldest_program = 999`)
 	c.Command(t, "", nil, "user", "create", "--email", "still@example.com", "--json")
-	if said := c.CommandFails(t, exit.Denied, "restore", file, "--replace"); !strings.Contains(said, "start a newer release") {
-		t.Errorf("a backup of a newer release: %s", said)
+	if printed := c.CommandFails(t, exit.Denied, "restore", file, "--replace"); !strings.Contains(printed, "start a newer release") {
+		t.Errorf("restore of a backup of a newer release: %s", printed)
 	}
 	c.Command(t, "", nil, "user", "show", "still@example.com", "--json")
 }
 
-// newestMigration gives the file name of the newest migration, and the statements that
-// take a database of SQLite back to the schema before it.
+// newestMigration returns the file name of the newest migration, and the statements that undo
+// it in a SQLite database.
 func newestMigration(t *testing.T) (name string, undo []string) {
 	t.Helper()
 	files, err := filepath.Glob("../../../storage/migrations/*.sql")
@@ -282,8 +284,8 @@ func newestMigration(t *testing.T) (name string, undo []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := regexp.MustCompile(`(?m)^(?:CREATE (TABLE|(?:UNIQUE )?INDEX) (\w+)|ALTER TABLE (\w+) ADD COLUMN (\w+))`)
-	for _, m := range made.FindAllStringSubmatch(string(text), -1) {
+	created := regexp.MustCompile(`(?m)^(?:CREATE (TABLE|(?:UNIQUE )?INDEX) (\w+)|ALTER TABLE (\w+) ADD COLUMN (\w+))`)
+	for _, m := range created.FindAllStringSubmatch(string(text), -1) {
 		statement := "ALTER TABLE " + m[3] + " DROP COLUMN " + m[4]
 		if m[1] != "" {
 			statement = "DROP " + strings.TrimPrefix(m[1], "UNIQUE ") + " " + m[2]
@@ -305,22 +307,22 @@ func TestRestore_OlderProgramRefusesANewerDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"serve"}, {"user", "list"}, {"migrate"}, {"migrate", "--check"}} {
-		if said := i.CommandFails(t, exit.Denied, args...); !strings.Contains(said, "too old for the database") || !strings.Contains(said, "install the newer release") {
-			t.Errorf("signet %s says %q", strings.Join(args, " "), said)
+		if printed := i.CommandFails(t, exit.Denied, args...); !strings.Contains(printed, "too old for the database") || !strings.Contains(printed, "install the newer release") {
+			t.Errorf("signet %s printed %q", strings.Join(args, " "), printed)
 		}
 	}
 }
 
-// A restore that is killed leaves one database or the other, whole, and does not stand
-// in the way of the next.
+// TestRestore_KilledLeavesAWholeDatabase kills a restore at several points. The old or the new
+// database is there and intact, and the next restore succeeds.
 func TestRestore_KilledLeavesAWholeDatabase(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	file := filepath.Join(t.TempDir(), "backup")
 	c.Command(t, "", nil, "backup", file)
 	c.Command(t, "", nil, "user", "create", "--email", "since@example.com", "--json")
 	for _, appears := range []string{"restore-*/signet.db", "restore-*/signet.db-wal", "signet.db.replaced-*"} {
-		restore, talk := c.Background(t, "restore", file, "--replace")
-		signettest.Eventually(t, 30*time.Second, appears+" is there", func() bool {
+		restore, output := c.Background(t, "restore", file, "--replace")
+		signettest.Eventually(t, 30*time.Second, appears+" exists", func() bool {
 			found, err := filepath.Glob(filepath.Join(c.DataDir(t), appears))
 			return err == nil && len(found) > 0
 		})
@@ -329,7 +331,7 @@ func TestRestore_KilledLeavesAWholeDatabase(t *testing.T) {
 		c.Command(t, "", nil, "user", "show", c.Email, "--json")
 		checkIntegrity(t, c)
 		if t.Failed() {
-			t.Fatalf("killed when %s was there; it had said:\n%s", appears, talk)
+			t.Fatalf("killed when %s existed; output of the restore:\n%s", appears, output)
 		}
 	}
 	c.Command(t, "", nil, "restore", file, "--replace", "--json")

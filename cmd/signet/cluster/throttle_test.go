@@ -9,9 +9,9 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// trySignIn tries a password through the first-party app at one process, in a browser
-// with this device cookie, and gives the status and the device cookie that was set.
-func trySignIn(t *testing.T, c *signettest.Cluster, at, pass, device string) (status int, known string) {
+// trySignIn tries a password at /login like the first-party app, at one process and with this
+// device cookie. It returns the status and the new device cookie.
+func trySignIn(t *testing.T, c *signettest.Cluster, at, pass, device string) (status int, newDevice string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]string{"username": c.Email, "password": pass})
 	if err != nil {
@@ -31,18 +31,18 @@ func trySignIn(t *testing.T, c *signettest.Cluster, at, pass, device string) (st
 	defer response.Body.Close()
 	for _, cookie := range response.Cookies() {
 		if cookie.Name == "signet_device" {
-			known = cookie.Value
+			newDevice = cookie.Value
 		}
 	}
 	if throttled := response.StatusCode == http.StatusTooManyRequests; throttled != (response.Header.Get("Retry-After") != "") {
-		t.Errorf("status %d, Retry-After %q", response.StatusCode, response.Header.Get("Retry-After"))
+		t.Errorf("status %d with Retry-After %q: want the header with 429 and only then", response.StatusCode, response.Header.Get("Retry-After"))
 	}
-	return response.StatusCode, known
+	return response.StatusCode, newDevice
 }
 
-// TestThrottle_ProcessesCountTogether sets the limit to four: two wrong passwords at each
-// of two processes are all there are, also after one was killed and started again. The
-// owner's browser gets in.
+// TestThrottle_ProcessesCountTogether sets the limit to four. After two wrong passwords at each
+// of two processes, both refuse further tries, also after one was killed and restarted. The
+// browser of the owner can still sign in.
 // PW-09: Counter per process: N nodes, N times the guesses; restart clears.
 func TestThrottle_ProcessesCountTogether(t *testing.T) {
 	c := signettest.NewCluster(t, "")
@@ -56,7 +56,7 @@ func TestThrottle_ProcessesCountTogether(t *testing.T) {
 	for range 2 {
 		for _, p := range []*signettest.Process{first, second} {
 			if status, _ := trySignIn(t, c, p.Address, "wrong password", ""); status != http.StatusUnauthorized {
-				t.Fatalf("a guess: status %d", status)
+				t.Fatalf("a wrong password: status %d, want 401", status)
 			}
 		}
 	}
@@ -64,10 +64,10 @@ func TestThrottle_ProcessesCountTogether(t *testing.T) {
 	first = c.Start(t, true)
 	for _, p := range []*signettest.Process{first, second} {
 		if status, _ := trySignIn(t, c, p.Address, c.Password, ""); status != http.StatusTooManyRequests {
-			t.Errorf("the right password after four guesses: status %d", status)
+			t.Errorf("the right password after four wrong ones: status %d, want 429", status)
 		}
 		if status, _ := trySignIn(t, c, p.Address, c.Password, home); status != http.StatusOK {
-			t.Errorf("the owner's browser: status %d", status)
+			t.Errorf("the browser of the owner: status %d, want 200", status)
 		}
 	}
 }
