@@ -1,5 +1,5 @@
-// Every page a person can meet, in the order in which it can be reached: judged and
-// weighed.
+// Visits every page that a person can open, and reports the accessibility problems and the
+// size of each page.
 import { codeChallenge, open, run, signIn } from './browser.mjs'
 import { pictures, problemsOf, weightOf } from './judge.mjs'
 
@@ -14,7 +14,7 @@ run(async (browser, job) => {
   return report
 })
 
-// walk visits the pages in the order in which they can be reached.
+// walk visits the pages in the order in which a person can reach them.
 async function walk(page, job, judge) {
   const authorize = parameters => `${job.issuer}/authorize?${new URLSearchParams({
     client_id: 'demo', redirect_uri: `${job.issuer}/demo/callback`, response_type: 'code', scope: 'openid profile email offline_access',
@@ -130,16 +130,16 @@ async function walk(page, job, judge) {
   await judge('admin keys, revoke mistyped')
 }
 
-// titleOf is the path of a page as words: "account profile".
+// titleOf returns the path of a page as words: "account profile".
 function titleOf(path) {
   return path.slice(1).replaceAll('/', ' ')
 }
 
-// withoutRefresh lets the answer to the next form stay, as in a browser that does
-// not follow Refresh: the page with the link is what a person sees then.
+// withoutRefresh removes the Refresh header from the answer to the next form. The page stays
+// and shows its link, as in a browser that does not follow Refresh.
 async function withoutRefresh(page, path) {
   await page.route(path, async route => {
-    // Fetched from here, the form would lose what the browser says of where it came from.
+    // route.fetch does not send the Sec-Fetch-Site header of the browser: add it.
     const sent = { ...route.request().headers(), 'sec-fetch-site': 'same-origin' }
     const response = await route.fetch({ maxRedirects: 0, headers: sent })
     const { refresh, ...headers } = response.headers()

@@ -1,7 +1,6 @@
-// A person looks after an account: edits the profile, sees and ends sessions,
-// withdraws what an app was allowed, proves again who it is, changes the password,
-// and signs out everywhere. A second browser of the same person looks on. The
-// clock of the server stands behind job.clock.
+// A person uses the account pages: edits the profile, lists and ends sessions, removes the
+// access of an app, signs in again, changes the password, and signs out everywhere. The same
+// person also uses a second browser. The URL job.clock moves the clock of the server.
 import { open, run, signIn } from './browser.mjs'
 
 run(async (browser, job) => {
@@ -49,7 +48,7 @@ run(async (browser, job) => {
   await page.locator('#demo-sign-in').waitFor()
   report.demoAfter = await text('main')
 
-  // Six minutes later the password page wants a fresh proof.
+  // After six minutes the password page asks for a new sign-in.
   await fetch(`${job.clock}?seconds=360`)
   await account('/password')
   report.stepUp = await text('h1')
@@ -60,7 +59,7 @@ run(async (browser, job) => {
   await signIn(page, job)
   await page.locator('#password-form').waitFor()
 
-  // A form that lay open too long: after the proof one press connects the account.
+  // The form was open for too long: after a new sign-in, one button connects the account.
   await account('/identities')
   await fetch(`${job.clock}?seconds=360`)
   await page.locator('#link-github').click()

@@ -11,7 +11,8 @@ const config = {
   providers: [{ id: 'signet', name: 'Signet', type: 'oidc', issuer, clientId, clientSecret }],
   secret: 'a secret for this test alone', trustHost: true, basePath: '/auth',
   callbacks: {
-    // Its session shows a name and an address; the subject is what every ID token has.
+    // By default the session has only the name and email address. Add the subject, which every
+    // ID token has.
     jwt: ({ token, profile }) => profile ? { ...token, subject: profile.sub } : token,
     session: ({ session, token }) => ({ ...session, subject: token.subject }),
   },

@@ -1,6 +1,6 @@
-// A relying party on oauth4webapi, which leaves every step to its caller and checks
-// each answer by the letter: sign-in, userinfo, the access token as an API would
-// check it, refresh, introspection, a token of its own, revocation, sign-out.
+// A relying party on oauth4webapi. The caller of this library takes every step, and the library
+// checks each answer strictly. The steps are sign-in, userinfo, the check of the access token
+// by an API, refresh, introspection, client_credentials, sign-out and revocation.
 import { createServer } from 'node:http'
 import * as oauth from 'oauth4webapi'
 import { open, run, signIn } from './browser.mjs'
@@ -14,7 +14,7 @@ run(async (browser, job) => {
   const client = { client_id: job.client_id, id_token_signed_response_alg: 'RS256' }
   const asClient = oauth.ClientSecretBasic(job.client_secret)
 
-  // The client's addresses say nothing of their own: the request is the answer.
+  // The pages of the client have no content: the test reads their URLs.
   const server = createServer((_, response) => response.end('back')).listen(job.port, '127.0.0.1')
   const backAt = async uri => {
     await page.waitForURL(url => url.href.startsWith(`${uri}?`))
@@ -32,7 +32,7 @@ run(async (browser, job) => {
   await page.locator('#allow').click()
   const answer = oauth.validateAuthResponse(as, client, await backAt(job.redirect_uri), state)
 
-  // tokensOf checks an answer of the token endpoint, the ID token's signature included.
+  // tokensOf checks an answer of the token endpoint, including the signature of the ID token.
   const tokensOf = async (process, response, ...options) => {
     const tokens = await process(as, client, response, ...options)
     if (tokens.id_token) await oauth.validateApplicationLevelSignature(as, response, insecure)
@@ -51,7 +51,7 @@ run(async (browser, job) => {
     { expectedNonce: nonce, requireIdToken: true })
   const { sub } = report.claims = oauth.getValidatedIdTokenClaims(first)
   report.userinfo = await userInfo(first.access_token, sub)
-  // RFC 9068, section 4: as a resource server would.
+  // RFC 9068, section 4: check the access token like a resource server.
   report.access = await oauth.validateJwtAccessToken(as, new Request('http://127.0.0.1/', {
     headers: { authorization: `Bearer ${first.access_token}` },
   }), job.issuer, insecure)
@@ -66,7 +66,7 @@ run(async (browser, job) => {
     await oauth.clientCredentialsGrantRequest(as, client, asClient, { scope: 'photos:read' }, insecure))
   report.own = await introspect(own.access_token)
 
-  // Out; what has offline access goes on until it is given back.
+  // Sign out. Offline access stays valid until the refresh token is revoked.
   await page.goto(`${as.end_session_endpoint}?${new URLSearchParams({
     id_token_hint: second.id_token, post_logout_redirect_uri: job.bye, state,
   })}`)

@@ -1,15 +1,15 @@
-// What the browser programs share: a job comes in on stdin as JSON, a report goes
-// out on stdout as JSON, and in between stands the Chromium that is installed.
-// The programs only look and report; the Go tests that start them judge.
+// Functions that the browser programs share. A program reads a job from stdin as JSON, uses the
+// installed Chromium, and writes a report to stdout as JSON. It only reports: the Go test that
+// starts it decides whether the report is right.
 import { readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 
-// run reads the job, opens the browser, hands both to story and prints its report.
+// run reads the job, starts the browser, calls story with both, and prints its report.
 export async function run(story, { args = [], ...options } = {}) {
   const job = JSON.parse(readFileSync(0, 'utf8'))
   const browser = await chromium.launch({
     executablePath: job.chromium,
-    // No sandbox: CI is root in a container. Nothing here leaves loopback.
+    // No sandbox, because CI runs as root in a container. All requests stay on loopback.
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', '--no-first-run',
       '--host-resolver-rules=MAP *.example.com 127.0.0.1, MAP *.example.net 127.0.0.1', ...args],
@@ -22,9 +22,8 @@ export async function run(story, { args = [], ...options } = {}) {
   }
 }
 
-// open starts a browser profile of its own with one page. What the page complains
-// about, and every request to another host than those of loopback, is noted in
-// complaints.
+// open starts a new browser profile with one page. It adds to complaints each script error,
+// each error or warning on the console, and each request to a host outside loopback.
 export async function open(browser, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', ...options })
   context.setDefaultTimeout(20_000)
@@ -41,32 +40,33 @@ export async function open(browser, options = {}) {
   return { context, page, complaints }
 }
 
-// fillSignIn types into the sign-in form and leaves the sending to the caller.
+// fillSignIn fills in the sign-in form. The caller submits the form.
 export async function fillSignIn(page, { email, password }) {
   await page.locator('form#login #username').fill(email)
   await page.locator('form#login #password').fill(password)
 }
 
-// signIn sends the form with its button.
+// signIn fills in the sign-in form and submits it with its button.
 export async function signIn(page, job) {
   await fillSignIn(page, job)
   await page.locator('#sign-in').click()
 }
 
-// readable gives what a script of the page can read of what the browser keeps for it.
+// readable lists the data that the browser stores for the page and that a script of the page can
+// read: cookies, storage, databases and caches.
 export function readable(page) {
   return page.evaluate(async () => {
-    const kept = { cookies: document.cookie, local: { ...localStorage }, session: { ...sessionStorage },
+    const stored = { cookies: document.cookie, local: { ...localStorage }, session: { ...sessionStorage },
       databases: await indexedDB.databases(), caches: await caches.keys() }
-    return Object.entries(kept).filter(([, value]) => Object.keys(value).length).map(entry => JSON.stringify(entry))
+    return Object.entries(stored).filter(([, value]) => Object.keys(value).length).map(entry => JSON.stringify(entry))
   })
 }
 
-// codeVerifier and codeChallenge are the example of RFC 7636, appendix B.
+// codeVerifier and codeChallenge are from the example in RFC 7636, appendix B.
 export const codeVerifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
 export const codeChallenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
 
-// tokens reads the decoded tokens off the page, as a person would.
+// tokens reads the decoded tokens that the demo page shows.
 export async function tokens(page) {
   const read = []
   for (const section of await page.locator('section[id^=token-]').all()) {

@@ -1,5 +1,5 @@
-// A page of each origin in job.pages fetches each of job.calls: what a script can read of
-// the answer, or that the browser refused.
+// A page of each origin in job.pages fetches each of job.calls. The report has the part of the
+// answer that a script can read, or the error of the browser.
 import { open, run } from './browser.mjs'
 
 run(async (browser, job) => {
@@ -9,12 +9,12 @@ run(async (browser, job) => {
     await page.goto(origin)
     saw[name] = await page.evaluate(async calls => {
       const read = {}
-      for (const [what, { url, ...options }] of Object.entries(calls)) {
+      for (const [name, { url, ...options }] of Object.entries(calls)) {
         try {
           const answer = await fetch(url, options)
-          read[what] = `${answer.status} ${Object.keys(await answer.json()).sort().slice(0, 2).join()}`
+          read[name] = `${answer.status} ${Object.keys(await answer.json()).sort().slice(0, 2).join()}`
         } catch (error) {
-          read[what] = error.name
+          read[name] = error.name
         }
       }
       return read

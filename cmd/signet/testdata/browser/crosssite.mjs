@@ -1,8 +1,8 @@
-// Pages of a sibling host and of another site (job.others) do with the browser of alice,
-// who is signed in at job.origin, or of nobody, what pages can do to other sites: forms,
-// fetch, images; and the sibling plants cookies for the whole domain. What they want
-// is that the browser is mallory's, whose password and cookies they have. Their servers
-// set the cookies that the query names.
+// Login CSRF: pages of a sibling host and of another site (job.others) try to sign a browser in as
+// mallory. The attackers have mallory's password and cookies. One browser is signed in as alice
+// at job.origin, the other is signed out. The pages use forms, fetch and images, and the sibling
+// also sets cookies for the whole domain. The servers of these pages set the cookies that the
+// query names.
 import { open, run, signIn } from './browser.mjs'
 
 const paths = { alice: ['/auth/login', '/auth/logout', '/auth/refresh', '/api/notes'], nobody: ['/auth/login'] }
@@ -24,12 +24,12 @@ run(async (browser, job) => {
     await page.locator('#add button').click()
     await page.locator('#notes li', { hasText: text }).waitFor()
   }
-  // The sign-in page gives every browser that shows it the same mark, by which it knows that
-  // the browser keeps cookies: whoever shows it changes nothing else.
+  // The sign-in page sets the same cookie in every browser, to find out whether the browser
+  // stores cookies. This cookie does not count as a change.
   const mark = '__Host-signet_last=-'
   const cookies = async context => (await context.cookies(job.origin + '/auth/refresh')).map(c => `${c.name}=${c.value}`).filter(c => c !== mark).sort()
-  // shown is who the app thinks is there after a fresh start, whose notes it shows, and
-  // what Signet and the API answer.
+  // shown reloads the app and returns the user and the notes that it shows, and the answers of
+  // Signet and the API.
   const shown = async page => {
     await page.goto(job.origin + '/notes')
     await page.locator(`#who, ${out}`).waitFor()
@@ -46,7 +46,7 @@ run(async (browser, job) => {
   await enter(alice.page, job)
   await write(alice.page, "alice's note")
   const mallory = await start()
-  const form = await (async () => { // the sign-in form that mallory got
+  const form = await (async () => { // the fields of the sign-in form in mallory's browser
     await mallory.page.locator('#page-sign-in').click()
     await mallory.page.locator('form#login').waitFor()
     return mallory.page.locator('form#login').evaluate(f => Object.fromEntries(new FormData(f)))
@@ -57,11 +57,11 @@ run(async (browser, job) => {
   const nobody = await start()
   const report = { forms: {}, changed: [], read: [], shown: {}, took: {} }
   report.shown.mallory = await shown(mallory.page)
-  const control = what => fetch(`${job.control}/${what}`)
+  const control = action => fetch(`${job.control}/${action}`)
   await control('calls')
 
   const json = JSON.stringify({ username: job.mallory.email, password: job.mallory.password })
-  const [head, tail] = [json.slice(0, -2), json.slice(-2)] // a text/plain form puts a = in between
+  const [head, tail] = [json.slice(0, -2), json.slice(-2)] // a text/plain form puts "=" between name and value
   const asText = `<form method="post" enctype="text/plain"><input name='${head}' value='${tail}'></form>`
   const asForm = `<form method="post">${Object.entries({ ...form, username: job.mallory.email, password: job.mallory.password })
     .map(([name, value]) => `<input name="${name}" value="${value}">`).join('')}</form>`
@@ -107,8 +107,8 @@ run(async (browser, job) => {
   report.shown.alice = await shown(alice.page)
   report.shown.nobody = await shown(nobody.page)
 
-  // The sibling plants mallory's cookies: for the domain, on every path, without a name,
-  // under other capitals; by header and by script.
+  // The sibling sets mallory's cookies for the domain, by header and by script: on every path,
+  // without a name, and with the name in lower and upper case.
   const [sibling] = job.others
   const domain = 'Domain=example.com; Secure'
   const planted = (await cookies(mallory.context)).flatMap(pair => [
@@ -133,7 +133,8 @@ run(async (browser, job) => {
     report.shown[name + ', planted'] = await shown(page)
   }
 
-  // It fills the jar, so that the browser throws the others out, and plants again.
+  // The sibling fills the cookie jar, so that the browser deletes other cookies, and sets
+  // mallory's cookies again.
   for (const [name, { context, page }] of Object.entries({ alice, nobody })) {
     const evil = await context.newPage()
     await evil.goto(sibling)

@@ -1,5 +1,5 @@
-// A relying party on openid-client with its defaults: discovery, the client's id and
-// its secret are all that it is told.
+// A relying party on openid-client with its defaults. Its only settings are the issuer for
+// discovery, the client ID and the client secret.
 //
 //   node defaultparty.mjs ISSUER CLIENT_ID CLIENT_SECRET PORT
 import * as oidc from 'openid-client'

@@ -1,6 +1,6 @@
-// People at the example under development: through the pretend Google and GitHub, and
-// by the password that the app itself asks for; notes, profile, own sessions, and the
-// two ways out. A second browser of one of them looks on.
+// People use the example app in development. They sign in through the simulated Google and GitHub
+// and with the password form of the app, use notes, profile and the list of sessions, and sign
+// out here or everywhere. One of them also uses a second browser.
 import { open, readable, run } from './browser.mjs'
 
 const out = 'nav #sign-in'
@@ -22,7 +22,7 @@ run(async (browser, job) => {
     await tab.locator('#notes:not([data-loads="0"])').waitFor({ state: 'attached' })
     return tab.locator('#notes li').allInnerTexts()
   }
-  // visit notes what somebody who has just come in finds, and writes a note.
+  // visit reports the notes and the profile of a person after a sign-in, and adds a note.
   const visit = async name => {
     const found = await notes(page)
     await page.locator('#add [name=text]').fill(`by ${name}`)
@@ -60,7 +60,7 @@ run(async (browser, job) => {
   await page.waitForURL(job.origin + '/notes')
   await visit('password')
 
-  // The same person in another browser leaves there, and is still here.
+  // The same person signs out in the other browser, and stays signed in here.
   await to('/notes', other.page)
   await password(other.page, job.password)
   report.shared = await notes(other.page)
@@ -71,7 +71,7 @@ run(async (browser, job) => {
   await password(other.page, job.password)
   await notes(other.page)
 
-  // And leaves everywhere.
+  // Then the person signs out everywhere.
   await to('/profile')
   await page.locator('a', { hasText: 'Your sessions' }).click()
   await page.locator('#end-all').click()

@@ -1,11 +1,11 @@
-// A person signs in through an upstream that is a whole provider of its own
-// (job.upstream says which): is denied, comes for the first time, comes again,
-// proves again who it is, and meets the upstream's absence. What the application
-// gets is read off its callback.
+// A person signs in through an upstream that is a complete provider (job.upstream names it). The
+// first attempt is denied. Then the person signs in for the first time, a second time, and with
+// prompt=login. Finally the upstream is down. The program acts as the application: it redeems
+// the code of each callback.
 import { codeChallenge, codeVerifier, open, run, signIn } from './browser.mjs'
 
-// there is what a person does at each upstream.
-const there = {
+// upstreams holds the actions of a person at each upstream.
+const upstreams = {
   'oidc-provider': {
     asks: '#name',
     async enter(page, job) {
@@ -27,21 +27,21 @@ const there = {
 
 run(async (browser, job) => {
   const { page, complaints } = await open(browser)
-  const upstream = there[job.upstream]
+  const upstream = upstreams[job.upstream]
   const report = { visits: {} }
   const at = where => page.waitForURL(url => url.href.startsWith(where))
 
-  // to asks for a sign-in at the application and stops at Signet's form.
-  const to = async parameters => {
+  // openSignIn sends an authorization request and waits for the sign-in form of Signet.
+  const openSignIn = async parameters => {
     await page.goto(`${job.issuer}/authorize?${new URLSearchParams({
       client_id: job.client_id, redirect_uri: job.callback, response_type: 'code', scope: 'openid email', state: 'elsewhere',
       code_challenge: codeChallenge, code_challenge_method: 'S256', ...parameters,
     })}`)
     await page.locator('#connector-elsewhere').waitFor()
   }
-  const leave = () => page.locator('#connector-elsewhere').click()
-  // arrived allows what Signet asks, if it does, and redeems the code.
-  const arrived = async () => {
+  const chooseUpstream = () => page.locator('#connector-elsewhere').click()
+  // allowAndRedeem allows the consent, if Signet asks for it, and redeems the code.
+  const allowAndRedeem = async () => {
     const visit = { asked: 0 }
     await page.waitForURL(url => url.href.startsWith(`${job.issuer}/consent`) || url.href.startsWith(job.callback))
     if (page.url().startsWith(`${job.issuer}/consent`)) {
@@ -67,8 +67,8 @@ run(async (browser, job) => {
     await page.getByRole('heading', { name: 'signed out' }).waitFor()
   }
 
-  await to({})
-  await leave()
+  await openSignIn({})
+  await chooseUpstream()
   await page.locator(upstream.asks).waitFor()
   await at(job.elsewhere)
   await upstream.deny(page, job)
@@ -76,38 +76,38 @@ run(async (browser, job) => {
   report.denied = await page.locator('main').innerText()
   await page.locator('#start').click()
 
-  await leave()
+  await chooseUpstream()
   await at(job.elsewhere)
-  if (job.upstream === 'signet') await upstream.allow(page) // signed in there since the denial
+  if (job.upstream === 'signet') await upstream.allow(page) // the person is signed in there since the denied attempt
   else await upstream.enter(page, job)
-  report.visits.first = await arrived()
+  report.visits.first = await allowAndRedeem()
   await signOut()
 
-  await to({})
+  await openSignIn({})
   report.button = await page.locator('button.connector').innerText()
-  await leave()
-  report.visits.second = await arrived()
+  await chooseUpstream()
+  report.visits.second = await allowAndRedeem()
 
-  // Signed in at both: with prompt=login both ask all the same.
+  // The person is signed in at both. With prompt=login both ask for a sign-in anyway.
   await fetch(`${job.clock}?seconds=2`)
-  await to({ prompt: 'login' })
-  await leave()
+  await openSignIn({ prompt: 'login' })
+  await chooseUpstream()
   await page.locator(upstream.asks).waitFor()
   await at(job.elsewhere)
   await upstream.enter(page, job)
-  report.visits.fresh = await arrived()
+  report.visits.fresh = await allowAndRedeem()
   await signOut()
 
-  // A day later, what was remembered of the upstream is old, and it is gone.
+  // A day later the upstream is down, and its cached metadata has expired.
   await fetch(job.stop)
   await fetch(`${job.clock}?seconds=86400`)
-  await to({})
-  await leave()
+  await openSignIn({})
+  await chooseUpstream()
   await page.locator('#start').waitFor()
   report.down = await page.locator('main').innerText()
   await page.locator('#start').click()
   await signIn(page, { email: job.email, password: job.own })
-  report.visits.password = await arrived()
+  report.visits.password = await allowAndRedeem()
 
   report.complaints = complaints
   return report

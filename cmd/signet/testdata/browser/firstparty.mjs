@@ -1,6 +1,6 @@
-// A person at the example app: tabs of one browser, a second browser, and a thief. The
-// app, its API and Signet below /auth are one origin; job.control is described at its
-// server.
+// A person uses the example app in several tabs of one browser and in a second browser. A thief
+// uses stolen cookies. The app, its API, and Signet below /auth have one origin. The server of
+// job.control (in the Go test) documents its requests.
 import { open, readable, run, signIn } from './browser.mjs'
 
 const refresh = '/auth/refresh'
@@ -9,9 +9,9 @@ const out = 'nav #sign-in'
 run(async (browser, job) => {
   const { context, page, complaints } = await open(browser)
   const report = { readable: [], unhidden: [], complaints, after: {}, answered: {} }
-  const control = (what, path = '') => fetch(`${job.control}/${what}?path=${path}`, { signal: AbortSignal.timeout(20_000) })
+  const control = (action, path = '') => fetch(`${job.control}/${action}?path=${path}`, { signal: AbortSignal.timeout(20_000) })
   const calls = async () => (await control('calls')).json()
-  const who = async tab => {
+  const shownUser = async tab => {
     await tab.locator(`#who, ${out}`).waitFor()
     return tab.locator(`#who, ${out}`).innerText()
   }
@@ -21,16 +21,17 @@ run(async (browser, job) => {
     for (const tab of tabs) report.readable.push(...await readable(tab))
     report.unhidden.push(...(await context.cookies()).filter(c => !c.httpOnly).map(c => c.name))
   }
-  // As in a laptop that slept: nothing is renewed before somebody calls.
+  // Hidden pages, as on a laptop that slept: the SDK refreshes only when a call needs it.
   const asleep = where => where.addInitScript(() => Object.defineProperty(document, 'visibilityState', { value: 'hidden' }))
   await asleep(context)
   const later = seconds => fetch(`${job.clock}?seconds=${seconds}`)
-  // Time passes, and the browser drops the cookie of the access token.
+  // expire moves the clock, and deletes the access token cookie like a browser after its lifetime.
   const expire = async (where = context) => {
     await later(60)
     await where.clearCookies({ name: 'access_token' })
   }
-  // Playwright's own waits for ever when the page comes out of the cache.
+  // back goes back in the history. page.goBack of Playwright would wait forever if the page comes
+  // from the back/forward cache.
   const back = async tab => {
     const from = tab.url()
     await tab.evaluate(() => { setTimeout(() => history.back()) })
@@ -43,7 +44,7 @@ run(async (browser, job) => {
     await loaded(tab)
     return tab
   }
-  // call lets the app call its API, and gives the problem that it shows, or "".
+  // call makes the app call its API, and returns the error that the app shows, or "".
   const call = async tab => {
     const had = await loads(tab)
     await press(tab)
@@ -56,7 +57,7 @@ run(async (browser, job) => {
     await signIn(tab, job)
     await tab.locator('#notes[data-loads="1"]').waitFor({ state: 'attached' })
   }
-  // renew calls /refresh so often, in waves, and knows nothing of the SDK's lock.
+  // renew calls /refresh in waves, each times in every wave, without the lock of the SDK.
   const renew = (tab, waves = 1, each = 1) => tab.evaluate(async ([path, waves, each]) => {
     const once = () => fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' }).then(r => r.status)
     const all = []
@@ -72,7 +73,7 @@ run(async (browser, job) => {
   await page.goto(job.origin + '/notes')
   report.out = await heading(page)
   await enter(page)
-  report.in = await who(page)
+  report.in = await shownUser(page)
   await look(page)
 
   await calls()
@@ -81,14 +82,14 @@ run(async (browser, job) => {
   await second.locator('#who').waitFor()
   await second.waitForLoadState('networkidle')
   report.first = await calls()
-  report.second = await who(second)
+  report.second = await shownUser(second)
   const other = await open(browser)
   await asleep(other.context)
   await other.page.goto(job.origin)
-  report.other = await who(other.page)
+  report.other = await shownUser(other.page)
   await enter(other.page)
 
-  // The access token is over: ten calls in each tab at once.
+  // The access token has expired: ten calls in each tab at once.
   await expire()
   const before = await loads(page) + await loads(second)
   await calls()
@@ -98,41 +99,41 @@ run(async (browser, job) => {
   report.refreshes = await calls()
   await look(page, second)
 
-  // The server has rotated and the browser does not hear of it. Chromium itself sends
-  // it again on a new connection; if not, the person does.
+  // The server rotates the token, but its answer does not reach the browser. Chromium itself
+  // repeats the request on a new connection; otherwise the person repeats the call.
   await expire()
   await calls()
   await control('cut', refresh)
   report.answered.lost = await call(page) && await call(page)
-  report.after.lost = await who(page)
+  report.after.lost = await shownUser(page)
   report.lostCalls = await calls()
 
-  // A storm in both tabs, in which calls and answers overtake one another.
+  // Many refreshes at once in both tabs, so that requests and answers overtake one another.
   await expire()
   report.storm = (await Promise.all([renew(page, 10, 5), renew(second, 10, 5)])).flat()
   await expire()
   report.answered.storm = [await call(page), await call(second)].join('')
-  report.after.storm = await who(page)
+  report.after.storm = await shownUser(page)
   await look(page, second)
 
   const profile = async tab => {
     await tab.locator('nav a', { hasText: 'Profile' }).click()
     await tab.locator('dl').waitFor()
   }
-  const seen = async name => {
+  const checkAfter = async name => {
     await loaded(page)
     report.answered[name] = await call(page)
-    report.after[name] = await who(page)
+    report.after[name] = await shownUser(page)
   }
   await profile(page)
   await back(page)
-  await seen('go back')
+  await checkAfter('go back')
   await page.reload()
-  await seen('load again')
+  await checkAfter('load again')
 
-  // middle lets tab begin a refresh that the server has answered and the browser has
-  // not heard of, lets another tab wait behind it, and ends it in some way.
-  const middle = async (name, tab, end) => {
+  // interruptRefresh starts a refresh in a tab. The server has answered, but the answer is held back. A
+  // second tab waits for the lock, then end interrupts the first tab.
+  const interruptRefresh = async (name, tab, end) => {
     await expire()
     await control('hold', refresh)
     await press(tab)
@@ -142,31 +143,31 @@ run(async (browser, job) => {
     await end()
     report.answered[name] = await waits
     await control('release')
-    report.after[name] = await who(second)
+    report.after[name] = await shownUser(second)
     await look(second)
   }
   const closed = await notes(await context.newPage())
-  await middle('close', closed, () => closed.close())
+  await interruptRefresh('close', closed, () => closed.close())
   const crashed = await notes(await context.newPage())
   const toCrash = await context.newCDPSession(crashed)
-  await middle('crash', crashed, () => {
-    toCrash.send('Page.crash').catch(() => {}) // it does not live to answer
+  await interruptRefresh('crash', crashed, () => {
+    toCrash.send('Page.crash').catch(() => {}) // the page crashes before it answers
     return crashed.waitForEvent('crash')
   })
-  await middle('reload in a refresh', page, () => page.reload())
-  await seen('reloaded in a refresh')
+  await interruptRefresh('reload in a refresh', page, () => page.reload())
+  await checkAfter('reloaded in a refresh')
   await profile(page)
   await notes(page)
-  await middle('back in a refresh', page, () => back(page))
+  await interruptRefresh('back in a refresh', page, () => back(page))
   await notes(page)
-  await seen('went back in a refresh')
+  await checkAfter('went back in a refresh')
 
-  // The other browser's token is over by itself by now.
+  // The access token cookie of the other browser expires in real time: wait for that.
   while ((await other.context.cookies()).some(c => c.name === 'access_token')) await other.page.waitForTimeout(100)
   report.answered.expired = await call(other.page)
-  report.after.expired = await who(other.page)
+  report.after.expired = await shownUser(other.page)
 
-  // With the refresh cookie alone a thief gets nothing and disturbs nobody.
+  // A thief with only the refresh cookie gets nothing, and the person stays signed in.
   const cookies = () => context.cookies(job.origin + refresh)
   const thief = async (...names) => {
     const { context, page } = await open(browser)
@@ -179,9 +180,9 @@ run(async (browser, job) => {
   report.half = await renew(half)
   await expire()
   report.answered.half = await call(page)
-  report.after.half = await who(page)
+  report.after.half = await shownUser(page)
 
-  // With all of them: the person has used the successor, and now the thief comes.
+  // A thief with all cookies comes after the person has used the next refresh token.
   const stolen = ['signet', 'refresh_token']
   const late = await thief(...stolen)
   for (let n = 0; n < 2; n++) {
@@ -193,7 +194,7 @@ run(async (browser, job) => {
   await expire()
   report.victim = await call(page)
   await late.reload()
-  report.after.late = await who(late)
+  report.after.late = await shownUser(late)
   await look(page, late)
   await page.goto(job.origin + '/auth/account/sessions')
   report.told = await page.locator('main').innerText()
@@ -202,7 +203,7 @@ run(async (browser, job) => {
   report.ended = await page.locator('main').innerText()
   await notes(page)
 
-  // The thief was faster: it is the person who comes with the old one.
+  // The thief refreshes first, and the person comes later with the old refresh token.
   const early = await thief(...stolen)
   report.early = []
   for (let n = 0; n < 2; n++) {
@@ -214,8 +215,8 @@ run(async (browser, job) => {
   report.early.push(...await renew(early))
   await look(page, early)
 
-  // Signed out in one tab, the other shows it; and so do a page of the app and one of
-  // Signet, which the browser may have kept, when they are gone back to.
+  // After a sign-out in one tab, the other tab shows it. A page of the app and a page of Signet
+  // show it too when the person goes back to them, although the browser may have cached them.
   await enter(page)
   await notes(second)
   await second.goto(job.origin + '/auth/account')
@@ -225,10 +226,10 @@ run(async (browser, job) => {
   const third = await notes(await context.newPage())
   await page.locator('#sign-out').click()
   await third.locator(out).waitFor()
-  report.gone = await who(third)
+  report.gone = await shownUser(third)
   await back(second)
   await second.locator(out).waitFor()
-  report.kept = await who(second)
+  report.kept = await shownUser(second)
   await back(account)
   await account.waitForFunction(() => location.pathname !== '/auth/account/sessions')
   report.account = await account.evaluate(() => location.pathname)

@@ -1,6 +1,7 @@
-// What is asked of a page that stands in the browser: by axe-core in light, dark and
-// forced colours, narrow and wide; whether anything sticks out, also when it is read
-// from right to left and when the text is spaced; and what it cost to fetch.
+// Checks of the page that is open in the browser. axe-core checks it in light, dark and forced
+// colors, in a narrow and a wide window. overflows checks that no element is cut off or leaves
+// the window, also with text from right to left and with more spacing. weightOf measures the
+// size of the page.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
@@ -9,50 +10,50 @@ const axeTags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-p
 
 const windows = [{ width: 320, height: 720 }, { width: 1280, height: 900 }]
 
-// The rules about colours are all that can change with them.
-const colours = [
+// Only the rules about colors depend on the color scheme.
+const colors = [
   { name: 'light', media: { colorScheme: 'light', forcedColors: 'none' }, rules: { type: 'tag', values: axeTags } },
   { name: 'dark', media: { colorScheme: 'dark', forcedColors: 'none' }, rules: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] } },
   { name: 'forced', media: { colorScheme: 'dark', forcedColors: 'active' }, rules: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] } },
 ]
 
-// How the text may stand: WCAG 2.2, 1.4.10 and 1.4.12, and in another script.
+// Text layouts: WCAG 2.2, 1.4.10 and 1.4.12, and text from right to left.
 const readings = [
   { name: 'plain', dir: 'ltr', css: '' },
   { name: 'right to left', dir: 'rtl', css: '' },
   { name: 'spaced', dir: 'ltr', css: '* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important } p { margin-block-end: 2em !important }' },
 ]
 
-// problemsOf gives what is wrong with the page, a line each, and leaves pictures in
-// the folder if one is named.
+// problemsOf returns the problems of the page, one line each. The optional function picture saves
+// a screenshot of each variant; see pictures.
 export async function problemsOf(page, picture) {
   const problems = []
-  // The pages forbid foreign scripts, so axe comes in through the debugger.
+  // The pages forbid foreign scripts, so the debugger loads axe.
   await page.evaluate(axeSource)
   for (const viewport of windows) {
     await page.setViewportSize(viewport)
     const note = (way, found) => problems.push(...found.map(f => `${viewport.width} px, ${way}: ${f}`))
-    for (const { name, media, rules } of colours) {
-      await page.emulateMedia({ ...media, reducedMotion: 'reduce' }) // half-way between two colours is none of ours
+    for (const { name, media, rules } of colors) {
+      await page.emulateMedia({ ...media, reducedMotion: 'reduce' }) // a color in the middle of a transition is not in our palette
       const { violations } = await page.evaluate(runOnly => globalThis.axe.run({ runOnly, resultTypes: ['violations'] }), rules)
       note(name, violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.replaceAll('\n', ' ')}`)))
       await picture?.(page, `${name}-${viewport.width}`)
     }
     await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none' })
     for (const reading of readings) {
-      note(reading.name, await page.evaluate(spills, reading))
+      note(reading.name, await page.evaluate(overflows, reading))
       if (reading.name !== 'plain') await picture?.(page, `${reading.name.replaceAll(' ', '-')}-${viewport.width}`)
     }
-    await page.evaluate(spills, readings[0])
+    await page.evaluate(overflows, readings[0])
   }
   return problems
 }
 
-// spills lists the elements that leave the window or their own box, in a page that is
-// read as told. What scrolls by itself, and what only screen readers meet, may.
-function spills({ dir, css }) {
+// overflows sets the text layout and lists the elements that leave the window or their own box.
+// Elements that scroll, and elements only for screen readers, are ignored.
+function overflows({ dir, css }) {
   document.documentElement.dir = dir
-  const sheet = new CSSStyleSheet() // a style element is against the policy of the pages
+  const sheet = new CSSStyleSheet() // the content security policy of the pages forbids a style element
   sheet.replaceSync(css)
   document.adoptedStyleSheets = [sheet]
   const wide = document.documentElement.clientWidth
@@ -68,8 +69,8 @@ function spills({ dir, css }) {
   return found
 }
 
-// weightOf gives the bytes that the page and its files took on the wire, but for
-// headers, and the number of their requests.
+// weightOf returns the transferred bytes of the page and its files, without headers, and the
+// number of requests.
 export async function weightOf(page) {
   await page.waitForLoadState('load')
   return page.evaluate(() => {
@@ -78,7 +79,8 @@ export async function weightOf(page) {
   })
 }
 
-// pictures gives a function that leaves pictures of a page in the folder, or nothing.
+// pictures returns a function that saves screenshots of a page in the folder, or undefined
+// without a folder.
 export function pictures(folder, title) {
   if (!folder) return undefined
   mkdirSync(folder, { recursive: true })

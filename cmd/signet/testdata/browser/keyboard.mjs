@@ -1,6 +1,6 @@
-// A person without a mouse goes through everything there is: nothing but Tab, Enter,
-// Space and letters. Each stop of the focus must be seen, and come after the one
-// before. The clock of the server stands behind job.clock.
+// A person without a mouse uses all pages with Tab, Enter, Space and text only. Each focused
+// element must be visible, and must come after the previous one in the document. The URL
+// job.clock moves the clock of the server.
 import { open, run, signIn } from './browser.mjs'
 
 run(async (browser, job) => {
@@ -10,38 +10,38 @@ run(async (browser, job) => {
   const report = { problems: [], begins: {}, texts: {}, complaints }
   const text = async where => (await page.locator(where).first().innerText()).trim()
 
-  // reach presses Tab until the focus is there.
+  // reach presses Tab until the element has the focus.
   const reach = async selector => {
     const meant = page.locator(selector).first()
-    let last = await meant.evaluate(standing)
+    let last = await meant.evaluate(focusState)
     for (let tabs = 0; !last.there; tabs++) {
       if (tabs > 60) throw new Error(`Tab does not lead to ${selector} on ${page.url()}`)
       await page.keyboard.press('Tab')
-      const stop = await meant.evaluate(standing)
-      if (stop.place > 0 && stop.place < last.place) stop.problems.push('comes after what stands behind it')
+      const stop = await meant.evaluate(focusState)
+      if (stop.place > 0 && stop.place < last.place) stop.problems.push('gets the focus after an element that follows it')
       report.problems.push(...stop.problems.map(p => `${new URL(page.url()).pathname}: ${stop.name} ${p}`))
       last = stop
     }
   }
-  // press presses a key there and waits for something on the page that comes.
+  // press moves the focus to the element, presses a key, and waits for next on the new page.
   const press = async (selector, next, key = 'Enter') => {
     await reach(selector)
     await page.evaluate(() => document.body.setAttribute('data-left', ''))
     await page.keyboard.press(key)
     await page.locator(`body:not([data-left]) ${next}`).first().waitFor()
   }
-  // type puts text in the place of what stands in a field.
+  // type replaces the text of a field.
   const type = async (selector, text) => {
     await reach(selector)
     await page.keyboard.press('Control+A')
     await page.keyboard.type(text)
   }
-  // begun notes where the focus of a new page is, once the browser has put it there.
-  const begun = async name => {
+  // noteFocus reports the element that has the focus on a new page.
+  const noteFocus = async name => {
     await page.locator(':focus').waitFor({ timeout: 5000 }).catch(() => {})
-    report.begins[name] = (await page.locator('body').evaluate(standing)).name
+    report.begins[name] = (await page.locator('body').evaluate(focusState)).name
   }
-  // skip goes past the navigation.
+  // skip uses the link that skips the navigation.
   const skip = async () => {
     await reach('.skip')
     await page.keyboard.press('Enter')
@@ -51,7 +51,7 @@ run(async (browser, job) => {
   // Sign in, with an error first.
   await page.goto(`${job.issuer}/demo`)
   await press('#demo-sign-in', '#username')
-  await begun('sign in')
+  await noteFocus('sign in')
   await type('#username', job.email)
   await type('#password', 'not the password')
   if (job.javascript) {
@@ -60,20 +60,20 @@ run(async (browser, job) => {
     report.shown = await page.locator('#password').getAttribute('type')
   }
   await press('#password', '#problem')
-  await begun('sign in, refused')
+  await noteFocus('sign in, refused')
   await reach('#problem a')
   await page.keyboard.press('Enter')
-  report.linkLeadsTo = (await page.locator('body').evaluate(standing)).name
+  report.linkLeadsTo = (await page.locator('body').evaluate(focusState)).name
   await page.keyboard.type(job.password)
   await reach('#keep')
   await page.keyboard.press('Space')
   report.kept = await page.locator('#keep').isChecked()
 
-  // Consent: no, then yes.
+  // Consent: deny, then allow.
   await press('#sign-in', '#allow')
   await press('#deny', '#demo-sign-in')
   report.texts.denied = await text('main')
-  await begun('demo, denied')
+  await noteFocus('demo, denied')
   await press('#demo-sign-in', '#allow')
   await press('#allow', '#userinfo', 'Space')
   await reach('summary')
@@ -87,7 +87,7 @@ run(async (browser, job) => {
   await skip()
   await type('[name=zoneinfo]', 'London')
   await press('[name=zoneinfo]', '#problem')
-  await begun('profile, refused')
+  await noteFocus('profile, refused')
   await type('[name=name]', 'Keyboard User')
   await type('[name=zoneinfo]', 'Europe/London')
   await press('#save', '[role=status]')
@@ -113,22 +113,22 @@ run(async (browser, job) => {
   await press('[name=identity]', 'p#identities')
   report.texts.disconnected = await text('#identities')
 
-  // Six minutes later the password wants a fresh sign-in.
+  // After six minutes the password page asks for a new sign-in.
   await fetch(`${job.clock}?seconds=360`)
   await press('nav a[href$="/password"]', '#password')
-  await begun('sign in again')
+  await noteFocus('sign in again')
   report.texts.stepUp = await text('h1')
   await type('#password', job.password)
   await press('#password', '#password-form')
   await type('#current-password', 'not the password')
   await type('#new-password', job.next)
   await press('#new-password', '#problem')
-  await begun('password, refused')
+  await noteFocus('password, refused')
   await type('#current-password', job.password)
   await type('#new-password', job.next)
   await press('#change-password', '[role=status]')
 
-  // Sign out, after a second thought.
+  // Sign out: first cancel, then confirm.
   await press('nav #sign-out', '#deny')
   await press('#deny', '#account')
   report.texts.stayed = page.url()
@@ -136,7 +136,7 @@ run(async (browser, job) => {
   await press('nav #sign-out', '#allow')
   await press('#allow', 'h1:has-text("signed out")')
 
-  // In through a connector, which has no account here yet, and out everywhere.
+  // Sign in through a connector, with a person without an account, and sign out everywhere.
   await page.goto(`${job.issuer}/demo`)
   await press('#demo-sign-out, #demo-sign-in', '#demo-sign-in, #username')
   if (await page.locator('#demo-sign-in').count()) await press('#demo-sign-in', '#username')
@@ -151,7 +151,7 @@ run(async (browser, job) => {
   await press('#end-all', '#confirm')
   await press('#confirm', 'h1:has-text("signed out")')
 
-  // The administrator, a day later, when the next keys may sign.
+  // The administrator, a day later: from then on the next keys may sign.
   await fetch(`${job.clock}?seconds=${24 * 3600}`)
   await page.goto(`${job.issuer}/admin`)
   await type('#username', job.admin.email)
@@ -172,7 +172,7 @@ run(async (browser, job) => {
   await press(revoke, '#revoke')
   await type('#confirm', 'not the kid')
   await press('#confirm', '#problem')
-  await begun('revoke, refused')
+  await noteFocus('revoke, refused')
   await type('#confirm', kid.slice(0, 8))
   await type('#reason', 'no mouse')
   await press('#revoke', '[role=status]')
@@ -180,21 +180,21 @@ run(async (browser, job) => {
   return report
 })
 
-// standing tells where the focus is, whether that is what is meant, and what is wrong
-// with it there.
-function standing(meant) {
+// focusState returns the element that has the focus, whether it is the wanted one, and the problems
+// of its focus.
+function focusState(wanted) {
   const e = document.activeElement
   const name = e.id || e.getAttribute('name') || e.innerText.trim().split('\n')[0]
   const place = [...document.querySelectorAll('*')].indexOf(e)
   const problems = []
   if (e === document.body) return { there: false, name: 'nothing', place: 0, problems }
-  const box = e.getClientRects()[0] // of a link in two lines, the first
+  const box = e.getClientRects()[0] // the first box, if a link has two lines
   const [left, right] = [Math.max(box.left, 0), Math.min(box.right, innerWidth)]
   const [top, bottom] = [Math.max(box.top, 0), Math.min(box.bottom, innerHeight)]
   const above = document.elementFromPoint((left + right) / 2, (top + bottom) / 2)
-  if (right <= left || bottom <= top) problems.push('is out of the window')
+  if (right <= left || bottom <= top) problems.push('is outside the window')
   else if (!e.contains(above)) problems.push(`is covered by ${above?.outerHTML.slice(0, 80)}`)
   const { outlineStyle, outlineWidth } = getComputedStyle(e)
   if (outlineStyle === 'none' || outlineStyle !== 'auto' && parseFloat(outlineWidth) < 2) problems.push('does not show that it has the focus')
-  return { there: e === meant, name, place, problems }
+  return { there: e === wanted, name, place, problems }
 }

@@ -1,8 +1,7 @@
-// A relying party that hears of sign-outs. openid-client finds the keys; it has nothing
-// for logout tokens, which jose checks as OIDC Back-Channel Logout, section 2.6, wants.
-// A line of standard input is how to answer from now on: a status, or "hang". The line
-// of standard output that comes for it has the claims of the tokens that came before,
-// or what was wrong with them.
+// A relying party that receives logout tokens. openid-client finds the keys but does not support
+// logout tokens, so jose checks them (OIDC Back-Channel Logout, section 2.6). Each line of
+// standard input sets the answer to later requests: a status, or "hang". For each line, the
+// program prints the claims or the errors of the tokens that it has received since the last line.
 import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { createInterface } from 'node:readline'
@@ -18,19 +17,19 @@ async function logout(token) {
   const { payload } = await jwtVerify(token, keys, {
     issuer, audience: clientID, typ: 'logout+jwt', algorithms: ['RS256'], requiredClaims: ['iat', 'exp', 'jti', 'sid', 'sub', 'events'],
   })
-  if (typeof payload.events[event] !== 'object' || 'nonce' in payload) throw new Error('this is no logout token')
+  if (typeof payload.events[event] !== 'object' || 'nonce' in payload) throw new Error('not a logout token')
   return payload
 }
 
-let answer = '200', came = []
+let answer = '200', received = []
 createServer(async (request, response) => {
   const form = new URLSearchParams(await text(request))
-  came.push(await logout(form.get('logout_token')).catch(error => ({ error: `${error.code}: ${error.message}` })))
+  received.push(await logout(form.get('logout_token')).catch(error => ({ error: `${error.code}: ${error.message}` })))
   if (answer !== 'hang') response.writeHead(Number(answer)).end()
 }).listen(Number(port), '127.0.0.1')
 
 for await (const line of createInterface({ input: process.stdin })) {
-  console.log(JSON.stringify(came))
+  console.log(JSON.stringify(received))
   answer = line
-  came = []
+  received = []
 }

@@ -1,6 +1,6 @@
-// An upstream that is not ours: oidc-provider (node-oidc-provider) on loopback,
-// with one client and a sign-in page that takes any name. The job comes in on
-// stdin as JSON; a line on stdout says that it listens.
+// An upstream from another project: oidc-provider (node-oidc-provider) on loopback, with one client
+// and a sign-in page that accepts any name. It reads a job from stdin as JSON, and prints a line
+// when it listens.
 import { createServer } from 'node:http'
 import { readFileSync } from 'node:fs'
 import Provider from 'oidc-provider'
@@ -15,7 +15,7 @@ const provider = new Provider(job.issuer, {
     accountId: id,
     claims: () => ({ sub: id, name: `${id} of Elsewhere`, email: `${id}@elsewhere.example`, email_verified: true }),
   }),
-  // Whoever signs in has consented: the client is the operator's own.
+  // No consent page, because the client belongs to the operator.
   async loadExistingGrant({ oidc }) {
     const grant = new oidc.provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId })
     grant.addOIDCScope('openid profile email')

@@ -1,5 +1,5 @@
-// Takes the pictures of README.md: three pages, in light and in dark. Times, ids and the port
-// differ in each run, so the pictures show fixed ones.
+// Takes the pictures of README.md: three pages, each light and dark. Times, IDs and the port differ
+// in each run, so the pictures show fixed values.
 import { open, run, signIn } from './browser.mjs'
 
 run(async (browser, job) => {
@@ -50,9 +50,9 @@ run(async (browser, job) => {
   return report
 })
 
-// fix replaces the texts of the page that differ in each run.
+// fix replaces the texts that differ in each run.
 function fix(serverNow) {
-  // Every time keeps its distance from now, in whole hours, and now is the first of March.
+  // Now is shown as 1 March, and other times keep their distance from now in whole hours.
   const now = Date.UTC(2026, 2, 1, 12)
   document.querySelectorAll('time').forEach(time => {
     const hours = Math.round((Date.parse(time.dateTime) - serverNow) / 3_600_000)

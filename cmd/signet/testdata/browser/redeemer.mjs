@@ -1,6 +1,6 @@
-// A relying party on openid-client that lives on: the address a browser came back
-// to on each line of standard input, "ok" or what was wrong on each line of standard
-// output. It checks the signature of each ID token.
+// A relying party on openid-client that handles many sign-ins in one process. Each line of standard
+// input is a callback URL. For each line the program redeems the code, checks the signature of
+// the ID token, and prints "ok" or the error.
 import { createInterface } from 'node:readline'
 import * as oidc from 'openid-client'
 

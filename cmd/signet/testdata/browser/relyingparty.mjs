@@ -1,6 +1,6 @@
-// A relying party built on openid-client: a small web server that sends the
-// browser to the provider, takes the answer at /callback, checks everything the
-// library can check and shows what it got.
+// A relying party on openid-client: a small web server that sends the browser to the provider,
+// receives the answer at /callback, makes every check that the library offers, and shows the
+// result.
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import * as oidc from 'openid-client'
@@ -10,8 +10,8 @@ run(async (browser, job) => {
   const config = await oidc.discovery(new URL(job.issuer), job.client_id,
     { id_token_signed_response_alg: job.id_token_alg },
     job.client_secret ? oidc.ClientSecretBasic(job.client_secret) : oidc.None(),
-    // The issuer is http on loopback. Without the second line the library trusts
-    // the connection and leaves the ID token's signature alone.
+    // allowInsecureRequests: the issuer is http on loopback. enableNonRepudiationChecks: without
+    // it the library trusts the connection and does not check the signature of the ID token.
     { execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks] })
   const party = await listen(config, job)
   const { page, complaints } = await open(browser)
@@ -24,7 +24,7 @@ run(async (browser, job) => {
   }
   const report = {}
 
-  // Nobody is signed in: prompt=none is answered without a page.
+  // Nobody is signed in: prompt=none gets an answer without a page.
   await visit({ prompt: 'none' })
   report.nobody = await answer()
 
@@ -33,7 +33,7 @@ run(async (browser, job) => {
   await page.locator('#deny').click()
   report.denied = await answer()
 
-  // The session stands now; only the consent is missing.
+  // The person is signed in now; only the consent is missing.
   await visit()
   await page.locator('#allow').click()
   report.allowed = await answer()
@@ -49,7 +49,7 @@ run(async (browser, job) => {
   report.introspected = await party.introspect()
   report.revoked = await party.revoke()
 
-  // Out: the provider asks nothing, since the hint is of this browser's session.
+  // Sign out: the provider does not ask, because the hint is from the session of this browser.
   await page.goto(party.signOut().href)
   await page.waitForURL(url => url.href.startsWith(`${party.origin}/bye`))
   report.signedOut = page.url().replace(party.origin, '')
@@ -61,8 +61,8 @@ run(async (browser, job) => {
   return report
 })
 
-// listen starts the relying party. Its state between the two requests is a map
-// here, since there is one browser.
+// listen starts the relying party. The variables pending and tokens hold its state, because there
+// is only one browser.
 async function listen(config, job) {
   const redirectURI = `http://127.0.0.1:${job.port}/callback`
   let pending, tokens
@@ -105,8 +105,8 @@ async function listen(config, job) {
       access: await orError(oidc.tokenIntrospection(config, tokens.access_token)),
       refresh: await orError(oidc.tokenIntrospection(config, tokens.refresh_token)),
     }),
-    // First the access token, whose grant lives on, then the refresh token, which
-    // takes everything along.
+    // First revoke the access token, which does not end the grant, then the refresh token, which
+    // ends the grant and all its tokens.
     revoke: async () => {
       await oidc.tokenRevocation(config, tokens.access_token)
       const access = await orError(oidc.fetchUserInfo(config, tokens.access_token, oidc.skipSubjectCheck))
@@ -125,8 +125,8 @@ async function listen(config, job) {
   }
 }
 
-// redeem exchanges the code of an answer for tokens, which the library verifies.
-// What it refuses comes back as an error.
+// redeem exchanges the code of an answer for tokens, which the library verifies. It returns the
+// error if the library reports one.
 async function redeem(config, url, pending) {
   try {
     return await oidc.authorizationCodeGrant(config, url, {
@@ -140,10 +140,11 @@ async function redeem(config, url, pending) {
   }
 }
 
-// orError gives what was answered, or the error that the library made of it.
+// orError returns the answer, or a description of the error from the library.
 const orError = answer => answer.catch(failure)
 
-// A refusal by a header has its error in the challenges (RFC 6750, section 3).
+// failure describes an error. An error in a WWW-Authenticate header is in the challenges
+// (RFC 6750, section 3).
 function failure(error) {
   const challenged = Array.isArray(error.cause) ? error.cause[0]?.parameters?.error : undefined
   return { error: error.error ?? challenged ?? `${error.code ?? error.name}: ${error.message}`, cause: JSON.stringify(error.cause ?? '') }

@@ -1,5 +1,5 @@
-// A person opens the demo of `signet dev`, signs in, allows, and reads the decoded
-// tokens. With job.javascript false the browser runs no script at all.
+// A person opens the demo of `signet dev`, signs in, consents, and reads the decoded tokens. If
+// job.javascript is false, the browser runs no scripts.
 import { fillSignIn, open, run, signIn, tokens } from './browser.mjs'
 
 run(async (browser, job) => {
@@ -24,7 +24,7 @@ run(async (browser, job) => {
 
   await fillSignIn(page, job)
   if (job.javascript) {
-    // By keyboard, and kept.
+    // With the Enter key, and with "Keep me signed in".
     await page.locator('[name=keep]').check()
     await page.locator('#password').press('Enter')
   } else {
@@ -42,7 +42,7 @@ run(async (browser, job) => {
   report.cookies = await context.cookies()
   if (job.javascript) report.readable = await page.evaluate(() => document.cookie)
 
-  // Back to the form that was sent already, and forward again: a page that works.
+  // Go back to the form that was sent already, then open the demo again: both pages work.
   await page.goBack()
   report.back = await page.title()
   await page.goto(`${job.issuer}/demo`)

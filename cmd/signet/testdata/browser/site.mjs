@@ -1,11 +1,11 @@
-// The site of a relying party in Node: its pages by path, and the sessions of its
-// visitors. Each page is a function of (request, session, url) that returns JSON, or
-// an address to go to. parties_test.go says which pages such a site has.
+// The site of a relying party in Node: its pages by path, and the sessions of its visitors. Each
+// page is a function of (session, url, request) that returns JSON, or a URL for a redirect.
+// parties_test.go documents the pages of such a site.
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { randomUUID } from 'node:crypto'
 
-// site serves the pages and returns when it listens.
+// site serves the pages. It returns the origin when it listens.
 export async function site(port, pages) {
   const origin = `http://127.0.0.1:${port}`
   const sessions = new Map()

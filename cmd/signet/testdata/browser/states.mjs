@@ -1,11 +1,11 @@
-// Every state of every page, as the golden files have them, judged in the browser.
-// They are served at job.origin.
+// Checks every state of every page in the browser. The pages are the golden files, which
+// job.origin serves.
 import { open, run } from './browser.mjs'
 import { pictures, problemsOf } from './judge.mjs'
 
 run(async (browser, job) => {
   const { page, complaints } = await open(browser)
-  await page.route(url => url.origin !== job.origin, route => route.abort()) // a client's logo
+  await page.route(url => url.origin !== job.origin, route => route.abort()) // block the logos of clients
   const report = { problems: [] }
   for (const name of job.pages) {
     await page.goto(`${job.origin}/${name}`)

@@ -1,6 +1,6 @@
-// People sign in at the demo through the pretend Google and GitHub of `signet dev`:
-// for the first time, again, to an account that has a password already, and not at
-// all; and connect and disconnect them on the account page.
+// People sign in at the demo through the simulated Google and GitHub of `signet dev`: for the first
+// time, again, and with the email address of an account that has a password. One sign-in is
+// denied. On the account page they connect and disconnect Google and GitHub.
 import { open, run, signIn, tokens } from './browser.mjs'
 
 run(async (browser, job) => {
@@ -8,20 +8,21 @@ run(async (browser, job) => {
   const report = { visits: {} }
   const text = async where => (await page.locator(where).innerText()).trim()
 
-  // to goes to the sign-in page and notes its buttons.
-  const to = async name => {
+  // openSignIn opens the sign-in page and reports its connector buttons.
+  const openSignIn = async name => {
     await page.goto(`${job.issuer}/demo`)
     await page.locator('#demo-sign-in').click()
     await page.locator('form#login').waitFor()
     report.visits[name] = { buttons: await page.locator('button.connector').allInnerTexts() }
   }
-  // through presses a connector's button and chooses an account there.
-  const through = async (connector, account) => {
+  // signInWith presses the button of a connector and chooses an account there.
+  const signInWith = async (connector, account) => {
     await page.locator(`#connector-${connector}`).click()
     await page.locator(account).click()
   }
-  // arrived allows what is asked, if it is, and notes what the demo got.
-  const arrived = async name => {
+  // allowAndReadTokens allows the consent, if Signet asks for it, and reports the claims and
+  // userinfo that the demo shows.
+  const allowAndReadTokens = async name => {
     const allow = page.locator('#allow')
     await allow.or(page.locator('#userinfo')).waitFor()
     report.visits[name].asked = await allow.count()
@@ -36,9 +37,9 @@ run(async (browser, job) => {
     await page.locator('#demo-sign-in').waitFor()
   }
   const visit = async (name, connector, account) => {
-    await to(name)
-    await through(connector, account)
-    await arrived(name)
+    await openSignIn(name)
+    await signInWith(connector, account)
+    await allowAndReadTokens(name)
     await signOut()
   }
 
@@ -46,15 +47,16 @@ run(async (browser, job) => {
   await visit('github', 'github', '#account-octo')
   await visit('again', 'github', '#account-octo')
 
-  // Denied there: a page that leads back to where the other ways are.
-  await to('denied')
-  await through('google', '#deny')
+  // Denied at Google: Signet shows a page with a link back to the sign-in form.
+  await openSignIn('denied')
+  await signInWith('google', '#deny')
   report.denied = await text('main')
   await page.locator('#start').click()
   await page.locator('form#login').waitFor()
 
-  // The address has an account here: its password first, then both open it.
-  await through('google', '#account-demo')
+  // The email address already has an account. After its password, Google and the password both
+  // sign in to the account.
+  await signInWith('google', '#account-demo')
   report.prove = await text('main')
   await page.locator('#password').fill('not the password')
   await page.locator('#sign-in').click()
@@ -65,14 +67,14 @@ run(async (browser, job) => {
   report.connect = await text('main')
   await page.locator('#connect').click()
   report.visits.proven = { buttons: [] }
-  await arrived('proven')
+  await allowAndReadTokens('proven')
   await signOut()
   await visit('proven again', 'google', '#account-demo')
-  await to('password')
+  await openSignIn('password')
   await signIn(page, job)
-  await arrived('password')
+  await allowAndReadTokens('password')
 
-  // Connected and disconnected on the account page.
+  // Connect and disconnect on the account page.
   const rows = page.locator('#identities > li')
   const identities = async () => {
     await page.locator('[role=status]').waitFor()

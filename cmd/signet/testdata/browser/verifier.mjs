@@ -1,5 +1,5 @@
-// An API that checks tokens by itself with jose: a token on each line of standard
-// input, "ok" or what was wrong on each line of standard output.
+// An API that verifies tokens locally with jose. Each line of standard input is a token. For each
+// line the program prints "ok" or the error.
 import { createInterface } from 'node:readline'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 

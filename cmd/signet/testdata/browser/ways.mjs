@@ -1,6 +1,5 @@
-// People get in whose account or browser lacks something: an account without a password,
-// one of GitHub alone that has to prove itself, a browser that blocks cookies, and tabs
-// that have been left behind.
+// Sign-ins with restrictions: an account without a password, an account with only GitHub that must
+// sign in again, tabs with an old sign-in page, and a browser that blocks cookies.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,16 +15,16 @@ run(async (browser, job) => {
     report.complaints.push(...complaints)
     await context.close()
   }
-  const toSignIn = async page => {
+  const openSignIn = async page => {
     await page.goto(`${job.issuer}/demo`)
     await page.locator('#demo-sign-in').click()
     await page.locator('form#login').waitFor()
   }
-  const through = async (page, connector, account) => {
+  const signInWith = async (page, connector, account) => {
     await page.locator(`#connector-${connector}`).click()
     await page.locator(`#account-${account}`).click()
   }
-  const arrived = async page => {
+  const allowAndReadSubject = async page => {
     const allow = page.locator('#allow')
     await allow.or(page.locator('#userinfo')).waitFor()
     if (await allow.count()) await allow.click()
@@ -35,31 +34,31 @@ run(async (browser, job) => {
 
   // Two connectors, one person, no password.
   await visit('first', async page => {
-    await toSignIn(page)
-    await through(page, 'google', 'ada')
-    return { sub: await arrived(page) }
+    await openSignIn(page)
+    await signInWith(page, 'google', 'ada')
+    return { sub: await allowAndReadSubject(page) }
   })
   await visit('second', async (page, text) => {
-    await toSignIn(page)
-    await through(page, 'github', 'ada')
+    await openSignIn(page)
+    await signInWith(page, 'github', 'ada')
     const prove = await text('main')
     const ways = { password: await page.locator('#password').count(), google: await page.locator('#connector-google').count(), github: await page.locator('#connector-github').count() }
-    await through(page, 'google', 'ada')
+    await signInWith(page, 'google', 'ada')
     await page.locator('#connect').waitFor()
     const asked = await text('h1')
     await page.locator('#connect').click()
-    return { prove, ways, asked, sub: await arrived(page) }
+    return { prove, ways, asked, sub: await allowAndReadSubject(page) }
   })
   await visit('third', async page => {
-    await toSignIn(page)
-    await through(page, 'github', 'ada')
-    return { sub: await arrived(page) }
+    await openSignIn(page)
+    await signInWith(page, 'github', 'ada')
+    return { sub: await allowAndReadSubject(page) }
   })
 
-  // GitHub alone cannot prove anything anew.
+  // An account with only GitHub: GitHub cannot confirm a new sign-in.
   await visit('alone', async (page, text) => {
     await page.goto(`${job.issuer}/account/sessions/end-all`)
-    await through(page, 'github', 'octo')
+    await signInWith(page, 'github', 'octo')
     await page.locator('#help').waitFor()
     const seen = { title: await text('h1'), why: await text('#why'), help: await text('#help'), forms: await page.locator('form').count() }
     await page.locator('#cancel').click()
@@ -67,7 +66,7 @@ run(async (browser, job) => {
     return { ...seen, back: new URL(page.url()).pathname }
   })
 
-  // Back, and a tab that still stands at the sign-in page.
+  // The back button, and a tab that still shows the sign-in page.
   await visit('tabs', async (page, text, context) => {
     await page.goto(`${job.issuer}/account`)
     await page.locator('form#login').waitFor()
@@ -83,7 +82,7 @@ run(async (browser, job) => {
     return { back: new URL(page.url()).pathname, tab: new URL(tab.url()).pathname }
   })
 
-  // Cookies are blocked in the settings of the browser.
+  // The settings of the browser block cookies.
   const profile = mkdtempSync(join(tmpdir(), 'signet-'))
   mkdirSync(join(profile, 'Default'))
   writeFileSync(join(profile, 'Default', 'Preferences'), JSON.stringify({ profile: { default_content_setting_values: { cookies: 2 } } }))

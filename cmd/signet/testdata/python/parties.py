@@ -1,10 +1,10 @@
-"""Relying parties in Python, each with the settings that it has by default.
+"""Relying parties in Python, each with its default settings.
 
     python parties.py PARTY ISSUER CLIENT_ID CLIENT_SECRET PORT
 
 starts a small Django site that signs people in with one of them: authlib,
-mozilla-django-oidc, python-social-auth or django-allauth. parties_test.go says
-which pages such a site has.
+mozilla-django-oidc, python-social-auth or django-allauth. parties_test.go
+documents the pages of such a site.
 """
 import sys
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -22,8 +22,9 @@ origin = f"http://127.0.0.1:{port}"
 
 
 class Party:
-    """What a party adds to the site. settings holds only what its documentation
-    says must be set: the provider, the client, and what the site itself lacks."""
+    """The parts that a party adds to the site. settings holds only settings that the
+    documentation of the party requires: the provider, the client, and missing
+    settings of the site itself."""
     settings = {}
     apps = []
     middleware = []
@@ -60,7 +61,7 @@ class Authlib(Party):
         return self.client.userinfo(token=token)["email"] if token else None
 
     def refresh(self, request):
-        # An expired token makes the library refresh before it calls.
+        # The library refreshes an expired token before its next call.
         before, self.renewed = request.session["token"], None
         self.client.userinfo(token={**before, "expires_at": 1})
         request.session["token"] = {**before, **self.renewed}
@@ -79,7 +80,7 @@ class Mozilla(Party):
         "OIDC_OP_TOKEN_ENDPOINT": f"{issuer}/token",
         "OIDC_OP_USER_ENDPOINT": f"{issuer}/userinfo",
         "OIDC_OP_JWKS_ENDPOINT": f"{issuer}/jwks",
-        "OIDC_RP_SIGN_ALGO": "RS256",  # its default, HS256, is signed with the client secret
+        "OIDC_RP_SIGN_ALGO": "RS256",  # the default is HS256, which uses the client secret as its key
     }
     apps = ["mozilla_django_oidc"]
     middleware = ["mozilla_django_oidc.middleware.SessionRefresh"]
@@ -92,7 +93,7 @@ class Mozilla(Party):
         return redirect("oidc_authentication_init")
 
     def refresh(self, request):
-        # The middleware now sends the browser to the provider with prompt=none.
+        # The middleware then sends the browser to the provider with prompt=none.
         request.session["oidc_id_token_expiration"] = 0
         return redirect("/me")
 
@@ -166,7 +167,7 @@ settings.configure(
     AUTHENTICATION_BACKENDS=[kind.backend],
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True,
                 "OPTIONS": {"context_processors": ["django.template.context_processors.request"]}}],
-    # In memory, which suffices because the server below has one thread.
+    # A database in memory is enough, because the server below has one thread.
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     LOGIN_REDIRECT_URL="/me",

@@ -1,9 +1,9 @@
-# A relying party on GitLab's strategy for OmniAuth, with its defaults. Its sign-out
-# sends the browser to the provider with an address and nothing else.
+# A relying party on GitLab's strategy for OmniAuth, with its defaults. Its sign-out sends the
+# browser to the provider with post_logout_redirect_uri only, without an ID token.
 #
 #   ruby gitlab.rb ISSUER CLIENT_ID CLIENT_SECRET PORT
 #
-# parties_test.go says which pages such a site has.
+# parties_test.go documents the pages of such a site.
 require 'json'
 require 'rack'
 require 'webrick'
@@ -33,7 +33,7 @@ pages = {
   },
   '/logout' => lambda { |env|
     env['rack.session'].clear
-    to.call('/auth/openid_connect/logout') # the strategy goes on to the provider
+    to.call('/auth/openid_connect/logout') # the strategy redirects to the provider
   },
   '/bye' => ->(_) { json.call(200, said: 'Until next time.') },
 }

@@ -1,5 +1,5 @@
-// Command zitadel is a relying party on the one that zitadel/oidc has, with its
-// defaults. parties_test.go says which pages its site has.
+// Command zitadel is a relying party on package rp of zitadel/oidc, with its defaults.
+// parties_test.go documents the pages of its site.
 //
 //	zitadel ISSUER CLIENT_ID CLIENT_SECRET PORT
 package main
@@ -17,7 +17,7 @@ import (
 
 type tokens = oidc.Tokens[*oidc.IDTokenClaims]
 
-// site has one visitor, whose tokens it keeps.
+// site supports one visitor and holds the tokens of this visitor.
 type site struct {
 	party  rp.RelyingParty
 	origin string
@@ -45,12 +45,12 @@ func main() {
 }
 
 func (s *site) callback(w http.ResponseWriter, r *http.Request) {
-	came, err := rp.CodeExchange[*oidc.IDTokenClaims](r.Context(), r.FormValue("code"), s.party)
+	exchanged, err := rp.CodeExchange[*oidc.IDTokenClaims](r.Context(), r.FormValue("code"), s.party)
 	if err != nil {
 		answer(w, nil, err)
 		return
 	}
-	s.tokens = came
+	s.tokens = exchanged
 	http.Redirect(w, r, "/me", http.StatusFound)
 }
 
@@ -78,8 +78,8 @@ func (s *site) refresh(w http.ResponseWriter, r *http.Request) {
 	answer(w, map[string]any{"rotated": next.RefreshToken != before}, nil)
 }
 
-// logout sends the browser itself to the provider: rp.EndSession calls it from here,
-// where there is no session to end.
+// logout redirects the browser to the provider. It does not use rp.EndSession, which calls the
+// provider from this process, without the session cookie of the browser.
 func (s *site) logout(w http.ResponseWriter, r *http.Request) {
 	target := s.party.GetEndSessionEndpoint() + "?id_token_hint=" + s.tokens.IDToken + "&post_logout_redirect_uri=" + s.origin + "/bye"
 	s.tokens = nil
