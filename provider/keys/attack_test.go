@@ -27,7 +27,7 @@ import (
 
 func b64(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
 
-// token of any kind, and the one function that may open it.
+// kind is a kind of token: how to make one, and the only function that may open it.
 type kind struct {
 	name string
 	make func(*testing.T, *testNode) string
@@ -48,7 +48,7 @@ var kinds = []kind{
 func openAccess(h *testNode, token string) error {
 	got, err := h.VerifyAccess(token, noon)
 	if err != nil && got.Subject != "" {
-		return nil // a value beside the error counts as opened: somebody will read it
+		return nil // content returned with an error counts as opened: a caller may read it
 	}
 	return err
 }
@@ -74,7 +74,7 @@ func unseal(purpose string) func(*testNode, string) error {
 }
 
 // JW-07: Kind matrix: access, refresh, ID, logout, client assertion, request object, DPoP proof, state, email link.
-func TestTokens_OnlyTheDiagonalOpens(t *testing.T) {
+func TestTokens_EachKindOpensOnlyAsItself(t *testing.T) {
 	h := open(t)
 	for _, made := range kinds {
 		token := made.make(t, h)
@@ -92,11 +92,11 @@ func TestTokens_OnlyTheDiagonalOpens(t *testing.T) {
 	}
 }
 
-// refused asserts that no verifier of tokens takes any of them.
-func (h *testNode) refused(t *testing.T, tokens map[string]string) {
+// wantRefused fails the test if any verifier accepts one of the tokens.
+func (h *testNode) wantRefused(t *testing.T, tokens map[string]string) {
 	t.Helper()
 	if len(tokens) == 0 {
-		t.Fatal("nothing to refuse")
+		t.Fatal("no tokens to check")
 	}
 	for name, token := range tokens {
 		for verifier, open := range map[string]func(*testNode, string) error{
@@ -109,14 +109,14 @@ func (h *testNode) refused(t *testing.T, tokens map[string]string) {
 	}
 }
 
-// parts of a good access token, for building bad ones.
-func taken(token string) (header, payload, signature string) {
+// splitToken returns the segments of a token.
+func splitToken(token string) (header, payload, signature string) {
 	parts := strings.Split(token, ".")
 	return parts[0], parts[1], parts[2]
 }
 
-// es256 signs with the true private half, as an attacker cannot: what is refused
-// then is refused for its header alone.
+// es256 signs with the real private half, which an attacker does not have. So if a verifier
+// refuses the token, the reason is its header or payload, not its signature.
 func (h *testNode) es256(t *testing.T, kid, header, payload string) string {
 	t.Helper()
 	input := b64([]byte(header)) + "." + payload
@@ -131,18 +131,18 @@ func (h *testNode) es256(t *testing.T, kid, header, payload string) string {
 	return input + "." + b64(signature)
 }
 
-func TestForgeryTool_MakesGoodTokens(t *testing.T) {
+func TestForgeryTool_MakesValidTokens(t *testing.T) {
 	h := open(t, "ES256")
 	kid := h.Kid(t, "ES256", storage.KeyActive)
-	_, payload, _ := taken(h.AccessToken(t, "ES256"))
+	_, payload, _ := splitToken(h.AccessToken(t, "ES256"))
 	token := h.es256(t, kid, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`, payload)
 	if err := openAccess(h, token); err != nil {
-		t.Errorf("the tests below would prove nothing: %v", err)
+		t.Errorf("a valid token is refused, so the tests below prove nothing: %v", err)
 	}
 }
 
 // JW-02: HS256 signed with the public key as secret (PEM, DER, JWK text, modulus).
-func TestTokens_PublicKeyAsSecret(t *testing.T) {
+func TestTokens_PublicKeyAsSecretIsRefused(t *testing.T) {
 	h := open(t)
 	forged := map[string]string{}
 	for _, alg := range []string{"ES256", "RS256"} {
@@ -167,7 +167,7 @@ func TestTokens_PublicKeyAsSecret(t *testing.T) {
 		if k, ok := public.(*rsa.PublicKey); ok {
 			secrets["modulus"] = k.N.Bytes()
 		}
-		_, payload, _ := taken(h.AccessToken(t, alg))
+		_, payload, _ := splitToken(h.AccessToken(t, alg))
 		for name, secret := range secrets {
 			for _, kind := range []string{"at+jwt", "JWT", "rt+jwt"} {
 				for _, claimed := range []string{"HS256", "none", alg} {
@@ -179,17 +179,17 @@ func TestTokens_PublicKeyAsSecret(t *testing.T) {
 			}
 		}
 	}
-	h.refused(t, forged)
+	h.wantRefused(t, forged)
 }
 
 // JW-03: alg not the key's: PS256 with an RS256 key, ES384 with P-256, EdDSA.
-func TestTokens_AlgorithmIsTheKeys(t *testing.T) {
+func TestTokens_OtherAlgorithmThanTheKeysIsRefused(t *testing.T) {
 	h := open(t)
 	forged := map[string]string{}
 
 	rsaKid := h.Kid(t, "RS256", storage.KeyActive)
 	rsaKey := keys.PrivateHalf(h.Ring, rsaKid).(*rsa.PrivateKey)
-	_, payload, _ := taken(h.AccessToken(t, "RS256"))
+	_, payload, _ := splitToken(h.AccessToken(t, "RS256"))
 	for _, alg := range []string{"PS256", "RS256"} { // PSS under either name
 		input := b64([]byte(`{"alg":"`+alg+`","kid":"`+rsaKid+`","typ":"at+jwt"}`)) + "." + payload
 		digest := sha256.Sum256([]byte(input))
@@ -212,19 +212,19 @@ func TestTokens_AlgorithmIsTheKeys(t *testing.T) {
 	for _, alg := range []string{"none", "None", "es256", "ES384", "ES512", "EdDSA", "RS256", "HS256", ""} {
 		forged["ES256 as "+alg] = h.es256(t, kid, `{"alg":"`+alg+`","kid":"`+kid+`","typ":"at+jwt"}`, payload)
 	}
-	header, _, _ := taken(h.AccessToken(t, "ES256"))
+	header, _, _ := splitToken(h.AccessToken(t, "ES256"))
 	forged["no signature"] = header + "." + payload + "."
 	forged["zero signature"] = header + "." + payload + "." + b64(make([]byte, 64))
 	next := h.Kid(t, "ES256", storage.KeyNext)
 	forged["other key's signature"] = h.es256(t, next, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`, payload)
-	h.refused(t, forged)
+	h.wantRefused(t, forged)
 }
 
 // JW-05: kid: ../../dev/null, ' OR 1=1 --, NUL, number, list, 1 MB, missing, other key's id, URL.
-func TestTokens_KidIsAMapKey(t *testing.T) {
+func TestTokens_UnknownKidIsRefused(t *testing.T) {
 	h := open(t)
 	kid, next := h.Kid(t, "ES256", storage.KeyActive), h.Kid(t, "ES256", storage.KeyNext)
-	_, payload, _ := taken(h.AccessToken(t, "ES256"))
+	_, payload, _ := splitToken(h.AccessToken(t, "ES256"))
 	forged := map[string]string{}
 	for _, bad := range []string{
 		`"../../dev/null"`, `"' OR 1=1 --"`, `"\u0000"`, `7`, `["` + kid + `"]`, `null`, `""`, `{}`,
@@ -236,13 +236,13 @@ func TestTokens_KidIsAMapKey(t *testing.T) {
 	}
 	forged["no kid"] = h.es256(t, kid, `{"alg":"ES256","typ":"at+jwt"}`, payload)
 	forged["kid twice"] = h.es256(t, kid, `{"alg":"ES256","kid":"x","kid":"`+kid+`","typ":"at+jwt"}`, payload)
-	h.refused(t, forged)
+	h.wantRefused(t, forged)
 }
 
 // JW-06: jwk, x5c, jku, x5u headers pointing to attacker material.
 func TestTokens_KeysInTheHeaderAreRefused(t *testing.T) {
 	h := open(t, "ES256")
-	h.refusedHeaders(t, map[string]string{
+	h.wantHeadersRefused(t, map[string]string{
 		"jwk": `"jwk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}`,
 		"jku": `"jku":"https://evil.example/jwks"`,
 		"x5u": `"x5u":"https://evil.example/cert"`,
@@ -253,7 +253,7 @@ func TestTokens_KeysInTheHeaderAreRefused(t *testing.T) {
 // JW-08: crit with unknown or known-but-unhandled names; crit empty; b64:false.
 func TestTokens_CriticalHeadersAreRefused(t *testing.T) {
 	h := open(t, "ES256")
-	h.refusedHeaders(t, map[string]string{
+	h.wantHeadersRefused(t, map[string]string{
 		"unknown":    `"crit":["exp2"],"exp2":1`,
 		"known":      `"crit":["b64"],"b64":true`,
 		"b64 false":  `"crit":["b64"],"b64":false`,
@@ -265,23 +265,24 @@ func TestTokens_CriticalHeadersAreRefused(t *testing.T) {
 	})
 }
 
-// refusedHeaders adds a member to a good header, first and last.
-func (h *testNode) refusedHeaders(t *testing.T, members map[string]string) {
+// wantHeadersRefused adds each member to a valid header, as the first and as the last one,
+// and fails the test if a verifier accepts the token.
+func (h *testNode) wantHeadersRefused(t *testing.T, members map[string]string) {
 	t.Helper()
 	kid := h.Kid(t, "ES256", storage.KeyActive)
-	_, payload, _ := taken(h.AccessToken(t, "ES256"))
+	_, payload, _ := splitToken(h.AccessToken(t, "ES256"))
 	forged := map[string]string{}
 	for name, member := range members {
 		forged[name+" last"] = h.es256(t, kid, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt",`+member+`}`, payload)
 		forged[name+" first"] = h.es256(t, kid, `{`+member+`,"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`, payload)
 	}
-	h.refused(t, forged)
+	h.wantRefused(t, forged)
 }
 
 // JW-09: 1 MB token, 100,000 dots, 10 MB Authorization.
-func TestTokens_SizeIsLookedAtFirst(t *testing.T) {
+func TestTokens_SizeIsCheckedFirst(t *testing.T) {
 	h := open(t, "ES256")
-	header, payload, signature := taken(h.AccessToken(t, "ES256"))
+	header, payload, signature := splitToken(h.AccessToken(t, "ES256"))
 	tokens := map[string]string{
 		"empty":           "",
 		"dots":            strings.Repeat(".", 100_000),
@@ -292,14 +293,14 @@ func TestTokens_SizeIsLookedAtFirst(t *testing.T) {
 		"five parts":      header + ".." + payload + "." + signature + ".",
 		"10 MB":           strings.Repeat("A", 10<<20),
 	}
-	h.refused(t, tokens)
+	h.wantRefused(t, tokens)
 	huge := tokens["10 MB"]
 	if n := testing.AllocsPerRun(10, func() { h.VerifyAccess(huge, noon) }); n > 10 {
 		t.Errorf("%v allocations for a token that is too long", n)
 	}
 }
 
-func TestSignAccess_MakesNothingThatWouldBeRefusedForItsSize(t *testing.T) {
+func TestSignAccess_RefusesTokenThatIsTooLong(t *testing.T) {
 	h := open(t, "ES256")
 	token := keystest.AccessContent()
 	token.Scope = strings.Repeat("a", 8<<10)
@@ -309,7 +310,7 @@ func TestSignAccess_MakesNothingThatWouldBeRefusedForItsSize(t *testing.T) {
 }
 
 // JW-16: Non-canonical base64 (padding, spare bits, line breaks, +/).
-func TestTokens_OneSpellingOnly(t *testing.T) {
+func TestTokens_NonCanonicalEncodingIsRefused(t *testing.T) {
 	h := open(t)
 	for _, made := range kinds {
 		token := made.make(t, h)
@@ -339,14 +340,15 @@ func TestTokens_OneSpellingOnly(t *testing.T) {
 	}
 }
 
-// freeBits of the last character of the last segment, which decoding drops.
+// freeBits returns the number of bits in the last character of the last segment that decoding
+// ignores.
 func freeBits(token string) int {
 	segment := token[strings.LastIndexByte(token, '.')+1:]
 	return len(segment) * 6 % 8
 }
 
 // IR-16: Token truncated or extended by junk.
-func TestTokens_TruncatedOrExtended(t *testing.T) {
+func TestTokens_TruncatedOrExtendedIsRefused(t *testing.T) {
 	h := open(t)
 	for _, made := range kinds {
 		token := made.make(t, h)
@@ -364,7 +366,7 @@ func TestTokens_TruncatedOrExtended(t *testing.T) {
 			if altered[i] == token[i] {
 				altered[i] = 'B'
 			}
-			// The cache of verified signatures is warm with the good token.
+			// The cache of verified tokens holds the valid token here.
 			if err := made.open(h, string(altered)); !errors.Is(err, keys.ErrInvalid) {
 				t.Errorf("%s with character %d altered: %v", made.name, i, err)
 			}
@@ -376,7 +378,7 @@ func TestTokens_TruncatedOrExtended(t *testing.T) {
 }
 
 // JW-17: Token of another environment or tenant signed by a shared key.
-func TestTokens_OtherIssuerUnderTheSameKeys(t *testing.T) {
+func TestTokens_OtherIssuerWithSameKeysIsRefused(t *testing.T) {
 	h := open(t)
 	for _, other := range []string{issuer + "/", "https://ID.example.com", "http://id.example.com", issuer + "/tenant"} {
 		theirs, err := h.openAgain(t, func(c *keystest.Config) { c.Issuer = other })
@@ -385,7 +387,7 @@ func TestTokens_OtherIssuerUnderTheSameKeys(t *testing.T) {
 		}
 		for _, made := range kinds {
 			if strings.HasPrefix(made.name, "sealed") {
-				continue // sealed messages carry no issuer: keys are not shared between issuers
+				continue // sealed messages have no issuer: issuers do not share keys
 			}
 			if err := made.open(h, made.make(t, theirs)); !errors.Is(err, keys.ErrInvalid) {
 				t.Errorf("%s of %s: got %v, want ErrInvalid", made.name, other, err)
@@ -395,10 +397,10 @@ func TestTokens_OtherIssuerUnderTheSameKeys(t *testing.T) {
 }
 
 // JW-13: exp, nbf, iat as string, float 1e300, negative, null, missing, year 9999.
-func TestTokens_TimesAndRequiredClaims(t *testing.T) {
+func TestTokens_InvalidTimesAndMissingClaimsAreRefused(t *testing.T) {
 	h := open(t, "ES256")
 	kid := h.Kid(t, "ES256", storage.KeyActive)
-	_, payload, _ := taken(h.AccessToken(t, "ES256"))
+	_, payload, _ := splitToken(h.AccessToken(t, "ES256"))
 	raw, err := base64.RawURLEncoding.DecodeString(payload)
 	if err != nil {
 		t.Fatal(err)
@@ -429,11 +431,11 @@ func TestTokens_TimesAndRequiredClaims(t *testing.T) {
 	}
 	alter("from the future", func(c map[string]any) { c["iat"] = noon.Unix() + 61 })
 	alter("no audience", func(c map[string]any) { c["aud"] = []string{} })
-	h.refused(t, forged)
+	h.wantRefused(t, forged)
 }
 
 // JW-24: Verifier returns the error but code reads the claims anyway.
-func TestTokens_NothingBesideTheError(t *testing.T) {
+func TestTokens_ErrorComesWithoutClaims(t *testing.T) {
 	h := open(t, "ES256")
 	token, hint := h.AccessToken(t, "ES256"), h.IDToken(t, "ES256")
 	late := noon.Add(500 * 24 * time.Hour)
@@ -453,7 +455,7 @@ func TestTokens_NothingBesideTheError(t *testing.T) {
 }
 
 // KY-01: Look for d, p, q, dp, dq, qi, k in JWKS, logs, admin API, backups.
-func TestTokens_JWKSHoldsNothingPrivate(t *testing.T) {
+func TestJWKS_HasNoPrivateMembers(t *testing.T) {
 	h := open(t)
 	var set map[string][]map[string]any
 	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {

@@ -10,7 +10,8 @@ func BenchmarkSignAccess(b *testing.B) {
 	}
 }
 
-// BenchmarkVerifyAccess shows a token that is seen for the first time, and again.
+// BenchmarkVerifyAccess measures tokens that are verified for the first time, and a token
+// that is in the cache.
 func BenchmarkVerifyAccess(b *testing.B) {
 	h := open(b, "ES256")
 	b.Run("first", func(b *testing.B) {

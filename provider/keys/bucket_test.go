@@ -18,16 +18,16 @@ func bucketOf(t *testing.T, r *keys.Ring, name string) string {
 	return bucket
 }
 
-// All nodes count a name in one bucket, another instance in another one, and so does
-// the same instance after a rotation.
-func TestBucket_IsKeyedByTheActiveSecret(t *testing.T) {
+// All nodes of an instance use the same bucket for a name. Another instance uses another
+// bucket, and so does the same instance after a rotation.
+func TestBucket_DependsOnActiveSecret(t *testing.T) {
 	h := open(t, "ES256")
 	node, err := h.openAgain(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rotated := h.openAltered(t, promoteNext)
-	elsewhere := open(t, "ES256")
+	otherInstance := open(t, "ES256")
 	moved, apart := 0, 0
 	for i := range 100 {
 		name := fmt.Sprintf("user%d@example.com", i)
@@ -38,16 +38,16 @@ func TestBucket_IsKeyedByTheActiveSecret(t *testing.T) {
 		if bucketOf(t, rotated.Ring, name) != bucket {
 			moved++
 		}
-		if bucketOf(t, elsewhere.Ring, name) != bucket {
+		if bucketOf(t, otherInstance.Ring, name) != bucket {
 			apart++
 		}
 	}
 	if moved < 99 || apart < 99 {
-		t.Errorf("%d of 100 names moved with the rotation, %d are elsewhere in another instance", moved, apart)
+		t.Errorf("%d of 100 names moved with the rotation, %d have another bucket in another instance", moved, apart)
 	}
 }
 
-func TestBucket_NamesFewRows(t *testing.T) {
+func TestBucket_IsInRangeAndSpreadsNames(t *testing.T) {
 	h := open(t, "ES256")
 	seen := map[string]bool{}
 	for i := range 1000 {

@@ -19,7 +19,8 @@ import (
 	"signet/storage"
 )
 
-// claims of a token as go-jose reads them, with our JWKS and nothing else of ours.
+// claims returns the claims of a token as go-jose reads them with the published JWKS. It
+// fails the test if the typ header is not kind.
 func (h *testNode) claims(t *testing.T, token, alg, kind string) map[string]any {
 	t.Helper()
 	var set jose.JSONWebKeySet
@@ -105,7 +106,7 @@ func TestTokens_AbsentClaimsAreAbsent(t *testing.T) {
 			t.Errorf("%s: %v", name, value)
 		}
 	}
-	// RFC 9068, section 2.2.3: no scope was granted, and it says so.
+	// RFC 9068, section 2.2.3: the scope claim is there although no scope was granted.
 	if scope, there := claims["scope"]; !there || scope != "" {
 		t.Errorf("scope: %v", scope)
 	}
@@ -118,7 +119,7 @@ func TestTokens_AbsentClaimsAreAbsent(t *testing.T) {
 	}
 }
 
-func TestVerifyAccess_GivesBackWhatWasSigned(t *testing.T) {
+func TestVerifyAccess_ReturnsSignedContent(t *testing.T) {
 	h := open(t)
 	for _, alg := range h.Algorithms() {
 		got, err := h.VerifyAccess(h.AccessToken(t, alg), noon)
@@ -135,7 +136,7 @@ func TestVerifyAccess_Times(t *testing.T) {
 		after time.Duration
 		want  error
 	}{
-		{-61 * time.Second, keys.ErrInvalid}, // no clock of ours is that far ahead
+		{-61 * time.Second, keys.ErrInvalid}, // further ahead than the clocks of nodes may differ
 		{-60 * time.Second, nil},
 		{0, nil},
 		{15*time.Minute - time.Millisecond, nil},
@@ -173,7 +174,7 @@ func TestTokens_ExpiredIDTokenIsAHintFor400Days(t *testing.T) {
 	}
 }
 
-func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
+func TestSign_RefusesIncompleteContent(t *testing.T) {
 	h := open(t, "ES256")
 	for name, spoil := range map[string]func(*keys.AccessToken){
 		"no subject":   func(a *keys.AccessToken) { a.Subject = "" },
@@ -210,7 +211,7 @@ func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
 	}
 }
 
-func TestSignID_ClaimsAskedFor(t *testing.T) {
+func TestSignID_RequestedClaims(t *testing.T) {
 	h := open(t, "ES256")
 	token := keystest.IDContent()
 	token.Claims = map[string]any{"email": "alice@example.com", "email_verified": false, "address": map[string]any{"country": "PT"}}
@@ -273,7 +274,7 @@ func TestRefreshToken_SameContentSameBytes(t *testing.T) {
 	}
 }
 
-func TestRefreshToken_BothOpenWhenARotationFallsBetween(t *testing.T) {
+func TestRefreshToken_BothOpenAfterRotationBetweenThem(t *testing.T) {
 	before := open(t, "ES256")
 	after := before.openAltered(t, promoteNext)
 	old, renewed := before.RefreshToken(t), after.RefreshToken(t)
@@ -288,7 +289,7 @@ func TestRefreshToken_BothOpenWhenARotationFallsBetween(t *testing.T) {
 	}
 }
 
-func TestOpenRefresh_ExpiredIsGivenWithItsError(t *testing.T) {
+func TestOpenRefresh_ExpiredTokenIsReturnedWithError(t *testing.T) {
 	h := open(t, "ES256")
 	token := h.RefreshToken(t)
 	if got, err := h.OpenRefresh(token, noon.Add(7*24*time.Hour-time.Second)); err != nil || got != keystest.RefreshContent() {
@@ -300,9 +301,9 @@ func TestOpenRefresh_ExpiredIsGivenWithItsError(t *testing.T) {
 }
 
 // KY-12: One key for several jobs (ID tokens, cookies, CSRF, state).
-func TestTokens_RefreshTokensAreUnderNoPublishedKey(t *testing.T) {
+func TestRefreshToken_UsesNoPublishedKey(t *testing.T) {
 	h := open(t)
-	header, _, _ := taken(h.RefreshToken(t))
+	header, _, _ := splitToken(h.RefreshToken(t))
 	raw, err := base64.RawURLEncoding.DecodeString(header)
 	if err != nil {
 		t.Fatal(err)

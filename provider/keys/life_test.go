@@ -10,8 +10,8 @@ import (
 	"signet/storage"
 )
 
-// in puts the key that signed into a state, with the next one active.
-func in(state storage.KeyState) func(*storage.Key) {
+// moveActive moves the active keys into a state and makes the next keys active.
+func moveActive(state storage.KeyState) func(*storage.Key) {
 	return func(k *storage.Key) {
 		promoteNext(k)
 		if k.State == storage.KeyRetired {
@@ -23,7 +23,7 @@ func in(state storage.KeyState) func(*storage.Key) {
 	}
 }
 
-func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
+func TestKeyStates_WhatEachStateOpens(t *testing.T) {
 	before := open(t)
 	access, hint := before.AccessToken(t, "ES256"), before.IDToken(t, "RS256")
 	refresh, message := before.RefreshToken(t), before.SealedMessage(t, "request")
@@ -36,7 +36,7 @@ func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
 		{storage.KeyGone, false, false, true, false},
 		{storage.KeyRevoked, false, false, false, false},
 	} {
-		h := before.openAltered(t, in(state.name))
+		h := before.openAltered(t, moveActive(state.name))
 		for what, want := range map[string]struct {
 			opens bool
 			err   error
@@ -60,7 +60,7 @@ func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
 }
 
 // KY-04: Token signed by node A's new key checked on node B.
-func TestTokens_NextKeyVerifiesBeforeThisNodeSawItsPromotion(t *testing.T) {
+func TestNextKey_VerifiesBeforeNodeSeesPromotion(t *testing.T) {
 	slow := open(t)
 	fast := slow.openAltered(t, promoteNext)
 	for _, made := range kinds {
@@ -71,7 +71,7 @@ func TestTokens_NextKeyVerifiesBeforeThisNodeSawItsPromotion(t *testing.T) {
 }
 
 // KY-02: RP caches JWKS for 24 h, rotation happens.
-func TestTokens_PromotionLeavesTheJWKSAsItIs(t *testing.T) {
+func TestJWKS_PromotionDoesNotChangeIt(t *testing.T) {
 	before := open(t)
 	after := before.openAltered(t, promoteNext)
 	if before.JWKS().ETag != after.JWKS().ETag {
@@ -82,7 +82,7 @@ func TestTokens_PromotionLeavesTheJWKSAsItIs(t *testing.T) {
 	}
 }
 
-func TestRevokedKey_IsRefusedAtOnceAlthoughItsTokensWereCached(t *testing.T) {
+func TestRevokedKey_CachedTokenIsRefusedAtOnce(t *testing.T) {
 	h := open(t, "ES256")
 	token := h.AccessToken(t, "ES256")
 	if err := openAccess(h, token); err != nil {
@@ -105,7 +105,7 @@ func TestGoneKey_WithAnotherKeysPublicHalfIsSkipped(t *testing.T) {
 	foreign := open(t, "ES256")
 	theirs := foreign.Rows(t)
 	h := before.openAltered(t, func(k *storage.Key) {
-		in(storage.KeyGone)(k)
+		moveActive(storage.KeyGone)(k)
 		for _, row := range theirs {
 			if k.State == storage.KeyGone && row.Line == k.Line {
 				k.Public = row.Public
@@ -120,7 +120,7 @@ func TestGoneKey_WithAnotherKeysPublicHalfIsSkipped(t *testing.T) {
 	}
 }
 
-func TestVerifiedCache_ForgetsTheOldestAndStaysRight(t *testing.T) {
+func TestVerifyAccess_CachedTokenExpires(t *testing.T) {
 	h := open(t, "ES256")
 	token := h.AccessToken(t, "ES256")
 	for range 3 {

@@ -31,7 +31,7 @@ func TestSeal_RoundTrip(t *testing.T) {
 	}
 }
 
-func TestSeal_SamePayloadNeverLooksTheSame(t *testing.T) {
+func TestSeal_SamePayloadGivesDifferentMessages(t *testing.T) {
 	h := open(t, "ES256")
 	first, second := h.SealedMessage(t, "request"), h.SealedMessage(t, "request")
 	if first[23:] == second[23:] || first == second { // behind version and kid
@@ -54,7 +54,7 @@ func TestUnseal_Expired(t *testing.T) {
 	}
 }
 
-func TestUnseal_EachBitCounts(t *testing.T) {
+func TestUnseal_AnyAlteredBitIsRefused(t *testing.T) {
 	h := open(t, "ES256")
 	raw, err := base64.RawURLEncoding.DecodeString(h.SealedMessage(t, "request"))
 	if err != nil {
@@ -76,7 +76,7 @@ func TestUnseal_EachBitCounts(t *testing.T) {
 	}
 }
 
-func TestUnseal_PurposeIsCompared(t *testing.T) {
+func TestUnseal_OtherPurposeIsRefused(t *testing.T) {
 	h := open(t, "ES256")
 	message := h.SealedMessage(t, "request")
 	for _, purpose := range []string{"", "Request", "request ", "request\x00", "reques", "ticket", "rt+jwt"} {
@@ -86,14 +86,14 @@ func TestUnseal_PurposeIsCompared(t *testing.T) {
 	}
 }
 
-func TestUnseal_MessageOfAnotherInstance(t *testing.T) {
+func TestUnseal_MessageOfOtherInstanceIsRefused(t *testing.T) {
 	h, other := open(t, "ES256"), open(t, "ES256")
 	if _, err := h.Unseal("request", other.SealedMessage(t, "request"), noon); !errors.Is(err, keys.ErrInvalid) {
 		t.Errorf("got %v, want ErrInvalid", err)
 	}
 }
 
-func TestUnseal_SizeIsLookedAtFirst(t *testing.T) {
+func TestUnseal_SizeIsCheckedFirst(t *testing.T) {
 	h := open(t, "ES256")
 	huge := strings.Repeat("A", 10<<20)
 	if n := testing.AllocsPerRun(10, func() { h.Unseal("request", huge, noon) }); n > 10 {

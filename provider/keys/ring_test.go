@@ -27,7 +27,7 @@ var (
 	promoteNext = keystest.PromoteNext
 )
 
-// testNode is a ring with its keeper and a database of its own.
+// testNode is a ring with its keeper.
 type testNode struct{ *keystest.Node }
 
 func open(t testing.TB, algorithms ...string) *testNode {
@@ -51,7 +51,7 @@ func (h *testNode) openAgain(t testing.TB, change func(*keystest.Config)) (*test
 	return &testNode{other}, err
 }
 
-func TestOpen_OfTwoProcessesThatStartTogetherOneMakesTheKeys(t *testing.T) {
+func TestOpen_TwoProcessesStartTogetherOneMakesTheKeys(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		nodes := make([]*testNode, 2)
 		var start sync.WaitGroup
@@ -113,7 +113,7 @@ func TestOpen_RefusesWrongConfig(t *testing.T) {
 }
 
 // KY-08: Database dump: private keys in clear; wrong or missing key-encryption key at start.
-func TestTokens_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
+func TestOpen_WrongMasterKeyStopsStartAndChangesNothing(t *testing.T) {
 	h := open(t, "ES256")
 	before := h.Rows(t)
 	_, err := h.openAgain(t, func(c *keystest.Config) {
@@ -140,7 +140,7 @@ func TestTokens_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
 }
 
 // KY-10: One corrupt key row, or empty set.
-func TestTokens_CorruptRowIsSkippedAndReportedOnce(t *testing.T) {
+func TestReloadOnce_CorruptRowIsSkippedAndLoggedOnce(t *testing.T) {
 	good := open(t, "ES256")
 	next := good.Kid(t, "ES256", storage.KeyNext)
 	h := good.openAltered(t, func(k *storage.Key) {
@@ -163,7 +163,7 @@ func TestTokens_CorruptRowIsSkippedAndReportedOnce(t *testing.T) {
 }
 
 // KY-10: One corrupt key row, or empty set.
-func TestTokens_LineWithoutUsableKeySignsNothing(t *testing.T) {
+func TestSign_LineWithoutUsableKey(t *testing.T) {
 	h := open(t, "ES256", "RS256").openAltered(t, func(k *storage.Key) {
 		if k.Line == "ES256" {
 			k.Sealed = []byte{1, 2}
@@ -179,12 +179,12 @@ func TestTokens_LineWithoutUsableKeySignsNothing(t *testing.T) {
 		t.Errorf("algorithms: got %v, want %v", got, want)
 	}
 	if n := len(h.Rows(t)); n != 6 {
-		t.Errorf("%d keys: a line with unusable keys was made anew", n)
+		t.Errorf("%d keys: new keys were made for a line with unusable keys", n)
 	}
 }
 
 // KY-10: One corrupt key row, or empty set.
-func TestTokens_InternalLineWithoutUsableKeySealsNothing(t *testing.T) {
+func TestSeal_InternalLineWithoutUsableKey(t *testing.T) {
 	h := open(t, "ES256").openAltered(t, func(k *storage.Key) {
 		if k.Line == storage.InternalLine {
 			k.Sealed = []byte{1, 2}
@@ -233,7 +233,7 @@ func TestOpen_SealedHalfIsBoundToItsRow(t *testing.T) {
 	}
 }
 
-func TestOpen_RowWrittenWithoutTheMasterKeyBringsInNoKey(t *testing.T) {
+func TestOpen_RowWrittenWithoutMasterKeyAddsNoKey(t *testing.T) {
 	good, foreign := open(t, "ES256"), open(t, "ES256")
 	theirs := foreign.Kid(t, "ES256", storage.KeyActive)
 	token := foreign.AccessToken(t, "ES256")
@@ -255,7 +255,7 @@ func TestOpen_RowWrittenWithoutTheMasterKeyBringsInNoKey(t *testing.T) {
 	}
 }
 
-func TestReloadOnce_KeepsWhatIsGood(t *testing.T) {
+func TestReloadOnce_FailureKeepsKeysInUse(t *testing.T) {
 	h := open(t, "ES256")
 	before := h.JWKS()
 	broken := h.AlteredRows(t, func(k *storage.Key) { k.Sealed = []byte{1, 2} })
@@ -275,7 +275,7 @@ func TestReloadOnce_KeepsWhatIsGood(t *testing.T) {
 	}
 }
 
-func TestReloadOnce_BesideSigning(t *testing.T) {
+func TestReloadOnce_WhileSigning(t *testing.T) {
 	h := open(t, "ES256")
 	ctx, cancel := context.WithCancel(t.Context())
 	var reloads sync.WaitGroup

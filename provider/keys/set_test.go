@@ -7,8 +7,8 @@ import (
 	"signet/storage"
 )
 
-// A key of each state is filed by its uses: signing, and being looked up.
-func TestAssemble_FilesEachStateForItsUse(t *testing.T) {
+// A key set indexes the keys of each state for signing and for look-up.
+func TestAssemble_IndexesEachStateForItsUses(t *testing.T) {
 	v, err := vault.New(vault.Config{Master: [32]byte{1}})
 	if err != nil {
 		t.Fatal(err)

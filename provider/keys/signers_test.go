@@ -8,8 +8,8 @@ import (
 	"signet/storage"
 )
 
-// TestSigners_AreMadeOncePerKey signs across a rotation: no token asks the database,
-// and none makes a signer.
+// Tokens are signed before and after a rotation. Signing a token neither reads the database
+// nor makes a signer.
 func TestSigners_AreMadeOncePerKey(t *testing.T) {
 	h := open(t)
 	tokens := func() {

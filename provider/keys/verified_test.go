@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestVerifiedCache_IsBoundedAndKeepsWhatIsUsed(t *testing.T) {
+func TestVerifiedCache_IsBoundedAndKeepsUsedTokens(t *testing.T) {
 	var c verifiedCache
 	for i := range 5 * verifiedCacheSize {
 		c.add(strconv.Itoa(i))

@@ -8,8 +8,8 @@ import (
 	"signet/provider/keys/keeper"
 )
 
-// A ring is in the hands of every room that signs or verifies: it has no method of the
-// keeper or the rotator, and holds neither.
+// Every package that signs or verifies has the ring. So the ring must not have a method of
+// the keeper or the rotator.
 func TestRing_CannotChangeTheLifeOfAKey(t *testing.T) {
 	ring := reflect.TypeFor[*keys.Ring]()
 	for _, above := range []reflect.Type{reflect.TypeFor[*keeper.Keeper](), reflect.TypeFor[*keeper.Rotator]()} {

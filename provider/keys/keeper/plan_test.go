@@ -13,8 +13,8 @@ import (
 
 var dawn = time.Unix(1_800_000_000, 0).UTC()
 
-// rowIn gives a row of ES256 in a state, as the schedule with its defaults leaves it at
-// dawn. Its kid is the name of the state.
+// rowIn returns an ES256 row in a state, with the times of the default schedule at dawn. The
+// kid is the name of the state.
 func rowIn(state storage.KeyState) storage.Key {
 	k := storage.Key{
 		ID: string(state), Line: "ES256", State: state, CreatedAt: storage.At(dawn.Add(-40 * day)),
@@ -43,7 +43,7 @@ func rowsIn(states ...storage.KeyState) []storage.Key {
 	return rows
 }
 
-// whole is a line in its ordinary course.
+// whole has the states of the keys in a normal line.
 var whole = []storage.KeyState{storage.KeyActive, storage.KeyNext, storage.KeyRetired}
 
 var (
@@ -60,7 +60,7 @@ var (
 	}
 )
 
-// Each state of a line, at each time that matters.
+// plan is called for each state of a line, just before and at each relevant time.
 func TestPlan_StatesAndTimes(t *testing.T) {
 	const month = 30 * day
 	for name, c := range map[string]struct {
@@ -87,8 +87,8 @@ func TestPlan_StatesAndTimes(t *testing.T) {
 
 		"the line was retired":             {whole[2:], 20*time.Minute - time.Second, nil},
 		"the line was retired, and ends":   {whole[2:], 20 * time.Minute, []action{ends}},
-		"gone for less than hints live":    {[]storage.KeyState{storage.KeyGone}, keys.HintLife - time.Second, nil},
-		"gone for as long as hints live":   {[]storage.KeyState{storage.KeyGone}, keys.HintLife, []action{ends}},
+		"gone for less than HintLife":      {[]storage.KeyState{storage.KeyGone}, keys.HintLife - time.Second, nil},
+		"gone for HintLife":                {[]storage.KeyState{storage.KeyGone}, keys.HintLife, []action{ends}},
 		"revoked for as long":              {[]storage.KeyState{storage.KeyRevoked}, keys.HintLife, []action{getsNext, ends}},
 		"a clock within what nodes differ": {whole, -storage.MaxClockSkew, nil},
 		"times lie ahead":                  {whole, -storage.MaxClockSkew - time.Second, []action{settles}},
@@ -102,8 +102,8 @@ func TestPlan_StatesAndTimes(t *testing.T) {
 	}
 }
 
-func TestPlan_WhatElseIsKnown(t *testing.T) {
-	elsewhere := func(states ...storage.KeyState) []storage.Key {
+func TestPlan_ProblemsModuleAndConfiguration(t *testing.T) {
+	inModule := func(states ...storage.KeyState) []storage.Key {
 		rows := rowsIn(states...)
 		for i := range rows {
 			rows[i].Sealed = []byte{storage.ExternalKeyMarker}
@@ -126,9 +126,9 @@ func TestPlan_WhatElseIsKnown(t *testing.T) {
 		"the same with a rotation":             {rowsIn(whole[:2]...), 30 * day, nil, longer, []action{notesLife, rotates}},
 		"the same with times ahead":            {rowsIn(whole[:2]...), -time.Hour, nil, longer, []action{notesLife, settles}},
 		"a line that is not configured":        {rowsIn(whole[:1]...), 90 * day, func(s *situation) { s.lines = nil }, longer, nil},
-		"in the module while it signs":         {elsewhere(whole...), 0, withModule, nil, nil},
-		"gone and revoked, left in the module": {elsewhere(storage.KeyActive, storage.KeyNext, storage.KeyGone, storage.KeyRevoked), 0, withModule, nil, []action{forgetsRow(storage.KeyGone), forgetsRow(storage.KeyRevoked)}},
-		"left there, and no module configured": {elsewhere(storage.KeyActive, storage.KeyNext, storage.KeyGone), 0, nil, nil, []action{stranded}},
+		"in the module while it signs":         {inModule(whole...), 0, withModule, nil, nil},
+		"gone and revoked, left in the module": {inModule(storage.KeyActive, storage.KeyNext, storage.KeyGone, storage.KeyRevoked), 0, withModule, nil, []action{forgetsRow(storage.KeyGone), forgetsRow(storage.KeyRevoked)}},
+		"left there, and no module configured": {inModule(storage.KeyActive, storage.KeyNext, storage.KeyGone), 0, nil, nil, []action{stranded}},
 	} {
 		s := situation{Inventory: vault.Inventory{Rows: c.rows}, lines: []string{"ES256"}, trustedClock: true}
 		if c.change != nil {
@@ -152,7 +152,7 @@ func unusable(why error) func(*situation) {
 
 func withModule(s *situation) { s.hasModule = true }
 
-// One line never holds up another, and all that rotates comes before what is made.
+// A problem of one line does not delay another, and all rotations come before new next keys.
 func TestPlan_LinesAreIndependent(t *testing.T) {
 	rows := rowsIn(whole[:2]...)
 	for _, k := range rowsIn(storage.KeyActive) {
@@ -169,8 +169,8 @@ func TestPlan_LinesAreIndependent(t *testing.T) {
 	}
 }
 
-// A plan is a pure function: the same answer twice, and the rows as they were.
-func TestPlan_LeavesTheRowsAsTheyAre(t *testing.T) {
+// plan is a pure function: it returns the same actions again and does not change the rows.
+func TestPlan_DoesNotChangeRows(t *testing.T) {
 	rows := rowsIn(whole...)
 	s := situation{Inventory: vault.Inventory{Rows: slices.Clone(rows)}, lines: []string{"ES256"}, trustedClock: true}
 	first := plan(s, defaults(), dawn.Add(90*day))

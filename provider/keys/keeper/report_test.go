@@ -9,25 +9,25 @@ import (
 	"signet/storage"
 )
 
-// The facts about a revocation, beforehand and afterwards, for a key of each state, with
-// a next key and without.
+// The facts before and after a revocation are right for a key of each state, with a next key
+// and without one.
 func TestRevoke_FactsBeforeAndAfter(t *testing.T) {
 	at := keystest.Noon.Add(time.Hour)
-	cached, dead := at.Add(5*time.Minute), at.Add(15*time.Minute)
+	cached, expired := at.Add(5*time.Minute), at.Add(15*time.Minute)
 	for name, c := range map[string]struct {
 		line   string
 		state  storage.KeyState
-		change func(*storage.Key) // of the rows beforehand
+		change func(*storage.Key) // changes the rows before the revocation
 		next   time.Time
-		want   keeper.Aftermath // but for kid, line, reason and successor
+		want   keeper.Aftermath // without kid, line, reason and successor
 	}{
 		"active": {"ES256", storage.KeyActive, nil, keystest.Noon,
-			keeper.Aftermath{SuccessorSince: keystest.Noon, CachedUntil: cached, LastTokenExpiry: dead}},
+			keeper.Aftermath{SuccessorSince: keystest.Noon, CachedUntil: cached, LastTokenExpiry: expired}},
 		"active, without a next key": {"ES256", storage.KeyActive, func(k *storage.Key) {
 			if k.Line == "ES256" && k.State == storage.KeyNext {
 				k.State, k.RevokedAt, k.Sealed = storage.KeyRevoked, storage.At(keystest.Noon), []byte{}
 			}
-		}, time.Time{}, keeper.Aftermath{SuccessorSince: at, SuccessorUnseen: true, CachedUntil: cached, LastTokenExpiry: dead}},
+		}, time.Time{}, keeper.Aftermath{SuccessorSince: at, SuccessorUnseen: true, CachedUntil: cached, LastTokenExpiry: expired}},
 		"next": {"ES256", storage.KeyNext, nil, keystest.Noon, keeper.Aftermath{CachedUntil: cached}},
 		"retired": {"ES256", storage.KeyRetired, func(k *storage.Key) {
 			if k.Line == "ES256" {
@@ -61,11 +61,11 @@ func TestRevoke_FactsBeforeAndAfter(t *testing.T) {
 		}
 	}
 	if _, ok := (keeper.Life{}).Aftermath(nil, "nobody"); ok {
-		t.Error("a key that is not there was revoked")
+		t.Error("a missing key has an aftermath")
 	}
 }
 
-// inUTC makes facts comparable.
+// inUTC converts the times to UTC, so that facts can be compared with ==.
 func inUTC(a keeper.Aftermath) keeper.Aftermath {
 	for _, at := range []*time.Time{&a.SuccessorSince, &a.CachedUntil, &a.LastTokenExpiry} {
 		*at = at.UTC()

@@ -11,9 +11,9 @@ import (
 	"signet/storage"
 )
 
-// An algorithm ends in a running system: what it signed is good until it expires,
-// then its keys leave, and it can begin again.
-func TestRetire_AnAlgorithmEndsAndBeginsAgain(t *testing.T) {
+// An algorithm is retired in a running system: its tokens are valid until they expire, then
+// its keys are gone, and it can begin again.
+func TestRetire_AlgorithmEndsAndBeginsAgain(t *testing.T) {
 	h := keystest.Open(t, "ES256", "EdDSA")
 	token, hint := h.AccessToken(t, "EdDSA"), h.IDToken(t, "EdDSA")
 	if err := h.Retire(t.Context(), "EdDSA", storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrStillConfigured) {
@@ -30,9 +30,9 @@ func TestRetire_AnAlgorithmEndsAndBeginsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := later.VerifyAccess(token, keystest.Noon); err != nil {
-		t.Errorf("a token that lives: %v", err)
+		t.Errorf("a token that has not expired: %v", err)
 	}
-	live(t, later, keystest.Noon, keystest.Noon.Add(20*time.Minute)) // 15 minutes of the last token, and 5
+	live(t, later, keystest.Noon, keystest.Noon.Add(20*time.Minute)) // 15 minutes until the last token expires, plus 5
 	if states := h.States(t, "EdDSA"); states[storage.KeyGone] != 2 || len(states) != 1 {
 		t.Errorf("%v, want two keys that are gone", states)
 	}

@@ -21,7 +21,7 @@ const (
 	day   = 24 * time.Hour
 )
 
-// run lets the schedule run at a moment.
+// run runs the schedule once.
 func run(t testing.TB, r *keystest.Node, at time.Time) {
 	t.Helper()
 	if err := r.RotateOnce(t.Context(), at); err != nil {
@@ -29,8 +29,8 @@ func run(t testing.TB, r *keystest.Node, at time.Time) {
 	}
 }
 
-// live runs the schedule every half hour until a moment, as a server does more
-// often, so that no run looks like a jump of the clock.
+// live runs the schedule every half hour from one time until another, so that no run looks
+// like a jump of the clock. A server runs it more often.
 func live(t testing.TB, r *keystest.Node, from, until time.Time) {
 	t.Helper()
 	for at := from; at.Before(until); at = at.Add(30 * time.Minute) {
@@ -71,14 +71,14 @@ func TestRotateOnce_LifeOfAKeyByTheDefaults(t *testing.T) {
 	if got, want := h.Published(t), []string{first, second, third}; !sameSet(got, want) {
 		t.Errorf("published %v, want %v", got, want)
 	}
-	// 15 minutes of the last token, and 5.
+	// 15 minutes until the last token expires, plus 5.
 	live(t, h, due, due.Add(20*time.Minute-time.Second))
 	if got := h.Kid(t, "ES256", storage.KeyRetired); got != first {
-		t.Error("the retired key went too early")
+		t.Error("the retired key ended too early")
 	}
 	run(t, h, due.Add(20*time.Minute))
 	if got := h.Kid(t, "ES256", storage.KeyGone); got != first || slices.Contains(h.Published(t), first) {
-		t.Error("the retired key stays")
+		t.Error("the retired key did not end")
 	}
 	for _, k := range h.Rows(t) {
 		if k.ID == first && (len(k.Sealed) != 0 || k.Public == "") {
@@ -98,7 +98,7 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(a, b)
 }
 
-// The internal line opens what it sealed for the longest idle life of a refresh token.
+// A retired secret opens its messages for the longest idle lifetime of a refresh token.
 func TestKeys_RetiredSecretOpensForTheIdleLifeOfRefreshTokens(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	message := h.SealedMessage(t, "request")
@@ -121,7 +121,7 @@ func TestKeys_RetiredSecretOpensForTheIdleLifeOfRefreshTokens(t *testing.T) {
 	}
 }
 
-// A lifetime that was longer once still counts for the keys that signed then.
+// If token lifetimes were longer in the past, the keys that signed then still count them.
 func TestRotateOnce_LongestLifetimeWhileAKeySignedCounts(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	long, err := h.OpenAgain(t, func(c *keystest.Config) { c.Life.Tokens = 6 * time.Hour })
@@ -139,7 +139,7 @@ func TestRotateOnce_LongestLifetimeWhileAKeySignedCounts(t *testing.T) {
 	}
 }
 
-func TestRotateOnce_NothingDueAsksNoDatabase(t *testing.T) {
+func TestRotateOnce_NothingDueDoesNotUseDatabase(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	run(t, h, keystest.Noon)
 	reads, writes := h.DB.Calls()
@@ -149,7 +149,7 @@ func TestRotateOnce_NothingDueAsksNoDatabase(t *testing.T) {
 	}
 }
 
-func TestKeys_OfManyNodesThatRotateTogetherOneDoes(t *testing.T) {
+func TestRotateOnce_ManyNodesTogetherRotateOnce(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		nodes := make([]*keystest.Node, 6)
 		for i := range nodes {
@@ -185,8 +185,8 @@ func TestKeys_OfManyNodesThatRotateTogetherOneDoes(t *testing.T) {
 	})
 }
 
-// TestKeys_ClockJumpsAhead: all is due at once. One rotation, nothing goes, and it
-// is said.
+// The clock jumps ahead by a year, so that everything is due at once: the line rotates once,
+// no key ends, and an alarm is recorded. Then the clock is set right.
 func TestKeys_ClockJumpsAheadAndBack(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	run(t, h, keystest.Noon)
@@ -208,7 +208,7 @@ func TestKeys_ClockJumpsAheadAndBack(t *testing.T) {
 		t.Error("no alarm")
 	}
 
-	// The clock is set right: what was made meanwhile is of today.
+	// After the clock is set right, no time of a key is in the future.
 	back := keystest.Noon.Add(time.Minute)
 	run(t, h, back)
 	if _, err := h.VerifyAccess(signed, back); err != nil {
@@ -227,7 +227,7 @@ func TestKeys_ClockJumpsAheadAndBack(t *testing.T) {
 	}
 }
 
-// A clock that was ahead for a day: keys have gone and were revoked meanwhile.
+// The clock was ahead for a day. Keys ended and were revoked during that time.
 func TestKeys_ClockSetBackAfterADayAhead(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	ahead := keystest.Noon.Add(2 * 365 * day)
@@ -253,7 +253,7 @@ func TestKeys_ClockSetBackAfterADayAhead(t *testing.T) {
 	}
 }
 
-// A machine that was off, or whose clock is wrong from the start.
+// The machine was off for a year, or its clock is wrong from the start.
 func TestKeys_FirstRunLongAfterAllIsDue(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	at := keystest.Noon.Add(365 * day)
@@ -286,7 +286,7 @@ func TestRotateOnce_NextKeyThatDoesNotOpenNeverSigns(t *testing.T) {
 	if n := count(t, h, storage.KeyAlarm); n != 1 {
 		t.Errorf("%d alarms, want 1", n)
 	}
-	// Revoked, it gives way to one that opens.
+	// After its revocation a key that opens takes its place.
 	if _, err := h.Revoke(t.Context(), next, "", storage.By{At: keystest.Noon.Add(month + 3*time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
@@ -322,25 +322,25 @@ func TestRotate_NextKeyMustHaveBeenPublished(t *testing.T) {
 		lines []string
 		wait  time.Duration
 		at    time.Time
-		ripe  time.Time // zero: it rotates
+		want  time.Time // of the error; zero: it rotates
 	}{
 		{"too early by a second", nil, day, keystest.Noon.Add(day - time.Second), keystest.Noon.Add(day)},
 		{"ten minutes are enough when asked for", []string{"ES256"}, 10 * time.Minute, keystest.Noon.Add(10 * time.Minute), time.Time{}},
-		{"one line is not ripe: none rotates", nil, 10 * time.Minute, keystest.Noon.Add(11 * time.Minute), keystest.Noon.Add(20 * time.Minute)},
+		{"one next key is too new: no line rotates", nil, 10 * time.Minute, keystest.Noon.Add(11 * time.Minute), keystest.Noon.Add(20 * time.Minute)},
 		{"by force", nil, 0, keystest.Noon.Add(12 * time.Minute), time.Time{}},
 		{"a secret needs its minute even by force", []string{storage.InternalLine}, 0, keystest.Noon.Add(59 * time.Second), keystest.Noon.Add(time.Minute)},
 		{"after it", []string{storage.InternalLine}, 0, keystest.Noon.Add(time.Minute), time.Time{}},
 	} {
 		before := len(h.Rows(t))
 		done, err := h.Rotate(t.Context(), step.lines, step.wait, storage.By{At: step.at})
-		if step.ripe.IsZero() {
+		if step.want.IsZero() {
 			if err != nil || len(h.Rows(t)) != before+len(done) || len(done) == 0 {
 				t.Errorf("%s: %v, %v", step.what, done, err)
 			}
 			continue
 		}
-		if !errors.As(err, &early) || !early.MaySignFrom.Equal(step.ripe) || len(h.Rows(t)) != before {
-			t.Errorf("%s: got %v (%+v), want it ripe at %s", step.what, err, early, step.ripe)
+		if !errors.As(err, &early) || !early.MaySignFrom.Equal(step.want) || len(h.Rows(t)) != before {
+			t.Errorf("%s: got %v (%+v), want that it may sign from %s", step.what, err, early, step.want)
 		}
 	}
 }
@@ -391,7 +391,7 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 	}
 	signed, message := h.AccessToken(t, "ES256"), h.SealedMessage(t, "request")
 	if _, _, err := running.Rewrap(t.Context(), storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrNoNewMasterKey) {
-		t.Errorf("with one keystest.Master key: got %v, want ErrNoNewMasterKey", err)
+		t.Errorf("with one master key: got %v, want ErrNoNewMasterKey", err)
 	}
 	current = [][32]byte{old, target}
 	command := keystest.Keeper(t, h.DB, vault.Config{Master: old, Masters: func() ([][32]byte, error) { return current, nil }})
@@ -401,7 +401,7 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 			t.Errorf("%d keys, %v, %v; want %d", n, unopened, err, want)
 		}
 	}
-	// The running one reads the new key by itself; what it makes is sealed under that.
+	// The running node reads the new master key itself and seals new keys under it.
 	if err := running.ReloadOnce(t.Context(), keystest.Noon); err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +413,7 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := fresh.Ready(); err != nil || len(fresh.Published(t)) != 3 {
-		t.Errorf("with the new keystest.Master key alone: %v, %s", err, fresh.JWKS().Body)
+		t.Errorf("with only the new master key: %v, %s", err, fresh.JWKS().Body)
 	}
 	if _, err := fresh.VerifyAccess(signed, keystest.Noon); err != nil {
 		t.Error(err)
@@ -422,11 +422,11 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := h.OpenAgain(t, func(*keystest.Config) {}); !errors.Is(err, vault.ErrMasterKey) {
-		t.Errorf("with the old keystest.Master key: got %v, want ErrMasterKey", err)
+		t.Errorf("with the old master key: got %v, want ErrMasterKey", err)
 	}
 }
 
-func TestRewrap_LeavesARowThatDoesNotOpen(t *testing.T) {
+func TestRewrap_RowThatDoesNotOpenStays(t *testing.T) {
 	good := keystest.Open(t, "ES256")
 	next := good.Kid(t, "ES256", storage.KeyNext)
 	h := good.OpenAltered(t, func(k *storage.Key) {
@@ -449,9 +449,9 @@ func TestRewrap_LeavesARowThatDoesNotOpen(t *testing.T) {
 	}
 }
 
-// A line that signs nothing, as after a revocation during which no key could be made,
-// does not wait until its next key has been published for a day.
-func TestRotateOnce_LineWithoutASignerGetsOneAtOnce(t *testing.T) {
+// A line may have no active key, for example after a revocation during which no key could be
+// made. Then its next key signs at once and need not be published for a day first.
+func TestRotateOnce_LineWithoutActiveKeyGetsOneAtOnce(t *testing.T) {
 	h := keystest.Open(t, "ES256").OpenAltered(t, func(k *storage.Key) {
 		if k.Line == "ES256" && k.State == storage.KeyActive {
 			k.State, k.RevokedAt, k.Sealed = storage.KeyRevoked, storage.At(keystest.Noon), []byte{}

@@ -27,16 +27,16 @@ var (
 	noon       = time.Unix(1_800_000_000, 0).UTC()
 	master     = [32]byte([]byte("the master key, all 32 of bytes."))
 	algorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
-	quick      = []string{"ES256", "EdDSA"} // RSA keys take long to make
+	quick      = []string{"ES256", "EdDSA"} // without RSA, since RSA keys take long to make
 )
 
-// testNode is a ring whose published lines live in the token.
+// testNode is a node that has the private halves of its published lines in the token.
 type testNode struct {
 	*keystest.Node
 	hsm *counted
 }
 
-// counted is the token, with the keys that were made and the signers that were asked for.
+// counted is a token that records the URIs of new keys and counts calls of Signer.
 type counted struct {
 	*token.Token
 	made    []string
@@ -82,8 +82,8 @@ func (h *testNode) openAgain(t *testing.T, change func(*keystest.Config)) (*keys
 	})
 }
 
-// elsewhere counts the private halves that the rows say are in the token.
-func (h *testNode) elsewhere(t *testing.T) (n int) {
+// externalRows counts the rows that have their private half in the token.
+func (h *testNode) externalRows(t *testing.T) (n int) {
 	t.Helper()
 	for _, row := range h.Rows(t) {
 		if row.IsExternal() {
@@ -118,7 +118,7 @@ func (h *testNode) hint(t *testing.T, alg string) string {
 	return signed
 }
 
-func (h *testNode) verified(t *testing.T, alg, compact string) {
+func (h *testNode) wantVerified(t *testing.T, alg, compact string) {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {
@@ -146,9 +146,9 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// The whole life of keys in the token: made there, signing there, found again after a
-// restart, rotated, and destroyed there when their last token is dead.
-func TestRing_KeysLiveInTheToken(t *testing.T) {
+// Keys are made in the token, sign there, are found again after a restart, rotate, and are
+// destroyed there after their last token has expired.
+func TestRing_LifeOfKeysInToken(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		algorithms := algorithms
 		if b.Config().Database != "" {
@@ -157,8 +157,8 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 		inToken := func(c *keystest.Config) { c.Algorithms, c.Vault.ModuleAlgorithms = algorithms, algorithms }
 		before, keysOf := open(t, "signet", pin).Objects(t, ""), 2*len(algorithms)
 		h := openRows(t, b.Open(t), inToken)
-		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.elsewhere(t) != keysOf {
-			t.Fatalf("%d keys in the token, %d rows say so, want %d", got, h.elsewhere(t), keysOf)
+		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.externalRows(t) != keysOf {
+			t.Fatalf("%d keys in the token, %d rows say so, want %d", got, h.externalRows(t), keysOf)
 		}
 		if h.Key(t, storage.InternalLine, storage.KeyActive).IsExternal() {
 			t.Error("the internal secret is said to be in the token")
@@ -169,7 +169,7 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 			for range 5 {
 				signed[alg] = h.sign(t, alg)
 			}
-			h.verified(t, alg, signed[alg])
+			h.wantVerified(t, alg, signed[alg])
 		}
 		if got := h.hsm.signers.Load() - made; got != 0 || made != int64(keysOf) {
 			t.Errorf("%d signers for %d keys, and %d for their tokens", made, keysOf, got)
@@ -177,7 +177,7 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 
 		first, hint := h.Key(t, "ES256", storage.KeyActive), h.hint(t, "ES256")
 		h.Node = must[*keystest.Node](t)(h.openAgain(t, inToken))
-		h.verified(t, "ES256", signed["ES256"])
+		h.wantVerified(t, "ES256", signed["ES256"])
 		if got := len(h.Rows(t)); got != keysOf+2 {
 			t.Errorf("after a restart: %d keys, want %d", got, keysOf+2)
 		}
@@ -186,16 +186,16 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 		if fresh := h.sign(t, "ES256"); fresh == signed["ES256"] || h.Key(t, "ES256", storage.KeyRetired).ID != first.ID {
 			t.Error("it did not rotate")
 		} else {
-			h.verified(t, "ES256", fresh)
+			h.wantVerified(t, "ES256", fresh)
 		}
-		h.verified(t, "ES256", signed["ES256"])
+		h.wantVerified(t, "ES256", signed["ES256"])
 
 		at := noon.Add(21 * time.Minute)
 		for range 2 { // ended, then destroyed
 			must[any](t)(nil, h.RotateOnce(t.Context(), at))
 		}
-		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.elsewhere(t) != keysOf {
-			t.Errorf("after the first keys are gone: %d in the token, %d rows, want %d", got, h.elsewhere(t), keysOf)
+		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.externalRows(t) != keysOf {
+			t.Errorf("after the first keys are gone: %d in the token, %d rows, want %d", got, h.externalRows(t), keysOf)
 		}
 		if gone := h.Key(t, "ES256", storage.KeyGone); gone.ID != first.ID || len(gone.Sealed) != 0 {
 			t.Errorf("the first key is %s, sealed %x", gone.State, gone.Sealed)
@@ -209,8 +209,8 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 	})
 }
 
-// An emergency destroys the private half in the token at once. When the token cannot be
-// asked, the key is refused all the same, and destroyed when it can.
+// A revocation destroys the private half in the token at once. If the token does not answer,
+// the key is refused all the same, and destroyed when the token answers again.
 func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		h := openRows(t, b.Open(t), inES256)
@@ -220,10 +220,10 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 		if done.DestroyError != nil || done.MakeError != nil || done.Successor.ID != next.ID || len(done.Made) != 1 {
 			t.Errorf("%+v", done)
 		}
-		if got := h.hsm.Objects(t, ""); got != before || h.elsewhere(t) != 2 {
-			t.Errorf("%d keys in the token, want %d; %d rows", got, before, h.elsewhere(t))
+		if got := h.hsm.Objects(t, ""); got != before || h.externalRows(t) != 2 {
+			t.Errorf("%d keys in the token, want %d; %d rows", got, before, h.externalRows(t))
 		}
-		h.verified(t, "ES256", h.sign(t, "ES256")) // a node that has not followed yet finds its key destroyed
+		h.wantVerified(t, "ES256", h.sign(t, "ES256")) // this node has not reloaded yet and finds its key destroyed
 		if _, err := h.VerifyAccess(signed, noon); !errors.Is(err, keys.ErrInvalid) {
 			t.Errorf("what it signed: %v", err)
 		}
@@ -243,19 +243,18 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 		if err := h.Ready(); !errors.Is(err, keys.ErrNoKey) {
 			t.Errorf("with nothing that signs: %v", err)
 		}
-		at := noon.Add(time.Second) // nothing signs: the third key does at once
+		at := noon.Add(time.Second) // no key signs, so the third key does at once
 		for range 2 {
 			must[any](t)(nil, h.RotateOnce(t.Context(), at))
 		}
-		if got := h.hsm.Objects(t, ""); got != before || h.elsewhere(t) != 2 || h.Ready() != nil {
-			t.Errorf("%d keys in the token, want %d; %d rows; %v", got, before, h.elsewhere(t), h.Ready())
+		if got := h.hsm.Objects(t, ""); got != before || h.externalRows(t) != 2 || h.Ready() != nil {
+			t.Errorf("%d keys in the token, want %d; %d rows; %v", got, before, h.externalRows(t), h.Ready())
 		}
-		h.verified(t, "ES256", h.sign(t, "ES256"))
+		h.wantVerified(t, "ES256", h.sign(t, "ES256"))
 	})
 }
 
-// A start without the token that holds the keys is refused, and makes no others. What
-// was signed needs no token to be verified.
+// A start without the token that holds the keys fails and makes no other keys.
 func TestRing_StartWithoutTheTokenIsRefused(t *testing.T) {
 	h := openRows(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) { c.Algorithms, c.Vault.ModuleAlgorithms = quick, quick })
 	rows := h.Rows(t)
@@ -273,18 +272,18 @@ func TestRing_StartWithoutTheTokenIsRefused(t *testing.T) {
 	}
 }
 
-// Keys that were in the database sign on until they rotate; the next ones are made in
-// the token, and the way back is the same.
+// Keys in the database go on signing until they rotate. New next keys are made in the token.
+// Moving lines back to the database works the same way.
 func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
 	h := openRows(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) { c.Algorithms, c.Vault.Module, c.Vault.ModuleAlgorithms = quick, nil, nil })
 	before := open(t, "signet", pin).Objects(t, "")
 	at := noon
-	step := func(what string, inModule []string, want int) {
+	step := func(name string, inModule []string, want int) {
 		t.Helper()
 		h.Node = must[*keystest.Node](t)(h.openAgain(t, func(c *keystest.Config) { c.Vault.ModuleAlgorithms = inModule }))
 		for range 2 {
 			for _, alg := range quick {
-				h.verified(t, alg, h.sign(t, alg))
+				h.wantVerified(t, alg, h.sign(t, alg))
 			}
 			must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.By{At: at}))
 			must[any](t)(nil, h.ReloadOnce(t.Context(), at))
@@ -293,8 +292,8 @@ func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
 		for range 2 {
 			must[any](t)(nil, h.RotateOnce(t.Context(), at))
 		}
-		if got := h.hsm.Objects(t, "") - before; got != want || h.elsewhere(t) != want {
-			t.Errorf("%s: %d keys in the token, %d rows, want %d", what, got, h.elsewhere(t), want)
+		if got := h.hsm.Objects(t, "") - before; got != want || h.externalRows(t) != want {
+			t.Errorf("%s: %d keys in the token, %d rows, want %d", name, got, h.externalRows(t), want)
 		}
 	}
 	step("into it", quick, 4)
@@ -305,7 +304,7 @@ func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
 	}
 }
 
-// A new master key seals the references; the keys stay where they are.
+// A rewrap seals the references under the new master key. The keys stay in the token.
 func TestRing_RewrapSealsTheReferences(t *testing.T) {
 	target := [32]byte([]byte("another master key of 32 bytes.."))
 	masters := [][32]byte{master}
@@ -321,23 +320,23 @@ func TestRing_RewrapSealsTheReferences(t *testing.T) {
 		t.Fatalf("%d sealed anew, not %v, %v", done, unopened, err)
 	}
 	h.Node = must[*keystest.Node](t)(h.openAgain(t, func(c *keystest.Config) { c.Vault.Master, c.Vault.Masters = target, nil }))
-	h.verified(t, "ES256", signed)
-	h.verified(t, "EdDSA", h.sign(t, "EdDSA"))
+	h.wantVerified(t, "ES256", signed)
+	h.wantVerified(t, "EdDSA", h.sign(t, "EdDSA"))
 	if _, err := h.openAgain(t, func(c *keystest.Config) { c.Vault.Master = master }); !errors.Is(err, vault.ErrMasterKey) {
 		t.Errorf("with the former master key: %v", err)
 	}
 }
 
-// Who can write to the database and to the token, but lacks the master key, brings in
-// no key of his own.
+// An attacker with write access to the database and the token, but without the master key,
+// cannot add a key.
 func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 	h := openRows(t, storagetest.SQLite(t).Open(t), inES256)
 	active, next := h.Key(t, "ES256", storage.KeyActive), h.Key(t, "ES256", storage.KeyNext)
 	for name, change := range map[string]func(*storage.Key){
-		"the other's reference":   func(k *storage.Key) { k.Sealed = next.Sealed },
-		"the other's public half": func(k *storage.Key) { k.Public = next.Public },
-		"another's row":           func(k *storage.Key) { k.ID, k.Public = next.ID[:40]+"abc", next.Public },
-		"said to be sealed here":  func(k *storage.Key) { k.Sealed = append([]byte{1}, k.Sealed[1:]...) },
+		"the other's reference":       func(k *storage.Key) { k.Sealed = next.Sealed },
+		"the other's public half":     func(k *storage.Key) { k.Public = next.Public },
+		"another's row":               func(k *storage.Key) { k.ID, k.Public = next.ID[:40]+"abc", next.Public },
+		"marked as sealed in the row": func(k *storage.Key) { k.Sealed = append([]byte{1}, k.Sealed[1:]...) },
 	} {
 		rows := h.Rows(t)
 		for i := range rows {
@@ -356,7 +355,7 @@ func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 		}
 	}
 
-	// Another key in its place, under its own id.
+	// Another key replaces the active key in the token, under the same id.
 	h.hsm.Exchange(t, h.hsm.made[len(h.hsm.made)-2], "ES256") // the active one was made before the next
 	ring := must[*keystest.Node](t)(h.openAgain(t, asItIs))
 	if _, err := ring.SignAccess("ES256", access()); !errors.Is(err, keys.ErrNoKey) {
@@ -367,9 +366,9 @@ func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 	}
 }
 
-// Of several that rotate at once, and of several that start at once, one wins, and the
-// others leave nothing behind in the token.
-func TestRing_LosersLeaveNothingInTheToken(t *testing.T) {
+// If several nodes start or rotate at the same time, one wins. The others leave no key in the
+// token.
+func TestRing_ConflictLeavesNoKeyInToken(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		before := open(t, "signet", pin).Objects(t, "")
 		nodes := make([]*testNode, 3)
@@ -401,15 +400,15 @@ func TestRing_LosersLeaveNothingInTheToken(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if got := h.hsm.Objects(t, "") - before; got != 2+won || h.elsewhere(t) != 2+won || won == 0 {
-			t.Errorf("after %d rotations: %d keys in the token, %d rows, want %d", won, got, h.elsewhere(t), 2+won)
+		if got := h.hsm.Objects(t, "") - before; got != 2+won || h.externalRows(t) != 2+won || won == 0 {
+			t.Errorf("after %d rotations: %d keys in the token, %d rows, want %d", won, got, h.externalRows(t), 2+won)
 		}
 	})
 }
 
-// Who takes the settings out too early is told what is left in the token, and it is
-// destroyed when they are back.
-func TestRing_WithoutTheTokenItSaysWhatIsLeft(t *testing.T) {
+// If the settings of the token are removed too early, an alarm names the lines whose private
+// halves are left in it. They are destroyed after the settings are back.
+func TestRing_AlarmForKeysLeftInToken(t *testing.T) {
 	h := openRows(t, storagetest.SQLite(t).Open(t), inES256)
 	before := h.hsm.Objects(t, "")
 	out := func(c *keystest.Config) { c.Vault.ModuleAlgorithms = nil }
@@ -429,12 +428,12 @@ func TestRing_WithoutTheTokenItSaysWhatIsLeft(t *testing.T) {
 			alarms++
 		}
 	}
-	if got := h.hsm.Objects(t, ""); err != nil || alarms != 1 || got != before || h.elsewhere(t) != 2 {
-		t.Errorf("%d alarms, want 1; %d keys in the token, want %d; %d rows, want 2; %v", alarms, got, before, h.elsewhere(t), err)
+	if got := h.hsm.Objects(t, ""); err != nil || alarms != 1 || got != before || h.externalRows(t) != 2 {
+		t.Errorf("%d alarms, want 1; %d keys in the token, want %d; %d rows, want 2; %v", alarms, got, before, h.externalRows(t), err)
 	}
 	h.Node = must[*keystest.Node](t)(h.openAgain(t, out))
 	must[any](t)(nil, h.RotateOnce(t.Context(), at))
-	if got := h.hsm.Objects(t, ""); got != before-2 || h.elsewhere(t) != 0 {
-		t.Errorf("with the token again: %d keys there, want %d; %d rows", got, before-2, h.elsewhere(t))
+	if got := h.hsm.Objects(t, ""); got != before-2 || h.externalRows(t) != 0 {
+		t.Errorf("with the token again: %d keys there, want %d; %d rows", got, before-2, h.externalRows(t))
 	}
 }

@@ -25,10 +25,11 @@ import (
 
 const pin = "1234"
 
-// softHSM is the module of SoftHSM, over tokens in a folder of this run.
+// softHSM is the path of the SoftHSM module. Its tokens are in a temporary folder.
 var softHSM string
 
-// A module reads its settings when it is started, once in a process.
+// TestMain makes the tokens before all tests, since a module reads its settings only once per
+// process.
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "softhsm")
@@ -61,10 +62,10 @@ func open(t testing.TB, label, pin string) *token.Token {
 	return opened
 }
 
-// sum is what the algorithms sign.
+// sum is the input of all signatures.
 var sum = sha256.Sum256([]byte("what is signed"))
 
-// pairs signs and verifies by the standard library, by JWS algorithm.
+// pairs has the options for signing and a verifier of the standard library, by JWS algorithm.
 var pairs = map[string]struct {
 	opts   crypto.SignerOpts
 	verify func(public crypto.PublicKey, signature []byte) bool
@@ -83,9 +84,9 @@ var pairs = map[string]struct {
 	}},
 }
 
-// Each algorithm signs what the standard library verifies, with a private half that
-// the token gives to nobody, until it is destroyed.
-func TestToken_SignsWithKeysItDoesNotGive(t *testing.T) {
+// For each algorithm, the standard library verifies the signatures, the token does not reveal
+// the private half, and a destroyed key does not sign.
+func TestToken_SignsWithoutRevealingKeys(t *testing.T) {
 	hsm := open(t, "signet", pin)
 	for alg, p := range pairs {
 		public, uri, err := hsm.Generate(alg)
@@ -99,7 +100,7 @@ func TestToken_SignsWithKeysItDoesNotGive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 20 { // an r or s with a leading zero byte too, at times
+		for range 20 { // often enough for an r or s with a leading zero byte
 			signature, err := signer.Sign(rand.Reader, sum[:], p.opts)
 			if err != nil || !p.verify(public, signature) {
 				t.Fatalf("%s: signature %x, %v", alg, signature, err)
@@ -130,7 +131,7 @@ func TestToken_SignsWithKeysItDoesNotGive(t *testing.T) {
 	}
 }
 
-// More callers than sessions: each waits for its turn.
+// There are more callers than sessions: each waits for a free session.
 func TestToken_ManySignAtOnce(t *testing.T) {
 	hsm := open(t, "signet", pin)
 	public, uri, err := hsm.Generate("ES256")
@@ -155,9 +156,9 @@ func TestToken_ManySignAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// A signer goes on by itself when its sessions were closed, and when the module was
-// started anew.
-func TestToken_ComesBackWithoutARestart(t *testing.T) {
+// A signer works again after its sessions were closed, after a sign-out, after a restart of
+// the module, and after the token was removed and inserted again.
+func TestToken_ReconnectsWithoutRestart(t *testing.T) {
 	hsm := open(t, "signet", pin)
 	public, uri, err := hsm.Generate("ES256")
 	if err != nil {
@@ -182,9 +183,9 @@ func TestToken_ComesBackWithoutARestart(t *testing.T) {
 		}
 	}
 
-	carried := filepath.Join(t.TempDir(), "token")
-	drawer := drawerOf(t, "signet")
-	if err := os.Rename(drawer, carried); err != nil {
+	removed := filepath.Join(t.TempDir(), "token")
+	folder := tokenFolder(t, "signet")
+	if err := os.Rename(folder, removed); err != nil {
 		t.Fatal(err)
 	}
 	hsm.CloseSessions(t)
@@ -194,20 +195,20 @@ func TestToken_ComesBackWithoutARestart(t *testing.T) {
 	if err := hsm.Destroy(uri); err == nil {
 		t.Error("a key was destroyed in a token that is not there")
 	}
-	if err := os.Rename(carried, drawer); err != nil {
+	if err := os.Rename(removed, folder); err != nil {
 		t.Fatal(err)
 	}
 	if signature, err := signer.Sign(nil, sum[:], crypto.SHA256); err != nil || !pairs["ES256"].verify(public, signature) {
 		t.Errorf("put back: signature %x, %v", signature, err)
 	}
 
-	hsm.CloseSessions(t) // who is not signed in sees no private key, and must not take it for destroyed
+	hsm.CloseSessions(t) // without a sign-in the token hides private keys: Destroy must not take them for destroyed
 	if err := hsm.Destroy(uri); err != nil || hsm.Objects(t, uri) != 0 {
 		t.Errorf("destroyed after a sign-out: %v, %d objects are left", err, hsm.Objects(t, uri))
 	}
 }
 
-func TestToken_SaysWhatIsWrong(t *testing.T) {
+func TestToken_ErrorsNameTheCause(t *testing.T) {
 	text := filepath.Join(t.TempDir(), "module.so")
 	if err := os.WriteFile(text, []byte("no module"), 0o600); err != nil {
 		t.Fatal(err)
@@ -217,7 +218,7 @@ func TestToken_SaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", file, err, want)
 		}
 	}
-	for label, want := range map[string]string{"nobody's": "no token with this label", "twin": "2 tokens have this label"} {
+	for label, want := range map[string]string{"missing": "no token with this label", "twin": "2 tokens have this label"} {
 		hsm := open(t, label, pin)
 		if err := hsm.Ready(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", label, err, want)
@@ -238,8 +239,8 @@ func TestToken_SaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A token locks itself after a few wrong PINs, so one that was refused is not sent
-// again, whatever happens: here it would even be right by then.
+// A token locks itself after a few wrong PINs, so a refused PIN is never sent again. In this
+// test the PIN becomes right after the refusal, and is still not sent.
 func TestToken_RefusedPINIsNotTriedAgain(t *testing.T) {
 	hsm := open(t, "locked", "4321")
 	if err := hsm.Ready(); err == nil || !strings.Contains(err.Error(), "refuses the PIN") || strings.Contains(err.Error(), "4321") {
@@ -257,9 +258,9 @@ func TestToken_RefusedPINIsNotTriedAgain(t *testing.T) {
 	again.SignOut(t)
 }
 
-// drawerOf finds the folder that SoftHSM keeps a token in: its label is in a file there,
+// tokenFolder returns the folder in which SoftHSM stores a token. A file there has the label,
 // padded with blanks.
-func drawerOf(t *testing.T, label string) string {
+func tokenFolder(t *testing.T, label string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(os.Getenv("SOFTHSM2_CONF")), "*", "token.object"))
 	if err != nil {
@@ -278,7 +279,7 @@ func drawerOf(t *testing.T, label string) string {
 	return ""
 }
 
-// What a signature costs that the token makes.
+// BenchmarkToken_Sign measures signatures in the token.
 func BenchmarkToken_Sign(b *testing.B) {
 	hsm := open(b, "signet", pin)
 	for _, alg := range []string{"ES256", "EdDSA", "RS256"} {

@@ -19,8 +19,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestVault_DatabaseHoldsNoKeyMaterial takes keys through all of their life, and
-// searches the files of SQLite and the dump of PostgreSQL for what they were.
+// Keys go through all states. Then the test searches the files of SQLite and the dump of
+// PostgreSQL for their private halves.
 // KY-08: Database dump: private keys in clear; wrong or missing key-encryption key at start.
 func TestVault_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
@@ -64,7 +64,7 @@ func TestVault_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 			}
 		}
 		if states := h.States(t, "ES256"); states[storage.KeyGone] != 1 || states[storage.KeyRevoked] != 1 || len(material) != 17 {
-			t.Fatalf("looking for %d things, after a life of %v", len(material), states)
+			t.Fatalf("%d pieces of material, states %v", len(material), states)
 		}
 		dump := dumpOf(t, b)
 		if !bytes.Contains(dump, []byte(h.Published(t)[0])) {
@@ -74,7 +74,7 @@ func TestVault_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 	})
 }
 
-// collect adds the private halves and the secrets that are in use.
+// collect adds the private halves and secrets in use to material.
 func collect(t *testing.T, h *keystest.Node, material map[string][]byte) {
 	t.Helper()
 	v, err := vault.New(h.Config.Vault)
@@ -129,8 +129,8 @@ func wantAbsent(t *testing.T, dump []byte, material map[string][]byte) {
 	}
 }
 
-// dumpOf reads every file of the data directory, the write-ahead log included, or
-// has PostgreSQL write all it holds.
+// dumpOf returns all files of the data directory, including the write-ahead log, or a dump of
+// the PostgreSQL database.
 func dumpOf(t *testing.T, b storagetest.Backend) []byte {
 	t.Helper()
 	if b.Config().Database != "" {

@@ -13,8 +13,8 @@ var (
 	second = [32]byte{2}
 )
 
-// made makes a row of a line, sealed under a master key.
-func made(t *testing.T, master [32]byte, line string) storage.Key {
+// newRow makes a key of a line, sealed under a master key.
+func newRow(t *testing.T, master [32]byte, line string) storage.Key {
 	t.Helper()
 	v, err := New(Config{Master: master})
 	if err != nil {
@@ -31,10 +31,10 @@ func made(t *testing.T, master [32]byte, line string) storage.Key {
 	return row
 }
 
-// Each state of a good row of each kind, and of rows that somebody has changed.
+// openRow is called with valid rows in each state and with altered rows.
 func TestOpenRow_StatesAndDamage(t *testing.T) {
-	key, secret := made(t, second, "ES256"), made(t, second, storage.InternalLine)
-	other := made(t, second, "ES256")
+	key, secret := newRow(t, second, "ES256"), newRow(t, second, storage.InternalLine)
+	other := newRow(t, second, "ES256")
 	masters := [][32]byte{first, second}
 	for name, c := range map[string]struct {
 		row     storage.Key
@@ -55,7 +55,7 @@ func TestOpenRow_StatesAndDamage(t *testing.T) {
 		"another master key":           {key, inState(storage.KeyActive), masters[:1], "another master_key", ErrNotOpened},
 		"altered":                      {key, func(k *storage.Key) { k.Sealed = append([]byte{1}, make([]byte, 60)...) }, masters, "altered", ErrNotOpened},
 		"another row's private half":   {key, func(k *storage.Key) { k.Sealed = other.Sealed }, masters, "altered", ErrNotOpened},
-		"said to be in a module":       {key, func(k *storage.Key) { k.Sealed = append([]byte{sealedReference}, k.Sealed[1:]...) }, masters, "altered", ErrNotOpened},
+		"marked as in a module":        {key, func(k *storage.Key) { k.Sealed = append([]byte{sealedReference}, k.Sealed[1:]...) }, masters, "altered", ErrNotOpened},
 		"version of a newer program":   {key, func(k *storage.Key) { k.Sealed = []byte{9, 9} }, masters, "a format that", nil},
 		"nothing sealed":               {key, func(k *storage.Key) { k.Sealed = nil }, masters, "a format that", nil},
 		"gone, another's public half":  {key, func(k *storage.Key) { k.State, k.Public = storage.KeyGone, other.Public }, masters, "thumbprint", nil},
@@ -87,10 +87,10 @@ func inState(state storage.KeyState) func(*storage.Key) {
 	return func(k *storage.Key) { k.State = state }
 }
 
-// A set tells keys apart by what they are good for, and new rows are sealed under the
-// last master key that a row opened with.
-func TestOpen_FilesRows(t *testing.T) {
-	rows := []storage.Key{made(t, first, "ES256"), made(t, first, "EdDSA"), made(t, second, storage.InternalLine), made(t, first, "ES256"), made(t, first, "ES256")}
+// Open sorts the rows by their use. The set seals new rows under the last master key with
+// which a row opened.
+func TestOpen_SortsRows(t *testing.T) {
+	rows := []storage.Key{newRow(t, first, "ES256"), newRow(t, first, "EdDSA"), newRow(t, second, storage.InternalLine), newRow(t, first, "ES256"), newRow(t, first, "ES256")}
 	for i, state := range []storage.KeyState{storage.KeyActive, storage.KeyGone, storage.KeyActive, storage.KeyRevoked, storage.KeyNext} {
 		rows[i].State = state
 	}

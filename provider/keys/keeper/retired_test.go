@@ -10,16 +10,16 @@ import (
 	"signet/storage"
 )
 
-// readable is how much of a JWKS the most careful relying parties read, in bytes.
+// readable is the number of bytes of a JWKS that the most careful relying parties read.
 const readable = 16 << 10
 
-// Rotations by force, and a schedule that outruns the tokens, end before the JWKS gets
-// longer than relying parties read, with every algorithm there is. The refusal says when
-// it will do, and it does then; revoking stays possible.
+// Forced rotations are refused before the JWKS becomes longer than relying parties read, even
+// with all algorithms. The error says when a rotation is possible again, and it is possible
+// then. Revocation always works.
 func TestRotate_JWKSStaysReadable(t *testing.T) {
 	lines := []string{"ES256", "RS256", "EdDSA", "PS256"}
 	h := keystest.Open(t, lines...)
-	// A second between them: each retired key has a time of its own to go.
+	// Rotations are a second apart, so that each retired key ends at another time.
 	rotate := func(at time.Time) (err error) {
 		_, err = h.Rotate(t.Context(), nil, 0, storage.By{From: storage.Origin{Actor: "cli"}, At: at})
 		return errors.Join(err, h.ReloadOnce(t.Context(), at))
@@ -31,18 +31,18 @@ func TestRotate_JWKSStaysReadable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var crowded *keeper.TooManyRetiredError
-	if err := rotate(at); !errors.As(err, &crowded) || crowded.Retired != 9 {
+	var refused *keeper.TooManyRetiredError
+	if err := rotate(at); !errors.As(err, &refused) || refused.Retired != 9 {
 		t.Fatalf("the tenth rotation: %v", err)
 	}
 	if n := len(h.JWKS().Body); n > readable {
 		t.Errorf("the JWKS has %d bytes, of which relying parties read %d", n, readable)
 	}
-	if want := keystest.Noon.Add(time.Second + 20*time.Minute); !crowded.Until.Equal(want) { // the first retired key's last token, and the margin
-		t.Errorf("it will do at %s, want %s", crowded.Until, want)
+	if want := keystest.Noon.Add(time.Second + 20*time.Minute); !refused.Until.Equal(want) { // when the last token of the first retired key expires, plus the margin
+		t.Errorf("a rotation is possible at %s, want %s", refused.Until, want)
 	}
 	before := len(h.Rows(t))
-	if err := rotate(crowded.Until.Add(-time.Millisecond)); !errors.As(err, &crowded) || len(h.Rows(t)) != before {
+	if err := rotate(refused.Until.Add(-time.Millisecond)); !errors.As(err, &refused) || len(h.Rows(t)) != before {
 		t.Errorf("a moment too early: %v", err)
 	}
 	if _, err := h.Rotate(t.Context(), []string{storage.InternalLine}, 0, storage.By{At: keystest.Noon.Add(time.Hour)}); err != nil {
@@ -53,17 +53,17 @@ func TestRotate_JWKSStaysReadable(t *testing.T) {
 			t.Errorf("revoking the %s key: %v", state, err)
 		}
 	}
-	if err := rotate(crowded.Until); err != nil {
-		t.Errorf("at the time that the refusal named: %v", err)
+	if err := rotate(refused.Until); err != nil {
+		t.Errorf("at the time in the error: %v", err)
 	}
 	if n := len(h.JWKS().Body); n > readable {
 		t.Errorf("the JWKS has %d bytes", n)
 	}
 }
 
-// Tokens that live for a day under keys that sign for an hour: the schedule waits for
-// retired keys to go.
-func TestRotateOnce_WaitsWhileRetiredKeysCrowdTheJWKS(t *testing.T) {
+// Tokens are valid for a day and keys sign for an hour: the schedule waits until retired keys
+// are gone.
+func TestRotateOnce_WaitsWhileTooManyKeysAreRetired(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	fast, err := h.OpenAgain(t, func(c *keystest.Config) {
 		c.Life = keeper.Life{RotateEvery: time.Hour, PublishBefore: time.Minute, Tokens: day}

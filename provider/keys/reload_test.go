@@ -11,14 +11,14 @@ import (
 	"signet/storage"
 )
 
-// A token that another node signs under a key that this one has not seen is accepted at once.
-func TestKeys_UnknownKeyIsLookedForAtOnce(t *testing.T) {
+// A node accepts a token of another node at once, even if it has not read the key yet.
+func TestKeys_UnknownKeyIsReadAtOnce(t *testing.T) {
 	h := open(t, "ES256")
 	other, err := h.openAgain(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Twice, so that the signing key is one that other has never read.
+	// Rotate twice, so that other has never read the key that signs.
 	for _, lines := range [][]string{{"ES256", storage.InternalLine}, {"ES256"}} {
 		if _, err := h.Rotate(t.Context(), lines, 0, storage.By{At: noon.Add(time.Hour)}); err != nil {
 			t.Fatal(err)
@@ -49,8 +49,8 @@ func TestKeys_FloodOfUnknownKidsCostsOneReadPerSecond(t *testing.T) {
 		for i := range each {
 			token := tokens[i%len(tokens)]
 			for _, err := range []error{
-				second(flooded.VerifyAccess(token, noon)), second(flooded.OpenRefresh(token, noon)),
-				second(flooded.VerifyIDTokenHint(token, noon)), second(flooded.Unseal("request", token, noon)),
+				errorOf(flooded.VerifyAccess(token, noon)), errorOf(flooded.OpenRefresh(token, noon)),
+				errorOf(flooded.VerifyIDTokenHint(token, noon)), errorOf(flooded.Unseal("request", token, noon)),
 			} {
 				if !errors.Is(err, keys.ErrInvalid) {
 					t.Fatalf("got %v, want ErrInvalid", err)
@@ -63,10 +63,11 @@ func TestKeys_FloodOfUnknownKidsCostsOneReadPerSecond(t *testing.T) {
 	}
 }
 
-func second[T any](_ T, err error) error { return err }
+func errorOf[T any](_ T, err error) error { return err }
 
-// A change of something else than keys leaves signers and what is known of tokens.
-func TestReloadOnce_SameKeysBuildNothing(t *testing.T) {
+// If a reload finds unchanged keys, the ring keeps its signers and its cache of verified
+// tokens.
+func TestReloadOnce_UnchangedKeysRebuildNothing(t *testing.T) {
 	h := open(t, "RS256")
 	token := h.AccessToken(t, "RS256")
 	if err := openAccess(h, token); err != nil {
@@ -77,6 +78,6 @@ func TestReloadOnce_SameKeysBuildNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := fmt.Sprintf("%p", &h.JWKS().Body[0]); after != before {
-		t.Error("everything was built anew")
+		t.Error("the key set was built again")
 	}
 }
