@@ -38,7 +38,7 @@ func TestWays_WithoutPasswordUpstreamOrCookies(t *testing.T) {
 		t.Errorf("asked %q, want %q", saw.Second.Asked, want)
 	}
 	if a := saw.Alone; a.Title != "Confirm it’s you" || a.Forms != 0 || a.Back != "/account/sessions" ||
-		!strings.Contains(a.Help, "GitHub cannot confirm") || !strings.Contains(a.Help, "Ask the operator of this service to give your account a password") {
+		!strings.Contains(a.Help, "GitHub can’t confirm") || !strings.Contains(a.Help, "Ask the operator of this service to give your account a password") {
 		t.Errorf("with GitHub alone: %+v", a)
 	}
 	if saw.Tabs.Back != "/account" || saw.Tabs.Tab != "/account/sessions" {
