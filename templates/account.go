@@ -6,8 +6,8 @@ import "signet/templates/words"
 type Account struct {
 	Common
 	User Person
-	Here string         // which entry of the navigation this page is: "profile"
-	Done words.Sentence // what has just been changed; zero: nothing
+	Here string         // the entry of the navigation for this page: "profile"
+	Done words.Sentence // the change that was just made; zero: none
 
 	Admin bool // the person may see the operators' pages
 }
@@ -20,7 +20,7 @@ type accountPage struct {
 	Sentence   func(AccountOverview) words.Sentence
 }
 
-// accountPages is the one list of the pages that the account leads to.
+// accountPages lists all pages of the account.
 func accountPages() []accountPage {
 	return []accountPage{
 		{Name: "overview", Path: "/account", Label: words.Say("account.overview")},
@@ -57,7 +57,7 @@ func appsSentence(o AccountOverview) words.Sentence {
 	return words.Say("account.apps-note", "Count", o.Apps)
 }
 
-// Moment is a time as pages show it. The zero value is shown as "never".
+// Moment is a time to show on a page. The zero value is shown as "never".
 type Moment struct {
 	ISO  string         // RFC 3339
 	Text string         // "2 March 2026, 15:04 CET"
@@ -67,9 +67,9 @@ type Moment struct {
 // AccountOverview is the first page of the account.
 type AccountOverview struct {
 	Account
-	Sessions   int  // where the person is signed in
-	Apps       int  // that the person has let in
-	NoPassword bool // the person signs in by connected accounts alone
+	Sessions   int  // in how many browsers the person is signed in
+	Apps       int  // how many applications have access
+	NoPassword bool // the person signs in only with connected accounts
 }
 
 func (AccountOverview) page() string { return "accountoverview.html" }
@@ -77,9 +77,9 @@ func (AccountOverview) page() string { return "accountoverview.html" }
 // AccountPassword is the form that changes the password.
 type AccountPassword struct {
 	Account
-	None      bool // the person has no password: there is nothing to change
+	None      bool // the person has no password, so there is nothing to change
 	Ticket    string
-	MinLength int // characters; 0 says nothing of it
+	MinLength int // characters; 0: the page does not mention it
 	Error     *FormError
 }
 
@@ -90,13 +90,13 @@ type AccountSessions struct {
 	Account
 	Sessions     []SessionRow
 	Stolen       []StolenSession
-	Others       bool // there are more than this one
+	Others       bool // the person has other sessions
 	OthersTicket string
 }
 
 func (AccountSessions) page() string { return "accountsessions.html" }
 
-// StolenSession is one that ended because somebody used a token of it twice.
+// StolenSession is a session that ended because one of its tokens was used twice.
 type StolenSession struct {
 	Agent words.Sentence // zero: unknown
 	Ended Moment
@@ -111,7 +111,7 @@ type SessionRow struct {
 	Here       bool // this browser
 	SignedIn   Moment
 	LastActive Moment
-	Apps       []Client // signed in to with it
+	Apps       []Client // applications that used this session
 }
 
 // AccountEndAll asks whether to sign out everywhere.
@@ -122,7 +122,7 @@ type AccountEndAll struct {
 
 func (AccountEndAll) page() string { return "accountendall.html" }
 
-// AccountApps lists the applications that the person has let in.
+// AccountApps lists the applications that have access to the account.
 type AccountApps struct {
 	Account
 	Apps []AppRow
@@ -134,13 +134,13 @@ func (AccountApps) page() string { return "accountapps.html" }
 type AppRow struct {
 	ClientID string
 	App      Client
-	Wants    []Want // what was allowed; none for one that never asked
-	Since    Moment // zero for one that never asked
+	Wants    []Want // allowed scopes; empty if the application never asked for consent
+	Since    Moment // zero if the application never asked for consent
 	LastUsed Moment
-	Offline  bool // goes on after sign-out
+	Offline  bool // the access lasts after sign-out
 }
 
-// AccountWithdraw asks whether an application shall lose its access.
+// AccountWithdraw asks whether to remove the access of an application.
 type AccountWithdraw struct {
 	Account
 	Ticket string

@@ -6,7 +6,7 @@ import (
 	"signet/templates"
 )
 
-// Scripts and password managers know the account pages by these, too.
+// Scripts and password managers use these names of the account pages.
 func TestAccount_KeepsItsNames(t *testing.T) {
 	pages, _ := newPages(t)
 	known := samples()
@@ -46,7 +46,7 @@ func TestAccount_KeepsItsNames(t *testing.T) {
 	}
 }
 
-func TestAccount_NavigationSaysWhereOneIs(t *testing.T) {
+func TestAccount_NavigationMarksCurrentPage(t *testing.T) {
 	pages, _ := newPages(t)
 	known := samples()
 	for sample, want := range map[string]string{
@@ -65,9 +65,9 @@ func TestAccount_NavigationSaysWhereOneIs(t *testing.T) {
 	}
 }
 
-// The addresses of a profile stand in their fields as text: a picture that the page
-// loads, or a link, would tell their host who looks.
-func TestAD11_ProfileLinksAreNoLinks(t *testing.T) {
+// AD-11: the addresses of a profile are text in their fields. If the page loaded a picture, its
+// host would learn that the page was opened.
+func TestProfile_AddressesAreNotLinks(t *testing.T) {
 	pages, _ := newPages(t)
 	page := templates.AccountProfile{Picture: "https://evil.example/a.png", Website: "https://evil.example/"}
 	d := parse(t, render(t, pages, page))

@@ -1,24 +1,24 @@
 package templates
 
-// AccountIdentities lists the upstream accounts that open this one.
+// AccountIdentities lists the upstream accounts with which the person can sign in.
 type AccountIdentities struct {
 	Account
 	Identities []IdentityRow
-	Connectors []ConnectorButton // that another one can be connected through
+	Connectors []ConnectorButton // with which the person can connect another account
 	LinkTicket string
 }
 
 func (AccountIdentities) page() string { return "accountidentities.html" }
 
-// IdentityRow is one of them.
+// IdentityRow is one connected upstream account.
 type IdentityRow struct {
-	Key       string // names it in the form
+	Key       string // identifies the row in the form
 	Ticket    string
 	Connector ConnectorButton
-	Gone      bool // nobody can sign in through this connector now
+	Gone      bool // this connector is not available now
 	Email     string
 	Name      string
-	Groups    string // that it brought, separated by commas
+	Groups    string // groups that the upstream sent, separated by commas
 	Since     Moment
 	LastUsed  Moment
 }

@@ -2,10 +2,10 @@ package templates
 
 import "signet/templates/words"
 
-// Admin is the frame of all pages for operators.
+// Admin is the frame of all pages for administrators.
 type Admin struct {
 	Common
-	Here string // which entry of the navigation this page is: "connectors", "keys"
+	Here string // the entry of the navigation for this page: "connectors", "keys"
 }
 
 func adminPages() []accountPage {
@@ -16,7 +16,7 @@ func adminPages() []accountPage {
 	}
 }
 
-// AdminOverview says what there is for operators.
+// AdminOverview is the first page for administrators.
 type AdminOverview struct {
 	Admin
 	Connectors int
@@ -24,7 +24,7 @@ type AdminOverview struct {
 
 func (AdminOverview) page() string { return "adminoverview.html" }
 
-// AdminConnectors shows the connectors, and what the last test of one found.
+// AdminConnectors shows the connectors and the result of a test.
 type AdminConnectors struct {
 	Admin
 	Connectors []ConnectorCard
@@ -32,40 +32,40 @@ type AdminConnectors struct {
 
 func (AdminConnectors) page() string { return "adminconnectors.html" }
 
-// ConnectorCard is one connector with all that an operator needs at the upstream.
+// ConnectorCard is one connector with all values that an operator enters at the upstream.
 type ConnectorCard struct {
 	ID, Kind, Name string
 	ClientID       string
-	RedirectURI    string // to be registered there, exactly so
-	Field          string // of the upstream's form, that it goes into
-	Console        string // https address of that form; "" if it is not known
+	RedirectURI    string // to register at the upstream, exactly like this
+	Field          string // the field of the upstream's form for RedirectURI
+	Console        string // https address of that form; "" if unknown
 	Hints          []words.Sentence
-	Scopes         []string // asked for
+	Scopes         []string // requested
 
-	SignUp   bool     // people without an account get one
-	AutoLink bool     // an address it has verified opens an account
-	Domains  []string // the only ones accepted; none: all
+	SignUp   bool     // new users get an account
+	AutoLink bool     // a verified address signs in to the account with that address
+	Domains  []string // accepted domains; empty: all
 
 	LastSuccess Moment
 	LastFailure ConnectorFailure
 
-	Ticket string         // for its test
-	Test   *ConnectorTest // nil: it was not tested just now
+	Ticket string         // of the form for the test
+	Test   *ConnectorTest // nil: no test was run
 }
 
-// ConnectorFailure is why a sign-in failed. The zero value is none.
+// ConnectorFailure is the reason of a failed sign-in. The zero value is no failure.
 type ConnectorFailure struct {
 	At     Moment
 	Code   string
-	Advice words.Sentence // what it means and what to do
-	Reason string         // as the log has it
+	Advice words.Sentence // meaning of the failure and next step
+	Reason string         // the same text as in the log
 }
 
-// ConnectorTest is what a test found.
+// ConnectorTest is the result of a test.
 type ConnectorTest struct {
 	Works   bool
 	Finding words.Sentence
-	Reason  string // the error as the log would have it; "" for none
+	Reason  string // the error, as the log would contain it; "" if the test succeeded
 	Facts   []Fact
 }
 

@@ -5,22 +5,22 @@ import "signet/templates/words"
 // AdminKeys shows the life of the signing keys.
 type AdminKeys struct {
 	Admin
-	Done         words.Sentence   // what was done just now; zero: nothing
-	Aftermath    []words.Sentence // on a revocation just now
+	Done         words.Sentence   // the change that was just made; zero: none
+	Aftermath    []words.Sentence // consequences of the revocation that was just made
 	Keys         []KeyRow
 	Timeline     KeyTimeline
-	NextRotation Moment // by the schedule; zero: no next key is there
+	NextRotation Moment // by the schedule; zero: there is no next key
 	Readiness    KeyReadiness
 }
 
 func (AdminKeys) page() string { return "adminkeys.html" }
 
-// KeyRow is one key. Times that do not come are zero.
+// KeyRow is one key. A time that does not apply is zero.
 type KeyRow struct {
 	ID, Algorithm, State string
 	Created              Moment
 	SignsFrom            Moment // of a next key, by the schedule
-	SignsUntil           Moment // of an active key, likewise
+	SignsUntil           Moment // of an active key, by the schedule
 	PublishedUntil       Moment
 	LastSigned           Moment // of a retired key
 	LastTokenExpiry      Moment
@@ -29,10 +29,11 @@ type KeyRow struct {
 	InModule             bool   // the private half is outside the database
 }
 
-// Internal reports whether the key is of the line that is in no JWKS.
+// Internal reports whether the key is an internal secret, which is in no JWKS.
 func (k KeyRow) Internal() bool { return k.Algorithm == internalLine }
 
-// KeyReadiness tells who has read the JWKS since the next keys were published.
+// KeyReadiness lists the programs that read the JWKS, before or after the next keys were
+// published.
 type KeyReadiness struct {
 	Since        Moment // zero: there is no next key
 	Seen, Unseen []KeyReader
@@ -41,39 +42,39 @@ type KeyReadiness struct {
 // KeyReader is a family of programs that reads the JWKS.
 type KeyReader struct {
 	Family string
-	At     Moment // last
+	At     Moment // last read
 }
 
-// KeyTimeline is the picture of the keys' lives, in units of its own. The zero value
-// is none.
+// KeyTimeline is a picture of the times of the keys, in units of its own. The zero value is
+// no picture.
 type KeyTimeline struct {
 	Width, Height int
-	Foot          int // where the rows end; below stand the words of the next rotation
+	Foot          int // lower end of the rows; the label of the next rotation is below
 	Today         int // from the left
 	Rotation      int // the next by the schedule; 0: none
 	Rows          []KeyTimelineRow
 }
 
-// KeyTimelineRow is the life of one key.
+// KeyTimelineRow shows the times of one key.
 type KeyTimelineRow struct {
 	Label string
 	Y     int // of the label's foot
 	Bars  []KeyTimelineBar
 }
 
-// KeyTimelineBar is one stretch of it.
+// KeyTimelineBar is one period of a key.
 type KeyTimelineBar struct {
-	Signing, Checking   bool // neither: published before it signs
+	Signing, Checking   bool // both false: published, but not signing yet
 	X, Y, Width, Height int
 }
 
 // AdminRotate asks before the keys rotate.
 type AdminRotate struct {
 	Admin
-	Next      []KeyRow // that are to sign
-	NotBefore Moment   // they are too young until then; zero: they are not
+	Next      []KeyRow // the keys that will sign
+	NotBefore Moment   // earliest time of the rotation; zero: now
 	Readiness KeyReadiness
-	Shown     string // what the ticket is bound to
+	Shown     string // ids of the keys for which the ticket is valid
 	Ticket    string
 }
 
@@ -86,8 +87,8 @@ type AdminRevoke struct {
 	Damage     words.Sentence
 	Succession words.Sentence // which key takes its place; zero if none has to
 	Wrong      words.Sentence // the error of the typed text; zero: none
-	Confirm    string         // as it was typed, before the person had to prove who they are
-	Reason     string         // likewise
+	Confirm    string         // the typed text, kept while the person confirmed their identity
+	Reason     string         // typed text, kept likewise
 	Ticket     string
 }
 

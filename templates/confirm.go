@@ -6,8 +6,8 @@ import (
 	"signet/templates/words"
 )
 
-// Confirm asks a signed-in person to confirm who they are. It offers only the ways to
-// sign in that belong to the account and can confirm it.
+// Confirm asks a signed-in person to confirm their identity. It offers only the ways to sign
+// in that the account has and that can confirm it.
 type Confirm struct {
 	Common
 	Request string
@@ -138,7 +138,7 @@ func unable(c Confirm) words.Sentence {
 	return words.Say("confirm-help.services", "Services", all)
 }
 
-// help says what to do if the page has no way to offer.
+// help gives the next step if the page has no way to offer.
 func help(c Confirm) words.Sentence {
 	command := commands[c.Wanted.Act]
 	switch {

@@ -2,28 +2,28 @@ package templates
 
 import "signet/templates/words"
 
-// Consent asks whether the client may have what it wants.
+// Consent asks whether to allow the requested access.
 type Consent struct {
 	Common
 	Request string
 	Ticket  string
 	User    Person
 	Wants   []Want
-	Switch  string // link "not you?": the account choice
+	Switch  string // target of the link "not you?"
 }
 
 func (Consent) page() string { return "consent.html" }
 
-// Want is one thing a client asks for, as a verb phrase.
+// Want is one requested access, as a verb phrase.
 type Want struct {
 	Scope   string         // raw name, shown for unknown ones
 	Text    words.Sentence // "see your email address"; zero shows the raw scope
 	Detail  words.Sentence
 	New     bool // not allowed before
-	Offline bool // goes on after sign-out; the page explains it where Detail does not
+	Offline bool // the access lasts after sign-out; the page says so if Detail is zero
 }
 
-// WantOf says what a scope allows. Its text follows "{App} wants to:". An unknown scope is
+// WantOf describes the access that a scope allows. Its text follows "{App} wants to:". An unknown scope is
 // shown by its name.
 func WantOf(scope string) Want {
 	want := scopes[scope]

@@ -13,9 +13,9 @@ type Demo struct {
 	UserInfo string // indented JSON
 
 	Refresh       string // path of the POST that refreshes the tokens; "" without a refresh token
-	Refreshed     string // indented JSON: what introspection says of the refresh token before; "" until there is one
+	Refreshed     string // indented JSON: introspection of the previous refresh token; "" until there is one
 	Introspect    string // path of the POST that introspects the access token
-	Introspection string // indented JSON; "" until it was asked for
+	Introspection string // indented JSON; "" until requested
 }
 
 func (Demo) page() string { return "demo.html" }

@@ -6,7 +6,7 @@ import (
 	"signet/templates/words"
 )
 
-// comparison is a Difference as the page shows it.
+// comparison is a Difference with the marks that the page shows.
 type comparison struct {
 	Label      string
 	Received   []part
@@ -14,16 +14,15 @@ type comparison struct {
 	Note       words.Sentence // the difference; zero if there is none
 }
 
-// part is a piece of a value. A part that differs and is empty marks the place
-// where something is missing.
+// part is a piece of a value. An empty part that differs marks the place of a missing text.
 type part struct {
 	Text    string
 	Differs bool
 }
 
-// compare marks in each registered value what the received one has otherwise, and
-// in the received one what differs from the nearest of them. A received value that
-// is registered has no difference, and nothing is marked in it.
+// compare marks the differences in each registered value, and in the received value the
+// differences from the most similar registered one. If the received value is registered,
+// nothing is marked.
 func compare(d Difference) comparison {
 	received := spelled(d.Received)
 	c := comparison{Label: text(d.Label), Received: []part{{Text: string(received)}}}
@@ -48,11 +47,10 @@ func compare(d Difference) comparison {
 	return c
 }
 
-// spelled shows out what cannot be seen, so that a difference in it can.
+// spelled writes hidden characters as escapes, so that differences in them are visible.
 func spelled(s string) []rune { return []rune(cut(escaped(s), 2*textLength)) }
 
-// shared counts the runes that both have at the beginning and at the end, none of
-// them twice.
+// shared counts the equal runes at the beginning and at the end. No rune counts twice.
 func shared(a, b []rune) (before, after int) {
 	shorter := min(len(a), len(b))
 	for before < shorter && a[before] == b[before] {
@@ -75,7 +73,7 @@ func split(s []rune, before, after int) []part {
 	return slices.DeleteFunc(parts, func(p part) bool { return p.Text == "" && !p.Differs })
 }
 
-// explain says in a sentence what differs.
+// explain describes the difference in a sentence.
 func explain(received, registered string) words.Sentence {
 	received, registered = cut(received, nameLength), cut(registered, nameLength)
 	switch {

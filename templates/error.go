@@ -6,13 +6,13 @@ import (
 	"signet/templates/words"
 )
 
-// Error is every page that says something went wrong.
+// Error is the page for every error.
 type Error struct {
 	Common
 	Status    int
 	Code      string // stable: "invalid_redirect_uri"
 	Title     words.Sentence
-	Text      words.Sentence // what happened, and what to do
+	Text      words.Sentence // cause and next step
 	Detail    []Difference
 	Reference string         // the request id, for the log
 	StartURL  string         // "Start again"; "" for none
@@ -21,12 +21,12 @@ type Error struct {
 
 func (Error) page() string { return "error.html" }
 
-// Trouble identifies an error in the log and to an operator. It stands small at the end of
-// the page, apart from the sentences that people read.
+// Trouble identifies an error in the log and to an operator. The page shows it small at
+// the end, apart from the sentences.
 type Trouble struct{ Code, Reference string }
 
-// trouble finds it in the model of any page: in Error itself, or in the form error of a page
-// that has one as Error or Errors.
+// trouble finds the Trouble of a page: in Error itself, or in a field Error or Errors with form
+// errors.
 func trouble(page any) Trouble {
 	if e, ok := page.(Error); ok {
 		return Trouble{e.Code, e.Reference}
@@ -45,7 +45,7 @@ func trouble(page any) Trouble {
 	return Trouble{}
 }
 
-// Difference shows what was received beside what was registered (development).
+// Difference compares a received value with the registered ones (development only).
 type Difference struct {
 	Label      string
 	Received   string

@@ -7,8 +7,8 @@ import (
 	"signet/templates"
 )
 
-// The ids and names of the forms are what password managers, scripts and handlers
-// know the pages by; they stay from release to release.
+// Password managers, scripts and handlers use the ids and names of the forms, so these stay
+// the same in every release.
 func TestForms_KeepTheirNames(t *testing.T) {
 	pages, _ := newPages(t)
 	known := samples()
@@ -62,7 +62,7 @@ func TestForms_KeepTheirNames(t *testing.T) {
 	}
 }
 
-func TestForms_CarryTheirHiddenFields(t *testing.T) {
+func TestForms_HaveHiddenFields(t *testing.T) {
 	pages, _ := newPages(t)
 	known := samples()
 	for sample, want := range map[string]string{
@@ -87,8 +87,7 @@ func TestForms_CarryTheirHiddenFields(t *testing.T) {
 	}
 }
 
-// A sealed message must come back to the byte, whatever the cleaning of shown text
-// does.
+// A sealed message must come back unchanged: only visible text is cleaned.
 func TestForms_HiddenFieldsAreNotCleaned(t *testing.T) {
 	pages, _ := newPages(t)
 	sealed := strings.Repeat("aB-_.9", 2000) + " é\u200b<\"'&"
@@ -114,7 +113,8 @@ func TestSignIn_TitleSaysError(t *testing.T) {
 	}
 }
 
-func TestP87_ErrorsShowTheirCode(t *testing.T) {
+// P-87: an error page shows the code of the error.
+func TestErrors_ShowTheirCode(t *testing.T) {
 	pages, _ := newPages(t)
 	known := samples()
 	for sample, code := range map[string]string{
@@ -135,11 +135,11 @@ func TestSignIn_KeepIsHiddenWithoutDays(t *testing.T) {
 	}
 }
 
-func TestError_MarksWhatDiffers(t *testing.T) {
+func TestError_MarksDifferences(t *testing.T) {
 	pages, _ := newPages(t)
 	for _, c := range []struct {
 		received, registered string
-		marked               string // what the two marks hold
+		marked               string // texts of the two marks
 		note                 string
 	}{
 		{"https://a.example/cb", "https://a.example/cb/", "|/", "“/” is missing."},

@@ -6,25 +6,25 @@ import (
 	"signet/templates/words"
 )
 
-// Common is what every page shows around its own content.
+// Common is the frame that every page shows around its content.
 type Common struct {
 	Base   string // the issuer's path, "" or "/auth": links and form actions begin with it
-	Client Client // the application the person is on the way to; zero: none
-	Issuer string // host name shown where there is no client
+	Client Client // the application that the person signs in to; zero: none
+	Issuer string // host name, shown if there is no client
 }
 
-// Client is the application as the person should know it. Its name is what the
-// application says of itself, so it is cut, cleaned and never shown without Host.
+// Client describes an application to the person. The application chooses its own name, so
+// the page shortens and cleans the name and always shows Host beside it.
 type Client struct {
 	Name      string
-	Host      string // of its redirect URI or client_uri, so that a name cannot lie
+	Host      string // host of its redirect URI or client_uri, which the application cannot invent
 	HomeURL   string // shown only if https
 	PolicyURL string // shown only if https
 	TermsURL  string // shown only if https
 }
 
-// HostOf says where a redirect URI leads, so that a client's name cannot lie: its
-// host, or the scheme of an app on this device.
+// HostOf returns the target of a redirect URI to show beside the name of a client: its host,
+// or the scheme of an app on this device.
 func HostOf(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -36,7 +36,7 @@ func HostOf(uri string) string {
 	return u.Host
 }
 
-// Person is a signed-in user as pages show it.
+// Person is a signed-in user on a page.
 type Person struct {
 	Name  string // "": the page shows only the email address
 	Email string // "" if the user has none
@@ -52,7 +52,7 @@ func (p Person) Label() words.Sentence {
 	return words.Say("person.nameless")
 }
 
-// application names where the person is on the way to, for titles.
+// application names the application that the person signs in to, for titles.
 func application(c Common) string {
 	if name := clientName(c.Client); name != "" {
 		return name
@@ -63,8 +63,7 @@ func application(c Common) string {
 	return "Signet"
 }
 
-// clientName falls back to the host: a name of nothing but control characters is
-// no name.
+// clientName returns the host if the name is empty or has only hidden characters.
 func clientName(c Client) string {
 	if n := name(c.Name); n != "" {
 		return n
@@ -112,7 +111,7 @@ func asksToSignOut(c Client) words.Sentence {
 	}
 }
 
-// initial is the letter shown in the place of a picture.
+// initial returns the letter that replaces a picture of the person.
 func initial(p Person) string {
 	for _, text := range []string{name(p.Name), line(p.Email)} {
 		for _, r := range text {

@@ -34,9 +34,9 @@ var hostile = map[string]string{
 	"nothing":    "\u3164\u200b\u2800",
 }
 
-// TestAZ25_HostileValuesStayText puts each value into every string of every page.
-// Nothing that a value says may become an element, an attribute or a link.
-func TestAZ25_HostileValuesStayText(t *testing.T) {
+// AZ-25: hostile values stay text. The test puts each value into every string and every
+// sentence of every page. No part of a value may become an element, an attribute or a link.
+func TestPages_HostileValuesStayText(t *testing.T) {
 	pages, _ := newPages(t)
 	shapes := map[string]bool{}
 	for _, page := range samples() {
@@ -64,8 +64,8 @@ func TestAZ25_HostileValuesStayText(t *testing.T) {
 	}
 }
 
-// shape is an element with its attributes' names, and the values of those that no
-// model decides.
+// shape describes an element by the names of its attributes, and the values of those that
+// no model sets.
 func shape(e *html.Node) string {
 	attrs := make([]string, 0, len(e.Attr))
 	for _, a := range e.Attr {
@@ -79,8 +79,7 @@ func shape(e *html.Node) string {
 	return e.Data + " " + strings.Join(attrs, " ")
 }
 
-// mustHideNothing: what is shown as text changes neither its direction nor ends
-// where a reader does not see it (DR-06).
+// mustHideNothing checks that no text on the page has a hidden character (DR-06).
 func mustHideNothing(t *testing.T, d document) {
 	t.Helper()
 	for _, e := range d.elements {
@@ -95,8 +94,8 @@ func mustHideNothing(t *testing.T, d document) {
 	}
 }
 
-// sow gives back the page with the value in each of its strings, but for the two
-// that decide where forms go: Base and the address of Continue, see
+// sow returns the page with the value in each of its strings and sentences, except in the two
+// strings that are targets of forms, Base and the address of Continue: see
 // TestWrite_RefusesForeignTargets.
 func sow(page templates.Page, value string) templates.Page {
 	out := reflect.New(reflect.TypeOf(page)).Elem()
@@ -158,7 +157,7 @@ func TestWrite_RefusesForeignTargets(t *testing.T) {
 	}
 }
 
-func TestDR06_ClientNameIsCutAndStandsBesideItsHost(t *testing.T) {
+func TestClientName_IsCutAndShownWithHost(t *testing.T) {
 	pages, _ := newPages(t)
 	page := templates.SignIn{Common: templates.Common{Client: templates.Client{Name: "\u202eelgooG " + strings.Repeat("x", 10000), Host: "evil.example"}}}
 	d := parse(t, render(t, pages, page))

@@ -74,9 +74,9 @@ func goFiles(t *testing.T, root string) []string {
 	return files
 }
 
-// TestHT15_NoInlineCode reads the sources of the pages: what stands in a branch that
-// no sample takes counts too.
-func TestHT15_NoInlineCode(t *testing.T) {
+// HT-15: no page has inline code. The test reads the sources of the pages, because no sample
+// may take some branches.
+func TestPages_NoInlineCode(t *testing.T) {
 	forbidden := map[string]*regexp.Regexp{
 		"inline script":            regexp.MustCompile(`(?i)<script(\s[^>]*)?>\s*[^<\s]`),
 		"script without a file":    regexp.MustCompile(`(?i)<script>`),
@@ -99,8 +99,7 @@ func TestHT15_NoInlineCode(t *testing.T) {
 	}
 }
 
-// A page that is to be read from right to left needs no second style sheet as long
-// as no rule names a side.
+// Without rules that name a side, pages in right-to-left languages need no second style sheet.
 func TestCSS_NamesNoSide(t *testing.T) {
 	sided := regexp.MustCompile(`(?m)(?:^|[{;\s])((?:margin|padding|border|scroll-margin|scroll-padding)-(?:left|right|top|bottom)[a-z-]*|border-(?:top|bottom)-(?:left|right)-radius|(?:min-|max-)?(?:width|height)|left|right|top|bottom|float|clear)\s*:`)
 	aligned := regexp.MustCompile(`text-align\s*:\s*(?:left|right)`)
@@ -116,8 +115,8 @@ func TestCSS_NamesNoSide(t *testing.T) {
 	}
 }
 
-// The script runs under script-src 'self' and talks to nobody.
-func TestHT15_ScriptStaysWithinItsPolicy(t *testing.T) {
+// HT-15: the script runs with script-src 'self' and sends no requests.
+func TestScript_KeepsItsPolicy(t *testing.T) {
 	forbidden := regexp.MustCompile(`\b(eval|Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write|fetch|XMLHttpRequest|sendBeacon|localStorage|sessionStorage|cookie|disabled)\b\s*[(=.]`)
 	for path, content := range sources(t, "../static/*.js") {
 		if found := forbidden.FindString(content); found != "" {

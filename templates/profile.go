@@ -6,7 +6,7 @@ import (
 	"signet/templates/words"
 )
 
-// AccountProfile is the form that edits the profile.
+// AccountProfile is the form for the profile.
 type AccountProfile struct {
 	Account
 	Ticket string
@@ -16,14 +16,14 @@ type AccountProfile struct {
 	ProfileURL, Picture, Website, Gender, Birthdate, Zoneinfo, Locale, Phone string
 	Formatted, StreetAddress, Locality, Region, PostalCode, Country          string // of the address
 
-	FixedUsername  bool // the person may not change PreferredUsername
-	SharedUsername bool // another user has it too, and no application is told
-	PhoneVerified  bool // an operator knows that Phone is the person's
+	FixedUsername  bool // the person cannot change PreferredUsername
+	SharedUsername bool // another user has the same name, so applications do not get it
+	PhoneVerified  bool // an operator has verified Phone
 }
 
 func (AccountProfile) page() string { return "accountprofile.html" }
 
-// input is one text in a form.
+// input is one field of a form.
 type input struct {
 	ID, Value          string
 	Label, Hint        words.Sentence
@@ -34,9 +34,8 @@ type input struct {
 	Wrong              words.Sentence // the error of the field; zero: none
 }
 
-// Inputs are the form's fields in their order. Their names are those of the claims
-// (OIDC Core, section 5.1), but for profile_page, and with address_ in front of the parts
-// of the address.
+// Inputs returns the fields of the form in their order. They have the names of the claims
+// (OIDC Core, section 5.1), except profile_page. The parts of the address begin with address_.
 func (p AccountProfile) Inputs() []input {
 	fields := []input{
 		{ID: "name", Label: words.Say("profile.name"), Value: p.Name, Type: "text", Autocomplete: "name"},
@@ -69,7 +68,7 @@ func (p AccountProfile) Inputs() []input {
 	return fields
 }
 
-// username is the field of the name that applications know the person by.
+// username returns the field for preferred_username.
 func (p AccountProfile) username() input {
 	f := input{
 		ID: "preferred_username", Label: words.Say("profile.username"), Value: p.PreferredUsername, Type: "text", Autocomplete: "off",
@@ -95,7 +94,7 @@ func (p AccountProfile) phone() input {
 	return f
 }
 
-// address are the fields of the claim of that name (OIDC Core, section 5.1.1).
+// address returns the fields of the claim address (OIDC Core, section 5.1.1).
 func (p AccountProfile) address() []input {
 	return []input{
 		{ID: "address_street_address", Label: words.Say("profile.street"), Value: lines(p.StreetAddress), Lines: true, Autocomplete: "street-address"},

@@ -57,7 +57,8 @@ type KeyAftermath struct {
 	InModule        bool      // the private half still has to be destroyed in the PKCS #11 token
 }
 
-// Sentences say what the revocation did, the most important first. stamp formats a time.
+// Sentences describe the effects of the revocation, the most important first. stamp formats
+// a time.
 func (a KeyAftermath) Sentences(stamp func(time.Time) string) []words.Sentence {
 	sentences := []words.Sentence{words.Say("key-aftermath.revoked", "Line", a.Line, "Key", a.KeyID)}
 	add := func(s words.Sentence) { sentences = append(sentences, s) }

@@ -18,8 +18,8 @@ func sayIn(language *words.Language) func(first any, pairs ...any) (string, erro
 }
 
 // sayHTMLIn makes the function that prints a sentence with markup as the content of an
-// element. It is the one function whose result html/template does not escape: package words
-// escapes every value, and allows a few elements without attributes in the sentence itself.
+// element. Only the result of this function is not escaped by html/template: package words
+// escapes every value, and allows only a few elements in the sentence itself.
 func sayHTMLIn(language *words.Language) func(first any, pairs ...any) (template.HTML, error) {
 	return func(first any, pairs ...any) (template.HTML, error) {
 		for _, value := range pairs {

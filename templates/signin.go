@@ -16,22 +16,23 @@ type SignIn struct {
 	KeepDays   int    // of "Keep me signed in for N days"; 0 hides it
 	Keep       bool
 	Error      *FormError
-	Connectors []ConnectorButton // in their order
-	Stolen     bool              // the session of this browser ended because somebody used a token of it twice
-	Other      bool              // somebody is signed in, and another account is wanted
+	Connectors []ConnectorButton // in the order of the page
+	Stolen     bool              // the session of this browser ended because one of its tokens was used twice
+	Other      bool              // the person is signed in and wants to use another account
 }
 
 func (SignIn) page() string { return "signin.html" }
 
-// ConnectorButton is one upstream that people can sign in through.
+// ConnectorButton is one upstream with which people can sign in.
 type ConnectorButton struct {
 	ID   string
 	Kind string // google, github …: picks the mark
 	Name string
-	Last bool // used last in this browser
+	Last bool // the one that was used last in this browser
 }
 
-// FormError is why a form was refused: a summary on top that links to the field.
+// FormError is the reason why a form was refused. The page shows it at the top, with a link
+// to the field.
 type FormError struct {
 	Code  string // stable: "invalid_credentials"; shown small at the end of the page
 	Text  words.Sentence
@@ -55,7 +56,7 @@ func refusal(s SignIn) *FormError {
 }
 
 // Retry says when the next attempt is possible; zero if it is possible at once. The time is
-// rounded up, so that a person who waits for that long is not too early.
+// rounded up, so that the next attempt after it is never too early.
 func (e *FormError) Retry() words.Sentence {
 	minutes := (e.RetryAfter + 59) / 60
 	hours := (minutes + 59) / 60
@@ -79,7 +80,7 @@ func (e *FormError) Retry() words.Sentence {
 // wrong reports whether the error is about the field of that id.
 func wrong(e *FormError, field string) bool { return e != nil && e.Field == field }
 
-// fieldOf is the id of the field that the error is about, "" for none that a form has.
+// fieldOf returns the id of the field that the error is about; "" if no form has that field.
 func fieldOf(e *FormError) string {
 	if slices.Contains([]string{"username", "password", "current-password", "new-password", "email"}, e.Field) {
 		return e.Field
@@ -87,7 +88,7 @@ func fieldOf(e *FormError) string {
 	return ""
 }
 
-// connectorMark is the file of an upstream's own mark, "" where we have none.
+// connectorMark returns the file with the logo of an upstream; "" if there is none.
 func connectorMark(kind string) string {
 	switch kind {
 	case "google", "github":
@@ -96,11 +97,11 @@ func connectorMark(kind string) string {
 	return ""
 }
 
-// unescaped holds ids that can be part of a path and of an element's id as they are.
-// Which ids connectors may have is a rule of package federation.
+// unescaped matches ids that need no escaping in a path or in the id of an element. Package
+// federation decides which ids connectors can have.
 var unescaped = regexp.MustCompile(`^[a-z0-9-]+$`)
 
-// usable leaves out the buttons that could not work.
+// usable returns the buttons whose id matches unescaped.
 func usable(buttons []ConnectorButton) []ConnectorButton {
 	var list []ConnectorButton
 	for _, b := range buttons {

@@ -3,44 +3,44 @@ package templates
 // SignOut asks whether to sign out.
 type SignOut struct {
 	Common
-	Request string // opaque hidden field "logout": what was asked for, sealed
+	Request string // opaque hidden field "logout": the sealed sign-out request
 	Ticket  string
 	User    Person
 }
 
 func (SignOut) page() string { return "signout.html" }
 
-// SignedOut says that it is done, and which applications know.
+// SignedOut confirms the sign-out and lists the applications that were notified.
 type SignedOut struct {
 	Common
 	Told []ToldClient
 
 	// Both are shown only if they are http, https or a path of ours; "" for none.
-	ContinueURL string // of the application that the person comes from
+	ContinueURL string // address of the application that the person comes from
 	AgainURL    string // begins another sign-in
 	AppName     string
 }
 
 func (SignedOut) page() string { return "signedout.html" }
 
-// ToldClient is an application that is told that the session ended.
+// ToldClient is an application that gets a sign-out notice.
 type ToldClient struct {
 	Name  string
 	State ToldState
 }
 
-// ToldState is how far it has been told.
+// ToldState is the state of the notice to an application.
 type ToldState string
 
-// How far an application has been told.
+// The states of a notice.
 const (
-	Told         ToldState = "told"          // it has confirmed
-	BeingTold    ToldState = "being-told"    // it has not answered yet
-	NotAnswering ToldState = "not-answering" // it is told again later
-	NotTold      ToldState = "not-told"      // it will not be
+	Told         ToldState = "told"          // the application has confirmed it
+	BeingTold    ToldState = "being-told"    // the application has not answered yet
+	NotAnswering ToldState = "not-answering" // it is sent again later
+	NotTold      ToldState = "not-told"      // no notice will be sent
 )
 
-// Knowing counts the applications that have been told.
+// Knowing counts the applications that have confirmed the notice.
 func (s SignedOut) Knowing() (n int) {
 	for _, client := range s.Told {
 		if client.State == Told {

@@ -69,15 +69,15 @@ func textOf(e *html.Node) string {
 	return strings.Join(strings.Fields(out.String()), " ")
 }
 
-// TestP87_PagesAreSound also covers what a checker in a browser would find too late.
-func TestP87_PagesAreSound(t *testing.T) {
+// P-87: pages are well-formed and accessible, as far as this is visible without a browser.
+func TestPages_AreWellFormed(t *testing.T) {
 	pages, _ := newPages(t)
 	for name, page := range samples() {
 		t.Run(name, func(t *testing.T) { mustBeSound(t, parse(t, render(t, pages, page))) })
 	}
 }
 
-// mustBeSound checks what holds for every page, whatever stands in its model.
+// mustBeSound checks the rules for every page, independent of its model.
 func mustBeSound(t *testing.T, d document) {
 	t.Helper()
 	for _, tag := range []string{"html", "head", "title", "body", "main", "h1", "footer", "script"} {
@@ -152,8 +152,8 @@ func mustLabelInputs(t *testing.T, d document) {
 	}
 }
 
-// mustLeadToItsProblem: who sent a form that was refused stands at the reason, with
-// a script and without, and each wrong field says what is wrong.
+// mustLeadToItsProblem checks that the focus begins at the reason of a refused form, with and
+// without a script, and that each wrong field has a description of its error.
 func mustLeadToItsProblem(t *testing.T, d document) {
 	t.Helper()
 	var first []string

@@ -9,14 +9,14 @@ import (
 )
 
 // Longest texts, in runes. An e-mail address has at most 254 octets (RFC 5321,
-// section 4.5.3.1.3); what is longer was not typed by a person.
+// section 4.5.3.1.3); a longer text was not typed by a person.
 const (
 	nameLength = 60
 	lineLength = 254
 	textLength = 1000
 )
 
-// name cleans what somebody calls himself.
+// name cleans the name of a person or an application.
 func name(s string) string { return cut(foreign.ForPage(s), nameLength) }
 
 // line cleans an address, a host or a code.

@@ -11,9 +11,9 @@ import (
 // machineCode is how the codes of answers, events and protocols are written.
 var machineCode = regexp.MustCompile(`\b[a-z0-9]+(_[a-z0-9]+)+\b`)
 
-// TestTrouble_CodesStandApartFromWhatPeopleRead looks at every page that says what went wrong:
-// the sentences hold no code, which stands at the end of the page with the reference.
-func TestTrouble_CodesStandApartFromWhatPeopleRead(t *testing.T) {
+// The sentences of an error contain no code. The code is at the end of the page, with the
+// reference.
+func TestTrouble_CodesAreApartFromSentences(t *testing.T) {
 	pages, _ := newPages(t)
 	seen := 0
 	for name, page := range samples() {

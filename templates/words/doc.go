@@ -1,21 +1,21 @@
 // Package words holds every sentence that people read, one file for each language.
 //
-// A sentence has a key, such as sign-in.title, and named placeholders: {{.App}}. Go code
+// A sentence has a key, such as sign-in.heading, and named placeholders: {{.App}}. Go code
 // names a sentence and gives its values; the language is chosen later, when the page is
 // rendered:
 //
-//	words.Say("upstream.unreachable.title", "Connector", connector.Name())
+//	words.Say("sign-in-problem.unreachable-title", "Connector", connector.Name())
 //
 // The pages name theirs themselves:
 //
-//	<h1>{{say "sign-in.title"}}</h1>
-//	<p>{{sayHTML "sign-in.continue-to" "App" (clientName .Client) "Host" .Client.Host}}</p>
+//	<h1>{{say "sign-in.heading"}}</h1>
+//	<p>{{sayHTML "sign-out.asks" "App" (clientName .Client)}}</p>
 //
 // Four rules keep the catalog translatable:
 //
 //   - A sentence is whole. Two halves are never joined, since another language orders
 //     them differently: "Sign in with " and a name are one sentence with a placeholder.
-//   - A sentence whose words depend on a number has plural forms (one, other, and in
+//   - A sentence with a number has plural forms (one, other, and in
 //     other languages few, many …). The placeholder of that number is called Count.
 //   - A key is a literal where it is used, so that a search finds it. The tests fail for a
 //     key that is missing or unused, and for a placeholder that has no value.
@@ -24,7 +24,7 @@
 //
 // Sentence.String gives the English text, for the log, the command line and JSON.
 //
-// The files are those of go-i18n (https://github.com/nicksnyder/go-i18n), whose command
+// The files have the format of go-i18n (https://github.com/nicksnyder/go-i18n). Its command
 // goi18n merges translations. The names one, other, few, many, zero, two, description and
 // the other fields of its messages cannot be keys.
 //
