@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// ownPath gives back a path of this origin, and "" for anything else. Two slashes,
-// or a slash and a backslash, begin a host to a browser.
+// ownPath returns s if it is a path of this origin, otherwise "". For a browser, two slashes
+// or a slash and a backslash begin a host.
 func ownPath(s string) string {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(s, "/") || strings.Contains(s, `\`) || strings.HasPrefix(s, "//") {
@@ -15,7 +15,7 @@ func ownPath(s string) string {
 	return s
 }
 
-// httpsLink gives back an https address with a host, and "" for anything else.
+// httpsLink returns s if it is an https address with a host, otherwise "".
 func httpsLink(s string) string {
 	if webScheme(s) == "https" {
 		return s
@@ -23,8 +23,8 @@ func httpsLink(s string) string {
 	return ""
 }
 
-// webLink gives back an http or https address or a path of this origin, and ""
-// for anything else: a link that would run script or open a program is not shown.
+// webLink returns s if it is an http or https address or a path of this origin, otherwise "".
+// So no link runs a script or opens a program.
 func webLink(s string) string {
 	if webScheme(s) != "" {
 		return s
