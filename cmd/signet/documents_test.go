@@ -16,8 +16,8 @@ import (
 // docs/contributing.md write it: `name` in [file](../file).
 var namedInFile = regexp.MustCompile("`([A-Za-z]+)`(?: in| of) \\[[^\\]]+\\]\\(\\.\\./([^)]+\\.go)\\)")
 
-// TestDocuments_NamedCodeExists: each function, type or table that the pages for
-// contributors name is declared in the file that they link to.
+// TestDocuments_NamedCodeExists checks that each function, type or table in the pages for
+// contributors is declared in the file to which the page links.
 func TestDocuments_NamedCodeExists(t *testing.T) {
 	for page, fewest := range map[string]int{"architecture.md": 30, "contributing.md": 3} {
 		content, err := os.ReadFile(filepath.Join("../../docs", page))
@@ -36,7 +36,7 @@ func TestDocuments_NamedCodeExists(t *testing.T) {
 				continue
 			}
 			if !declares(t, source, name) {
-				t.Errorf("docs/%s says that %s is in %s, and it is not: correct the page", page, name, file)
+				t.Errorf("docs/%s says that %s is in %s, but the file does not declare it: correct the page", page, name, file)
 			}
 		}
 	}
@@ -65,8 +65,8 @@ func declares(t *testing.T, source []byte, name string) bool {
 	return found
 }
 
-// TestDocuments_ArchitectureListsEveryPackage: the table has each package of the program,
-// and none that does not exist.
+// TestDocuments_ArchitectureListsEveryPackage checks that the table lists every package of the
+// program, and only existing packages.
 func TestDocuments_ArchitectureListsEveryPackage(t *testing.T) {
 	content, err := os.ReadFile("../../docs/architecture.md")
 	if err != nil {
