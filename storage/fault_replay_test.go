@@ -37,32 +37,32 @@ func TestRotateGrant_RevocationIsWholeOrNothing(t *testing.T) {
 			unbroken := recorder.BreakAt(0, nil)
 			if !errors.Is(err, storage.ErrReplayed) {
 				if err == nil {
-					t.Fatalf("statement %d broke and the replay went through", statement)
+					t.Fatalf("statement %d failed, but the replay was accepted", statement)
 				}
 				broken++
 				w.wantAlive(t, g.ID, noon)
 				if got := len(w.events(t)); got != before {
-					t.Fatalf("statement %d broke: %d events were kept of what was undone", statement, got-before)
+					t.Fatalf("statement %d failed: %d events of the undone revocation are stored", statement, got-before)
 				}
 				wantError(t, "the next replay", replay(), storage.ErrReplayed)
 			}
 			w.wantDead(t, g.ID, noon)
 			if _, _, err := w.SessionByHandle(t.Context(), s.HandleHash, noon.Add(time.Second)); !errors.Is(err, storage.ErrNotFound) {
-				t.Fatalf("statement %d: the session outlives its replayed grant: %v", statement, err)
+				t.Fatalf("statement %d: the session is valid after the replay: %v", statement, err)
 			}
 			if got := len(w.events(t)); got != before+2 {
-				t.Fatalf("statement %d: %d events, want one of the session and one of the grant", statement, got-before)
+				t.Fatalf("statement %d: %d events, want one for the session and one for the grant", statement, got-before)
 			}
 			if unbroken {
 				break
 			}
-			// A writer that failed has got itself another connection.
+			// After a failure the writer has opened another connection.
 			if recorder, err = w.Record(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if w.backend.Name == "postgres" && broken < 4 {
-			t.Errorf("only %d statements were broken", broken)
+			t.Errorf("only %d statements failed", broken)
 		}
 	})
 }

@@ -18,26 +18,26 @@ import (
 	"signet/storage/storagetest"
 )
 
-// smallTables stay small, whatever the number of people: they may be read whole.
+// smallTables stay small for any number of users, so statements may scan them.
 var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors"}
 
-// methodsWithoutTables are methods that ask no table, or that only tests have.
+// methodsWithoutTables are methods that read no table, or that exist only in tests.
 var methodsWithoutTables = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
 
-// operatorMethods are use cases of keys and leases, which are few, and those that are
-// about everything.
+// operatorMethods are use cases of keys and leases, whose tables are small, and use cases
+// that read whole tables on purpose.
 var operatorMethods = []string{
 	"AddNextKey", "EndExpiredKeys", "ClearKeyReference", "JWKSReaders", "MarkRestored", "RecordJWKSReaders", "RaiseLongestLife", "RetireKeyLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "ClampKeyTimes", "TakeLease", "ReturnLease",
 }
 
-// call is one use case, run for the statements it executes.
+// call runs one use case for the statements that it executes.
 type call struct {
 	method string
 	run    func() error
 }
 
-// everyUseCase gives calls of all exported methods, in an order in which each
-// finds what it needs; some twice, for what they do in another case.
+// everyUseCase returns calls of all exported methods. The order matters: a call uses rows
+// that earlier calls have made. Some methods are called twice, for two cases.
 func everyUseCase(t *testing.T, w *world) []call {
 	ctx, from, later := t.Context(), storage.Origin{Address: "192.0.2.7", Agent: "agent", RequestID: "asked"}, noon.Add(10*time.Minute)
 	until := storage.At(noon.Add(24 * time.Hour))
@@ -192,7 +192,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"OwnerOf", func() error {
-			_, err := w.OwnerOf(ctx, storage.Identity{Connector: "google", Issuer: identity.Issuer, Subject: "nobody's"}, w.user.Email)
+			_, err := w.OwnerOf(ctx, storage.Identity{Connector: "google", Issuer: identity.Issuer, Subject: "unknown"}, w.user.Email)
 			return err
 		}},
 		{"IdentitiesOf", func() error { _, err := w.IdentitiesOf(ctx, w.user.ID); return err }},
@@ -270,9 +270,9 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, w.session.ID, noon); return err }},
 		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, "", noon); return err }},
 		{"ClaimNotices", func() error {
-			told := w.signIn(t, w.user.ID, storage.NewID("h"), "", later)
-			w.addLogoutClient(t, "told", told, false)
-			return errors.Join(w.EndSession(ctx, w.user.ID, told.ID, "asked", storage.By{From: from, At: later}), claim(w.user.ID, told.ID, "none of it"))
+			ended := w.signIn(t, w.user.ID, storage.NewID("h"), "", later)
+			w.addLogoutClient(t, "notified", ended, false)
+			return errors.Join(w.EndSession(ctx, w.user.ID, ended.ID, "asked", storage.By{From: from, At: later}), claim(w.user.ID, ended.ID, "another client"))
 		}},
 		{"ClaimNotices", func() error { return claim("", "") }},
 		{"SettleNotice", func() error {
@@ -346,13 +346,13 @@ func everyUseCase(t *testing.T, w *world) []call {
 	}
 }
 
-// TestPlans_NoUseCaseScansAGrowingTable asks the databases how they run each
-// statement that a use case executes. All exported methods are run: a new one
-// fails here until it is among them.
+// TestPlans_NoUseCaseScansAGrowingTable reads the query plan of each statement that a use
+// case executes. It runs all exported methods, so a new method fails here until
+// everyUseCase calls it.
 func TestPlans_NoUseCaseScansAGrowingTable(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.fill(t, 5000)            // with next to nothing in them, all plans cost the same
-		plain := w.backend.Open(t) // what it executes is not recorded
+		w.fill(t, 5000)            // in nearly empty tables, all plans cost the same
+		plain := w.backend.Open(t) // its statements are not recorded
 		recorder, err := w.Record(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -366,7 +366,7 @@ func TestPlans_NoUseCaseScansAGrowingTable(t *testing.T) {
 			}
 			executed := recorder.Take()
 			if len(executed) == 0 {
-				t.Errorf("%s executed nothing that was recorded", c.method)
+				t.Errorf("%s: no statement was recorded", c.method)
 			}
 			ran[c.method] = true
 			for _, e := range executed {
@@ -381,7 +381,7 @@ func TestPlans_NoUseCaseScansAGrowingTable(t *testing.T) {
 		}
 		for method := range reflect.TypeFor[*storage.DB]().Methods() {
 			if !ran[method.Name] && !slices.Contains(methodsWithoutTables, method.Name) && !slices.Contains(operatorMethods, method.Name) {
-				t.Errorf("%s is not among the use cases that are explained: add a call of it to everyUseCase", method.Name)
+				t.Errorf("no plan of %s was checked: add a call of it to everyUseCase", method.Name)
 			}
 		}
 		t.Logf("%d statements of %d use cases", len(explained), len(ran))
@@ -396,7 +396,7 @@ func isSentinel(err error) bool {
 func TestPlans_FindsFullScans(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		at := storage.At(noon)
-		for text, whole := range map[string]bool{
+		for text, scans := range map[string]bool{
 			`SELECT id FROM sessions s WHERE s.agent = 'x'`:                           true,
 			`UPDATE grants SET revoked_at = 1 WHERE scopes = ''`:                      true,
 			`SELECT COUNT(*) FROM events`:                                             true,
@@ -407,16 +407,16 @@ func TestPlans_FindsFullScans(t *testing.T) {
 			fmt.Sprintf(`DELETE FROM throttles WHERE expires_at < %d`, at):            false,
 			`SELECT 1 FROM grants g JOIN users u ON u.id = g.user_id WHERE g.id = ''`: false,
 		} {
-			if found := fullScans(t, w.DB, w.backend.Name, storage.Executed{SQL: text}); (len(found) > 0) != whole {
-				t.Errorf("%s: found %v", text, found)
+			if found := fullScans(t, w.DB, w.backend.Name, storage.Executed{SQL: text}); (len(found) > 0) != scans {
+				t.Errorf("%s: found %v, want a scan: %v", text, found, scans)
 			}
 		}
 	})
 }
 
-// fullScans gives the steps of a statement's plan that go through all of a
-// growing table or of an index of it. Where there is a LIMIT, an index may be
-// walked: in its order the first rows are enough.
+// fullScans returns the steps of a statement's plan that read all of a growing table, or
+// all of one of its indexes. A statement with a LIMIT may walk an index, because it stops
+// after the first rows in index order.
 func fullScans(t *testing.T, db *storage.DB, backend string, e storage.Executed) []string {
 	t.Helper()
 	if backend == "postgres" {
@@ -440,7 +440,7 @@ func sqliteScans(t *testing.T, db *storage.DB, e storage.Executed) (found []stri
 	return found
 }
 
-// tableOf finds the table behind an alias.
+// tableOf returns the table that an alias stands for.
 func tableOf(text, alias string) string {
 	match := regexp.MustCompile(`(?:FROM|JOIN|UPDATE|INTO|,)\s+(\w+)\s+(?:AS\s+)?` + regexp.QuoteMeta(alias) + `\b`).FindStringSubmatch(text)
 	if match == nil {
@@ -453,7 +453,7 @@ func grows(table string) bool { return !slices.Contains(smallTables, table) }
 
 func limited(text string) bool { return strings.Contains(text, " LIMIT ") }
 
-// plan is a step of PostgreSQL's.
+// plan is a step of a query plan of PostgreSQL.
 type plan struct {
 	Kind     string `json:"Node Type"`
 	Table    string `json:"Relation Name"`
@@ -464,7 +464,7 @@ type plan struct {
 
 func postgresScans(t *testing.T, db *storage.DB, e storage.Executed) []string {
 	t.Helper()
-	// The tables are small, where reading them whole is the cheapest.
+	// Without this setting PostgreSQL scans the tables, because they are small.
 	text := strings.Join(lines(t, func(ctx context.Context, run func(*gorm.DB) error) error {
 		return db.Write(ctx, func(tx *gorm.DB) error {
 			return errors.Join(tx.Exec(`SET LOCAL enable_seqscan = off`).Error, run(tx))
@@ -479,7 +479,7 @@ func postgresScans(t *testing.T, db *storage.DB, e storage.Executed) []string {
 
 func (p plan) fullScans(limited bool, table string) (found []string) {
 	if p.Table != "" {
-		table = p.Table // an index scan below a bitmap scan names the index alone
+		table = p.Table // an index scan below a bitmap scan names only the index
 	}
 	byIndex := strings.Contains(p.Kind, "Index") && p.Kind != "Bitmap Heap Scan"
 	if grows(table) && (p.Kind == "Seq Scan" || byIndex && p.Cond == "" && !limited) {
@@ -491,7 +491,7 @@ func (p plan) fullScans(limited bool, table string) (found []string) {
 	return found
 }
 
-// lines gives the column at this place of the rows of a query.
+// lines returns the values of one column of a query; column is its position.
 func lines(t *testing.T, through func(context.Context, func(*gorm.DB) error) error, text string, column int, args []any) (list []string) {
 	t.Helper()
 	err := through(t.Context(), func(q *gorm.DB) error {

@@ -9,23 +9,23 @@ import (
 	"gorm.io/gorm"
 )
 
-// Executed is a statement as it went to the driver.
+// Executed is a statement as the driver received it.
 type Executed struct {
 	SQL  string
 	Args []any
 }
 
-// Recorder keeps what a DB executes, and lets a statement fail.
+// Recorder stores the statements that a DB executes, and can let a statement fail.
 type Recorder struct {
 	mu   sync.Mutex
 	list []Executed
 
-	left   int // until one fails; 0: none does
+	left   int // statements until one fails; 0: no statement fails
 	broken error
 }
 
-// BreakAt lets the n-th statement from now on fail, once; 0 lets none. It reports
-// whether one was still due to.
+// BreakAt lets the n-th statement from now on fail, once. BreakAt(0, nil) lets no statement
+// fail. BreakAt reports whether an earlier fault had not happened yet.
 func (r *Recorder) BreakAt(n int, err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -34,7 +34,7 @@ func (r *Recorder) BreakAt(n int, err error) bool {
 	return due
 }
 
-// Take gives what was executed since the last call.
+// Take returns the statements since the last call.
 func (r *Recorder) Take() []Executed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,13 +60,13 @@ func (r *Recorder) add(text string, args []any) error {
 	return nil
 }
 
-// Record puts a recorder between gorm and the drivers' pools.
+// Record puts a recorder between gorm and the connection pools of the drivers.
 func (db *DB) Record(ctx context.Context) (*Recorder, error) {
 	r := &Recorder{}
 	return r, db.engine.WrapConnections(ctx, func(pool gorm.ConnPool) gorm.ConnPool { return recordOn(pool, r) })
 }
 
-// recordOn takes the place of a recorder that is there.
+// recordOn wraps a pool with a recorder, and replaces an earlier recorder.
 func recordOn(pool gorm.ConnPool, r *Recorder) gorm.ConnPool {
 	if before, ok := pool.(recordingPool); ok {
 		pool = before.ConnPool

@@ -12,10 +12,10 @@ import (
 	"signet/storage/storagetest"
 )
 
-// noon is when the tests begin; they move on from it by adding.
+// noon is the time at which the tests begin. Later times are sums with noon.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// world is a database with a user, a client and a session of the one at the other.
+// world is a database with a user, a client and a session of the user.
 type world struct {
 	*storage.DB
 	backend storagetest.Backend
@@ -23,8 +23,8 @@ type world struct {
 	client  storage.Client
 	session storage.Session
 
-	attempts      int
-	sessionBefore map[string]string // by user, see remember
+	attempts      int               // sign-ins through connectors so far, for unique ids
+	sessionBefore map[string]string // by user, see rememberSession
 }
 
 func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {
@@ -69,7 +69,7 @@ func (w *world) signIn(t testing.TB, userID, handle, replaces string, at time.Ti
 	return s
 }
 
-// signInOf is a sign-in by password.
+// signInOf returns a sign-in with a password.
 func (w *world) signInOf(userID, handle, replaces string) storage.SignIn {
 	return storage.SignIn{
 		UserID: userID, HandleHash: handle, Replaces: replaces, Request: "req " + handle,
@@ -78,7 +78,8 @@ func (w *world) signInOf(userID, handle, replaces string) storage.SignIn {
 	}
 }
 
-// redemption is of a code of the world's session; its grant is named after it.
+// redemption returns the redemption of a code of the world's session. The id of its grant is
+// built from the ids of the request and the code.
 func (w *world) redemption(request, code string, at time.Time) storage.CodeRedemption {
 	return storage.CodeRedemption{
 		RequestID: request, CodeID: code, SpentUntil: storage.At(at.Add(24 * time.Hour)),
@@ -100,21 +101,22 @@ func (w *world) redeem(t testing.TB, r storage.CodeRedemption, at time.Time) sto
 	return g
 }
 
-// wantAlive and dead say what LiveGrant must find.
+// wantAlive wants LiveGrant to find the grant.
 func (w *world) wantAlive(t testing.TB, grantID string, at time.Time) {
 	t.Helper()
 	if _, _, err := w.LiveGrant(t.Context(), grantID, "", at); err != nil {
-		t.Fatalf("grant %q: %v, want it alive", grantID, err)
+		t.Fatalf("grant %q: %v, want it to be valid", grantID, err)
 	}
 }
 
+// wantDead wants LiveGrant not to find the grant.
 func (w *world) wantDead(t testing.TB, grantID string, at time.Time) {
 	t.Helper()
 	_, _, err := w.LiveGrant(t.Context(), grantID, "", at)
 	wantError(t, "read dead grant", err, storage.ErrNotFound)
 }
 
-// events gives the types of all events, the newest first.
+// events returns the types of all events, newest first.
 func (w *world) events(t testing.TB) []storage.EventType {
 	t.Helper()
 	list, err := w.Events(t.Context(), storage.EventFilter{}, 1000)
@@ -135,7 +137,7 @@ func wantError(t testing.TB, what string, got, want error) {
 	}
 }
 
-// together runs f n times at once and gives what each returned.
+// together runs f n times in parallel and returns the error of each call.
 func together(n int, f func(i int) error) []error {
 	start, results := make(chan struct{}), make([]error, n)
 	done := make(chan struct{})
@@ -153,7 +155,7 @@ func together(n int, f func(i int) error) []error {
 	return results
 }
 
-// tally counts outcomes by the sentinel they carry; "ok" for none.
+// tally counts the results by outcome.
 func tally(results []error) map[string]int {
 	counts := map[string]int{}
 	for _, err := range results {
@@ -162,6 +164,7 @@ func tally(results []error) map[string]int {
 	return counts
 }
 
+// outcome names the sentinel that an error wraps; "ok" if there is no error.
 func outcome(err error) string {
 	switch {
 	case err == nil:
@@ -181,8 +184,8 @@ func outcome(err error) string {
 	}
 }
 
-// inSoak gives how often a test repeats what only repetition shows: often with
-// SIGNET_SOAK (make soak), seldom without.
+// inSoak returns the number of repetitions of a test: often if SIGNET_SOAK is set (make
+// soak), seldom otherwise.
 func inSoak(often, seldom int) int {
 	if os.Getenv("SIGNET_SOAK") != "" {
 		return often

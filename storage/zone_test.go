@@ -4,7 +4,7 @@ import (
 	"flag"
 	"testing"
 	"time"
-	_ "time/tzdata" // the zones, on a machine that has none
+	_ "time/tzdata" // for machines without time zone files
 )
 
 var zone = flag.String("zone", "UTC", "the time zone this process must be in")
@@ -13,13 +13,13 @@ var zone = flag.String("zone", "UTC", "the time zone this process must be in")
 // would silently be UTC.
 func TestZone(t *testing.T) {
 	if *zone == "UTC" {
-		return // this is the parent, in whatever zone
+		return // this is the parent process, in any zone
 	}
 	want, err := time.LoadLocation(*zone)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := noon.In(time.Local).Format(time.RFC3339); got != noon.In(want).Format(time.RFC3339) {
-		t.Fatalf("noon is %s here, want it as in %s", got, *zone)
+		t.Fatalf("noon is %s in this process, want the time of zone %s", got, *zone)
 	}
 }
