@@ -17,8 +17,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// A backup beside writers is a moment between two transactions: each user in it has
-// its event, and none is half there.
+// A backup that is taken while others write contains only whole transactions: each user
+// in it has a password and an event.
 func TestBackup_IsConsistentWhileOthersWrite(t *testing.T) {
 	w := newWorld(t, storagetest.SQLite(t))
 	stop := make(chan struct{})
@@ -106,10 +106,10 @@ func TestReadBackup_RefusesOtherAndDamagedFiles(t *testing.T) {
 		}
 	}
 	if _, err := storage.ReadBackup(t.Context(), whole+"x"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file that is not there: %v", err)
+		t.Errorf("a missing file: %v", err)
 	}
 	if _, err := storage.ReadBackup(t.Context(), whole); err != nil {
-		t.Errorf("the whole one: %v", err)
+		t.Errorf("the undamaged backup: %v", err)
 	}
 }
 
@@ -118,18 +118,18 @@ func TestReplaceDatabase_RefusesADatabaseInUse(t *testing.T) {
 	folder := backend.Config().DataDir
 	w := newWorld(t, backend)
 	fresh := storagetest.SQLite(t).Config().DataDir
-	wantError(t, "check while it is open", storage.CheckUnused(folder), storage.ErrInUse)
-	wantError(t, "replace while it is open", storage.ReplaceDatabase(folder, fresh, "old"), storage.ErrInUse)
+	wantError(t, "check a database in use", storage.CheckUnused(folder), storage.ErrInUse)
+	wantError(t, "replace a database in use", storage.ReplaceDatabase(folder, fresh, "old"), storage.ErrInUse)
 	w.createUser(t, "still@example.com")
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, "replace without a name for the old", storage.ReplaceDatabase(folder, fresh, ""), storage.ErrConflict)
+	wantError(t, "replace without a name for the old database", storage.ReplaceDatabase(folder, fresh, ""), storage.ErrConflict)
 	if err := storage.ReplaceDatabase(folder, fresh, "old"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := backend.Open(t).UserByEmail(t.Context(), "still@example.com"); !errors.Is(err, storage.ErrNotFound) {
-		t.Errorf("the database is not the new one: %v", err)
+		t.Errorf("the old database is still in place: %v", err)
 	}
 	old := storagetest.SQLite(t).Config().DataDir
 	if err := os.Rename(filepath.Join(folder, "old"), filepath.Join(old, "signet.db")); err != nil {
@@ -141,11 +141,11 @@ func TestReplaceDatabase_RefusesADatabaseInUse(t *testing.T) {
 	}
 	defer kept.Close()
 	if _, _, err := kept.UserByEmail(t.Context(), "still@example.com"); err != nil {
-		t.Errorf("the old one, put aside: %v", err)
+		t.Errorf("read the old database that was moved aside: %v", err)
 	}
 }
 
-// A damaged database is what a backup is for.
+// A damaged database can be replaced too: this is the usual reason for a restore.
 func TestReplaceDatabase_MovesADamagedDatabaseAside(t *testing.T) {
 	folder, fresh := t.TempDir(), t.TempDir()
 	for name, text := range map[string]string{"signet.db": strings.Repeat("no database\n", 2000), "signet.db-wal": "nor its log"} {
@@ -165,7 +165,7 @@ func TestReplaceDatabase_MovesADamagedDatabaseAside(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "signet.db-wal")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the log of the damaged one lies beside the new: %v", err)
+		t.Errorf("the write-ahead log of the damaged database was left beside the new one: %v", err)
 	}
 	db, err := storage.Open(t.Context(), storage.Config{DataDir: folder})
 	if err != nil {
@@ -176,7 +176,8 @@ func TestReplaceDatabase_MovesADamagedDatabaseAside(t *testing.T) {
 	}
 }
 
-// What cannot be written into the new database's file would be lost with its log.
+// ReplaceDatabase moves the log of the new database into its file first. If this fails, it
+// replaces nothing.
 func TestReplaceDatabase_RefusesADamagedReplacement(t *testing.T) {
 	folder, broken := t.TempDir(), t.TempDir()
 	for _, at := range []string{folder, broken} {
@@ -187,7 +188,7 @@ func TestReplaceDatabase_RefusesADamagedReplacement(t *testing.T) {
 	if err := storage.ReplaceDatabase(folder, broken, "old"); err == nil || errors.Is(err, storage.ErrInUse) {
 		t.Errorf("got %v", err)
 	}
-	if is, err := os.ReadFile(filepath.Join(folder, "signet.db")); err != nil || !strings.HasPrefix(string(is), "of "+folder) {
+	if content, err := os.ReadFile(filepath.Join(folder, "signet.db")); err != nil || !strings.HasPrefix(string(content), "of "+folder) {
 		t.Errorf("the database in use was replaced: %v", err)
 	}
 }
@@ -201,14 +202,14 @@ func TestMarkRestored_EndsAllEarlierSessionsAndTokens(t *testing.T) {
 		ahead := w.signIn(t, w.createUser(t, "ahead@example.com").ID, "ahead", "", noon.AddDate(1, 0, 0))
 		restored := noon.Add(time.Hour + 400*time.Millisecond)
 		service := storage.At(restored.Truncate(time.Second)) // its iat is in whole seconds
-		if dead, err := w.IsTokenRevoked(t.Context(), "jti", service); err != nil || dead {
-			t.Fatalf("a service's token before: %v, %v", dead, err)
+		if revoked, err := w.IsTokenRevoked(t.Context(), "jti", service); err != nil || revoked {
+			t.Fatalf("before: the token of a service is revoked: %v, %v", revoked, err)
 		}
 		openSetup(t, w.DB, "link", noon.Add(50*time.Minute))
 
 		until, err := w.MarkRestored(t.Context(), storage.By{From: storage.Origin{Actor: "cli"}, At: restored})
 		if err != nil || until != storage.At(restored.Truncate(time.Second).Add(time.Second)) {
-			t.Fatalf("all is from before until %v, %v", until.Time(), err)
+			t.Fatalf("everything before %v ends, %v", until.Time(), err)
 		}
 		after := restored.Add(time.Second)
 		w.wantDead(t, online.ID, after)
@@ -217,22 +218,22 @@ func TestMarkRestored_EndsAllEarlierSessionsAndTokens(t *testing.T) {
 			_, _, err := w.SessionByHandle(t.Context(), handle, after)
 			wantError(t, "session "+handle, err, storage.ErrNotFound)
 		}
-		_, _, err = w.SessionByHandle(t.Context(), "ahead", noon.AddDate(1, 0, 1)) // nor when its time has come
+		_, _, err = w.SessionByHandle(t.Context(), "ahead", noon.AddDate(1, 0, 1)) // also at the time when it was created
 		wantError(t, "session "+ahead.ID, err, storage.ErrNotFound)
-		if dead, err := w.IsTokenRevoked(t.Context(), "jti", service); err != nil || !dead {
-			t.Errorf("a service's token from before is dead: %v, %v", dead, err)
+		if revoked, err := w.IsTokenRevoked(t.Context(), "jti", service); err != nil || !revoked {
+			t.Errorf("afterwards: the earlier token of a service is revoked: %v, %v", revoked, err)
 		}
 		if setupIsOpen(t, w.DB, "link", after) {
-			t.Error("a set-up link lives")
+			t.Error("a set-up link is still valid")
 		}
 		_, err = w.RedeemCode(t.Context(), w.redemption("r3", "c3", after), after)
-		wantError(t, "a code of a session from before", err, storage.ErrRevoked)
+		wantError(t, "a code of an earlier session", err, storage.ErrRevoked)
 
-		// It goes on: a new session, its grants, a service's new token.
+		// New sessions, their grants and new tokens of services are valid.
 		w.session = w.signIn(t, w.user.ID, "anew", "", after)
 		w.wantAlive(t, w.redeem(t, w.redemption("r4", "c4", after), after).ID, after)
-		if dead, err := w.IsTokenRevoked(t.Context(), "jti", storage.At(after)); err != nil || dead {
-			t.Errorf("a service's new token: %v, %v", dead, err)
+		if revoked, err := w.IsTokenRevoked(t.Context(), "jti", storage.At(after)); err != nil || revoked {
+			t.Errorf("the new token of a service is revoked: %v, %v", revoked, err)
 		}
 		if events := w.events(t); !slices.Contains(events, storage.InstanceRestored) {
 			t.Errorf("events: %v", events)

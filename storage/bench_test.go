@@ -8,7 +8,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// The one write transaction of a code flow, by 16 callers at once.
+// BenchmarkRedeemCode runs the only write transaction of a code flow from 16 callers at
+// once.
 func BenchmarkRedeemCode(b *testing.B) {
 	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
 		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,
@@ -48,7 +49,8 @@ func BenchmarkLiveGrant(b *testing.B) {
 	}
 }
 
-// What a signed-in browser costs at the authorization endpoint.
+// BenchmarkSessionByHandle measures the read for a signed-in browser at the authorization
+// endpoint.
 func BenchmarkSessionByHandle(b *testing.B) {
 	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
 		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,
@@ -65,7 +67,8 @@ func BenchmarkSessionByHandle(b *testing.B) {
 	}
 }
 
-// A rotation is one row of SQL, by 16 callers at once.
+// BenchmarkRotateGrant measures a rotation, which is one SQL statement, from 16 callers at
+// once.
 func BenchmarkRotateGrant(b *testing.B) {
 	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
 		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,

@@ -16,10 +16,10 @@ func TestAllowsRedirect_ComparesByteForByte(t *testing.T) {
 		"https://app.example.com/cb/", "https://app.example.com/cb?x=1", "https://app.example.com/cb#", "https://app.example.com/CB",
 		"https://app.example.com/cb/../evil", "https://app.example.com/cb/%2e%2e/evil", "https://app.example.com/cb/.", "https://app.example.com/%63b",
 		"HTTPS://app.example.com/cb", "https://APP.example.com/cb", "https://app.example.com:443/cb", "https://app.example.com", "",
-		"http://127.0.0.1:8001/cb", "http://127.0.0.1/cb", // a web client knows its port
+		"http://127.0.0.1:8001/cb", "http://127.0.0.1/cb", // the port of a web client may not differ
 	} {
 		if client.AllowsRedirect(uri) {
-			t.Errorf("%q is taken for a registered redirect URI", uri)
+			t.Errorf("%q was accepted as a registered redirect URI", uri)
 		}
 	}
 }
@@ -70,7 +70,7 @@ func TestAllowsRedirect_RefusesRunnableSchemes(t *testing.T) {
 			RedirectURIs: []string{uri}, PostLogoutRedirectURIs: []string{uri},
 		}}
 		if client.AllowsRedirect(uri) || client.AllowsPostLogoutRedirect(uri) {
-			t.Errorf("a row with %q is believed", uri)
+			t.Errorf("%q was accepted because a row lists it", uri)
 		}
 	}
 }
@@ -85,9 +85,9 @@ func TestAllowsRedirect_SeparatesPostLogoutURIs(t *testing.T) {
 		t.Error("the registered post-logout redirect URI is refused")
 	}
 	if client.AllowsRedirect("https://app.example.com/bye") {
-		t.Error("a code may go to a post-logout redirect URI")
+		t.Error("a post-logout redirect URI was accepted as a redirect URI")
 	}
 	if client.AllowsPostLogoutRedirect("https://app.example.com/callback") {
-		t.Error("a browser may go to a redirect URI after signing out")
+		t.Error("a redirect URI was accepted as a post-logout redirect URI")
 	}
 }

@@ -35,15 +35,15 @@ func TestReviseClient_ChangesOnlyRevisedFields(t *testing.T) {
 			t.Errorf("returned %+v\nread %+v, %v", got, read, err)
 		}
 		if read.Name != "new" || !read.Introspects || read.UpdatedAt != storage.At(later) {
-			t.Errorf("not revised: %+v", read)
+			t.Errorf("the revision is not stored: %+v", read)
 		}
 		if !slices.Equal(read.Resources, c.Resources) || read.Secrets != secret || read.Enabled() || read.CreatedAt != storage.At(noon) {
-			t.Errorf("more than what was revised: %+v", read)
+			t.Errorf("other fields changed too: %+v", read)
 		}
 	})
 }
 
-// Each adds one resource to what it finds: no addition may be lost.
+// Ten parallel revisions add one resource each. All ten are stored.
 func TestReviseClient_KeepsAllParallelChanges(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		counts := tally(together(10, func(i int) error {
@@ -74,12 +74,12 @@ func TestReviseClient_ErrorUndoesAllChanges(t *testing.T) {
 		wantError(t, "revise", err, refused)
 		c, err := w.Client(t.Context(), w.client.ID)
 		if err != nil || c.Name != w.client.Name {
-			t.Errorf("the client became %+v, %v", c, err)
+			t.Errorf("the client changed: %+v, %v", c, err)
 		}
 		if after, err := w.Changes(t.Context()); err != nil || after != before {
-			t.Errorf("the counter moved from %d to %d, %v", before, after, err)
+			t.Errorf("the change counter moved from %d to %d, %v", before, after, err)
 		}
-		_, err = w.ReviseClient(t.Context(), "nobody", func(*storage.Client) error { return nil }, storage.By{At: noon})
+		_, err = w.ReviseClient(t.Context(), "unknown", func(*storage.Client) error { return nil }, storage.By{At: noon})
 		wantError(t, "revise an unknown client", err, storage.ErrNotFound)
 	})
 }

@@ -8,20 +8,20 @@ import (
 	"signet/storage"
 )
 
-// secretsOf gives the hashes that are good at that time, the newest first.
+// secretsOf returns the hashes of the secrets that are valid at that time, newest first.
 func (w *world) secretsOf(t testing.TB, at time.Time) []string {
 	t.Helper()
 	client, err := w.Client(t.Context(), w.client.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := []string{}
+	valid := []string{}
 	for _, s := range client.Secrets {
 		if s.Hash != "" && (s.ExpiresAt == 0 || s.ExpiresAt > storage.At(at)) {
-			good = append(good, s.Hash)
+			valid = append(valid, s.Hash)
 		}
 	}
-	return good
+	return valid
 }
 
 func (w *world) replaceSecret(t testing.TB, hash string, overlap time.Duration, at time.Time) {
@@ -35,11 +35,11 @@ func (w *world) wantSecrets(t testing.TB, at time.Time, want ...string) {
 	t.Helper()
 	got := w.secretsOf(t, at)
 	if len(got) != len(want) {
-		t.Fatalf("secrets %v are good, want %v", got, want)
+		t.Fatalf("valid secrets %v, want %v", got, want)
 	}
 	for i := range want {
 		if got[i] != want[i] {
-			t.Fatalf("secrets %v are good, want %v", got, want)
+			t.Fatalf("valid secrets %v, want %v", got, want)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func TestReplaceSecret_OldSecretWorksDuringOverlap(t *testing.T) {
 		w.wantSecrets(t, noon.Add(59*time.Minute), "second", "first")
 		w.wantSecrets(t, noon.Add(time.Hour), "second")
 		if after, err := w.Changes(t.Context()); err != nil || after <= before {
-			t.Errorf("change counter %d, %v: want it past %d", after, err, before)
+			t.Errorf("change counter %d, %v; want more than %d", after, err, before)
 		}
 		if got := w.events(t)[0]; got != storage.ClientSecretReplaced {
 			t.Errorf("event %s, want %s", got, storage.ClientSecretReplaced)
@@ -76,7 +76,7 @@ func TestReplaceSecret_ThirdSecretEndsTheOldest(t *testing.T) {
 	})
 }
 
-// An overlap never makes an old secret live longer than it was to.
+// An old secret that expires before the end of the overlap still expires at its own time.
 func TestReplaceSecret_OverlapNeverExtendsASecret(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		client := w.client
@@ -101,7 +101,7 @@ func TestReplaceSecret_Race(t *testing.T) {
 			t.Fatalf("outcomes %v", counts)
 		}
 		if got := w.secretsOf(t, noon); len(got) != 2 || got[0] == got[1] {
-			t.Errorf("secrets %v are good, want the last two", got)
+			t.Errorf("valid secrets %v, want the last two", got)
 		}
 	})
 }

@@ -84,11 +84,11 @@ func TestChanges_MovesWithClientsAndKeysOnly(t *testing.T) {
 		}{
 			{"update client", true, func() error { return storagetest.ReplaceClient(t.Context(), w.DB, w.client, storage.By{At: noon}) }},
 			{"disable client", true, func() error { return w.SetClientEnabled(t.Context(), "web", false, storage.By{At: noon}) }},
-			{"start lines", true, func() error {
+			{"start key lines", true, func() error {
 				_, err := w.StartKeyLines(t.Context(), firstKeys("ES256"), storage.By{At: noon})
 				return err
 			}},
-			{"start them again", false, func() error {
+			{"start key lines again", false, func() error {
 				_, err := w.StartKeyLines(t.Context(), firstKeys("ES256"), storage.By{At: noon})
 				return err
 			}},
@@ -123,8 +123,8 @@ func TestDeleteClient_NextClientOfTheIDInheritsNothing(t *testing.T) {
 		}
 		w.wantDead(t, g.ID, noon)
 		_, err = w.Client(t.Context(), w.client.ID)
-		wantError(t, "the client", err, storage.ErrNotFound)
-		wantError(t, "again", w.DeleteClient(t.Context(), w.client.ID, storage.By{At: noon}), storage.ErrNotFound)
+		wantError(t, "the deleted client", err, storage.ErrNotFound)
+		wantError(t, "delete again", w.DeleteClient(t.Context(), w.client.ID, storage.By{At: noon}), storage.ErrNotFound)
 		if after, err := w.Changes(t.Context()); err != nil || after <= before {
 			t.Errorf("the change counter went from %d to %d, %v", before, after, err)
 		}
@@ -132,7 +132,7 @@ func TestDeleteClient_NextClientOfTheIDInheritsNothing(t *testing.T) {
 			t.Errorf("events %v", events)
 		}
 		if _, err := w.Consent(t.Context(), w.user.ID, w.createClient(t, w.client.ID).ID, noon); !errors.Is(err, storage.ErrNotFound) {
-			t.Errorf("the next one of that id has a consent: %v", err)
+			t.Errorf("a new client with the same id has a consent: %v", err)
 		}
 		w.wantDead(t, g.ID, noon)
 	})

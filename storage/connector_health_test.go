@@ -19,7 +19,7 @@ func TestUpdateConnectorHealth_KeepsTheLatestResults(t *testing.T) {
 		later, latest := storage.At(noon.Add(time.Minute)), storage.At(noon.Add(2*time.Minute))
 		note(storage.ConnectorHealth{Connector: "google", SucceededAt: later})
 		note(storage.ConnectorHealth{Connector: "google", FailedAt: latest, FailureCode: "upstream_unreachable", FailureReason: "fetch keys\x00: refused"})
-		// Another node is late to tell, and knows less.
+		// Another node reports older results later. They change nothing.
 		note(storage.ConnectorHealth{Connector: "google", SucceededAt: storage.At(noon)})
 		note(storage.ConnectorHealth{Connector: "google", FailedAt: later, FailureCode: "upstream_denied", FailureReason: "old"})
 		note(storage.ConnectorHealth{Connector: "github", FailedAt: later, FailureCode: "no_email", FailureReason: strings.Repeat("é", 1000)})
@@ -38,7 +38,7 @@ func TestUpdateConnectorHealth_KeepsTheLatestResults(t *testing.T) {
 			t.Errorf("%d connectors; github: %+v", len(known), h)
 		}
 		if err := w.UpdateConnectorHealth(t.Context(), storage.ConnectorHealth{}); err == nil {
-			t.Error("a connector without an id was noted")
+			t.Error("health without a connector id was stored")
 		}
 	})
 }

@@ -9,7 +9,8 @@ import (
 	"signet/storage"
 )
 
-// announce says which connectors a node serves and wants these to count as removed.
+// announce announces the connectors that a node serves, and wants these connectors to
+// count as removed.
 func (w *world) announce(t *testing.T, node string, at time.Time, connectors []string, removed ...string) storage.PresenceResult {
 	t.Helper()
 	served, err := w.AnnounceConnectors(t.Context(), storage.ConnectorPresence{Node: node, Connectors: connectors, HoldsFor: 2 * time.Minute}, at)
@@ -22,24 +23,25 @@ func (w *world) announce(t *testing.T, node string, at time.Time, connectors []s
 	return served
 }
 
-// A connector is removed once no node serves it: neither a node with an older file,
-// nor one that is alone late with the newer file, removes what another one serves.
+// A connector counts as removed once no node serves it. A node with another version of the
+// configuration, older or newer, does not remove a connector that another node serves.
 func TestAnnounceConnectors_RemovedOnceNoNodeServesIt(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		after := func(d time.Duration) time.Time { return noon.Add(d) }
 		both := []string{"google", "corp"}
-		w.announce(t, "a", noon, nil) // nothing was ever served
+		w.announce(t, "a", noon, nil) // no node has served a connector yet
 		w.announce(t, "a", noon, []string{"google"})
-		// corp is added: node a first, while node b starts with the older file.
+		// corp is added: node a starts with the new file, then node b with the old one.
 		w.announce(t, "a", after(time.Second), both)
 		if served := w.announce(t, "b", after(2*time.Second), []string{"google"}); served.CheckAgainAt != storage.At(after(time.Second+2*time.Minute)) {
-			t.Errorf("b looks again at %v", served.CheckAgainAt)
+			t.Errorf("b checks again at %v", served.CheckAgainAt)
 		}
 		w.announce(t, "b", after(3*time.Second), both)
-		// It is removed again, at a and then at b.
+		// corp is removed again, first at a, then at b.
 		w.announce(t, "a", after(4*time.Second), []string{"google"})
 		w.announce(t, "b", after(5*time.Second), []string{"google"}, "corp")
-		// A node that has died holds it for two minutes, one that stops for a moment.
+		// A node that crashes holds corp for two minutes; a node that stops releases it after
+		// ten seconds.
 		w.announce(t, "c", after(6*time.Second), []string{"corp"})
 		w.announce(t, "a", after(time.Minute), []string{"google"})
 		w.announce(t, "a", after(6*time.Second+2*time.Minute), []string{"google"}, "corp")
@@ -49,16 +51,17 @@ func TestAnnounceConnectors_RemovedOnceNoNodeServesIt(t *testing.T) {
 		}
 		w.announce(t, "a", after(3*time.Minute+9*time.Second), []string{"google"})
 		w.announce(t, "a", after(3*time.Minute+10*time.Second), []string{"google"}, "corp")
-		// The last upstream goes, too.
+		// The last connector can be removed too.
 		w.announce(t, "b", after(10*time.Minute), nil, "corp", "google")
 		if n := w.count(t, "served_connectors"); n > 5 {
-			t.Errorf("%d rows are left of four nodes", n)
+			t.Errorf("%d rows for four nodes, want at most 5", n)
 		}
 	})
 }
 
-// The sessions of a removed connector end, batch by batch, with event and notice, and
-// their online grants with them. Sessions of other ways in, and offline grants, go on.
+// The sessions of a removed connector and their online grants end, in batches, with events
+// and logout notices. Sessions from other connectors or passwords stay valid, and so do
+// offline grants.
 func TestEndConnectorSessions_EndsOnlySessionsOfTheConnector(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const people = 103 // more than a batch
@@ -70,10 +73,10 @@ func TestEndConnectorSessions_EndsOnlySessionsOfTheConnector(t *testing.T) {
 		}
 		online, offline := w.openGrantIn(t, sessions[0], false), w.openGrantIn(t, sessions[0], true)
 		w.addLogoutClient(t, "rp", sessions[1], false)
-		elsewhere := w.signInThrough(t, sessions[0].UserID, "google", "1", "")
-		typed := w.signIn(t, sessions[0].UserID, "typed", "", noon)
+		otherConnector := w.signInThrough(t, sessions[0].UserID, "google", "1", "")
+		password := w.signIn(t, sessions[0].UserID, "typed", "", noon)
 
-		// It is served: nothing ends, whatever a caller believes.
+		// A node still serves the connector, so nothing ends.
 		if n, full, err := w.EndConnectorSessions(t.Context(), "corp", storage.By{At: noon}); n != 0 || full || err != nil {
 			t.Fatalf("while it is served: %d, %v, %v", n, full, err)
 		}
@@ -92,10 +95,10 @@ func TestEndConnectorSessions_EndsOnlySessionsOfTheConnector(t *testing.T) {
 		}
 		for _, s := range sessions {
 			if w.signedIn(t, s.UserID, s.ID) {
-				t.Errorf("a session of the connector goes on")
+				t.Errorf("a session of the connector is still valid")
 			}
 		}
-		for _, s := range []storage.Session{elsewhere, typed, w.session} {
+		for _, s := range []storage.Session{otherConnector, password, w.session} {
 			if !w.signedIn(t, s.UserID, s.ID) {
 				t.Errorf("session of %q ended", s.Connector)
 			}
@@ -109,11 +112,11 @@ func TestEndConnectorSessions_EndsOnlySessionsOfTheConnector(t *testing.T) {
 		if err != nil || len(events) != 1 || events[0].Reason != "connector_removed" || events[0].Connector != "corp" || events[0].From.Actor != "system" {
 			t.Errorf("events %+v, %v", events, err)
 		}
-		w.announce(t, "a", noon, nil) // it is forgotten
+		w.announce(t, "a", noon, nil) // corp is reported as removed only once
 	})
 }
 
-// Nodes that find the removal at once end each session once.
+// Several nodes that notice the removal at the same time end each session once.
 func TestEndConnectorSessions_SeveralNodesEndEachSessionOnce(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		nodes := []*storage.DB{w.DB, w.backend.Open(t)}
@@ -131,8 +134,8 @@ func TestEndConnectorSessions_SeveralNodesEndEachSessionOnce(t *testing.T) {
 			}
 		}
 		ended := 0
-		for _, kind := range w.events(t) {
-			if kind == storage.SessionEnded {
+		for _, event := range w.events(t) {
+			if event == storage.SessionEnded {
 				ended++
 			}
 		}

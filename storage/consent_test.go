@@ -35,7 +35,7 @@ func TestAllowConsent_AddsToEarlierConsent(t *testing.T) {
 		}
 		s, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon)
 		if err != nil || !s.Has(storage.FactAllowed, "request") {
-			t.Errorf("facts %v, %v: want that the request was allowed", s.Facts, err)
+			t.Errorf("facts %v, %v: want the fact that the request was allowed", s.Facts, err)
 		}
 	})
 }
@@ -49,7 +49,7 @@ func TestAllowConsent_StoresNothingWithoutRemember(t *testing.T) {
 		wantError(t, "consent", err, storage.ErrNotFound)
 		s, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon)
 		if err != nil || !s.Has(storage.FactAllowed, "request") {
-			t.Errorf("facts %v, %v: want that the request was allowed", s.Facts, err)
+			t.Errorf("facts %v, %v: want the fact that the request was allowed", s.Facts, err)
 		}
 	})
 }
@@ -69,7 +69,7 @@ func TestConsent_Expires(t *testing.T) {
 		}
 		got, err := w.Consent(t.Context(), w.user.ID, w.client.ID, noon.Add(2*time.Hour))
 		if err != nil || !slices.Equal(got.Scopes, []string{"openid"}) {
-			t.Errorf("consent %+v, %v: what had expired came back", got, err)
+			t.Errorf("consent %+v, %v: want no scope of the expired consent", got, err)
 		}
 	})
 }
@@ -100,7 +100,7 @@ func TestAllowConsent_RefusesForeignSessionAndDisabledRows(t *testing.T) {
 		bob := w.createUser(t, "bob@example.com")
 		foreign := w.consentAnswer(true, "openid")
 		foreign.Consent.UserID = bob.ID
-		wantError(t, "alice's session for bob", w.AllowConsent(t.Context(), foreign, noon), storage.ErrRevoked)
+		wantError(t, "consent of bob in a session of alice", w.AllowConsent(t.Context(), foreign, noon), storage.ErrRevoked)
 		if err := w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}

@@ -17,9 +17,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// smallDisk gives a folder whose file system can be filled and emptied again: a
-// tmpfs where this process may mount one, and otherwise a limit on the size of
-// files, which fails a write in the same place with another number.
+// smallDisk returns a folder whose file system can be filled and emptied: a tmpfs if this
+// process may mount one. Otherwise it limits the size of files, so writes fail in the same
+// place with another error number.
 func smallDisk(t *testing.T) (folder string, fill, empty func()) {
 	t.Helper()
 	folder = t.TempDir()
@@ -55,6 +55,8 @@ func smallDisk(t *testing.T) (folder string, fill, empty func()) {
 	return folder, fill, empty
 }
 
+// limitFiles returns functions that stop the write-ahead log from growing, and that allow it
+// again.
 func limitFiles(t *testing.T, folder string) (fill, empty func()) {
 	t.Helper()
 	signal.Ignore(unix.SIGXFSZ)
@@ -97,7 +99,7 @@ func TestRedeemCode_FullDiskLeavesNothingHalfDone(t *testing.T) {
 	for i := 0; len(failed) < 3 && i < 5000; i++ {
 		r := w.redemption(fmt.Sprint(i), "code", noon)
 		g, err := w.RedeemCode(t.Context(), r, noon)
-		if err == nil { // what is left of the last page
+		if err == nil { // the last page had room
 			w.wantAlive(t, g.ID, noon)
 			continue
 		}
@@ -111,13 +113,13 @@ func TestRedeemCode_FullDiskLeavesNothingHalfDone(t *testing.T) {
 	_, err = w.SignIn(t.Context(), storage.SignIn{UserID: w.user.ID, HandleHash: "new", IdleFor: time.Hour, AbsoluteFor: time.Hour}, noon)
 	wantError(t, "sign in on a full disk", err, storage.ErrUnavailable)
 	if _, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon); err != nil {
-		t.Errorf("reading must go on: %v", err)
+		t.Errorf("read on a full disk: %v", err)
 	}
 	_, _, err = w.SessionByHandle(t.Context(), "new", noon)
-	wantError(t, "the session that was not made", err, storage.ErrNotFound)
+	wantError(t, "the session of the failed sign-in", err, storage.ErrNotFound)
 
 	empty()
-	for _, r := range failed { // neither spent nor opened, and no restart
+	for _, r := range failed { // no code was spent, and no restart is needed
 		w.wantAlive(t, w.redeem(t, r, noon).ID, noon)
 	}
 	w.signIn(t, w.user.ID, "new", "", noon)

@@ -11,8 +11,9 @@ import (
 
 const planted = "https://evil.example/"
 
-// claimedAccount is an account whose address nobody has proven, with all that somebody may
-// have attached to it, and two roles that an operator gave.
+// claimedAccount creates an account with an unverified email address. An attacker has
+// attached a password, an identity, a session, a grant and a website to it, and an operator
+// has given it a role, a group and a custom attribute.
 func (w *world) claimedAccount(t *testing.T, admin bool) (u storage.User, s storage.Session) {
 	t.Helper()
 	u, err := w.CreateUser(t.Context(), storage.User{
@@ -28,7 +29,7 @@ func (w *world) claimedAccount(t *testing.T, admin bool) (u storage.User, s stor
 	return u, s
 }
 
-// wantEvicted wants all of claimed gone, or all there.
+// wantEvicted wants everything that claimedAccount attached to be deleted, or to be kept.
 func (w *world) wantEvicted(t *testing.T, u storage.User, evicted bool) {
 	t.Helper()
 	attached, err := w.AttachedTo(t.Context(), u.ID, noon.Add(time.Minute))
@@ -48,21 +49,21 @@ func (w *world) wantEvicted(t *testing.T, u storage.User, evicted bool) {
 		t.Fatal(err)
 	}
 	for what, kept := range map[string]bool{
-		"the identity": evil, "the password": hash == "hash of mallory", "the profile": now.Website == planted,
-		"the grant": attached.Grants > 0, "the session": w.signedIn(t, u.ID, w.sessionBefore[u.ID]),
+		"identity": evil, "password": hash == "hash of mallory", "profile": now.Website == planted,
+		"grant": attached.Grants > 0, "session": w.signedIn(t, u.ID, w.sessionBefore[u.ID]),
 	} {
 		if kept == evicted {
-			t.Errorf("%s is there: %v, want %v", what, kept, !evicted)
+			t.Errorf("%s is kept: %v, want %v", what, kept, !evicted)
 		}
 	}
 }
 
-// provers are the callers that can prove an address. own is the handle and the id of
-// the session that the browser has, "" for another browser.
+// provers are the acts that can prove an email address. own is the session of the browser,
+// empty for another browser.
 var provers = []struct {
 	name      string
 	by        storage.Voucher
-	inSession bool // it can be brought within a session
+	inSession bool // the proof can happen within a session
 	prove     func(t *testing.T, w *world, u storage.User, own storage.Session, fresh time.Duration) error
 }{
 	{"a mailed link", storage.ByMail, true, func(t *testing.T, w *world, u storage.User, own storage.Session, fresh time.Duration) error {
@@ -78,19 +79,21 @@ var provers = []struct {
 	}},
 }
 
+// proveBy proves the address of an account without signing in.
 func proveBy(t *testing.T, w *world, by storage.Voucher, u storage.User, own storage.Session, fresh time.Duration) error {
 	_, err := w.ProveAddress(t.Context(), storage.AddressProof{UserID: u.ID, Email: u.Email, By: by, SessionID: own.ID, FreshFor: fresh}, noon.Add(time.Second))
 	return err
 }
 
+// proveThrough returns an act that proves the address by a sign-in through a connector.
 func proveThrough(by storage.Voucher) func(*testing.T, *world, storage.User, storage.Session, time.Duration) error {
 	return func(t *testing.T, w *world, u storage.User, own storage.Session, fresh time.Duration) error {
 		w.attempts++
 		identity := upstreamIdentity(u.ID, "good", u.ID)
 		identity.Email = u.Email
 		_, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
-			Identity: identity, AttemptID: fmt.Sprint("arrives ", w.attempts), Until: storage.At(noon.Add(time.Hour)), Proof: by, FreshFor: fresh,
-			SignIn: storage.SignIn{HandleHash: fmt.Sprint("arrives ", w.attempts), Replaces: own.HandleHash, IdleFor: time.Hour, AbsoluteFor: time.Hour},
+			Identity: identity, AttemptID: fmt.Sprint("proof ", w.attempts), Until: storage.At(noon.Add(time.Hour)), Proof: by, FreshFor: fresh,
+			SignIn: storage.SignIn{HandleHash: fmt.Sprint("proof ", w.attempts), Replaces: own.HandleHash, IdleFor: time.Hour, AbsoluteFor: time.Hour},
 		}, noon.Add(time.Second))
 		return err
 	}
@@ -106,8 +109,9 @@ func (w *world) reviseUser(t *testing.T, u storage.User, change func(*storage.Us
 	return err
 }
 
-// The first proof, from whatever source, evicts everything that was set up under the
-// claim. Roles survive, unless the proof comes from an upstream that only verifies.
+// The first proof of an address deletes everything that was attached before. Roles, groups
+// and custom attributes are kept, unless an upstream that is not authoritative for the
+// address gives the proof.
 func TestEmailProof_FirstProofEvicts(t *testing.T) {
 	for _, p := range provers {
 		t.Run(p.name, func(t *testing.T) {
@@ -123,23 +127,23 @@ func TestEmailProof_FirstProofEvicts(t *testing.T) {
 					t.Fatalf("verified: %v, %v", now.EmailVerified, err)
 				}
 				if kept := len(now.Roles) + len(now.Groups) + len(now.Custom); (kept == 3) != (p.by != storage.ByUpstream) {
-					t.Errorf("%d roles, groups and attributes are left", kept)
+					t.Errorf("%d roles, groups and attributes are kept", kept)
 				}
-				// A further proof changes nothing.
+				// A second proof changes nothing.
 				w.signInThrough(t, u.ID, "evil", u.ID, "")
 				if err := proveBy(t, w, storage.ByMail, now, storage.Session{}, time.Minute); err != nil {
 					t.Error(err)
 				}
 				if list, err := w.IdentitiesOf(t.Context(), u.ID); err != nil || len(list) == 0 {
-					t.Errorf("the second proof took %v, %v", list, err)
+					t.Errorf("after the second proof: identities %v, %v", list, err)
 				}
 			})
 		})
 	}
 }
 
-// In the account's own fresh session a proof evicts nothing; in another's, an old one,
-// or where sessions do not count, it does.
+// A proof in a fresh session of the account evicts nothing. A proof in an old session, in a
+// session of another user, or without any session evicts.
 func TestEmailProof_EvictsNothingInOwnFreshSession(t *testing.T) {
 	for _, p := range provers {
 		if !p.inSession {
@@ -152,16 +156,16 @@ func TestEmailProof_EvictsNothingInOwnFreshSession(t *testing.T) {
 					fresh   time.Duration
 					evicts  bool
 				}{
-					"own and fresh":         {func(own storage.Session) storage.Session { return own }, time.Minute, false},
-					"own but old":           {func(own storage.Session) storage.Session { return own }, time.Second / 2, true},
-					"own, does not count":   {func(own storage.Session) storage.Session { return own }, 0, true},
-					"somebody else's":       {func(storage.Session) storage.Session { return w.session }, time.Minute, true},
-					"none":                  {func(storage.Session) storage.Session { return storage.Session{} }, time.Minute, true},
-					"own, but it has ended": {func(own storage.Session) storage.Session { w.endSession(t, own); return own }, time.Minute, true},
+					"own and fresh":    {func(own storage.Session) storage.Session { return own }, time.Minute, false},
+					"own but old":      {func(own storage.Session) storage.Session { return own }, time.Second / 2, true},
+					"own, never fresh": {func(own storage.Session) storage.Session { return own }, 0, true},
+					"another user's":   {func(storage.Session) storage.Session { return w.session }, time.Minute, true},
+					"none":             {func(storage.Session) storage.Session { return storage.Session{} }, time.Minute, true},
+					"own, but ended":   {func(own storage.Session) storage.Session { w.endSession(t, own); return own }, time.Minute, true},
 				} {
 					u, own := w.claimedAccount(t, false)
 					w.rememberSession(u, own)
-					if name == "somebody else's" {
+					if name == "another user's" {
 						w.session = w.signIn(t, w.user.ID, storage.NewID("h"), "", noon)
 					}
 					if err := p.prove(t, w, u, test.session(own), test.fresh); err != nil {
@@ -177,7 +181,7 @@ func TestEmailProof_EvictsNothingInOwnFreshSession(t *testing.T) {
 	}
 }
 
-// rememberSession notes the session that must go or stay with the rest.
+// rememberSession stores the session that wantEvicted checks.
 func (w *world) rememberSession(u storage.User, s storage.Session) {
 	if w.sessionBefore == nil {
 		w.sessionBefore = map[string]string{}
@@ -192,8 +196,8 @@ func (w *world) endSession(t *testing.T, s storage.Session) {
 	}
 }
 
-// No upstream opens an administrator's account, not even one that has become an
-// administrator since the caller looked.
+// No upstream takes over the account of an administrator. This holds even if the user
+// became an administrator after the caller had read the account.
 func TestEmailProof_UpstreamNeverEvictsAnAdministrator(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, p := range provers {
@@ -202,7 +206,7 @@ func TestEmailProof_UpstreamNeverEvictsAnAdministrator(t *testing.T) {
 			err := p.prove(t, w, u, storage.Session{}, time.Minute)
 			if p.by == storage.ByUpstream || p.by == storage.ByAuthority {
 				wantError(t, p.name, err, storage.ErrConflict)
-				wantError(t, p.name+", in the own session", p.prove(t, w, u, s, time.Minute), storage.ErrConflict)
+				wantError(t, p.name+", in a session of the account", p.prove(t, w, u, s, time.Minute), storage.ErrConflict)
 				w.wantEvicted(t, u, false)
 				continue
 			}
@@ -217,17 +221,18 @@ func TestEmailProof_UpstreamNeverEvictsAnAdministrator(t *testing.T) {
 	})
 }
 
-// The account that the address found must be unchanged when the sign-in is written.
+// A sign-in that found its account by email address is refused if the account has changed
+// before the sign-in is written.
 func TestSignInThrough_RefusesAChangedAccount(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, change := range map[string]func(u storage.User) error{
-			"another address": func(u storage.User) error {
+			"new address": func(u storage.User) error {
 				return w.reviseUser(t, u, func(u *storage.User) { u.Email = "moved-" + u.Email }, storage.KeepAttached, false)
 			},
-			"proven meanwhile": func(u storage.User) error {
+			"address proven meanwhile": func(u storage.User) error {
 				return w.reviseUser(t, u, func(*storage.User) {}, storage.KeepAttached, true)
 			},
-			"an administrator": func(u storage.User) error { return w.setAdmin(t, w.DB, u.ID, true) },
+			"administrator": func(u storage.User) error { return w.setAdmin(t, w.DB, u.ID, true) },
 		} {
 			u, _ := w.claimedAccount(t, false)
 			if err := change(u); err != nil {
@@ -239,10 +244,11 @@ func TestSignInThrough_RefusesAChangedAccount(t *testing.T) {
 				t.Errorf("%s: %d identities, %v", name, len(list), err)
 			}
 		}
-		// A link by the address alone wants it proven, and no administrator.
+		// An identity is linked by email address alone only if the address is proven and the
+		// account is not of an administrator.
 		for name, prepare := range map[string]func(u storage.User) error{
-			"claimed": func(storage.User) error { return nil },
-			"an administrator": func(u storage.User) error {
+			"unproven address": func(storage.User) error { return nil },
+			"administrator": func(u storage.User) error {
 				return errors.Join(w.reviseUser(t, u, func(*storage.User) {}, storage.KeepAttached, true), w.setAdmin(t, w.DB, u.ID, true))
 			},
 		} {
@@ -255,20 +261,20 @@ func TestSignInThrough_RefusesAChangedAccount(t *testing.T) {
 	})
 }
 
-// An identity that is connected in a fresh session proves the address it is vouched
-// for, if that is the account's; nothing is evicted in any case.
+// An identity that is linked in a fresh session proves the address that its upstream
+// vouches for, if this is the address of the account. Linking evicts nothing.
 func TestLinkIdentity_ProvesTheAccountsOwnAddress(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, test := range map[string]struct {
-			email  string // "" for the account's
+			email  string // "": the address of the account
 			proof  storage.Voucher
 			fresh  time.Duration
 			proven bool
 		}{
-			"its own":                 {"", storage.ByUpstream, time.Minute, true},
-			"its own, nobody vouches": {"", "", time.Minute, false},
-			"its own, an old session": {"", storage.ByUpstream, time.Second / 2, false},
-			"another":                 {"other@example.com", storage.ByUpstream, time.Minute, false},
+			"own address":              {"", storage.ByUpstream, time.Minute, true},
+			"own address, no voucher":  {"", "", time.Minute, false},
+			"own address, old session": {"", storage.ByUpstream, time.Second / 2, false},
+			"another address":          {"other@example.com", storage.ByUpstream, time.Minute, false},
 		} {
 			u, s := w.claimedAccount(t, false)
 			w.rememberSession(u, s)
@@ -290,11 +296,11 @@ func TestLinkIdentity_ProvesTheAccountsOwnAddress(t *testing.T) {
 	})
 }
 
-// A new address is only claimed, whoever changes it, unless it is verified in the same
-// act; of an account whose old one was proven nothing is evicted.
+// A new email address is unverified, unless the same act verifies it. If the old address
+// was proven, nothing is evicted.
 func TestReviseUser_NewAddressIsUnverified(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		for _, test := range []struct{ before, said, want bool }{
+		for _, test := range []struct{ before, verify, want bool }{
 			{true, false, false}, {true, true, true}, {false, false, false},
 		} {
 			u, s := w.claimedAccount(t, false)
@@ -305,14 +311,14 @@ func TestReviseUser_NewAddressIsUnverified(t *testing.T) {
 				}
 			}
 			move := func(u *storage.User) { u.Email, u.EmailVerified = "new-"+u.Email, true }
-			if err := w.reviseUser(t, u, move, storage.StopIfAttached, test.said); err != nil {
+			if err := w.reviseUser(t, u, move, storage.StopIfAttached, test.verify); err != nil {
 				t.Fatal(err)
 			}
 			now, err := w.User(t.Context(), u.ID)
 			if err != nil || now.EmailVerified != test.want || now.Website != planted {
 				t.Errorf("%+v: verified %v, website %q, %v", test, now.EmailVerified, now.Website, err)
 			}
-			// The same address in another spelling is no new one.
+			// Another spelling of the same address is not a new address.
 			if err := w.reviseUser(t, u, func(u *storage.User) { u.Email = " " + u.Email }, storage.StopIfAttached, false); err != nil {
 				t.Fatal(err)
 			}

@@ -50,7 +50,7 @@ func TestEvents_EachFilterNarrows(t *testing.T) {
 		}
 		list, err := w.Events(t.Context(), all, 10)
 		if err != nil || len(list) != 1 || list[0].Reason != "wanted" {
-			t.Errorf("with all: %+v, %v; want the one wanted", list, err)
+			t.Errorf("with all filters: %+v, %v; want one event", list, err)
 		}
 	})
 }
@@ -63,7 +63,7 @@ func TestEvents_PagesMissNoEventWhileOthersAreRecorded(t *testing.T) {
 			}
 		}
 		var want []string
-		for i := range 7 { // three to a millisecond: a page ends within one
+		for i := range 7 { // three events in each millisecond: a page ends between equal times
 			reason := fmt.Sprintf("r%d", i)
 			want = append(want, reason)
 			note(reason, noon.Add(time.Duration(i/3)*time.Millisecond))

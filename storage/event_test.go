@@ -32,7 +32,7 @@ func TestRecordEvent_IsReadBackNewestFirst(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got, in)
 		}
 		if list[1].Type != storage.UserSignedIn {
-			t.Errorf("second newest is %s, want the sign-in of before", list[1].Type)
+			t.Errorf("second newest is %s, want the earlier sign-in", list[1].Type)
 		}
 	})
 }
@@ -52,7 +52,7 @@ func TestSignIn_CleansAndCutsHeaders(t *testing.T) {
 	})
 }
 
-// TestEventTypes_AreAllListed compares the list with the constants in the source.
+// TestEventTypes_AreAllListed compares EventTypes with the constants in the source.
 func TestEventTypes_AreAllListed(t *testing.T) {
 	source, err := os.ReadFile("event.go")
 	if err != nil {

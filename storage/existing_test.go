@@ -36,7 +36,7 @@ func TestOpenExisting_RefusesOutdatedDatabaseAndProgram(t *testing.T) {
 		}
 		opens(nil)
 		set(`INSERT INTO migrations (number, name) VALUES (999, '0999_of_a_newer_program.sql')`)
-		opens(nil) // releases next to each other work side by side
+		opens(nil) // neighboring releases work side by side
 		set(`UPDATE instance SET oldest_program = 999`)
 		opens(storage.ErrProgramOutdated)
 		set(`UPDATE instance SET oldest_program = 0`)
@@ -44,7 +44,7 @@ func TestOpenExisting_RefusesOutdatedDatabaseAndProgram(t *testing.T) {
 		opens(storage.ErrDatabaseOutdated)
 		var newest int
 		if err := db.Read(t.Context(), func(q *gorm.DB) error { return q.Raw(`SELECT MAX(number) FROM migrations`).Scan(&newest).Error }); err != nil || newest != 3 {
-			t.Errorf("it was migrated to %d, %v", newest, err)
+			t.Errorf("OpenExisting migrated the database to %d, %v", newest, err)
 		}
 	})
 }
@@ -56,16 +56,16 @@ func TestOpenExisting_CreatesNothing(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		if s, err := storage.ReadSchema(t.Context(), c); err != nil || s.Newest != 0 {
-			t.Errorf("there is a schema now: %+v, %v", s, err)
+			t.Errorf("a schema was created: %+v, %v", s, err)
 		}
 		if _, err := os.Stat(c.DataDir); c.DataDir != "" && !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("the folder was made: %v", err)
+			t.Errorf("the folder was created: %v", err)
 		}
 	}
 }
 
-// The last commits may be in the log alone: a new database beside it would have
-// SQLite remove that.
+// The last commits may exist only in the write-ahead log. If Open created a new database
+// beside the log, SQLite would delete the log.
 func TestOpen_RefusesALogWithoutItsDatabase(t *testing.T) {
 	for name, database := range map[string]*string{"no file": nil, "an empty file": new(string)} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestOpen_RefusesALogWithoutItsDatabase(t *testing.T) {
 			}
 			db, err := storage.Open(t.Context(), storage.Config{DataDir: folder})
 			if err != nil {
-				t.Fatalf("begun anew: %v", err)
+				t.Fatalf("open without the log: %v", err)
 			}
 			if err := db.Close(); err != nil {
 				t.Error(err)

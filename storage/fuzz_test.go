@@ -6,7 +6,7 @@ import (
 	"signet/storage"
 )
 
-// FuzzEmail: two addresses that are one person's are one, however they are typed.
+// FuzzEmail checks that the canonical form of an address is its own canonical form.
 func FuzzEmail(f *testing.F) {
 	for _, seed := range []string{"Ada@Example.com", " ada@exämple.com ", "a@b@c", "@", "ada@", "ada@xn--exmple-cua.com", "ädä@example.com", "ada@example.com.", "a\x00@b.c"} {
 		f.Add(seed)
@@ -18,7 +18,7 @@ func FuzzEmail(f *testing.F) {
 		}
 		again, err := storage.CanonicalEmail(canonical)
 		if err != nil || again != canonical {
-			t.Fatalf("%q is %q, and that is %q, %v", email, canonical, again, err)
+			t.Fatalf("%q has the canonical form %q, which has the canonical form %q, %v", email, canonical, again, err)
 		}
 	})
 }

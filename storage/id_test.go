@@ -16,7 +16,7 @@ func TestNewTimedID_SortsByTimeAndStaysUnguessable(t *testing.T) {
 			t.Fatalf("%q, made %v after noon, sorts before %q", id, at.Sub(noon), last)
 		}
 		if len(id) != 9+26 || id[:9] != other[:9] || id[9:] == other[9:] {
-			t.Fatalf("%q and %q: want the same 9 digits of time and 26 others of randomness", id, other)
+			t.Fatalf("%q and %q: want the same 9 digits of time and different 26 random letters", id, other)
 		}
 		last = max(id, other)
 	}
