@@ -42,14 +42,14 @@ func TestRedeemCode_ReplayRevokesTheGrantAndIsCommitted(t *testing.T) {
 		other := w.redeem(t, w.redemption("other request", "other code", noon), noon)
 
 		again := r
-		again.Grant.ID = "gid of the thief"
+		again.Grant.ID = "gid of the attacker"
 		_, err := w.RedeemCode(t.Context(), again, noon.Add(time.Second))
 		wantError(t, "replay", err, storage.ErrReplayed)
 
 		w.wantDead(t, g.ID, noon.Add(time.Second))
 		w.wantDead(t, again.Grant.ID, noon.Add(time.Second))
 		w.wantAlive(t, other.ID, noon.Add(time.Second))
-		second := w.backend.Open(t) // what is committed, another handle sees
+		second := w.backend.Open(t) // another handle sees only committed changes
 		_, _, err = second.LiveGrant(t.Context(), g.ID, "", noon)
 		wantError(t, "read through another handle", err, storage.ErrNotFound)
 		if !slices.Contains(w.events(t), storage.GrantReplayed) {
@@ -80,7 +80,7 @@ func TestRedeemCode_LateReplayRevokesAnOfflineGrant(t *testing.T) {
 		}
 		w.wantAlive(t, g.ID, noon)
 		_, err := w.RedeemCode(t.Context(), r, noon.Add(time.Hour))
-		wantError(t, "replay under a dead session", err, storage.ErrReplayed)
+		wantError(t, "replay after the session has ended", err, storage.ErrReplayed)
 		w.wantDead(t, g.ID, noon.Add(time.Hour))
 	})
 }
@@ -152,7 +152,7 @@ func TestRedeemCode_SeesTheSessionAtMostEveryFiveMinutes(t *testing.T) {
 		at := noon.Add(5 * time.Minute)
 		w.redeem(t, w.redemption("2", "code", noon), at)
 		if s := seen(); s.SeenAt != storage.At(at) || s.IdleExpiresAt != storage.At(at.Add(12*time.Hour)) || s.ExpiresAt != w.session.ExpiresAt {
-			t.Errorf("session %+v: want it seen at %d, idle life moved with it and absolute expiry where it was", s, storage.At(at))
+			t.Errorf("session %+v: want it seen at %d, a later idle expiry and the same absolute expiry", s, storage.At(at))
 		}
 	})
 }
@@ -169,7 +169,7 @@ func TestRedeemCode_OneFirstPartyGrantPerSession(t *testing.T) {
 		if err := w.RevokeGrant(t.Context(), first.Grant.ID, "revoked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		w.redeem(t, second, noon) // the refused attempt has spent nothing
+		w.redeem(t, second, noon) // the refused attempt has not spent the code
 	})
 }
 
@@ -187,10 +187,10 @@ func TestSpendCode(t *testing.T) {
 
 		g := w.redeem(t, w.redemption("redeemed", "code", noon), noon)
 		if err := spend("redeemed", "code", false); err != nil {
-			t.Errorf("wrong verifier after the redemption: %v, want nothing said", err)
+			t.Errorf("wrong verifier after the redemption: %v, want no error", err)
 		}
 		if err := spend("redeemed", "sibling", true); err != nil {
-			t.Errorf("expired sibling: %v, want nothing said", err)
+			t.Errorf("expired sibling: %v, want no error", err)
 		}
 		w.wantAlive(t, g.ID, noon)
 		wantError(t, "late replay", spend("redeemed", "code", true), storage.ErrReplayed)
@@ -198,8 +198,8 @@ func TestSpendCode(t *testing.T) {
 	})
 }
 
-// A user who is disabled while a code is redeemed must not keep an offline grant
-// that comes to life when the user is enabled again.
+// A user is disabled while a code is redeemed. The offline grant of the code must not
+// become valid when the user is enabled again.
 func TestRedeemCode_RaceWithDisablingLeavesNoGrant(t *testing.T) {
 	w := newWorld(t, storagetest.Postgres(t))
 	for round := range 20 {
@@ -211,7 +211,7 @@ func TestRedeemCode_RaceWithDisablingLeavesNoGrant(t *testing.T) {
 			if i == 0 {
 				return w.SetUserEnabled(context.Background(), w.user.ID, false, storage.By{At: at})
 			}
-			_, err := w.RedeemCode(context.Background(), r, at.Add(time.Second)) // by a clock ahead
+			_, err := w.RedeemCode(context.Background(), r, at.Add(time.Second)) // by a node whose clock is ahead
 			return err
 		})
 		if results[0] != nil || results[1] != nil && outcome(results[1]) != "revoked" {

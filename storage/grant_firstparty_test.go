@@ -13,7 +13,8 @@ import (
 
 const grace = 30 * time.Second
 
-// renewal is of the world's session; with a grant, as its refresh token would ask.
+// renewal returns a renewal in the world's session. token is the grant that the refresh
+// token names, or noToken.
 func (w *world) renewal(token storage.Grant, at time.Time) storage.FirstPartyRenewal {
 	return storage.FirstPartyRenewal{
 		Grant: storage.Grant{
@@ -46,13 +47,14 @@ func TestRenewFirstParty_OpensOnceThenRotates(t *testing.T) {
 		if second.ID != first.ID || second.Generation != 2 || second.RotatedAt != storage.At(noon.Add(time.Minute)) {
 			t.Fatalf("rotated to %+v", second)
 		}
-		// Within the grace neither token nor none at all makes a third.
-		for _, token := range []storage.Grant{first, second, noToken, {ID: "another's", Generation: 7}} {
+		// Within the grace, no token opens a third generation: neither the old one, the new
+		// one, one of another grant, nor a missing one.
+		for _, token := range []storage.Grant{first, second, noToken, {ID: "another grant", Generation: 7}} {
 			if again := w.renew(t, token, noon.Add(time.Minute+grace-time.Millisecond)); again.ID != first.ID || again.Generation != 2 {
 				t.Fatalf("inside the grace: %+v", again)
 			}
 		}
-		// After it, the session alone rotates.
+		// After the grace, a renewal without a token rotates too.
 		if third := w.renew(t, noToken, noon.Add(time.Minute+grace)); third.ID != first.ID || third.Generation != 3 {
 			t.Fatalf("without a token, after the grace: %+v", third)
 		}
@@ -69,7 +71,7 @@ func TestRenewFirstParty_ReplayEndsTheSession(t *testing.T) {
 				w.renew(t, second, noon.Add(2*grace))
 				return first, noon.Add(2 * grace)
 			},
-			"ahead of the row": func(_, second storage.Grant) (storage.Grant, time.Time) {
+			"generation too high": func(_, second storage.Grant) (storage.Grant, time.Time) {
 				second.Generation++
 				return second, noon.Add(time.Second)
 			},
@@ -81,14 +83,14 @@ func TestRenewFirstParty_ReplayEndsTheSession(t *testing.T) {
 			_, err := w.RenewFirstParty(t.Context(), w.renewal(stolen, at), at)
 			wantError(t, name, err, storage.ErrReplayed)
 			w.wantDead(t, first.ID, at)
-			w.wantDead(t, other.ID, at) // online grants of other clients go with the session
+			w.wantDead(t, other.ID, at) // online grants of other clients end with the session
 			_, _, err = w.SessionByHandle(t.Context(), "handle "+name, at)
 			wantError(t, name+": session", err, storage.ErrNotFound)
 			_, err = w.RenewFirstParty(t.Context(), w.renewal(noToken, at), at)
 			wantError(t, name+": again", err, storage.ErrRevoked)
 		}
 		if !slices.Contains(w.events(t), storage.GrantReplayed) {
-			t.Error("no event says why")
+			t.Error("no event grant.replayed")
 		}
 	})
 }
@@ -103,14 +105,14 @@ func TestRenewFirstParty_ReplacesADeadGrant(t *testing.T) {
 		if second.ID == first.ID || second.Generation != 1 {
 			t.Fatalf("after the grant was revoked: %+v", second)
 		}
-		// The app that was the first party before.
+		// The grant belongs to the client that was the first-party app before.
 		w.client = w.createClient(t, "next app")
 		third := w.renew(t, second, noon)
 		if third.ID == second.ID || third.ClientID != "next app" {
 			t.Fatalf("for another client: %+v", third)
 		}
 		w.wantDead(t, second.ID, noon)
-		// One that is past its own end, in a session that goes on.
+		// The grant has expired, and its session has not.
 		at := noon.Add(time.Hour)
 		short := w.renewal(noToken, noon)
 		w.session = w.signIn(t, w.user.ID, "another handle", "", noon)
@@ -120,7 +122,7 @@ func TestRenewFirstParty_ReplacesADeadGrant(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.renew(t, expired, noon.Add(grace))
-		for _, token := range []storage.Grant{expired, noToken} { // the one before its last, and in what would be its grace
+		for _, token := range []storage.Grant{expired, noToken} { // an outdated token, within the grace of the expired grant
 			if g := w.renew(t, token, at); g.ID == expired.ID || g.Generation != 1 {
 				t.Fatalf("after it expired: %+v", g)
 			}

@@ -10,7 +10,8 @@ import (
 	"signet/storage"
 )
 
-// The table of what ends what, as far as its use cases are built.
+// A disabled client suspends its grants, an ended session ends its online grants, and a
+// disabled user loses all grants.
 func TestLiveGrant_FollowsSessionUserAndClient(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		online := w.redeem(t, w.redemption("online", "code", noon), noon)

@@ -17,18 +17,19 @@ import (
 	"signet/storage/storagetest"
 )
 
-// crowdID spreads the names of rows over their indexes, as random ids would be.
+// crowdID returns the SQL name of row i. The names spread over the indexes as random ids do.
 const crowdID = `CAST((i * 2654435761) % 4294967296 AS TEXT)`
 
+// crowdName returns the same name as crowdID.
 func crowdName(i int) string { return strconv.Itoa(i * 2654435761 % 4294967296) }
 
-// fill adds n users with their password, a session, a grant, a spent id and an
-// event each, all alive at noon.
+// fill adds n users. Each user has a password, a session, a grant, a spent id and an
+// event, which are all valid at noon.
 func (w *world) fill(t testing.TB, n int) {
 	t.Helper()
-	through := w.Write
+	run := w.Write
 	if w.backend.Name == "postgres" {
-		through = w.Read // a write has seconds alone
+		run = w.Read // a write has a time limit of seconds
 	}
 	secret := map[string]string{"sqlite": `CAST('hash' AS BLOB)`, "postgres": `CAST('hash' AS BYTEA)`}[w.backend.Name]
 	far, now := storage.At(noon.AddDate(0, 0, 30)), storage.At(noon)
@@ -49,21 +50,21 @@ func (w *world) fill(t testing.TB, n int) {
 		columns, from, _ := strings.Cut(insert, "SELECT")
 		text := columns + `WITH RECURSIVE n (i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < @n),
 			crowd AS (SELECT ` + crowdID + ` AS x FROM n) SELECT` + from
-		err := through(context.Background(), func(tx *gorm.DB) error {
+		err := run(context.Background(), func(tx *gorm.DB) error {
 			return tx.Exec(text, map[string]any{"n": n, "now": now, "far": far, "client": w.client.ID}).Error
 		})
 		if err != nil {
 			t.Fatalf("fill: %v\n%s", err, text)
 		}
 	}
-	if w.backend.Name == "postgres" { // as its autovacuum would
+	if w.backend.Name == "postgres" { // as autovacuum does
 		if err := w.Read(context.Background(), func(q *gorm.DB) error { return q.Exec(`VACUUM ANALYZE`).Error }); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// cpu is what this process and the database's have worked so far.
+// cpu returns the CPU time of this process and of the database server so far.
 func (w *world) cpu(t testing.TB) time.Duration {
 	t.Helper()
 	var own syscall.Rusage
@@ -95,7 +96,7 @@ func (w *world) cpu(t testing.TB) time.Duration {
 	return total
 }
 
-// growing is a database of one size and how often each of its grants was rotated.
+// growing is a database of one size. generations has the generation of each grant.
 type growing struct {
 	*world
 	size        int
@@ -103,8 +104,8 @@ type growing struct {
 	round       int
 }
 
-// operations are what has to cost the same, whatever the size. i is the number of
-// a user.
+// operations are the use cases whose cost must not grow with the database. i is the number
+// of a user.
 var operations = []struct {
 	name string
 	run  func(g *growing, i int) error
@@ -139,6 +140,7 @@ var operations = []struct {
 	}},
 }
 
+// grow fills a database with users.
 func grow(t testing.TB, backend storagetest.Backend, size int) *growing {
 	t.Helper()
 	g := &growing{world: newWorld(t, backend), size: size, generations: make([]int64, size+1)}
@@ -151,8 +153,8 @@ func grow(t testing.TB, backend storagetest.Backend, size int) *growing {
 	return g
 }
 
-// cost gives the CPU time per operation of many by 16 callers at once, each with
-// users of its own.
+// cost returns the CPU time per operation. It runs the operation many times from 16
+// parallel callers, each with its own users.
 func (g *growing) cost(t testing.TB, run func(*growing, int) error) time.Duration {
 	t.Helper()
 	const callers, each = 16, 250
@@ -161,7 +163,7 @@ func (g *growing) cost(t testing.TB, run func(*growing, int) error) time.Duratio
 	for caller := range callers {
 		all.Go(func() {
 			for k := range each {
-				// 7919 is prime: each time other users, far from each other.
+				// 7919 is prime: each round takes other users, whose rows are far apart.
 				i := (g.round*each+k)*7919*callers%(g.size/callers*callers) + caller + 1
 				if err := run(g, i); err != nil {
 					t.Errorf("user %d: %v", i, err)
@@ -175,14 +177,14 @@ func (g *growing) cost(t testing.TB, run func(*growing, int) error) time.Duratio
 	return (g.cpu(t) - before) / (callers * each)
 }
 
-// maxGrowth is far above what deeper indexes and pages that are not at hand cost,
-// and far below what a table costs that is read whole or sorted.
+// maxGrowth is far above the cost of deeper indexes and uncached pages, and far below the
+// cost of scanning or sorting a table.
 const maxGrowth = 4
 
-// BenchmarkGrowth_ThousandAndMillion measures what the use cases cost with a thousand
-// and with a million users, sessions and grants, in turns, without the request
-// around them. The least of the rounds counts: what else the machine does only adds.
-// It takes minutes and gigabytes, once whatever -benchtime says: make soak.
+// BenchmarkGrowth_ThousandAndMillion compares the cost of the use cases, without HTTP, in a
+// database with a thousand and in one with a million users, sessions and grants. The
+// fastest round counts, because other work of the machine only adds time. The benchmark
+// needs minutes and gigabytes, and runs once for any -benchtime: make soak.
 func BenchmarkGrowth_ThousandAndMillion(t *testing.B) {
 	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
 		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,
@@ -190,18 +192,18 @@ func BenchmarkGrowth_ThousandAndMillion(t *testing.B) {
 		t.Run(name, func(t *testing.B) {
 			few, many := grow(t, backend(t), 1000), grow(t, backend(t), 1_000_000)
 			for _, o := range operations {
-				var least [2]time.Duration
+				var fastest [2]time.Duration
 				for range 9 {
 					for i, g := range []*growing{few, many} {
-						if cost := g.cost(t, o.run); least[i] == 0 || cost < least[i] {
-							least[i] = cost
+						if cost := g.cost(t, o.run); fastest[i] == 0 || cost < fastest[i] {
+							fastest[i] = cost
 						}
 					}
 				}
-				ratio := float64(least[1]) / float64(least[0])
-				t.Logf("%-28s %8s with 1,000, %8s with 1,000,000: %.2f, %8s more", o.name, least[0], least[1], ratio, least[1]-least[0])
+				ratio := float64(fastest[1]) / float64(fastest[0])
+				t.Logf("%-28s %8s with 1,000, %8s with 1,000,000: %.2f, %8s more", o.name, fastest[0], fastest[1], ratio, fastest[1]-fastest[0])
 				if ratio > maxGrowth {
-					t.Errorf("%s: a million costs %.1f times as much as a thousand", o.name, ratio)
+					t.Errorf("%s: costs %.1f times as much with a million users as with a thousand, want at most %d times", o.name, ratio, maxGrowth)
 				}
 			}
 		})

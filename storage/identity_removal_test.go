@@ -9,8 +9,8 @@ import (
 	"signet/storage"
 )
 
-// signInThrough signs a user in by an identity of an upstream, in a browser that had the
-// handle replaces ("" for a new one).
+// signInThrough signs a user in through a connector. replaces is the handle of the
+// session that the browser has, "" for a new browser.
 func (w *world) signInThrough(t *testing.T, userID, connector, subject, replaces string) storage.Session {
 	t.Helper()
 	w.attempts++
@@ -18,7 +18,7 @@ func (w *world) signInThrough(t *testing.T, userID, connector, subject, replaces
 		Identity:  upstreamIdentity(userID, connector, subject),
 		AttemptID: fmt.Sprint("attempt ", w.attempts), Until: storage.At(noon.Add(time.Hour)),
 		SignIn: storage.SignIn{
-			HandleHash: fmt.Sprint("through ", w.attempts), Replaces: replaces, ACR: "1", AMR: []string{"fed"},
+			HandleHash: fmt.Sprint("connector ", w.attempts), Replaces: replaces, ACR: "1", AMR: []string{"fed"},
 			IdleFor: time.Hour, AbsoluteFor: time.Hour,
 		},
 	}, noon)
@@ -32,7 +32,7 @@ func upstreamIdentity(userID, connector, subject string) storage.Identity {
 	return storage.Identity{Connector: connector, Issuer: "https://" + connector + ".example", Subject: subject, UserID: userID}
 }
 
-// openGrantIn redeems a code in a session, for an online or an offline grant.
+// openGrantIn redeems a code in a session and returns its online or offline grant.
 func (w *world) openGrantIn(t *testing.T, s storage.Session, offline bool) storage.Grant {
 	t.Helper()
 	r := w.redemption(storage.NewID("r"), "code", noon)
@@ -40,7 +40,7 @@ func (w *world) openGrantIn(t *testing.T, s storage.Session, offline bool) stora
 	return w.redeem(t, r, noon)
 }
 
-// wantGrants wants these grants alive or dead.
+// wantGrants wants each grant to be valid or not, as the map says.
 func (w *world) wantGrants(t *testing.T, want map[string]bool) {
 	t.Helper()
 	for id, alive := range want {
@@ -49,28 +49,27 @@ func (w *world) wantGrants(t *testing.T, want map[string]bool) {
 			t.Fatal(err)
 		}
 		if (err == nil) != alive {
-			t.Errorf("grant %s is alive: %v, want %v", id, err == nil, alive)
+			t.Errorf("grant %s is valid: %v, want %v", id, err == nil, alive)
 		}
 	}
 }
 
-// An identity takes with it exactly what it opened: sessions, online and offline
-// grants. Sessions and grants that another identity or the password opened
-// go on.
+// UnlinkIdentity ends the sessions, online grants and offline grants that the identity
+// opened. Sessions and grants from another identity or the password stay valid.
 func TestUnlinkIdentity_EndsItsSessionsAndGrants(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		evil := w.signInThrough(t, w.user.ID, "evil", "1", "")
 		good := w.signInThrough(t, w.user.ID, "good", "1", "")
 		mine := w.session // opened with the password
 		if evil.Connector != "evil" || evil.Identity == "" || evil.Identity == good.Identity || mine.Identity != "" {
-			t.Fatalf("sessions know %q/%q, %q, %q", evil.Connector, evil.Identity, good.Identity, mine.Identity)
+			t.Fatalf("connector and identities of the sessions: %q/%q, %q, %q", evil.Connector, evil.Identity, good.Identity, mine.Identity)
 		}
 		want := map[string]bool{}
 		for _, s := range []storage.Session{evil, good, mine} {
 			for _, offline := range []bool{false, true} {
 				g := w.openGrantIn(t, s, offline)
 				if g.Identity != s.Identity || g.Connector != s.Connector {
-					t.Errorf("the grant knows %q of %q", g.Identity, s.Identity)
+					t.Errorf("identity of the grant %q, of its session %q", g.Identity, s.Identity)
 				}
 				want[g.ID] = s.ID != evil.ID
 			}
@@ -81,7 +80,7 @@ func TestUnlinkIdentity_EndsItsSessionsAndGrants(t *testing.T) {
 		w.wantGrants(t, want)
 		for id, alive := range map[string]bool{evil.ID: false, good.ID: true, mine.ID: true} {
 			if got := w.signedIn(t, w.user.ID, id); got != alive {
-				t.Errorf("session %s is alive: %v, want %v", id, got, alive)
+				t.Errorf("session %s is valid: %v, want %v", id, got, alive)
 			}
 		}
 		notices, err := w.LogoutNotices(t.Context(), w.user.ID, "", noon)
@@ -91,6 +90,7 @@ func TestUnlinkIdentity_EndsItsSessionsAndGrants(t *testing.T) {
 	})
 }
 
+// unlink removes identity 1 of a connector from the world's user.
 func (w *world) unlink(t *testing.T, connector, session string) {
 	t.Helper()
 	u := storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, connector, "1"), SessionID: session, Connectors: []string{"good", "evil"}}
@@ -99,8 +99,8 @@ func (w *world) unlink(t *testing.T, connector, session string) {
 	}
 }
 
-// A session that goes on with another way in belongs to that one; what it opened
-// before belongs to the one before.
+// A session that continues with another sign-in method belongs to this method. Grants from
+// before still belong to the earlier method.
 func TestUnlinkIdentity_ContinuedSessionBelongsToTheLastSignIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		first := w.signInThrough(t, w.user.ID, "evil", "1", "")
@@ -113,38 +113,38 @@ func TestUnlinkIdentity_ContinuedSessionBelongsToTheLastSignIn(t *testing.T) {
 		w.unlink(t, "evil", "")
 		w.wantGrants(t, map[string]bool{before.ID: false, after.ID: true})
 		if !w.signedIn(t, w.user.ID, next.ID) {
-			t.Error("the session ended although the password was typed in it")
+			t.Error("the session ended although its last sign-in was with the password")
 		}
-		// And the other way round.
+		// The same with the identity as the last method.
 		taken := w.signInThrough(t, w.user.ID, "good", "1", next.HandleHash)
 		if taken.ID != first.ID {
 			t.Fatalf("another session: %s", taken.ID)
 		}
 		w.unlink(t, "good", "")
 		if w.signedIn(t, w.user.ID, taken.ID) {
-			t.Error("the session goes on although the identity opened it last")
+			t.Error("the session is valid although its last sign-in was with the removed identity")
 		}
 		w.wantGrants(t, map[string]bool{after.ID: true})
 	})
 }
 
-// The session in which the user asks stays; the grants that the identity opened in
-// it end.
+// The session in which the user removes the identity stays valid. Grants that the identity
+// opened in it end.
 func TestUnlinkIdentity_KeepsTheCurrentSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		here := w.signInThrough(t, w.user.ID, "evil", "1", "")
-		there := w.signInThrough(t, w.user.ID, "evil", "1", "")
-		g := w.openGrantIn(t, here, true)
-		w.unlink(t, "evil", here.ID)
+		current := w.signInThrough(t, w.user.ID, "evil", "1", "")
+		second := w.signInThrough(t, w.user.ID, "evil", "1", "")
+		g := w.openGrantIn(t, current, true)
+		w.unlink(t, "evil", current.ID)
 		w.wantGrants(t, map[string]bool{g.ID: false})
-		if !w.signedIn(t, w.user.ID, here.ID) || w.signedIn(t, w.user.ID, there.ID) {
-			t.Error("want this session alive and the other one ended")
+		if !w.signedIn(t, w.user.ID, current.ID) || w.signedIn(t, w.user.ID, second.ID) {
+			t.Error("want the current session to be valid and the second one to be ended")
 		}
 	})
 }
 
-// A session that a password opened and that only linked the identity is not the
-// identity's.
+// A session that a password opened belongs to the password, also if the identity was linked
+// in it.
 func TestUnlinkIdentity_KeepsThePasswordSessionThatLinked(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		session := w.signIn(t, w.user.ID, "proof", "", noon)
@@ -161,8 +161,8 @@ func TestUnlinkIdentity_KeepsThePasswordSessionThatLinked(t *testing.T) {
 	})
 }
 
-// Rows from before the column say only that an upstream vouched: any identity that
-// goes takes them along.
+// Old rows have no identity column; they only show that an upstream was used. Removing any
+// identity ends them.
 func TestUnlinkIdentity_EndsOldRowsWithoutIdentity(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		old := w.signInThrough(t, w.user.ID, "good", "1", "")
@@ -177,13 +177,12 @@ func TestUnlinkIdentity_EndsOldRowsWithoutIdentity(t *testing.T) {
 		w.unlink(t, "evil", "")
 		w.wantGrants(t, map[string]bool{grant.ID: false, mine.ID: true})
 		if w.signedIn(t, w.user.ID, old.ID) || !w.signedIn(t, w.user.ID, w.session.ID) {
-			t.Error("want the old session ended and that of the password alive")
+			t.Error("want the old session to be ended and the password session to be valid")
 		}
 	})
 }
 
-// A sign-in that was under way when its identity was taken away does not bring the
-// identity back.
+// A sign-in that began before its identity was removed does not restore the identity.
 func TestUnlinkIdentity_RaceWithSignIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		nodes := []*storage.DB{w.DB, w.backend.Open(t)}
@@ -211,7 +210,7 @@ func TestUnlinkIdentity_RaceWithSignIn(t *testing.T) {
 			}
 			sessions, err := w.SessionsOf(t.Context(), w.user.ID, noon)
 			if err != nil || len(sessions) != 1 || sessions[0].ID != w.session.ID {
-				t.Fatalf("round %d: %d sessions, %v; want that of the password", round, len(sessions), err)
+				t.Fatalf("round %d: %d sessions, %v; want only the password session", round, len(sessions), err)
 			}
 		}
 	})
@@ -219,7 +218,7 @@ func TestUnlinkIdentity_RaceWithSignIn(t *testing.T) {
 
 func TestUnlinkIdentity_RefusesForeignIdentityAndSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		here := w.signInWithProfile(t, w.user.ID, "1", storage.Profile{}, noon)
+		current := w.signInWithProfile(t, w.user.ID, "1", storage.Profile{}, noon)
 		other := w.signInWithProfile(t, w.user.ID, "2", storage.Profile{}, noon)
 		bob := w.createUser(t, "bob@example.com")
 		bobs := w.signInWithProfile(t, bob.ID, "3", storage.Profile{}, noon)
@@ -232,15 +231,15 @@ func TestUnlinkIdentity_RefusesForeignIdentityAndSession(t *testing.T) {
 		unlink := func(i storage.Identity, session string, connectors ...string) error {
 			return w.UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: i, SessionID: session, Connectors: connectors}, noon)
 		}
-		wantError(t, "somebody else's", unlink(foreign, bobs.ID, "google"), storage.ErrNotFound)
-		wantError(t, "in somebody else's session", unlink(list[1], bobs.ID, "google"), storage.ErrRevoked)
-		if err := unlink(list[1], here.ID, "google"); err != nil {
+		wantError(t, "identity of another user", unlink(foreign, bobs.ID, "google"), storage.ErrNotFound)
+		wantError(t, "in a session of another user", unlink(list[1], bobs.ID, "google"), storage.ErrRevoked)
+		if err := unlink(list[1], current.ID, "google"); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, "again", unlink(list[1], here.ID, "google"), storage.ErrNotFound)
-		for id, alive := range map[string]bool{here.ID: true, w.session.ID: true, other.ID: false} {
+		wantError(t, "again", unlink(list[1], current.ID, "google"), storage.ErrNotFound)
+		for id, alive := range map[string]bool{current.ID: true, w.session.ID: true, other.ID: false} {
 			if got := w.signedIn(t, w.user.ID, id); got != alive {
-				t.Errorf("session %s is alive: %v, want %v", id, got, alive)
+				t.Errorf("session %s is valid: %v, want %v", id, got, alive)
 			}
 		}
 		if !w.signedIn(t, bob.ID, bobs.ID) {
@@ -249,7 +248,8 @@ func TestUnlinkIdentity_RefusesForeignIdentityAndSession(t *testing.T) {
 	})
 }
 
-// An identity of a connector that is gone is no way in.
+// The last sign-in method cannot be removed. An identity of a connector that is no longer
+// configured does not count as a method.
 func TestUnlinkIdentity_CountsOnlyConfiguredConnectors(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		user, err := w.CreateUser(t.Context(), storage.User{Email: "carol@example.com"}, "", storage.By{At: noon})
@@ -265,15 +265,15 @@ func TestUnlinkIdentity_CountsOnlyConfiguredConnectors(t *testing.T) {
 		unlink := func(connectors ...string) error {
 			return w.UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: list[0], Connectors: connectors}, noon)
 		}
-		wantError(t, "no connector is left", unlink(), storage.ErrConflict)
-		wantError(t, "another connector is left", unlink("github"), storage.ErrConflict)
+		wantError(t, "no connector is configured", unlink(), storage.ErrConflict)
+		wantError(t, "only another connector is configured", unlink("github"), storage.ErrConflict)
 		if err := unlink("github", "google"); err != nil {
 			t.Fatal(err)
 		}
 	})
 }
 
-// A password is no way in for a user who has no address to sign in with.
+// A password does not count as a sign-in method for a user without an email address.
 func TestUnlinkIdentity_PasswordWithoutAddressDoesNotCount(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.attempts++
@@ -289,10 +289,10 @@ func TestUnlinkIdentity_PasswordWithoutAddressDoesNotCount(t *testing.T) {
 			t.Fatal(err)
 		}
 		identity.UserID = session.UserID
-		unlinking := storage.IdentityRemoval{Identity: identity, Connectors: []string{"corp"}}
-		wantError(t, "a password alone", w.UnlinkIdentity(t.Context(), unlinking, noon), storage.ErrConflict)
-		unlinking.AllowLast = true
-		if err := w.UnlinkIdentity(t.Context(), unlinking, noon); err != nil {
+		removal := storage.IdentityRemoval{Identity: identity, Connectors: []string{"corp"}}
+		wantError(t, "only a password is left", w.UnlinkIdentity(t.Context(), removal, noon), storage.ErrConflict)
+		removal.AllowLast = true
+		if err := w.UnlinkIdentity(t.Context(), removal, noon); err != nil {
 			t.Error(err)
 		}
 	})

@@ -8,15 +8,15 @@ import (
 	"signet/storage"
 )
 
-// signInWithProfile signs in through an upstream that says this of the person.
-func (w *world) signInWithProfile(t *testing.T, userID, subject string, says storage.Profile, at time.Time) storage.Session {
+// signInWithProfile signs in through an upstream that asserts this profile.
+func (w *world) signInWithProfile(t *testing.T, userID, subject string, asserted storage.Profile, at time.Time) storage.Session {
 	t.Helper()
 	w.attempts++
 	session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  storage.Identity{Connector: "google", Issuer: "https://accounts.google.com", Subject: subject, UserID: userID},
-		AttemptID: fmt.Sprint("attempt ", w.attempts), Until: storage.At(at.Add(time.Hour)), Profile: says,
+		AttemptID: fmt.Sprint("attempt ", w.attempts), Until: storage.At(at.Add(time.Hour)), Profile: asserted,
 		SignIn: storage.SignIn{
-			HandleHash: fmt.Sprint("arrival ", w.attempts), ACR: "1", AMR: []string{"fed"}, IdleFor: time.Hour, AbsoluteFor: time.Hour,
+			HandleHash: fmt.Sprint("profile ", w.attempts), ACR: "1", AMR: []string{"fed"}, IdleFor: time.Hour, AbsoluteFor: time.Hour,
 		},
 	}, at)
 	if err != nil {
@@ -51,24 +51,24 @@ func TestSignInThrough_ProfileFollowsTheUpstreamUntilItIsEdited(t *testing.T) {
 		same := w.wantProfile(t, "read again", first)
 		w.signInWithProfile(t, w.user.ID, "1", first, at.Add(time.Minute))
 		if again := w.wantProfile(t, "the same again", first); again.UpdatedAt != same.UpdatedAt {
-			t.Errorf("updated_at moved although nothing did")
+			t.Errorf("updated_at changed although the profile did not")
 		}
 
-		// She edits the name and takes the picture away; the family name is left alone.
+		// The user edits the name and removes the picture. The family name is not edited.
 		edit := storage.Profile{Name: "Countess", GivenName: "Ada", FamilyName: "Byron"}
 		if err := w.UpdateProfile(t.Context(), w.user.ID, edit, storage.By{At: at.Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 		second := storage.Profile{Name: "Ada Lovelace", GivenName: "Ada", FamilyName: "Lovelace", Picture: "https://up.example/2.png", Locale: "en"}
 		w.signInWithProfile(t, w.user.ID, "1", second, at.Add(2*time.Hour))
-		w.wantProfile(t, "what she edited stays", storage.Profile{Name: "Countess", GivenName: "Ada", FamilyName: "Lovelace", Locale: "en"})
+		w.wantProfile(t, "edited fields stay", storage.Profile{Name: "Countess", GivenName: "Ada", FamilyName: "Lovelace", Locale: "en"})
 
-		// An upstream that leaves something out takes nothing away, and is remembered.
+		// A field that the upstream leaves out stays, and follows the upstream again later.
 		w.signInWithProfile(t, w.user.ID, "1", storage.Profile{}, at.Add(3*time.Hour))
 		w.signInWithProfile(t, w.user.ID, "1", storage.Profile{FamilyName: "King"}, at.Add(4*time.Hour))
-		w.wantProfile(t, "what is left out stays", storage.Profile{Name: "Countess", GivenName: "Ada", FamilyName: "King", Locale: "en"})
+		w.wantProfile(t, "missing fields stay", storage.Profile{Name: "Countess", GivenName: "Ada", FamilyName: "King", Locale: "en"})
 
-		// Another upstream fills only what is empty.
+		// A second upstream fills only empty fields.
 		w.signInWithProfile(t, w.user.ID, "2", storage.Profile{Name: "ada", FamilyName: "L", Picture: "https://other.example/a.png"}, at.Add(5*time.Hour))
 		w.wantProfile(t, "a second upstream", storage.Profile{
 			Name: "Countess", GivenName: "Ada", FamilyName: "King", Locale: "en", Picture: "https://other.example/a.png",
@@ -76,6 +76,7 @@ func TestSignInThrough_ProfileFollowsTheUpstreamUntilItIsEdited(t *testing.T) {
 	})
 }
 
+// signedIn reports whether a session of the user is valid at noon.
 func (w *world) signedIn(t *testing.T, userID, sessionID string) bool {
 	t.Helper()
 	list, err := w.SessionsOf(t.Context(), userID, noon)

@@ -17,7 +17,7 @@ const (
 	margin = 5 * time.Minute
 )
 
-// startLine starts a line and gives its active and its next key as they are read.
+// startLine starts a key line and returns its active and its next key.
 func (w *world) startLine(t *testing.T, name string) (active, next storage.Key) {
 	t.Helper()
 	if _, err := w.StartKeyLines(t.Context(), firstKeys(name), storage.By{At: noon}); err != nil {
@@ -26,7 +26,7 @@ func (w *world) startLine(t *testing.T, name string) (active, next storage.Key) 
 	return w.keyIn(t, name, storage.KeyActive), w.keyIn(t, name, storage.KeyNext)
 }
 
-// keyIn gives the newest key of a line in a state; its ID is "" if there is none.
+// keyIn returns the newest key of a line in a state. Its ID is "" if there is no such key.
 func (w *world) keyIn(t *testing.T, line string, state storage.KeyState) (found storage.Key) {
 	t.Helper()
 	for _, k := range w.keys(t) {
@@ -77,7 +77,7 @@ func TestRotateKeys_ActivatesTheNextKey(t *testing.T) {
 		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{r}, storage.By{From: storage.Origin{Actor: "cli"}, At: at}); err != nil {
 			t.Fatal(err)
 		}
-		// The longest life while it signed counts, not today's.
+		// The longest lifetime while the key signed counts, not the current one.
 		retired := w.keyIn(t, "ES256", storage.KeyRetired)
 		if retired.ID != active.ID || retired.RetiredAt != storage.At(at) || retired.GoneAt != storage.At(at.Add(time.Hour+margin)) ||
 			retired.LastTokenExpiry() != storage.At(at.Add(time.Hour)) {
@@ -90,7 +90,7 @@ func TestRotateKeys_ActivatesTheNextKey(t *testing.T) {
 			t.Errorf("next: %+v", k)
 		}
 		if w.changeCounter(t) == before || w.events(t)[0] != storage.KeyRotated {
-			t.Error("no change noted, or no event")
+			t.Error("the change counter did not move, or there is no event key.rotated")
 		}
 	})
 }
@@ -125,7 +125,7 @@ func TestRotateKeys_AllLinesOrNone(t *testing.T) {
 		w.startLine(t, "ES256")
 		w.startLine(t, "RS256")
 		good, bad := w.keyRotation(t, "ES256"), w.keyRotation(t, "RS256")
-		bad.Next.Sealed = []byte("of before a rewrap")
+		bad.Next.Sealed = []byte("sealed before a rewrap")
 		before := w.keys(t)
 		wantError(t, "stale seal", w.RotateKeys(t.Context(), []storage.KeyRotation{good, bad}, storage.By{At: noon}), storage.ErrConflict)
 		for i, k := range w.keys(t) {
@@ -148,7 +148,7 @@ func TestRevokeKey_ActivatesNextAndErasesPrivateKey(t *testing.T) {
 			t.Errorf("revoked: %+v", revoked)
 		}
 		if k := w.keyIn(t, "ES256", storage.KeyActive); k.ID != next.ID {
-			t.Errorf("signing goes on with %s, want %s", k.ID, next.ID)
+			t.Errorf("the active key is %s, want %s", k.ID, next.ID)
 		}
 		if k := w.keyIn(t, "ES256", storage.KeyNext); k.ID != r.Fresh[0].ID {
 			t.Errorf("next: %+v", k)
@@ -183,7 +183,7 @@ func TestEndExpiredKeys_ErasesPrivateKeysThenDeletesRows(t *testing.T) {
 				t.Errorf("%s: %d, %v; want %d", step.what, n, err, step.want)
 			}
 			if k := w.keyIn(t, "ES256", storage.KeyGone); step.what == "in time" && (len(k.Sealed) != 0 || k.Public == "") {
-				t.Errorf("a gone key has its private half, or lacks its public one: %+v", k)
+				t.Errorf("a gone key has a private key, or no public key: %+v", k)
 			}
 		}
 		if n := len(w.keys(t)); n != 2 {
@@ -203,7 +203,7 @@ func TestEndExpiredKeys_KeepsKeysOfALineWithoutActiveKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n, err := w.EndExpiredKeys(t.Context(), time.Hour, storage.By{At: noon}); n != 0 || err != nil {
-			t.Errorf("%d ended, %v: want none", n, err)
+			t.Errorf("%d keys ended, %v; want 0", n, err)
 		}
 	})
 }
@@ -223,12 +223,12 @@ func TestClampKeyTimes_MovesFutureTimesBack(t *testing.T) {
 		for _, k := range w.keys(t) {
 			for _, at := range []storage.Millis{k.CreatedAt, k.ActivatedAt, k.RetiredAt} {
 				if at > storage.At(noon) {
-					t.Errorf("%s key %+v lies in the future", k.State, k)
+					t.Errorf("%s key %+v has a time in the future", k.State, k)
 				}
 			}
 		}
 		if k := w.keyIn(t, "ES256", storage.KeyRetired); k.GoneAt != storage.At(noon.Add(k.LongestLife+margin)) {
-			t.Errorf("the retired key goes at %s", k.GoneAt.Time())
+			t.Errorf("the retired key ends at %s", k.GoneAt.Time())
 		}
 	})
 }
@@ -253,9 +253,9 @@ func TestRewrapKeys_AllOrNone(t *testing.T) {
 			}
 			return []byte("new"), nil
 		}, storage.By{At: noon})
-		wantError(t, "one cannot be sealed", err, broken)
+		wantError(t, "one key cannot be sealed", err, broken)
 		if k := w.keyIn(t, "ES256", storage.KeyActive); !bytes.Equal(k.Sealed, active.Sealed) {
-			t.Error("half of the keys were sealed anew")
+			t.Error("one key was resealed although another one failed")
 		}
 		n, err := w.RewrapKeys(t.Context(), func(k storage.Key) ([]byte, error) {
 			if k.ID == next.ID {
@@ -264,10 +264,10 @@ func TestRewrapKeys_AllOrNone(t *testing.T) {
 			return []byte("new"), nil
 		}, storage.By{At: noon})
 		if k := w.keyIn(t, "ES256", storage.KeyActive); err != nil || n != 1 || string(k.Sealed) != "new" {
-			t.Errorf("%d sealed anew, %v: %+v", n, err, k)
+			t.Errorf("%d resealed, %v: %+v", n, err, k)
 		}
 		if k := w.keyIn(t, "ES256", storage.KeyNext); !bytes.Equal(k.Sealed, next.Sealed) {
-			t.Error("a key that was to stay was sealed anew")
+			t.Error("a key for which the function returned nil was resealed")
 		}
 	})
 }
@@ -281,9 +281,9 @@ func TestRetireKeyLine_RefusedWhileAClientUsesIt(t *testing.T) {
 		if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, "a client asks for it", w.RetireKeyLine(t.Context(), "EdDSA", margin, storage.By{At: noon}), storage.ErrConflict)
+		wantError(t, "a client uses the line", w.RetireKeyLine(t.Context(), "EdDSA", margin, storage.By{At: noon}), storage.ErrConflict)
 		if k := w.keyIn(t, "EdDSA", storage.KeyActive); k.ID == "" {
-			t.Error("its key signs no more")
+			t.Error("the line has no active key after the refusal")
 		}
 		if err := w.SetClientEnabled(t.Context(), "edwards", false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
@@ -296,13 +296,13 @@ func TestRetireKeyLine_RefusedWhileAClientUsesIt(t *testing.T) {
 		}
 		wantError(t, "again", w.RetireKeyLine(t.Context(), "EdDSA", margin, storage.By{At: noon}), storage.ErrNotFound)
 		if n, err := w.EndExpiredKeys(t.Context(), time.Hour, storage.By{At: noon.Add(margin)}); err != nil || n != 1 {
-			t.Errorf("%d ended, %v: want its last key", n, err)
+			t.Errorf("%d keys ended, %v; want the last key of the line", n, err)
 		}
 	})
 }
 
-// The reference to a private half that is kept elsewhere outlives its key, until the
-// caller has destroyed that half.
+// A key in an HSM keeps its reference after its revocation. ClearKeyReference clears the
+// reference once the caller has destroyed the private key, and does not touch a key in use.
 func TestClearKeyReference_ClearsOnlyKeysOutOfUse(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		active, next := w.startLine(t, "ES256")
@@ -314,19 +314,19 @@ func TestClearKeyReference_ClearsOnlyKeysOutOfUse(t *testing.T) {
 			t.Fatal(err)
 		}
 		if k := w.keyIn(t, "ES256", storage.KeyRevoked); k.ID != active.ID || !k.IsExternal() {
-			t.Errorf("revoked: %+v, want its reference kept", k)
+			t.Errorf("revoked: %+v, want its reference to be kept", k)
 		}
 		before := w.changeCounter(t)
-		for _, id := range []string{active.ID, next.ID, active.ID} { // one that is in use keeps it
+		for _, id := range []string{active.ID, next.ID, active.ID} { // next is in use
 			if err := w.ClearKeyReference(t.Context(), id); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if k := w.keyIn(t, "ES256", storage.KeyRevoked); len(k.Sealed) != 0 {
-			t.Errorf("forgotten: %x is left", k.Sealed)
+			t.Errorf("the reference %x is still stored", k.Sealed)
 		}
 		if k := w.keyIn(t, "ES256", storage.KeyNext); !bytes.Equal(k.Sealed, reference) {
-			t.Errorf("a key in use was forgotten: %+v", k)
+			t.Errorf("the reference of a key in use was cleared: %+v", k)
 		}
 		if got := w.changeCounter(t) - before; got != 1 {
 			t.Errorf("the change counter moved by %d, want 1", got)

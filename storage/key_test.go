@@ -26,7 +26,7 @@ func TestStartKeyLines_StartsOnlyMissingLines(t *testing.T) {
 			t.Fatalf("started %d, %v: want 2", n, err)
 		}
 		if n, err := w.StartKeyLines(t.Context(), firstKeys("ES256", "RS256"), storage.By{At: noon}); err != nil || n != 2 {
-			t.Fatalf("started %d, %v: want the two of RS256", n, err)
+			t.Fatalf("started %d, %v: want the 2 keys of RS256", n, err)
 		}
 		keys, err := w.Keys(t.Context())
 		if err != nil || len(keys) != 4 {
@@ -37,7 +37,7 @@ func TestStartKeyLines_StartsOnlyMissingLines(t *testing.T) {
 				t.Errorf("key %+v, want %+v since noon", k, first[0])
 			}
 			if k.State == storage.KeyNext && k.ActivatedAt != 0 {
-				t.Errorf("next key %+v was active", k)
+				t.Errorf("next key %+v has an activation time", k)
 			}
 		}
 	})
@@ -60,7 +60,7 @@ func TestStartKeyLines_OneOfManyAtOnceWins(t *testing.T) {
 		}
 		keys, err := w.Keys(t.Context())
 		if err != nil || sum != 4 || len(keys) != 4 {
-			t.Errorf("%d started, %d there, %v: want 4", sum, len(keys), err)
+			t.Errorf("%d keys started, %d stored, %v; want 4", sum, len(keys), err)
 		}
 	})
 }

@@ -20,8 +20,8 @@ func TestTakeLease_OneHolderAtATime(t *testing.T) {
 			}
 		}
 		holder := ""
-		for i, one := range won {
-			if one {
+		for i, taken := range won {
+			if taken {
 				holder += string(rune('a' + i))
 			}
 		}
@@ -33,13 +33,13 @@ func TestTakeLease_OneHolderAtATime(t *testing.T) {
 			at           time.Duration
 			want         bool
 		}{
-			{"by its holder again", holder, 30 * time.Second, true},
-			{"by another while it runs", "other", 89 * time.Second, false},
-			{"by another whose clock is behind by a millisecond", "other", 30*time.Second - time.Millisecond, false},
-			{"by another whose clock is behind by half a minute", "other", 0, false},
-			{"by another when it is over", "other", 90 * time.Second, true},
-			{"by the one who lost it", holder, 91 * time.Second, false},
-			{"taken under a clock a year ahead", "other", 365 * 24 * time.Hour, true},
+			{"renewed by its holder", holder, 30 * time.Second, true},
+			{"by another node during the lease", "other", 89 * time.Second, false},
+			{"by another node whose clock is a millisecond behind", "other", 30*time.Second - time.Millisecond, false},
+			{"by another node whose clock is half a minute behind", "other", 0, false},
+			{"by another node after the lease", "other", 90 * time.Second, true},
+			{"by the former holder", holder, 91 * time.Second, false},
+			{"by a clock that is a year ahead", "other", 365 * 24 * time.Hour, true},
 			{"after that clock was set back", holder, 2 * time.Minute, true},
 		} {
 			if got, err := w.TakeLease(t.Context(), "keys", step.holder, time.Minute, noon.Add(step.at)); err != nil || got != step.want {
@@ -50,13 +50,13 @@ func TestTakeLease_OneHolderAtATime(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, _ := w.TakeLease(t.Context(), "keys", "other", time.Minute, noon.Add(2*time.Minute)); got {
-			t.Error("returned by one who does not hold it: it was taken from its holder")
+			t.Error("a node that does not hold the lease returned it")
 		}
 		if err := w.ReturnLease(t.Context(), "keys", holder); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := w.TakeLease(t.Context(), "keys", "other", time.Minute, noon.Add(2*time.Minute)); err != nil || !got {
-			t.Errorf("a lease that was returned: got %t, %v", got, err)
+			t.Errorf("take a returned lease: got %t, %v", got, err)
 		}
 	})
 }

@@ -19,7 +19,7 @@ func TestReserve_CountsToTheLimitAndRollsOver(t *testing.T) {
 		_, err := w.Reserve(t.Context(), limit, noon.Add(5*time.Minute))
 		var throttled *storage.ThrottledError
 		if !errors.As(err, &throttled) || throttled.RetryAfter != 10*time.Minute {
-			t.Fatalf("got %v, want to be told to come back in 10 minutes", err)
+			t.Fatalf("got %v, want a ThrottledError with RetryAfter 10 minutes", err)
 		}
 		if _, err := w.Reserve(t.Context(), limit, noon.Add(15*time.Minute)); err != nil {
 			t.Errorf("after the window: %v", err)
@@ -37,7 +37,7 @@ func TestReserve_AllOrNone(t *testing.T) {
 		for range 5 {
 			var throttled *storage.ThrottledError
 			if _, err := w.Reserve(t.Context(), both, noon); !errors.As(err, &throttled) {
-				t.Fatalf("got %v, want it throttled", err)
+				t.Fatalf("got %v, want a ThrottledError", err)
 			}
 		}
 		for i := range 9 {
@@ -100,10 +100,10 @@ func TestGiveBack(t *testing.T) {
 		giveBack(storage.Reservation{})
 		next := noon.Add(time.Minute)
 		reserve(next)
-		giveBack(first) // of a window that is over: the new one keeps its count
+		giveBack(first) // the reservation is of an earlier window, so the count of this window stays
 		var throttled *storage.ThrottledError
 		if _, err := w.Reserve(t.Context(), limit, next); !errors.As(err, &throttled) {
-			t.Errorf("got %v, want it throttled", err)
+			t.Errorf("got %v, want a ThrottledError", err)
 		}
 	})
 }
@@ -120,7 +120,7 @@ func TestReserve_ClockSetBackDoesNotLockOutForLonger(t *testing.T) {
 		}
 		var throttled *storage.ThrottledError
 		if _, err := w.Reserve(t.Context(), limit, noon); !errors.As(err, &throttled) {
-			t.Errorf("got %v, want it throttled", err)
+			t.Errorf("got %v, want a ThrottledError", err)
 		}
 	})
 }
@@ -138,10 +138,10 @@ func TestReserve_AttemptsTimedEarlierBeginNoNewWindow(t *testing.T) {
 		earlier := noon.Add(-20 * time.Second)
 		var throttled *storage.ThrottledError
 		if _, err := w.Reserve(t.Context(), limit, earlier); !errors.As(err, &throttled) {
-			t.Errorf("reserve: got %v, want it throttled", err)
+			t.Errorf("reserve: got %v, want a ThrottledError", err)
 		}
 		if err := w.CountFailure(t.Context(), limit, storage.Event{}, earlier); !errors.As(err, &throttled) {
-			t.Errorf("count failure: got %v, want it throttled", err)
+			t.Errorf("count failure: got %v, want a ThrottledError", err)
 		}
 	})
 }

@@ -15,10 +15,10 @@ import (
 	"signet/storage/storagetest"
 )
 
-var update = flag.Bool("update", false, "write the schema dumps of testdata anew")
+var update = flag.Bool("update", false, "rewrite the schema dumps in testdata")
 
-// newest is the number of the last migration; its dumps and its seed lie in
-// testdata under it.
+// newest returns the number of the last migration. The names of its dumps and its seed in
+// testdata begin with this number.
 func newest(t *testing.T) string {
 	t.Helper()
 	files, err := filepath.Glob("migrations/*.sql")
@@ -28,7 +28,7 @@ func newest(t *testing.T) string {
 	return fmt.Sprintf("%04d", len(files))
 }
 
-// schemaQueries dumps the schema and what the migrations put into it, a line each.
+// schemaQueries list the schema, one object in a line.
 var schemaQueries = map[string]string{
 	"sqlite": `SELECT sql || ';' FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type DESC, name`,
 	"postgres": `SELECT line FROM (
@@ -41,13 +41,14 @@ var schemaQueries = map[string]string{
 	) AS lines ORDER BY part, o1, o2`,
 }
 
+// dataQueries list the rows that the migrations insert.
 var dataQueries = []string{
 	`SELECT 'instance: id ' || id || ', not_before ' || not_before || ', changes ' || changes || ', oldest_program ' || oldest_program FROM instance`,
 	`SELECT 'migration: ' || number || ' ' || name FROM migrations ORDER BY number`,
 }
 
-// A released migration never changes: this fails when one did, and when a new
-// one left no dump.
+// A released migration never changes. The test fails if a migration has changed, and if the
+// dump of a new migration is missing.
 func TestMigrations_SchemaEqualsItsDump(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
@@ -58,7 +59,7 @@ func TestMigrations_SchemaEqualsItsDump(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(part) == 0 {
-				t.Fatalf("nothing found by %s", query)
+				t.Fatalf("no rows from %s", query)
 			}
 			lines = append(lines, part...)
 		}
@@ -74,7 +75,7 @@ func TestMigrations_SchemaEqualsItsDump(t *testing.T) {
 			t.Fatalf("%v: run the test with -update", err)
 		}
 		if got != string(want) {
-			t.Errorf("the schema is not that of %s:\n%s", file, got)
+			t.Errorf("the schema differs from %s:\n%s", file, got)
 		}
 	})
 }
@@ -112,7 +113,7 @@ func TestMigrations_SeedIsReadByTheUseCases(t *testing.T) {
 			}
 		}
 		if len(tables) != 21 || len(seeded) != len(tables) {
-			t.Errorf("%d of %d tables hold a row: %v", len(seeded), len(tables), tables)
+			t.Errorf("%d of %d tables contain a row, want 21 of 21: %v", len(seeded), len(tables), tables)
 		}
 		g, u, err := db.LiveGrant(t.Context(), "gid_seed", "", noon.Add(1))
 		if err != nil || g.Generation != 3 || u.Name != "Seed" {
@@ -133,11 +134,10 @@ func TestMigrations_SeedIsReadByTheUseCases(t *testing.T) {
 	})
 }
 
-// made finds the tables, columns and indexes that a migration makes.
-var made = regexp.MustCompile(`(?m)^(?:CREATE (TABLE|(?:UNIQUE )?INDEX) (\w+)|ALTER TABLE (\w+) ADD COLUMN (\w+))`)
+// created matches the tables, columns and indexes that a migration creates.
+var created = regexp.MustCompile(`(?m)^(?:CREATE (TABLE|(?:UNIQUE )?INDEX) (\w+)|ALTER TABLE (\w+) ADD COLUMN (\w+))`)
 
-// undoMigrationsAfter gives the statements that take a database back to the schema after that
-// migration.
+// undoMigrationsAfter returns statements that undo all migrations after the given one.
 func undoMigrationsAfter(t *testing.T, number int) (statements []string) {
 	t.Helper()
 	files, err := filepath.Glob("migrations/*.sql")
@@ -149,7 +149,7 @@ func undoMigrationsAfter(t *testing.T, number int) (statements []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range made.FindAllStringSubmatch(string(script), -1) {
+		for _, m := range created.FindAllStringSubmatch(string(script), -1) {
 			statement := "ALTER TABLE " + m[3] + " DROP COLUMN " + m[4]
 			if m[1] != "" {
 				statement = "DROP " + strings.TrimPrefix(m[1], "UNIQUE ") + " " + m[2]
@@ -160,10 +160,10 @@ func undoMigrationsAfter(t *testing.T, number int) (statements []string) {
 	return append(statements, fmt.Sprintf(`DELETE FROM migrations WHERE number > %d`, number))
 }
 
-// TestMigrations_RowsOf0006KeepWorking: the dump of the release before, with clients of
-// each kind, opens, and its rows mean what they meant. A client that has Basic, the
-// default of that release, counts as one whose method nobody chose, and every client goes
-// on receiving addresses that nobody has proven.
+// TestMigrations_RowsOf0006KeepWorking migrates a database of an earlier release, with
+// clients of each type. Its rows keep their meaning. Basic was the default method of that
+// release, so a client with Basic counts as one without a chosen method. All clients still
+// receive unverified email addresses.
 func TestMigrations_RowsOf0006KeepWorking(t *testing.T) {
 	seed, err := os.ReadFile("testdata/0006.seed.sql")
 	if err != nil {
@@ -234,13 +234,13 @@ func TestOpen_RefusesASchemaThatNeedsANewerProgram(t *testing.T) {
 			}
 		}
 		set(`INSERT INTO migrations (number, name) VALUES (999, '0999_of_a_newer_program.sql')`)
-		b.Open(t) // the newer schema says that this program may go on
+		b.Open(t) // the newer schema permits this program
 		set(`UPDATE instance SET oldest_program = 999`)
 		if db, err := storage.Open(t.Context(), b.Config()); err == nil {
 			db.Close()
 			t.Error("opened a database that needs a newer program")
 		} else if !strings.Contains(err.Error(), "start a newer release") {
-			t.Errorf("the error does not say what to do: %v", err)
+			t.Errorf("the error does not contain the next step: %v", err)
 		}
 	})
 }
@@ -250,14 +250,14 @@ func TestOpen_RefusesASchemaThatNeedsANewerProgram(t *testing.T) {
 func TestMigrations_ConstraintsAreChecked(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, sql := range map[string]string{
-			"second instance":            `INSERT INTO instance (id) VALUES (2)`,
-			"second password":            `INSERT INTO credentials (id, user_id, kind, secret) SELECT 'x', user_id, kind, secret FROM credentials`,
-			"credential of nobody":       `INSERT INTO credentials (id, user_id, kind, secret) VALUES ('x', 'usr_nobody', 'totp', 'x')`,
-			"empty subject of a user":    `INSERT INTO users (id) VALUES ('')`,
-			"session without a handle":   `UPDATE sessions SET handle_hash = ''`,
-			"grant of no client":         `INSERT INTO grants (id, user_id, client_id, session_id) SELECT 'x', id, 'none', 's' FROM users`,
-			"state that is none":         `INSERT INTO keys (id, line, state, sealed) VALUES ('x', 'ES256', 'both', 'x')`,
-			"time that is never by NULL": `UPDATE users SET disabled_at = NULL`,
+			"second instance":           `INSERT INTO instance (id) VALUES (2)`,
+			"second password":           `INSERT INTO credentials (id, user_id, kind, secret) SELECT 'x', user_id, kind, secret FROM credentials`,
+			"credential without a user": `INSERT INTO credentials (id, user_id, kind, secret) VALUES ('x', 'usr_nobody', 'totp', 'x')`,
+			"user with an empty id":     `INSERT INTO users (id) VALUES ('')`,
+			"session without a handle":  `UPDATE sessions SET handle_hash = ''`,
+			"grant without a client":    `INSERT INTO grants (id, user_id, client_id, session_id) SELECT 'x', id, 'none', 's' FROM users`,
+			"unknown key state":         `INSERT INTO keys (id, line, state, sealed) VALUES ('x', 'ES256', 'both', 'x')`,
+			"NULL for an unset time":    `UPDATE users SET disabled_at = NULL`,
 		} {
 			if err := w.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(sql).Error }); err == nil {
 				t.Errorf("%s was accepted", name)
@@ -272,10 +272,10 @@ func TestMigrations_ConstraintsAreChecked(t *testing.T) {
 			return q.Raw(`SELECT (SELECT COUNT(*) FROM credentials) + (SELECT COUNT(*) FROM sessions) + (SELECT COUNT(*) FROM grants)`).Scan(&left).Error
 		})
 		if err != nil || left != 0 {
-			t.Errorf("%d rows outlive their user, %v", left, err)
+			t.Errorf("%d rows of the deleted users are left, %v", left, err)
 		}
 		if len(w.events(t)) == 0 {
-			t.Error("the events went with the user")
+			t.Error("the events of the deleted users are gone")
 		}
 	})
 }
