@@ -15,7 +15,8 @@ import (
 
 const lease = 30 * time.Second
 
-// addLogoutClient makes a client that wants to be told of sign-outs, with a grant of a session.
+// addLogoutClient creates a client with a back-channel logout URI, unless it exists, and gives
+// it a grant of the session.
 func (w *world) addLogoutClient(t testing.TB, id string, session storage.Session, offline bool) {
 	t.Helper()
 	if _, err := w.Client(t.Context(), id); err != nil {
@@ -30,7 +31,7 @@ func (w *world) addLogoutClient(t testing.TB, id string, session storage.Session
 	w.redeem(t, r, noon)
 }
 
-// notices lists "session client" of what is in the outbox for a user.
+// notices returns the logout notices of a user as "session client".
 func (w *world) notices(t testing.TB, userID, sessionID string) (list []string) {
 	t.Helper()
 	rows, err := w.LogoutNotices(t.Context(), userID, sessionID, noon)
@@ -78,8 +79,8 @@ func TestOutbox_OneNoticePerClientOfTheEndedSession(t *testing.T) {
 		w.addLogoutClient(t, "online", other, false)
 		w.addLogoutClient(t, "online", bobs, false)
 		w.addLogoutClient(t, "off", w.session, false)
-		w.redeem(t, w.redemption("silent", "code", noon), noon) // of a client without the URI
-		r := w.redemption("again", "code", noon)                // a second grant of one client
+		w.redeem(t, w.redemption("silent", "code", noon), noon) // a client without a logout URI
+		r := w.redemption("again", "code", noon)                // a second grant of the same client
 		r.Grant.ClientID = "online"
 		w.redeem(t, r, noon)
 		if err := w.SetClientEnabled(t.Context(), "off", false, storage.By{At: noon}); err != nil {
@@ -95,13 +96,13 @@ func TestOutbox_OneNoticePerClientOfTheEndedSession(t *testing.T) {
 		w.wantNotices(t, w.user.ID, other.ID)
 		w.wantNotices(t, bob.ID, "")
 		if list, err := w.LogoutNotices(t.Context(), w.user.ID, "", noon.Add(time.Millisecond)); err != nil || len(list) != 0 {
-			t.Errorf("notices since later: %v, %v", list, err)
+			t.Errorf("notices since a later time: %v, %v", list, err)
 		}
 	})
 }
 
-// What has ended before is told nobody again, not even a client that only now says
-// where it wants to hear of it.
+// The end of a session gives no second notice, not even to a client that registers its
+// logout URI later.
 func TestOutbox_NoSecondNoticeOfAnEndedSession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		everywhere := func(at time.Time) {
@@ -132,7 +133,7 @@ func TestOutbox_NoSecondNoticeOfAnEndedSession(t *testing.T) {
 	})
 }
 
-// A client that only speaks of the URI in some text of its own has none.
+// A client whose metadata contain the name of the member in another value has no logout URI.
 func TestOutbox_OnlyTheMetadataMemberCounts(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		c := w.client
@@ -187,7 +188,7 @@ func TestOutbox_EveryEndOfAllSessionsGivesNotices(t *testing.T) {
 					w.wantNotices(t, w.user.ID, "", w.session.ID+" app", other.ID+" app", ended.ID+" app")
 				}
 				if due := w.claimNotices(t, noon); len(due) != 2 {
-					t.Errorf("%d notices due, want those of the two sessions that lived", len(due))
+					t.Errorf("%d notices due, want those of the two sessions that had not ended before", len(due))
 				}
 				w.wantNotices(t, bob.ID, "")
 			})
@@ -257,26 +258,26 @@ func TestClaimNotices_DueAgainWhenTheLeaseEnds(t *testing.T) {
 		}
 		first := w.claimNotices(t, noon, "resting")
 		if len(first) != 1 || first[0].ClientID != "app" {
-			t.Fatalf("claimed %v, want app's alone", first)
+			t.Fatalf("claimed %v, want only the notice to app", first)
 		}
 		if again := w.claimNotices(t, noon.Add(lease-time.Millisecond), "resting"); len(again) != 0 {
-			t.Errorf("claimed in spite of the lease: %v", again)
+			t.Errorf("claimed during the lease: %v", again)
 		}
 		later := noon.Add(lease)
 		second := w.claimNotices(t, later, "resting")
 		if len(second) != 1 || second[0].Tries != 2 {
 			t.Fatalf("after the lease %v, want the second try", second)
 		}
-		// The first node wakes up late: what it found out counts no more.
+		// The first node reports its result after its lease has ended. The result is ignored.
 		w.settleNotice(t, first[0], storage.NoticeResult{}, later)
 		if list, _ := w.LogoutNotices(t.Context(), w.user.ID, "", noon); list[0].Settled() {
 			t.Errorf("the late node settled %+v", list[0])
 		}
-		// The clock of another node is a little behind: that frees nothing.
+		// A node whose clock is a little behind cannot claim it.
 		if behind := w.claimNotices(t, later.Add(-time.Second), "resting"); len(behind) != 0 {
 			t.Errorf("claimed by a clock behind: %v", behind)
 		}
-		// A lease from a clock that is an hour ahead is free.
+		// A lease from a clock that is an hour ahead can be claimed.
 		ahead := w.claimNotices(t, later.Add(time.Hour), "resting")
 		if back := w.claimNotices(t, later.Add(time.Second), "resting"); len(ahead) != 1 || len(back) != 1 {
 			t.Errorf("claimed %d ahead and %d after, want 1 and 1", len(ahead), len(back))
@@ -316,7 +317,7 @@ func TestSettleNotice_StoresTheResult(t *testing.T) {
 			t.Errorf("events %v", events)
 		}
 		if early := w.claimNotices(t, at.Add(time.Minute-time.Millisecond)); len(early) != 0 {
-			t.Errorf("claimed before its time: %v", early)
+			t.Errorf("claimed before it is due: %v", early)
 		}
 		if due := w.claimNotices(t, at.Add(time.Minute)); len(due) != 1 || due[0].ClientID != "slow" || due[0].Tries != 2 {
 			t.Errorf("due: %v", due)
@@ -324,7 +325,8 @@ func TestSettleNotice_StoresTheResult(t *testing.T) {
 	})
 }
 
-// TestOutbox_ManyClientsNeedOneStatement ends a session of a thousand clients.
+// TestOutbox_ManyClientsNeedOneStatement ends a session in which a thousand clients have
+// grants.
 func TestOutbox_ManyClientsNeedOneStatement(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const many = 1000
@@ -354,7 +356,7 @@ func TestOutbox_ManyClientsNeedOneStatement(t *testing.T) {
 		}
 		t.Logf("%d clients: %s", many, time.Since(begun))
 		if executed := recorder.Take(); len(executed) > 3 {
-			t.Errorf("%d statements, want the session, the notices and the event: %v", len(executed), executed)
+			t.Errorf("%d statements, want one each for the session, the notices and the event: %v", len(executed), executed)
 		}
 		if got := len(w.notices(t, w.user.ID, w.session.ID)); got != many {
 			t.Errorf("%d notices, want %d", got, many)

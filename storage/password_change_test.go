@@ -9,14 +9,15 @@ import (
 	"signet/storage"
 )
 
-// passwordChange is of the world's user in the world's browser.
+// passwordChange returns a change of the password of the world's user, in the world's
+// session.
 func (w *world) passwordChange(handle string) storage.PasswordChange {
 	return storage.PasswordChange{
 		UserID: w.user.ID, OldHash: "hash of alice@example.com", NewHash: "new hash", SessionID: w.session.ID, Handle: handle,
 	}
 }
 
-// offlineGrant is a grant that goes on after its session.
+// offlineGrant opens a grant that stays valid after its session has ended.
 func (w *world) offlineGrant(t testing.TB, request string, at time.Time) storage.Grant {
 	t.Helper()
 	r := w.redemption(request, "code", at)
@@ -33,7 +34,7 @@ func (w *world) passwordHashOf(t testing.TB, email string) string {
 	return secret
 }
 
-func TestChangePassword_ThisBrowserGoesOnAlone(t *testing.T) {
+func TestChangePassword_OnlyThisBrowserStaysSignedIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		offline, online := w.offlineGrant(t, "offline", noon), w.redeem(t, w.redemption("online", "code", noon), noon)
 		w.signIn(t, w.user.ID, "other", "", noon)
@@ -43,7 +44,7 @@ func TestChangePassword_ThisBrowserGoesOnAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if next.ID == w.session.ID || next.AuthTime != w.session.AuthTime || next.ExpiresAt != w.session.ExpiresAt || !reflect.DeepEqual(next.Facts, w.session.Facts) {
-			t.Errorf("session %+v: want a new one with the facts and the end of %+v", next, w.session)
+			t.Errorf("session %+v: want a new session with the facts and the expiry of %+v", next, w.session)
 		}
 		read, user, err := w.SessionByHandle(t.Context(), "new handle", noon)
 		if err != nil || !reflect.DeepEqual(read, next) || user.ID != w.user.ID {
@@ -64,15 +65,15 @@ func TestChangePassword_ThisBrowserGoesOnAlone(t *testing.T) {
 	})
 }
 
-func TestChangePassword_ChangesNothingUnlessAllHolds(t *testing.T) {
+func TestChangePassword_RefusalChangesNothing(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		bob := w.createUser(t, "bob@example.com")
 		for name, c := range map[string]struct {
 			edit func(*storage.PasswordChange)
 			want error
 		}{
-			"another hash":        {func(c *storage.PasswordChange) { c.OldHash = "not that" }, storage.ErrConflict},
-			"another's session":   {func(c *storage.PasswordChange) { c.UserID, c.OldHash = bob.ID, "hash of bob@example.com" }, storage.ErrRevoked},
+			"wrong old hash":      {func(c *storage.PasswordChange) { c.OldHash = "not that" }, storage.ErrConflict},
+			"a foreign session":   {func(c *storage.PasswordChange) { c.UserID, c.OldHash = bob.ID, "hash of bob@example.com" }, storage.ErrRevoked},
 			"an unknown session":  {func(c *storage.PasswordChange) { c.SessionID = "ses_unknown" }, storage.ErrRevoked},
 			"no user":             {func(c *storage.PasswordChange) { c.UserID = "" }, storage.ErrNotFound},
 			"no session":          {func(c *storage.PasswordChange) { c.SessionID = "" }, storage.ErrNotFound},
@@ -90,7 +91,7 @@ func TestChangePassword_ChangesNothingUnlessAllHolds(t *testing.T) {
 			change := w.passwordChange("new handle")
 			edit(&change)
 			if _, err := w.ChangePassword(t.Context(), change, noon); err == nil {
-				t.Error("an empty hash was taken")
+				t.Error("an empty hash was accepted")
 			}
 		}
 		if _, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon); err != nil {
@@ -102,7 +103,7 @@ func TestChangePassword_ChangesNothingUnlessAllHolds(t *testing.T) {
 	})
 }
 
-func TestChangePassword_GivesTheAttemptBack(t *testing.T) {
+func TestChangePassword_GivesBackTheAttempt(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		limits := []storage.Limit{{Key: "acct:alice", Max: 1, Window: time.Hour}}
 		change := w.passwordChange("new handle")
@@ -119,7 +120,8 @@ func TestChangePassword_GivesTheAttemptBack(t *testing.T) {
 	})
 }
 
-// Of changes that were checked against the same password one wins.
+// One of several parallel changes wins, although all of them were checked against the same
+// password.
 func TestChangePassword_Race(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		sessions := make([]storage.Session, 8)
@@ -133,10 +135,10 @@ func TestChangePassword_Race(t *testing.T) {
 			return err
 		})
 		if counts := tally(results); counts["ok"] != 1 || counts["revoked"] != len(results)-1 {
-			t.Errorf("outcomes %v: want one change, and the others' sessions ended", counts)
+			t.Errorf("outcomes %v: want one change, and the sessions of the others ended", counts)
 		}
 		if list, err := w.SessionsOf(t.Context(), w.user.ID, noon); err != nil || len(list) != 1 {
-			t.Errorf("%d sessions live, %v: want the winner's", len(list), err)
+			t.Errorf("%d valid sessions, %v; want only the one of the winner", len(list), err)
 		}
 	})
 }
@@ -184,11 +186,11 @@ func TestChangePassword_RaceWithSignInLeavesNoSession(t *testing.T) {
 			t.Fatalf("change: %v", results[4])
 		}
 		if counts := tally(results); counts["ok"]+counts["revoked"] != len(results) {
-			t.Errorf("outcomes %v: want sign-ins that end or are refused", counts)
+			t.Errorf("outcomes %v: want only ok and revoked", counts)
 		}
 		list, err := w.SessionsOf(t.Context(), w.user.ID, noon)
 		if err != nil || len(list) != 1 || list[0].HandleHash != "new handle" {
-			t.Errorf("sessions %v, %v: want that of the change alone", list, err)
+			t.Errorf("sessions %v, %v: want only the session of the change", list, err)
 		}
 	})
 }
@@ -213,7 +215,7 @@ func TestChangePassword_RaceWithRefreshLeavesNoGrant(t *testing.T) {
 			t.Fatalf("change: %v", results[4])
 		}
 		if counts := tally(results); counts["ok"]+counts["revoked"] != len(results) {
-			t.Errorf("outcomes %v: want refreshes that work or find the grant dead", counts)
+			t.Errorf("outcomes %v: want only ok and revoked", counts)
 		}
 		for _, g := range grants {
 			w.wantDead(t, g.ID, noon)

@@ -9,7 +9,8 @@ import (
 	"signet/storage"
 )
 
-// resetPassword gives a user a new password and keeps what is attached.
+// resetPassword gives a user a new password and keeps everything that is attached to the
+// account.
 func (w *world) resetPassword(t testing.TB, userID, hash string, at time.Time) error {
 	t.Helper()
 	r := storage.PasswordReset{UserID: userID, Hash: hash, Reason: "password_reset", Unproven: storage.KeepAttached, From: storage.Origin{Actor: "cli"}}
@@ -47,7 +48,7 @@ func TestResetPassword_EndsAllSessionsAndGrants(t *testing.T) {
 			t.Errorf("events %v", events)
 		}
 
-		// What is made afterwards lives.
+		// New sessions and grants are valid.
 		w.session = w.signIn(t, w.user.ID, "anew", "", at)
 		w.wantAlive(t, w.redeem(t, w.redemption("next request", "next code", at), at).ID, at)
 	})
@@ -68,14 +69,14 @@ func TestResetPassword_SetsAFirstPassword(t *testing.T) {
 			}
 		}
 		if err := w.resetPassword(t, bob.ID, "", noon); err == nil {
-			t.Error("an empty hash was taken")
+			t.Error("an empty hash was accepted")
 		}
-		wantError(t, "nobody's password", w.resetPassword(t, "usr_nobody", "h", noon), storage.ErrNotFound)
+		wantError(t, "unknown user", w.resetPassword(t, "usr_nobody", "h", noon), storage.ErrNotFound)
 	})
 }
 
-// A rotation that races with the reset may win or lose, but what it yields does
-// not outlive the reset.
+// Sign-ins and rotations race with the reset. They may win or lose, but no session or token
+// of theirs is valid after the reset.
 func TestResetPassword_RaceLeavesNoSessionOrGrant(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.redeem(t, w.redemption("request", "code", noon), noon)
@@ -104,7 +105,7 @@ func TestResetPassword_RaceLeavesNoSessionOrGrant(t *testing.T) {
 			}
 		}
 		w.wantDead(t, g.ID, at)
-		// A sign-in lives after the reset only if it came after it: it was made later then.
+		// A session is valid after the reset only if it was created after the reset.
 		u, err := w.User(t.Context(), w.user.ID)
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +116,7 @@ func TestResetPassword_RaceLeavesNoSessionOrGrant(t *testing.T) {
 		}
 		for _, s := range list {
 			if s.ID == w.session.ID || s.CreatedAt <= u.NotBefore {
-				t.Errorf("session %s outlived the reset", s.ID)
+				t.Errorf("session %s is valid after the reset", s.ID)
 			}
 		}
 	})

@@ -18,11 +18,11 @@ import (
 	"signet/storage/storagetest"
 )
 
-// A test that needs another process runs its own binary again with -child: an
-// order per line goes in, a report per line comes out.
+// A test that needs another process runs its own binary again with -child. The child reads
+// one order in each line of stdin and writes one report in each line of stdout.
 var (
-	childWork   = flag.String("child", "", "what this process does for another's test")
-	childConfig = flag.String("child.config", "", "the database it works on, as JSON")
+	childWork   = flag.String("child", "", "work of this process for the test of another process")
+	childConfig = flag.String("child.config", "", "the database of that test, as JSON")
 )
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,7 @@ func serveAsChild() error {
 	return work[*childWork](c, bufio.NewScanner(os.Stdin))
 }
 
-// child is the other process.
+// child is another process that works for a test.
 type child struct {
 	orders  *json.Encoder
 	reports *bufio.Scanner
@@ -83,7 +83,7 @@ func startChild(t *testing.T, work string, c storage.Config) *child {
 	})
 	process := &child{json.NewEncoder(in), bufio.NewScanner(out)}
 	if !process.reports.Scan() || process.reports.Text() != "ready" {
-		t.Fatalf("child said %q", process.reports.Text())
+		t.Fatalf("child wrote %q, want \"ready\"", process.reports.Text())
 	}
 	return process
 }
@@ -98,14 +98,14 @@ func (c *child) order(t *testing.T, order any) {
 func (c *child) report(t *testing.T, into any) {
 	t.Helper()
 	if !c.reports.Scan() {
-		t.Fatalf("child is gone: %v", c.reports.Err())
+		t.Fatalf("child has exited: %v", c.reports.Err())
 	}
 	if err := json.Unmarshal(c.reports.Bytes(), into); err != nil {
-		t.Fatalf("child said %q: %v", c.reports.Text(), err)
+		t.Fatalf("child wrote %q: %v", c.reports.Text(), err)
 	}
 }
 
-// rivals is how many redeem one code at once, over all processes.
+// rivals is the number of parallel redemptions of one code, over all processes.
 const rivals = 50
 
 func childRedeems(c storage.Config, orders *bufio.Scanner) error {
@@ -162,7 +162,7 @@ func TestRedeemCode_OneOfFiftyWins(t *testing.T) {
 			wantOneWinner(t, tally(race(w.DB, w.redemption(fmt.Sprint(round), "code", noon), rivals)))
 		}
 		if n := w.countOpenGrants(t); n != 0 {
-			t.Errorf("%d grants survived the replay of their code", n)
+			t.Errorf("%d grants are valid after the replay of their code, want 0", n)
 		}
 	})
 }
@@ -178,7 +178,7 @@ func TestRedeemCode_OneOfFiftyWinsOverTwoHandles(t *testing.T) {
 			wantOneWinner(t, tally(append(race(w.DB, r, rivals/2), <-other...)))
 		}
 		if n := w.countOpenGrants(t); n != 0 {
-			t.Errorf("%d grants survived the replay of their code", n)
+			t.Errorf("%d grants are valid after the replay of their code, want 0", n)
 		}
 	})
 }
@@ -195,16 +195,16 @@ func TestRedeemCode_OneOfFiftyWinsOverTwoProcesses(t *testing.T) {
 			}
 			counts := map[string]int{}
 			for _, c := range children {
-				var its map[string]int
-				c.report(t, &its)
-				for what, n := range its {
-					counts[what] += n
+				var outcomes map[string]int
+				c.report(t, &outcomes)
+				for outcome, n := range outcomes {
+					counts[outcome] += n
 				}
 			}
 			wantOneWinner(t, counts)
 		}
 		if n := w.countOpenGrants(t); n != 0 {
-			t.Errorf("%d grants survived the replay of their code", n)
+			t.Errorf("%d grants are valid after the replay of their code, want 0", n)
 		}
 	})
 }
@@ -240,18 +240,18 @@ func TestOpen_TwoProcessesOpenAFreshDatabaseTogether(t *testing.T) {
 			var n int
 			c.report(t, &n)
 			if n != 0 && n != 2 && n != 4 {
-				t.Errorf("a process started %d keys: half a line", n)
+				t.Errorf("a process started %d keys, want whole lines of 2 keys", n)
 			}
 			started += n
 		}
 		keys, err := b.Open(t).Keys(t.Context())
 		if err != nil || started != 4 || len(keys) != 4 {
-			t.Errorf("%d keys started, %d there, %v: want 4", started, len(keys), err)
+			t.Errorf("%d keys started, %d stored, %v; want 4", started, len(keys), err)
 		}
 	})
 }
 
-// emptySchema takes the template's tables away again.
+// emptySchema deletes the tables that the template database has created.
 func emptySchema(t *testing.T, url string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -281,7 +281,7 @@ func TestUseCases_DoNotDependOnTheTimeZone(t *testing.T) {
 			}
 			for _, ran := range []string{"TestZone", "TestSessionByHandle_Expiry/sqlite", "TestSessionByHandle_Expiry/postgres", "TestLiveGrant_Expiry/postgres"} {
 				if !strings.Contains(string(out), "--- PASS: "+ran) {
-					t.Errorf("%s has not run:\n%s", ran, out)
+					t.Errorf("%s did not run:\n%s", ran, out)
 				}
 			}
 		})

@@ -34,16 +34,17 @@ func (w *world) countRows(t testing.TB) map[string]int {
 	return rows
 }
 
-// repeats is how often a stranger, or the holder of one token, tries: more often than
-// the bound, and a thousand times with SIGNET_SOAK.
+// repeats returns the number of repetitions of a request: a hundred more than the bound, or
+// a thousand with SIGNET_SOAK.
 func repeats(bound int) int { return inSoak(1000, bound+100) }
 
-// writers are the acts that strangers, or the holder of one token, session or secret,
-// can repeat, and how many rows all of them within a minute may leave.
+// writers are requests that an anonymous caller, or the holder of one token, session or
+// secret, can repeat. bound is the number of rows that all repetitions within a minute may
+// leave.
 var writers = []struct {
-	what  string
-	bound int
-	ready func(t *testing.T, w *world) (again func(i int) error)
+	name    string
+	bound   int
+	prepare func(t *testing.T, w *world) (repeat func(i int) error)
 }{
 	{"an old refresh token within the grace", 1, func(t *testing.T, w *world) func(int) error {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
@@ -58,7 +59,7 @@ var writers = []struct {
 			return err
 		}
 	}},
-	{"a refresh token that is much too old", 1, func(t *testing.T, w *world) func(int) error {
+	{"a refresh token of a wrong generation", 1, func(t *testing.T, w *world) func(int) error {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
 		return func(int) error {
 			_, err := w.RotateGrant(t.Context(), storage.GrantRotation{GrantID: g.ID, Generation: 7, UserID: g.UserID, ClientID: g.ClientID},
@@ -99,16 +100,16 @@ var writers = []struct {
 			}, noon)
 		}
 	}},
-	// 200 sessions, as many sign-ins, and what happens to the sessions that make room.
+	// 200 sessions, 200 events of sign-ins, and the events of the sessions that are ended.
 	{"sign-ins without a cookie", 2*storage.MaxSessionRows + 5, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
-			_, err := w.SignIn(t.Context(), signInOf(w, fmt.Sprint("handle ", i), ""), noon.Add(time.Duration(i)))
+			_, err := w.SignIn(t.Context(), signInWithoutOrigin(w, fmt.Sprint("handle ", i), ""), noon.Add(time.Duration(i)))
 			return err
 		}
 	}},
 	{"sign-ins and sign-outs", 3*storage.MaxSessionRows + 5, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
-			s, err := w.SignIn(t.Context(), signInOf(w, fmt.Sprint("handle ", i), ""), noon)
+			s, err := w.SignIn(t.Context(), signInWithoutOrigin(w, fmt.Sprint("handle ", i), ""), noon)
 			if err != nil {
 				return err
 			}
@@ -118,7 +119,7 @@ var writers = []struct {
 	{"sign-ins to one session", 1, func(t *testing.T, w *world) func(int) error {
 		before := "handle of alice"
 		return func(i int) error {
-			in := signInOf(w, fmt.Sprint("handle ", i), before)
+			in := signInWithoutOrigin(w, fmt.Sprint("handle ", i), before)
 			before = in.HandleHash
 			_, err := w.SignIn(t.Context(), in, noon)
 			return err
@@ -153,20 +154,22 @@ var writers = []struct {
 			return ignoreThrottled(err)
 		}
 	}},
-	{"trips to an upstream that fail", 1, func(t *testing.T, w *world) func(int) error {
+	{"failed sign-ins at an upstream", 1, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
 			return w.UpdateConnectorHealth(t.Context(), storage.ConnectorHealth{Connector: "google", FailedAt: storage.Millis(i + 1), FailureReason: fmt.Sprint(i)})
 		}
 	}},
 }
 
-func signInOf(w *world, handle, replaces string) storage.SignIn {
+// signInWithoutOrigin returns a sign-in of the world's user whose origin is empty.
+func signInWithoutOrigin(w *world, handle, replaces string) storage.SignIn {
 	return storage.SignIn{
 		UserID: w.user.ID, HandleHash: handle, Replaces: replaces, Request: "req " + handle, ACR: "urn:signet:1fa", AMR: []string{"pwd"},
 		IdleFor: 12 * time.Hour, AbsoluteFor: 30 * 24 * time.Hour,
 	}
 }
 
+// ignoreErrors returns nil for the errors that are allowed.
 func ignoreErrors(err error, allowed ...error) error {
 	if slices.ContainsFunc(allowed, func(a error) bool { return errors.Is(err, a) }) {
 		return nil
@@ -174,6 +177,7 @@ func ignoreErrors(err error, allowed ...error) error {
 	return err
 }
 
+// ignoreThrottled returns nil for a ThrottledError.
 func ignoreThrottled(err error) error {
 	if _, throttled := errors.AsType[*storage.ThrottledError](err); throttled {
 		return nil
@@ -181,15 +185,15 @@ func ignoreThrottled(err error) error {
 	return err
 }
 
-// Many repetitions by one stranger, or with one token, leave few rows.
+// Many repetitions of one request leave few rows.
 func TestRepeatedRequests_LeaveFewRows(t *testing.T) {
 	for _, writer := range writers {
-		t.Run(strings.ReplaceAll(writer.what, " ", "_"), func(t *testing.T) {
+		t.Run(strings.ReplaceAll(writer.name, " ", "_"), func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				again := writer.ready(t, w)
+				repeat := writer.prepare(t, w)
 				before := w.countRows(t)
 				for i := range repeats(writer.bound) {
-					if err := again(i); err != nil {
+					if err := repeat(i); err != nil {
 						t.Fatalf("repetition %d: %v", i, err)
 					}
 				}
@@ -206,7 +210,8 @@ func TestRepeatedRequests_LeaveFewRows(t *testing.T) {
 	}
 }
 
-// The one row tells how often, of the first, and where the last came from.
+// Equal refusals within a minute are one row. It has the number of refusals, the first
+// origin and the latest origin.
 func TestRecordEvent_MergesEqualRefusalsOfAMinute(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		note := func(reason, address string, at time.Time) {
@@ -239,8 +244,8 @@ func TestRecordEvent_MergesEqualRefusalsOfAMinute(t *testing.T) {
 	})
 }
 
-// Nodes that write the same kinds of events at once count all of them, in whatever
-// order each has them.
+// If several nodes write the same kinds of events at once, all events are counted. The nodes
+// may write them in different orders.
 func TestRecordEvents_NodesCountTogether(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		list := make([]storage.Event, 20)
@@ -268,7 +273,7 @@ func TestRecordEvents_NodesCountTogether(t *testing.T) {
 		}
 		for _, e := range found {
 			if e.Times != 40 {
-				t.Errorf("%s is told %d times, want 40", e.Reason, e.Times)
+				t.Errorf("%s was counted %d times, want 40", e.Reason, e.Times)
 			}
 		}
 	})
@@ -286,20 +291,20 @@ func TestRecordEvent_NeverMergesActsOfOperators(t *testing.T) {
 			}
 		}
 		if n := len(w.events(t)) - before; n != 3 {
-			t.Errorf("%d events of three acts", n)
+			t.Errorf("%d events for 3 acts", n)
 		}
 	})
 }
 
-// The sessions that make room are the dead, and then those that were seen the
-// longest ago; a client hears of those that lived.
+// If a user has too many sessions, ended sessions are deleted first. Then the sessions that
+// were seen the longest ago end, and their clients get logout notices.
 func TestSignIn_TooManySessionsEndTheOldest(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.addLogoutClient(t, "rp", w.session, false)
 		at := noon
 		for i := range storage.MaxSessionRows + 10 {
 			at = at.Add(time.Second)
-			if _, err := w.SignIn(t.Context(), signInOf(w, fmt.Sprint("handle ", i), ""), at); err != nil {
+			if _, err := w.SignIn(t.Context(), signInWithoutOrigin(w, fmt.Sprint("handle ", i), ""), at); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -308,7 +313,7 @@ func TestSignIn_TooManySessionsEndTheOldest(t *testing.T) {
 			t.Errorf("%d live sessions, %v", len(live), err)
 		}
 		if slices.ContainsFunc(live, func(s storage.Session) bool { return s.ID == w.session.ID }) {
-			t.Error("the session that was seen the longest ago has not made room")
+			t.Error("the session that was seen the longest ago is still valid")
 		}
 		w.wantNotices(t, w.user.ID, w.session.ID, w.session.ID+" rp")
 		ended := 0
@@ -326,8 +331,8 @@ func TestSignIn_TooManySessionsEndTheOldest(t *testing.T) {
 }
 
 // An application that asks for codes again and again in one session leaves grants behind.
-// They make room for newer ones when nobody refreshed them for a day. What other sessions
-// hold stays, and so does an offline grant.
+// A grant that was not refreshed for a day is deleted to make room for newer grants. Grants
+// of other sessions and offline grants stay.
 func TestRedeemCode_UnusedGrantsMakeRoom(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		redeem := func(request string, change func(*storage.CodeRedemption), at time.Time) storage.Grant {
@@ -342,7 +347,7 @@ func TestRedeemCode_UnusedGrantsMakeRoom(t *testing.T) {
 			}
 			return g
 		}
-		// The end of an id decides whether a redemption looks.
+		// The last letters of the grant's id decide whether a redemption looks for unused grants.
 		named := func(id string) func(*storage.CodeRedemption) {
 			return func(r *storage.CodeRedemption) { r.Grant.ID = id }
 		}
@@ -351,16 +356,16 @@ func TestRedeemCode_UnusedGrantsMakeRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		elsewhere := redeem("elsewhere", func(r *storage.CodeRedemption) { r.Grant.ID, r.Grant.SessionID = "gid_elsewhere", other.ID }, noon)
+		otherSession := redeem("elsewhere", func(r *storage.CodeRedemption) { r.Grant.ID, r.Grant.SessionID = "gid_elsewhere", other.ID }, noon)
 		for i := range 2*storage.MaxGrants - 2 {
 			redeem(fmt.Sprint("request ", i), named(fmt.Sprintf("gid_%03dx", i)), noon)
 		}
 		redeem("at once", named("gid_at_onceAA"), noon.Add(time.Minute))
 		if n := w.count(t, "grants"); n != 2*storage.MaxGrants+1 {
-			t.Errorf("%d grants after a minute: one that is in use was deleted", n)
+			t.Errorf("%d grants after a minute, want %d: a grant in use was deleted", n, 2*storage.MaxGrants+1)
 		}
 		later := noon.Add(25 * time.Hour)
-		if err := w.Write(t.Context(), func(tx *gorm.DB) error { // kept signed in
+		if err := w.Write(t.Context(), func(tx *gorm.DB) error { // a session with "Keep me signed in"
 			return tx.Exec(`UPDATE sessions SET idle_expires_at = expires_at`).Error
 		}); err != nil {
 			t.Fatal(err)
@@ -369,7 +374,7 @@ func TestRedeemCode_UnusedGrantsMakeRoom(t *testing.T) {
 		if n := w.count(t, "grants"); n != storage.MaxGrants+3 {
 			t.Errorf("%d grants the next day, want %d", n, storage.MaxGrants+3)
 		}
-		for _, g := range []storage.Grant{offline, elsewhere} {
+		for _, g := range []storage.Grant{offline, otherSession} {
 			if _, _, err := w.LiveGrant(t.Context(), g.ID, "", later); err != nil {
 				t.Errorf("%s: %v", g.ID, err)
 			}

@@ -24,21 +24,21 @@ func TestReadSchema_ReportsPendingAndTooNew(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		look := func() (storage.Schema, error) { return storage.ReadSchema(t.Context(), b.Config()) }
-		s, err := look()
+		read := func() (storage.Schema, error) { return storage.ReadSchema(t.Context(), b.Config()) }
+		s, err := read()
 		if err != nil || len(s.Pending) != 0 || s.Newest < 5 {
-			t.Errorf("a database of today: %+v, %v", s, err)
+			t.Errorf("a current database: %+v, %v", s, err)
 		}
 		set(`DELETE FROM migrations WHERE number > 3`)
-		if s, err = look(); err != nil || s.Newest != 3 || len(s.Pending) < 2 || s.Pending[0] != "0004_grants_by_user.sql" {
+		if s, err = read(); err != nil || s.Newest != 3 || len(s.Pending) < 2 || s.Pending[0] != "0004_grants_by_user.sql" {
 			t.Errorf("an older database: %+v, %v", s, err)
 		}
 		set(`INSERT INTO migrations (number, name) VALUES (999, '0999_of_a_newer_program.sql')`)
-		if s, err = look(); err != nil || s.Newest != 999 || len(s.Pending) != 0 {
+		if s, err = read(); err != nil || s.Newest != 999 || len(s.Pending) != 0 {
 			t.Errorf("a newer database: %+v, %v", s, err)
 		}
 		set(`UPDATE instance SET oldest_program = 999`)
-		if s, err = look(); !errors.Is(err, storage.ErrProgramOutdated) || s.Newest != 999 {
+		if s, err = read(); !errors.Is(err, storage.ErrProgramOutdated) || s.Newest != 999 {
 			t.Errorf("a database that needs a newer program: %+v, %v", s, err)
 		}
 		if _, err := storage.Open(t.Context(), b.Config()); !errors.Is(err, storage.ErrProgramOutdated) {
@@ -58,6 +58,6 @@ func TestReadSchema_CreatesNothing(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if _, err := os.Stat(folder); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the folder was made: %v", err)
+		t.Errorf("the folder was created: %v", err)
 	}
 }

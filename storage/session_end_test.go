@@ -27,10 +27,10 @@ func TestSignOutEverywhere_EndsAllOfOneUser(t *testing.T) {
 		if got := w.events(t)[0]; got != storage.SessionsEnded {
 			t.Errorf("event %s, want %s", got, storage.SessionsEnded)
 		}
-		// In the same millisecond a new sign-in lives, and what was ended stays so.
+		// A new sign-in in the same millisecond is valid, and ended grants stay ended.
 		w.signIn(t, w.user.ID, "next handle", "", noon)
 		if _, _, err := w.SessionByHandle(t.Context(), "next handle", noon); err != nil {
-			t.Errorf("the sign-in after it: %v", err)
+			t.Errorf("the sign-in after the sign-out: %v", err)
 		}
 		w.wantDead(t, offline.ID, noon)
 	})
@@ -95,7 +95,7 @@ func TestEndSession_EndsOnlySessionsOfTheUser(t *testing.T) {
 		}
 		for _, handle := range []string{"handle of alice", "handle of bob", "handle of carol"} {
 			if _, _, err := w.SessionByHandle(t.Context(), handle, noon); err != nil {
-				t.Errorf("%s: %v, want it alive", handle, err)
+				t.Errorf("%s: %v, want it to be valid", handle, err)
 			}
 		}
 	})

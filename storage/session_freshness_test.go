@@ -14,95 +14,99 @@ import (
 	"signet/storage/storagetest"
 )
 
-// proofs are what a session can hold, by name: who proved what, when, for which request.
+// proofs returns sessions with each kind of proof: its time, its method and its request.
+// "silent" is a sign-in through an upstream that states no time of authentication.
 func proofs() map[string]storage.Session {
 	ago := func(d time.Duration) storage.Millis { return storage.At(noon.Add(-d)) }
 	fact := func(kind storage.FactKind, request string, at, proved storage.Millis) []storage.Fact {
 		return []storage.Fact{{Kind: kind, Request: request, At: at, Proved: proved}}
 	}
 	return map[string]storage.Session{
-		"password for this, an hour ago":   {AuthTime: ago(time.Hour), ArrivedAt: ago(time.Hour), Facts: fact(storage.FactAuthenticated, "this", ago(time.Hour), 0)},
-		"password for another, now":        {AuthTime: ago(0), ArrivedAt: ago(0), Facts: fact(storage.FactAuthenticated, "other", ago(0), 0)},
-		"password for another, a day ago":  {AuthTime: ago(24 * time.Hour), ArrivedAt: ago(24 * time.Hour), Facts: fact(storage.FactAuthenticated, "other", ago(24*time.Hour), 0)},
-		"password for nothing, now":        {AuthTime: ago(0), ArrivedAt: ago(0), Facts: fact(storage.FactAuthenticated, "", ago(0), 0)},
-		"silent for this, now":             {ArrivedAt: ago(0), Facts: fact(storage.FactArrived, "this", ago(0), 0)},
-		"silent for another, now":          {ArrivedAt: ago(0), Facts: fact(storage.FactArrived, "other", ago(0), 0)},
-		"silent for this, a day ago":       {ArrivedAt: ago(24 * time.Hour), Facts: fact(storage.FactArrived, "this", ago(24*time.Hour), 0)},
-		"silent, on an old password":       {AuthTime: ago(24 * time.Hour), ArrivedAt: ago(0), Facts: fact(storage.FactArrived, "this", ago(0), 0)},
-		"says 4 min, for this, slow since": {AuthTime: ago(34 * time.Minute), ArrivedAt: ago(30 * time.Minute), Facts: fact(storage.FactArrived, "this", ago(30*time.Minute), ago(34*time.Minute))},
-		"says 4 min, for another":          {AuthTime: ago(34 * time.Minute), ArrivedAt: ago(30 * time.Minute), Facts: fact(storage.FactArrived, "other", ago(30*time.Minute), ago(34*time.Minute))},
-		"a fact without its time":          {ArrivedAt: ago(0), Facts: fact(storage.FactAuthenticated, "this", ago(0), 0)},
-		"nothing":                          {},
+		"password for this, an hour ago":  {AuthTime: ago(time.Hour), ArrivedAt: ago(time.Hour), Facts: fact(storage.FactAuthenticated, "this", ago(time.Hour), 0)},
+		"password for another, now":       {AuthTime: ago(0), ArrivedAt: ago(0), Facts: fact(storage.FactAuthenticated, "other", ago(0), 0)},
+		"password for another, a day ago": {AuthTime: ago(24 * time.Hour), ArrivedAt: ago(24 * time.Hour), Facts: fact(storage.FactAuthenticated, "other", ago(24*time.Hour), 0)},
+		"password for nothing, now":       {AuthTime: ago(0), ArrivedAt: ago(0), Facts: fact(storage.FactAuthenticated, "", ago(0), 0)},
+		"silent for this, now":            {ArrivedAt: ago(0), Facts: fact(storage.FactArrived, "this", ago(0), 0)},
+		"silent for another, now":         {ArrivedAt: ago(0), Facts: fact(storage.FactArrived, "other", ago(0), 0)},
+		"silent for this, a day ago":      {ArrivedAt: ago(24 * time.Hour), Facts: fact(storage.FactArrived, "this", ago(24*time.Hour), 0)},
+		"silent, on an old password":      {AuthTime: ago(24 * time.Hour), ArrivedAt: ago(0), Facts: fact(storage.FactArrived, "this", ago(0), 0)},
+		"stated 4 min, for this, slow":    {AuthTime: ago(34 * time.Minute), ArrivedAt: ago(30 * time.Minute), Facts: fact(storage.FactArrived, "this", ago(30*time.Minute), ago(34*time.Minute))},
+		"stated 4 min, for another":       {AuthTime: ago(34 * time.Minute), ArrivedAt: ago(30 * time.Minute), Facts: fact(storage.FactArrived, "other", ago(30*time.Minute), ago(34*time.Minute))},
+		"a fact without a time":           {ArrivedAt: ago(0), Facts: fact(storage.FactAuthenticated, "this", ago(0), 0)},
+		"nothing":                         {},
 	}
 }
 
-// TestSession_MeetsFreshness is the whole rule: each kind of proof against each wish.
-// A row lists the wishes that are met, strictly and (+) with best effort alone.
+// TestSession_MeetsFreshness compares each kind of proof with each request for freshness. A
+// row lists the requests that are met strictly, and those that are met only with best
+// effort.
 func TestSession_MeetsFreshness(t *testing.T) {
 	age := func(d time.Duration) *time.Duration { return &d }
-	wishes := map[string]storage.Freshness{
+	requests := map[string]storage.Freshness{
 		"none": {}, "again": {Reauthenticate: true}, "known": {AuthTimeKnown: true},
 		"0": {MaxAge: age(0)}, "5m": {MaxAge: age(5 * time.Minute)}, "2h": {MaxAge: age(2 * time.Hour)},
 		"again 5m": {Reauthenticate: true, MaxAge: age(5 * time.Minute)}, "5m known": {AuthTimeKnown: true, MaxAge: age(5 * time.Minute)},
 	}
 	all := "none again known 0 5m 2h again-5m 5m-known"
 	want := map[string][2]string{ // strictly, and what best effort adds
-		"password for this, an hour ago":   {all, ""},
-		"password for another, now":        {"none known 5m 2h 5m-known", ""},
-		"password for another, a day ago":  {"none known", ""},
-		"password for nothing, now":        {"none known 5m 2h 5m-known", ""},
-		"silent for this, now":             {"none", "again known 0 5m 2h again-5m 5m-known"},
-		"silent for another, now":          {"none", "known 5m 2h 5m-known"},
-		"silent for this, a day ago":       {"none", "again known 0 5m 2h again-5m 5m-known"},
-		"silent, on an old password":       {"none known", "again 0 5m 2h again-5m 5m-known"},
-		"says 4 min, for this, slow since": {"none known 5m 2h 5m-known", "again 0 again-5m"},
-		"says 4 min, for another":          {"none known 2h", ""},
-		"a fact without its time":          {"none", "again known 0 5m 2h again-5m 5m-known"},
-		"nothing":                          {"none", ""},
+		"password for this, an hour ago":  {all, ""},
+		"password for another, now":       {"none known 5m 2h 5m-known", ""},
+		"password for another, a day ago": {"none known", ""},
+		"password for nothing, now":       {"none known 5m 2h 5m-known", ""},
+		"silent for this, now":            {"none", "again known 0 5m 2h again-5m 5m-known"},
+		"silent for another, now":         {"none", "known 5m 2h 5m-known"},
+		"silent for this, a day ago":      {"none", "again known 0 5m 2h again-5m 5m-known"},
+		"silent, on an old password":      {"none known", "again 0 5m 2h again-5m 5m-known"},
+		"stated 4 min, for this, slow":    {"none known 5m 2h 5m-known", "again 0 again-5m"},
+		"stated 4 min, for another":       {"none known 2h", ""},
+		"a fact without a time":           {"none", "again known 0 5m 2h again-5m 5m-known"},
+		"nothing":                         {"none", ""},
 	}
 	for proof, s := range proofs() {
-		for wish, f := range wishes {
+		for request, f := range requests {
 			f.Request = "this"
-			row, there := want[proof]
-			if !there {
+			row, found := want[proof]
+			if !found {
 				t.Fatalf("no row for %q", proof)
 			}
-			strict := contains(row[0], wish)
-			best := strict || contains(row[1], wish)
+			strict := contains(row[0], request)
+			best := strict || contains(row[1], request)
 			if got := s.Meets(f, noon); got != strict {
-				t.Errorf("%s, wish %s: met %v, want %v", proof, wish, got, strict)
+				t.Errorf("%s, request %s: met %v, want %v", proof, request, got, strict)
 			}
 			f.BestEffort = true
 			if got := s.Meets(f, noon); got != best {
-				t.Errorf("%s, wish %s with best effort: met %v, want %v", proof, wish, got, best)
+				t.Errorf("%s, request %s with best effort: met %v, want %v", proof, request, got, best)
 			}
 			stated := s.AuthTime
 			if !strict {
 				stated = s.ArrivedAt
 			}
 			if got := s.StatedAuthTime(f, noon); got != stated {
-				t.Errorf("%s, wish %s with best effort: states %d, want %d", proof, wish, got, stated)
+				t.Errorf("%s, request %s with best effort: states %d, want %d", proof, request, got, stated)
 			}
 			f.BestEffort = false
 			if got := s.StatedAuthTime(f, noon); got != s.AuthTime {
-				t.Errorf("%s, wish %s: states %d, want what was proved, %d", proof, wish, got, s.AuthTime)
+				t.Errorf("%s, request %s: states %d, want the proven time %d", proof, request, got, s.AuthTime)
 			}
 		}
 	}
 }
 
-// contains looks for a wish among words: a space in a wish is a dash in a row.
-func contains(row, wish string) bool {
-	return slices.Contains(strings.Fields(row), strings.ReplaceAll(wish, " ", "-"))
+// contains reports whether a row lists a request. A space in the name of a request is a
+// hyphen in the row.
+func contains(row, request string) bool {
+	return slices.Contains(strings.Fields(row), strings.ReplaceAll(request, " ", "-"))
 }
 
-// TestSignIn_AuthTimeIsNeverNewerThanProven: a session goes on with its newest proof, and no
-// arrival through an upstream makes it look newer than what was proved.
+// TestSignIn_AuthTimeIsNeverNewerThanProven continues a session with several sign-ins. The
+// session keeps its newest proof, and a sign-in through an upstream gives it no later
+// auth_time than the upstream has proven.
 func TestSignIn_AuthTimeIsNeverNewerThanProven(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		later := noon.Add(time.Hour)
 		millis := func(d time.Duration) storage.Millis { return storage.At(later.Add(d)) }
-		handle := "handle of alice" // which proved it at noon by a password
+		handle := "handle of alice" // signed in at noon with a password
 		for i, c := range []struct {
 			name     string
 			asserted *storage.AssertedFreshness
@@ -114,11 +118,11 @@ func TestSignIn_AuthTimeIsNeverNewerThanProven(t *testing.T) {
 			{"silent", &storage.AssertedFreshness{Connector: "c"}, storage.At(noon), "pwd", storage.FactArrived, 0},
 			{"older", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(-2 * time.Hour)}, storage.At(noon), "pwd", storage.FactArrived, millis(-2 * time.Hour)},
 			{"before the epoch", &storage.AssertedFreshness{Connector: "c", AuthTime: -5, Reauthenticated: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
-			{"claims to have asked, does not say when", &storage.AssertedFreshness{Connector: "c", Reauthenticated: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
+			{"reauthenticated without a time", &storage.AssertedFreshness{Connector: "c", Reauthenticated: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
 			{"newer", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(-time.Minute)}, millis(-time.Minute), "fed", storage.FactArrived, millis(-time.Minute)},
 			{"in the future", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(time.Minute), Reauthenticated: true}, millis(0), "fed", storage.FactAuthenticated, 0},
-			{"silent once more", &storage.AssertedFreshness{Connector: "d"}, millis(0), "fed", storage.FactArrived, 0},
-			{"a factor of ours", nil, millis(0), "pwd", storage.FactAuthenticated, 0},
+			{"silent again", &storage.AssertedFreshness{Connector: "d"}, millis(0), "fed", storage.FactArrived, 0},
+			{"password", nil, millis(0), "pwd", storage.FactAuthenticated, 0},
 		} {
 			in := w.signInOf(w.user.ID, c.name, handle)
 			in.Asserted, in.Request = c.asserted, c.name
@@ -141,12 +145,12 @@ func TestSignIn_AuthTimeIsNeverNewerThanProven(t *testing.T) {
 				t.Errorf("%s: read %+v, %v\nwant %+v", c.name, read, err, s)
 			}
 		}
-		// Another user's session passes on nothing.
+		// A session of another user inherits nothing.
 		bob := w.createUser(t, "bob@example.com")
 		in := w.signInOf(bob.ID, "handle of bob", handle)
 		in.Asserted = &storage.AssertedFreshness{Connector: "c"}
 		if s, err := w.SignIn(t.Context(), in, later); err != nil || s.AuthTime != 0 {
-			t.Errorf("bob came silently: auth_time %d, %v; want none", s.AuthTime, err)
+			t.Errorf("silent sign-in of bob: auth_time %d, %v; want 0", s.AuthTime, err)
 		}
 	})
 }
@@ -154,8 +158,8 @@ func TestSignIn_AuthTimeIsNeverNewerThanProven(t *testing.T) {
 func TestSignInMethodsOf_ListsPasswordAndConnectors(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		bare := w.createUser(t, "bare@example.com")
-		if ways, err := w.SignInMethodsOf(t.Context(), bare.ID); err != nil || len(ways.Connectors) > 0 {
-			t.Errorf("of a user without identities: %+v, %v", ways, err)
+		if methods, err := w.SignInMethodsOf(t.Context(), bare.ID); err != nil || len(methods.Connectors) > 0 {
+			t.Errorf("a user without identities: %+v, %v", methods, err)
 		}
 		for _, subject := range []string{"1", "2"} {
 			err := w.LinkIdentity(t.Context(), storage.IdentityLink{
@@ -166,17 +170,18 @@ func TestSignInMethodsOf_ListsPasswordAndConnectors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if ways, err := w.SignInMethodsOf(t.Context(), w.user.ID); err != nil || !slices.Equal(ways.Connectors, []string{"github"}) || !ways.Password {
-			t.Errorf("of a user with a password and two accounts at GitHub: %+v, %v", ways, err)
+		if methods, err := w.SignInMethodsOf(t.Context(), w.user.ID); err != nil || !slices.Equal(methods.Connectors, []string{"github"}) || !methods.Password {
+			t.Errorf("a user with a password and two accounts at GitHub: %+v, %v", methods, err)
 		}
-		if ways, err := w.SignInMethodsOf(t.Context(), "usr_nobody"); err != nil || ways.Password || ways.Connectors != nil {
-			t.Errorf("of nobody: %+v, %v", ways, err)
+		if methods, err := w.SignInMethodsOf(t.Context(), "usr_nobody"); err != nil || methods.Password || methods.Connectors != nil {
+			t.Errorf("an unknown user: %+v, %v", methods, err)
 		}
 	})
 }
 
-// TestMigration0007_UpstreamSessionsHaveUnknownAuthTime: sessions that came through an upstream before
-// proof and arrival were told apart live on, and nothing counts as proved in them.
+// TestMigration0007_UpstreamSessionsHaveUnknownAuthTime migrates a session through an
+// upstream from the time when rows did not separate proof and arrival. The session stays
+// valid, and its auth_time is unknown.
 func TestMigration0007_UpstreamSessionsHaveUnknownAuthTime(t *testing.T) {
 	text, err := os.ReadFile("migrations/0007_proof_and_arrival.sql")
 	if err != nil {
@@ -190,7 +195,7 @@ func TestMigration0007_UpstreamSessionsHaveUnknownAuthTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := w.Write(t.Context(), func(tx *gorm.DB) error {
-			if err := tx.Exec(`UPDATE sessions SET arrived_at = 0`).Error; err != nil { // as the column is added
+			if err := tx.Exec(`UPDATE sessions SET arrived_at = 0`).Error; err != nil { // the default of the new column
 				return err
 			}
 			for statement := range strings.SplitSeq(string(text), ";\n") {

@@ -37,7 +37,7 @@ func TestCompleteSetup_ClosesSetupForEver(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		openSetup(t, db, "first", noon)
-		openSetup(t, db, "second", noon.Add(time.Minute)) // another node: both are good
+		openSetup(t, db, "second", noon.Add(time.Minute)) // by another node: both links are valid
 		for link, want := range map[string]bool{"first": true, "second": true, "third": false, "": false} {
 			if got := setupIsOpen(t, db, link, noon.Add(2*time.Minute)); got != want {
 				t.Errorf("link %q is open: %v, want %v", link, got, want)
@@ -51,7 +51,7 @@ func TestCompleteSetup_ClosesSetupForEver(t *testing.T) {
 			wantError(t, "complete by "+link, err, storage.ErrNotFound)
 		}
 		if _, _, err := db.UserByEmail(t.Context(), "late@example.com"); !errors.Is(err, storage.ErrNotFound) {
-			t.Errorf("a refused visitor is a user: %v", err)
+			t.Errorf("the refused set-up created a user: %v", err)
 		}
 		root, err := completeSetup(t, db, "second", "root@example.com", noon.Add(2*time.Minute))
 		if err != nil || !root.Admin {
@@ -64,7 +64,7 @@ func TestCompleteSetup_ClosesSetupForEver(t *testing.T) {
 			_, err := completeSetup(t, db, link, "again@example.com", noon.Add(2*time.Minute))
 			wantError(t, "complete again by "+link, err, storage.ErrNotFound)
 		}
-		// Even when nobody is left.
+		// Set-up stays closed even after the last administrator is deleted.
 		err = db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(`DELETE FROM users WHERE id = ?`, root.ID).Error })
 		if err != nil {
 			t.Fatal(err)
@@ -92,16 +92,16 @@ func TestCompleteSetup_OneOfManyAtOnceWins(t *testing.T) {
 			return err
 		})
 		if got := tally(results)["ok"]; got != 1 {
-			t.Errorf("%d visitors won, want 1: %v", got, tally(results))
+			t.Errorf("%d visitors became administrator, want 1: %v", got, tally(results))
 		}
 		for _, err := range results {
 			if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrConflict) {
-				t.Errorf("a loser got %v", err)
+				t.Errorf("a refused visitor got %v, want ErrNotFound or ErrConflict", err)
 			}
 		}
 		users, err := nodes[0].Users(t.Context(), storage.UserFilter{}, 100)
 		if err != nil || len(users) != 2 {
-			t.Errorf("%d users, %v; want ada and the winner", len(users), err)
+			t.Errorf("%d users, %v; want ada and the administrator", len(users), err)
 		}
 	})
 }
@@ -109,7 +109,7 @@ func TestCompleteSetup_OneOfManyAtOnceWins(t *testing.T) {
 // PW-19: a link is invalid as soon as there is an administrator. The command line may
 // have made this administrator, or an older program that does not know set-up links.
 func TestSetup_AnyNewAdministratorClosesIt(t *testing.T) {
-	for name, makeOne := range map[string]func(*testing.T, *storage.DB) error{
+	for name, create := range map[string]func(*testing.T, *storage.DB) error{
 		"command": func(t *testing.T, db *storage.DB) error {
 			_, err := db.CreateUser(t.Context(), storage.User{Email: "root@example.com", Admin: true}, "", storage.By{From: storage.Origin{Actor: "cli"}, At: noon})
 			return err
@@ -122,11 +122,11 @@ func TestSetup_AnyNewAdministratorClosesIt(t *testing.T) {
 			storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 				db := b.Open(t)
 				openSetup(t, db, "link", noon)
-				if err := makeOne(t, db); err != nil {
+				if err := create(t, db); err != nil {
 					t.Fatal(err)
 				}
 				if setupIsOpen(t, db, "link", noon) {
-					t.Error("the link is open")
+					t.Error("the link is still valid")
 				}
 				_, err := completeSetup(t, db, "link", "second@example.com", noon)
 				wantError(t, "complete", err, storage.ErrNotFound)

@@ -21,7 +21,7 @@ func TestSignIn_ReadsBackEveryField(t *testing.T) {
 			t.Errorf("user %+v\nwant %+v", u, w.user)
 		}
 		if s.Agent != "agent" || s.Address != "192.0.2.1" || !s.Has(storage.FactAuthenticated, "req handle of alice") {
-			t.Errorf("session %+v lacks where it came from or what it answered", s)
+			t.Errorf("session %+v has not the agent, the address and the request of the sign-in", s)
 		}
 	})
 }
@@ -31,7 +31,7 @@ func TestSignIn_SameUserKeepsTheSession(t *testing.T) {
 		at := noon.Add(time.Hour)
 		next := w.signIn(t, w.user.ID, "second handle", "handle of alice", at)
 		if next.ID != w.session.ID || next.CreatedAt != w.session.CreatedAt || next.AuthTime != storage.At(at) || len(next.Facts) != 2 {
-			t.Errorf("session %+v: want %s going on, authenticated anew", next, w.session.ID)
+			t.Errorf("session %+v: want session %s with a new auth_time", next, w.session.ID)
 		}
 		_, _, err := w.SessionByHandle(t.Context(), "handle of alice", at)
 		wantError(t, "old handle", err, storage.ErrNotFound)
@@ -62,12 +62,12 @@ func TestSignIn_DeadSessionIsNotRevived(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s := w.signIn(t, w.user.ID, "second handle", "handle of alice", noon); s.ID == w.session.ID {
-			t.Error("the ended session went on")
+			t.Error("the ended session was continued")
 		}
 		second := w.signIn(t, w.user.ID, "third handle", "", noon)
 		late := second.ExpiresAt.Time()
 		if s := w.signIn(t, w.user.ID, "fourth handle", "third handle", late); s.ID == second.ID {
-			t.Error("the expired session went on")
+			t.Error("the expired session was continued")
 		}
 	})
 }
@@ -97,10 +97,10 @@ func TestSignIn_ClockStepsNeitherLockOutNorRevive(t *testing.T) {
 			}
 		}
 		_, _, err := w.SessionByHandle(t.Context(), "from the future", ahead)
-		wantError(t, "session made by a clock ahead", err, storage.ErrNotFound)
+		wantError(t, "session from a clock that was ahead", err, storage.ErrNotFound)
 		s := w.signIn(t, w.user.ID, "handle of now", "", noon)
 		if s.CreatedAt <= future.CreatedAt {
-			t.Errorf("made at %d, want after not_before", s.CreatedAt)
+			t.Errorf("created at %d, want a time after not_before", s.CreatedAt)
 		}
 		w.session = s
 		w.wantAlive(t, w.redeem(t, w.redemption("request", "code", noon), noon).ID, noon)
@@ -129,7 +129,7 @@ func TestSignIn_RehashAndGiveBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, hash, err := w.UserByEmail(t.Context(), "alice@example.com"); err != nil || hash != "better" {
-			t.Errorf("hash %q, %v: want better, which a stale rehash leaves alone", hash, err)
+			t.Errorf("hash %q, %v: want better: an outdated rehash must not replace it", hash, err)
 		}
 	})
 }

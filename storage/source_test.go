@@ -11,17 +11,17 @@ import (
 	"testing"
 )
 
-// What gorm offers and this package must not use, with the reason.
+// forbiddenCalls are calls of gorm that this package must not use, with the reason.
 var forbiddenCalls = map[string]string{
-	".Transaction(": "a nested one skips its rollback when the context is dead, and commits half a use case",
-	".SavePoint(":   "savepoints are raw statements on the batch's own connection",
-	".Save(":        "it brings back a row that was deleted in between",
-	".First(":       "it orders, and takes a string for SQL: use Where and Take",
-	".AutoMigrate(": "the schema changes by numbered migrations alone",
-	".Where(&":      "a condition from a struct leaves out its zero values, and so may hit every row",
-	".Where(map":    "conditions are written out",
-	".Delete(":      "an inline condition is SQL: write the statement out",
-	"AllowGlobal":   "no statement is for every row",
+	".Transaction(": "if the context has ended, a nested transaction skips its rollback and commits half a use case",
+	".SavePoint(":   "savepoints are raw statements on the connection of the batch",
+	".Save(":        "it brings back a row that was deleted meanwhile",
+	".First(":       "it sorts, and runs a string as SQL: use Where and Take",
+	".AutoMigrate(": "only numbered migrations change the schema",
+	".Where(&":      "a condition from a struct leaves out zero values, so it may match every row",
+	".Where(map":    "conditions are written as SQL",
+	".Delete(":      "an inline condition is SQL: write the whole statement",
+	"AllowGlobal":   "no statement may change every row",
 }
 
 func TestSource_UsesNoForbiddenGormCalls(t *testing.T) {
@@ -48,30 +48,30 @@ func TestSource_UsesNoForbiddenGormCalls(t *testing.T) {
 		}
 	}
 	if read < 15 {
-		t.Errorf("read %d files: not the whole package", read)
+		t.Errorf("read %d files, want the whole package", read)
 	}
 }
 
-// bypassesGorm are the statements that go past gorm, with the reason: see doc.go.
+// bypassesGorm lists the statements that bypass gorm, with the reason: see doc.go.
 var bypassesGorm = map[string]string{
-	"selectSessionByHandle":   "each request of a browser that is signed in",
-	"selectFirstPartySession": "each request of a browser that is signed in",
-	"selectUserByEmail":       "each sign-in with a password, and each that is refused",
-	"touchLive":               "each code and each first-party refresh; it returns a row",
-	"selectWithdrawn":         "each code",
-	"insertSpent":             "each code",
-	"insertGrant":             "each code",
-	"countSessions":           "each sign-in",
-	"selectFirstParty":        "each first-party refresh",
-	"buildRotateGrant":        "each refresh; it returns a row",
-	"touchGrantSession":       "each refresh",
-	"buildSelectGrant":        "each userinfo and introspection",
-	"grantDeath":              "a client goes on presenting what is dead: a refusal must not cost more than an answer",
-	"sessionDeath":            "a client goes on presenting what is dead: a refusal must not cost more than an answer",
-	"endOne":                  "each end of a session, hundreds in one transaction when a user is signed out; it returns a row",
-	"deleteDeadGrants":        "the sweep runs beside the traffic, on the one writer",
-	"deleteNotices":           "the sweep runs beside the traffic, on the one writer",
-	"deleteSession":           "the sweep runs beside the traffic, on the one writer",
+	"selectSessionByHandle":   "runs at each request of a signed-in browser",
+	"selectFirstPartySession": "runs at each request of a signed-in browser",
+	"selectUserByEmail":       "runs at each sign-in with a password, also at refused ones",
+	"touchLive":               "runs at each code and each first-party refresh; returns a row",
+	"selectWithdrawn":         "runs at each code",
+	"insertSpent":             "runs at each code",
+	"insertGrant":             "runs at each code",
+	"countSessions":           "runs at each sign-in",
+	"selectFirstParty":        "runs at each first-party refresh",
+	"buildRotateGrant":        "runs at each refresh; returns a row",
+	"touchGrantSession":       "runs at each refresh",
+	"buildSelectGrant":        "runs at each userinfo and introspection request",
+	"grantDeath":              "clients repeat refused tokens: a refusal must not cost more than an answer",
+	"sessionDeath":            "clients repeat refused tokens: a refusal must not cost more than an answer",
+	"endOne":                  "runs for each ended session, up to hundreds in one transaction; returns a row",
+	"deleteDeadGrants":        "the sweep shares the only writer with the requests",
+	"deleteNotices":           "the sweep shares the only writer with the requests",
+	"deleteSession":           "the sweep shares the only writer with the requests",
 }
 
 func TestSource_OnlyListedStatementsBypassGorm(t *testing.T) {
@@ -99,10 +99,10 @@ func TestSource_OnlyListedStatementsBypassGorm(t *testing.T) {
 					case "NewStatement":
 						found[owner] = true
 						if bypassesGorm[owner] == "" {
-							t.Errorf("%s: %s goes past gorm and is not listed: see doc.go", name, owner)
+							t.Errorf("%s: %s bypasses gorm and is not in the list: see doc.go", name, owner)
 						}
 					case "ConnPool":
-						t.Errorf("%s: %s takes gorm's connection: that is for engine.Statement alone", name, owner)
+						t.Errorf("%s: %s uses the connection of gorm, which only engine.Statement may use", name, owner)
 					}
 					return true
 				})
@@ -111,12 +111,12 @@ func TestSource_OnlyListedStatementsBypassGorm(t *testing.T) {
 	}
 	for owner := range bypassesGorm {
 		if !found[owner] {
-			t.Errorf("%s is listed and does not go past gorm", owner)
+			t.Errorf("%s is in the list but does not bypass gorm", owner)
 		}
 	}
 }
 
-// declarations gives the functions and the variables of a declaration by their names.
+// declarations returns the functions and the variables of a declaration by their names.
 func declarations(d ast.Decl) map[string]ast.Node {
 	nodes := map[string]ast.Node{}
 	switch d := d.(type) {

@@ -14,7 +14,7 @@ import (
 
 const sweptDay = 24 * time.Hour
 
-// count gives the number of a table's rows that a condition chooses.
+// count returns the number of rows of a table. from is the table and may contain a WHERE.
 func (w *world) count(t testing.TB, from string, args ...any) (n int) {
 	t.Helper()
 	err := w.Read(t.Context(), func(q *gorm.DB) error { return q.Raw(`SELECT COUNT(*) FROM `+from, args...).Scan(&n).Error })
@@ -31,7 +31,7 @@ func (w *world) exec(t testing.TB, text string, args ...any) {
 	}
 }
 
-// sweepAll sweeps by that moment until there is nothing left to sweep.
+// sweepAll sweeps with that time until nothing is left to sweep.
 func (w *world) sweepAll(t testing.TB, db *storage.DB, at time.Time) {
 	t.Helper()
 	for _, kind := range storage.SweepRules {
@@ -54,8 +54,8 @@ func (w *world) sweepAll(t testing.TB, db *storage.DB, at time.Time) {
 	}
 }
 
-// dated are rows of each table that is swept, and how long they stay after their
-// moment. ? is the row's name, @ the moment.
+// dated has a row of each table that is swept, and how long it is kept. In the statement, ?
+// is the name of the row, and @ its time.
 var dated = []struct {
 	table, insert string
 	keep          time.Duration
@@ -77,7 +77,7 @@ var dated = []struct {
 func TestSweep_DeletesOnlyOldRows(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const old = storage.SweepBatch + 1 // more than a batch
-		noted := map[string]int{}
+		kept := map[string]int{}
 		insert := func(i int, name string, moment storage.Millis) {
 			d := dated[i]
 			if d.table == "consents" {
@@ -87,22 +87,22 @@ func TestSweep_DeletesOnlyOldRows(t *testing.T) {
 			w.exec(t, `INSERT INTO `+d.table+` `+strings.NewReplacer("?", "'"+name+"'", "'alice'", "'"+w.user.ID+"'").Replace(text))
 		}
 		at := noon.AddDate(2, 0, 0)
-		live := w.count(t, "events") // they are two years old, and go
+		live := w.count(t, "events") // two years old, so they are deleted
 		for i, d := range dated {
 			over := storage.At(at.Add(-d.keep))
 			insert(i, fmt.Sprintf("kept-%d", i), over)
 			insert(i, fmt.Sprintf("gone-%d", i), over-1)
 			insert(i, fmt.Sprintf("ahead-%d", i), storage.At(at.AddDate(5, 0, 0)))
-			noted[d.table] += 2
+			kept[d.table] += 2
 		}
 		w.exec(t, `INSERT INTO spent (kind, id, expires_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
 			SELECT 'jti', 'old' || i, 1 FROM n`, old)
 		if events := w.count(t, "events"); events <= live {
-			t.Fatalf("%d events: the test has written none", events)
+			t.Fatalf("%d events: the test has not inserted any", events)
 		}
-		w.exec(t, `DELETE FROM sessions WHERE id = ?`, w.session.ID) // it has expired long ago
+		w.exec(t, `DELETE FROM sessions WHERE id = ?`, w.session.ID) // it expired long ago
 		w.sweepAll(t, w.DB, at)
-		for table, want := range noted {
+		for table, want := range kept {
 			column := map[string]string{"throttles": "bucket", "consents": "client_id"}[table]
 			if column == "" {
 				column = "id"
@@ -111,14 +111,13 @@ func TestSweep_DeletesOnlyOldRows(t *testing.T) {
 				t.Errorf("%s: %d rows are left, want %d", table, got, want)
 			}
 			if got := w.count(t, table+` WHERE `+column+` LIKE 'gone%'`); got != 0 {
-				t.Errorf("%s: %d rows are left that are over", table, got)
+				t.Errorf("%s: %d expired rows are left", table, got)
 			}
 		}
 	})
 }
 
-// TestSweep_DeletesOneBatchAtATime: what is beside it in the queue of the writer comes
-// between.
+// A sweep deletes one batch at a time, so other writes run between the batches.
 func TestSweep_DeletesOneBatchAtATime(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.exec(t, `INSERT INTO spent (kind, id, expires_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
@@ -137,7 +136,7 @@ func TestSweep_DeletesOneBatchAtATime(t *testing.T) {
 
 func TestSweepSessions_KeepsSessionsWithLiveOfflineGrants(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.addLogoutClient(t, "told", w.session, false)
+		w.addLogoutClient(t, "notified", w.session, false)
 		offline := w.offlineGrant(t, "offline", noon)
 		online := w.redeem(t, w.redemption("online", "code", noon), noon)
 		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon.Add(time.Hour)}); err != nil {
@@ -153,9 +152,9 @@ func TestSweepSessions_KeepsSessionsWithLiveOfflineGrants(t *testing.T) {
 			want [3]int
 		}{
 			{"30 days after the end", 30*sweptDay + time.Hour, [3]int{1, 2, 1}},
-			{"a moment later the online grant goes", 30*sweptDay + time.Hour + time.Millisecond, [3]int{1, 1, 1}},
-			{"before the offline grant has been dead for 30 days", offline.IdleExpiresAt.Time().Add(30 * sweptDay).Sub(noon), [3]int{1, 1, 1}},
-			{"after that nothing is left", offline.IdleExpiresAt.Time().Add(30*sweptDay + time.Millisecond).Sub(noon), [3]int{0, 0, 0}},
+			{"a millisecond later the online grant is deleted", 30*sweptDay + time.Hour + time.Millisecond, [3]int{1, 1, 1}},
+			{"30 days after the offline grant has expired", offline.IdleExpiresAt.Time().Add(30 * sweptDay).Sub(noon), [3]int{1, 1, 1}},
+			{"a millisecond later everything is deleted", offline.IdleExpiresAt.Time().Add(30*sweptDay + time.Millisecond).Sub(noon), [3]int{0, 0, 0}},
 		} {
 			if got := rows(step.at); got != step.want {
 				t.Errorf("%s: %v sessions, grants, notices; want %v", step.what, got, step.want)
@@ -167,8 +166,8 @@ func TestSweepSessions_KeepsSessionsWithLiveOfflineGrants(t *testing.T) {
 	})
 }
 
-// TestSweepSessions_DeletesAfterSignOutEverywhere: by not_before, which no row of a session or a
-// grant shows.
+// SignOutEverywhere changes only not_before of the user, and no row of a session or grant. The
+// sweep deletes these rows too.
 func TestSweepSessions_DeletesAfterSignOutEverywhere(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.offlineGrant(t, "offline", noon)
@@ -181,7 +180,7 @@ func TestSweepSessions_DeletesAfterSignOutEverywhere(t *testing.T) {
 		}
 		w.sweepAll(t, w.DB, over.Add(30*sweptDay))
 		if got := w.count(t, "grants"); got != 1 {
-			t.Errorf("%d grants 30 days after they died, want 1", got)
+			t.Errorf("%d grants 30 days after their end, want 1", got)
 		}
 		w.sweepAll(t, w.DB, over.Add(30*sweptDay+time.Millisecond))
 		if grants, sessions := w.count(t, "grants"), w.count(t, "sessions"); grants+sessions != 0 {
@@ -190,8 +189,8 @@ func TestSweepSessions_DeletesAfterSignOutEverywhere(t *testing.T) {
 	})
 }
 
-// TestSweepSessions_FindsRowsBehindKeptRows: more sessions than a batch are held by
-// their grants, and what lies behind them is still found.
+// Grants keep more ended sessions than fit into a batch. The sweep still finds and deletes
+// the sessions after them.
 func TestSweepSessions_FindsRowsBehindKeptRows(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.fill(t, 250)
@@ -201,7 +200,7 @@ func TestSweepSessions_FindsRowsBehindKeptRows(t *testing.T) {
 		w.exec(t, `UPDATE sessions SET ended_at = 5000 WHERE id = ?`, last.ID)
 		w.sweepAll(t, w.DB, noon.Add(time.Hour))
 		if held, behind := w.count(t, `sessions WHERE ended_at = 1000`), w.count(t, `sessions WHERE id = ?`, last.ID); held != 250 || behind != 0 {
-			t.Errorf("%d of 250 held sessions are left, and %d behind them; want all and none", held, behind)
+			t.Errorf("%d of 250 kept sessions are left, and %d after them; want 250 and 0", held, behind)
 		}
 	})
 }
@@ -216,7 +215,7 @@ func TestSweep_SeveralNodesAtOnceAreHarmless(t *testing.T) {
 		w.exec(t, `UPDATE spent SET expires_at = 1 WHERE id LIKE 'req_%'`)
 		handles := []*storage.DB{w.DB, w.backend.Open(t)}
 		together(4, func(i int) error { w.sweepAll(t, handles[i%2], noon.Add(time.Hour)); return nil })
-		w.sweepAll(t, w.DB, noon.Add(time.Hour)) // sessions whose walk came by before their grants went
+		w.sweepAll(t, w.DB, noon.Add(time.Hour)) // a sweeper may have read sessions before their grants were deleted
 		for _, table := range []string{"sessions WHERE id <> '" + w.session.ID + "'", "grants WHERE id <> '" + kept.ID + "'", "spent WHERE id LIKE 'req_%'"} {
 			if got := w.count(t, table); got != 0 {
 				t.Errorf("%d left of %s", got, table)
@@ -226,7 +225,7 @@ func TestSweep_SeveralNodesAtOnceAreHarmless(t *testing.T) {
 	})
 }
 
-// TestSweep_LetsSignInsThrough: a backlog is swept, and people sign in meanwhile.
+// While a backlog is swept, users can sign in.
 func TestSweep_LetsSignInsThrough(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.exec(t, `INSERT INTO spent (kind, id, expires_at) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
@@ -258,9 +257,9 @@ func TestStartSweep_OneNodeAtATime(t *testing.T) {
 			at     time.Duration
 			want   bool
 		}{{"a", 0, true}, {"b", time.Minute, false}, {"a", time.Minute, true}, {"b", 3 * time.Minute, true}, {"a", 4 * time.Minute, false}} {
-			_, mine, err := w.StartSweep(t.Context(), step.holder, noon.Add(step.at))
-			if err != nil || mine != step.want {
-				t.Errorf("step %d: %t, %v; want %t", i, mine, err, step.want)
+			_, started, err := w.StartSweep(t.Context(), step.holder, noon.Add(step.at))
+			if err != nil || started != step.want {
+				t.Errorf("step %d: %t, %v; want %t", i, started, err, step.want)
 			}
 		}
 	})
@@ -271,26 +270,26 @@ func TestStartSweep_OneNodeAtATime(t *testing.T) {
 func TestStartSweep_FollowsAJumpedClockSlowly(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		start := func(at time.Time) time.Time {
-			until, mine, err := w.StartSweep(t.Context(), "node", at)
-			if err != nil || !mine {
-				t.Fatalf("at %s: %t, %v", at, mine, err)
+			until, started, err := w.StartSweep(t.Context(), "node", at)
+			if err != nil || !started {
+				t.Fatalf("at %s: %t, %v", at, started, err)
 			}
 			return until
 		}
 		year := noon.AddDate(1, 0, 0)
-		for minute := range 60 { // the newest event is of noon, though the first sweep is of a year later
+		for minute := range 60 { // the newest event is of noon, but the first sweep is a year later
 			if got, want := start(year.Add(time.Duration(minute)*time.Minute)), noon.Add(time.Duration(minute+1)*10*time.Minute); !got.Equal(want) {
-				t.Fatalf("after %d minutes a year ahead it sweeps by %s, want %s", minute, got, want)
+				t.Fatalf("after %d minutes with a clock a year ahead: sweep time %s, want %s", minute, got, want)
 			}
 		}
 		for _, step := range []struct{ at, want time.Time }{
-			{noon.Add(time.Hour), noon.Add(time.Hour)}, // back at once
+			{noon.Add(time.Hour), noon.Add(time.Hour)}, // a clock that jumps back is followed at once
 			{noon.Add(61 * time.Minute), noon.Add(61 * time.Minute)},
 			{noon.AddDate(-1, 0, 0), noon.AddDate(-1, 0, 0)},
 			{noon.Add(2 * time.Hour), noon.AddDate(-1, 0, 0).Add(10 * time.Minute)},
 		} {
 			if got := start(step.at); !got.Equal(step.want) {
-				t.Errorf("at %s it sweeps by %s, want %s", step.at, got, step.want)
+				t.Errorf("at %s: sweep time %s, want %s", step.at, got, step.want)
 			}
 		}
 	})

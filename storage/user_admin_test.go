@@ -27,7 +27,7 @@ func (w *world) setAdmin(t *testing.T, on *storage.DB, userID string, admin bool
 
 // AD-15: the last enabled administrator can be neither disabled, demoted nor deleted.
 func TestAdministrators_TheLastOneStays(t *testing.T) {
-	for name, taking := range map[string]func(*testing.T, *world, string) error{
+	for name, remove := range map[string]func(*testing.T, *world, string) error{
 		"disable": func(t *testing.T, w *world, id string) error {
 			return w.SetUserEnabled(t.Context(), id, false, storage.By{At: noon})
 		},
@@ -41,24 +41,24 @@ func TestAdministrators_TheLastOneStays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
 				last, second, off := w.createAdmin(t, "1@example.com"), w.createAdmin(t, "2@example.com"), w.createAdmin(t, "3@example.com")
-				take := func(id string) error { return taking(t, w, id) }
+				removeAdmin := func(id string) error { return remove(t, w, id) }
 				if err := w.SetUserEnabled(t.Context(), off, false, storage.By{At: noon}); err != nil {
 					t.Fatal(err)
 				}
-				if err := take(second); err != nil {
-					t.Errorf("one of two: %v", err)
+				if err := removeAdmin(second); err != nil {
+					t.Errorf("one of two administrators: %v", err)
 				}
-				wantError(t, "the last, with a disabled one beside", take(last), storage.ErrLastAdmin)
+				wantError(t, "the last enabled administrator", removeAdmin(last), storage.ErrLastAdmin)
 				if u, err := w.User(t.Context(), last); err != nil || !u.Admin || !u.Enabled() {
 					t.Errorf("after the refusal: %+v, %v", u, err)
 				}
-				if err := take(off); err != nil {
-					t.Errorf("a disabled one: %v", err)
+				if err := removeAdmin(off); err != nil {
+					t.Errorf("a disabled administrator: %v", err)
 				}
-				if err := take(w.user.ID); err != nil {
-					t.Errorf("somebody else: %v", err)
+				if err := removeAdmin(w.user.ID); err != nil {
+					t.Errorf("another user: %v", err)
 				}
-				wantError(t, "nobody", take("usr_nobody"), storage.ErrNotFound)
+				wantError(t, "unknown user", removeAdmin("usr_nobody"), storage.ErrNotFound)
 			})
 		})
 	}
@@ -85,7 +85,7 @@ func TestRevokeAdmin_TwoCannotRemoveEachOther(t *testing.T) {
 				}
 			}
 			if refused != 1 {
-				t.Fatalf("round %d: %v, want one of them refused", round, results)
+				t.Fatalf("round %d: %v, want exactly one refusal", round, results)
 			}
 			for _, id := range []string{a, b} {
 				if err := w.setAdmin(t, w.DB, id, true); err != nil {

@@ -14,10 +14,11 @@ import (
 	"signet/storage"
 )
 
-// wideningActs are the acts of operators that open more of an account and prove nothing.
+// wideningActs are acts of operators that give an account more rights and do not prove its
+// email address.
 var wideningActs = []struct {
 	name     string
-	password bool // a password that is attached counts
+	password bool // whether an attached password stops the act
 	act      func(t *testing.T, on *storage.DB, u storage.User, do storage.UnprovenPolicy) error
 	done     func(u storage.User, hash string) bool
 }{
@@ -37,6 +38,7 @@ var wideningActs = []struct {
 		func(u storage.User, _ string) bool { return slices.Contains(u.Roles, "ops") }},
 }
 
+// reviseAct returns an act that revises the user.
 func reviseAct(change func(*storage.User)) func(*testing.T, *storage.DB, storage.User, storage.UnprovenPolicy) error {
 	return func(t *testing.T, on *storage.DB, u storage.User, do storage.UnprovenPolicy) error {
 		r := storage.UserRevision{UserID: u.ID, Revise: func(u *storage.User) error { change(u); return nil }, Unproven: do}
@@ -45,7 +47,7 @@ func reviseAct(change func(*storage.User)) func(*testing.T, *storage.DB, storage
 	}
 }
 
-// attachments are the things that can be attached to an account, one at a time.
+// attachments attach one thing to an account.
 var attachments = map[string]func(t *testing.T, w *world, u storage.User){
 	"password": func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "password") },
 	"totp":     func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "totp") },
@@ -67,7 +69,7 @@ func (w *world) addCredential(t *testing.T, u storage.User, kind string) {
 	w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret) VALUES (?, ?, ?, 'x')`, storage.NewID("crd_"), u.ID, kind)
 }
 
-// bareUser is a user with nothing attached.
+// bareUser creates a user with nothing attached.
 func (w *world) bareUser(t *testing.T, verified bool) storage.User {
 	t.Helper()
 	u, err := w.CreateUser(t.Context(), storage.User{Email: storage.NewID("b") + "@example.com", EmailVerified: verified}, "", storage.By{At: noon})
@@ -77,6 +79,7 @@ func (w *world) bareUser(t *testing.T, verified bool) storage.User {
 	return u
 }
 
+// wantDone wants the act to have changed the user, or not to have changed the user.
 func (w *world) wantDone(t *testing.T, what string, u storage.User, done func(storage.User, string) bool, want bool) {
 	t.Helper()
 	now, err := w.User(t.Context(), u.ID)
@@ -88,15 +91,15 @@ func (w *world) wantDone(t *testing.T, what string, u storage.User, done func(st
 		t.Fatal(err)
 	}
 	if got := done(now, hash); got != want {
-		t.Errorf("%s: done: %v, want %v", what, got, want)
+		t.Errorf("%s: the act is done: %v, want %v", what, got, want)
 	}
 	if want && now.EmailVerified && !u.EmailVerified {
-		t.Errorf("%s: it proved the address", what)
+		t.Errorf("%s: the act verified the email address", what)
 	}
 }
 
-// Every act that opens more of an account stops where the address is only claimed and
-// anything is attached, whatever that is; it says what, and changes nothing.
+// An act that gives more rights stops if the email address is unverified and anything is
+// attached to the account. The error lists the attachments, and nothing changes.
 func TestUnproven_StopsIfAnythingIsAttached(t *testing.T) {
 	for _, act := range wideningActs {
 		t.Run(act.name, func(t *testing.T) {
@@ -111,13 +114,13 @@ func TestUnproven_StopsIfAnythingIsAttached(t *testing.T) {
 					err = act.act(t, w.DB, u, storage.StopIfAttached)
 					if name == "password" && !act.password {
 						if err != nil {
-							t.Errorf("a password that is replaced: %v", err)
+							t.Errorf("the act replaces the password: %v", err)
 						}
 						continue
 					}
 					var stopped *storage.UnprovenError
 					if !errors.As(err, &stopped) || !errors.Is(err, storage.ErrUnproven) || stopped.Attached.IsEmpty() {
-						t.Errorf("%s: %v", name, err)
+						t.Errorf("%s: got %v, want an UnprovenError", name, err)
 					}
 					w.wantDone(t, name, u, act.done, false)
 					after, err := w.AttachedTo(t.Context(), u.ID, noon)
@@ -130,8 +133,8 @@ func TestUnproven_StopsIfAnythingIsAttached(t *testing.T) {
 	}
 }
 
-// With nothing attached, or a proven address, they go on; so they do once the operator
-// says what becomes of it.
+// The acts go on if nothing is attached, if the address is verified, or if the operator
+// decides to evict or to keep the attachments.
 func TestUnproven_GoesOnOnceTheOperatorDecides(t *testing.T) {
 	for _, act := range wideningActs {
 		t.Run(act.name, func(t *testing.T) {
@@ -141,7 +144,7 @@ func TestUnproven_GoesOnOnceTheOperatorDecides(t *testing.T) {
 					t.Errorf("nothing attached: %v", err)
 				}
 				w.wantDone(t, "nothing attached", u, act.done, true)
-				if act.name != "role and a new address" { // there the new one is claimed
+				if act.name != "role and a new address" { // the new address is unverified
 					u = w.bareUser(t, true)
 					w.signInThrough(t, u.ID, "good", u.ID, "")
 					if err := act.act(t, w.DB, u, storage.StopIfAttached); err != nil {
@@ -165,8 +168,8 @@ func TestUnproven_GoesOnOnceTheOperatorDecides(t *testing.T) {
 	}
 }
 
-// A role that comes together with an address stops as it does for an account that had
-// the address before: nobody has proven it, and somebody's identity is attached.
+// A revision that adds a role and the first email address stops too, because the new address
+// is unverified and an identity is attached.
 func TestUnproven_StopsForARoleWithTheFirstAddress(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, change := range map[string]func(*storage.User){
@@ -179,7 +182,7 @@ func TestUnproven_StopsForARoleWithTheFirstAddress(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			if now, err := w.User(t.Context(), u.ID); err != nil || now.Email != "" || len(now.Roles)+len(now.Groups) > 0 {
-				t.Errorf("%s: the refusal gave %+v, %v", name, now, err)
+				t.Errorf("%s: after the refusal: %+v, %v", name, now, err)
 			}
 			if err := act(t, w.DB, u, storage.KeepAttached); err != nil {
 				t.Errorf("%s: decided: %v", name, err)
@@ -188,7 +191,7 @@ func TestUnproven_StopsForARoleWithTheFirstAddress(t *testing.T) {
 	})
 }
 
-// Taking away stops nowhere.
+// Acts that remove rights never stop.
 func TestUnproven_NeverStopsRemovals(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		u, _ := w.claimedAccount(t, true)
@@ -203,8 +206,8 @@ func TestUnproven_NeverStopsRemovals(t *testing.T) {
 	})
 }
 
-// A sign-in that races with the operator's act: either it comes first and the act
-// stops, or it comes after an account that had nothing attached.
+// A sign-in through a connector races with the act. Either the sign-in is first and the act
+// stops, or the act is first, when nothing was attached yet.
 func TestUnproven_RaceWithSignIn(t *testing.T) {
 	for _, act := range wideningActs[:3] {
 		t.Run(act.name, func(t *testing.T) {
@@ -214,7 +217,7 @@ func TestUnproven_RaceWithSignIn(t *testing.T) {
 					u := w.bareUser(t, false)
 					w.attempts++
 					identity := upstreamIdentity(u.ID, "evil", u.ID)
-					arrival := storage.ConnectorSignIn{
+					signIn := storage.ConnectorSignIn{
 						Identity: identity, AttemptID: fmt.Sprint("race ", w.attempts), Until: storage.At(noon),
 						SignIn: storage.SignIn{HandleHash: fmt.Sprint("race ", w.attempts), NotBefore: &u.NotBefore, IdleFor: 1e9, AbsoluteFor: 1e9},
 					}
@@ -222,7 +225,7 @@ func TestUnproven_RaceWithSignIn(t *testing.T) {
 						if i == 0 {
 							return act.act(t, w.DB, u, storage.StopIfAttached)
 						}
-						_, err := other.SignInThrough(t.Context(), arrival, noon)
+						_, err := other.SignInThrough(t.Context(), signIn, noon)
 						return err
 					})
 					stopped, refused := errors.Is(results[0], storage.ErrUnproven), errors.Is(results[1], storage.ErrRevoked)
@@ -236,8 +239,8 @@ func TestUnproven_RaceWithSignIn(t *testing.T) {
 	}
 }
 
-// A proof and a password that an operator types at once: whichever is first, the
-// attacker's identity is gone once the address is proven.
+// A proof of the address races with a new password from an operator. In either order, the
+// identity of the attacker is gone afterwards.
 func TestUnproven_RaceWithProof(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		other := w.backend.Open(t)
@@ -255,7 +258,7 @@ func TestUnproven_RaceWithProof(t *testing.T) {
 			}
 			attached, err := w.AttachedTo(t.Context(), u.ID, noon)
 			if err != nil || len(attached.Identities) != 0 || attached.Sessions+attached.Grants != 0 {
-				t.Fatalf("left: %+v, %v", attached, err)
+				t.Fatalf("still attached: %+v, %v", attached, err)
 			}
 			if _, hash, err := w.UserByEmail(t.Context(), u.Email); err != nil || (hash == "typed") != (results[0] == nil) || hash == "hash of mallory" {
 				t.Errorf("the password is %q, %v after %v", hash, err, results[0])
@@ -264,16 +267,16 @@ func TestUnproven_RaceWithProof(t *testing.T) {
 	})
 }
 
-// email_verified is written where an address is proven, where an operator or an
-// upstream makes the user, and nowhere else.
+// Only the listed files write email_verified: the proof of an address, and the creation of a
+// user by an operator or an upstream.
 func TestSource_OnlyListedFilesVerifyAddresses(t *testing.T) {
 	writers := map[string]string{
-		"../storage/email_proof.go":      "the proof itself",
-		"../storage/user_revision.go":    "an operator's word",
-		"../storage/signin_connector.go": "a new user whom an upstream vouches for",
-		"../cmd/signet/user/user.go":     "shown",
-		"../cmd/signet/user/change.go":   "an operator's word for a new user",
-		"../cmd/signet/demo/people.go":   "people of the demo",
+		"../storage/email_proof.go":      "the proof of an address",
+		"../storage/user_revision.go":    "an operator vouches for it",
+		"../storage/signin_connector.go": "an upstream vouches for a new user",
+		"../cmd/signet/user/user.go":     "only shows it",
+		"../cmd/signet/user/change.go":   "an operator vouches for a new user",
+		"../cmd/signet/demo/people.go":   "users of the demo",
 	}
 	writes := regexp.MustCompile(`email_verified = |"EmailVerified"|EmailVerified: |EmailVerified = |EmailVerified, .* = `)
 	read := 0
@@ -281,7 +284,7 @@ func TestSource_OnlyListedFilesVerifyAddresses(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if name := d.Name(); d.IsDir() && (name == "examples" || name == "federation" || // says what an upstream says
+		if name := d.Name(); d.IsDir() && (name == "examples" || name == "federation" || // the claim of an upstream
 			name == "node_modules" || strings.HasSuffix(name, "test") || strings.HasPrefix(name, ".") && name != "..") {
 			return fs.SkipDir
 		}
@@ -294,8 +297,8 @@ func TestSource_OnlyListedFilesVerifyAddresses(t *testing.T) {
 		}
 		read++
 		found := writes.FindString(string(text))
-		if _, may := writers[filepath.ToSlash(file)]; found != "" && !may {
-			t.Errorf("%s has %q: an address is proven by DB.ProveAddress and what calls prove, by nothing else", file, found)
+		if _, listed := writers[filepath.ToSlash(file)]; found != "" && !listed {
+			t.Errorf("%s contains %q: only DB.ProveAddress and the callers of prove may verify an address", file, found)
 		}
 		return nil
 	})
@@ -303,6 +306,6 @@ func TestSource_OnlyListedFilesVerifyAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if read < 100 {
-		t.Errorf("read %d files: not the whole program", read)
+		t.Errorf("read %d files, want the whole program", read)
 	}
 }

@@ -20,7 +20,7 @@ func (w *world) connected(t testing.TB, userID string, at time.Time) []storage.C
 func TestConnectedClientsOf_ListsConsentsAndLiveGrants(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		if list := w.connected(t, w.user.ID, noon); len(list) != 0 {
-			t.Fatalf("a new user's applications: %+v", list)
+			t.Fatalf("applications of a new user: %+v, want none", list)
 		}
 		consented, used := w.createClient(t, "consented"), w.createClient(t, "used")
 		c := w.consentAnswer(true, "openid", "email")
@@ -43,14 +43,14 @@ func TestConnectedClientsOf_ListsConsentsAndLiveGrants(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.connected(t, w.user.ID, later); len(got) != 2 {
-			t.Errorf("after sign-out: %+v, want both: the one is offline, the other remembered", got)
+			t.Errorf("after sign-out: %+v, want 2: an offline grant and a consent", got)
 		}
 		year := noon.Add(366 * 24 * time.Hour)
 		if got := w.connected(t, w.user.ID, year); len(got) != 0 {
 			t.Errorf("after a year: %+v, want none", got)
 		}
 		if got := w.connected(t, w.createUser(t, "bob@example.com").ID, later); len(got) != 0 {
-			t.Errorf("bob's: %+v, want none", got)
+			t.Errorf("applications of bob: %+v, want none", got)
 		}
 	})
 }
@@ -90,18 +90,18 @@ func TestWithdrawConsent_EndsOneClientOfOneUser(t *testing.T) {
 		bobs := w.signIn(t, bob.ID, "handle of bob", "", noon)
 		r := w.redemption("bob's", "code", noon)
 		r.Grant.UserID, r.Grant.SessionID = bob.ID, bobs.ID
-		foreign := w.redeem(t, r, noon)
+		otherUser := w.redeem(t, r, noon)
 		r = w.redemption("second", "code", noon)
 		r.Grant.ClientID = second.ID
-		others := w.redeem(t, r, noon)
+		otherClient := w.redeem(t, r, noon)
 		online, offline := w.redeem(t, w.redemption("online", "code", noon), noon), w.offlineGrant(t, "offline", noon)
 		if err := w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.wantDead(t, online.ID, noon)
 		w.wantDead(t, offline.ID, noon)
-		w.wantAlive(t, foreign.ID, noon)
-		w.wantAlive(t, others.ID, noon)
+		w.wantAlive(t, otherUser.ID, noon)
+		w.wantAlive(t, otherClient.ID, noon)
 		if got := w.events(t)[0]; got != storage.ConsentWithdrawn {
 			t.Errorf("event %s, want %s", got, storage.ConsentWithdrawn)
 		}

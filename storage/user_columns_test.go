@@ -11,13 +11,13 @@ import (
 	"signet/storage"
 )
 
-// columnWriters says who can write each field of a user. A field that nobody writes could
-// never be released. "-" is for what no caller chooses.
+// columnWriters lists the callers that can write each field of a user: an operator, the
+// person, or an upstream. "-" stands for fields whose value no caller chooses.
 var columnWriters = map[string]string{
 	"ID": "-", "EmailCanonical": "-", "UsernameFolded": "-", "NotBefore": "-", "CreatedAt": "-", "UpdatedAt": "-",
-	"Admin":      "-", // GrantAdmin and RevokeAdmin alone
-	"DisabledAt": "-", // SetUserEnabled alone
-	"Custom":     "-", // nobody yet, and no claim is made of it
+	"Admin":      "-", // only GrantAdmin and RevokeAdmin write it
+	"DisabledAt": "-", // only SetUserEnabled writes it
+	"Custom":     "-", // no caller writes it yet, and no claim uses it
 
 	"Email":               "operator upstream", // of a new user
 	"EmailVerified":       "operator upstream",
@@ -36,13 +36,13 @@ var columnWriters = map[string]string{
 	"Locale":              "operator person upstream",
 	"PhoneNumber":         "operator person upstream",
 	"Address":             "operator person upstream",
-	"PhoneNumberVerified": "operator", // nobody else can know
-	"Roles":               "operator", // an upstream gives no roles, and no administration
+	"PhoneNumberVerified": "operator", // only an operator can verify a number
+	"Roles":               "operator", // an upstream gives no roles
 	"Groups":              "operator",
 	"UpstreamGroups":      "upstream",
 }
 
-// fillFields has a value in every field that is a text, a list or a truth.
+// fillFields sets every field that is a string, a list, a map or a bool.
 func fillFields(value any, text string) {
 	v := reflect.ValueOf(value).Elem()
 	for i := range v.NumField() {
@@ -64,15 +64,15 @@ func fillFields(value any, text string) {
 func TestUser_EachColumnHasItsWriters(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		writers := map[string][]string{}
-		note := func(who string, u storage.User, err error) {
+		note := func(writer string, u storage.User, err error) {
 			t.Helper()
 			if err != nil {
-				t.Fatalf("%s: %v", who, err)
+				t.Fatalf("%s: %v", writer, err)
 			}
 			for field := range reflect.TypeFor[storage.User]().Fields() {
 				got := reflect.ValueOf(u).FieldByName(field.Name)
-				if strings.Contains(fmt.Sprint(got), who) || got.Kind() == reflect.Bool && got.Bool() {
-					writers[field.Name] = append(writers[field.Name], who)
+				if strings.Contains(fmt.Sprint(got), writer) || got.Kind() == reflect.Bool && got.Bool() {
+					writers[field.Name] = append(writers[field.Name], writer)
 				}
 			}
 		}
@@ -106,7 +106,7 @@ func TestUser_EachColumnHasItsWriters(t *testing.T) {
 
 		fillFields(&p, "upstream")
 		session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
-			Identity: upstreamIdentity("", "corp", "1"), AttemptID: "a", Until: storage.At(noon.Add(time.Hour)), Profile: p, Groups: in("upstream"),
+			Identity: upstreamIdentity("", "corp", "1"), AttemptID: "a", Until: storage.At(noon.Add(time.Hour)), Profile: p, Groups: asserted("upstream"),
 			NewUser: storage.User{Email: "upstream@example.com"}, Proof: storage.ByUpstream,
 			SignIn: storage.SignIn{HandleHash: "a", IdleFor: time.Hour, AbsoluteFor: time.Hour},
 		}, noon)
@@ -132,7 +132,8 @@ func wantWriters(t *testing.T, writers map[string][]string) {
 	}
 }
 
-// A number that somebody verified is not verified any more when it is another one.
+// A phone number that changes is no longer verified, unless an operator verifies the new
+// number in the same act.
 func TestUser_ANewPhoneNumberIsNotVerified(t *testing.T) {
 	revise := func(t *testing.T, w *world, number string, verified *bool) error {
 		_, err := w.ReviseUser(t.Context(), storage.UserRevision{
@@ -145,18 +146,18 @@ func TestUser_ANewPhoneNumberIsNotVerified(t *testing.T) {
 		act  func(t *testing.T, w *world) error
 		want bool
 	}{
-		"the operator leaves it":   {func(t *testing.T, w *world) error { return revise(t, w, "+41446681800", nil) }, true},
-		"the operator changes it":  {func(t *testing.T, w *world) error { return revise(t, w, "+41446681801", nil) }, false},
-		"the operator removes it":  {func(t *testing.T, w *world) error { return revise(t, w, "", nil) }, false},
-		"changed and vouched for":  {func(t *testing.T, w *world) error { return revise(t, w, "+41446681801", &yes) }, true},
-		"the person leaves it":     {person("+41446681800"), true},
-		"the person changes it":    {person("+41446681801"), false},
-		"the upstream changes it":  {upstream("+41446681801"), false},
-		"the upstream says it too": {upstream("+41446681800"), true},
+		"the operator keeps it":   {func(t *testing.T, w *world) error { return revise(t, w, "+41446681800", nil) }, true},
+		"the operator changes it": {func(t *testing.T, w *world) error { return revise(t, w, "+41446681801", nil) }, false},
+		"the operator removes it": {func(t *testing.T, w *world) error { return revise(t, w, "", nil) }, false},
+		"changed and verified":    {func(t *testing.T, w *world) error { return revise(t, w, "+41446681801", &yes) }, true},
+		"the person keeps it":     {profileEdit("+41446681800"), true},
+		"the person changes it":   {profileEdit("+41446681801"), false},
+		"the upstream changes it": {upstreamSignIn("+41446681801"), false},
+		"the upstream keeps it":   {upstreamSignIn("+41446681800"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				if err := upstream("+41446681800")(t, w); err != nil {
+				if err := upstreamSignIn("+41446681800")(t, w); err != nil {
 					t.Fatal(err)
 				}
 				if err := revise(t, w, "+41446681800", &yes); err != nil {
@@ -176,13 +177,15 @@ func TestUser_ANewPhoneNumberIsNotVerified(t *testing.T) {
 	})
 }
 
-func person(number string) func(*testing.T, *world) error {
+// profileEdit returns an edit of the phone number by the person.
+func profileEdit(number string) func(*testing.T, *world) error {
 	return func(t *testing.T, w *world) error {
 		return w.UpdateProfile(t.Context(), w.user.ID, storage.Profile{PhoneNumber: number}, storage.By{At: noon})
 	}
 }
 
-func upstream(number string) func(*testing.T, *world) error {
+// upstreamSignIn returns a sign-in through an upstream that asserts the phone number.
+func upstreamSignIn(number string) func(*testing.T, *world) error {
 	return func(t *testing.T, w *world) error {
 		w.signInWithProfile(t, w.user.ID, "1", storage.Profile{PhoneNumber: number}, noon)
 		return nil

@@ -13,8 +13,8 @@ import (
 	"signet/storage"
 )
 
-// signInWithGroups signs a user in through an upstream that says this of the groups; "" makes a
-// new user.
+// signInWithGroups signs a user in through an upstream that asserts these groups. An empty
+// userID creates a new user.
 func (w *world) signInWithGroups(t *testing.T, userID, connector string, groups *storage.AssertedGroups) storage.Session {
 	t.Helper()
 	w.attempts++
@@ -29,8 +29,8 @@ func (w *world) signInWithGroups(t *testing.T, userID, connector string, groups 
 	return session
 }
 
-// groupsWanted are the groups from operators, from upstreams and for applications, each
-// separated by blanks.
+// groupsWanted lists the groups from operators, from upstreams, and all groups that
+// applications see, separated by spaces.
 type groupsWanted struct{ own, upstream, all string }
 
 // wantGroups wants a user to be in these groups.
@@ -45,7 +45,9 @@ func (w *world) wantGroups(t *testing.T, when, userID string, want groupsWanted)
 	}
 }
 
-func in(groups ...string) *storage.AssertedGroups { return &storage.AssertedGroups{Names: groups} }
+func asserted(groups ...string) *storage.AssertedGroups {
+	return &storage.AssertedGroups{Names: groups}
+}
 
 func TestGroups_UpstreamGroupsFollowEachSignIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -53,33 +55,33 @@ func TestGroups_UpstreamGroupsFollowEachSignIn(t *testing.T) {
 		own := func(groups ...string) {
 			t.Helper()
 			if err := w.reviseUser(t, w.user, func(u *storage.User) {
-				u.Groups, u.UpstreamGroups = groups, []string{"an operator writes none of these"}
+				u.Groups, u.UpstreamGroups = groups, []string{"operators cannot write this list"}
 			}, storage.KeepAttached, false); err != nil {
 				t.Fatal(err)
 			}
 		}
 		own("ops", "dev")
-		w.signInWithGroups(t, id, "corp", in("dev", "staff"))
+		w.signInWithGroups(t, id, "corp", asserted("dev", "staff"))
 		w.wantGroups(t, "the first sign-in", id, groupsWanted{"ops dev", "dev staff", "ops dev staff"})
-		w.signInWithGroups(t, id, "other", in("guests", "staff"))
+		w.signInWithGroups(t, id, "other", asserted("guests", "staff"))
 		w.wantGroups(t, "a second upstream", id, groupsWanted{"ops dev", "dev staff guests", "ops dev staff guests"})
 		w.signInWithGroups(t, id, "corp", nil)
-		w.wantGroups(t, "a sign-in that knows nothing", id, groupsWanted{"ops dev", "dev staff guests", "ops dev staff guests"})
-		w.signInWithGroups(t, id, "corp", in("Staff"))
-		w.wantGroups(t, "another list, and another case", id, groupsWanted{"ops dev", "Staff guests staff", "ops dev Staff guests staff"})
+		w.wantGroups(t, "a sign-in without groups", id, groupsWanted{"ops dev", "dev staff guests", "ops dev staff guests"})
+		w.signInWithGroups(t, id, "corp", asserted("Staff"))
+		w.wantGroups(t, "a new list with another case", id, groupsWanted{"ops dev", "Staff guests staff", "ops dev Staff guests staff"})
 		own("ops")
-		w.wantGroups(t, "the operator takes one away", id, groupsWanted{"ops", "Staff guests staff", "ops Staff guests staff"})
-		w.signInWithGroups(t, id, "other", in())
-		w.wantGroups(t, "none any more", id, groupsWanted{"ops", "Staff", "ops Staff"})
+		w.wantGroups(t, "the operator removes a group", id, groupsWanted{"ops", "Staff guests staff", "ops Staff guests staff"})
+		w.signInWithGroups(t, id, "other", asserted())
+		w.wantGroups(t, "an empty list", id, groupsWanted{"ops", "Staff", "ops Staff"})
 		w.signInWithGroups(t, id, "corp", &storage.AssertedGroups{Refused: "groups_unreadable"})
-		w.wantGroups(t, "a list that was not taken", id, groupsWanted{"ops", "", "ops"})
+		w.wantGroups(t, "an unreadable list", id, groupsWanted{"ops", "", "ops"})
 		list, err := w.IdentitiesOf(t.Context(), id)
 		if err != nil || len(list) != 2 || list[0].Detail.GroupsRefused != "groups_unreadable" || list[0].Groups != nil {
 			t.Errorf("identities %+v, %v", list, err)
 		}
 		own()
-		w.signInWithGroups(t, id, "corp", in("a"))
-		w.wantGroups(t, "without any of the operator", id, groupsWanted{"", "a", "a"})
+		w.signInWithGroups(t, id, "corp", asserted("a"))
+		w.wantGroups(t, "no group from an operator", id, groupsWanted{"", "a", "a"})
 
 		events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.UserGroupsChanged}, 100)
 		if err != nil || len(events) == 0 {
@@ -93,10 +95,11 @@ func TestGroups_UpstreamGroupsFollowEachSignIn(t *testing.T) {
 	})
 }
 
-// However an identity goes, its groups go with it, and those of others stay.
+// When an identity or its connector ends, the groups from it end too. Groups from other
+// identities stay.
 func TestGroups_EndWithTheirIdentity(t *testing.T) {
 	by := storage.By{At: noon, From: storage.Origin{Actor: "system"}}
-	forget := func(s storage.GroupSource) func(*testing.T, *world) error {
+	remove := func(s storage.GroupSource) func(*testing.T, *world) error {
 		return func(t *testing.T, w *world) error {
 			_, _, err := w.RemoveUnconfiguredGroups(t.Context(), s, by)
 			return err
@@ -109,9 +112,9 @@ func TestGroups_EndWithTheirIdentity(t *testing.T) {
 		"unlinked": {func(t *testing.T, w *world) error {
 			return w.UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, "corp", "of corp"), AllowLast: true}, noon)
 		}, "guests"},
-		"the connector gives no groups": {forget(storage.GroupSource{Connector: "corp"}), "guests"},
-		"it has another issuer":         {forget(storage.GroupSource{Connector: "corp", Issuers: []string{"https://new.example", "https://newer.example"}}), "guests"},
-		"it has its issuer still":       {forget(storage.GroupSource{Connector: "corp", Issuers: []string{"https://corp.example"}}), "staff guests"},
+		"the connector gives no groups": {remove(storage.GroupSource{Connector: "corp"}), "guests"},
+		"the issuer has changed":        {remove(storage.GroupSource{Connector: "corp", Issuers: []string{"https://new.example", "https://newer.example"}}), "guests"},
+		"the issuer is the same":        {remove(storage.GroupSource{Connector: "corp", Issuers: []string{"https://corp.example"}}), "staff guests"},
 		"a program before 0008 unlinks": {func(t *testing.T, w *world) error {
 			w.exec(t, `DELETE FROM identities WHERE user_id = ?`, w.user.ID)
 			_, err := w.CorrectStrayGroups(t.Context(), by)
@@ -120,8 +123,8 @@ func TestGroups_EndWithTheirIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				w.signInWithGroups(t, w.user.ID, "corp", in("staff"))
-				w.signInWithGroups(t, w.user.ID, "other", in("guests"))
+				w.signInWithGroups(t, w.user.ID, "corp", asserted("staff"))
+				w.signInWithGroups(t, w.user.ID, "other", asserted("guests"))
 				if err := c.act(t, w); err != nil {
 					t.Fatal(err)
 				}
@@ -139,12 +142,12 @@ func TestGroups_EndWithAnEviction(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
 				u, s := w.claimedAccount(t, false)
 				w.rememberSession(u, s)
-				w.signInWithGroups(t, u.ID, "corp", in("staff"))
+				w.signInWithGroups(t, u.ID, "corp", asserted("staff"))
 				if err := p.prove(t, w, u, storage.Session{}, time.Minute); err != nil {
 					t.Fatal(err)
 				}
 				if now, err := w.User(t.Context(), u.ID); err != nil || len(now.UpstreamGroups) > 0 {
-					t.Errorf("left %q, %v", now.UpstreamGroups, err)
+					t.Errorf("upstream groups %q, %v; want none", now.UpstreamGroups, err)
 				}
 			})
 		})
@@ -154,7 +157,7 @@ func TestGroups_EndWithAnEviction(t *testing.T) {
 func TestLinkIdentity_AddsUpstreamGroups(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		err := w.LinkIdentity(t.Context(), storage.IdentityLink{
-			Identity: upstreamIdentity(w.user.ID, "corp", "1"), ProofID: "p", Until: storage.At(noon.Add(time.Hour)), SessionID: w.session.ID, Groups: in("staff"),
+			Identity: upstreamIdentity(w.user.ID, "corp", "1"), ProofID: "p", Until: storage.At(noon.Add(time.Hour)), SessionID: w.session.ID, Groups: asserted("staff"),
 		}, noon)
 		if err != nil {
 			t.Fatal(err)
@@ -163,7 +166,7 @@ func TestLinkIdentity_AddsUpstreamGroups(t *testing.T) {
 	})
 }
 
-// All groups of a connector are forgotten, however many people have them.
+// All groups from a connector are removed, in batches.
 func TestRemoveUnconfiguredGroups_InBatches(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		err := w.Write(t.Context(), func(tx *gorm.DB) error {
@@ -190,13 +193,14 @@ func TestRemoveUnconfiguredGroups_InBatches(t *testing.T) {
 			total, more = total+n, full
 		}
 		if left := w.count(t, "users WHERE upstream_groups <> ''"); total != 150 || left != 0 {
-			t.Errorf("%d forgotten, %d users have groups", total, left)
+			t.Errorf("removed from %d users, %d users still have groups; want 150 and 0", total, left)
 		}
 	})
 }
 
-// A user name that somebody else has keeps nobody out, also if two people with one name
-// come at the same moment: one of them holds it, and the other's is not unique.
+// A username that another user holds does not stop a sign-in, also if several people with
+// the same name sign in at once. One of them holds the name; the names of the others are not
+// unique.
 func TestSignInThrough_ClashingUsernamesBlockNoSignIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		var group sync.WaitGroup
@@ -227,7 +231,7 @@ func TestSignInThrough_ClashingUsernamesBlockNoSignIn(t *testing.T) {
 			}
 		}
 		if named != 6 || unique != 1 {
-			t.Errorf("%d users have the name and %d hold it, want 6 and 1", named, unique)
+			t.Errorf("%d users have the name and %d hold it as unique, want 6 and 1", named, unique)
 		}
 	})
 }

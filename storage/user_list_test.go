@@ -19,12 +19,12 @@ func TestUsers_Filter(t *testing.T) {
 			want   []string
 		}{
 			"all":              {storage.UserFilter{}, []string{"albert@example.com", "alice@example.com", "root@example.com"}},
-			"behind":           {storage.UserFilter{After: "Albert@Example.com"}, []string{"alice@example.com", "root@example.com"}},
-			"beginning":        {storage.UserFilter{Email: "AL"}, []string{"albert@example.com", "alice@example.com"}},
+			"after an address": {storage.UserFilter{After: "Albert@Example.com"}, []string{"alice@example.com", "root@example.com"}},
+			"prefix":           {storage.UserFilter{Email: "AL"}, []string{"albert@example.com", "alice@example.com"}},
 			"administrators":   {storage.UserFilter{Admins: true}, []string{"root@example.com"}},
 			"disabled":         {storage.UserFilter{Disabled: true}, []string{"albert@example.com"}},
-			"nobody":           {storage.UserFilter{Email: "al", Admins: true}, nil},
-			"wildcards are no": {storage.UserFilter{Email: "%"}, nil},
+			"no match":         {storage.UserFilter{Email: "al", Admins: true}, nil},
+			"literal wildcard": {storage.UserFilter{Email: "%"}, nil},
 		} {
 			list, err := w.Users(t.Context(), test.filter, 10)
 			var got []string

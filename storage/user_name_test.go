@@ -13,7 +13,7 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestFoldUsername_LookalikesAreOne: each row is a name and what passes for it.
+// TestFoldUsername_LookalikesAreOne: each row is a name and its look-alikes.
 func TestFoldUsername_LookalikesAreOne(t *testing.T) {
 	for name, same := range map[string][]string{
 		"admin": {
@@ -35,7 +35,7 @@ func TestFoldUsername_LookalikesAreOne(t *testing.T) {
 	} {
 		want := storage.FoldUsername(name)
 		if want == "" {
-			t.Errorf("%q folds to nothing", name)
+			t.Errorf("%q folds to the empty string", name)
 		}
 		for _, other := range same {
 			if got := storage.FoldUsername(other); got != want {
@@ -48,18 +48,19 @@ func TestFoldUsername_LookalikesAreOne(t *testing.T) {
 	for _, name := range distinct {
 		folded := storage.FoldUsername(name)
 		if other, taken := seen[folded]; taken {
-			t.Errorf("%q and %q are one", name, other)
+			t.Errorf("%q and %q fold to the same name", name, other)
 		}
 		seen[folded] = name
 	}
 	for _, name := range []string{"", " ", "...", "\u200b", "-_-", "\u0301"} {
 		if got := storage.FoldUsername(name); got != "" {
-			t.Errorf("%q folds to %q, want nothing", name, got)
+			t.Errorf("%q folds to %q, want the empty string", name, got)
 		}
 	}
 }
 
-// usernameWriters are all that can give a user a preferred_username.
+// usernameWriters returns all acts that can give a user a preferred_username and fail if
+// the name is taken.
 func usernameWriters(t *testing.T, w *world) map[string]func(u storage.User, name string) error {
 	return map[string]func(storage.User, string) error{
 		"a new user": func(_ storage.User, name string) error {
@@ -79,30 +80,30 @@ func usernameWriters(t *testing.T, w *world) map[string]func(u storage.User, nam
 	}
 }
 
-// TestUsername_IsUniqueForEveryWriter in the form in which names are compared, and free
-// again once its holder has gone or has another.
+// A username is unique in its folded form. The name is free again when its holder is deleted
+// or takes another name.
 func TestUsername_IsUniqueForEveryWriter(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		holder, err := w.CreateUser(t.Context(), storage.User{Email: "holder@example.com", PreferredUsername: "Admin"}, "", storage.By{At: noon})
 		if err != nil || !holder.UsernameUnique() {
 			t.Fatalf("%+v, %v", holder, err)
 		}
-		for who, write := range usernameWriters(t, w) {
+		for writer, write := range usernameWriters(t, w) {
 			for _, name := range []string{"Admin", "admin", "аdmin", "adm1n"} {
 				if err := write(w.user, name); !errors.Is(err, storage.ErrUsernameTaken) || errors.Is(err, storage.ErrConflict) {
-					t.Errorf("%s takes %q: %v", who, name, err)
+					t.Errorf("%s writes the taken name %q: %v", writer, name, err)
 				}
 			}
 			if got, _ := w.User(t.Context(), w.user.ID); got.PreferredUsername != "" {
-				t.Errorf("%s wrote %q all the same", who, got.PreferredUsername)
+				t.Errorf("%s: the refused name %q is stored", writer, got.PreferredUsername)
 			}
 			if err := write(w.user, "Grace"); err != nil {
-				t.Errorf("%s takes a name that is free: %v", who, err)
+				t.Errorf("%s writes a free name: %v", writer, err)
 			}
-			for _, u := range w.allUsers(t) { // and gives it up
+			for _, u := range w.allUsers(t) { // the holder gives up the name
 				if u.PreferredUsername == "Grace" {
 					if !u.UsernameUnique() {
-						t.Errorf("%s: %+v", who, u)
+						t.Errorf("%s: the name is not unique: %+v", writer, u)
 					}
 					if err := usernameWriters(t, w)["an operator"](u, ""); err != nil {
 						t.Error(err)
@@ -110,14 +111,14 @@ func TestUsername_IsUniqueForEveryWriter(t *testing.T) {
 				}
 			}
 		}
-		// The holder keeps its name through other edits, and in another spelling.
+		// The holder may write the name again, also in another spelling.
 		for _, name := range []string{"Admin", "ADMIN"} {
-			for _, who := range []string{"an operator", "the person"} {
-				if err := usernameWriters(t, w)[who](holder, name); err != nil {
-					t.Errorf("%s: %v", who, err)
+			for _, writer := range []string{"an operator", "the person"} {
+				if err := usernameWriters(t, w)[writer](holder, name); err != nil {
+					t.Errorf("%s: %v", writer, err)
 				}
 				if got, _ := w.User(t.Context(), holder.ID); got.PreferredUsername != name || !got.UsernameUnique() {
-					t.Errorf("%s: %q is not unique any more", who, got.PreferredUsername)
+					t.Errorf("%s: %q is not unique any more", writer, got.PreferredUsername)
 				}
 			}
 		}
@@ -133,7 +134,7 @@ func TestUsername_IsUniqueForEveryWriter(t *testing.T) {
 	})
 }
 
-// allUsers lists every user.
+// allUsers returns every user.
 func (w *world) allUsers(t *testing.T) []storage.User {
 	t.Helper()
 	users, err := w.Users(t.Context(), storage.UserFilter{}, 500)
@@ -143,7 +144,7 @@ func (w *world) allUsers(t *testing.T) []storage.User {
 	return users
 }
 
-// TestUsername_OneOfManyAtOnceWins, whoever writes.
+// If several callers write one username at once, one of them gets it.
 func TestUsername_OneOfManyAtOnceWins(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		writers := usernameWriters(t, w)
@@ -153,28 +154,29 @@ func TestUsername_OneOfManyAtOnceWins(t *testing.T) {
 		won := 0
 		for i := range 12 {
 			u := w.createUser(t, storage.NewID("r")+"@example.com")
-			who := []string{"a new user", "an operator", "the person"}[i%3]
+			writer := []string{"a new user", "an operator", "the person"}[i%3]
 			wg.Go(func() {
-				err := writers[who](u, names[i%len(names)])
+				err := writers[writer](u, names[i%len(names)])
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
 				case err == nil:
 					won++
 				case !errors.Is(err, storage.ErrUsernameTaken):
-					t.Errorf("%s: %v", who, err)
+					t.Errorf("%s: %v", writer, err)
 				}
 			})
 		}
 		wg.Wait()
 		if won != 1 {
-			t.Errorf("%d won", won)
+			t.Errorf("%d callers got the name, want 1", won)
 		}
 	})
 }
 
-// TestUsername_MigrationGivesTheNameToTheOldest of those that look the same; the others
-// keep it, not unique, through other edits, and get it once it is free.
+// The migration makes the name of the oldest user unique if several users have look-alike
+// names. The others keep their names, also through other edits, but not as unique names. The
+// name of another user becomes unique at its next edit after the name is free.
 func TestUsername_MigrationGivesTheNameToTheOldest(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
@@ -213,36 +215,36 @@ func TestUsername_MigrationGivesTheNameToTheOldest(t *testing.T) {
 		}
 		clashing, err := w.Users(t.Context(), storage.UserFilter{Clashing: true}, 10)
 		if err != nil || len(clashing) != 3 {
-			t.Errorf("%d clash, %v", len(clashing), err)
+			t.Errorf("%d users have clashing names, %v; want 3", len(clashing), err)
 		}
 		holders, err := w.Users(t.Context(), storage.UserFilter{Username: "adа"}, 10)
 		if err != nil || len(holders) != 1 || holders[0].ID != second.ID {
-			t.Errorf("held by %v, %v", holders, err)
+			t.Errorf("holders of the name: %v, %v; want %s", holders, err, second.ID)
 		}
 		rename := func(u storage.User) error {
 			_, err := w.ReviseUser(t.Context(), storage.UserRevision{UserID: u.ID, Revise: func(u *storage.User) error { u.Name = "Ada"; return nil }}, noon)
 			return err
 		}
 		if err := errors.Join(rename(first), rename(nameless)); err != nil || unique(first) {
-			t.Errorf("another edit: %v, unique %v", err, unique(first))
+			t.Errorf("another edit by an operator: %v, unique %v; want not unique", err, unique(first))
 		}
 		if err := w.UpdateProfile(t.Context(), third.ID, storage.Profile{Name: "A", PreferredUsername: "ADA"}, storage.By{At: noon}); err != nil || unique(third) {
-			t.Errorf("an edit by the person: %v, unique %v", err, unique(third))
+			t.Errorf("another edit by the person: %v, unique %v; want not unique", err, unique(third))
 		}
 		if err := w.DeleteUser(t.Context(), second.ID, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if err := rename(first); err != nil || !unique(first) {
-			t.Errorf("the name is free, and the next edit: %v, unique %v", err, unique(first))
+			t.Errorf("an edit after the name is free: %v, unique %v; want unique", err, unique(first))
 		}
 	})
 }
 
-// A program of the release before changes the name and leaves the folded form of the
-// one before: such a name is not unique.
+// An older program can change the name but leaves the folded form of the earlier name. Such a
+// name does not count as unique.
 func TestUsername_OutdatedFoldIsNotUnique(t *testing.T) {
 	u := storage.User{PreferredUsername: "bob", UsernameFolded: storage.FoldUsername("ada")}
 	if u.UsernameUnique() {
-		t.Error("bob holds the name ada")
+		t.Error("a name with an outdated folded form counts as unique")
 	}
 }

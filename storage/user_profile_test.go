@@ -43,10 +43,10 @@ func TestUpdateProfile_RefusesAnOutdatedForm(t *testing.T) {
 				t.Fatalf("edit %d: %v", i, err)
 			}
 			p.Name = "stale"
-			wantError(t, "the same again", w.UpdateProfile(t.Context(), w.user.ID, p, storage.By{At: at}), storage.ErrConflict)
+			wantError(t, "the same form again", w.UpdateProfile(t.Context(), w.user.ID, p, storage.By{At: at}), storage.ErrConflict)
 			user, err := w.User(t.Context(), w.user.ID)
 			if err != nil || user.Name != "edit "+strconv.Itoa(i) || user.UpdatedAt <= seen {
-				t.Fatalf("edit %d left %q of %d, %v", i, user.Name, user.UpdatedAt, err)
+				t.Fatalf("after edit %d: name %q, updated at %d, %v", i, user.Name, user.UpdatedAt, err)
 			}
 			seen = user.UpdatedAt
 		}

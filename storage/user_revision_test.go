@@ -27,13 +27,13 @@ func TestReviseUser(t *testing.T) {
 		if read, err := w.User(t.Context(), w.user.ID); err != nil || read.Name != "Alice" || !slices.Equal(read.Roles, []string{"dev"}) || read.Admin {
 			t.Errorf("%+v, %v", read, err)
 		}
-		w.wantAlive(t, g.ID, noon.Add(2*time.Minute)) // a name ends nothing
+		w.wantAlive(t, g.ID, noon.Add(2*time.Minute)) // a new name ends no grant
 
 		_, err = revise(func(u *storage.User) error { u.Email = "Taken@example.com"; return nil })
 		wantError(t, "an address that is taken", err, storage.ErrConflict)
-		refusal := errors.New("no")
+		refusal := errors.New("refused")
 		_, err = revise(func(*storage.User) error { return refusal })
-		wantError(t, "a refusal", err, refusal)
+		wantError(t, "an error of Revise", err, refusal)
 		w.wantAlive(t, g.ID, noon.Add(2*time.Minute))
 
 		if u, err = revise(func(u *storage.User) error { u.Email = "New@Example.com"; return nil }); err != nil || u.EmailCanonical != "new@example.com" {

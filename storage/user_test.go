@@ -41,7 +41,7 @@ func TestCreateUser_ReadsBackEveryField(t *testing.T) {
 		}
 		byEmail, hash, err := db.UserByEmail(t.Context(), "ZOE.miller@BÜCHER.example")
 		if err != nil || hash != "" || !reflect.DeepEqual(byEmail, made) {
-			t.Errorf("by e-mail %+v, hash %q, %v", byEmail, hash, err)
+			t.Errorf("by email %+v, hash %q, %v", byEmail, hash, err)
 		}
 	})
 }
@@ -54,7 +54,7 @@ func TestCreateUser_EmailIsUniqueByCanonicalForm(t *testing.T) {
 			wantError(t, same, err, storage.ErrConflict)
 		}
 		if _, hash, err := w.UserByEmail(t.Context(), "alice@example.com"); err != nil || hash != "hash of alice@example.com" {
-			t.Errorf("hash %q, %v: the refused users left something", hash, err)
+			t.Errorf("hash %q, %v; want the hash of alice", hash, err)
 		}
 	})
 }
@@ -90,7 +90,7 @@ func TestReads_MissingRowIsAnError(t *testing.T) {
 			_, _, err = w.LiveGrant(t.Context(), id, "", noon)
 			wantError(t, "grant "+id, err, storage.ErrNotFound)
 			_, _, err = w.UserByEmail(t.Context(), id)
-			wantError(t, "e-mail "+id, err, storage.ErrNotFound)
+			wantError(t, "email "+id, err, storage.ErrNotFound)
 			_, err = w.Consent(t.Context(), id, w.client.ID, noon)
 			wantError(t, "consent "+id, err, storage.ErrNotFound)
 		}
@@ -106,7 +106,7 @@ func TestUserByEmail_WildcardsAreLiteral(t *testing.T) {
 			wantError(t, email, err, storage.ErrNotFound)
 		}
 		if _, _, err := w.UserByEmail(t.Context(), "a%@example.com"); err != nil {
-			t.Errorf("the address that holds a %%: %v", err)
+			t.Errorf("the address with a %%: %v", err)
 		}
 	})
 }
@@ -227,15 +227,15 @@ func TestCreateUser_LookAlikeEmailsAreOneAccountOrRefused(t *testing.T) {
 			_, err := w.CreateUser(t.Context(), storage.User{Email: same}, "", storage.By{At: noon})
 			wantError(t, same, err, storage.ErrConflict)
 		}
-		for _, none := range []string{
+		for _, refused := range []string{
 			"admin", "admin@", "\x00admin@example.com", "admin\x00@example.com", "%00admin@", "ａdmin@example.com", "аdmin@example.com",
 			"admin\u200b@example.com", "admin @example.com", "admin@example.com@", "admin@example.com.", "аdmin@еxample.com\u200d",
 		} {
-			if made, err := w.CreateUser(t.Context(), storage.User{Email: none}, "", storage.By{At: noon}); err == nil {
-				t.Errorf("%q is the account %q", none, made.EmailCanonical)
+			if made, err := w.CreateUser(t.Context(), storage.User{Email: refused}, "", storage.By{At: noon}); err == nil {
+				t.Errorf("%q was accepted as %q", refused, made.EmailCanonical)
 			}
 		}
-		// Another script in the domain is another domain, and shows itself as one.
+		// A domain in another script is another domain, and its canonical form shows this.
 		made, err := w.CreateUser(t.Context(), storage.User{Email: "admin@еxample.com"}, "", storage.By{At: noon})
 		if err != nil || made.EmailCanonical != "admin@xn--xample-2of.com" {
 			t.Errorf("got %q, %v", made.EmailCanonical, err)
@@ -254,8 +254,8 @@ func TestDeleteUser_LeavesEventsAndNotices(t *testing.T) {
 		}
 		w.wantDead(t, g.ID, noon.Add(time.Minute))
 		_, err := w.User(t.Context(), w.user.ID)
-		wantError(t, "the user", err, storage.ErrNotFound)
-		wantError(t, "again", w.DeleteUser(t.Context(), w.user.ID, storage.By{At: noon}), storage.ErrNotFound)
+		wantError(t, "the deleted user", err, storage.ErrNotFound)
+		wantError(t, "delete again", w.DeleteUser(t.Context(), w.user.ID, storage.By{At: noon}), storage.ErrNotFound)
 		notices, err := w.LogoutNotices(t.Context(), w.user.ID, "", noon)
 		if err != nil || len(notices) != 1 || notices[0].ClientID != "rp" {
 			t.Errorf("notices %+v, %v", notices, err)
@@ -266,7 +266,7 @@ func TestDeleteUser_LeavesEventsAndNotices(t *testing.T) {
 		next := w.createUser(t, w.user.Email)
 		sessions, err := w.SessionsOf(t.Context(), next.ID, noon.Add(time.Minute))
 		if next.ID == w.user.ID || err != nil || len(sessions) != 0 {
-			t.Errorf("who has the address next: %s after %s, sessions %v, %v", next.ID, w.user.ID, sessions, err)
+			t.Errorf("the next user with the address: id %s after %s, sessions %v, %v", next.ID, w.user.ID, sessions, err)
 		}
 	})
 }
