@@ -186,7 +186,7 @@ func TestReplaceDatabase_RefusesADamagedReplacement(t *testing.T) {
 		}
 	}
 	if err := storage.ReplaceDatabase(folder, broken, "old"); err == nil || errors.Is(err, storage.ErrInUse) {
-		t.Errorf("got %v", err)
+		t.Errorf("replace with a damaged database: got %v, want an error that is not ErrInUse", err)
 	}
 	if content, err := os.ReadFile(filepath.Join(folder, "signet.db")); err != nil || !strings.HasPrefix(string(content), "of "+folder) {
 		t.Errorf("the database in use was replaced: %v", err)

@@ -129,7 +129,7 @@ func TestDeleteClient_NextClientOfTheIDInheritsNothing(t *testing.T) {
 			t.Errorf("the change counter went from %d to %d, %v", before, after, err)
 		}
 		if events := w.events(t); events[0] != storage.ClientDeleted {
-			t.Errorf("events %v", events)
+			t.Errorf("events %v, want client.deleted first", events)
 		}
 		if _, err := w.Consent(t.Context(), w.user.ID, w.createClient(t, w.client.ID).ID, noon); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("a new client with the same id has a consent: %v", err)

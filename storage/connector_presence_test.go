@@ -86,7 +86,7 @@ func TestEndConnectorSessions_EndsOnlySessionsOfTheConnector(t *testing.T) {
 			var n int
 			var err error
 			if n, full, err = w.EndConnectorSessions(t.Context(), "corp", storage.By{From: storage.Origin{Actor: "system"}, At: noon}); err != nil || n > 100 {
-				t.Fatalf("%d ended, %v", n, err)
+				t.Fatalf("%d sessions ended in one batch, %v; want at most 100", n, err)
 			}
 			total += n
 		}
@@ -106,7 +106,7 @@ func TestEndConnectorSessions_EndsOnlySessionsOfTheConnector(t *testing.T) {
 		w.wantGrants(t, map[string]bool{online.ID: false, offline.ID: true})
 		notices, err := w.LogoutNotices(t.Context(), sessions[1].UserID, "", noon)
 		if err != nil || len(notices) != 1 {
-			t.Errorf("%d notices, %v", len(notices), err)
+			t.Errorf("%d notices, %v; want 1", len(notices), err)
 		}
 		events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.SessionEnded, UserID: sessions[2].UserID}, 10)
 		if err != nil || len(events) != 1 || events[0].Reason != "connector_removed" || events[0].Connector != "corp" || events[0].From.Actor != "system" {

@@ -53,7 +53,7 @@ func TestOpenExisting_CreatesNothing(t *testing.T) {
 	postgres := storagetest.EmptyPostgres(t).Config()
 	for _, c := range []storage.Config{{DataDir: filepath.Join(t.TempDir(), "data")}, postgres} {
 		if _, err := storage.OpenExisting(t.Context(), c); !errors.Is(err, storage.ErrNoDatabase) {
-			t.Errorf("got %v", err)
+			t.Errorf("got %v, want ErrNoDatabase", err)
 		}
 		if s, err := storage.ReadSchema(t.Context(), c); err != nil || s.Newest != 0 {
 			t.Errorf("a schema was created: %+v, %v", s, err)
@@ -80,7 +80,7 @@ func TestOpen_RefusesALogWithoutItsDatabase(t *testing.T) {
 				}
 			}
 			if _, err := storage.Open(t.Context(), storage.Config{DataDir: folder}); !errors.Is(err, storage.ErrOrphanedWAL) {
-				t.Errorf("got %v", err)
+				t.Errorf("got %v, want ErrOrphanedWAL", err)
 			}
 			if kept, err := os.ReadFile(log); err != nil || string(kept) != "the last commits" {
 				t.Errorf("the log holds %q, %v", kept, err)

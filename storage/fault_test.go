@@ -162,11 +162,11 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 					t.Errorf("%s: got %v, want ErrUnavailable", what, err)
 				}
 				if after := f.dump(t); fault.When != storage.AfterCommit && after != before {
-					t.Errorf("%s left something behind:\n%s", what, difference(before, after))
+					t.Errorf("%s: rows changed although the use case failed:\n%s", what, difference(before, after))
 				}
 			}
 			if err := c.run(); err != nil && !isAnswer(err) { // the caller tries again
-				t.Errorf("%s again: %v", c.method, err)
+				t.Errorf("%s, called again after the fault: %v", c.method, err)
 			}
 		}
 		t.Logf("%d faults", failed)

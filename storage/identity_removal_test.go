@@ -90,7 +90,7 @@ func TestUnlinkIdentity_EndsItsSessionsAndGrants(t *testing.T) {
 	})
 }
 
-// unlink removes identity 1 of a connector from the world's user.
+// unlink removes identity 1 of a connector from the world's user, in this session.
 func (w *world) unlink(t *testing.T, connector, session string) {
 	t.Helper()
 	u := storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, connector, "1"), SessionID: session, Connectors: []string{"good", "evil"}}
@@ -224,7 +224,7 @@ func TestUnlinkIdentity_RefusesForeignIdentityAndSession(t *testing.T) {
 		bobs := w.signInWithProfile(t, bob.ID, "3", storage.Profile{}, noon)
 		list, err := w.IdentitiesOf(t.Context(), w.user.ID)
 		if err != nil || len(list) != 2 {
-			t.Fatalf("%d identities, %v", len(list), err)
+			t.Fatalf("%d identities, %v; want 2", len(list), err)
 		}
 		foreign := list[1]
 		foreign.UserID = bob.ID

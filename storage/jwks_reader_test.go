@@ -55,7 +55,7 @@ func TestRecordJWKSReaders_CountsAndForgets(t *testing.T) {
 		list := w.recordReaders(t, noon, reader("jose", "c", noon.Add(-time.Minute)))
 		want := storage.JWKSReader{Family: "jose", Fetches: 4, Visits: 2, Network: "a", SeenAt: storage.At(noon)}
 		if len(list) != 2 || list[0].Family != "go" || list[1] != want {
-			t.Errorf("%+v", list)
+			t.Errorf("readers %+v, want go and %+v", list, want)
 		}
 		if list = w.recordReaders(t, noon.Add(90*24*time.Hour+2*time.Second)); len(list) != 0 {
 			t.Errorf("%d families are still stored after 90 days", len(list))

@@ -245,8 +245,8 @@ func TestOpen_RefusesASchemaThatNeedsANewerProgram(t *testing.T) {
 	})
 }
 
-// ST-19: the database itself refuses rows that break the model, and deletes what
-// belongs to a deleted user except its events.
+// ST-19: the database itself refuses rows that break the model. When a user is
+// deleted, it deletes the rows of the user except the events.
 func TestMigrations_ConstraintsAreChecked(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, sql := range map[string]string{

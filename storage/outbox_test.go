@@ -133,7 +133,8 @@ func TestOutbox_NoSecondNoticeOfAnEndedSession(t *testing.T) {
 	})
 }
 
-// A client whose metadata contain the name of the member in another value has no logout URI.
+// A client has no logout URI if its metadata contain the name of the member only in another
+// value.
 func TestOutbox_OnlyTheMetadataMemberCounts(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		c := w.client
@@ -314,7 +315,7 @@ func TestSettleNotice_StoresTheResult(t *testing.T) {
 			t.Errorf("to be tried again: %+v", slow)
 		}
 		if events := w.events(t)[:2]; !slices.Contains(events, storage.LogoutDelivered) || !slices.Contains(events, storage.LogoutFailed) {
-			t.Errorf("events %v", events)
+			t.Errorf("events %v, want logout.delivered and logout.failed", events)
 		}
 		if early := w.claimNotices(t, at.Add(time.Minute-time.Millisecond)); len(early) != 0 {
 			t.Errorf("claimed before it is due: %v", early)

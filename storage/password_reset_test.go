@@ -45,7 +45,7 @@ func TestResetPassword_EndsAllSessionsAndGrants(t *testing.T) {
 		}
 		events := w.events(t)
 		if !slices.Contains(events, storage.PasswordChanged) || !slices.Contains(events, storage.SessionsEnded) {
-			t.Errorf("events %v", events)
+			t.Errorf("events %v, want password.changed and session.ended_all", events)
 		}
 
 		// New sessions and grants are valid.

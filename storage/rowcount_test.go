@@ -231,7 +231,7 @@ func TestRecordEvent_MergesEqualRefusalsOfAMinute(t *testing.T) {
 		note("wrong_secret", "192.0.2.5", minute.Add(60*time.Second))
 		list, err := w.Events(t.Context(), storage.EventFilter{Type: storage.ClientRefused}, 10)
 		if err != nil || len(list) != 3 {
-			t.Fatalf("%d events, %v", len(list), err)
+			t.Fatalf("%d events, %v; want 3", len(list), err)
 		}
 		got := list[2]
 		if got.At != storage.At(minute.Add(time.Second)) || got.Times != 3 || got.From.Address != "192.0.2.1" || got.Detail["redirect_uri"] != "https://192.0.2.1" ||
@@ -269,7 +269,7 @@ func TestRecordEvents_NodesCountTogether(t *testing.T) {
 		nodes.Wait()
 		found, err := w.Events(t.Context(), storage.EventFilter{Type: storage.ClientRefused}, 100)
 		if err != nil || len(found) != len(list) {
-			t.Fatalf("%d events, %v", len(found), err)
+			t.Fatalf("%d events, %v; want %d", len(found), err, len(list))
 		}
 		for _, e := range found {
 			if e.Times != 40 {

@@ -48,7 +48,7 @@ func TestSession_MeetsFreshness(t *testing.T) {
 		"again 5m": {Reauthenticate: true, MaxAge: age(5 * time.Minute)}, "5m known": {AuthTimeKnown: true, MaxAge: age(5 * time.Minute)},
 	}
 	all := "none again known 0 5m 2h again-5m 5m-known"
-	want := map[string][2]string{ // strictly, and what best effort adds
+	want := map[string][2]string{ // met strictly; met only with best effort
 		"password for this, an hour ago":  {all, ""},
 		"password for another, now":       {"none known 5m 2h 5m-known", ""},
 		"password for another, a day ago": {"none known", ""},

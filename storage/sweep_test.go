@@ -205,7 +205,7 @@ func TestSweepSessions_FindsRowsBehindKeptRows(t *testing.T) {
 	})
 }
 
-// MN-10: sweepers that run at once, without the lease, delete only what is old.
+// MN-10: sweepers that run at once, without the lease, delete only old rows.
 func TestSweep_SeveralNodesAtOnceAreHarmless(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.fill(t, 600)
@@ -218,7 +218,7 @@ func TestSweep_SeveralNodesAtOnceAreHarmless(t *testing.T) {
 		w.sweepAll(t, w.DB, noon.Add(time.Hour)) // a sweeper may have read sessions before their grants were deleted
 		for _, table := range []string{"sessions WHERE id <> '" + w.session.ID + "'", "grants WHERE id <> '" + kept.ID + "'", "spent WHERE id LIKE 'req_%'"} {
 			if got := w.count(t, table); got != 0 {
-				t.Errorf("%d left of %s", got, table)
+				t.Errorf("%d rows left of %s", got, table)
 			}
 		}
 		w.wantAlive(t, kept.ID, noon.Add(time.Hour))

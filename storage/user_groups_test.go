@@ -85,7 +85,7 @@ func TestGroups_UpstreamGroupsFollowEachSignIn(t *testing.T) {
 
 		events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.UserGroupsChanged}, 100)
 		if err != nil || len(events) == 0 {
-			t.Fatalf("%d events, %v", len(events), err)
+			t.Fatalf("%d events, %v; want at least 1", len(events), err)
 		}
 		for _, e := range events {
 			if e.UserID != id || e.Connector == "" || e.Detail["added"] == nil && e.Detail["removed"] == nil {

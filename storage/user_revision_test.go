@@ -43,7 +43,7 @@ func TestReviseUser(t *testing.T) {
 		_, _, err = w.SessionByHandle(t.Context(), "handle of alice", noon.Add(2*time.Minute))
 		wantError(t, "the session", err, storage.ErrNotFound)
 		if events := w.events(t); events[0] != storage.SessionsEnded || events[1] != storage.UserUpdated {
-			t.Errorf("events %v", events[:3])
+			t.Errorf("events %v, want session.ended_all and user.updated first", events[:3])
 		}
 	})
 }

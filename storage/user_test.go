@@ -261,7 +261,7 @@ func TestDeleteUser_LeavesEventsAndNotices(t *testing.T) {
 			t.Errorf("notices %+v, %v", notices, err)
 		}
 		if events := w.events(t); events[0] != storage.UserDeleted || !slices.Contains(events, storage.UserSignedIn) {
-			t.Errorf("events %v", events)
+			t.Errorf("events %v, want user.deleted first and user.signed_in", events)
 		}
 		next := w.createUser(t, w.user.Email)
 		sessions, err := w.SessionsOf(t.Context(), next.ID, noon.Add(time.Minute))

@@ -113,7 +113,7 @@ func (w *world) wantAlive(t testing.TB, grantID string, at time.Time) {
 func (w *world) wantDead(t testing.TB, grantID string, at time.Time) {
 	t.Helper()
 	_, _, err := w.LiveGrant(t.Context(), grantID, "", at)
-	wantError(t, "read dead grant", err, storage.ErrNotFound)
+	wantError(t, "read a grant that must not be valid", err, storage.ErrNotFound)
 }
 
 // events returns the types of all events, newest first.
