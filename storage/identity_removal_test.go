@@ -90,7 +90,8 @@ func TestUnlinkIdentity_EndsItsSessionsAndGrants(t *testing.T) {
 	})
 }
 
-// unlink removes identity 1 of a connector from the world's user, in this session.
+// unlink removes identity 1 of a connector from the world's user. session is the current
+// session, or "".
 func (w *world) unlink(t *testing.T, connector, session string) {
 	t.Helper()
 	u := storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, connector, "1"), SessionID: session, Connectors: []string{"good", "evil"}}

@@ -265,8 +265,8 @@ func TestStartSweep_OneNodeAtATime(t *testing.T) {
 	})
 }
 
-// ST-11: a sweep follows a clock that jumps ahead by ten minutes at a time, because
-// rows that a wrong clock deletes do not come back when it is set right.
+// ST-11: if the clock jumps ahead, the time of the sweep follows by ten minutes per sweep.
+// Rows that a sweep with a wrong clock deletes would be lost.
 func TestStartSweep_FollowsAJumpedClockSlowly(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		start := func(at time.Time) time.Time {
