@@ -15,7 +15,8 @@ prepare-soak:
 
 lint:
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
-	go vet ./... && go vet .ci/summary.go
+	go vet ./... && go vet .ci/summary.go && go vet .ci/language.go
+	go run .ci/language.go
 	go tool staticcheck ./...
 	go vet -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet/...
 	go tool staticcheck -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet/...
