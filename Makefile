@@ -55,7 +55,7 @@ pictures: prepare
 # Tests that are too long for CI: the same tests in a random order, with every relying
 # party and ten times the rounds of each race and each kill, since a race is found by
 # repetition. The races and the cost of a million users come first.
-races := Race|Storm|Fifty|Hundred|Parallel|LostAnswer|MixedLoad|FirstSignIns|ReplayAtAnotherNode|CO03|MN01|Processes_|Killed_|Keys_
+races := Race|Storm|Fifty|Hundred|Parallel|LostAnswer|MixedLoad|OneOfMany|AtOnce|Together|FirstSignIns|ReplayAtAnotherNode|Processes_|Killed_|Keys_
 
 soak: prepare-soak
 	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)|FewRows' ./storage ./provider/... ./cmd/signet/... | grep -v '^=== '
