@@ -11,10 +11,10 @@ import (
 
 const planted = "https://evil.example/"
 
-// claimedAccount creates an account with an unverified email address. An attacker has
+// unprovenAccount creates an account with an unverified email address. An attacker has
 // attached a password, an identity, a session, a grant and a website to it, and an operator
 // has given it a role, a group and a custom attribute.
-func (w *world) claimedAccount(t *testing.T, admin bool) (u storage.User, s storage.Session) {
+func (w *world) unprovenAccount(t *testing.T, admin bool) (u storage.User, s storage.Session) {
 	t.Helper()
 	u, err := w.CreateUser(t.Context(), storage.User{
 		Email: storage.NewID("c") + "@example.com", Name: "Planted", Website: planted, Admin: admin,
@@ -29,7 +29,7 @@ func (w *world) claimedAccount(t *testing.T, admin bool) (u storage.User, s stor
 	return u, s
 }
 
-// wantEvicted wants everything that claimedAccount attached to be deleted, or to be kept.
+// wantEvicted wants everything that unprovenAccount attached to be deleted, or to be kept.
 func (w *world) wantEvicted(t *testing.T, u storage.User, evicted bool) {
 	t.Helper()
 	attached, err := w.AttachedTo(t.Context(), u.ID, noon.Add(time.Minute))
@@ -116,7 +116,7 @@ func TestEmailProof_FirstProofEvicts(t *testing.T) {
 	for _, p := range provers {
 		t.Run(p.name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				u, s := w.claimedAccount(t, false)
+				u, s := w.unprovenAccount(t, false)
 				w.rememberSession(u, s)
 				if err := p.prove(t, w, u, storage.Session{}, time.Minute); err != nil {
 					t.Fatal(err)
@@ -163,7 +163,7 @@ func TestEmailProof_EvictsNothingInOwnFreshSession(t *testing.T) {
 					"none":             {func(storage.Session) storage.Session { return storage.Session{} }, time.Minute, true},
 					"own, but ended":   {func(own storage.Session) storage.Session { w.endSession(t, own); return own }, time.Minute, true},
 				} {
-					u, own := w.claimedAccount(t, false)
+					u, own := w.unprovenAccount(t, false)
 					w.rememberSession(u, own)
 					if name == "another user's" {
 						w.session = w.signIn(t, w.user.ID, storage.NewID("h"), "", noon)
@@ -201,7 +201,7 @@ func (w *world) endSession(t *testing.T, s storage.Session) {
 func TestEmailProof_UpstreamNeverEvictsAnAdministrator(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, p := range provers {
-			u, s := w.claimedAccount(t, true)
+			u, s := w.unprovenAccount(t, true)
 			w.rememberSession(u, s)
 			err := p.prove(t, w, u, storage.Session{}, time.Minute)
 			if p.by == storage.ByUpstream || p.by == storage.ByAuthority {
@@ -234,7 +234,7 @@ func TestSignInThrough_RefusesAChangedAccount(t *testing.T) {
 			},
 			"administrator": func(u storage.User) error { return w.setAdmin(t, w.DB, u.ID, true) },
 		} {
-			u, _ := w.claimedAccount(t, false)
+			u, _ := w.unprovenAccount(t, false)
 			if err := change(u); err != nil {
 				t.Fatal(err)
 			}
@@ -252,7 +252,7 @@ func TestSignInThrough_RefusesAChangedAccount(t *testing.T) {
 				return errors.Join(w.reviseUser(t, u, func(*storage.User) {}, storage.KeepAttached, true), w.setAdmin(t, w.DB, u.ID, true))
 			},
 		} {
-			u, _ := w.claimedAccount(t, false)
+			u, _ := w.unprovenAccount(t, false)
 			if err := prepare(u); err != nil {
 				t.Fatal(err)
 			}
@@ -276,7 +276,7 @@ func TestLinkIdentity_ProvesTheAccountsOwnAddress(t *testing.T) {
 			"own address, old session": {"", storage.ByUpstream, time.Second / 2, false},
 			"another address":          {"other@example.com", storage.ByUpstream, time.Minute, false},
 		} {
-			u, s := w.claimedAccount(t, false)
+			u, s := w.unprovenAccount(t, false)
 			w.rememberSession(u, s)
 			identity := upstreamIdentity(u.ID, "good", u.ID)
 			if identity.Email = u.Email; test.email != "" {
@@ -303,7 +303,7 @@ func TestReviseUser_NewAddressIsUnverified(t *testing.T) {
 		for _, test := range []struct{ before, verify, want bool }{
 			{true, false, false}, {true, true, true}, {false, false, false},
 		} {
-			u, s := w.claimedAccount(t, false)
+			u, s := w.unprovenAccount(t, false)
 			w.rememberSession(u, s)
 			if test.before {
 				if err := w.reviseUser(t, u, func(*storage.User) {}, storage.KeepAttached, true); err != nil {

@@ -194,7 +194,7 @@ func TestUnproven_StopsForARoleWithTheFirstAddress(t *testing.T) {
 // Acts that remove rights never stop.
 func TestUnproven_NeverStopsRemovals(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		u, _ := w.claimedAccount(t, true)
+		u, _ := w.unprovenAccount(t, true)
 		w.createAdmin(t, "another@example.com")
 		if err := w.RevokeAdmin(t.Context(), u.ID, storage.By{At: noon}); err != nil {
 			t.Error(err)
@@ -245,7 +245,7 @@ func TestUnproven_RaceWithProof(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		other := w.backend.Open(t)
 		for range 20 {
-			u, _ := w.claimedAccount(t, false)
+			u, _ := w.unprovenAccount(t, false)
 			results := together(2, func(i int) error {
 				if i == 0 {
 					return wideningActs[0].act(t, w.DB, u, storage.StopIfAttached)

@@ -134,13 +134,13 @@ func TestGroups_EndWithTheirIdentity(t *testing.T) {
 	}
 }
 
-// The first proof of an address removes the groups that came while it was only claimed. That
+// The first proof of an address removes the groups that came while it was unproven. That
 // holds for every kind of proof, also for one that leaves the operator's groups.
 func TestGroups_EndWithAnEviction(t *testing.T) {
 	for _, p := range provers {
 		t.Run(p.name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				u, s := w.claimedAccount(t, false)
+				u, s := w.unprovenAccount(t, false)
 				w.rememberSession(u, s)
 				w.signInWithGroups(t, u.ID, "corp", asserted("staff"))
 				if err := p.prove(t, w, u, storage.Session{}, time.Minute); err != nil {

@@ -189,7 +189,7 @@ func TestAdmin_LastOneStays(t *testing.T) {
 			}
 		}
 		if _, err := h.GrantAdmin(t.Context(), bob.ID, storage.StopIfAttached, storage.Origin{}); !errors.Is(err, storage.ErrUnproven) {
-			t.Errorf("a claimed address with a password: got %v", err)
+			t.Errorf("an unproven address with a password: got %v", err)
 		}
 		if _, err := h.GrantAdmin(t.Context(), bob.ID, storage.KeepAttached, storage.Origin{}); err != nil {
 			t.Error(err)

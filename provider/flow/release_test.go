@@ -58,9 +58,9 @@ func userIn(answer map[string]any) map[string]any {
 // an address that is not proven.
 func TestRelease_EmailOnlyWhenProven(t *testing.T) {
 	for name, c := range map[string]struct{ proven, unverified, released bool }{
-		"proven":                                {true, false, true},
-		"claimed":                               {false, false, false},
-		"claimed, to a client that receives it": {false, true, true},
+		"proven":                                 {true, false, true},
+		"unproven":                               {false, false, false},
+		"unproven, to a client that receives it": {false, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {

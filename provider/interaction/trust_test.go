@@ -137,12 +137,12 @@ func TestTrust_AuthoritativeNeedsNoEmailVerified(t *testing.T) {
 		if u := b.UserByEmail(t, "new@corp.example"); !u.EmailVerified {
 			t.Error("the address is not proven")
 		}
-		claimed := b.CreateUser(t, storage.User{Email: "claimed@corp.example"}, providertest.Password)
-		_, v = arrives(t, b, up, "its-owner", "claimed@corp.example", nil)
-		if got := v.Subject(t, v.Get(t, b.AuthorizeURL())); got != claimed.ID {
+		unproven := b.CreateUser(t, storage.User{Email: "unproven@corp.example"}, providertest.Password)
+		_, v = arrives(t, b, up, "its-owner", "unproven@corp.example", nil)
+		if got := v.Subject(t, v.Get(t, b.AuthorizeURL())); got != unproven.ID {
 			t.Errorf("signed in as %s, want the account of the address", got)
 		}
-		b.WantEvent(t, storage.UserEvicted, claimed.ID)
+		b.WantEvent(t, storage.UserEvicted, unproven.ID)
 	}, inDomain)
 }
 
