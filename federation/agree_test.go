@@ -60,7 +60,8 @@ func (o *probeTrial) connector(t *testing.T) *trial {
 	return &trial{made, o.clock, o.client}
 }
 
-// signIn makes a whole sign-in. reached is false if the browser got no callback.
+// signIn goes through a whole sign-in. reached is false if the upstream did not redirect the
+// browser to the callback.
 func (o *probeTrial) signIn(t *testing.T) (reached bool, err error) {
 	t.Helper()
 	up := o.connector(t)

@@ -24,10 +24,11 @@ func completeAppleSettings(c *relyingParty) error {
 	return nil
 }
 
-// completeAppleIdentity reads the name from the member user (JSON) of the callback's form,
-// which Apple sends only at the first sign-in. The user can change this form in the browser,
-// so only the name is taken from it, never the email address. If it cannot be read, the
-// sign-in goes on without a name, because Apple never sends it again.
+// completeAppleIdentity reads the name from the JSON in the parameter user of the callback.
+// Apple sends this parameter only at the first sign-in. The person can change it in the
+// browser, so only the name is taken from it, never the email address. If the parameter
+// cannot be read, the sign-in goes on without a name: a refusal would not help, because Apple
+// never sends the parameter again.
 func completeAppleIdentity(_ *relyingParty, _ object, callback url.Values, i *Identity) error {
 	if callback.Get("user") == "" {
 		return nil

@@ -132,7 +132,7 @@ func (c Client) IDTokenAlg() string {
 	return c.Metadata.IDTokenSignedResponseAlg
 }
 
-// CreateClient stores a new client. It moves the change counter. Event client.created.
+// CreateClient stores a new client. It increments the change counter. It records the event client.created.
 //
 // ErrConflict: the ID is taken. An ID that begins with the prefix of subjects ("usr_") is an
 // error, because the sub of a token must never name both a client and a user.
@@ -186,7 +186,7 @@ func ReadClients(ctx context.Context, c Config) ([]Client, error) {
 
 // SetClientEnabled enables or disables a client. The grants of a disabled client are invalid
 // until the client is enabled again. If the client already is in the wanted state, nothing
-// changes. It moves the change counter. Events client.enabled, client.disabled. ErrNotFound.
+// changes. It increments the change counter. It records the events client.enabled, client.disabled. ErrNotFound.
 func (db *DB) SetClientEnabled(ctx context.Context, id string, enabled bool, by By) error {
 	name := "disable client"
 	if enabled {
@@ -213,7 +213,7 @@ func (db *DB) SetClientEnabled(ctx context.Context, id string, enabled bool, by 
 }
 
 // DeleteClient deletes a client, together with all its grants and consents. It moves the change
-// counter. Event client.deleted. ErrNotFound.
+// counter. It records the event client.deleted. ErrNotFound.
 func (db *DB) DeleteClient(ctx context.Context, id string, by By) error {
 	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("delete client: %w", err)
@@ -246,10 +246,10 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	return recordClientChange(tx, ClientUpdated, c.ID, by)
 }
 
-// recordClientChange moves the change counter, so that caches read the client again, and records
+// recordClientChange increments the change counter, so that caches read the client again, and records
 // the event.
 func recordClientChange(tx *gorm.DB, kind EventType, id string, by By) error {
-	if err := moveChangeCounter(tx); err != nil {
+	if err := incrementChangeCounter(tx); err != nil {
 		return err
 	}
 	return record(tx, Event{Type: kind, Outcome: Succeeded, ClientID: id, From: by.From}, by.At)

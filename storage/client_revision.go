@@ -10,7 +10,7 @@ import (
 // ReviseClient changes a client by applying revise to its current row. Two callers that change
 // different fields at the same time therefore keep each other's changes. revise may run twice;
 // if it fails, its error is returned and nothing is changed. ID, secrets, creation time and
-// DisabledAt stay the same. It moves the change counter. Event client.updated. ErrNotFound.
+// DisabledAt stay the same. It increments the change counter. It records the event client.updated. ErrNotFound.
 func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) error, by By) (Client, error) {
 	if err := refuseImpossible(id); err != nil {
 		return Client{}, fmt.Errorf("revise client: %w", err)

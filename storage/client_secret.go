@@ -12,7 +12,7 @@ import (
 
 // ReplaceSecret gives a client a new secret, as a hash. The current secret stays valid for
 // overlap, so that the client can switch without downtime. If the client already has two valid
-// secrets, the older one becomes invalid at once. It moves the change counter. Event
+// secrets, the older one becomes invalid at once. It increments the change counter. It records the event
 // client.secret_replaced. ErrNotFound.
 func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap time.Duration, by By) error {
 	if err := refuseImpossible(clientID, hash); err != nil {

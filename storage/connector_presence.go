@@ -107,7 +107,7 @@ const removedBatch = 100
 // connector. Their online grants become invalid, and their clients get logout notices. If a node
 // serves the connector again, nothing happens. It returns the number of ended sessions and
 // whether the batch was full. After a batch that is not full, no session is left, and the
-// connector's announcements are deleted. Event session.ended for each session, with the reason
+// connector's announcements are deleted. It records the event session.ended for each session, with the reason
 // connector_removed.
 func (db *DB) EndConnectorSessions(ctx context.Context, connector string, by By) (ended int, full bool, err error) {
 	const reason = "connector_removed"

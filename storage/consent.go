@@ -73,7 +73,7 @@ func (db *DB) Consent(ctx context.Context, userID, clientID string, at time.Time
 }
 
 // AllowConsent adds FactAllowed for the request to the session and, if Remember is set, adds to
-// the stored consent. Event consent.given.
+// the stored consent. It records the event consent.given.
 //
 // ErrRevoked: the session has ended or is not this user's, or the user or the client is
 // disabled.
@@ -102,7 +102,7 @@ func (db *DB) AllowConsent(ctx context.Context, c ConsentAnswer, at time.Time) e
 	})
 }
 
-// DenyConsent adds FactDenied for the request to the session. A stored consent stays. Event
+// DenyConsent adds FactDenied for the request to the session. A stored consent stays. It records the event
 // consent.denied.
 //
 // ErrRevoked: the session has ended or is not this user's.

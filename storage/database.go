@@ -107,8 +107,8 @@ func (db *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
 	return db.engine.ClockOffset(ctx)
 }
 
-// Changes reads the change counter. It moves with each write after which caches of clients, keys
-// or settings are stale.
+// Changes reads the change counter. Each write that makes caches of
+// clients, keys or settings stale increments it.
 func (db *DB) Changes(ctx context.Context) (int64, error) {
 	var changes int64
 	err := db.read(ctx, "read change counter", func(q *gorm.DB) error {
@@ -117,8 +117,8 @@ func (db *DB) Changes(ctx context.Context) (int64, error) {
 	return changes, err
 }
 
-// moveChangeCounter moves the change counter in the transaction of the change.
-func moveChangeCounter(tx *gorm.DB) error {
+// incrementChangeCounter increments the change counter in the transaction of the change.
+func incrementChangeCounter(tx *gorm.DB) error {
 	return tx.Exec(`UPDATE instance SET changes = changes + 1 WHERE id = 1`).Error
 }
 

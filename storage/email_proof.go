@@ -44,7 +44,7 @@ type AddressProof struct {
 // everything that was set up before, because another person may have set it up. In the same
 // transaction it deletes the password and other factors, identities, consents and the profile,
 // and ends all sessions and grants. A proof within the user's own fresh session evicts nothing.
-// A further proof changes nothing. It reports whether it evicted anything. Events address.proven
+// A further proof changes nothing. It reports whether it evicted anything. It records the events address.proven
 // and user.evicted.
 //
 // ErrNotFound: there is no such user. ErrConflict: the user now has another address, or is an

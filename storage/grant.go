@@ -101,7 +101,7 @@ func buildSelectGrant(lives string) engine.Statement {
 }
 
 // RevokeGrant revokes one grant. If the grant is already revoked or does not exist, it does
-// nothing. Event grant.revoked.
+// nothing. It records the event grant.revoked.
 func (db *DB) RevokeGrant(ctx context.Context, id, reason string, by By) error {
 	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("revoke grant: %w", err)

@@ -36,7 +36,7 @@ type CodeRedemption struct {
 // RedeemCode sets its generation, its idle expiry, and when it was created and rotated.
 //
 // ErrReplayed: this code was used before. Its grant and all tokens of the grant are revoked, and
-// a first-party session has ended; this is committed (RFC 6749, section 4.1.2). Event
+// a first-party session has ended; this is committed (RFC 6749, section 4.1.2). It records the event
 // grant.replayed. ErrExpired: another code of the same request was used; nothing is revoked.
 // ErrRevoked: the user, the client or the session has ended, or the consent was withdrawn after
 // the code was issued.

@@ -30,7 +30,7 @@ type FirstPartyRenewal struct {
 // other, without a common lock, therefore end with one token and are no replay.
 //
 // ErrReplayed: the generation of the token is older than the previous one, or newer than the
-// row. The grant is revoked and the session has ended; this is committed. Event grant.replayed.
+// row. The grant is revoked and the session has ended; this is committed. It records the event grant.replayed.
 // ErrRevoked: the session, its user or the client has ended.
 func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.Time) (Grant, error) {
 	if err := refuseImpossible(r.Grant.ID, r.Grant.UserID, r.Grant.ClientID, r.Grant.SessionID); err != nil {

@@ -25,14 +25,14 @@ type GrantRotation struct {
 // RotateGrant moves a live grant to its next generation by one conditional update, and returns
 // it as it is afterwards. A token of the previous generation gets the current generation again
 // until Grace has passed since the rotation. So a lost response, or two tabs, end with one
-// token. Event grant.retried.
+// token. It records the event grant.retried.
 //
 // check gets the grant before the rotation is committed; its error undoes the rotation. It may
 // run twice.
 //
 // ErrReplayed: the generation is older than the previous one, or newer than the row (after a
 // restored backup). The grant is revoked, and a first-party session has ended; this is committed
-// (RFC 9700, section 4.14.2). Event grant.replayed. ErrRevoked: the grant is not live.
+// (RFC 9700, section 4.14.2). It records the event grant.replayed. ErrRevoked: the grant is not live.
 // ErrNotFound: there is no such grant, or it is another user's or client's; nothing changes.
 func (db *DB) RotateGrant(ctx context.Context, r GrantRotation, check func(Grant) error, at time.Time) (Grant, error) {
 	if err := refuseImpossible(r.GrantID, r.UserID, r.ClientID); err != nil {

@@ -24,7 +24,7 @@ type IdentityRemoval struct {
 //
 // The session of the request does not end, even if the identity opened it: the user has just
 // authenticated in it, and has another way to sign in. Its grants from the identity are revoked
-// nevertheless. Events identity.unlinked, user.groups_changed.
+// nevertheless. It records the events identity.unlinked, user.groups_changed.
 //
 // ErrRevoked: the session has ended or is another user's. ErrNotFound: the user has no such
 // identity. ErrConflict: the identity is the user's last way to sign in.

@@ -8,7 +8,7 @@ import (
 )
 
 // ReadUpstreamToken returns the most recently used identity of a user at a connector that has a
-// stored token. The token, in Identity.Detail, is sealed. Event identity.token_read.
+// stored token. The token, in Identity.Detail, is sealed. It records the event identity.token_read.
 //
 // ErrNotFound: no token is stored for this user and connector.
 func (db *DB) ReadUpstreamToken(ctx context.Context, userID, connector string, by By) (Identity, error) {

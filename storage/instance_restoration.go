@@ -12,7 +12,7 @@ import (
 // session and grant, and deletes pushed requests, device codes and set-up links. This is
 // necessary because the backup does not contain later revocations and uses of codes, and users
 // may hold tokens that it does not know. Clients get logout notices for the sessions. Users,
-// clients, keys and consents stay. It moves the change counter. Event instance.restored.
+// clients, keys and consents stay. It increments the change counter. It records the event instance.restored.
 //
 // It returns the moment up to which everything has ended. This is the end of the current second,
 // because tokens contain times in whole seconds.
@@ -46,7 +46,7 @@ func (db *DB) MarkRestored(ctx context.Context, by By) (Millis, error) {
 		if err := record(tx, Event{Type: InstanceRestored, Outcome: Succeeded, From: by.From}, by.At); err != nil {
 			return err
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 	return until, err
 }

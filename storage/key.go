@@ -83,7 +83,7 @@ func ReadKeys(ctx context.Context, c Config) ([]Key, error) {
 // StartKeyLines inserts the first keys, an active and a next one, of each line that has no keys
 // or was retired. It does nothing for other lines. If several processes start at the same time,
 // one of them wins each line. It returns the number of inserted keys and moves the change
-// counter if there are any. Event key.created.
+// counter if there are any. It records the event key.created.
 //
 // It sets CreatedAt, and ActivatedAt of active keys, to by.At if they are zero.
 func (db *DB) StartKeyLines(ctx context.Context, first []Key, by By) (int, error) {
@@ -115,7 +115,7 @@ func (db *DB) StartKeyLines(ctx context.Context, first []Key, by By) (int, error
 		if started == 0 {
 			return nil
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 	if err != nil {
 		return 0, err

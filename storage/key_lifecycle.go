@@ -39,10 +39,11 @@ func (db *DB) writeKeys(ctx context.Context, name string, run engine.UseCase) er
 	})
 }
 
-// RotateKeys moves several lines to their next keys, all lines or none. The next key becomes
-// active, the active key becomes retired until its last token has expired, and a fresh key
-// becomes the next one. If several callers rotate at the same time, the first one wins. It moves
-// the change counter. Event key.rotated for each line.
+// RotateKeys rotates the keys of several lines (one line for each algorithm), all lines or none.
+// The next key becomes active, the active key becomes retired, and a new key becomes the next
+// one. A retired key is deleted when its last token has expired. If several callers rotate at
+// the same time, only the first one succeeds. RotateKeys increments the change counter and
+// records the event key.rotated for each line.
 //
 // ErrConflict: another rotation, a revocation or a rewrap came first; nothing was changed.
 func (db *DB) RotateKeys(ctx context.Context, lines []KeyRotation, by By) error {
@@ -52,7 +53,7 @@ func (db *DB) RotateKeys(ctx context.Context, lines []KeyRotation, by By) error 
 				return err
 			}
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 }
 
@@ -101,7 +102,7 @@ type KeyRevocation struct {
 }
 
 // RevokeKey invalidates everything that a key signed or sealed, destroys its private half and
-// puts other keys in its place. It moves the change counter. Event key.revoked.
+// puts other keys in its place. It increments the change counter. It records the event key.revoked.
 //
 // ErrConflict: the key or its successor has changed since it was read; nothing was changed.
 func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, by By) error {
@@ -129,11 +130,11 @@ func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, by By) error {
 		if err := record(tx, Event{Type: KeyRevokedEvent, Outcome: Succeeded, From: by.From, Detail: detail}, by.At); err != nil {
 			return err
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 }
 
-// AddNextKey adds a next key to a line that has none. It moves the change counter. Event
+// AddNextKey adds a next key to a line that has none. It increments the change counter. It records the event
 // key.created.
 //
 // ErrConflict: the line has a next key.
@@ -148,24 +149,24 @@ func (db *DB) AddNextKey(ctx context.Context, k Key, by By) error {
 		if err := insertKey(tx, k, by); err != nil {
 			return err
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 }
 
 // ClearKeyReference deletes the reference to the private half of a key that is gone or revoked.
-// The caller has destroyed the private half. It moves the change counter.
+// The caller has destroyed the private half. It increments the change counter.
 func (db *DB) ClearKeyReference(ctx context.Context, id string) error {
 	return db.writeKeys(ctx, "clear key reference", func(tx *gorm.DB) error {
 		forgotten, err := changeOne(tx, `UPDATE keys SET sealed = ? WHERE id = ? AND state IN ('gone', 'revoked') AND sealed <> ?`, emptyBytes, id, emptyBytes)
 		if err != nil || !forgotten {
 			return err
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 }
 
 // RaiseLongestLife stores the longest life of tokens that an active key signs, if it is longer
-// than the stored one. It moves the change counter in that case.
+// than the stored one. It increments the change counter in that case.
 func (db *DB) RaiseLongestLife(ctx context.Context, id string, life time.Duration) error {
 	return db.writeKeys(ctx, "raise longest life", func(tx *gorm.DB) error {
 		longer, err := changeOne(tx, `UPDATE keys SET longest_life = ? WHERE id = ? AND state = 'active' AND longest_life < ?`,
@@ -173,14 +174,14 @@ func (db *DB) RaiseLongestLife(ctx context.Context, id string, life time.Duratio
 		if err != nil || !longer {
 			return err
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 }
 
 // EndExpiredKeys ends the retired keys after their gone_at: it destroys the private half and
 // keeps the public one. If a line has no active key, its retired keys stay, unless the line was
 // retired. It deletes keys that have been gone or revoked for longer than keep. It returns the
-// number of both, and moves the change counter if there are any. Event key.gone for each ended
+// number of both, and increments the change counter if there are any. It records the event key.gone for each ended
 // key.
 func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (int, error) {
 	ended := 0
@@ -214,14 +215,14 @@ func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (in
 		if ended == 0 {
 			return nil
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 	return ended, err
 }
 
 // RetireKeyLine retires a line, so that it signs nothing more. Its active key stays published
 // until its last token has expired. Its next key, which has signed nothing, is destroyed. It
-// moves the change counter. Event key.retired.
+// increments the change counter. It records the event key.retired.
 //
 // ErrNotFound: the line has no active key. ErrConflict: the ID tokens of an enabled client are
 // signed with this algorithm; nothing was changed.
@@ -250,7 +251,7 @@ func (db *DB) RetireKeyLine(ctx context.Context, line string, margin time.Durati
 		if err := record(tx, Event{Type: KeyLineRetired, Outcome: Succeeded, From: by.From, Detail: map[string]any{"line": line}}, by.At); err != nil {
 			return err
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 }
 
@@ -275,13 +276,13 @@ func (db *DB) ClampKeyTimes(ctx context.Context, margin time.Duration, at time.T
 			now, now, margin.Milliseconds(), now).Error; err != nil {
 			return err
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 }
 
 // RewrapKeys seals private halves again, all of them or none, and returns the number of changed
 // keys. seal returns the new sealed key, or nil to keep the old one; it may be called twice for
-// a key. It moves the change counter. Event key.rewrapped.
+// a key. It increments the change counter. It records the event key.rewrapped.
 func (db *DB) RewrapKeys(ctx context.Context, seal func(Key) ([]byte, error), by By) (int, error) {
 	done := 0
 	err := db.writeKeys(ctx, "rewrap keys", func(tx *gorm.DB) error {
@@ -309,7 +310,7 @@ func (db *DB) RewrapKeys(ctx context.Context, seal func(Key) ([]byte, error), by
 		if err := record(tx, Event{Type: KeysRewrapped, Outcome: Succeeded, From: by.From, Detail: map[string]any{"keys": done}}, by.At); err != nil {
 			return err
 		}
-		return moveChangeCounter(tx)
+		return incrementChangeCounter(tx)
 	})
 	return done, err
 }

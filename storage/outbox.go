@@ -135,7 +135,7 @@ type NoticeResult struct {
 }
 
 // SettleNotice records the result of an attempt with a claimed notice. If the lease has ended
-// and another node has taken the notice, it does nothing. Event logout.delivered, or
+// and another node has taken the notice, it does nothing. It records the event logout.delivered, or
 // logout.failed when delivery is given up.
 func (db *DB) SettleNotice(ctx context.Context, n Notice, r NoticeResult, at time.Time) error {
 	event := Event{

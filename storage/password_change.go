@@ -22,7 +22,7 @@ type PasswordChange struct {
 
 // ChangePassword replaces a password, and ends all other sessions and all grants of the user,
 // including offline grants, in one transaction. The browser that changed the password gets a new
-// session with the facts of the old one. Event password.changed.
+// session with the facts of the old one. It records the event password.changed.
 //
 // ErrConflict: OldHash is no longer the stored hash. ErrRevoked: the session has ended.
 func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time) (Session, error) {

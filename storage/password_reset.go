@@ -20,7 +20,7 @@ type PasswordReset struct {
 
 // ResetPassword sets the password hash of a user, also if the user had no password. It ends all
 // sessions and grants, including offline grants, so that a person who knows the old password
-// loses access. It returns the attachments that were evicted. Events password.changed and
+// loses access. It returns the attachments that were evicted. It records the events password.changed and
 // session.ended_all, both with r.Reason, and user.evicted.
 //
 // ErrNotFound. *UnprovenError: the address is not verified, and more than a password is attached

@@ -12,7 +12,7 @@ import (
 
 // EndSession ends one session of a user. Its online grants become invalid, and its clients get
 // logout notices (see Notice). Both IDs must be set. If the session has ended already, nothing
-// happens. Event session.ended.
+// happens. It records the event session.ended.
 func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, by By) error {
 	if err := refuseImpossible(userID, sessionID); err != nil {
 		return fmt.Errorf("end session: %w", err)
@@ -43,7 +43,7 @@ func endSessionWithEvent(tx *gorm.DB, e Event, at time.Time) error {
 var endOne = engine.NewStatement(`UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0
 	RETURNING (SELECT COUNT(*) FROM sessions o WHERE o.user_id = sessions.user_id)`)
 
-// SignOutEverywhere ends all sessions and grants of a user, including offline grants. Event
+// SignOutEverywhere ends all sessions and grants of a user, including offline grants. It records the event
 // session.ended_all. ErrNotFound.
 func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by By) error {
 	if err := refuseImpossible(userID); err != nil {
@@ -64,7 +64,7 @@ func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by B
 }
 
 // EndOtherSessions ends all sessions of a user except one, together with their online grants.
-// Offline grants stay valid. Event session.ended for each session.
+// Offline grants stay valid. It records the event session.ended for each session.
 func (db *DB) EndOtherSessions(ctx context.Context, userID, keep, reason string, by By) error {
 	if err := refuseImpossible(userID, keep); err != nil {
 		return fmt.Errorf("end other sessions: %w", err)

@@ -19,7 +19,7 @@ const otherAdmins = `SELECT 1 FROM users WHERE admin AND id > '' AND id <> ?`
 
 // OpenSetup allows a link to create the first administrator until the moment until. linkHash is
 // the hash of the link's token. Earlier links stay valid, because each node creates its own at
-// start. Event setup.opened.
+// start. It records the event setup.opened.
 //
 // ErrConflict: an administrator exists or existed; set-up is closed for good.
 func (db *DB) OpenSetup(ctx context.Context, linkHash string, until time.Time, by By) error {
@@ -61,7 +61,7 @@ func (db *DB) IsSetupOpen(ctx context.Context, linkHash string, at time.Time) (b
 }
 
 // CompleteSetup uses a link to create the first administrator, and closes set-up for good. If
-// several visitors try, one of them succeeds. Events user.created, setup.completed.
+// several visitors try, one of them succeeds. It records the events user.created, setup.completed.
 //
 // ErrNotFound: the link is used, expired or unknown. ErrConflict: the email address is taken;
 // set-up stays open.

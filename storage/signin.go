@@ -46,7 +46,7 @@ type AssertedFreshness struct {
 // SignIn starts the session of a browser, in one transaction. If Replaces belongs to a live
 // session of the same user, that session continues with the same ID and the new handle: its
 // ArrivedAt and lifetimes are set again, and a fact is added. See applyProof for auth_time, acr
-// and amr. If Replaces belongs to another user's session, that session ends. Event
+// and amr. If Replaces belongs to another user's session, that session ends. It records the event
 // user.signed_in.
 //
 // ErrRevoked: the user is disabled or deleted, or everything of the user was ended after
@@ -92,7 +92,7 @@ func startCheckedSession(tx *gorm.DB, s SignIn, at time.Time) (startedSession, e
 }
 
 // finishSignIn renews the password hash, gives the reserved attempt back and records the
-// sign-in. Event user.signed_in.
+// sign-in. It records the event user.signed_in.
 func finishSignIn(tx *gorm.DB, s SignIn, in startedSession, at time.Time) error {
 	if err := renewHash(tx, s, at); err != nil {
 		return err

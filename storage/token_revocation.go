@@ -16,7 +16,7 @@ type TokenRevocation struct {
 }
 
 // RevokeToken revokes one access token until it expires; its grant stays live. If the token is
-// revoked already, nothing happens. Event token.revoked.
+// revoked already, nothing happens. It records the event token.revoked.
 func (db *DB) RevokeToken(ctx context.Context, r TokenRevocation, by By) error {
 	if err := refuseImpossible(r.JTI); err != nil {
 		return fmt.Errorf("revoke token: %w", err)

@@ -56,7 +56,7 @@ func (u User) Enabled() bool { return u.DisabledAt == 0 }
 const UserPrefix = "usr_"
 
 // CreateUser stores a new user with an optional password hash ("": no password). If u.ID is
-// empty, CreateUser sets one. It sets the canonical email address from u.Email. Event
+// empty, CreateUser sets one. It sets the canonical email address from u.Email. It records the event
 // user.created.
 //
 // ErrConflict: the canonical email address is taken. ErrUsernameTaken: another user has this
@@ -153,7 +153,7 @@ func setPassword(tx *gorm.DB, userID, hash string, at time.Time) error {
 
 // SetUserEnabled enables or disables a user. Disabling also ends all sessions and grants of the
 // user, by moving not_before. If the user already is in the wanted state, nothing changes.
-// Events user.enabled, user.disabled. ErrNotFound, ErrLastAdmin.
+// It records the events user.enabled, user.disabled. ErrNotFound, ErrLastAdmin.
 func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, by By) error {
 	name := "disable user"
 	if enabled {
@@ -191,7 +191,7 @@ func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, b
 }
 
 // DeleteUser deletes a user and all its data. Its sub is never given to another user. The
-// clients of its sessions get logout notices. The events keep the sub only. Event user.deleted.
+// clients of its sessions get logout notices. The events keep the sub only. It records the event user.deleted.
 // ErrNotFound, ErrLastAdmin.
 func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
 	if err := refuseImpossible(userID); err != nil {

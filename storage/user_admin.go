@@ -15,7 +15,7 @@ var ErrLastAdmin = engine.NewVerdict("the last administrator")
 
 // GrantAdmin makes a user an administrator. If the user's address is not verified, unproven
 // decides about the attachments of the account; GrantAdmin returns those that were evicted. If
-// the user is an administrator already, nothing changes. Events user.promoted, user.evicted.
+// the user is an administrator already, nothing changes. It records the events user.promoted, user.evicted.
 // ErrNotFound, *UnprovenError.
 func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven UnprovenPolicy, by By) (evicted Attached, err error) {
 	if err := refuseImpossible(userID); err != nil {
@@ -45,7 +45,7 @@ func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven UnprovenPo
 }
 
 // RevokeAdmin removes the administrator's rights from a user. If the user is not an
-// administrator, nothing changes. Event user.demoted. ErrNotFound, ErrLastAdmin.
+// administrator, nothing changes. It records the event user.demoted. ErrNotFound, ErrLastAdmin.
 func (db *DB) RevokeAdmin(ctx context.Context, userID string, by By) error {
 	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("set administrator: %w", err)

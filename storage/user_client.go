@@ -57,7 +57,7 @@ func (db *DB) ClientsBySession(ctx context.Context, userID string, at time.Time)
 }
 
 // WithdrawConsent deletes the consent of a user for a client and revokes the client's grants of
-// the user, including offline grants. Codes that were issued before become invalid. Event
+// the user, including offline grants. Codes that were issued before become invalid. It records the event
 // consent.withdrawn.
 //
 // ErrNotFound: there was neither a consent nor a grant.

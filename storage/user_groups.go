@@ -66,7 +66,7 @@ func storeAssertedGroups(tx *gorm.DB, i Identity, asserted *AssertedGroups, by B
 type groupsChange struct{ connector, reason string }
 
 // updateUpstreamGroups sets UpstreamGroups of a user to the groups of all its identities. The
-// caller holds the lock of the user's row. Event user.groups_changed if they have changed.
+// caller holds the lock of the user's row. It records the event user.groups_changed if they have changed.
 func updateUpstreamGroups(tx *gorm.DB, userID string, why groupsChange, by By) error {
 	var identities []Identity
 	err := tx.Select("groups").Where("user_id = ? AND groups <> ''", userID).Order("created_at, connector, subject").Find(&identities).Error
@@ -124,7 +124,7 @@ const forgottenBatch = 100
 // identities of s.Connector with an issuer that is not in s.Issuers, after the operator has
 // stopped taking groups from the connector, removed it, or changed it to another upstream. It
 // handles one batch of identities, and returns their number and whether the batch was full.
-// Event user.groups_changed, with the reason groups_not_configured.
+// It records the event user.groups_changed, with the reason groups_not_configured.
 func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By) (forgotten int, full bool, err error) {
 	if err := refuseImpossible(s.Connector); err != nil {
 		return 0, false, fmt.Errorf("remove unconfigured groups: %w", err)

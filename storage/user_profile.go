@@ -67,7 +67,7 @@ func profileValues(p Profile, at Millis) ([]any, error) {
 	}, err
 }
 
-// UpdateProfile replaces the profile of an enabled user. Event user.updated.
+// UpdateProfile replaces the profile of an enabled user. It records the event user.updated.
 //
 // ErrConflict: the user was changed after p.Seen, and the edit would undo that change.
 // ErrUsernameTaken: another user has the new preferred_username, or one that looks like it; an

@@ -49,7 +49,7 @@ type RevisedUser struct {
 // the resulting address is not verified, Unproven decides about the attachments. After an
 // eviction, the changes of Revise are applied again.
 //
-// Events user.updated, and if it applies address.proven, user.evicted, session.ended_all.
+// It records the events user.updated, and if it applies address.proven, user.evicted, session.ended_all.
 // ErrNotFound. ErrConflict: the email address is taken. ErrUsernameTaken: another user has the
 // new preferred_username, or one that looks like it. ErrNoAddress, ErrNoPhone, *UnprovenError.
 func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (RevisedUser, error) {

@@ -292,7 +292,7 @@ func TestFreshness_SilentArrivalIsNoProof(t *testing.T) {
 			v.Get(t, b.AuthorizeURL("max_age", "120", "prompt", "none")).WantError(t, "login_required")
 			for _, path := range []string{"/account/sessions/end-all", "/account/apps/withdraw?client_id=app"} {
 				page := v.Get(t, b.Issuer+path)
-				page.WantText(t, "Confirm it’s you", "doesn’t say when you last did")
+				page.WantText(t, "Confirm it’s you", "doesn’t say when you last signed in there")
 				if page.At.Path != "/login" {
 					t.Errorf("%s: %s opens without a new proof", way[0], path)
 				}

@@ -59,8 +59,8 @@ var Policies = []struct {
 	{FilePolicy, "a file with a name that browsers know, such as the icon. It may be cached for a day."},
 }
 
-// IsPage reports whether people see the answers. If so, the answer to a wrong method is a
-// page, otherwise JSON.
+// IsPage reports whether the answers are pages for people. If so, the answer to a wrong method
+// is a page, otherwise JSON.
 func (p Policy) IsPage() bool { return p == PagePolicy || p == EntryPagePolicy }
 
 // MethodList returns the methods of the row.

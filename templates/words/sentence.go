@@ -21,9 +21,9 @@ type value struct {
 	value any
 }
 
-// Say names a sentence by its key. The pairs are the name of a placeholder and its value:
-// a string, an int, or another Sentence. It panics if the pairs are not well formed; it
-// does not check that the key exists, which a test of this package does for all callers.
+// Say returns the sentence with the key. Each pair is the name of a placeholder and its value:
+// a string, an int, or another Sentence. Say panics if a name has no value. It does not check
+// that the key exists; a test of this package checks that for all callers.
 func Say(key string, pairs ...any) Sentence {
 	s := Sentence{key: key}
 	if len(pairs)%2 != 0 || len(pairs) > 2*most {

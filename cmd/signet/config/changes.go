@@ -13,8 +13,8 @@ func LiveChanges(before, after *Reading) []string {
 }
 
 // RestartChanges returns the names of the settings that differ between two readings and that
-// need a restart. A running server reloads its certificate, but it cannot start or stop to
-// use TLS.
+// need a restart. A new certificate needs no restart, but a change between http and https
+// does.
 func RestartChanges(before, after *Reading) []string {
 	names := changedSettings(before, after, false)
 	if before.Config.TLS.IsSet() != after.Config.TLS.IsSet() {

@@ -85,8 +85,8 @@ func TestConfig_ReadsConnectors(t *testing.T) {
 	}
 }
 
-// Two variables configure Google or GitHub without a file. The file may also leave only the
-// secret to a variable.
+// Two environment variables configure Google or GitHub without a settings file. If there is a
+// settings file, a variable may still set only the secret.
 func TestConfig_TwoVariablesMakeAConnector(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("from-file\n"), 0o600); err != nil {
