@@ -110,7 +110,7 @@ func TestAccount_OverviewAndHomeHaveLinks(t *testing.T) {
 		b.Visitor(t).SignInForCode(t)
 		v := b.Visitor(t)
 		page := v.Account(t, "/account")
-		page.WantText(t, providertest.Alice, "Alice Liddell", "You’re signed in in 2 browsers.", "1 application has access", `href="/end_session"`)
+		page.WantText(t, providertest.Alice, "Alice Liddell", "2 browsers are signed in to your account.", "1 application has access", `href="/end_session"`)
 		v.Get(t, b.Issuer+"/").WantText(t, `id="account" href="/account"`)
 	})
 }

@@ -536,7 +536,7 @@ func TestSignedOut_ShowsNothingToStrangers(t *testing.T) {
 		v := b.Visitor(t)
 		tokens := useClient(t, v, registerClient(t, b, "photos", startReceiver(t)))
 		page := v.Submit(t, v.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
-		page.WantText(t, "The application you used with it signed you out too.")
+		page.WantText(t, "The application that you used in this session signed you out too.")
 		ended := page.At.Query().Get("ended")
 		sealed := v.Get(t, b.EndSessionURL("state", "x")).At
 		for name, params := range map[string][]string{
@@ -577,7 +577,7 @@ func TestSignedOut_DoesNotWaitForClients(t *testing.T) {
 		close(release)
 		b.Drain()
 		wantNoticeStates(t, b, map[string]string{"wiki": "delivered"})
-		v.Get(t, page.At.String()).WantText(t, "The application you used with it signed you out too.")
+		v.Get(t, page.At.String()).WantText(t, "The application that you used in this session signed you out too.")
 	})
 }
 

@@ -65,7 +65,7 @@ func TestEndSession_ErrorPageShowsWhetherSignedIn(t *testing.T) {
 		get := func(query string) func(*providertest.Visitor) providertest.Stop {
 			return func(v *providertest.Visitor) providertest.Stop { return v.Get(t, b.Issuer+"/end_session?"+query) }
 		}
-		const in, out, unknown = "You’re still signed in.", "You aren’t signed in in this browser.", "If you’re signed in, you can sign out here."
+		const in, out, unknown = "You’re still signed in.", "In this browser, you aren’t signed in.", "If you’re signed in, you can sign out here."
 		for what, ask := range map[string]func(*providertest.Visitor) providertest.Stop{
 			"a repeated parameter": get("state=1&state=2"), "a malformed query": get("state=%zz"), "a broken link": get("logout=broken"), "a form of another site": foreign,
 		} {
