@@ -32,7 +32,7 @@ func GoogleAccounts() []Account {
 	return []Account{
 		{Key: "ada", Subject: "110169484474386276334", Email: "ada.example@gmail.com", Verified: true, Name: "Ada Example", Given: "Ada", Family: "Example"},
 		{Key: "grace", Subject: "104958392001938475610", Email: "grace@corp.example", Verified: true, Name: "Grace Corp", Given: "Grace", Family: "Corp", Hosted: "corp.example"},
-		{Key: "mallory", Subject: "118830011223344556677", Email: "mallory@corp.example", Verified: true, Name: "Mallory (no member of corp.example)", Given: "Mallory"},
+		{Key: "mallory", Subject: "118830011223344556677", Email: "mallory@corp.example", Verified: true, Name: "Mallory (not a member of corp.example)", Given: "Mallory"},
 		{Key: "newbie", Subject: "102000000000000000001", Email: "newbie@elsewhere.example", Name: "Newbie (address not verified)", Given: "Newbie"},
 	}
 }
@@ -54,7 +54,7 @@ func GitHubAccounts() []Account {
 		{Key: "hidden", ID: 583234, Username: "hidden", Name: "Hidden", Emails: []GitHubEmail{
 			{Email: "583234+hidden@users.noreply.github.com", Primary: true, Verified: true},
 		}},
-		{Key: "shy", ID: 583235, Username: "shy", Name: "Shy (withholds the addresses)", NoScope: true},
-		{Key: "fickle", ID: 583236, Username: "fickle", Name: "Fickle (revokes at once)", Revoked: true},
+		{Key: "shy", ID: 583235, Username: "shy", Name: "Shy (shares no email addresses)", NoScope: true},
+		{Key: "fickle", ID: 583236, Username: "fickle", Name: "Fickle (revokes access right away)", Revoked: true},
 	}
 }
