@@ -36,8 +36,13 @@ func subcommandNames(c *cobra.Command) []string {
 	return names
 }
 
-// flagError returns a usage error. For an unknown flag it suggests the nearest known one.
+// flagError returns a usage error. For an unknown flag it suggests the nearest known one;
+// for a number that does not parse it replaces the message of strconv.
 func flagError(c *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "int" {
+		return UsageError(c, fmt.Errorf("--%s is %q, which is not a whole number", invalid.GetFlag().Name, invalid.GetValue()))
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return UsageError(c, err)

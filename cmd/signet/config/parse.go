@@ -55,7 +55,7 @@ func parseIssuer(text string) (string, error) {
 func parseListen(text string) (string, error) {
 	_, port, err := net.SplitHostPort(text)
 	if err != nil {
-		return "", errors.New("is not host:port")
+		return "", fmt.Errorf("is %q, which is not a host and a port", text)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return "", fmt.Errorf("has port %q, which is not a number from 0 to 65535", port)

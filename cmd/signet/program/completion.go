@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -49,7 +50,7 @@ their database. If the database does not answer, no values are completed.`,
 	c.RunE = func(c *cobra.Command, args []string) error {
 		write := scripts[args[0]]
 		if write == nil {
-			return cli.UsageError(c, fmt.Errorf("unknown shell %q%s", args[0], spelling.DidYouMean(args[0], shells)))
+			return cli.UsageError(c, fmt.Errorf("unknown shell %q%s", args[0], cmp.Or(spelling.DidYouMean(args[0], shells), ": use bash, zsh, fish or powershell")))
 		}
 		return write(c.Root(), p.Stdout)
 	}

@@ -39,7 +39,7 @@ signet user create --admin.`,
 		link, err := openSetup(ctx, settings, db, storage.By{From: cli.Origin(), At: at})
 		if errors.Is(err, storage.ErrConflict) {
 			return exit.New(
-				exit.Conflict, errors.New("set-up is closed: there is, or was, an administrator"),
+				exit.Conflict, errors.New("no setup link can be created: there is, or was, an administrator"),
 				"create an administrator with: signet user create --email EMAIL --admin --password-stdin",
 			)
 		}

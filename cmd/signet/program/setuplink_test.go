@@ -47,7 +47,7 @@ func TestSetupLink_ServePrintsALinkForTheFirstAdministrator(t *testing.T) {
 	}
 
 	output := c.CommandFails(t, exit.Conflict, "setup-link")
-	if !strings.Contains(output, "set-up is closed") || !strings.Contains(output, "signet user create --email EMAIL --admin") {
+	if !strings.Contains(output, "no setup link can be created") || !strings.Contains(output, "signet user create --email EMAIL --admin") {
 		t.Errorf("setup-link prints %q", output)
 	}
 	second.Kill()

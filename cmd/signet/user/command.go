@@ -54,7 +54,7 @@ func (p commands) createCommand() *cobra.Command {
 			return cmp.Or(conflictError(u, err), err)
 		}
 		if typed == "" {
-			p.Say("the user has no password yet, so cannot sign in with a password")
+			p.Say("the user has no password yet, so cannot sign in with a password; to set one, run: signet user set-password %s --password-stdin < FILE", created.Email)
 		}
 		if !created.EmailVerified {
 			p.Say("the email address %s is unproven: applications do not receive it, and the first proof, such as a sign-in through an "+
