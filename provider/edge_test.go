@@ -336,7 +336,7 @@ func TestEdge_RepeatedHeadersAreRefused(t *testing.T) {
 	})
 }
 
-// HT-22: /ready, /healthz show errors, versions, DSN.
+// HT-22: Health answers only whether the node is well.
 func TestEdge_HealthShowsNoDetails(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		db, err := storage.Open(t.Context(), backend.Config())

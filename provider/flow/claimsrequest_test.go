@@ -9,7 +9,8 @@ import (
 	"signet/provider/providertest"
 )
 
-// AZ-29: claims with broken JSON, 10,000 nesting levels, or asking for claims outside policy.
+// AZ-29: claims that is not valid JSON, is too deep or asks for too much is refused or
+// ignored.
 func TestClaims_MalformedClaimsParameter(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -37,7 +38,8 @@ func TestClaims_MalformedClaimsParameter(t *testing.T) {
 // TestClaims_PolicyDecidesNotTheClaimsParameter checks that the claims parameter releases no
 // unknown claim, no internal data and nothing for other APIs, and cannot set the claims that
 // Signet decides.
-// AZ-29: claims with broken JSON, 10,000 nesting levels, or asking for claims outside policy.
+// AZ-29: claims that is not valid JSON, is too deep or asks for too much is refused or
+// ignored.
 func TestClaims_PolicyDecidesNotTheClaimsParameter(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -81,7 +83,7 @@ func names(claims map[string]any) []string {
 }
 
 // TestClaims_ComeWhereTheyWereRequested also checks that single claims need consent.
-// P-28: claims parameter: userinfo and id_token members, essential, null values; claims delivered where asked only.
+// P-28: claims returns the named claims where they are asked for (OIDC Core, section 5.5).
 func TestClaims_ComeWhereTheyWereRequested(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

@@ -34,11 +34,11 @@ func verified(t *testing.T, b *providertest.Testbed, token any) string {
 	return header.Algorithm
 }
 
-// P-42: iss, sub, aud (string or array with client_id), exp (not in ms), iat within 5 min, nonce echoed exactly.
-// P-43: RS256 by default, header kid always; id_token_signed_response_alg honoured; alg none only if advertised and registered.
-// P-44: at_hash in front-channel id_tokens with a token, c_hash with a code, both left-half SHA-256; right wherever they appear.
-// P-47: sub equal in front-channel token, token-endpoint token and userinfo; type string.
-// P-48: sid present when front- or back-channel logout sessions are supported.
+// P-42: ID tokens have the required claims with the right types (OIDC Core, section 2).
+// P-43: RS256 is the default; the client's algorithm is used, and kid is present.
+// P-44: at_hash is right wherever it appears.
+// P-47: sub is the same in all tokens and at userinfo.
+// P-48: sid is present where logout uses sessions.
 func TestIDToken_SaysWhatTheRequestAskedFor(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -100,7 +100,7 @@ func number(t *testing.T, value any) int64 {
 	return i
 }
 
-// P-46: Nothing beyond iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn and requested.
+// P-46: ID tokens carry only registered and requested claims.
 func TestIDToken_NoNonceNoNonceClaim(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		id := providertest.ClaimsOf(t, b.Redeem(t, b.Visitor(t).SignInForCode(t, "nonce", ""))["id_token"])
@@ -111,7 +111,7 @@ func TestIDToken_NoNonceNoNonceClaim(t *testing.T) {
 }
 
 // auth_time is the time when the user proved their identity, not the time of the token.
-// P-26: auth_time is the time of real authentication, stable over silent re-authorizations and refreshes.
+// P-26: auth_time is the time of the sign-in and stays the same at refresh.
 func TestIDToken_AuthTimeIsStable(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -125,7 +125,7 @@ func TestIDToken_AuthTimeIsStable(t *testing.T) {
 }
 
 // Values of people and registrations cannot replace the claims of the protocol.
-// P-46: Nothing beyond iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn and requested.
+// P-46: ID tokens carry only registered and requested claims.
 func TestIDToken_UsersCannotWriteProtocolClaims(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		asked := `{"id_token":{"iss":{"value":"https://evil.example"},"aud":null,"sub":null,"azp":null,"client_id":null,"scope":null,"events":null}}`

@@ -140,8 +140,10 @@ func (s situation) unmet() []string {
 
 // TestNextStep_TruthTable tries every combination: an answered request lacks nothing, a page
 // asks only for something missing, and prompt=none never shows a page.
-// AZ-07: prompt=none without session, or consent or MFA still needed.
-// AZ-08: Dodge prompt=login or max_age: back button, reload of callback, second tab, max_age=0, -1, 99999999999999999999.
+// AZ-07: prompt=none never shows a page: it answers login_required, consent_required or
+// interaction_required (OIDC Core, section 3.1.2.6).
+// AZ-08: Back button, reload, a second tab or odd numbers do not get around prompt=login and
+// max_age (OIDC Core, section 3.1.2.1).
 func TestNextStep_TruthTable(t *testing.T) {
 	rows, answered := 0, 0
 	situations(func(s situation) {
@@ -216,7 +218,7 @@ func wrongStep(s situation, got Step, missing []string) string {
 
 // TestNextStep_EveryStepLeadsOn checks that a person is never asked the same twice in a row,
 // even if the sign-in is old by then.
-// AZ-35: Tiny max_age with slow consent, or max_age=1 with prompt=none.
+// AZ-35: A tiny max_age does not cause an endless loop of sign-ins.
 func TestNextStep_EveryStepLeadsOn(t *testing.T) {
 	leaves := map[string]storage.FactKind{"/login": storage.FactAuthenticated, "/select": storage.FactChosen, "/consent": storage.FactAllowed}
 	situations(func(s situation) {

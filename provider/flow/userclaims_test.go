@@ -12,8 +12,8 @@ import (
 	"signet/storage"
 )
 
-// P-50: sub always; claims of all granted scopes: profile = name given_name family_name middle_name nickname profile picture.
-// P-51: Types: *_verified boolean, updated_at number in seconds, address a non-empty object of strings.
+// P-50: Userinfo returns all claims of the granted scopes (OIDC Core, section 5.4).
+// P-51: Claims have the types of OIDC Core, section 5.1; absent claims are left out.
 func TestClaims_EveryClaimOfTheScopes(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		full, err := b.DB.CreateUser(context.Background(), storage.User{
@@ -106,7 +106,7 @@ func wantPlainIDToken(t *testing.T, token any) {
 	}
 }
 
-// P-51: Types: *_verified boolean, updated_at number in seconds, address a non-empty object of strings.
+// P-51: Claims have the types of OIDC Core, section 5.1; absent claims are left out.
 func TestClaims_AbsentClaimsAreLeftOut(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -123,8 +123,8 @@ func TestClaims_AbsentClaimsAreLeftOut(t *testing.T) {
 	})
 }
 
-// P-52: claims.userinfo.name essential works with scope=openid only.
-// P-45: With response_type code/hybrid keep scope claims out of the id_token (userinfo has them).
+// P-52: A single claim can be requested without its scope.
+// P-45: In the code flow, profile claims are at userinfo and not in the ID token.
 func TestClaims_AskedForOneByOne(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

@@ -18,7 +18,7 @@ import (
 	"signet/provider/providertest"
 )
 
-// FD-05: state missing, wrong, expired, used twice, or made in another browser; "signed but stateless" state.
+// FD-05: state works once, for its attempt and in its browser.
 func TestAttempt_StateWorksOnceInOneBrowser(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -65,7 +65,7 @@ func TestAttempt_StateWorksOnceInOneBrowser(t *testing.T) {
 
 // A copy of the attempt's cookie cannot sign in a second time, not even with another code of
 // the same upstream.
-// FD-11: Replay the finished upstream result (intent, ticket).
+// FD-11: The result of an upstream sign-in works once.
 func TestAttempt_SignInUsesItUp(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -80,7 +80,7 @@ func TestAttempt_SignInUsesItUp(t *testing.T) {
 	})
 }
 
-// FD-11: Replay the finished upstream result (intent, ticket).
+// FD-11: The result of an upstream sign-in works once.
 func TestAttempt_ConcurrentCallbacksSignInOnce(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -113,7 +113,7 @@ func TestAttempt_ConcurrentCallbacksSignInOnce(t *testing.T) {
 }
 
 // Two tabs with different requests and upstreams come back in reverse order.
-// FD-32: Two tabs, two providers, one state cookie.
+// FD-32: Two tabs with two upstreams do not mix up their sign-ins.
 func TestAttempt_TwoTabs(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -154,7 +154,8 @@ func TestAttempt_AtMostThreePerBrowser(t *testing.T) {
 }
 
 // The mix-up attack of RFC 9700, section 4.4.
-// FD-06: Mix-up: start with provider A, deliver A's state to B's callback.
+// FD-06: An answer of one upstream is refused at the callback of another (RFC 9207; RFC 9700,
+// section 4.4).
 func TestAttempt_StateOfOneConnectorAtAnother(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -223,7 +224,8 @@ func TestDeparture_NeedsOwnForm(t *testing.T) {
 }
 
 // Only upstreams that answer with form_post may post to the callback.
-// FD-33: Upstream answers with code and error together, or by cross-site POST.
+// FD-33: If an upstream sends code and error, the error counts; a posted callback is accepted
+// only where needed.
 func TestAttempt_CallbackByPOST(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -237,7 +239,8 @@ func TestAttempt_CallbackByPOST(t *testing.T) {
 
 // An upstream that answers with a POST (Apple): the form comes without our cookies. It is
 // sealed, and a redirect to GET sends it again with the cookies.
-// FD-33: Upstream answers with code and error together, or by cross-site POST.
+// FD-33: If an upstream sends code and error, the error counts; a posted callback is accepted
+// only where needed.
 func TestAttempt_PostedCallbackBecomesGETWithCookie(t *testing.T) {
 	der, err := x509.MarshalPKCS8PrivateKey(newP256(t))
 	if err != nil {

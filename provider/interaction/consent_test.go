@@ -15,7 +15,7 @@ import (
 // scopesOf returns the scopes of a token response.
 func scopesOf(tokens map[string]any) []string { return strings.Fields(tokens["scope"].(string)) }
 
-// AZ-04: Tab A shows consent for user 1; tab B signs in as user 2; submit tab A.
+// AZ-04: A consent page that was shown to one user cannot be submitted as another user.
 func TestConsent_ShownToOneUserCannotBeGivenByAnother(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, providertest.Bob, providertest.Password)
@@ -39,7 +39,7 @@ func TestConsent_ShownToOneUserCannotBeGivenByAnother(t *testing.T) {
 	})
 }
 
-// AZ-19: Edit the consent POST: extra scopes, other client id, other request id.
+// AZ-19: Edited or extra fields in the consent form change nothing.
 func TestConsent_EditedFormGrantsNothingMore(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other, _ := b.Register(t, storage.Web, "other", "https://other.example.com/cb")
@@ -87,7 +87,8 @@ func TestConsent_EditedFormGrantsNothingMore(t *testing.T) {
 
 // The forms of sign-in, consent and account choice are posted as from other sites. The pages
 // have the headers that forbid frames.
-// AZ-20: Consent or login POST from another site, or page framed.
+// AZ-20: Sign-in and consent forms that come from another site are refused, and pages cannot
+// be framed.
 func TestConsent_FormsOfOtherSitesAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -140,7 +141,8 @@ func TestConsent_FormsOfOtherSitesAreRefused(t *testing.T) {
 	})
 }
 
-// AZ-21: Malicious native app reuses a public client's id and loopback or custom-scheme redirect to get silent approval.
+// AZ-21: A native client without a claimed https redirect URI never gets silent approval (RFC
+// 8252, section 8.6).
 func TestConsent_NativeClientsAreAskedEachTime(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		claimed := "https://app.example.com/native"
@@ -163,7 +165,8 @@ func TestConsent_NativeClientsAreAskedEachTime(t *testing.T) {
 	})
 }
 
-// AZ-22: Earlier consent for openid reused for offline_access or new scopes; consent revoked and then prompt=none.
+// AZ-22: Consent for some scopes does not cover others, nor offline_access; removed consent
+// does not count (OIDC Core, section 11).
 func TestConsent_CoversOnlyNamedRights(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Client, b.Secret = b.RegisterWith(t, storage.Web, "wide", func(c *storage.Client) {
@@ -194,7 +197,8 @@ func TestConsent_CoversOnlyNamedRights(t *testing.T) {
 
 // Withdrawing a consent also revokes the tokens that were issued with it. Only the user can
 // give it again.
-// AZ-22: Earlier consent for openid reused for offline_access or new scopes; consent revoked and then prompt=none.
+// AZ-22: Consent for some scopes does not cover others, nor offline_access; removed consent
+// does not count (OIDC Core, section 11).
 func TestConsent_WithdrawalRevokesTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -213,7 +217,7 @@ func TestConsent_WithdrawalRevokesTokens(t *testing.T) {
 }
 
 // After one sign-in and one consent, neither is asked again.
-// P-33: Consent is asked per client and remembered per user and scopes.
+// P-33: Consent is asked for each client and remembered.
 func TestConsent_IsRememberedPerClientAndScopes(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -233,7 +237,8 @@ func TestConsent_IsRememberedPerClientAndScopes(t *testing.T) {
 }
 
 // A denial stores no consent and removes none.
-// P-83: User denial -> access_denied redirect with state and iss. nonce of 64 characters echoed. Responses carry a Date header.
+// P-83: A refusal by the user is access_denied with state and iss; answers carry a Date
+// header.
 func TestConsent_Denial(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

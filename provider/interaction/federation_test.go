@@ -336,7 +336,7 @@ func TestFederation_ConnectorRemovedDuringTrip(t *testing.T) {
 	})
 }
 
-// FD-23: Disabled local user, or user with MFA required, comes in through a provider.
+// FD-23: A disabled user cannot sign in through an upstream.
 func TestFederation_DisabledUserCannotSignInThroughConnector(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		first := b.Visitor(t)

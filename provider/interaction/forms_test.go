@@ -33,8 +33,8 @@ func origins(issuer string) map[[2]string]bool {
 	}
 }
 
-// SS-07: Same calls from evil.example.com when Signet is id.example.com (same site, SameSite no help).
-// SS-08: Origin: null; no Origin and no Sec-Fetch-Site; Origin with port or case changes.
+// SS-07: The same holds for a sibling host of the same site.
+// SS-08: Origin: null, or no proof of origin, is refused.
 func TestForms_OfOtherOriginsAreRefused(t *testing.T) {
 	for _, issuer := range []string{"", providertest.HTTPSIssuer} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -84,7 +84,7 @@ func TestForms_OfOtherOriginsAreRefused(t *testing.T) {
 }
 
 // Browsers that send neither header need a valid ticket.
-// SS-10: CSRF token of another session, of the attacker's own session, old one, empty.
+// SS-10: A form ticket of another session, or an old one, is refused.
 func TestForms_OldBrowsersNeedTicket(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		s := b.Bench(t)

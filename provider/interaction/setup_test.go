@@ -28,7 +28,7 @@ func setUp(t *testing.T, v *providertest.Visitor, page providertest.Stop, email,
 	return v.Submit(t, page.Form(t), "email", email, "name", "Root", "new-password", pass)
 }
 
-// PW-19: Default admin; first visitor becomes admin; two first visitors.
+// PW-19: There is no default administrator: the first one needs a one-time link.
 func TestSetup_LinkMakesOneAdministrator(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		link := setupLink(t, b)
@@ -111,7 +111,7 @@ func TestSetup_RefusesInvalidLinksAndForms(t *testing.T) {
 
 // Two visitors use the links of two nodes at the same time: one becomes administrator, the
 // other is refused.
-// PW-19: Default admin; first visitor becomes admin; two first visitors.
+// PW-19: There is no default administrator: the first one needs a one-time link.
 func TestSetup_ConcurrentVisitorsMakeOneAdministrator(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		type visit struct {

@@ -18,7 +18,8 @@ import (
 
 // The dispatcher answers the same request many times at once. Each answer may contain a
 // code, but only one of the codes opens a grant.
-// AZ-02: Call the callback twice, or 20 times in parallel.
+// AZ-02: Calling an upstream's callback twice, or 20 times at once, gives one code. The other
+// calls get a page.
 func TestSteps_ParallelAnswersOpenOneGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -60,7 +61,7 @@ func TestSteps_ParallelAnswersOpenOneGrant(t *testing.T) {
 }
 
 // The forms of sign-in and consent are submitted again, from the history and concurrently.
-// AZ-34: Double-submit the login or consent form, or use an answered step's link again.
+// AZ-34: Submitting a form twice never gives a second grant or code.
 func TestSteps_SubmittedTwice(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -93,7 +94,8 @@ func TestSteps_SubmittedTwice(t *testing.T) {
 }
 
 // The sealed request is altered, or replaced by other sealed messages.
-// AZ-24: Restart or resume link carries client data the browser can edit, re-enabling a forbidden flow.
+// AZ-24: A link that resumes a sign-in carries nothing that the browser can edit; all checks
+// run again.
 func TestSteps_RequestCannotBeEdited(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -156,7 +158,7 @@ func startOtherServer(t *testing.T) *providertest.Testbed {
 }
 
 // Every step refuses a request that is too old.
-// AZ-28: Use an auth request 30 minutes or two days old.
+// AZ-28: An authorization request that is too old gives a page with a link to start again.
 func TestSteps_ExpiredRequest(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, age := range []time.Duration{30 * time.Minute, 48 * time.Hour} {
@@ -191,7 +193,8 @@ func TestSteps_ExpiredRequest(t *testing.T) {
 
 // RU-15: The client is disabled, or its redirect URI removed, after the request and after
 // the code.
-// AZ-30: Client disabled, or its redirect URI removed, between /authorize and callback, and between callback and /token.
+// AZ-30: Disabling a client, or removing its redirect URI, takes effect at every step of a
+// running sign-in.
 func TestSteps_ClientChangesBetweenTheSteps(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		move := func(away bool) {
@@ -238,7 +241,8 @@ func signInOnly(t *testing.T, v *providertest.Visitor) string {
 
 // The user is disabled before the sign-in, before the consent, before the code, before the
 // token, and after it.
-// AZ-31: User disabled, deleted or locked between the steps, and later at refresh.
+// AZ-31: Disabling or deleting a user takes effect at every step of a running sign-in, and at
+// refresh.
 func TestSteps_UserDisabledBetweenTheSteps(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		disable := func(off bool) {
@@ -282,7 +286,8 @@ func TestSteps_UserDisabledBetweenTheSteps(t *testing.T) {
 }
 
 // Many requests without a session write no row.
-// AZ-27: Flood /authorize unauthenticated.
+// AZ-27: A flood of requests at /authorize does not fill the database or slow down other
+// requests.
 func TestSteps_StrangersWriteNothing(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		before := b.DumpTables(t)

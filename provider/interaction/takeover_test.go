@@ -16,7 +16,8 @@ import (
 // An attacker registers the victim's address first, with a password, a profile, an identity
 // and an application, and waits (PocketBase CVE-2026-44166). Then the owner of the address
 // signs in through Google.
-// FD-02: Pre-hijack: attacker registers the victim's address first (password or other provider).
+// FD-02: An account that somebody prepared with the address of another person is emptied
+// before that person gets it.
 func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		planted := b.CreateUser(t, storage.User{
@@ -56,7 +57,8 @@ func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 }
 
 // An administrator's account is never taken over, with a proven or an unproven address.
-// FD-02: Pre-hijack: attacker registers the victim's address first (password or other provider).
+// FD-02: An account that somebody prepared with the address of another person is emptied
+// before that person gets it.
 func TestTakeover_AdministratorIsNotEvicted(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		admin := b.CreateUser(t, storage.User{Email: providertest.AdaEmail, Admin: true}, providertest.Password)
@@ -75,7 +77,7 @@ func TestTakeover_AdministratorIsNotEvicted(t *testing.T) {
 // The upstream sends the victim's address with every kind of email_verified except true
 // (Casdoor CVE-2026-9092, Nhost CVE-2026-41574, Grafana CVE-2023-3128).
 // FD-15: nOAuth, an address that the upstream has not verified.
-// FD-01: Upstream account with the victim's unverified email.
+// FD-01: An unverified email address from an upstream never opens an existing account.
 func TestTakeover_UnverifiedUpstreamAddressOpensNothing(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		victim := b.CreateUser(t, storage.User{Email: providertest.VictimMail, EmailVerified: true}, providertest.Password)
@@ -100,7 +102,7 @@ func TestTakeover_UnverifiedUpstreamAddressOpensNothing(t *testing.T) {
 
 // Identities of the old upstream do not match subjects of the new one (ZITADEL
 // CVE-2026-55670).
-// FD-04: Admin changes a provider's issuer, or deletes and recreates one with the same name.
+// FD-04: Links to an upstream do not match another issuer under the same connector id.
 func TestTakeover_ConnectorWithNewIssuerMatchesNoOldIdentity(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -125,7 +127,7 @@ func TestTakeover_ConnectorWithNewIssuerMatchesNoOldIdentity(t *testing.T) {
 
 // A proof counts only for the identity and the browser that it was asked for (Keycloak
 // CVE-2026-9087).
-// FD-10: Proof of ownership (email link) is keyed by user and provider only; second upstream account consumes it.
+// FD-10: A proof of ownership names the exact identity, account and session.
 func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		ada := b.CreateUser(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
@@ -164,7 +166,7 @@ func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
 
 // The address at the upstream changes to the address of another user (Capgo
 // CVE-2026-56215).
-// FD-16: Upstream email changes to another local user's address.
+// FD-16: A changed address at the upstream does not move the user to another account.
 func TestTakeover_ChangedUpstreamAddressKeepsLink(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -183,7 +185,7 @@ func TestTakeover_ChangedUpstreamAddressKeepsLink(t *testing.T) {
 
 // Claims of an upstream grant no rights (ZITADEL CVE-2024-49757).
 // FD-29: a user name grants nothing.
-// FD-22: Registration closed, but federation creates users; or upstream group claim "admins" makes an admin.
+// FD-22: If sign-up is closed, an upstream creates no users. It makes no administrators.
 func TestTakeover_UpstreamClaimsMakeNobodyAnAdmin(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		f := providertest.ChangeClaims("preferred_username", "alice", "role", "admin")
@@ -198,7 +200,7 @@ func TestTakeover_UpstreamClaimsMakeNobodyAnAdmin(t *testing.T) {
 }
 
 // Hints of an application are not sent to the upstream.
-// FD-28: Client-supplied login_hint, hd, prompt forwarded upstream to steer the account.
+// FD-28: Parameters from the client are not forwarded to an upstream unless configured.
 func TestTakeover_ClientHintsAreNotForwarded(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -216,7 +218,8 @@ func TestTakeover_ClientHintsAreNotForwarded(t *testing.T) {
 
 // A callback with an error and a code is an error.
 // FD-21: the text of the upstream is not shown.
-// FD-33: Upstream answers with code and error together, or by cross-site POST.
+// FD-33: If an upstream sends code and error, the error counts; a posted callback is accepted
+// only where needed.
 func TestTakeover_ErrorWinsOverCode(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -234,7 +237,8 @@ func TestTakeover_ErrorWinsOverCode(t *testing.T) {
 
 // prompt=login and max_age are sent to the upstream, and the auth_time in its answer counts.
 // If that is not recent enough, the client gets an error.
-// FD-34: Re-authentication or step-up through a provider that answers silently from its own session.
+// FD-34: A new proof through an upstream needs a fresh auth_time or an upstream that is known
+// to ask again.
 func TestTakeover_SilentSignInIsNoNewProof(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for _, c := range []struct {
@@ -293,7 +297,8 @@ func TestTakeover_SilentSignInIsNoNewProof(t *testing.T) {
 }
 
 // Concurrent first sign-ins with one identity at two nodes make one user.
-// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+// MN-01: With two processes on one PostgreSQL, 50 parallel uses of each single-use value give
+// one success.
 func TestTakeover_FirstSignInsOfOneIdentityMakeOneUser(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		second := b.Restarted(t, func(c *provider.Config) { c.Connectors = up.Connectors })

@@ -16,7 +16,7 @@ import (
 
 // No request is sent to an upstream with an untrusted certificate. If the operator adds its
 // authority, the trip starts.
-// CF-07: TLS to upstreams, SMTP, database: verification off, old versions, option ignored.
+// CF-07: TLS to upstreams and databases is verified, 1.2 or newer.
 func TestFederation_UntrustedCertificateShowsPage(t *testing.T) {
 	var asked atomic.Int64
 	upstream := httptest.NewUnstartedServer(nil)

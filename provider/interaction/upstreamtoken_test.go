@@ -41,7 +41,7 @@ func tokenOfLiar(t *testing.T, b *providertest.Testbed, userID string, master [3
 
 // The stored token appears in no database column, log or page in clear. It survives the
 // revocation of a key of the internal line. The next sign-in with keep_token off removes it.
-// FD-27: Upstream tokens visible in API, logs, backups.
+// FD-27: Tokens of upstreams are stored encrypted or not at all.
 func TestUpstreamToken_IsStoredSealed(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		givesToken(up, "canary-kept-token")
@@ -74,7 +74,7 @@ func TestUpstreamToken_IsStoredSealed(t *testing.T) {
 }
 
 // Disconnecting an identity also removes its token.
-// FD-27: Upstream tokens visible in API, logs, backups.
+// FD-27: Tokens of upstreams are stored encrypted or not at all.
 func TestUpstreamToken_IsRemovedWithIdentity(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		givesToken(up, "canary-linked-token")
@@ -94,7 +94,7 @@ func TestUpstreamToken_IsRemovedWithIdentity(t *testing.T) {
 
 // A change of the master key seals the token again. A token copied to the row of another
 // identity does not open.
-// FD-27: Upstream tokens visible in API, logs, backups.
+// FD-27: Tokens of upstreams are stored encrypted or not at all.
 func TestUpstreamToken_OpensOnlyInItsRow(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		givesToken(up, "canary-sealed-token")

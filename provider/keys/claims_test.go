@@ -41,7 +41,7 @@ func (h *testNode) claims(t *testing.T, token, alg, kind string) map[string]any 
 	return claims
 }
 
-// P-43: RS256 by default, header kid always; id_token_signed_response_alg honoured; alg none only if advertised and registered.
+// P-43: RS256 is the default; the client's algorithm is used, and kid is present.
 func TestTokens_AnotherImplementationVerifiesOurTokens(t *testing.T) {
 	h := open(t)
 	for _, alg := range h.Algorithms() {
@@ -68,7 +68,7 @@ func TestTokens_AnotherImplementationVerifiesOurTokens(t *testing.T) {
 	}
 }
 
-// KY-11: Same kid for two keys; guessable kid reuse after restore.
+// KY-11: kid is the thumbprint of the key and unique (RFC 7638).
 func TestTokens_KidIsTheThumbprint(t *testing.T) {
 	h := open(t)
 	var set jose.JSONWebKeySet
@@ -91,7 +91,7 @@ func TestTokens_KidIsTheThumbprint(t *testing.T) {
 	}
 }
 
-// P-46: Nothing beyond iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn and requested.
+// P-46: ID tokens carry only registered and requested claims.
 func TestTokens_AbsentClaimsAreAbsent(t *testing.T) {
 	h := open(t, "ES256")
 	token, err := h.SignAccess("ES256", keys.AccessToken{
@@ -149,7 +149,7 @@ func TestVerifyAccess_Times(t *testing.T) {
 	}
 }
 
-// P-27: id_token_hint accepted with prompt=none for the session's user, also when the token has expired.
+// P-27: id_token_hint works after expiry; another user gives login_required.
 func TestTokens_ExpiredIDTokenIsAHintFor400Days(t *testing.T) {
 	h := open(t, "ES256")
 	token := h.IDToken(t, "ES256")
@@ -242,7 +242,7 @@ func TestSignID_ReservedClaimsAreRefused(t *testing.T) {
 	}
 }
 
-// JW-22: at_hash/c_hash wrong or missing.
+// JW-22: at_hash is correct for the algorithm (OIDC Core, section 3.1.3.6).
 func TestTokens_HalfHash(t *testing.T) {
 	// OIDC Core, appendix A.3 and A.4.
 	if got := keys.HalfHash("RS256", "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"); got != "77QmUPtjPfzWtF2AnpK9RQ" {
@@ -300,7 +300,7 @@ func TestOpenRefresh_ExpiredTokenIsReturnedWithError(t *testing.T) {
 	}
 }
 
-// KY-12: One key for several jobs (ID tokens, cookies, CSRF, state).
+// KY-12: Each key has one purpose.
 func TestRefreshToken_UsesNoPublishedKey(t *testing.T) {
 	h := open(t)
 	header, _, _ := splitToken(h.RefreshToken(t))

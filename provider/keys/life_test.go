@@ -59,7 +59,7 @@ func TestKeyStates_WhatEachStateOpens(t *testing.T) {
 	}
 }
 
-// KY-04: Token signed by node A's new key checked on node B.
+// KY-04: A node accepts tokens of a key that another node has just made.
 func TestNextKey_VerifiesBeforeNodeSeesPromotion(t *testing.T) {
 	slow := open(t)
 	fast := slow.openAltered(t, promoteNext)
@@ -70,7 +70,8 @@ func TestNextKey_VerifiesBeforeNodeSeesPromotion(t *testing.T) {
 	}
 }
 
-// KY-02: RP caches JWKS for 24 h, rotation happens.
+// KY-02: A key is published before it signs, and until its last token has expired (OIDC Core,
+// section 10.1.1).
 func TestJWKS_PromotionDoesNotChangeIt(t *testing.T) {
 	before := open(t)
 	after := before.openAltered(t, promoteNext)

@@ -112,7 +112,7 @@ func TestOpen_RefusesWrongConfig(t *testing.T) {
 	}
 }
 
-// KY-08: Database dump: private keys in clear; wrong or missing key-encryption key at start.
+// KY-08: Private keys are encrypted at rest; a wrong or missing master key stops the start.
 func TestOpen_WrongMasterKeyStopsStartAndChangesNothing(t *testing.T) {
 	h := open(t, "ES256")
 	before := h.Rows(t)
@@ -139,7 +139,7 @@ func TestOpen_WrongMasterKeyStopsStartAndChangesNothing(t *testing.T) {
 	}
 }
 
-// KY-10: One corrupt key row, or empty set.
+// KY-10: One corrupt key is skipped and reported; without any usable key nothing is signed.
 func TestReloadOnce_CorruptRowIsSkippedAndLoggedOnce(t *testing.T) {
 	good := open(t, "ES256")
 	next := good.Kid(t, "ES256", storage.KeyNext)
@@ -162,7 +162,7 @@ func TestReloadOnce_CorruptRowIsSkippedAndLoggedOnce(t *testing.T) {
 	}
 }
 
-// KY-10: One corrupt key row, or empty set.
+// KY-10: One corrupt key is skipped and reported; without any usable key nothing is signed.
 func TestSign_LineWithoutUsableKey(t *testing.T) {
 	h := open(t, "ES256", "RS256").openAltered(t, func(k *storage.Key) {
 		if k.Line == "ES256" {
@@ -183,7 +183,7 @@ func TestSign_LineWithoutUsableKey(t *testing.T) {
 	}
 }
 
-// KY-10: One corrupt key row, or empty set.
+// KY-10: One corrupt key is skipped and reported; without any usable key nothing is signed.
 func TestSeal_InternalLineWithoutUsableKey(t *testing.T) {
 	h := open(t, "ES256").openAltered(t, func(k *storage.Key) {
 		if k.Line == storage.InternalLine {

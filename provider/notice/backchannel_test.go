@@ -188,8 +188,9 @@ func wantLogoutToken(t *testing.T, b *providertest.Testbed, token, alg string, s
 // TestBackChannel_EverySignOutNotifiesEachClientOfTheSession: alice is signed in at two browsers. In
 // the first she uses an online client, an offline client, and a client without a back-channel
 // logout URI; in the second only the online client.
-// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
-// P-72: Logout token: typ logout+jwt, signed by a published key.
+// P-71: Back-channel logout posts one logout_token to each client of the session, with
+// retries.
+// P-72: Logout tokens have the required claims and no nonce.
 func TestBackChannel_EverySignOutNotifiesEachClientOfTheSession(t *testing.T) {
 	for name, c := range providertest.SessionEndings {
 		t.Run(name, func(t *testing.T) {
@@ -248,7 +249,8 @@ func TestBackChannel_EverySignOutNotifiesEachClientOfTheSession(t *testing.T) {
 
 // TestBackChannel_RetriedUntilTheClientAnswers: the client first does not answer, then fails, then
 // succeeds. The node restarts before each try.
-// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+// P-71: Back-channel logout posts one logout_token to each client of the session, with
+// retries.
 func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		short := func(c *provider.Config) { c.Outbound.Timeout = 200 * time.Millisecond }
@@ -290,7 +292,8 @@ func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 	})
 }
 
-// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+// P-71: Back-channel logout posts one logout_token to each client of the session, with
+// retries.
 func TestBackChannel_GivenUpAfterADay(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		at := startReceiver(t, status(http.StatusServiceUnavailable))
@@ -320,7 +323,8 @@ func TestBackChannel_GivenUpAfterADay(t *testing.T) {
 	})
 }
 
-// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+// P-71: Back-channel logout posts one logout_token to each client of the session, with
+// retries.
 func TestBackChannel_AnswersOfClients(t *testing.T) {
 	elsewhere := startReceiver(t)
 	for name, c := range map[string]struct {
@@ -371,7 +375,8 @@ func TestBackChannel_AnswersOfClients(t *testing.T) {
 
 // TestBackChannel_ClientChangedMeanwhile: the client changes between sign-out and delivery. The
 // delivery uses the client's current registration.
-// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+// P-71: Back-channel logout posts one logout_token to each client of the session, with
+// retries.
 func TestBackChannel_ClientChangedMeanwhile(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(t *testing.T, b *providertest.Testbed, after *receiver)
@@ -405,7 +410,8 @@ func TestBackChannel_ClientChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+// P-71: Back-channel logout posts one logout_token to each client of the session, with
+// retries.
 func TestBackChannel_DisabledClientIsNotNotified(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		at := startReceiver(t)
@@ -447,7 +453,8 @@ func TestBackChannel_TwoNodesNotifyEachClientOnce(t *testing.T) {
 
 // TestBackChannel_NoticeSurvivesKilledNode: a node stops before it has sent a notice, and then while
 // it holds the lease of the notice.
-// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+// P-71: Back-channel logout posts one logout_token to each client of the session, with
+// retries.
 func TestBackChannel_NoticeSurvivesKilledNode(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		at := startReceiver(t)
@@ -476,7 +483,8 @@ func TestBackChannel_NoticeSurvivesKilledNode(t *testing.T) {
 
 // TestBackChannel_HangingClientDelaysNoOther: a client that does not answer is not called for a while,
 // so the notices of other clients do not wait.
-// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+// P-71: Back-channel logout posts one logout_token to each client of the session, with
+// retries.
 func TestBackChannel_HangingClientDelaysNoOther(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		hanging, good := startReceiver(t, hang), startReceiver(t)
@@ -581,7 +589,7 @@ func TestSignedOut_DoesNotWaitForClients(t *testing.T) {
 	})
 }
 
-// P-73: Discovery: frontchannel_logout_supported, frontchannel_logout_session_supported, backchannel_logout_supported.
+// P-73: Discovery states the supported kinds of logout.
 func TestBackChannel_DiscoveryAdvertisesIt(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		d := b.Discovery(t)
@@ -593,7 +601,8 @@ func TestBackChannel_DiscoveryAdvertisesIt(t *testing.T) {
 	})
 }
 
-// JW-20: Logout token with nonce, without events, iat, jti; as ID token.
+// JW-20: Logout tokens have the required claims and no nonce (OIDC Back-Channel Logout,
+// section 2.6).
 func TestBackChannel_IncompleteLogoutTokenIsNotSigned(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		ring, whole := b.OpenKeys(t), keys.LogoutToken{Subject: "sub", Audience: "app", SessionID: "ses", ID: "jti", IssuedAt: 1, Expires: 121}

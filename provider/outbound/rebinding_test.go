@@ -63,7 +63,7 @@ func reply(question []byte, answers [][4]byte, asked *atomic.Int64) []byte {
 
 // TestOutbound_DNSRebindingIsRefused: the first look-up of a name gives a public address, the second
 // an internal one. The check uses the address of the connection.
-// DR-03: DNS rebinding; redirect to internal; https to http downgrade.
+// DR-03: DNS changes, redirects and downgrades to http do not get around that.
 func TestOutbound_DNSRebindingIsRefused(t *testing.T) {
 	reached := atomic.Bool{}
 	server, c := startHTTPS(t, func(http.ResponseWriter, *http.Request) { reached.Store(true) })
@@ -87,7 +87,8 @@ func TestOutbound_DNSRebindingIsRefused(t *testing.T) {
 	}
 }
 
-// DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
+// DR-02: Calls to addresses from strangers never reach loopback or private networks; the
+// connected address is checked.
 func TestOutbound_NameOfInternalAddressIsRefused(t *testing.T) {
 	for _, inside := range [][4]byte{{127, 0, 0, 1}, {10, 0, 0, 5}, {169, 254, 169, 254}, {0, 0, 0, 0}, {100, 64, 0, 1}} {
 		resolver, _ := nameServer(t, inside)

@@ -77,8 +77,9 @@ func changePassword(a *arena, on *storage.DB, f ending) error {
 // TestRefresh_RacesWithItsEnd: the clients of a session refresh and redeem on both nodes
 // while an ender ends the session, the grant or the account, early or late. Afterwards all
 // issued tokens are refused, in every order of the commits.
-// RT-09: Refresh after logout, password change, MFA change, consent withdrawal, user or client disabled, role removed.
-// RT-18: Refresh racing with logout or "log out everywhere".
+// RT-09: Logout, a new password, removed consent, or a disabled user or client ends
+// refreshing. Changed roles appear in the next token.
+// RT-18: Refresh and logout at the same time: the grant ends, in either order.
 func TestRefresh_RacesWithItsEnd(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)

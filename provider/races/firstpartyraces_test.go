@@ -13,9 +13,10 @@ import (
 
 // A hundred tabs of one browser refresh on two nodes, with the old refresh token or with its
 // successor. All get the same successor.
-// RT-03: 50 parallel refreshes with one token, one node.
-// RT-04: Same over two nodes, and on SQLite with two processes.
-// RT-06: Two tabs refresh together; the loser's response clears the cookies and wipes the winner's.
+// RT-03: 50 parallel refreshes with one token lead to one successor.
+// RT-04: The same holds with two nodes, and with two processes on one SQLite file.
+// RT-06: If two tabs refresh at once, the slower one does not clear the cookies of the faster
+// one.
 func TestFirstParty_HundredTabsGetOneSuccessor(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		nodes := []*providertest.Testbed{b, b.Node(t)}
@@ -49,8 +50,10 @@ func TestFirstParty_HundredTabsGetOneSuccessor(t *testing.T) {
 
 // The refresh is committed, but the browser does not get the answer. It retries with the
 // old token.
-// RT-05: Abuse the grace period: replay inside it to fork a second living branch; replay after the successor was already used.
-// RT-14: kill -9 after commit, before the response; client retries with the old token.
+// RT-05: Inside the grace, a replay gets the same successor. The grace never creates a second
+// line of tokens.
+// RT-14: If the server is killed after the commit, the client's retry gets the same
+// successor.
 func TestFirstParty_RetryAfterLostAnswerGetsTheSameToken(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -75,8 +78,9 @@ func TestFirstParty_RetryAfterLostAnswerGetsTheSameToken(t *testing.T) {
 
 // A refresh token is stolen and used twice. The session and all its grants end on all nodes,
 // and the event has the reason.
-// RT-01: Replay a rotated refresh token outside the grace period.
-// RT-02: Thief refreshes first, owner second; and the reverse.
+// RT-01: Replay of a rotated token after the grace revokes the grant (RFC 9700, section
+// 4.14.2).
+// RT-02: If a thief and the owner both use a token, both end without access.
 func TestFirstParty_ReplayEndsTheSession(t *testing.T) {
 	for name, steal := range map[string]func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) (stolen string){
 		"after the grace": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
@@ -157,7 +161,7 @@ func TestFirstParty_ReplayEndsTheSession(t *testing.T) {
 }
 
 // After a sign-out all refresh tokens are refused, in every order of the commits.
-// RT-18: Refresh racing with logout or "log out everywhere".
+// RT-18: Refresh and logout at the same time: the grant ends, in either order.
 func TestFirstParty_RefreshRacesWithLogout(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		node := b.Node(t)

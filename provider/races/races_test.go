@@ -211,8 +211,8 @@ func (a *arena) refreshHundredTimes(t *testing.T, token string) tokenAnswer {
 
 // TestRaces_HundredRefreshesGetOneSuccessor also checks that the successor works. A replay of
 // the old token that is too late ends the grant on all nodes at once.
-// RT-03: 50 parallel refreshes with one token, one node.
-// RT-04: Same over two nodes, and on SQLite with two processes.
+// RT-03: 50 parallel refreshes with one token lead to one successor.
+// RT-04: The same holds with two nodes, and with two processes on one SQLite file.
 func TestRaces_HundredRefreshesGetOneSuccessor(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
 		v, first := a.signInAlice(t)
@@ -235,7 +235,8 @@ func TestRaces_HundredRefreshesGetOneSuccessor(t *testing.T) {
 
 // TestRaces_LostAnswersDoNotEndTheGrant: connections break after the request is sent. The
 // client retries with its old token and gets a new one.
-// RT-14: kill -9 after commit, before the response; client retries with the old token.
+// RT-14: If the server is killed after the commit, the client's retry gets the same
+// successor.
 func TestRaces_LostAnswersDoNotEndTheGrant(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
 		_, tokens := a.signInAlice(t)
@@ -288,8 +289,9 @@ func (a *arena) askAndHangUp(t *testing.T, node int, form url.Values) {
 
 // TestRaces_FiftyRedemptionsOfOneCode: one redemption succeeds, on one node and on two. The
 // other redemptions are replays, so its tokens are revoked.
-// CO-02: Redeem 50 times in parallel on one node.
-// CO-09: Replay arrives while the first redemption is still running (between consume and token commit).
+// CO-02: Of 50 parallel redemptions on one node, exactly one succeeds.
+// CO-09: A replay during the first redemption leaves no valid tokens behind, or one use
+// fails.
 func TestRaces_FiftyRedemptionsOfOneCode(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
 		v, _ := a.signInAlice(t)

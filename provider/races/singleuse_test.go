@@ -38,8 +38,9 @@ var singleUse = []onceOnly{
 
 // TestSingleUse_OneOfFiftySucceeds tries each use case fifty times at once, over the database
 // handles of two nodes.
-// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
-// MN-02: Same with two processes on one SQLite file.
+// MN-01: With two processes on one PostgreSQL, 50 parallel uses of each single-use value give
+// one success.
+// MN-02: The same holds for two processes on one SQLite file, without "database is locked".
 func TestSingleUse_OneOfFiftySucceeds(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)
@@ -211,7 +212,8 @@ func passwordRivals(t *testing.T, a *arena, _ string) func(*storage.DB, string) 
 }
 
 // TestSingleUse_FiftyRevocationsWriteOneEvent: a repeated revocation succeeds without effect.
-// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+// MN-01: With two processes on one PostgreSQL, 50 parallel uses of each single-use value give
+// one success.
 func TestSingleUse_FiftyRevocationsWriteOneEvent(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)

@@ -26,7 +26,7 @@ func sweepAfter(t *testing.T, b *providertest.Testbed, after time.Duration, node
 
 // TestSweepOnce_KeepsGrantsInUse: two nodes sweep for a year, while an application refreshes a grant
 // whose session has ended.
-// MN-10: Cleanup on all nodes at once.
+// MN-10: Cleanup on all nodes at once is harmless.
 func TestSweepOnce_KeepsGrantsInUse(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second, v := b.Node(t), b.Visitor(t)

@@ -18,7 +18,7 @@ import (
 // TestProcesses_ShareOneDatabase runs clients that refresh at two processes as fast as they
 // can. Neither process starves, no refresh is refused, and no process reports that the
 // database is locked.
-// MN-02: Same with two processes on one SQLite file.
+// MN-02: The same holds for two processes on one SQLite file, without "database is locked".
 func TestProcesses_ShareOneDatabase(t *testing.T) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {
@@ -79,7 +79,8 @@ func refreshEverywhere(t *testing.T, c *signettest.Cluster, processes []*signett
 
 // TestProcesses_OneOfManyCommandsCreatesAClient runs the same client create command six times
 // at once while a server runs. One command creates the client, the others report a conflict.
-// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+// MN-01: With two processes on one PostgreSQL, 50 parallel uses of each single-use value give
+// one success.
 func TestProcesses_OneOfManyCommandsCreatesAClient(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	c.Start(t, true)

@@ -21,7 +21,8 @@ import (
 // TestProcesses_FirstSignInsMakeOneUser lets eight browsers of one person return from Google at
 // the same time, to two processes. The person has no account yet. All browsers are signed in,
 // as one new user.
-// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+// MN-01: With two processes on one PostgreSQL, 50 parallel uses of each single-use value give
+// one success.
 func TestProcesses_FirstSignInsMakeOneUser(t *testing.T) {
 	for name, database := range map[string]func() string{
 		"sqlite":   func() string { return "" },

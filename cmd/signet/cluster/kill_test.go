@@ -39,7 +39,8 @@ type redeemed struct {
 // refresh, redeem and revoke. Afterwards every answer still holds: the current refresh token
 // works, and the same token again gives the same successor within the grace. A redeemed
 // code stays spent, and its replay ends its grant. A revoked grant stays revoked.
-// RT-14: kill -9 after commit, before the response; client retries with the old token.
+// RT-14: If the server is killed after the commit, the client's retry gets the same
+// successor.
 func TestKilled_UnderLoadSpentStaysSpent(t *testing.T) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 // TestProcesses_RedeemACodeOnce redeems one code 50 times at once at two processes. One
 // redemption gets tokens, and the other 49 revoke these tokens as replays.
-// CO-03: Same over two nodes and one PostgreSQL.
+// CO-03: The same holds with two nodes on one PostgreSQL database.
 func TestProcesses_RedeemACodeOnce(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
 		codes := c.Codes(t, signettest.Soaking(4, 200))
@@ -53,7 +53,7 @@ func TestProcesses_RedeemACodeOnce(t *testing.T) {
 // TestProcesses_RotateATokenOnce refreshes one token 100 times at once at two processes. All
 // get the same successor, and the successor works. After the successor was used, a refresh
 // with the old token revokes the grant.
-// RT-04: Same over two nodes, and on SQLite with two processes.
+// RT-04: The same holds with two nodes, and with two processes on one SQLite file.
 func TestProcesses_RotateATokenOnce(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
 		_, first, err := c.Redeem(at[0], c.Codes(t, 1)[0])
@@ -100,7 +100,7 @@ func TestProcesses_RotateATokenOnce(t *testing.T) {
 // TestKilled_UnderLoadAnsweredTokensWork kills the process at any moment, several times,
 // while clients refresh. Afterwards the last refresh token of every client works, every
 // redeemed code stays spent, and the database file is intact.
-// ST-10: kill -9 in a loop under load, then integrity check and replay of everything captured.
+// ST-10: After kill -9, nothing that was spent is unspent.
 func TestKilled_UnderLoadAnsweredTokensWork(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	p := c.Start(t, true)

@@ -295,7 +295,7 @@ func newestMigration(t *testing.T) (name string, undo []string) {
 	return filepath.Base(newest), append(undo, fmt.Sprintf(`DELETE FROM migrations WHERE number = %d`, len(files)))
 }
 
-// CF-14: Older binary started on a newer database.
+// CF-14: An older program refuses a newer database.
 func TestRestore_OlderProgramRefusesANewerDatabase(t *testing.T) {
 	i := signettest.NewInstance(t)
 	db, err := sql.Open(sqliteDriver(), storage.DatabaseFile(i.DataDir(t)))

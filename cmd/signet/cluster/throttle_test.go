@@ -43,7 +43,7 @@ func trySignIn(t *testing.T, c *signettest.Cluster, at, pass, device string) (st
 // TestThrottle_ProcessesCountTogether sets the limit to four. After two wrong passwords at each
 // of two processes, both refuse further tries, also after one was killed and restarted. The
 // browser of the owner can still sign in.
-// PW-09: Counter per process: N nodes, N times the guesses; restart clears.
+// PW-09: The count is shared by all nodes and survives a restart.
 func TestThrottle_ProcessesCountTogether(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	c.CreateClient(t, "--type", "spa", "--first-party", "--redirect-uri", signettest.Nowhere)

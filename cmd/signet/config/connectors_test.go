@@ -113,7 +113,7 @@ func TestConfig_TwoVariablesMakeAConnector(t *testing.T) {
 	}
 }
 
-// CF-05: Unknown or misspelt setting.
+// CF-05: An unknown or misspelled setting stops the start.
 func TestConfig_ReportsEveryMistakeInAConnector(t *testing.T) {
 	for content, want := range map[string]string{
 		"connectors: {id: google}":                                                                                                               ":1: connectors: must be a list",

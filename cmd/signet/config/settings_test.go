@@ -20,7 +20,7 @@ import (
 	"signet/provider/spelling"
 )
 
-// CF-02: http issuer, localhost, trailing slash, query, or insecure flags in production.
+// CF-02: An http issuer is accepted only on loopback, with a warning.
 func TestRead_IssuerMustBeAPlainURL(t *testing.T) {
 	for issuer, want := range map[string]bool{
 		"https://id.example.com":            true,
@@ -220,7 +220,7 @@ func TestConfig_YAMLListEqualsCommaSeparatedText(t *testing.T) {
 
 // Every setting that must be random refuses a value that is not, and the error does not repeat
 // it.
-// CF-01: Start with missing, short, example or all-equal secrets.
+// CF-01: Missing, short or example secrets stop the start.
 func TestRead_RefusesSecretsThatAreNotRandom(t *testing.T) {
 	for _, s := range settings {
 		if s.unit != "32 bytes, base64" {
@@ -251,7 +251,7 @@ func TestRead_RefusesSecretsThatAreNotRandom(t *testing.T) {
 
 // Every key and variable is refused if a letter is missing, doubled or wrong, and the error
 // suggests the right name.
-// CF-05: Unknown or misspelt setting.
+// CF-05: An unknown or misspelled setting stops the start.
 func TestRead_MisspeltSettingsAreRefused(t *testing.T) {
 	known := map[string]bool{}
 	for _, s := range settings {
@@ -285,7 +285,7 @@ func TestRead_MisspeltSettingsAreRefused(t *testing.T) {
 }
 
 // Networks are accepted in every notation, but never a network of all addresses.
-// HT-02: X-Forwarded-For, X-Real-IP, identity headers from an untrusted peer; underscore variants.
+// HT-02: Forwarding headers from untrusted peers are ignored.
 func TestRead_TrustedProxies(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.0.0.7": "[10.0.0.7/32]", "10.1.2.3/8": "[10.0.0.0/8]", "::1": "[::1/128]", "2001:db8::1/32": "[2001:db8::/32]", "fe80::1%eth0": "[fe80::1/128]",
@@ -300,7 +300,7 @@ func TestRead_TrustedProxies(t *testing.T) {
 }
 
 // Without settings, Signet listens only on this machine and trusts no proxy.
-// CF-06: Defaults: CORS, registration, trusted proxies, DCR, implicit, debug.
+// CF-06: Everything optional is off by default.
 func TestRead_DefaultsAreClosed(t *testing.T) {
 	c := Default()
 	if !strings.HasPrefix(c.Listen, "localhost:") || len(c.TrustedProxies) != 0 || c.Issuer != "" || c.Master.Key.Reveal() != "" {
@@ -312,7 +312,7 @@ func TestRead_DefaultsAreClosed(t *testing.T) {
 }
 
 // No formatting verb that go vet accepts, no encoder and no unexported field prints a secret.
-// CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
+// CF-03: Secrets come from files or the environment and are never shown.
 func TestSecrets_DoNotPrintThemselves(t *testing.T) {
 	const canary = "canary-7f3a"
 	c := Config{Database: federation.NewSecret(canary), Master: MasterKeys{Key: federation.NewSecret(canary)}}
@@ -349,7 +349,7 @@ func TestSecrets_DoNotPrintThemselves(t *testing.T) {
 	}
 }
 
-// CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
+// CF-03: Secrets come from files or the environment and are never shown.
 func TestSecrets_NoMistakeRepeatsASecret(t *testing.T) {
 	const canary = "canary-7f3a"
 	for _, s := range settings {

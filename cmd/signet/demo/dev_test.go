@@ -210,7 +210,7 @@ func TestDemo_NobodyElseSignsOut(t *testing.T) {
 
 // TestDemo_CredentialsAreRandom starts twice in empty folders: all passwords and secrets
 // differ.
-// CF-09: Test keys, seed users, demo clients in the release.
+// CF-09: A release contains no fixed credentials or keys.
 func TestDemo_CredentialsAreRandom(t *testing.T) {
 	first, second := signettest.StartDev(t), signettest.StartDev(t)
 	if first.Password == second.Password || len(first.Password) < 20 {
@@ -220,7 +220,7 @@ func TestDemo_CredentialsAreRandom(t *testing.T) {
 
 // TestServe_HasNothingOfDev checks that a database created by serve has no demo user or
 // client.
-// CF-09: Test keys, seed users, demo clients in the release.
+// CF-09: A release contains no fixed credentials or keys.
 func TestServe_HasNothingOfDev(t *testing.T) {
 	i := signettest.NewInstance(t)
 	i.Serve(t)

@@ -16,7 +16,7 @@ import (
 )
 
 // If two processes rotate at the same time, one succeeds, and there is one new key.
-// KY-03: Two nodes rotate in the same second.
+// KY-03: If two nodes rotate at once, one new key signs.
 func TestKeys_ConcurrentRotationsMakeOneKey(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, _ []string) {
 		c.Instance.Env = append(c.Instance.Env, "SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s")

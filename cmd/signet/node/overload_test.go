@@ -32,7 +32,7 @@ const tooMany = "too many requests at once"
 // TestOverload_TooManyAtOnceAreTurnedAway holds the database in another process while more
 // clients refresh than the server accepts. The others are refused at once, as JSON and as a
 // page. Health and the JWKS are still served. Afterwards all requests work again.
-// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+// HT-06: Slow and idle connections end; their number is limited.
 func TestOverload_TooManyAtOnceAreTurnedAway(t *testing.T) {
 	t.Parallel()
 	c := signettest.NewCluster(t, "")
@@ -121,7 +121,7 @@ func askedForPatience(t *testing.T, i *signettest.Instance, accept, says string)
 
 // TestOverload_SlowBodiesTakeNobodysPlace sends more slow bodies than the server works on at
 // once. Requests with a complete body are still answered; the slow ones are cut off.
-// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+// HT-06: Slow and idle connections end; their number is limited.
 func TestOverload_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
@@ -179,7 +179,7 @@ func slowBody(t *testing.T, peer net.Conn, from string) {
 
 // TestOverload_IdleConnectionsAreHarmless holds a thousand connections after one request each,
 // in the soak more than the server accepts, and logs their cost in memory.
-// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+// HT-06: Slow and idle connections end; their number is limited.
 func TestOverload_IdleConnectionsAreHarmless(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	p := c.Start(t, true)
@@ -219,7 +219,7 @@ func residentMemory(t *testing.T, p *signettest.Process) int {
 
 // TestOverload_FloodsOfHTTP2DoNoHarm sends streams that are reset at once, and a header without
 // an end. The server may close the connection, and it still answers others.
-// HT-08: HTTP/2 rapid reset, CONTINUATION flood.
+// HT-08: Floods of HTTP/2 resets do no harm.
 func TestOverload_FloodsOfHTTP2DoNoHarm(t *testing.T) {
 	t.Parallel()
 	i := startTLS(t, "localhost")
@@ -287,7 +287,7 @@ func TestOverload_FloodsOfHTTP2DoNoHarm(t *testing.T) {
 
 // TestOverload_SlowReadersTakeNobodysPlace sends more requests than a node works on at once,
 // from peers that never read the answers. All other requests are answered.
-// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+// HT-06: Slow and idle connections end; their number is limited.
 func TestOverload_SlowReadersTakeNobodysPlace(t *testing.T) {
 	t.Parallel()
 	i := startTLS(t, "localhost")
@@ -368,8 +368,8 @@ func (i *tlsInstance) askWithoutReading(t *testing.T, path string, streams int) 
 
 // TestOverload_AnUpstreamThatHangsStopsOnlyItsVisitors sends more people to a hanging upstream
 // than may wait for it at once. All other requests are answered.
-// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
-// ST-15: Hashing, mail or HTTP calls inside a transaction: pool exhausted by slow clients.
+// HT-06: Slow and idle connections end; their number is limited.
+// ST-15: No hashing and no network call happens inside a transaction.
 func TestOverload_AnUpstreamThatHangsStopsOnlyItsVisitors(t *testing.T) {
 	t.Parallel()
 	hanging, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and sends nothing

@@ -23,7 +23,7 @@ import (
 
 // TestServe_SlowAndSilentPeersAreCutOff holds one connection that sends nothing and one with a
 // header that never ends. The server must close each within its time limit.
-// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+// HT-06: Slow and idle connections end; their number is limited.
 func TestServe_SlowAndSilentPeersAreCutOff(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
@@ -46,7 +46,7 @@ func TestServe_SlowAndSilentPeersAreCutOff(t *testing.T) {
 }
 
 // TestServe_HugeHeadersAreRefused also checks that the server still works afterwards.
-// HT-07: 1 MB header, 500 cookies, 100,000 form fields, 100 MB body.
+// HT-07: Huge headers, many cookies and huge bodies are refused.
 func TestServe_HugeHeadersAreRefused(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
@@ -84,7 +84,7 @@ func TestServe_HugeHeadersAreRefused(t *testing.T) {
 }
 
 // TestServe_HealthSaysOnlyOkOrNot checks that the answer has no version, address or reason.
-// HT-22: /ready, /healthz show errors, versions, DSN.
+// HT-22: Health answers only whether the node is well.
 func TestServe_HealthSaysOnlyOkOrNot(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
@@ -98,7 +98,7 @@ func TestServe_HealthSaysOnlyOkOrNot(t *testing.T) {
 }
 
 // TestServe_FilesOfThisUserAlone checks every file that a server created.
-// ST-20: Files: database, WAL, backups readable by others.
+// ST-20: The database and its backups are readable only by their owner.
 func TestServe_FilesOfThisUserAlone(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)

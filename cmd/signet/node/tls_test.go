@@ -349,7 +349,7 @@ func pretendPostgres(t *testing.T, pair *config.CertificateFiles) (port int, cam
 
 // TestServe_DatabaseMustShowItsCertificate checks that Signet sends nothing to a database
 // without the right certificate if sslmode requires one.
-// CF-07: TLS to upstreams, SMTP, database: verification off, old versions, option ignored.
+// CF-07: TLS to upstreams and databases is verified, 1.2 or newer.
 func TestServe_DatabaseMustShowItsCertificate(t *testing.T) {
 	ca := newCA(t)
 	good, other := ca.pair(t, x509.Certificate{}, "localhost"), ca.pair(t, x509.Certificate{}, "db.example.com")

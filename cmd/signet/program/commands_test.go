@@ -148,7 +148,7 @@ func TestCommands_HelpGoesToStandardOutput(t *testing.T) {
 
 // Other users of the machine can read the arguments of a process, so no flag that is named like a
 // secret takes a value.
-// CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
+// CF-03: Secrets come from files or the environment and are never shown.
 func TestCommands_TakeNoSecretAsArgument(t *testing.T) {
 	suspicious := regexp.MustCompile(`password|secret|token|key|database|proxy`)
 	harmless := regexp.MustCompile(`-(method|alg|file)$`) // the value is a name, not a secret

@@ -23,7 +23,7 @@ func linkOf(t *testing.T, p *signettest.Process) string {
 }
 
 // The link that serve prints creates the first administrator. From then on no link is printed.
-// PW-19: Default admin; first visitor becomes admin; two first visitors.
+// PW-19: There is no default administrator: the first one needs a one-time link.
 func TestSetupLink_ServePrintsALinkForTheFirstAdministrator(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	first := c.Start(t, true)

@@ -21,7 +21,7 @@ import (
 
 // Keys go through all states. Then the test searches the files of SQLite and the dump of
 // PostgreSQL for their private halves.
-// KY-08: Database dump: private keys in clear; wrong or missing key-encryption key at start.
+// KY-08: Private keys are encrypted at rest; a wrong or missing master key stops the start.
 func TestVault_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		target := [32]byte(bytes.Repeat([]byte("rewrap! "), 4))
