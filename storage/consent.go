@@ -102,7 +102,7 @@ func (db *DB) AllowConsent(ctx context.Context, c ConsentAnswer, at time.Time) e
 	})
 }
 
-// DenyConsent adds FactDenied for the request to the session. A stored consent stays. It records the event
+// DenyConsent records in the session that the person denied the request (FactDenied). A stored consent stays. It records the event
 // consent.denied.
 //
 // ErrRevoked: the session has ended or is not this user's.

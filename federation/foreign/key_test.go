@@ -344,7 +344,8 @@ func TestReadKeySet_BadKeysAreRefusedWithTheirReason(t *testing.T) {
 	}
 }
 
-// FuzzClientJWKS: go-jose reads the same keys from an accepted set, and they are within the limits.
+// FuzzClientJWKS checks that go-jose reads the same keys as this package from every accepted
+// set, and that the keys are within the limits.
 func FuzzClientJWKS(f *testing.F) {
 	for _, key := range goodKeys(f) {
 		f.Add(document(f, key))

@@ -23,7 +23,7 @@ const (
 	revokePath = "/admin/keys/revoke"
 )
 
-// keysDone are the confirmations at the top of the page, by the code in its address.
+// keysDone maps the value of done in the page's URL to the confirmation at the top of the page.
 var keysDone = map[string]words.Sentence{
 	"rotated": words.Say("admin-keys-done.rotated"),
 	"revoked": words.Say("admin-keys-done.revoked"),

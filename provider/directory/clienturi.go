@@ -161,7 +161,7 @@ func plainASCII(s string) bool {
 }
 
 // checkRedirectQuery checks that the query of uri has no parameter of an authorization
-// response: the client would get the parameter twice (RFC 6749, section 3.1.2).
+// response: otherwise the client would get it twice (RFC 6749, section 3.1.2).
 func checkRedirectQuery(uri string) error {
 	_, query, _ := strings.Cut(uri, "?")
 	parsed, err := url.ParseQuery(query)

@@ -136,7 +136,7 @@ func (h *Handler) renewal(r *http.Request, client storage.Client, current sessio
 		},
 		Grace: h.Tokens.Grace(client), From: web.TraceOf(r.Context()).Origin(),
 	}
-	// An expired token counts too, so that storage notices a replay however late it is.
+	// The grant of an expired token is passed on too, so that storage detects even a late replay.
 	token, err := h.Ring.OpenRefresh(h.Sessions.Cookies.RefreshToken(r), at)
 	if (err == nil || errors.Is(err, keys.ErrExpired)) && token.Subject == current.UserID && token.ClientID == client.ID {
 		renewal.GrantID, renewal.Generation = token.GrantID, token.Generation

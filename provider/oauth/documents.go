@@ -15,7 +15,7 @@ const DocumentsCached = 5 * time.Minute
 
 // documentRoutes returns the routes of the discovery document and the JWKS, which are
 // answered from prepared bytes. If the issuer has a path, the discovery document is also
-// at the root of the host, with the path at its end (RFC 8414, section 3.1).
+// at /.well-known/…/{path} on the same host (RFC 8414, section 3.1).
 func (h *Handler) documentRoutes() []web.Route {
 	ready := func(path string, document http.Handler, specification string) web.Route {
 		return web.Route{Methods: "GET|HEAD|OPTIONS", Path: path, Policy: web.DocumentPolicy, Handler: document, Specification: specification}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Visit opens a URL and follows all redirects, also from one program to another, as a real
+// Visit opens a URL and follows all redirects, also from one server to another, as a real
 // browser does.
 func (b *FormBrowser) Visit(target string) {
 	b.T.Helper()

@@ -449,7 +449,7 @@ func TestRewrap_RowThatDoesNotOpenStays(t *testing.T) {
 	}
 }
 
-// A line may have no active key, for example after a revocation during which no key could be
+// A line of keys may have no active key, for example after a revocation during which no key could be
 // made. Then its next key signs at once and need not be published for a day first.
 func TestRotateOnce_LineWithoutActiveKeyGetsOneAtOnce(t *testing.T) {
 	h := keystest.Open(t, "ES256").OpenAltered(t, func(k *storage.Key) {

@@ -54,7 +54,7 @@ func (i Inventory) hasProblem(cause error) bool {
 	return slices.ContainsFunc(i.Unusable, func(u Unusable) bool { return errors.Is(u.Err, cause) })
 }
 
-// Set is an inventory with the opened keys, in the order of the rows.
+// Set is an inventory with the opened keys, in the order of their database rows.
 type Set struct {
 	Inventory
 	Keys    []*Key    // of published lines, including gone keys, which only verify
