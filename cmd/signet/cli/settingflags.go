@@ -16,7 +16,11 @@ func SettingFlags(c *cobra.Command, keys ...string) (file *string) {
 	file = c.Flags().String("config", "", "file with the settings (default "+config.DefaultFile+", if it exists)")
 	for _, f := range config.Flags() {
 		if len(keys) == 0 || slices.Contains(keys, f.Key) {
-			c.Flags().String(f.Name, "", fmt.Sprintf("%s (default %q)", f.About, f.Default))
+			about := f.About
+			if f.Default != "" {
+				about = fmt.Sprintf("%s (default %q)", about, f.Default)
+			}
+			c.Flags().String(f.Name, "", about)
 		}
 	}
 	return file
