@@ -329,7 +329,7 @@ func TestRefusals_TokenLogsCauses(t *testing.T) {
 		listed[r.cause] = true
 	}
 	for file, pattern := range map[string]string{
-		"../flow/narrow.go": `because\("([a-z_]+)"`, "errors.go": `because\("([a-z_]+)"`, "clientauth.go": `unauthenticated\("([a-z_]+)"`, "code.go": `Because\("([a-z_]+)"`, "refresh.go": `Because\("(unknown[a-z_]+)"`,
+		"../flow/narrowing.go": `because\("([a-z_]+)"`, "errors.go": `because\("([a-z_]+)"`, "clientauth.go": `unauthenticated\("([a-z_]+)"`, "code.go": `Because\("([a-z_]+)"`, "refresh.go": `Because\("(unknown[a-z_]+)"`,
 	} {
 		for _, cause := range causesIn(t, file, pattern) {
 			if !listed[cause] {
