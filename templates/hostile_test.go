@@ -29,8 +29,8 @@ var hostile = map[string]string{
 	"bidi":       "moc.elpmaxe\u202egnihsihp\u2066\u200b\u2069\u202c\u061c\U000E0041",
 	"control":    "a\x00b\x07c\r\nd\u2028e\u2029f\x1b[31m\u0085",
 	"invalid":    "a\xff\xfe\xc0\xafb",
-	"long":       strings.Repeat("Ж", 10000),
-	"long html":  strings.Repeat(`<b onclick="x">`, 700),
+	"long":       strings.Repeat("Ж", 3000),
+	"long html":  strings.Repeat(`<b onclick="x">`, 200),
 	"nothing":    "\u3164\u200b\u2800",
 }
 
@@ -38,9 +38,11 @@ var hostile = map[string]string{
 // sentence of every page. No part of a value may become an element, an attribute or a link.
 func TestPages_HostileValuesStayText(t *testing.T) {
 	pages, _ := newPages(t)
-	shapes := map[string]bool{}
-	for _, page := range samples() {
-		for _, e := range parse(t, render(t, pages, page)).elements {
+	shapes, forms := map[string]bool{}, map[string]int{}
+	for sample, page := range samples() {
+		plain := parse(t, render(t, pages, page))
+		forms[sample] = len(plain.all("form"))
+		for _, e := range plain.elements {
 			shapes[shape(e)] = true
 		}
 	}
@@ -55,7 +57,7 @@ func TestPages_HostileValuesStayText(t *testing.T) {
 						t.Errorf("no page has such an element by itself: %s", shape(e))
 					}
 				}
-				if got, want := len(d.all("form")), len(parse(t, render(t, pages, page)).all("form")); got > want {
+				if got, want := len(d.all("form")), forms[sample]; got > want {
 					t.Errorf("got %d forms, want at most %d", got, want)
 				}
 				mustHideNothing(t, d)
