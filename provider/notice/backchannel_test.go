@@ -580,7 +580,7 @@ func TestSignedOut_DoesNotWaitForClients(t *testing.T) {
 
 		useClient(t, v, wiki)
 		page := v.Submit(t, v.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
-		page.WantText(t, "0 of 1 applications signed you out too.", "We’re still signing you out of <bdi>App wiki</bdi>.")
+		page.WantText(t, "0 of 1 application signed you out too.", "We’re still signing you out of <bdi>App wiki</bdi>.")
 		wantNoticeStates(t, b, map[string]string{"wiki": "waiting"})
 		close(release)
 		b.Drain()
