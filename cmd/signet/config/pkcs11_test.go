@@ -26,7 +26,7 @@ func TestConfig_PKCS11Settings(t *testing.T) {
 		{map[string]string{"MODULE": module, "TOKEN": "signet", "PIN": "1234", "ALGORITHMS": "ES256"}, ""},
 		{map[string]string{"MODULE": module, "PIN": "1234"}, "is missing, but keys.pkcs11.module is set"},
 		{map[string]string{"MODULE": module, "TOKEN": "signet"}, "is missing, but keys.pkcs11.module is set"},
-		{map[string]string{"TOKEN": "signet", "PIN": "1234"}, "TOKEN: is set without keys.pkcs11.module"},
+		{map[string]string{"TOKEN": "signet", "PIN": "1234"}, "TOKEN: is set, but keys.pkcs11.module is not"},
 		{map[string]string{"MODULE": "/no/such.so", "TOKEN": "signet", "PIN": "1234"}, "cannot be read"},
 		{map[string]string{"MODULE": module, "TOKEN": strings.Repeat("x", 33), "PIN": "1234"}, "1 to 32 bytes"},
 		{map[string]string{"MODULE": module, "TOKEN": "signet", "PIN": ""}, "is missing"}, // an empty variable counts as not set
