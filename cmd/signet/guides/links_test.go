@@ -23,7 +23,7 @@ var (
 // exist and be part of the repository, and a page must have the heading. Addresses of other
 // hosts are not called.
 func TestLinks_LeadSomewhere(t *testing.T) {
-	listed, err := exec.Command("git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard").Output()
+	listed, err := exec.Command("git", "-c", "safe.directory=*", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
