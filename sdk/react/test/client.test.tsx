@@ -533,6 +533,7 @@ describe('a page that the browser keeps to go back to', () => {
     await go(page, -1, '/elsewhere')
     expect(await answer).toEqual(['200'])
     await go(page, 1, '/')
+    await shows(page, 'in') // a page that the browser did not keep must load its app again
     expect(await callApi(page)).toEqual(['200'])
   })
 
@@ -553,6 +554,7 @@ describe('a page that the browser keeps to go back to', () => {
     await first.close()
     expect(await answer).toEqual(['200'])
     await go(page, 1, '/')
+    await shows(page, 'in') // a page that the browser did not keep must load its app again
     expect(await callApi(page)).toEqual(['200'])
   })
 })
