@@ -72,7 +72,8 @@ var allowedImports = func() map[string][]string {
 		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for the errors of these packages
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
 			"provider/keys/pkcs11", "provider/outbound"),
-		"cmd/signet/node": join(settings, "cmd/signet/config", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
+		"cmd/signet/supervisor": {},
+		"cmd/signet/node": join(settings, "cmd/signet/config", "cmd/signet/supervisor", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
 			"provider/keys/vault", "provider/keys/pkcs11"),
 		"cmd/signet/demo": join(process, "static", "templates", "templates/words", "federation/foreign", "federation", "federation/federationtest", "storage", "provider",
 			"provider/web", "provider/directory", "provider/interaction"),
@@ -90,7 +91,7 @@ var allowedImports = func() map[string][]string {
 		"cmd/signet/ways":       {},
 		"cmd/signet/pages":      {},
 		"cmd/signet/example":    {},
-		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}),
+		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys", "cmd/signet/supervisor"}),
 		"cmd/signet":            {"cmd/signet/program"},
 	}
 }()
@@ -139,6 +140,9 @@ var externalPackages = []struct {
 	{[]string{"github.com/nicksnyder/go-i18n", "github.com/BurntSushi/toml"},
 		[]string{"templates/words"}, true,
 		"only templates/words reads the files of sentences: the other packages name a sentence and its values"},
+	{[]string{"github.com/coreos/go-systemd"},
+		[]string{"cmd/signet/supervisor"}, true,
+		"only cmd/signet/supervisor speaks with the service manager"},
 	{[]string{"os/signal"},
 		[]string{"cmd/signet/program", "cmd/signet/node"}, true,
 		"only cmd/signet/program (to end) and cmd/signet/node (to reload settings) handle signals"},

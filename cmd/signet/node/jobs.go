@@ -31,10 +31,6 @@ func (n *Node) jobs() []job {
 
 // startJobs runs the jobs until stop is called. stop returns when all of them have ended.
 func (n *Node) startJobs(ctx context.Context) (stop func()) {
-	unlisten := func() {}
-	if n.settings != nil {
-		unlisten = n.settings.listen()
-	}
 	running, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	for _, j := range n.jobs() {
@@ -43,7 +39,6 @@ func (n *Node) startJobs(ctx context.Context) (stop func()) {
 	return func() {
 		cancel()
 		all.Wait()
-		unlisten()
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signet/cmd/signet/config"
+	"signet/cmd/signet/supervisor"
 	"signet/provider"
 	"signet/provider/keys/vault"
 	"signet/storage"
@@ -20,9 +21,10 @@ type Deps struct {
 	Config      config.Config
 	Now         func() time.Time // the wall clock of this machine
 	Log         *slog.Logger
-	Certificate *Certificate // for https; nil for plain http
-	Module      vault.Module // open PKCS #11 module; nil without one
-	Follow      *Follow      // settings to reload; nil if they never change
+	Certificate *Certificate           // for https; nil for plain http
+	Module      vault.Module           // open PKCS #11 module; nil without one
+	Follow      *Follow                // settings to reload; nil if they never change
+	Supervisor  *supervisor.Supervisor // the service manager; nil without one
 }
 
 // Node is one running server: its database, its provider, and its clock.
@@ -33,24 +35,29 @@ type Node struct {
 	log         *slog.Logger
 	certificate *Certificate
 	settings    *follower // nil if the settings never change
+	attendance  attendance
 }
 
 // New opens the database and the keys of the settings, and creates them at the first start.
 // The caller closes the node.
 func New(ctx context.Context, d Deps) (*Node, error) {
-	db, err := OpenDatabase(ctx, d.Config, d.Log)
-	if err != nil {
+	n := &Node{clock: NewClock(d.Now), log: d.Log, certificate: d.Certificate}
+	n.attendance.Supervisor, n.attendance.issuer = d.Supervisor, d.Config.Issuer
+	defer n.attendance.starting(ctx)()
+	if d.Follow != nil {
+		n.settings = &follower{Follow: *d.Follow, current: &n.current, certificate: d.Certificate, now: d.Now, log: d.Log, attendance: &n.attendance}
+		n.settings.listen() // before a migration: a SIGHUP would end the process
+	}
+	var err error
+	if n.db, err = OpenDatabase(ctx, d.Config, d.Log); err != nil {
+		n.settings.stop()
 		return nil, err
 	}
 	if storage.PureGo && d.Config.Database.Reveal() == "" {
 		d.Log.Warn("built without a C compiler: SQLite is slower than it can be")
 	}
-	n := &Node{db: db, clock: NewClock(d.Now), log: d.Log, certificate: d.Certificate}
-	if d.Follow != nil {
-		n.settings = &follower{Follow: *d.Follow, current: &n.current, certificate: d.Certificate, now: d.Now, log: d.Log}
-	}
 	if err := n.openProvider(ctx, d.Config, d.Module); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
 }
@@ -92,4 +99,7 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Close ends the node after Serve has returned.
-func (n *Node) Close() error { return n.db.Close() }
+func (n *Node) Close() error {
+	n.settings.stop()
+	return n.db.Close()
+}

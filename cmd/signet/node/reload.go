@@ -29,19 +29,26 @@ type follower struct {
 	current     *atomic.Pointer[provider.Provider] // the node's provider
 	certificate *Certificate                       // nil for plain http
 	log         *slog.Logger
+	attendance  *attendance
 	now         func() time.Time
 	hangups     chan os.Signal
 	inForce     *config.Reading // Started, with the changes since then
 	watch       watch
 }
 
-// listen waits for SIGHUP until stop is called.
-func (f *follower) listen() (stop func()) {
+// listen takes the signal SIGHUP until stop is called. followOnce acts on it.
+func (f *follower) listen() {
 	f.inForce = f.Started
 	f.watch = watch{f.Started.Files, f.Started.Files}
 	f.hangups = make(chan os.Signal, 1)
 	signal.Notify(f.hangups, syscall.SIGHUP)
-	return func() { signal.Stop(f.hangups) }
+}
+
+// stop ends listen. f may be nil.
+func (f *follower) stop() {
+	if f != nil {
+		signal.Stop(f.hangups)
+	}
 }
 
 // followOnce reloads the settings if they changed. It is called once a second.
@@ -53,7 +60,7 @@ func (f *follower) followOnce(context.Context, int) error {
 	default:
 	}
 	if changed {
-		f.reload()
+		f.attendance.reload(f.reload)
 	}
 	if f.certificate != nil {
 		f.certificate.followOnce(f.now(), f.log)
@@ -62,8 +69,8 @@ func (f *follower) followOnce(context.Context, int) error {
 }
 
 // reload reads all sources again. It applies all changes that need no restart, or none of them
-// if there is any mistake.
-func (f *follower) reload() {
+// if there is any mistake. Then it returns false.
+func (f *follower) reload() (valid bool) {
 	log := f.log
 	read := config.Read(f.From)
 	f.watch = watch{read.Files, read.Files}
@@ -75,7 +82,7 @@ func (f *follower) reload() {
 			log.Error("a setting is not valid", "where", m.Place.String(), "key", m.Key, "error", m.Text)
 		}
 		log.Error("the changed settings are not valid: the server keeps the previous ones", "mistakes", len(read.Mistakes))
-		return
+		return false
 	}
 	log.Info("the settings were reloaded", "changed", strings.Join(config.LiveChanges(f.inForce, read), ", "))
 	f.inForce = read
@@ -83,6 +90,7 @@ func (f *follower) reload() {
 		log.Warn("some of the changed settings need a restart", "restart_for", strings.Join(waiting, ", "))
 	}
 	f.Level.Set(read.Config.LogLevel) // last, so that the lines above are logged with the old level
+	return true
 }
 
 // takeOver applies the settings. If there is a mistake, it changes nothing.

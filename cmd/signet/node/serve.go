@@ -32,6 +32,8 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener, handler http.Ha
 	lasting := context.WithoutCancel(ctx) // the shutdown works after ctx has ended
 	server := n.server(handler)
 	stop := n.startJobs(lasting)
+	attending, leave := context.WithCancel(lasting)
+	defer leave()
 	defer n.leave(lasting)
 	defer stop()
 
@@ -44,11 +46,15 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener, handler http.Ha
 		}
 		ended <- server.Serve(limited)
 	}()
+	if n.attendance.Supervisor != nil {
+		go n.attend(attending, handler)
+	}
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	n.attendance.Stopping(fmt.Sprintf("Finishing the running requests, for at most %s", drainFor))
 	n.log.Info("draining", "at_most_ms", drainFor.Milliseconds())
 	draining, cancel := context.WithTimeout(lasting, drainFor)
 	defer cancel()

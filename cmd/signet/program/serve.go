@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/node"
+	"signet/cmd/signet/supervisor"
 
 	"github.com/spf13/cobra"
 )
@@ -42,13 +45,15 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 	level := &slog.LevelVar{}
 	level.Set(settings.LogLevel)
 	log := node.NewLog(p.Stderr, level)
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more is no reason to stop
 	listener, err := node.Listen(ctx, settings.Listen)
 	if err != nil {
 		return err
 	}
 	n, err := node.New(ctx, node.Deps{
 		Config: settings, Now: p.Now, Log: log, Certificate: ready.Certificate, Module: ready.Module,
-		Follow: &node.Follow{From: from, Started: read, Level: level},
+		Supervisor: supervisor.New(log),
+		Follow:     &node.Follow{From: from, Started: read, Level: level},
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())

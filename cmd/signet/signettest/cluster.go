@@ -99,12 +99,26 @@ type Process struct {
 // of the issuer.
 func (c *Cluster) Start(t *testing.T, first bool) *Process {
 	t.Helper()
+	return c.start(t, first, nil)
+}
+
+// StartWith runs the first process with its log to the file.
+func (c *Cluster) StartWith(t *testing.T, log *os.File) *Process {
+	t.Helper()
+	return c.start(t, true, log)
+}
+
+func (c *Cluster) start(t *testing.T, first bool, log *os.File) *Process {
+	t.Helper()
 	p := &Process{Address: c.Issuer, Talk: &SyncBuffer{}}
 	if !first {
 		p.Address = fmt.Sprintf("http://127.0.0.1:%d", FreePort(t))
 	}
 	p.Command = exec.Command("signet", "serve", "--listen", strings.TrimPrefix(p.Address, "http://"))
 	p.Command.Env, p.Command.Stderr = c.Env, p.Talk
+	if log != nil {
+		p.Command.Stderr = log
+	}
 	p.Command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.Command.Start(); err != nil {
 		t.Fatal(err)
