@@ -3,7 +3,7 @@
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: test prepare prepare-soak lint vulnerabilities unit bench parties pictures soak fuzz
+.PHONY: test prepare prepare-soak lint vulnerabilities unit bench bench-peer parties pictures soak fuzz
 
 test: prepare lint vulnerabilities unit
 
@@ -42,6 +42,11 @@ unit: prepare
 bench:
 	go test -run '^$$' -bench BesideCeilings -benchtime 20000x ./cmd/signet
 	go test -run '^$$' -bench . -skip Growth -benchmem ./provider/... ./storage/...
+
+# Refresh and code flow beside oidc-provider on Node.js. SIGNET_BENCH_PROGRAM=/usr/bin/signet
+# measures the program of the Debian package.
+bench-peer: prepare
+	go test -run '^$$' -bench BesideOIDCProvider -benchtime 3000x -timeout 1h ./cmd/signet
 
 # Every relying party with its default settings, including those that take long to
 # install or to build.

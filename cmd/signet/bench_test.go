@@ -41,11 +41,11 @@ func BenchmarkBesideCeilings(b *testing.B) {
 	for _, kind := range []string{"S", "E", "D"} {
 		b.Run(kind, func(b *testing.B) {
 			address := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(b))
-			pid := startServer(b, "http://"+address, exec.Command("ceiling", kind, address, b.TempDir()), nil)
+			pid := startServer(b, "http://"+address+"/healthz", exec.Command("ceiling", kind, address, b.TempDir()), nil)
 			spent[kind] = drive(b, pid, func(int) error { return expectOK(postForm("http://"+address+"/", "", "", url.Values{"a": {"b"}})) })
 		})
 	}
-	l := startLoad(b)
+	l := startLoad(b, "signet", "ES256")
 	for _, operation := range l.operations() {
 		b.Run(operation.name, func(b *testing.B) { spent[operation.name] = drive(b, l.pid, operation.do) })
 	}
@@ -114,6 +114,7 @@ func cpuOf(b *testing.B, pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
+// startServer starts a server and waits until the address answers.
 func startServer(b *testing.B, address string, command *exec.Cmd, env []string) int {
 	b.Helper()
 	log, err := os.Create(b.TempDir() + "/log") // write the log to a file, as in production
@@ -131,7 +132,7 @@ func startServer(b *testing.B, address string, command *exec.Cmd, env []string) 
 		_ = log.Close()
 	})
 	for range 500 {
-		if response, err := http.Get(address + "/healthz"); err == nil {
+		if response, err := http.Get(address); err == nil {
 			response.Body.Close()
 			return command.Process.Pid
 		}
@@ -172,37 +173,55 @@ func bodyOK(response *http.Response, err error) ([]byte, error) {
 	return body, err
 }
 
-// load is a `signet serve` with a client and, for each worker, a signed-in browser with its own chain
-// of refresh tokens.
+// load is a `signet serve` with its visitors, who also use a first-party app.
 type load struct {
 	*signettest.Instance
-	client   signettest.CreatedClient
-	pid      int
-	browsers []*signettest.FormBrowser
-	held     []signettest.Tokens
-	renewal  []*http.Cookie // cookies of the first-party app, for each worker
+	*visitors
+	pid     int
+	renewal []*http.Cookie // cookies of the first-party app, for each worker
 }
 
-func startLoad(b *testing.B) *load {
+// startLoad starts the program with an installation whose client wants ID tokens with the algorithm.
+// env are further settings.
+func startLoad(b *testing.B, program, algorithm string, env ...string) *load {
 	b.Helper()
 	l := &load{Instance: signettest.NewInstance(b)}
-	l.client = l.CreateClient(b, "--type", "web", "--redirect-uri", signettest.Nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256",
+	client := l.CreateClient(b, "--type", "web", "--redirect-uri", signettest.Nowhere, "--skip-consent", "--id-token-signed-response-alg", algorithm,
 		"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials")
 	l.CreateClient(b, "--id", "own", "--type", "spa", "--first-party", "--refresh-grace", "0s", "--redirect-uri", l.Issuer+"/")
-	l.pid = startServer(b, l.Issuer, exec.Command("signet", "serve"), l.Env)
-	for range connections {
-		browser := signettest.NewFormBrowser(b)
-		browser.Open(l.authorizeURL())
+	l.pid = startServer(b, l.Issuer+"/healthz", exec.Command(program, "serve"), append(l.Env, env...))
+	l.visitors = admit(b, l.Issuer+"/authorize", l.Issuer+"/token", client, func(browser *signettest.FormBrowser) {
 		browser.Send("login", "", map[string]string{"username": l.Email, "password": l.Password})
-		got, err := l.token(url.Values{"grant_type": {"authorization_code"}, "code": {browser.Left.Query().Get("code")},
-			"redirect_uri": {signettest.Nowhere}, "code_verifier": {signettest.CodeVerifier}})
-		if err != nil {
-			b.Fatal(err)
-		}
-		l.browsers, l.held = append(l.browsers, browser), append(l.held, got)
+	})
+	for range connections {
 		l.renewal = append(l.renewal, &http.Cookie{Name: "refresh_token"})
 	}
 	return l
+}
+
+// visitors hold for each worker a signed-in browser and a chain of refresh tokens, at any provider.
+type visitors struct {
+	authorize, tokens string // endpoints
+	client            signettest.CreatedClient
+	browsers          []*signettest.FormBrowser
+	held              []signettest.Tokens
+}
+
+// admit signs the visitors in. signIn submits the provider's form.
+func admit(b *testing.B, authorize, tokens string, client signettest.CreatedClient, signIn func(*signettest.FormBrowser)) *visitors {
+	b.Helper()
+	v := &visitors{authorize: authorize, tokens: tokens, client: client}
+	for range connections {
+		browser := signettest.NewFormBrowser(b)
+		browser.Open(v.authorizeURL())
+		signIn(browser)
+		got, err := v.redeem(browser.Left)
+		if err != nil {
+			b.Fatal(err)
+		}
+		v.browsers, v.held = append(v.browsers, browser), append(v.held, got)
+	}
+	return v
 }
 
 // ofApp sends a request like the first-party app in a worker's browser.
@@ -236,19 +255,53 @@ func (l *load) renew(worker int) error {
 	return nil
 }
 
-func (l *load) authorizeURL() string {
-	return l.Issuer + "/authorize?" + url.Values{
-		"client_id": {l.client.ID}, "redirect_uri": {signettest.Nowhere}, "response_type": {"code"}, "scope": {"openid"}, "state": {"s"}, "nonce": {"n"},
+func (v *visitors) authorizeURL() string {
+	return v.authorize + "?" + url.Values{
+		"client_id": {v.client.ID}, "redirect_uri": {signettest.Nowhere}, "response_type": {"code"}, "scope": {"openid"}, "state": {"s"}, "nonce": {"n"},
 		"code_challenge": {oauth2.S256ChallengeFromVerifier(signettest.CodeVerifier)}, "code_challenge_method": {"S256"},
 	}.Encode()
 }
 
-func (l *load) token(form url.Values) (got signettest.Tokens, err error) {
-	body, err := bodyOK(postForm(l.Issuer+"/token", l.client.ID, l.client.Secret, form))
+func (v *visitors) token(form url.Values) (got signettest.Tokens, err error) {
+	body, err := bodyOK(postForm(v.tokens, v.client.ID, v.client.Secret, form))
 	if err == nil {
 		err = json.Unmarshal(body, &got)
 	}
 	return got, err
+}
+
+// redeem redeems the code in a redirect to the client.
+func (v *visitors) redeem(callback *url.URL) (signettest.Tokens, error) {
+	return v.token(url.Values{"grant_type": {"authorization_code"}, "code": {callback.Query().Get("code")},
+		"redirect_uri": {signettest.Nowhere}, "code_verifier": {signettest.CodeVerifier}})
+}
+
+func (v *visitors) refresh(worker int) (err error) {
+	v.held[worker], err = v.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {v.held[worker].Refresh}})
+	return err
+}
+
+// codeFlow gets a code with the session of the worker's browser, and redeems it. Its tokens
+// replace those of the worker.
+func (v *visitors) codeFlow(worker int) error {
+	request, err := http.NewRequest(http.MethodGet, v.authorizeURL(), nil)
+	if err != nil {
+		return err
+	}
+	for _, cookie := range v.browsers[worker].Client.Jar.Cookies(request.URL) {
+		request.AddCookie(cookie)
+	}
+	response, err := signettest.Crowd.Transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	response.Body.Close()
+	target, err := response.Location()
+	if err == nil {
+		v.held[worker], err = v.redeem(target)
+	}
+	return err
 }
 
 type operation struct {
@@ -267,30 +320,8 @@ func (l *load) operations() []operation {
 			_, err := l.token(url.Values{"grant_type": {"client_credentials"}})
 			return err
 		}},
-		{"refresh", "D", func(i int) (err error) {
-			l.held[i], err = l.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {l.held[i].Refresh}})
-			return err
-		}},
-		{"code flow with a session", "D", func(i int) error {
-			request, err := http.NewRequest(http.MethodGet, l.authorizeURL(), nil)
-			if err != nil {
-				return err
-			}
-			for _, cookie := range l.browsers[i].Client.Jar.Cookies(request.URL) {
-				request.AddCookie(cookie)
-			}
-			response, err := signettest.Crowd.Transport.RoundTrip(request)
-			if err != nil {
-				return err
-			}
-			response.Body.Close()
-			target, err := response.Location()
-			if err == nil {
-				_, err = l.token(url.Values{"grant_type": {"authorization_code"}, "code": {target.Query().Get("code")},
-					"redirect_uri": {signettest.Nowhere}, "code_verifier": {signettest.CodeVerifier}})
-			}
-			return err
-		}},
+		{"refresh", "D", l.refresh},
+		{"code flow with a session", "D", l.codeFlow},
 		{"introspection", "E", func(i int) error {
 			return expectOK(postForm(l.Issuer+"/introspect", l.client.ID, l.client.Secret, url.Values{"token": {l.held[i].Access}}))
 		}},
