@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"os"
 
 	"signet/storage/engine"
 )
@@ -62,6 +63,11 @@ func ReadBackup(ctx context.Context, file string) (Schema, error) {
 
 // DatabaseFile returns the path of the SQLite database in a data folder.
 func DatabaseFile(folder string) string { return engine.DatabaseFile(folder) }
+
+// GiveToFolder gives a file that root has created to the owner of its folder; for any other user
+// it does nothing. Every file in a data folder passes here or through its counterpart in engine,
+// so that the server can open the files that a command of root has created.
+func GiveToFolder(f *os.File, path string) error { return engine.GiveToFolder(f, path) }
 
 // CheckURL reports the first mistake in the URL of a PostgreSQL database. The text of the error
 // continues a sentence that begins with the name of the setting. It contains neither the user

@@ -118,6 +118,9 @@ func ReplaceDatabase(to, from, aside string) error {
 		if err := removeWAL(DatabaseFile(from)); err != nil {
 			return fmt.Errorf("complete the new database: %w", err)
 		}
+		if err := giveFileTo(to, DatabaseFile(from)); err != nil {
+			return err
+		}
 		if HasDatabase(to) {
 			if err := setAside(path, aside); err != nil {
 				return fmt.Errorf("replace database: %w", err)
@@ -192,4 +195,14 @@ func setAside(path, aside string) error {
 		return os.Rename(path, kept)
 	}
 	return nil
+}
+
+// giveFileTo prepares a file for its move to another folder: see GiveToFolder.
+func giveFileTo(folder, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return giveTo(int(f.Fd()), file, folder)
 }

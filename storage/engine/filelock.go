@@ -31,6 +31,10 @@ func openFileLock(path string) (*fileLock, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("make %s readable by its owner only: %w", path, err)
 	}
+	if err := giveToFolder(fd, path); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
 	return &fileLock{fd: fd, patience: lockPatience}, nil
 }
 

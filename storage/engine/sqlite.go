@@ -90,6 +90,9 @@ func makePrivateFile(path string) error {
 	if err := f.Chmod(0o600); err != nil {
 		return fmt.Errorf("close the database file to others: %w", err)
 	}
+	if err := GiveToFolder(f, path); err != nil {
+		return err
+	}
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if err := os.Chmod(path+suffix, 0o600); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("close the database file to others: %w", err)

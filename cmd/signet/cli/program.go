@@ -13,6 +13,8 @@ type Program struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Now    func() time.Time // the clock of this machine
+
+	SystemSettings string // settings file of this machine, see config.SystemFile; "" for none
 }
 
 // ParseEnvironment parses pairs in the form of os.Environ. If a name occurs twice, the last

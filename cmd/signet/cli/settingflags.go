@@ -13,7 +13,7 @@ import (
 // Without keys it adds the flag of every setting that has one. It returns the value of
 // --config.
 func SettingFlags(c *cobra.Command, keys ...string) (file *string) {
-	file = c.Flags().String("config", "", "file with the settings (default "+config.DefaultFile+", if it exists)")
+	file = c.Flags().String("config", "", "file with the settings (default "+config.DefaultFile+" or "+config.SystemFile+", if it exists)")
 	for _, f := range config.Flags() {
 		if len(keys) == 0 || slices.Contains(keys, f.Key) {
 			about := f.About
@@ -41,5 +41,5 @@ func (p *Program) Sources(c *cobra.Command, file string) config.Sources {
 			given[setting.Key] = f.Value.String()
 		}
 	}
-	return config.Sources{File: file, Env: p.Env, Flags: given}
+	return config.Sources{File: file, System: p.SystemSettings, Env: p.Env, Flags: given}
 }

@@ -15,6 +15,11 @@ import (
 // DefaultFile is the settings file that is read if it exists and no other file is named.
 const DefaultFile = "signet.yaml"
 
+// SystemFile is the settings file of the machine, which packages install. It is read if no other
+// file is named and the working directory has no DefaultFile, so that the commands of an operator
+// find the settings of the service from every folder.
+const SystemFile = "/etc/signet/signet.yaml"
+
 // Config holds the checked settings of one process. The embedded provider.Config holds those
 // of the provider, without the master key, the PKCS #11 module, the clock and the log: only a
 // running process has them.

@@ -16,8 +16,9 @@ import (
 )
 
 // readFile reads the YAML settings file. It reads the nodes, so that every mistake has a line
-// number. The file is that of the flag, or that of the variable, or DefaultFile if it exists.
-func (r *Reading) readFile(byFlag, byVariable string) {
+// number. The file is that of the flag, or that of the variable, or DefaultFile if it exists, or
+// that of the machine if it exists.
+func (r *Reading) readFile(byFlag, byVariable, ofMachine string) {
 	name, namedBy := byFlag, "--config"
 	if name == "" {
 		name, namedBy = byVariable, fileVariable
@@ -27,8 +28,15 @@ func (r *Reading) readFile(byFlag, byVariable string) {
 		name = DefaultFile
 	}
 	content, err := r.Files.Read(name)
+	if errors.Is(err, os.ErrNotExist) && !isNamed && ofMachine != "" {
+		name = ofMachine
+		content, err = r.Files.Read(name)
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist) && !isNamed:
+		return
+	case errors.Is(err, os.ErrPermission) && !isNamed && name == ofMachine:
+		r.addFileMistake(name, "cannot be read (%s): run the command as root or as the user of the service, or name another file with --config", exit.WithoutPath(err))
 		return
 	case err != nil && isNamed:
 		r.addFileMistake(name, "cannot be read (%s): name another file with %s, or omit it", exit.WithoutPath(err), namedBy)

@@ -7,7 +7,7 @@ import "slices"
 func Read(from Sources) *Reading {
 	r := newReading()
 	env := r.ourVariables(from.Env)
-	r.readFile(from.File, env[fileVariable])
+	r.readFile(from.File, env[fileVariable], from.System)
 	r.refuseUnknown(env, slices.Concat([]string{fileVariable}, r.readVariables(env), r.readConnectorVariables(env)))
 	for _, s := range settings {
 		if value, ok := from.Flags[s.key]; ok {

@@ -13,9 +13,10 @@ import (
 // Sources holds the sources of a command's settings. Flags override the environment, the
 // environment overrides the file, and the file overrides the defaults.
 type Sources struct {
-	File  string            // "" for DefaultFile, if it exists
-	Env   map[string]string // the whole environment
-	Flags map[string]string // key → value of each flag that was passed
+	File   string            // "" for DefaultFile, if it exists, or else System
+	System string            // SystemFile, if it exists; "" for none
+	Env    map[string]string // the whole environment
+	Flags  map[string]string // key → value of each flag that was passed
 }
 
 // Reading is the result of reading the sources. Config is valid only if Err returns nil.

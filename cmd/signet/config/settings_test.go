@@ -201,6 +201,36 @@ func TestConfig_FlagOverridesEnvironmentFileAndDefault(t *testing.T) {
 	}
 }
 
+// TestConfig_SettingsOfTheMachine checks when the settings file of the machine is read: only if
+// no other file is named and there is none in the working directory.
+func TestConfig_SettingsOfTheMachine(t *testing.T) {
+	machine, named := fileWith(t, "listen: localhost:1\n"), fileWith(t, "listen: localhost:2\n")
+	t.Chdir(t.TempDir())
+	listens := func(want string, from Sources) {
+		t.Helper()
+		read := Read(from)
+		if err := read.Err(); err != nil || read.Config.Listen != want {
+			t.Errorf("%+v: got %s, %v, want %s", from, read.Config.Listen, err, want)
+		}
+	}
+	byVariable := map[string]string{"SIGNET_CONFIG": named}
+	listens("localhost:1", Sources{System: machine})
+	listens("localhost:2", Sources{System: machine, File: named})
+	listens("localhost:2", Sources{System: machine, Env: byVariable})
+	listens(Default().Listen, Sources{System: machine + ".missing"})
+	listens(Default().Listen, Sources{})
+	if _, watched := Read(Sources{System: machine}).Files[DefaultFile]; !watched {
+		t.Errorf("a running server would not notice a new %s", DefaultFile)
+	}
+	if err := os.WriteFile(DefaultFile, []byte("listen: localhost:3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listens("localhost:3", Sources{System: machine})
+	if read := Read(Sources{System: t.TempDir(), File: machine + ".missing"}); read.Err() == nil {
+		t.Error("a named file that is missing was replaced with that of the machine")
+	}
+}
+
 func TestConfig_YAMLListEqualsCommaSeparatedText(t *testing.T) {
 	list, err := readConfig(Sources{File: fileWith(t, "trusted_proxies: [10.0.0.0/8, \"::1\", 192.0.2.7]\n")})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/storage"
 )
 
 // Names of the files in the data directory: the master key, the next master key while a rewrap
@@ -62,7 +63,7 @@ func StorePrivate(name, line string) (string, error) {
 	}
 	defer os.Remove(draft.Name())
 	_, err = draft.WriteString(line + "\n")
-	err = errors.Join(err, draft.Sync(), draft.Close())
+	err = errors.Join(err, storage.GiveToFolder(draft, draft.Name()), draft.Sync(), draft.Close())
 	if err == nil {
 		err = os.Link(draft.Name(), name)
 	}

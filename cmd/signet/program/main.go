@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signet/cmd/signet/cli"
+	"signet/cmd/signet/config"
 )
 
 // Main runs the command of the process and ends the process with the exit code. Only Main reads
@@ -23,5 +24,7 @@ func Main() {
 		Stdout: os.Stdout,
 		Stderr: &cli.LockedWriter{To: os.Stderr},
 		Now:    time.Now,
+
+		SystemSettings: config.SystemFile,
 	}, os.Args[1:]))
 }
