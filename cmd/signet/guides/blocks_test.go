@@ -19,7 +19,8 @@ var elsewhere = map[string][2]string{
 	"first sign-in":   {"cmd/signet/guides/firstsignin_test.go", "TestReadme_FirstSignIn"},
 	"proxy":           {"cmd/signet/node/behindproxy_test.go", "TestOperation_BehindAProxy"},
 	"nginx":           {"cmd/signet/proxy/nginx_test.go", "startNginx"},
-	"caddy":           {"cmd/signet/proxy/caddy_test.go", "TestCaddy_SignIn"},
+	"caddy":           {"cmd/signet/proxy/caddy_test.go", "startCaddy"},
+	"traefik":         {"cmd/signet/proxy/traefik_test.go", "startTraefik"},
 }
 
 // TestPages_EveryBlockRuns runs the code blocks of each page, from top to bottom. A block

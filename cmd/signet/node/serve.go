@@ -19,7 +19,7 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 10 * time.Second // for a form of at most 64 KiB
 	writeTimeout      = 60 * time.Second
-	IdleTimeout       = 60 * time.Second
+	IdleTimeout       = 3 * time.Minute // longer than proxies keep an unused connection: nginx 60 s, Traefik 90 s, Caddy 2 min
 	maxHeaderBytes    = 32 << 10
 	MaxConnections    = 10000
 	maxStreams        = 100 // of one HTTP/2 connection

@@ -175,3 +175,13 @@ func dial(t *testing.T, i *signettest.Instance) net.Conn {
 	t.Cleanup(func() { peer.Close() })
 	return peer
 }
+
+// A proxy that keeps an unused connection longer than Signet may send a POST into a connection
+// that Signet is closing. The visitor gets 502, because the proxy cannot send it again.
+func TestServe_ProxiesCloseIdleConnectionsFirst(t *testing.T) {
+	for proxy, keeps := range map[string]time.Duration{"nginx": 60 * time.Second, "Traefik": 90 * time.Second, "Caddy": 2 * time.Minute} {
+		if node.IdleTimeout <= keeps {
+			t.Errorf("Signet closes an unused connection after %s, and %s keeps it for %s", node.IdleTimeout, proxy, keeps)
+		}
+	}
+}

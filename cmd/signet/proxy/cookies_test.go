@@ -177,7 +177,7 @@ func (c *crowded) connect() {
 func (c *crowded) back() { c.T.Helper(); c.site.redeem(c.FormBrowser, c.state); c.Left = nil }
 
 // startCrowded starts the site with names of the longest length.
-func startCrowded(t *testing.T) *crowded {
+func startCrowded(t *testing.T, proxy string) *crowded {
 	t.Helper()
 	l, err := federationtest.StartLying(federationtest.Setup{RedirectURIs: []string{issuer + "/login/" + elsewhere + "/callback"}})
 	if err != nil {
@@ -187,7 +187,7 @@ func startCrowded(t *testing.T) *crowded {
 	domain := strings.ToLower(strings.NewReplacer("-", "x", "_", "y").Replace(noise(63) + "." + noise(62) + "." + noise(50)))
 	email := strings.ToLower(strings.ReplaceAll(noise(64), "-", "x")) + "@" + domain + ".example.com"
 	c := &crowded{upstream: l, held: map[string]*http.Cookie{}, largest: map[string]int{}}
-	c.site = startSiteWith(t, email, fmt.Sprintf(`
+	c.site = startSiteWith(t, proxy, email, fmt.Sprintf(`
   - id: %s
     type: oidc
     issuer: %s
@@ -212,10 +212,14 @@ func startCrowded(t *testing.T) *crowded {
 	return c
 }
 
-// TestNginx_LargestOfAllCookiesAtOncePass goes through every flow in a browser that holds the
+// TestProxies_LargestOfAllCookiesAtOncePass goes through every flow in a browser that holds the
 // largest value of every cookie, and measures the cookies and the headers of each answer.
-func TestNginx_LargestOfAllCookiesAtOncePass(t *testing.T) {
-	c := startCrowded(t)
+func TestProxies_LargestOfAllCookiesAtOncePass(t *testing.T) {
+	eachProxy(t, passAllCookies)
+}
+
+func passAllCookies(t *testing.T, proxy string) {
+	c := startCrowded(t, proxy)
 	// First the browser collects each cookie.
 	c.press(c.state)
 	c.arrive()

@@ -1,5 +1,7 @@
-// Package proxy tests Signet behind nginx as Debian ships it: with the block of docs/operation.md,
-// and with nginx's default limits.
+// Package proxy tests Signet behind nginx and Caddy as Debian ships them, and behind Traefik,
+// with the files of deploy/proxy and the default limits of these programs.
 //
-// It contains only tests. It does not know how Signet keeps its answers small.
+// The tests for Traefik run only if SIGNET_TRAEFIK names the program, since it takes minutes
+// to build: make dist-test does both. The package contains only tests. It does not know how
+// Signet keeps its answers small.
 package proxy

@@ -21,11 +21,14 @@ const (
 	password = "correct horse battery staple"
 )
 
-// site is Signet behind nginx, with an upstream and two clients.
+// site is Signet behind a proxy, with an upstream and two clients.
 type site struct {
 	*signettest.Instance
+	node      string // host:port
+	log       *signettest.SyncBuffer
+	proxy     *entrance
 	web, shop signettest.CreatedClient
-	transport http.RoundTripper
+	transport http.RoundTripper // HTTP/2, through the proxy
 }
 
 // noise returns n characters that cannot be compressed.
@@ -38,14 +41,14 @@ func noise(n int) string {
 	return string(text)
 }
 
-func startSite(t *testing.T) *site {
+func startSite(t *testing.T, proxy string) *site {
 	t.Helper()
 	google, err := federationtest.StartGoogle(federationtest.Setup{RedirectURIs: []string{issuer + "/login/elsewhere/callback"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(google.Close)
-	return startSiteWith(t, "ada@example.com", fmt.Sprintf(`
+	return startSiteWith(t, proxy, "ada@example.com", fmt.Sprintf(`
   - id: elsewhere
     type: oidc
     issuer: %s
@@ -55,7 +58,7 @@ func startSite(t *testing.T) *site {
 }
 
 // startSiteWith starts the site with a person of the address, and the connectors.
-func startSiteWith(t *testing.T, email, connectors, bye string) *site {
+func startSiteWith(t *testing.T, proxy, email, connectors, bye string) *site {
 	t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
 	settings := strings.ReplaceAll(signettest.Block(t, "docs/operation.md", "## Run behind a proxy", "yaml"), "127.0.0.1:8080", listen) + fmt.Sprintf(`
@@ -66,7 +69,7 @@ connectors:%s`, app, connectors)
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{Instance: &signettest.Instance{Issuer: issuer, Email: email, Password: password}}
+	s := &site{Instance: &signettest.Instance{Issuer: issuer, Email: email, Password: password}, node: listen}
 	s.Env = []string{"SIGNET_CONFIG=" + file, "SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
 	s.Command(t, "", nil, "migrate")
 	create := []string{"user", "create", "--email", s.Email, "--email-verified", "--password-stdin", "--json"}
@@ -76,8 +79,9 @@ connectors:%s`, app, connectors)
 	s.Command(t, password, nil, create...)
 	s.web = s.CreateClient(t, "--redirect-uri", app+"/callback", "--post-logout-redirect-uri", bye)
 	s.shop = s.CreateClient(t, "--type", "spa", "--redirect-uri", app+"/", "--first-party", "--scope", "openid profile email groups")
-	signettest.StartTalking(t, http.DefaultClient, "http://"+listen, s.Env, "serve")
-	s.transport = startNginx(t, listen)
+	s.log, _ = signettest.StartTalking(t, http.DefaultClient, "http://"+listen, s.Env, "serve")
+	s.proxy = startProxy(t, proxy, listen)
+	s.transport = s.proxy.transport(t, visitor{})
 	return s
 }
 
@@ -104,6 +108,12 @@ func (s *site) authorize(state string, pairs ...string) string {
 // redeem consents if asked, and checks that the browser returns with a valid code.
 func (s *site) redeem(b *signettest.FormBrowser, state string) (idToken string) {
 	b.T.Helper()
+	return s.redeemed(b, state).ID
+}
+
+// redeemed does the same and returns all tokens.
+func (s *site) redeemed(b *signettest.FormBrowser, state string) (tokens signettest.Tokens) {
+	b.T.Helper()
 	if b.At.Path == "/consent" { // the first time
 		b.Send("consent", "allow", nil)
 	}
@@ -119,20 +129,21 @@ func (s *site) redeem(b *signettest.FormBrowser, state string) (idToken string) 
 		b.T.Fatal(err)
 	}
 	defer answer.Body.Close()
-	var tokens struct {
-		ID string `json:"id_token"`
-	}
 	if err := json.NewDecoder(answer.Body).Decode(&tokens); err != nil || tokens.ID == "" {
 		b.T.Fatalf("token request: %s, %v", answer.Status, err)
 	}
-	return tokens.ID
+	return tokens
 }
 
-// TestNginx_LargestRequestPassesWithDefaultLimits goes through every way to sign in and out
+// TestProxies_LargestRequestPassesWithDefaultLimits goes through every way to sign in and out
 // with a state of nearly the longest allowed length, in a browser that collects all cookies
 // on the way.
-func TestNginx_LargestRequestPassesWithDefaultLimits(t *testing.T) {
-	s := startSite(t)
+func TestProxies_LargestRequestPassesWithDefaultLimits(t *testing.T) {
+	eachProxy(t, passLargestRequests)
+}
+
+func passLargestRequests(t *testing.T, proxy string) {
+	s := startSite(t, proxy)
 	for _, state := range []string{noise(1500), strings.Repeat("s", 2200)} {
 		b := s.browser(t)
 		// Press the button three times, each on a new page; then open the first page again.
@@ -213,15 +224,19 @@ func (s *site) call(b *signettest.FormBrowser, method, path, body string) {
 	answer.Body.Close()
 }
 
-// TestNginx_TooLargeIsRefusedBySignet checks that Signet answers with a page that says what
-// to change, before nginx answers 400 or 502.
-func TestNginx_TooLargeIsRefusedBySignet(t *testing.T) {
-	s := startSite(t)
+// TestProxies_TooLargeIsRefusedBySignet checks that Signet answers with a page that says what
+// to change, before the proxy answers 400 or 502.
+func TestProxies_TooLargeIsRefusedBySignet(t *testing.T) {
+	eachProxy(t, refuseTooLarge)
+}
+
+func refuseTooLarge(t *testing.T, proxy string) {
+	s := startSite(t, proxy)
 	b := signettest.NewFormBrowser(t)
 	b.Client.Transport = s.transport
-	for _, state := range []string{noise(1900), noise(2600), strings.Repeat("s", 2600), noise(4500)} {
+	for _, state := range []string{noise(1900), noise(2600), strings.Repeat("s", 2600), noise(4500), noise(7000)} {
 		b.Open(s.authorize(state))
-		if got := b.Text(); !strings.Contains(got, "shorten state") || strings.Contains(got, "nginx") {
+		if got := b.Text(); !strings.Contains(got, "shorten state") || strings.Contains(strings.ToLower(got), proxy) {
 			t.Errorf("a state of %d characters: %q", len(state), got)
 		}
 	}
@@ -229,4 +244,23 @@ func TestNginx_TooLargeIsRefusedBySignet(t *testing.T) {
 	if b.At.Path != "/login" {
 		t.Errorf("at %s: %q", b.At, b.Text())
 	}
+}
+
+// watched fails the test for every error answer of the proxy or of Signet.
+type watched struct {
+	t    *testing.T
+	next http.RoundTripper
+}
+
+// RoundTrip sends the request on.
+func (w watched) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := w.next.RoundTrip(r)
+	if err == nil && answer.StatusCode >= 400 {
+		sent := 0
+		for name, values := range r.Header {
+			sent += len(name) + len(strings.Join(values, "; "))
+		}
+		w.t.Errorf("%s %.100s: %s; %d bytes of address, %d of headers", r.Method, r.URL, answer.Status, len(r.URL.String()), sent)
+	}
+	return answer, err
 }

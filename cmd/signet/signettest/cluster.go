@@ -153,6 +153,7 @@ func (p *Process) Kill() {
 type Tokens struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
+	ID      string `json:"id_token"`
 	Error   string `json:"error"`
 
 	Description string `json:"error_description"`
