@@ -67,6 +67,22 @@ func RuleError(c *cobra.Command, code exit.Code, err error) error {
 
 func seeHelp(c *cobra.Command) string { return "see: " + c.CommandPath() + " --help" }
 
+// CheckUsage makes c run check before everything else: a mistake in the command line is
+// reported with exit code 2 whether or not there is a database. check returns nil, or an error
+// without an exit code, which becomes a usage error.
+func CheckUsage(c *cobra.Command, check func() error) {
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		if _, decided := errors.AsType[*exit.Problem](err); decided {
+			return err
+		}
+		return UsageError(c, err)
+	}
+}
+
 // RequireFlags returns a usage error if one of the flags was not passed.
 func RequireFlags(c *cobra.Command, flags ...string) error {
 	for _, name := range flags {

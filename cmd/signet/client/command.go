@@ -43,16 +43,14 @@ hash.`,
 	id := c.Flags().String("id", "", "client_id (default: a random id)")
 	fields := addClientFlags(c)
 	asJSON := cli.JSONFlag(c)
+	cli.CheckUsage(c, func() error { return cmp.Or(cli.RequireFlags(c, "name"), fields.check()) })
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
-		if err := cli.RequireFlags(c, "name"); err != nil {
-			return err
-		}
 		if *id == "" {
 			*id = directory.NewClientID()
 		}
 		draft := directory.NewClient(fields.kind(), *id, "")
 		if err := fields.apply(&draft); err != nil {
-			return cli.UsageError(c, err)
+			return err
 		}
 		created, secret, err := p.Directory(settings, db).CreateClient(ctx, draft, cli.Origin())
 		if err != nil {

@@ -146,6 +146,9 @@ func (f *clientFlags) apply(c *storage.Client) error {
 	return nil
 }
 
+// check returns an error if the value of a flag cannot be parsed.
+func (f *clientFlags) check() error { return f.apply(new(storage.Client)) }
+
 // kind returns the value of --type, or web if the flag was not passed.
 func (f *clientFlags) kind() storage.ClientType {
 	if flag := f.set.Lookup("type"); flag.Changed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,11 +35,14 @@ secrets are valid: if an earlier rotation still overlaps, its old secret expires
 	}
 	text := c.Flags().String("overlap", "24h", "time for which the old secret stays valid, 0s to 90d")
 	asJSON := cli.JSONFlag(c)
-	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		overlap, err := config.ParseDuration(*text, 0, directory.LongestOverlap)
-		if err != nil {
-			return cli.UsageError(c, fmt.Errorf("--overlap %w", err))
+	var overlap time.Duration
+	cli.CheckUsage(c, func() (err error) {
+		if overlap, err = config.ParseDuration(*text, 0, directory.LongestOverlap); err != nil {
+			return fmt.Errorf("--overlap %w", err)
 		}
+		return nil
+	})
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		rotated, secret, err := p.Directory(settings, db).RotateSecret(ctx, args[0], overlap, cli.Origin())
 		if errors.Is(err, directory.ErrPublicClient) {
 			err = exit.New(exit.PublicClient, err, "")

@@ -25,15 +25,13 @@ the whole list, and an empty value ("") clears the field.`,
 	}
 	fields := addClientFlags(c)
 	asJSON := cli.JSONFlag(c)
-	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+	cli.CheckUsage(c, func() error {
 		if !fields.anyPassed() {
-			return cli.UsageError(c, errors.New("pass at least one flag for a field to change"))
+			return errors.New("pass at least one flag for a field to change")
 		}
-		// Parse the flags before the transaction, so that a wrong value does not fail inside it.
-		var draft storage.Client
-		if err := fields.apply(&draft); err != nil {
-			return cli.UsageError(c, err)
-		}
+		return fields.check() // so that a wrong value does not fail inside the transaction
+	})
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		revised, err := p.Directory(settings, db).ReviseClient(ctx, args[0], fields.apply, cli.Origin())
 		if err != nil {
 			return cmp.Or(refusalError(c, args[0], err), clientError(args[0], err))

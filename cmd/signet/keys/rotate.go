@@ -40,10 +40,13 @@ nothing, ends with exit code 6 and prints the time from which it is possible.`,
 	now := c.Flags().Bool("now", false, "accept a next key that has been published for 10 minutes")
 	force := c.Flags().Bool("force", false, "accept any next key; clients with cached keys may refuse tokens until they fetch the JWKS again")
 	asJSON := cli.JSONFlag(c)
-	p.withKeeper(c, func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, _ []string) error {
+	cli.CheckUsage(c, func() error {
 		if *now && *force {
-			return cli.UsageError(c, errors.New("--now and --force exclude each other"))
+			return errors.New("--now and --force exclude each other")
 		}
+		return nil
+	})
+	p.withKeeper(c, func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, _ []string) error {
 		wait := settings.Keys.PublishBefore
 		switch {
 		case *now:

@@ -35,6 +35,15 @@ For PostgreSQL, use: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 	}
 	asJSON := cli.JSONFlag(c)
 	file := cli.SettingFlags(c, "data_dir")
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		switch {
+		case args[0] == "-" && *asJSON:
+			return cli.UsageError(c, errors.New("- and --json cannot be used together: standard output is the backup"))
+		case args[0] == "-" && cli.IsTerminal(p.Stdout):
+			return cli.UsageError(c, errors.New("a backup is binary and cannot be written to a terminal: name a file, or redirect standard output"))
+		}
+		return nil
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		settings, err := p.Settings(c, *file)
 		if err != nil {
@@ -51,8 +60,6 @@ For PostgreSQL, use: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 			err = storage.ErrUsePostgresTools
 		case args[0] != "-":
 			written.Bytes, err = backupToFile(c.Context(), settings, args[0])
-		case *asJSON:
-			err = cli.UsageError(c, errors.New("- and --json cannot be used together: standard output is the backup"))
 		default:
 			err = p.backupToStdout(c, settings)
 		}
@@ -150,9 +157,6 @@ func writeAndCheck(ctx context.Context, c config.Config, file string) (size int6
 // backupToStdout writes the backup to a temporary file in the data directory first, so that it is
 // checked too.
 func (p *program) backupToStdout(c *cobra.Command, settings config.Config) error {
-	if cli.IsTerminal(p.Stdout) {
-		return cli.UsageError(c, errors.New("a backup is binary and cannot be written to a terminal: name a file, or redirect standard output"))
-	}
 	folder, err := os.MkdirTemp(settings.DataDir, "backup-*")
 	if err != nil {
 		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", exit.WithoutPath(err)), "run the command as the user that owns data_dir")

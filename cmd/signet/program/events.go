@@ -43,17 +43,22 @@ command.`,
 	follow := flags.BoolP("follow", "f", false, "also print each new event, until interrupted")
 	asJSON := cli.JSONFlag(c)
 	c.MarkFlagsMutuallyExclusive("json", "jsonl")
+	cli.CheckUsage(c, func() error {
+		switch {
+		case *limit < 1 || *limit > 1000:
+			return fmt.Errorf("--limit is %d: use 1 to 1000, or --jsonl for all events", *limit)
+		case *follow && *asJSON:
+			return errors.New("--follow cannot print a JSON document, because it has no end: use --jsonl")
+		}
+		_, err := chosen.filter(p.Now())
+		return err
+	})
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
-		f, err := p.eventFilter(ctx, c, db, chosen)
+		f, err := p.eventFilter(ctx, db, chosen)
 		if err != nil {
 			return err
 		}
-		if *limit < 1 || *limit > 1000 {
-			return cli.UsageError(c, fmt.Errorf("--limit is %d: use 1 to 1000, or --jsonl for all events", *limit))
-		}
 		switch {
-		case *follow && *asJSON:
-			return cli.UsageError(c, errors.New("--follow cannot print a JSON document, because it has no end: use --jsonl"))
 		case *follow:
 			return p.followEvents(ctx, db, f, *limit, *asLines)
 		case *asLines:
@@ -77,22 +82,32 @@ command.`,
 
 type eventFlags struct{ kind, user, client, outcome, since string }
 
-func (p *program) eventFilter(ctx context.Context, c *cobra.Command, db *storage.DB, chosen eventFlags) (storage.EventFilter, error) {
+// filter returns the filter that the flags describe, with the user as it was passed. The error is
+// a mistake in the command line.
+func (chosen eventFlags) filter(now time.Time) (storage.EventFilter, error) {
 	f := storage.EventFilter{
 		Type: storage.EventType(chosen.kind), ClientID: chosen.client, Outcome: storage.Outcome(chosen.outcome), UserID: chosen.user,
 	}
 	if f.Type != "" && !slices.Contains(storage.EventTypes, f.Type) {
-		return f, cli.UsageError(c, fmt.Errorf("--type is %q, which is not an event type%s", chosen.kind, suggestType(chosen.kind)))
+		return f, fmt.Errorf("--type is %q, which is not an event type%s", chosen.kind, suggestType(chosen.kind))
 	}
 	if f.Outcome != "" && f.Outcome != storage.Succeeded && f.Outcome != storage.Refused {
-		return f, cli.UsageError(c, fmt.Errorf("--outcome is %q: use success or refused", chosen.outcome))
+		return f, fmt.Errorf("--outcome is %q: use success or refused", chosen.outcome)
 	}
 	if chosen.since != "" {
-		since, err := parseSince(chosen.since, p.Now())
+		since, err := parseSince(chosen.since, now)
 		if err != nil {
-			return f, cli.UsageError(c, fmt.Errorf("--since is %q: %w", chosen.since, err))
+			return f, fmt.Errorf("--since is %q: %w", chosen.since, err)
 		}
 		f.Since = since
+	}
+	return f, nil
+}
+
+func (p *program) eventFilter(ctx context.Context, db *storage.DB, chosen eventFlags) (storage.EventFilter, error) {
+	f, err := chosen.filter(p.Now())
+	if err != nil {
+		return f, err
 	}
 	if strings.Contains(chosen.user, "@") { // a subject is used as it is, so that the events of a deleted user can be found
 		u, err := user.Find(ctx, db, chosen.user)

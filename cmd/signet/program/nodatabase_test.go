@@ -38,6 +38,16 @@ var withoutDatabase = map[string]int{
 	"signet health":          exit.Unreachable,
 }
 
+// requiredFlags holds the flags without which a command is wrong use.
+var requiredFlags = map[string][]string{
+	"signet client create":     {"--name", "x"},
+	"signet client update":     {"--name", "x"},
+	"signet user create":       {"--email", "ada@example.com"},
+	"signet user update":       {"--name", "x"},
+	"signet user set-password": {"--password-stdin"},
+	"signet session end":       {"--user", "x"},
+}
+
 // readingCalls returns for each command that must not create a database the arguments of one or
 // more calls.
 func readingCalls(t *testing.T) map[string][][]string {
@@ -62,6 +72,7 @@ func readingCalls(t *testing.T) map[string][][]string {
 				call = append(call, "x")
 			}
 		}
+		call = append(call, requiredFlags[path]...)
 		calls[path] = append(calls[path], call)
 		for _, flag := range []string{"yes", "force", "now", "all", "follow"} {
 			if c.Flags().Lookup(flag) != nil {

@@ -109,10 +109,13 @@ them too, use: signet user sign-out.`,
 	}
 	name := c.Flags().String("user", "", "email address or subject (sub) of the user of the session")
 	asJSON := cli.JSONFlag(c)
-	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
+	cli.CheckUsage(c, func() error {
 		if *name == "" {
-			return cli.UsageError(c, errors.New("the flag --user is missing: pass the user of the session"))
+			return errors.New("the flag --user is missing: pass the user of the session")
 		}
+		return nil
+	})
+	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		u, err := user.Find(ctx, db, *name)
 		if err != nil {
 			return err

@@ -26,16 +26,22 @@ func addAttachedFlags(c *cobra.Command) attachedFlags {
 	}
 }
 
-func (f attachedFlags) read() (storage.UnprovenPolicy, error) {
-	switch {
-	case *f.evict && *f.keep:
-		return storage.StopIfAttached, errors.New("--evict and --keep cannot be used together")
-	case *f.evict:
-		return storage.EvictAttached, nil
-	case *f.keep:
-		return storage.KeepAttached, nil
+// check returns an error if both flags were passed.
+func (f attachedFlags) check() error {
+	if *f.evict && *f.keep {
+		return errors.New("--evict and --keep cannot be used together")
 	}
-	return storage.StopIfAttached, nil
+	return nil
+}
+
+func (f attachedFlags) policy() storage.UnprovenPolicy {
+	switch {
+	case *f.evict:
+		return storage.EvictAttached
+	case *f.keep:
+		return storage.KeepAttached
+	}
+	return storage.StopIfAttached
 }
 
 // describedFactor is the JSON form of a factor.

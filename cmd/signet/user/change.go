@@ -39,15 +39,15 @@ tokens, roles and groups are only granted with --evict or --keep.`,
 	fields := addUserFlags(c)
 	attached := addAttachedFlags(c)
 	asJSON := cli.JSONFlag(c)
+	cli.CheckUsage(c, func() error {
+		if !fields.apply(new(storage.User)) {
+			return errors.New("pass at least one flag for a field to change")
+		}
+		return attached.check()
+	})
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		var draft storage.User
-		if !fields.apply(&draft) {
-			return cli.UsageError(c, errors.New("pass at least one flag for a field to change"))
-		}
-		unproven, err := attached.read()
-		if err != nil {
-			return cli.UsageError(c, err)
-		}
+		fields.apply(&draft)
 		if err := fields.check(draft, p.Now()); err != nil {
 			return cli.RuleError(c, exit.FieldInvalid, err)
 		}
@@ -56,7 +56,7 @@ tokens, roles and groups are only granted with --evict or --keep.`,
 			return err
 		}
 		revised, err := p.Directory(settings, db).ReviseUser(ctx, storage.UserRevision{
-			UserID: u.ID, Verified: fields.emailVerified(), PhoneVerified: fields.phoneVerified(), Unproven: unproven, From: cli.Origin(),
+			UserID: u.ID, Verified: fields.emailVerified(), PhoneVerified: fields.phoneVerified(), Unproven: attached.policy(), From: cli.Origin(),
 			Revise: func(u *storage.User) error { fields.apply(u); return nil },
 		})
 		switch {
@@ -108,11 +108,8 @@ session, the command stops and lists them, because another person may have set t
 	revoke := c.Flags().Bool("revoke", false, "remove the right to administer this server")
 	attached := addAttachedFlags(c)
 	asJSON := cli.JSONFlag(c)
+	cli.CheckUsage(c, attached.check)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		unproven, err := attached.read()
-		if err != nil {
-			return cli.UsageError(c, err)
-		}
 		u, err := Find(ctx, db, args[0])
 		if err != nil {
 			return err
@@ -121,7 +118,7 @@ session, the command stops and lists them, because another person may have set t
 		if *revoke {
 			err = p.Directory(settings, db).RevokeAdmin(ctx, u.ID, cli.Origin())
 		} else {
-			evicted, err = p.Directory(settings, db).GrantAdmin(ctx, u.ID, unproven, cli.Origin())
+			evicted, err = p.Directory(settings, db).GrantAdmin(ctx, u.ID, attached.policy(), cli.Origin())
 		}
 		if errors.Is(err, storage.ErrUnproven) {
 			return p.unprovenError(u, err, *asJSON)

@@ -36,10 +36,8 @@ func (p commands) createCommand() *cobra.Command {
 	admin := c.Flags().Bool("admin", false, "make the user an administrator of this server")
 	password := passwordFlags(c)
 	asJSON := cli.JSONFlag(c)
+	cli.CheckUsage(c, func() error { return cmp.Or(cli.RequireFlags(c, "email"), password.check()) })
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
-		if err := cli.RequireFlags(c, "email"); err != nil {
-			return err
-		}
 		u := storage.User{Admin: *admin}
 		fields.apply(&u)
 		if err := directory.CheckUser(&u, p.Now()); err != nil { // before the password is read
@@ -85,10 +83,13 @@ func (p commands) listCommand() *cobra.Command {
 	flags.StringVar(&f.After, "after", "", "only users after this one: the email address (or sub) of the last user on the previous page")
 	limit := flags.Int("limit", 0, "maximum number of users; 0 for all")
 	asJSON := cli.JSONFlag(c)
-	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
+	cli.CheckUsage(c, func() error {
 		if *limit < 0 {
-			return cli.UsageError(c, fmt.Errorf("--limit is %d: use 1 or more, or 0 for all", *limit))
+			return fmt.Errorf("--limit is %d: use 1 or more, or 0 for all", *limit)
 		}
+		return nil
+	})
+	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
 		users, err := listUsers(ctx, db, f, *limit)
 		if err != nil {
 			return fmt.Errorf("list users: %w", err)

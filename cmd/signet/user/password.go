@@ -1,6 +1,7 @@
 package user
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,15 +36,14 @@ deletes them first, --keep keeps them.`,
 	password := passwordFlags(c)
 	attached := addAttachedFlags(c)
 	asJSON := cli.JSONFlag(c)
+	cli.CheckUsage(c, func() error {
+		if !*password.stdin && *password.file == "" {
+			return errors.New("the password is missing: pass --password-stdin or --password-file FILE")
+		}
+		return cmp.Or(password.check(), attached.check())
+	})
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		typed, err := password.read(p.Stdin)
-		if err == nil && typed == "" {
-			err = errors.New("the password is missing: pass --password-stdin or --password-file FILE")
-		}
-		if err != nil {
-			return cli.UsageError(c, err)
-		}
-		unproven, err := attached.read()
 		if err != nil {
 			return cli.UsageError(c, err)
 		}
@@ -52,7 +52,7 @@ deletes them first, --keep keeps them.`,
 			return err
 		}
 		evicted, err := p.Directory(settings, db).ResetPassword(ctx, directory.PasswordReset{
-			User: u, Password: typed, Reason: cli.ByAdministrator, Unproven: unproven,
+			User: u, Password: typed, Reason: cli.ByAdministrator, Unproven: attached.policy(),
 		}, cli.Origin())
 		if errors.Is(err, credential.ErrWeak) || errors.Is(err, credential.ErrBusy) {
 			return err
@@ -89,16 +89,37 @@ func passwordFlags(c *cobra.Command) passwordSource {
 // maxPasswordBytes is the limit for reading a password. It is far above the longest password.
 const maxPasswordBytes = 64 << 10
 
+// check returns an error if the flags name two sources, or a file that cannot be read.
+func (s passwordSource) check() error {
+	if *s.file == "" {
+		return nil
+	}
+	if *s.stdin {
+		return errors.New("--password-stdin and --password-file cannot be used together")
+	}
+	opened, err := s.open()
+	if err != nil {
+		return err
+	}
+	return opened.Close()
+}
+
+func (s passwordSource) open() (*os.File, error) {
+	opened, err := os.Open(*s.file)
+	if err != nil {
+		return nil, fmt.Errorf("--password-file %s: %s", *s.file, exit.WithoutPath(err))
+	}
+	return opened, nil
+}
+
 // read returns the password from the source of the flags; "" if no flag was passed.
 func (s passwordSource) read(stdin io.Reader) (string, error) {
 	from, name := stdin, "standard input"
 	switch {
-	case *s.stdin && *s.file != "":
-		return "", errors.New("--password-stdin and --password-file cannot be used together")
 	case *s.file != "":
-		opened, err := os.Open(*s.file)
+		opened, err := s.open()
 		if err != nil {
-			return "", fmt.Errorf("--password-file %s: %s", *s.file, exit.WithoutPath(err))
+			return "", err
 		}
 		defer opened.Close()
 		from, name = opened, *s.file
