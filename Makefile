@@ -3,7 +3,7 @@
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: test prepare prepare-soak lint vulnerabilities unit bench bench-peer parties pictures soak fuzz
+.PHONY: test prepare prepare-soak prepare-dist dist dist-test lint vulnerabilities unit bench bench-peer parties pictures soak fuzz
 
 test: prepare lint vulnerabilities unit
 
@@ -12,6 +12,9 @@ prepare:
 
 prepare-soak:
 	@bash .ci/prepare soak
+
+prepare-dist:
+	@bash .ci/prepare dist
 
 lint:
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
@@ -48,6 +51,18 @@ bench:
 bench-peer: prepare
 	go test -run '^$$' -bench BesideOIDCProvider -benchtime 3000x -timeout 1h ./cmd/signet
 
+# Builds everything that a release consists of into dist/. See deploy/release.
+dist: prepare-dist
+	@go run -C deploy/release . -out "$(CURDIR)/dist" $(DIST)
+
+# Builds everything twice and tries it out: in other roots, on another processor, behind
+# foreign proxies. It needs root. The modules are separate from that of the server, so that
+# their libraries are not among its requirements.
+dist-test: prepare-dist
+	@staticcheck=$$(go tool -n staticcheck); for module in deploy/*/go.mod; do \
+		(cd $${module%/go.mod} && go vet ./... 1>&2 && $$staticcheck ./... 1>&2 && go test -timeout 1h -json ./...) || exit 1; \
+	done | go run .ci/summary.go
+
 # Every relying party with its default settings, including those that take long to
 # install or to build.
 parties: prepare-soak
@@ -67,6 +82,7 @@ soak: prepare-soak
 	@SIGNET_PGBOUNCER=1 go test -timeout 1h ./storage
 	@go test -run '^$$' -bench Growth -benchtime 1x -timeout 1h ./storage
 	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory dist-test
 	@SIGNET_SOAK=1 go test -race -tags pkcs11 -timeout 1h $(pkcs11)
 	@SIGNET_SOAK=1 go test -race -count 3 -shuffle on -timeout 4h -json ./... | go run .ci/summary.go
 

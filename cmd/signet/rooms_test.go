@@ -292,7 +292,8 @@ func TestRooms_RightImportIsAccepted(t *testing.T) {
 }
 
 // eachGoFile calls do for every Go file below root, with its path relative to root and with slashes.
-// It skips the examples, which are written like programs of users.
+// It skips the examples, which are written like programs of users, and modules of their own, which
+// the program cannot import.
 func eachGoFile(t *testing.T, root string, do func(name string, source []byte)) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
@@ -301,6 +302,11 @@ func eachGoFile(t *testing.T, root string, do func(name string, source []byte)) 
 		}
 		if d.IsDir() && file != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules" || d.Name() == "examples") {
 			return fs.SkipDir
+		}
+		if d.IsDir() && file != root {
+			if _, err := os.Stat(filepath.Join(file, "go.mod")); err == nil {
+				return fs.SkipDir
+			}
 		}
 		if d.IsDir() || filepath.Ext(file) != ".go" {
 			return nil

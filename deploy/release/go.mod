@@ -1,0 +1,3 @@
+module signet/deploy/release
+
+go 1.26.0
