@@ -75,7 +75,7 @@ func TestAllowsRedirect_RefusesRunnableSchemes(t *testing.T) {
 	}
 }
 
-// RU-13: a post-logout redirect URI receives no code, and a redirect URI is no target
+// RU-17: a post-logout redirect URI receives no code, and a redirect URI is no target
 // after signing out.
 func TestAllowsRedirect_SeparatesPostLogoutURIs(t *testing.T) {
 	client := storage.Client{Type: storage.Web, Metadata: storage.ClientMetadata{
