@@ -23,13 +23,12 @@ const (
 	maxCleared      = 6  // cookies that one answer removes, since its header block is limited too
 )
 
-// These are the shares of the Cookie header, in characters. The rest is for the tokens of
-// the first-party app, see SetTokens. The shares are for the default base name; a longer
-// base name makes the share of the trips smaller.
+// These are the shares of the Cookie header, in characters. The other cookies about the person
+// have 1,024, and the rest is for the tokens of the first-party app, see SetTokens. The shares
+// are for the default base name; a longer base name makes the share of the trips smaller.
 const (
 	tripShare        = 2400
-	personShare      = 1024 // session, device, MaxPendingSize, the connector that was used last, and later a trusted browser
-	personCookies    = 5    // number of cookies in personShare
+	personCookies    = 5 // session, device, "_pending", the connector that was used last, and later a trusted browser
 	maxSealedAttempt = 320
 )
 
