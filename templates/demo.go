@@ -8,6 +8,7 @@ type Demo struct {
 	Error    *FormError
 	Login    string // path that starts the sign-in
 	Logout   string // path of the POST that signs out; "" for none
+	DataDir  string // of the server, as a word of a shell
 	Username string // of the demo user, shown before the first sign-in
 	Tokens   []DemoToken
 	UserInfo string // indented JSON

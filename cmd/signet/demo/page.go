@@ -19,7 +19,7 @@ import (
 	"signet/templates/words"
 )
 
-func newRelyingParty(issuer, secret string, now func() time.Time, log *slog.Logger) (*relyingParty, error) {
+func newRelyingParty(issuer, secret, dataDir string, now func() time.Time, log *slog.Logger) (*relyingParty, error) {
 	files, err := static.New("")
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
@@ -31,6 +31,7 @@ func newRelyingParty(issuer, secret string, now func() time.Time, log *slog.Logg
 	d := &relyingParty{
 		issuer:  issuer,
 		secret:  secret,
+		dataDir: shellWord(dataDir),
 		http:    &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}, // no proxy, since the provider is on this machine
 		pages:   pages,
 		results: newResults(now),

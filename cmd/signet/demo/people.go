@@ -82,7 +82,7 @@ func (s *server) existingPerson(u storage.User, stored, kept string) person {
 	p := person{email: u.Email, password: kept}
 	command := func(act string, flags ...string) string {
 		words := append([]string{"signet user", act, u.Email}, flags...)
-		return strings.Join(append(words, "--data-dir", s.settings.DataDir), " ")
+		return strings.Join(append(words, "--data-dir", shellWord(s.settings.DataDir)), " ")
 	}
 	switch {
 	case !u.Enabled():
@@ -94,6 +94,17 @@ func (s *server) existingPerson(u storage.User, stored, kept string) person {
 		p.note = "no administrator any more: " + command("admin")
 	}
 	return p
+}
+
+// shellWord returns a path as one word of a command line that people copy into a shell.
+func shellWord(path string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@", r)
+	}
+	if strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 && path != "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // demoPassword returns 100 random bits in characters that are easy to type.

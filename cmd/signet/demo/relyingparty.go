@@ -21,6 +21,7 @@ import (
 type relyingParty struct {
 	issuer  string
 	secret  string
+	dataDir string // as a word of a shell
 	http    *http.Client
 	pages   *templates.Pages
 	results *results
@@ -42,7 +43,7 @@ func (d *relyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (d *relyingParty) write(w http.ResponseWriter, status int, page templates.Demo) {
 	page.Login = Path + "/login"
-	page.Username = UserEmail
+	page.Username, page.DataDir = UserEmail, d.dataDir
 	page.Issuer = strings.TrimPrefix(d.issuer, "http://")
 	if page.SignedIn {
 		page.Introspect = Path + "/introspect"

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"net/http"
+	"os/exec"
 	"testing"
 	"time"
 )
@@ -35,4 +36,17 @@ func requestWith(t *testing.T, key string) *http.Request {
 	}
 	r.AddCookie(&http.Cookie{Name: resultCookie, Value: key})
 	return r
+}
+
+// People copy the commands of the demo into a shell, whatever the folder is called.
+func TestShellWord_IsOneWordOfAShell(t *testing.T) {
+	for _, path := range []string{"signet-dev", "/var/lib/signet", "my data", "it's", `a"b`, "$HOME", "a;b", "*", "ü", "", "a\nb", "~/x", "!x", `back\slash`} {
+		got, err := exec.CommandContext(t.Context(), "sh", "-c", "printf '%s|' "+shellWord(path)).Output()
+		if err != nil || string(got) != path+"|" {
+			t.Errorf("%q is written %s, which the shell reads as %q, %v", path, shellWord(path), got, err)
+		}
+	}
+	if got := shellWord("signet-dev"); got != "signet-dev" {
+		t.Errorf("a plain name is written %s", got)
+	}
 }

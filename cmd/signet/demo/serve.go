@@ -88,7 +88,7 @@ func (s *server) handler(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the demo client: %w", err)
 	}
-	page, err := newRelyingParty(s.settings.Issuer, secret, s.node.Now, s.log)
+	page, err := newRelyingParty(s.settings.Issuer, secret, s.settings.DataDir, s.node.Now, s.log)
 	if err != nil {
 		return nil, err
 	}
