@@ -9,7 +9,7 @@ import (
 // comparison is a Difference with the marks that the page shows.
 type comparison struct {
 	Label      string
-	Received   []part
+	Received   []part // nil if nothing was received: the page has no row for it
 	Registered [][]part
 	Note       words.Sentence // the difference; zero if there is none
 }
@@ -25,9 +25,18 @@ type part struct {
 // nothing is marked.
 func compare(d Difference) comparison {
 	received := spelled(d.Received)
-	c := comparison{Label: text(d.Label), Received: []part{{Text: string(received)}}}
+	c := comparison{Label: text(d.Label)}
+	if d.Received != "" {
+		c.Received = []part{{Text: string(received)}}
+	}
 	if len(d.Registered) == 0 {
 		c.Note = words.Say("error.none-registered")
+		return c
+	}
+	if d.Received == "" { // the registered values are the news
+		for _, value := range d.Registered {
+			c.Registered = append(c.Registered, []part{{Text: string(spelled(value))}})
+		}
 		return c
 	}
 	nearest := -1

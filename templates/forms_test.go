@@ -168,3 +168,24 @@ func TestError_MarksDifferences(t *testing.T) {
 		}
 	}
 }
+
+// A missing parameter has no row, and nothing is compared with it.
+func TestError_MissingValueHasNoRow(t *testing.T) {
+	pages, _ := newPages(t)
+	for registered, values := range map[string][]string{"two": {"https://a.example/cb", "https://b.example/cb"}, "none": nil} {
+		page := templates.Error{Detail: []templates.Difference{{Label: "redirect_uri", Registered: values}}}
+		d := parse(t, render(t, pages, page))
+		for _, row := range d.all("dd") {
+			if textOf(row) == "" {
+				t.Errorf("%s registered: the page has an empty row", registered)
+			}
+		}
+		var shown []string
+		for _, row := range d.all("dd") {
+			shown = append(shown, textOf(row))
+		}
+		if got := strings.Join(shown, " "); !strings.Contains(got, strings.Join(values, " ")) || len(d.all("mark")) != 0 {
+			t.Errorf("%s registered: the page shows %q with %d marks", registered, got, len(d.all("mark")))
+		}
+	}
+}

@@ -13,7 +13,8 @@ func (SignOut) page() string { return "signout.html" }
 // SignedOut confirms the sign-out and lists the applications that were notified.
 type SignedOut struct {
 	Common
-	Told []ToldClient
+	Ended bool // a session has just ended; otherwise the browser had none
+	Told  []ToldClient
 
 	// Both are shown only if they are http, https or a path of ours; "" for none.
 	ContinueURL string // address of the application that the person comes from

@@ -77,16 +77,13 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
 	return h.finishLogout(w, r, request, ended)
 }
 
-// endCurrent ends the session of the browser and starts to notify its clients. It returns
-// the zero value if there is no client to notify.
+// endCurrent ends the session of the browser and starts to notify its clients.
 func (h *Handler) endCurrent(w http.ResponseWriter, r *http.Request, current session.Current) (notice.EndedSessions, error) {
 	ended := notice.EndedSessions{UserID: current.UserID, SessionID: current.ID, At: h.Now()}
 	if err := h.Sessions.End(r.Context(), w, current, "signed_out"); err != nil {
 		return notice.EndedSessions{}, err
 	}
-	if !h.Notices.StartDelivery(r.Context(), ended) {
-		return notice.EndedSessions{}, nil
-	}
+	h.Notices.StartDelivery(r.Context(), ended)
 	return ended, nil
 }
 
@@ -257,15 +254,11 @@ func (h *Handler) confirmLogout(w http.ResponseWriter, r *http.Request, form url
 		return err
 	}
 	web.TraceOf(r.Context()).NoteClient(request.ClientID)
-	params := url.Values{"logout": {form.Get("logout")}}
-	if ended.UserID != "" {
-		sealed, err := h.Notices.Seal(ended)
-		if err != nil {
-			return err
-		}
-		params.Set("ended", sealed)
+	sealed, err := h.Notices.Seal(ended)
+	if err != nil {
+		return err
 	}
-	return h.continueToSignedOut(w, params)
+	return h.continueToSignedOut(w, url.Values{"logout": {form.Get("logout")}, "ended": {sealed}})
 }
 
 // continueToSignedOut sends the browser to the GET that shows the signed-out page or goes
@@ -333,15 +326,16 @@ func (h *Handler) enabledClient(r *http.Request, request logoutRequest) (storage
 const reportTimeout = 1500 * time.Millisecond
 
 // showSignedOut shows the signed-out page with links to continue. The browser that has signed
-// out also sees which applications have been notified. The session has ended already, even if
-// the page fails.
+// out also sees which applications have been notified. ended is the zero value if this browser
+// had no session, or if the page is opened again later. The session has ended already, even if the
+// page fails.
 func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client storage.Client, ended notice.EndedSessions) error {
 	reports, err := h.Notices.Report(r.Context(), ended, reportTimeout)
 	if err != nil {
 		web.TraceOf(r.Context()).Note("error", err.Error())
 	}
 	page := templates.SignedOut{
-		Common: h.Site.Common(), AppName: cmp.Or(client.Name, client.ID),
+		Common: h.Site.Common(), Ended: ended.UserID != "", AppName: cmp.Or(client.Name, client.ID),
 		ContinueURL: client.Metadata.ClientURI, AgainURL: h.signInAgain(client),
 	}
 	for _, report := range reports {

@@ -49,6 +49,35 @@ func TestEndSession_SignedOutPageLinks(t *testing.T) {
 	})
 }
 
+// The page says that a session has ended only to the browser whose session has just ended.
+func TestEndSession_SignedOutPageTellsTheTruth(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		const ended, none = "Your session in this browser has ended.", "In this browser, you aren’t signed in."
+		confirmed, hinted, again := b.Visitor(t), b.Visitor(t), b.Visitor(t)
+		confirmed.SignInAndRedeem(t, providertest.Alice)
+		again.SignInAndRedeem(t, providertest.Alice)
+		tokens := hinted.SignInAndRedeem(t, providertest.Alice)
+		page := again.Get(t, b.EndSessionURL())
+		again.Submit(t, page.Form(t), "decision", "allow")
+		for name, c := range map[string]struct {
+			page providertest.Stop
+			says string
+		}{
+			"confirmed":                 {confirmed.Submit(t, confirmed.Get(t, b.EndSessionURL()).Form(t), "decision", "allow"), ended},
+			"with a hint":               {hinted.Get(t, b.Issuer+"/end_session?id_token_hint="+tokens["id_token"].(string)), ended},
+			"no session":                {b.Visitor(t).Get(t, b.EndSessionURL()), none},
+			"no session any more":       {confirmed.Get(t, b.EndSessionURL()), none},
+			"a form that is sent again": {again.Submit(t, page.Form(t), "decision", "allow"), none},
+			"an invented end":           {b.Visitor(t).Get(t, b.Issuer+"/end_session?ended=x"), none},
+		} {
+			other := map[string]string{ended: none, none: ended}[c.says]
+			if !strings.Contains(c.page.Body, c.says) || strings.Contains(c.page.Body, other) {
+				t.Errorf("%s: want %q:\n%s", name, c.says, c.page.Body)
+			}
+		}
+	})
+}
+
 // The error page shows whether the user is signed in. A form of another site comes without the
 // session cookie, so the page leaves this open.
 func TestEndSession_ErrorPageShowsWhetherSignedIn(t *testing.T) {
