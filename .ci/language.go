@@ -2,7 +2,7 @@
 // relative pronouns that stand for a subject which the sentence does not name, listed at
 // unnamed, and fails if a folder has too many of them. It also fails if the name of a test
 // begins with the number of a requirement: the number belongs in a comment, with one line
-// that explains it.
+// that explains it. And it fails for the spellings listed at misspelt.
 //
 //	go run .ci/language.go            one line for each folder that fails
 //	go run .ci/language.go -v         one line for each folder, and each sentence found
@@ -32,8 +32,11 @@ const mostPerThousand = 4
 const frozen = "storage/migrations/"
 
 var (
-	word      = regexp.MustCompile(`[A-Za-z][A-Za-z'’-]*`)
-	unnamed   = regexp.MustCompile(`(?i)\b(who|whom|whose|whoever|what|whatever|whichever)\b`)
+	word    = regexp.MustCompile(`[A-Za-z][A-Za-z'’-]*`)
+	unnamed = regexp.MustCompile(`(?i)\b(who|whom|whose|whoever|what|whatever|whichever)\b`)
+	// misspelt is a word that the project writes in another way: "setup" is the noun, "set up"
+	// the verb.
+	misspelt  = regexp.MustCompile(`(?i)\bset-ups?\b`)
 	codeBlock = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 	// numbered is the name of a test that begins with the number of a requirement.
 	numbered = regexp.MustCompile(`^(Test|Fuzz|Benchmark)(AZ|RU|PK|CO|TK|RT|JW|KY|IR|DV|TX|PJ|DR|LO|FD|SS|PW|RC|MF|AD|MN|HT|ST|CF|P)_?\d`)
@@ -76,6 +79,10 @@ func main() {
 	}
 	folders := map[string]count{}
 	for _, t := range texts {
+		for _, found := range misspelt.FindAllString(t.prose, -1) {
+			failed = true
+			fmt.Printf("%s: %s: write setup for the noun, set up for the verb\n", t.file, found)
+		}
 		for _, folder := range []string{path.Dir(t.file), "all"} {
 			sum := folders[folder]
 			sum.words += len(word.FindAllString(t.prose, -1))

@@ -193,7 +193,7 @@ func TestReplaceDatabase_RefusesADamagedReplacement(t *testing.T) {
 	}
 }
 
-// ST-12, RT-13: a restored backup revives no session, grant, code, set-up link or
+// ST-12, RT-13: a restored backup revives no session, grant, code, setup link or
 // token of a service.
 func TestMarkRestored_EndsAllEarlierSessionsAndTokens(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -224,7 +224,7 @@ func TestMarkRestored_EndsAllEarlierSessionsAndTokens(t *testing.T) {
 			t.Errorf("afterwards: the earlier token of a service is revoked: %v, %v", revoked, err)
 		}
 		if setupIsOpen(t, w.DB, "link", after) {
-			t.Error("a set-up link is still valid")
+			t.Error("a setup link is still valid")
 		}
 		_, err = w.RedeemCode(t.Context(), w.redemption("r3", "c3", after), after)
 		wantError(t, "a code of an earlier session", err, storage.ErrRevoked)

@@ -9,7 +9,7 @@ import (
 )
 
 // MarkRestored makes a database that was restored from a backup safe to use. It ends every
-// session and grant, and deletes pushed requests, device codes and set-up links. This is
+// session and grant, and deletes pushed requests, device codes and setup links. This is
 // necessary because the backup does not contain later revocations and uses of codes, and users
 // may hold tokens that it does not know. Clients get logout notices for the sessions. Users,
 // clients, keys and consents stay. It increments the change counter. It records the event instance.restored.

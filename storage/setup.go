@@ -10,7 +10,7 @@ import (
 
 // setupOpen is the condition that the first administrator may be created. Its parameter is the
 // ID of that new user. It also checks the users, because the previous release creates
-// administrators without closing set-up.
+// administrators without closing setup.
 const setupOpen = `i.id = 1 AND i.setup_closed_at = 0 AND NOT EXISTS (` + otherAdmins + `)`
 
 // otherAdmins finds the administrators except one user. The condition on the ID makes the
@@ -21,12 +21,12 @@ const otherAdmins = `SELECT 1 FROM users WHERE admin AND id > '' AND id <> ?`
 // the hash of the link's token. Earlier links stay valid, because each node creates its own at
 // start. It records the event setup.opened.
 //
-// ErrConflict: an administrator exists or existed; set-up is closed for good.
+// ErrConflict: an administrator exists or existed; setup is closed for good.
 func (db *DB) OpenSetup(ctx context.Context, linkHash string, until time.Time, by By) error {
 	if err := refuseImpossible(linkHash); err != nil {
-		return fmt.Errorf("open set-up: %w", err)
+		return fmt.Errorf("open setup: %w", err)
 	}
-	return db.write(ctx, "open set-up", func(tx *gorm.DB) error {
+	return db.write(ctx, "open setup", func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
 			return err
 		}
@@ -53,28 +53,28 @@ func (db *DB) IsSetupOpen(ctx context.Context, linkHash string, at time.Time) (b
 		return false, nil
 	}
 	var n int64
-	err := db.read(ctx, "read set-up", func(q *gorm.DB) error {
+	err := db.read(ctx, "read setup", func(q *gorm.DB) error {
 		return q.Raw(`SELECT COUNT(*) FROM setup_links l, instance i
 			WHERE `+setupOpen+` AND l.hash = ? AND l.expires_at > ?`, "", linkHash, At(at)).Scan(&n).Error
 	})
 	return n > 0, err
 }
 
-// CompleteSetup uses a link to create the first administrator, and closes set-up for good. If
+// CompleteSetup uses a link to create the first administrator, and closes setup for good. If
 // several visitors try, one of them succeeds. It records the events user.created, setup.completed.
 //
 // ErrNotFound: the link is used, expired or unknown. ErrConflict: the email address is taken;
-// set-up stays open.
+// setup stays open.
 func (db *DB) CompleteSetup(ctx context.Context, linkHash string, u User, passwordHash string, by By) (User, error) {
 	if err := refuseImpossible(linkHash); err != nil {
-		return User{}, fmt.Errorf("complete set-up: %w", err)
+		return User{}, fmt.Errorf("complete setup: %w", err)
 	}
 	u.Admin = true
 	u, err := newUser(u, by.At)
 	if err != nil {
-		return User{}, fmt.Errorf("complete set-up: %w", err)
+		return User{}, fmt.Errorf("complete setup: %w", err)
 	}
-	err = db.write(ctx, "complete set-up", func(tx *gorm.DB) error {
+	err = db.write(ctx, "complete setup", func(tx *gorm.DB) error {
 		if err := insertUser(tx, u, passwordHash, by); err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (db *DB) CompleteSetup(ctx context.Context, linkHash string, u User, passwo
 	return u, nil
 }
 
-// closeSetup closes set-up. Every transaction that creates an administrator calls it.
+// closeSetup closes setup. Every transaction that creates an administrator calls it.
 func closeSetup(tx *gorm.DB, at time.Time) error {
 	if err := tx.Exec(`UPDATE instance SET setup_closed_at = ? WHERE id = 1 AND setup_closed_at = 0`, At(at)).Error; err != nil {
 		return err

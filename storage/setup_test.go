@@ -51,7 +51,7 @@ func TestCompleteSetup_ClosesSetupForEver(t *testing.T) {
 			wantError(t, "complete by "+link, err, storage.ErrNotFound)
 		}
 		if _, _, err := db.UserByEmail(t.Context(), "late@example.com"); !errors.Is(err, storage.ErrNotFound) {
-			t.Errorf("the refused set-up created a user: %v", err)
+			t.Errorf("the refused setup created a user: %v", err)
 		}
 		root, err := completeSetup(t, db, "second", "root@example.com", noon.Add(2*time.Minute))
 		if err != nil || !root.Admin {
@@ -59,12 +59,12 @@ func TestCompleteSetup_ClosesSetupForEver(t *testing.T) {
 		}
 		for _, link := range []string{"first", "second"} {
 			if setupIsOpen(t, db, link, noon.Add(2*time.Minute)) {
-				t.Errorf("link %s is open after set-up", link)
+				t.Errorf("link %s is open after setup", link)
 			}
 			_, err := completeSetup(t, db, link, "again@example.com", noon.Add(2*time.Minute))
 			wantError(t, "complete again by "+link, err, storage.ErrNotFound)
 		}
-		// Set-up stays closed even after the last administrator is deleted.
+		// Setup stays closed even after the last administrator is deleted.
 		err = db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(`DELETE FROM users WHERE id = ?`, root.ID).Error })
 		if err != nil {
 			t.Fatal(err)
@@ -75,7 +75,7 @@ func TestCompleteSetup_ClosesSetupForEver(t *testing.T) {
 }
 
 // MN-01, PW-19: of 50 visitors with two links at two nodes, one becomes administrator.
-// An email address that is taken leaves set-up open.
+// An email address that is taken leaves setup open.
 func TestCompleteSetup_OneOfManyAtOnceWins(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		nodes := []*storage.DB{b.Open(t), b.Open(t)}
@@ -107,7 +107,7 @@ func TestCompleteSetup_OneOfManyAtOnceWins(t *testing.T) {
 }
 
 // PW-19: a link is invalid as soon as there is an administrator. The command line may
-// have made this administrator, or an older program that does not know set-up links.
+// have made this administrator, or an older program that does not know setup links.
 func TestSetup_AnyNewAdministratorClosesIt(t *testing.T) {
 	for name, create := range map[string]func(*testing.T, *storage.DB) error{
 		"command": func(t *testing.T, db *storage.DB) error {

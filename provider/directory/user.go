@@ -59,7 +59,7 @@ func (d *Directory) CreateUser(ctx context.Context, u storage.User, password str
 	return d.db.CreateUser(ctx, u, hash, d.by(from))
 }
 
-// CreateFirstAdmin creates the first administrator with a set-up link. linkHash is the hash
+// CreateFirstAdmin creates the first administrator with a setup link. linkHash is the hash
 // of the token in the link. Only one of several concurrent calls succeeds. Events
 // user.created, setup.completed.
 //

@@ -152,7 +152,7 @@ func TestCookies_TryAgainWorks(t *testing.T) {
 	})
 }
 
-// A browser that blocks cookies does not use up the set-up link.
+// A browser that blocks cookies does not use up the setup link.
 func TestCookies_SetupLinkIsNotUsedUp(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		link := setupLink(t, b)
@@ -160,7 +160,7 @@ func TestCookies_SetupLinkIsNotUsedUp(t *testing.T) {
 			return v.Submit(t, v.Get(t, link).Form(t), "email", "root@example.com", "name", "Root", "new-password", "a good long sentence")
 		}
 		v := pickyVisitor(t, b, everything)
-		wantBlocked(t, "set-up", v, fill(v))
+		wantBlocked(t, "setup", v, fill(v))
 		b.WantNoUser(t, "root@example.com")
 		fill(b.Visitor(t)).WantAt(t, "/admin")
 	})

@@ -22,7 +22,7 @@ func NewSetupLink(issuer string) (link, hash string) {
 	return issuer + "/setup?" + url.Values{"token": {token}}.Encode(), storage.SecretHash(token)
 }
 
-// showSetup shows the set-up form to a browser with a valid link.
+// showSetup shows the setup form to a browser with a valid link.
 func (h *Handler) showSetup(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("token")
 	if err := h.checkSetupLink(r, token); err != nil {

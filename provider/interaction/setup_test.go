@@ -13,7 +13,7 @@ import (
 	"signet/storage"
 )
 
-// setupLink makes a set-up link, as serve does if there is no administrator.
+// setupLink makes a setup link, as serve does if there is no administrator.
 func setupLink(t *testing.T, b *providertest.Testbed) string {
 	t.Helper()
 	link, hash := interaction.NewSetupLink(b.Issuer)

@@ -17,7 +17,7 @@ type upstreamVisit struct {
 }
 
 // TestUpstreams_InTheBrowser signs in through the pretend Google and GitHub of `signet dev`,
-// in a real browser and without any set-up.
+// in a real browser and without any setup.
 func TestUpstreams_InTheBrowser(t *testing.T) {
 	for _, javascript := range []bool{true, false} {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {

@@ -35,7 +35,7 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// part is a piece of a page that a test acts on: a code block or a comment of set-up.
+// part is a piece of a page that a test acts on: a code block or a comment of setup.
 type part struct {
 	line     int    // of the page, from 1
 	fenced   bool   // it is a code block

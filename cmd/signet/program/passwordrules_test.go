@@ -31,7 +31,7 @@ func TestPasswords_SameRulesEverywhere(t *testing.T) {
 	callers := map[string]func(t *testing.T, password string) string{
 		"user create":       command("user", "create", "--email", "ada@example.com", "--name", "Ada Lovelace", "--password-stdin"),
 		"user set-password": command("user", "set-password", i.Email, "--password-stdin"),
-		"set-up page": func(t *testing.T, password string) string {
+		"setup page": func(t *testing.T, password string) string {
 			b := signettest.NewFormBrowser(t)
 			b.Open(setup.URL)
 			b.Send("setup", "", map[string]string{"email": "ada@example.com", "name": "Ada Lovelace", "new-password": password})
@@ -44,7 +44,7 @@ func TestPasswords_SameRulesEverywhere(t *testing.T) {
 		},
 	}
 	i.Command(t, "", nil, "user", "update", i.Email, "--name", "Ada Lovelace", "--json")
-	address := map[string]string{"user create": "ada@example.com", "set-up page": "ada@example.com"}
+	address := map[string]string{"user create": "ada@example.com", "setup page": "ada@example.com"}
 	for caller, set := range callers {
 		for password, wants := range map[string]struct{ command, page string }{
 			"9 letters":                  {"at least 10 characters", "at least 10 characters"},

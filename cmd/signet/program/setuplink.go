@@ -16,7 +16,7 @@ import (
 	"signet/storage"
 )
 
-// setupLifetime is the life of a set-up link.
+// setupLifetime is the life of a setup link.
 const setupLifetime = 30 * time.Minute
 
 func (p *program) setupLinkCommand() *cobra.Command {
@@ -61,7 +61,7 @@ func openSetup(ctx context.Context, c config.Config, db *storage.DB, by storage.
 	return link, db.OpenSetup(ctx, hash, by.At.Add(setupLifetime), by)
 }
 
-// offerSetup prints a set-up link if there is no administrator yet.
+// offerSetup prints a setup link if there is no administrator yet.
 func (p *program) offerSetup(ctx context.Context, c config.Config, n *node.Node) error {
 	link, err := openSetup(ctx, c, n.DB(), storage.By{From: storage.Origin{Actor: "system"}, At: n.Now()})
 	if errors.Is(err, storage.ErrConflict) {

@@ -12,7 +12,7 @@ import (
 
 var printedLink = regexp.MustCompile(`http://\S+/setup\?token=\S+`)
 
-// linkOf returns the set-up link that a process has printed; "" if there is none. It waits, because
+// linkOf returns the setup link that a process has printed; "" if there is none. It waits, because
 // the process answers requests a moment before its output has come through the pipe.
 func linkOf(t *testing.T, p *signettest.Process) string {
 	t.Helper()
@@ -43,7 +43,7 @@ func TestSetupLink_ServePrintsALinkForTheFirstAdministrator(t *testing.T) {
 	b.Open(asked.URL)
 	b.Send("setup", "set-up", map[string]string{"email": "root@example.com", "name": "Root", "new-password": c.Password})
 	if b.At.Path != "/admin" {
-		t.Fatalf("after set-up the browser is at %s, want /admin", b.At)
+		t.Fatalf("after setup the browser is at %s, want /admin", b.At)
 	}
 
 	output := c.CommandFails(t, exit.Conflict, "setup-link")
