@@ -17,6 +17,7 @@ import (
 // since they cover the others.
 var artefacts = []artefact{
 	{"static", "programs without a C library: archives for Linux and macOS", (*release).static},
+	{"deb", "packages for Debian and Ubuntu: the fast build with its service", (*release).deb},
 }
 
 // artefact is one kind of file that a release consists of.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -44,6 +45,9 @@ func (r *release) linkerFlags() string {
 	return flags
 }
 
+// crossCompilers are Debian's C compilers for the processors of other machines.
+var crossCompilers = map[string]string{"amd64": "x86_64-linux-gnu-gcc", "arm64": "aarch64-linux-gnu-gcc"}
+
 // compile builds the program from the files in source.
 func (r *release) compile(ctx context.Context, source string, t target, to, linkerFlags string) error {
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-o", to}
@@ -60,6 +64,9 @@ func (r *release) compile(ctx context.Context, source string, t target, to, link
 	// Settings of the machine that change a program are replaced by fixed values.
 	c.Env = append(os.Environ(), "GOOS="+t.os, "GOARCH="+t.arch, "CGO_ENABLED="+cgo, "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0",
 		"CGO_CFLAGS=-O2 -g", "CGO_CPPFLAGS=", "CGO_LDFLAGS=", "LC_ALL=C", "TZ=UTC", "SOURCE_DATE_EPOCH="+r.epoch())
+	if t.fast && t.arch != runtime.GOARCH {
+		c.Env = append(c.Env, "CC="+crossCompilers[t.arch])
+	}
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("go build for %s: %w", t, err)
 	}

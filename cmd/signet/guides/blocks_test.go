@@ -21,6 +21,9 @@ var elsewhere = map[string][2]string{
 	"nginx":           {"cmd/signet/proxy/nginx_test.go", "startNginx"},
 	"caddy":           {"cmd/signet/proxy/caddy_test.go", "startCaddy"},
 	"traefik":         {"cmd/signet/proxy/traefik_test.go", "startTraefik"},
+	"package":         {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
+	"package port":    {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
+	"package secret":  {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
 }
 
 // TestPages_EveryBlockRuns runs the code blocks of each page, from top to bottom. A block
