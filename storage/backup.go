@@ -69,6 +69,16 @@ func DatabaseFile(folder string) string { return engine.DatabaseFile(folder) }
 // so that the server can open the files that a command of root has created.
 func GiveToFolder(f *os.File, path string) error { return engine.GiveToFolder(f, path) }
 
+// OpenToOthers is the error about a file or folder that users other than this one have access to.
+// Its method Next returns the command that closes it.
+type OpenToOthers = engine.OpenToOthers
+
+// CheckPrivate checks that only this user, and the groups of this process, have access to a file
+// or folder. It is the one rule for every file that holds a secret; see engine.CheckPrivate.
+//
+// *OpenToOthers, or the error of os.Stat.
+func CheckPrivate(path string) error { return engine.CheckPrivate(path) }
+
 // CheckURL reports the first mistake in the URL of a PostgreSQL database. The text of the error
 // continues a sentence that begins with the name of the setting. It contains neither the user
 // name nor the password.

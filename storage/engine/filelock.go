@@ -27,9 +27,9 @@ func openFileLock(path string) (*fileLock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	if err := unix.Fchmod(fd, 0o600); err != nil {
+	if err := closeToOthers(path); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("make %s readable by its owner only: %w", path, err)
+		return nil, err
 	}
 	if err := giveToFolder(fd, path); err != nil {
 		unix.Close(fd)

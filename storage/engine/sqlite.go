@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -79,23 +80,19 @@ func prepareSQLite(path string, lock *fileLock, open connect, m Migrations) erro
 	return callerError("migrate", j.err)
 }
 
-// makePrivateFile creates the database file, readable by its owner only. SQLite gives its
-// journal files the same mode.
+// makePrivateFile creates the database file, readable by its owner only, or closes an existing one
+// to others. SQLite gives its journal files the same mode.
 func makePrivateFile(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("create the database file: %w", err)
 	}
-	defer f.Close()
-	if err := f.Chmod(0o600); err != nil {
-		return fmt.Errorf("close the database file to others: %w", err)
-	}
-	if err := GiveToFolder(f, path); err != nil {
+	if err := errors.Join(GiveToFolder(f, path), f.Close()); err != nil {
 		return err
 	}
-	for _, suffix := range []string{"-wal", "-shm"} {
-		if err := os.Chmod(path+suffix, 0o600); err != nil && !os.IsNotExist(err) {
-			return fmt.Errorf("close the database file to others: %w", err)
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := closeToOthers(path + suffix); err != nil {
+			return fmt.Errorf("open the database: %w", err)
 		}
 	}
 	return nil

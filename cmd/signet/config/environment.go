@@ -106,5 +106,6 @@ func (r *Reading) readSecret(where Place, key string, file secretFile) (string, 
 		r.addMistakeAt(where, key, "names %s, which is empty", file.path)
 		return "", false
 	}
+	r.addSecretFile(file.path)
 	return strings.TrimRight(string(content), "\r\n"), true
 }

@@ -25,6 +25,7 @@ type Reading struct {
 	Mistakes Mistakes
 	Files    Files // the files that were read; if one changes, the settings must be read again
 
+	secretFiles   []string // the files that contain a secret, in the order of reading
 	process       *values[Config]
 	connectors    []*values[provider.Connector]
 	brokenIDs     map[string]bool // ids of connectors that have a wrong variable

@@ -31,7 +31,7 @@ var settings = []setting{
 	},
 	{
 		key: "data_dir", byDef: "signet-data", unit: "path", example: "/var/lib/signet", flag: true, paths: wholePath, folder: true,
-		about: "folder of the SQLite database and of master.key; its mode must be 0700",
+		about: "folder of the SQLite database and of master.key; only this user, and the groups of the process, may have access (mode 0700, or 0770 with the group of a Kubernetes volume)",
 		set:   into(func(c *Config) *string { return &c.DataDir }, parsePath),
 	},
 	{

@@ -28,26 +28,31 @@ func MakeDataDir(dir string) error {
 	return checkDataDir(dir)
 }
 
-// checkDataDir checks that only this user has access to the folder.
+// checkDataDir checks that only this user, and the groups of this process, have access to the
+// folder.
 func checkDataDir(dir string) error {
-	state, err := os.Stat(dir)
-	if err != nil {
+	err := storage.CheckPrivate(dir)
+	wrong, open := errors.AsType[*storage.OpenToOthers](err)
+	switch {
+	case open && !wrong.IsMine():
+		return exit.New(exit.Config, errors.New(wrong.Describe("data_dir "+dir)), fmt.Sprintf("set data_dir to a folder below it, such as %s: Signet creates that folder for this user alone", filepath.Join(dir, "signet")))
+	case open:
+		return exit.New(exit.Config, errors.New(wrong.Describe("data_dir "+dir)), wrong.Next())
+	case err != nil:
 		return fmt.Errorf("read data_dir: %w", err)
-	}
-	if open := state.Mode().Perm() & 0o077; open != 0 {
-		return exit.New(exit.Config, fmt.Errorf("other users have access to data_dir %s (mode %04o)", dir, state.Mode().Perm()), "run: chmod 700 "+dir)
 	}
 	return nil
 }
 
-// ReadPrivate reads one line from a file that only this user may read.
+// ReadPrivate reads one line from a file that only this user, and the groups of this process, may
+// read.
 func ReadPrivate(name string) (string, error) {
-	state, err := os.Stat(name)
+	err := storage.CheckPrivate(name)
+	if wrong, open := errors.AsType[*storage.OpenToOthers](err); open {
+		return "", exit.New(exit.Config, wrong, wrong.Next())
+	}
 	if err != nil {
 		return "", err
-	}
-	if open := state.Mode().Perm() & 0o077; open != 0 {
-		return "", exit.New(exit.Config, fmt.Errorf("other users can read %s (mode %04o)", name, state.Mode().Perm()), "run: chmod 600 "+name)
 	}
 	content, err := os.ReadFile(name)
 	return strings.TrimRight(string(content), "\r\n"), err

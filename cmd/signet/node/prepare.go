@@ -44,7 +44,8 @@ func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode s
 		p.Module = prepareModule(read)
 		prepareDatabase(ctx, read, p.Module)
 	}
-	p.Warnings = append(read.Config.Warnings(sslMode), warningsOfFile(ctx, read)...)
+	p.Warnings = append(read.Config.Warnings(sslMode), read.OpenFiles()...)
+	p.Warnings = append(p.Warnings, warningsOfFile(ctx, read)...)
 	if misnamed := p.Certificate.Warning(read.Config.Issuer); misnamed != "" {
 		p.Warnings = append([]string{misnamed}, p.Warnings...)
 	}
