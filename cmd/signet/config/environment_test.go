@@ -1,9 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"maps"
+	"net"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -146,13 +149,80 @@ func linksOf(service string) map[string]string {
 	return named
 }
 
+// portOf is a port of a Kubernetes service; the name may be empty.
+type portOf struct {
+	name, protocol string
+	number         int
+}
+
+// kubernetesLinks returns the variables of a service, in the way of kubelet (pkg/kubelet/envvars):
+// a headless service and one without ports have none.
+func kubernetesLinks(service, address string, ports ...portOf) map[string]string {
+	links := map[string]string{}
+	if address == "" || address == "None" || len(ports) == 0 {
+		return links
+	}
+	upper := func(name string) string { return strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
+	prefix := upper(service)
+	links[prefix+"_SERVICE_HOST"] = address
+	links[prefix+"_SERVICE_PORT"] = strconv.Itoa(ports[0].number)
+	for i, port := range ports {
+		if port.name != "" {
+			links[prefix+"_SERVICE_PORT_"+upper(port.name)] = strconv.Itoa(port.number)
+		}
+		at := strings.ToLower(port.protocol) + "://" + net.JoinHostPort(address, strconv.Itoa(port.number))
+		if i == 0 {
+			links[prefix+"_PORT"] = at
+		}
+		base := fmt.Sprintf("%s_PORT_%d_%s", prefix, port.number, port.protocol)
+		links[base], links[base+"_PROTO"] = at, strings.ToLower(port.protocol)
+		links[base+"_PORT"], links[base+"_ADDR"] = strconv.Itoa(port.number), address
+	}
+	return links
+}
+
+// Each setting is the name of a service, alone and with a suffix: signet-tls-cert sets
+// SIGNET_TLS_CERT_PORT. The services have one port or several, with names or without, and IPv4 or
+// IPv6 addresses. Settings in the same environment keep their values.
+func TestEnvironment_IgnoresTheServicesOfKubernetes(t *testing.T) {
+	ours := map[string]string{"SIGNET_ISSUER": "https://id.example.com", "SIGNET_LISTEN": "127.0.0.1:8443", "SIGNET_COOKIE_NAME": "mine", "SIGNET_MASTER_KEY_FILE": fileWith(t, "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=\n")}
+	want, err := readConfig(Sources{File: fileWith(t, ""), Env: ours})
+	if err != nil {
+		t.Fatal(err)
+	}
+	services := []string{"signet", "signet-2", "signet-db", "signet-service", "signet-port", "signet-port-80-tcp", "signet-a-service-host"}
+	for _, name := range everyVariable(t) {
+		service := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+		services = append(services, service, service+"-1", service+"-port", service+"-service", service+"-name")
+	}
+	forms := [][]portOf{
+		{{"", "TCP", 80}}, {{"http", "TCP", 8080}}, {{"http", "TCP", 80}, {"https", "TCP", 443}, {"admin-2", "TCP", 9090}},
+		{{"dns", "UDP", 53}, {"dns-tcp", "TCP", 53}}, {{"sigtran", "SCTP", 2905}}, {{"p2p-1-a", "TCP", 65535}, {"file", "TCP", 1}, {"name", "UDP", 2}, {"9p", "TCP", 564}},
+	}
+	file, all := fileWith(t, ""), maps.Clone(ours)
+	for i, service := range services {
+		for _, address := range []string{"10.96.0.11", "fd00:10:96::b", "None", ""} {
+			env := maps.Clone(ours)
+			maps.Copy(env, kubernetesLinks(service, address, forms[i%len(forms)]...))
+			maps.Copy(env, kubernetesLinks(service+"-"+strconv.Itoa(i), address, slices.Concat(forms...)...))
+			maps.Copy(all, env)
+			if got, err := readConfig(Sources{File: file, Env: env}); err != nil || withSecrets(got) != withSecrets(want) {
+				t.Errorf("a service %s at %q: %v", service, address, err)
+			}
+		}
+	}
+	if got, err := readConfig(Sources{File: fileWith(t, ""), Env: all}); err != nil || withSecrets(got) != withSecrets(want) {
+		t.Errorf("all of them at once: %v", err)
+	}
+}
+
 // The name of a service may equal the name of the program, of a setting, or of a part of one.
 func TestEnvironment_IgnoresServiceLinks(t *testing.T) {
 	want, err := readConfig(Sources{File: fileWith(t, "")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	services := []string{"SIGNET", "SIGNET_WEB", "SIGNET_DB_1", "SIGNET_SERVICE", "SIGNET_PORT", "SIGNET_COOKIE", "SIGNET_2"}
+	services := []string{"SIGNET", "SIGNET_WEB", "SIGNET_DB_1", "SIGNET_SERVICE", "SIGNET_PORT", "SIGNET_COOKIE", "SIGNET_2", "SIGNET_WEB.1"}
 	services = append(services, everyVariable(t)...)
 	all := map[string]string{}
 	for _, service := range services {

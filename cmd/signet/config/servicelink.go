@@ -29,17 +29,17 @@ var serviceLinks = []struct {
 	name    *regexp.Regexp
 	isValue func(value string) bool
 }{
-	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_SERVICE_HOST$`), isAddress},
-	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_SERVICE_PORT(_[A-Z0-9_]+)?$`), isPort},
-	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_PORT(_[0-9]+_(TCP|UDP|SCTP)(_START|_END)?)?$`), isServiceURL},
-	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_PORT_[0-9]+_(TCP|UDP|SCTP)_PROTO$`), isTransport},
-	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_PORT_[0-9]+_(TCP|UDP|SCTP)_PORT(_START|_END)?$`), isPort},
-	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_PORT_[0-9]+_(TCP|UDP|SCTP)_ADDR$`), isAddress},
+	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_.]+)?_SERVICE_HOST$`), isAddress},
+	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_.]+)?_SERVICE_PORT(_[A-Z0-9_.]+)?$`), isPort},
+	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_.]+)?_PORT(_[0-9]+_(TCP|UDP|SCTP)(_START|_END)?)?$`), isServiceURL},
+	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_.]+)?_PORT_[0-9]+_(TCP|UDP|SCTP)_PROTO$`), isTransport},
+	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_.]+)?_PORT_[0-9]+_(TCP|UDP|SCTP)_PORT(_START|_END)?$`), isPort},
+	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_.]+)?_PORT_[0-9]+_(TCP|UDP|SCTP)_ADDR$`), isAddress},
 	{dockerName, isDockerName},
 }
 
 var (
-	dockerName  = regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_NAME$`)
+	dockerName  = regexp.MustCompile(`^SIGNET(_[A-Z0-9_.]+)?_NAME$`)
 	dockerNames = regexp.MustCompile(`^/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$`) // name of the container, name of the link
 )
 
