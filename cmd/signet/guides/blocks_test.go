@@ -24,6 +24,7 @@ var elsewhere = map[string][2]string{
 	"package":         {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
 	"package port":    {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
 	"package secret":  {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
+	"Kubernetes":      {"deploy/checks/guide_test.go", "TestKubernetes_Guide"}, // by make dist-test
 }
 
 // TestPages_EveryBlockRuns runs the code blocks of each page, from top to bottom. A block
