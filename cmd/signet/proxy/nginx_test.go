@@ -28,17 +28,23 @@ func startNginx(t *testing.T, e *entrance, nodes []string) {
 	if strings.Contains(block, "buffer") || strings.Contains(block, "_size") {
 		t.Fatalf("deploy/proxy/nginx.conf sets limits of its own: %s", block)
 	}
+	runNginx(t, program, e.folder, block)
+}
+
+// runNginx runs the program with blocks of configuration, in a folder, until the test ends.
+func runNginx(t *testing.T, program, folder, blocks string) {
+	t.Helper()
 	var folders strings.Builder
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		fmt.Fprintf(&folders, "%s_temp_path %s;\n", kind, filepath.Join(e.folder, kind))
+		fmt.Fprintf(&folders, "%s_temp_path %s;\n", kind, filepath.Join(folder, kind))
 	}
 	user := ""
 	if os.Geteuid() == 0 {
 		user = "user root root;"
 	}
-	file := e.write(t, "nginx.conf", fmt.Sprintf(
-		"daemon off;\n%s\npid %s;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n%s%s}\n", user, filepath.Join(e.folder, "pid"), folders.String(), block))
-	e.run(t, program, "-e", "stderr", "-p", e.folder, "-c", file)
+	config := fmt.Sprintf("daemon off;\n%s\npid %s;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n%s%s}\n", user, filepath.Join(folder, "pid"), folders.String(), blocks)
+	file := writeFile(t, folder, "nginx.conf", config)
+	runProxy(t, folder, program, "-e", "stderr", "-p", folder, "-c", file)
 }
 
 // onIPv6 returns the directive that listens on the port of an address, on loopback of IPv6. It

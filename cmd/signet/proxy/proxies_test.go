@@ -134,23 +134,23 @@ func withNodes(t *testing.T, file string, nodes []string, changes ...string) str
 
 func indent(line string) string { return line[:len(line)-len(strings.TrimLeft(line, " \t"))] }
 
-// write writes a file into the folder of the proxy, and returns its path.
-func (e *entrance) write(t *testing.T, name, text string) string {
+// writeFile writes a file into the folder of a proxy, and returns its path.
+func writeFile(t *testing.T, folder, name, text string) string {
 	t.Helper()
-	file := filepath.Join(e.folder, name)
+	file := filepath.Join(folder, name)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
 }
 
-// run runs a proxy until the test ends. It shows the messages of a proxy if the test fails.
-func (e *entrance) run(t *testing.T, program string, args ...string) {
+// runProxy runs a proxy until the test ends. It shows its messages if the test fails.
+func runProxy(t *testing.T, folder, program string, args ...string) {
 	t.Helper()
 	process := exec.Command(program, args...)
 	var talk signettest.SyncBuffer
-	process.Dir = e.folder
-	process.Env = append(os.Environ(), "HOME="+e.folder, "XDG_DATA_HOME="+e.folder, "XDG_CONFIG_HOME="+e.folder)
+	process.Dir = folder
+	process.Env = append(os.Environ(), "HOME="+folder, "XDG_DATA_HOME="+folder, "XDG_CONFIG_HOME="+folder)
 	process.Stdout, process.Stderr = &talk, &talk
 	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := process.Start(); err != nil {

@@ -10,7 +10,7 @@ import (
 // changes addresses and paths, and switches the search for newer versions off.
 func startTraefik(t *testing.T, e *entrance, nodes []string) {
 	t.Helper()
-	dynamic := e.write(t, "dynamic.yml", withNodes(t, "dynamic.yml", nodes, "/etc/traefik/", e.folder+"/"))
+	dynamic := writeFile(t, e.folder, "dynamic.yml", withNodes(t, "dynamic.yml", nodes, "/etc/traefik/", e.folder+"/"))
 	static := withNodes(t, "traefik.yml", nil,
 		`":443"`, `"`+e.https+`"`, `":80"`, `"`+e.http+`"`, "/etc/traefik/dynamic.yml", dynamic,
 	)
@@ -18,5 +18,5 @@ func startTraefik(t *testing.T, e *entrance, nodes []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.run(t, program, "--configFile="+e.write(t, "traefik.yml", static+"global:\n  checkNewVersion: false\n"))
+	runProxy(t, e.folder, program, "--configFile="+writeFile(t, e.folder, "traefik.yml", static+"global:\n  checkNewVersion: false\n"))
 }
