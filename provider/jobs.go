@@ -20,9 +20,10 @@ func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
 }
 
 // DeliverOnce sends the due back-channel logout notices, and returns when the clients have
-// answered. Call it once a second.
+// answered. If everything of the instance has ended, it first writes the next notices of the
+// ended sessions. Call it once a second.
 func (p *Provider) DeliverOnce(ctx context.Context, at time.Time) error {
-	return p.shared.notices.DeliverOnce(ctx, at)
+	return errors.Join(p.shared.jobs.QueueEndedLogoutsOnce(ctx, at), p.shared.notices.DeliverOnce(ctx, at))
 }
 
 // Drain waits for the back-channel logout notices that requests have started to send. Call

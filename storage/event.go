@@ -79,10 +79,13 @@ const (
 	TokenRevoked         EventType = "token.revoked"
 	IdentityLinked       EventType = "identity.linked"
 	IdentityUnlinked     EventType = "identity.unlinked"
-	UpstreamTokenRead    EventType = "identity.token_read" // an operator read the token of an upstream
-	InstanceRestored     EventType = "instance.restored"   // a database was restored from a backup
-	SetupOpened          EventType = "setup.opened"        // a link for the first administrator was created
+	UpstreamTokenRead    EventType = "identity.token_read"       // an operator read the token of an upstream
+	InstanceRestored     EventType = "instance.restored"         // a database was restored from a backup
+	EverythingEnded      EventType = "instance.everything_ended" // all sessions, grants and keys of the instance; the detail has the reason
+	SetupOpened          EventType = "setup.opened"              // a link for the first administrator was created
 	SetupCompleted       EventType = "setup.completed"
+	BreakGlassOpened     EventType = "setup.break_glass_opened" // a link for an administrator who has lost access was created
+	BreakGlassUsed       EventType = "setup.break_glass_used"
 	KeyCreated           EventType = "key.created"
 	KeyRotated           EventType = "key.rotated"
 	KeyRevokedEvent      EventType = "key.revoked"
@@ -93,7 +96,7 @@ const (
 )
 
 // EventTypes lists all types of events. These events name no user: those of keys, those of
-// clients except client.refused, and token.revoked, instance.restored and setup.opened. All
+// clients except client.refused, those of the instance, token.revoked and setup.opened. All
 // others can name one.
 var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
@@ -101,7 +104,8 @@ var EventTypes = []EventType{
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
-	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, SetupOpened, SetupCompleted, KeyCreated,
+	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,
+	BreakGlassOpened, BreakGlassUsed, KeyCreated,
 	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm,
 }
 

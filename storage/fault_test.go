@@ -101,6 +101,11 @@ func operatorUseCases(t *testing.T, w *world) []call {
 			_, err := w.MarkRestored(ctx, storage.By{From: from, At: noon.Add(-time.Hour)})
 			return err
 		}},
+		{"Extent", func() error { _, err := w.Extent(ctx, noon); return err }},
+		{"EndEverything", func() error {
+			_, err := w.EndEverything(ctx, storage.Ending{Reason: "drill", HostUser: "root", Fresh: firstKeys("RS256", "EdDSA")}, storage.By{From: from, At: noon})
+			return err
+		}},
 	}
 }
 
@@ -175,7 +180,7 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 
 // tables lists all tables but migrations.
 var tables = strings.Fields(`instance users credentials identities clients consents sessions grants spent keys throttles events
-	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors`)
+	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links`)
 
 // dump returns every row of every table as text, one row in a line.
 func (f *watched) dump(t *testing.T) string {
@@ -244,8 +249,11 @@ func TestFaults_DumpHasEveryTable(t *testing.T) {
 var (
 	recorded = map[string][]storage.EventType{
 		"CreateUser": {storage.UserCreated}, "UpdateProfile": {storage.UserUpdated}, "OpenSetup": {storage.SetupOpened},
-		"CompleteSetup": {storage.UserCreated, storage.SetupCompleted},
-		"CreateClient":  {storage.ClientCreated}, "ReviseClient": {storage.ClientUpdated},
+		"CompleteSetup": {storage.UserCreated, storage.SetupCompleted}, "OpenEmergencyLink": {storage.BreakGlassOpened},
+		"CreateEmergencyAdmin":   {storage.UserCreated, storage.BreakGlassUsed},
+		"ResetEmergencyPassword": {storage.PasswordChanged, storage.SessionsEnded, storage.BreakGlassUsed},
+		"EndEverything":          {storage.EverythingEnded, storage.KeyCreated, storage.KeyRevokedEvent},
+		"CreateClient":           {storage.ClientCreated}, "ReviseClient": {storage.ClientUpdated},
 		"ReplaceSecret": {storage.ClientSecretReplaced}, "SetClientEnabled": {storage.ClientDisabled},
 		"StartKeyLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
 		"RewrapKeys": {storage.KeysRewrapped}, "EndExpiredKeys": {storage.KeyEnded}, "RetireKeyLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
@@ -274,7 +282,8 @@ var (
 		"ClampKeyTimes":         "key.alarm reports the clock",
 		"RewrapTokens":          "part of a rewrap, which is recorded",
 		"AnnounceConnectors":    "the presence of a node is not an act", "ReleaseConnectors": "the presence of a node is not an act",
-		"TakeLease": "coordinates nodes", "ReturnLease": "coordinates nodes",
+		"QueueEndedLogouts": "the end of the sessions is recorded",
+		"TakeLease":         "coordinates nodes", "ReturnLease": "coordinates nodes",
 		"StartSweep": "deletes only expired rows", "SweepRows": "deletes only expired rows", "SweepSessions": "deletes only expired rows",
 	}
 )

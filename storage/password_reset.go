@@ -50,19 +50,26 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 		if cleared {
 			evicted = attached
 		}
-		if err := setPassword(tx, u.ID, r.Hash, at); err != nil {
-			return err
-		}
-		if err := endAllOfUser(tx, u.ID, at); err != nil {
-			return err
-		}
-		if err := record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, Reason: r.Reason, UserID: u.ID, From: r.From}, at); err != nil {
-			return err
-		}
-		return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: r.Reason, UserID: u.ID, From: r.From}, at)
+		return replacePassword(tx, u.ID, r.Hash, r.Reason, By{From: r.From, At: at})
 	})
 	if err != nil {
 		return Attached{}, err
 	}
 	return evicted, nil
+}
+
+// replacePassword sets the password hash of a user and ends all sessions and grants of the user.
+// It records the events password.changed and session.ended_all with the reason. The caller holds
+// the lock of the user's row.
+func replacePassword(tx *gorm.DB, userID, hash, reason string, by By) error {
+	if err := setPassword(tx, userID, hash, by.At); err != nil {
+		return err
+	}
+	if err := endAllOfUser(tx, userID, by.At); err != nil {
+		return err
+	}
+	if err := record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, Reason: reason, UserID: userID, From: by.From}, by.At); err != nil {
+		return err
+	}
+	return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: reason, UserID: userID, From: by.From}, by.At)
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // smallTables stay small for any number of users, so statements may scan them.
-var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors"}
+var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors", "emergency_links"}
 
 // methodsWithoutTables are methods that read no table, or that exist only in tests.
 var methodsWithoutTables = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
@@ -27,7 +27,7 @@ var methodsWithoutTables = []string{"Calls", "Close", "Ping", "ClockOffset", "Wr
 // operatorMethods are use cases of keys and leases, whose tables are small, and use cases
 // that read whole tables on purpose.
 var operatorMethods = []string{
-	"AddNextKey", "EndExpiredKeys", "ClearKeyReference", "JWKSReaders", "MarkRestored", "RecordJWKSReaders", "RaiseLongestLife", "RetireKeyLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "ClampKeyTimes", "TakeLease", "ReturnLease",
+	"AddNextKey", "EndExpiredKeys", "ClearKeyReference", "JWKSReaders", "MarkRestored", "EndEverything", "Extent", "RecordJWKSReaders", "RaiseLongestLife", "RetireKeyLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "ClampKeyTimes", "TakeLease", "ReturnLease",
 }
 
 // call runs one use case for the statements that it executes.
@@ -89,6 +89,27 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"IsSetupOpen", func() error { _, err := w.IsSetupOpen(ctx, "link", noon); return err }},
 		{"CompleteSetup", func() error {
 			_, err := w.CompleteSetup(ctx, "link", storage.User{Email: "root@example.com"}, "hash", storage.By{From: from, At: noon})
+			return err
+		}},
+		{"OpenEmergencyLink", func() error {
+			return w.OpenEmergencyLink(ctx, storage.EmergencyOpening{Hash: "emergency", HostUser: "root", Until: later}, storage.By{From: from, At: noon})
+		}},
+		{"OpenLink", func() error { _, err := w.OpenLink(ctx, "emergency", noon); return err }},
+		{"EmergencyLinks", func() error { _, err := w.EmergencyLinks(ctx, noon.Add(-time.Hour), 3); return err }},
+		{"CreateEmergencyAdmin", func() error {
+			_, err := w.CreateEmergencyAdmin(ctx, "emergency", storage.User{Email: "rescue@example.com"}, "hash", storage.By{From: from, At: noon})
+			return err
+		}},
+		{"ResetEmergencyPassword", func() error {
+			root, _, err := w.UserByEmail(ctx, "rescue@example.com")
+			if err != nil {
+				return err
+			}
+			err = w.OpenEmergencyLink(ctx, storage.EmergencyOpening{Hash: "again", UserID: root.ID, HostUser: "root", Until: later}, storage.By{From: from, At: noon})
+			if err != nil {
+				return err
+			}
+			_, err = w.ResetEmergencyPassword(ctx, storage.EmergencyReset{LinkHash: "again", UserID: root.ID, Hash: "hash"}, storage.By{From: from, At: noon})
 			return err
 		}},
 		{"CreateClient", func() error {
@@ -342,6 +363,11 @@ func everyUseCase(t *testing.T, w *world) []call {
 				}
 			}
 			return nil
+		}},
+		{"QueueEndedLogouts", func() error {
+			w.exec(t, `UPDATE instance SET notices_until = ?, notices_after = '' WHERE id = 1`, storage.At(noon))
+			_, err := w.QueueEndedLogouts(ctx, noon)
+			return err
 		}},
 	}
 }

@@ -31,7 +31,9 @@ func (db *DB) RevokeToken(ctx context.Context, r TokenRevocation, by By) error {
 }
 
 // IsTokenRevoked reports whether an access token without a grant was revoked, or was issued
-// before the database was restored from a backup.
+// before everything of the instance ended. issued is in whole seconds. A token from the second
+// in which everything ended is not revoked: if it is older than the end, then its key is revoked,
+// or the end is in a later second (MarkRestored).
 func (db *DB) IsTokenRevoked(ctx context.Context, jti string, issued Millis) (bool, error) {
 	if err := refuseImpossible(jti); err != nil {
 		return false, fmt.Errorf("read revocation: %w", err)
@@ -39,7 +41,7 @@ func (db *DB) IsTokenRevoked(ctx context.Context, jti string, issued Millis) (bo
 	var n int64
 	err := db.read(ctx, "read revocation", func(q *gorm.DB) error {
 		return q.Raw(`SELECT (SELECT COUNT(*) FROM spent WHERE kind = ? AND id = ?) + (SELECT COUNT(*) FROM instance WHERE id = 1 AND not_before > ?)`,
-			spentToken, jti, issued).Scan(&n).Error
+			spentToken, jti, issued+999).Scan(&n).Error
 	})
 	return n > 0, err
 }

@@ -20,9 +20,10 @@ type Jobs struct {
 	*connectorPresence // EndRemovedConnectorsOnce, RemoveUnconfiguredGroupsOnce, ReleaseConnectors
 	*refusals          // RecordRefusals, NoteRefusalsOnce
 	*readers           // CountReaders, NoteReadersOnce
+	*endedLogouts      // QueueEndedLogoutsOnce
 }
 
 // New returns the jobs of a node that has just started.
 func New(d Deps) *Jobs {
-	return &Jobs{newSweeper(d.DB), newConnectorPresence(d.DB, d.Log), &refusals{db: d.DB}, &readers{db: d.DB, now: d.Now}}
+	return &Jobs{newSweeper(d.DB), newConnectorPresence(d.DB, d.Log), &refusals{db: d.DB}, &readers{db: d.DB, now: d.Now}, &endedLogouts{d.DB}}
 }

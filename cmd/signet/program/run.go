@@ -51,7 +51,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.AddCommand(
 		p.serveCommand(), p.devCommand(), p.setupLinkCommand(),
 		user.Command(p.Program), client.Command(p.Program), p.sessionCommand(), p.connectorCommand(), keys.Command(p.Program), p.eventsCommand(),
-		p.configCommand(), p.migrateCommand(), p.backupCommand(), p.restoreCommand(), p.healthCommand(), p.completionCommand(), p.versionCommand(),
+		p.configCommand(), p.migrateCommand(), p.backupCommand(), p.restoreCommand(), p.endEverythingCommand(), p.healthCommand(), p.completionCommand(), p.versionCommand(),
 	)
 	p.addCompletions(root)
 	return root
