@@ -39,7 +39,7 @@ type EmergencyOpening struct {
 // OpenEmergencyLink allows a link to give an administrator access until o.Until. Every earlier
 // link becomes invalid, so there is at most one. It records the event setup.break_glass_opened.
 //
-// ErrConflict: there never was an administrator, so set-up is open; see OpenSetup. ErrNotFound:
+// ErrConflict: there never was an administrator, so setup is open; see OpenSetup. ErrNotFound:
 // the user is no administrator, or is disabled.
 func (db *DB) OpenEmergencyLink(ctx context.Context, o EmergencyOpening, by By) error {
 	if err := refuseImpossible(o.Hash); err != nil {

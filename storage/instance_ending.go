@@ -24,7 +24,7 @@ type Ended struct {
 // EndEverything ends every session and grant of the instance, and revokes every key, in one
 // transaction. It is for the case that the database or the master key was stolen, so it revokes
 // the next keys too: their private halves are in the database. It deletes pushed requests, device
-// codes, set-up links and emergency links. Codes, sealed requests, refresh tokens and cookies
+// codes, setup links and emergency links. Codes, sealed requests, refresh tokens and cookies
 // that the revoked secrets sealed do not open any more. Clients get logout notices for the
 // sessions; see QueueEndedLogouts. Users, passwords, identities, clients, client secrets and
 // consents stay. It increments the change counter. It records the events

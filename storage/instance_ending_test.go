@@ -48,7 +48,7 @@ func TestEndEverything_DividesBeforeFromAfter(t *testing.T) {
 		w.wantDead(t, online.ID, at)
 		w.wantDead(t, offline.ID, at)
 		if setupIsOpen(t, w.DB, "link", at) {
-			t.Error("a set-up link is still valid")
+			t.Error("a setup link is still valid")
 		}
 		_, err = w.RedeemCode(t.Context(), w.redemption("r3", "c3", at), at)
 		wantError(t, "a code of an earlier session", err, storage.ErrRevoked)

@@ -6,6 +6,8 @@ import "signet/templates/words"
 type Admin struct {
 	Common
 	Here string // the entry of the navigation for this page: "connectors", "keys"
+
+	Emergency []words.Sentence // the emergency links of the last weeks, the newest first
 }
 
 func adminPages() []accountPage {

@@ -60,7 +60,15 @@ func adminSamples() map[string]templates.Page {
 	revoke := templates.AdminRevoke{Admin: frame("keys"), Key: active, Damage: words.Say("key-consequence.tokens"), Succession: words.Say("key-consequence.next", "Since", noon.Text), Ticket: "sealed.ticket"}
 	mistyped := revoke
 	mistyped.Wrong, mistyped.Reason = words.Say("admin-revoke.wrong-kid"), "lost laptop"
+	alarmed := frame("overview")
+	alarmed.Emergency = []words.Sentence{
+		words.Say("emergency.used-new", "When", noon.Text, "Email", "root@example.com", "HostUser", "root (sudo by ada)"),
+		words.Say("emergency.used-renew", "When", noon.Text, "Email", words.Say("emergency.deleted"), "HostUser", "root"),
+		words.Say("emergency.open-new", "When", noon.Text, "HostUser", "root"),
+		words.Say("emergency.open-renew", "When", noon.Text, "Email", "ada@example.com", "HostUser", "root"),
+	}
 	return map[string]templates.Page{
+		"admin-emergency":       templates.AdminOverview{Admin: alarmed, Connectors: 2},
 		"admin-keys":            keys,
 		"admin-keys-done":       rotated,
 		"admin-keys-revoked":    revoked,

@@ -55,7 +55,11 @@ func (h *Handler) testConnector(w http.ResponseWriter, r *http.Request, current 
 // connectorsPage returns the page with one card for each connector, in the order of the
 // configuration.
 func (h *Handler) connectorsPage(r *http.Request, current session.Current) (templates.AdminConnectors, error) {
-	page := templates.AdminConnectors{Admin: h.frame("connectors")}
+	frame, err := h.frame(r, current, "connectors")
+	page := templates.AdminConnectors{Admin: frame}
+	if err != nil {
+		return page, err
+	}
 	health, err := h.DB.ConnectorHealth(r.Context())
 	if err != nil {
 		return page, err

@@ -40,9 +40,13 @@ func (h *Handler) showKeys(w http.ResponseWriter, r *http.Request, current sessi
 	if err != nil {
 		return err
 	}
+	frame, err := h.frame(r, current, "keys")
+	if err != nil {
+		return err
+	}
 	moment := h.moments(current)
 	page := templates.AdminKeys{
-		Admin: h.frame("keys"), Done: keysDone[r.URL.Query().Get("done")],
+		Admin: frame, Done: keysDone[r.URL.Query().Get("done")],
 		Timeline: timelineOf(list, h.Now()), Readiness: readinessOf(list, readers, moment),
 	}
 	if page.Done == keysDone["revoked"] {

@@ -71,11 +71,15 @@ func (h *Handler) revokePage(r *http.Request, current session.Current, k keeper.
 	if err != nil {
 		return templates.AdminRevoke{}, err
 	}
+	frame, err := h.frame(r, current, "keys")
+	if err != nil {
+		return templates.AdminRevoke{}, err
+	}
 	moment := h.moments(current)
 	ticket, err := h.Visits.SealTicket(ticketOf(current, "keys.revoke", k.ID))
 	consequences := templates.KeyConsequences(keeper.ConsequencesOf(rowsOf(list), k.Key))
 	return templates.AdminRevoke{
-		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: consequences.Damage(),
+		Admin: frame, Key: keyRow(k, moment), Damage: consequences.Damage(),
 		Succession: consequences.Succession(func(t time.Time) string { return moment(t).Text }), Ticket: ticket,
 	}, err
 }

@@ -25,8 +25,12 @@ func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current sess
 	if err != nil {
 		return err
 	}
+	frame, err := h.frame(r, current, "keys")
+	if err != nil {
+		return err
+	}
 	moment := h.moments(current)
-	page := templates.AdminRotate{Admin: h.frame("keys"), Readiness: readinessOf(list, readers, moment)}
+	page := templates.AdminRotate{Admin: frame, Readiness: readinessOf(list, readers, moment)}
 	var shown []string
 	for _, k := range list {
 		if k.State != storage.KeyNext || k.Line == storage.InternalLine {

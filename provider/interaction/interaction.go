@@ -3,6 +3,7 @@ package interaction
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -31,6 +32,7 @@ type Deps struct {
 	KeepFor     time.Duration // life of a session with "Keep me signed in"
 	ConsentLife time.Duration // time for which a consent is remembered
 	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // Handler serves the steps of a sign-in.

@@ -1,6 +1,7 @@
 package interaction
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
@@ -15,21 +16,26 @@ import (
 	"signet/templates/words"
 )
 
-// NewSetupLink returns a new link that makes the first administrator, and the hash of its
-// token for storage.
+// NewSetupLink returns a new setup link or emergency link, and the hash of its token for
+// storage. storage.DB.OpenSetup or storage.DB.OpenEmergencyLink makes it valid.
 func NewSetupLink(issuer string) (link, hash string) {
 	token := rand.Text() + rand.Text()
 	return issuer + "/setup?" + url.Values{"token": {token}}.Encode(), storage.SecretHash(token)
 }
 
+<<<<<<< HEAD
 // showSetup shows the setup form to a browser with a valid link.
+=======
+// showSetup shows the form of a valid link: a setup link or an emergency link.
+>>>>>>> 94a5ee9 (setup: give an administrator access with an emergency link)
 func (h *Handler) showSetup(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("token")
-	if err := h.checkSetupLink(r, token); err != nil {
+	page, _, err := h.setupForm(r, token)
+	if err != nil {
 		return err
 	}
 	h.setTestCookie(w, r)
-	return h.setupPage(w, http.StatusOK, templates.Setup{Token: token})
+	return h.setupPage(w, http.StatusOK, page)
 }
 
 func (h *Handler) setupPage(w http.ResponseWriter, status int, page templates.Setup) error {
@@ -37,13 +43,41 @@ func (h *Handler) setupPage(w http.ResponseWriter, status int, page templates.Se
 	return h.Site.ShowSecretURL(w, status, page)
 }
 
-// checkSetupLink refuses an invalid or used link. Callers check before they hash a password.
-func (h *Handler) checkSetupLink(r *http.Request, token string) error {
-	open, err := h.DB.IsSetupOpen(r.Context(), storage.SecretHash(token), h.Now())
-	if err == nil && !open {
+// setupForm returns the page of a link, and the emergency link if it is one. It refuses an
+// invalid or used link. Callers check before they hash a password.
+func (h *Handler) setupForm(r *http.Request, token string) (templates.Setup, *storage.EmergencyLink, error) {
+	page, hash := templates.Setup{Token: token}, storage.SecretHash(token)
+	open, err := h.DB.IsSetupOpen(r.Context(), hash, h.Now())
+	if err != nil || open {
+		return page, nil, err
+	}
+	link, err := h.DB.OpenLink(r.Context(), hash, h.Now())
+	if errors.Is(err, storage.ErrNotFound) {
 		err = h.invalidSetupLink()
 	}
-	return err
+	if err != nil {
+		return page, nil, err
+	}
+	page.Emergency = true
+	if link.UserID == "" {
+		return page, &link, nil
+	}
+	page.Renews, page.Email = true, link.Email
+	identities, err := h.DB.IdentitiesOf(r.Context(), link.UserID)
+	for _, i := range identities {
+		page.Ways = append(page.Ways, templates.SetupWay{Connector: h.connectorName(i.Connector), Email: i.Email})
+	}
+	return page, &link, err
+}
+
+// connectorName returns the name of a connector, or its id if it is no longer configured.
+func (h *Handler) connectorName(id string) string {
+	for _, c := range h.Connectors {
+		if c.ID() == id {
+			return c.Name()
+		}
+	}
+	return id
 }
 
 // invalidSetupLink returns the page for an invalid or used link. It leads to the admin
@@ -51,26 +85,27 @@ func (h *Handler) checkSetupLink(r *http.Request, token string) error {
 func (h *Handler) invalidSetupLink() error {
 	return &web.Problem{
 		Status: http.StatusGone, Code: "invalid_setup_link", Title: words.Say("set-up-problem.link-title"),
-		Text:     words.Say("set-up-problem.link", "Command", "signet setup-link"),
+		Text:     words.Say("set-up-problem.link", "Command", "signet setup-link", "Emergency", "signet setup-link --break-glass"),
 		StartURL: h.Site.Base + "/admin", StartText: words.Say("set-up-problem.administration"),
 	}
 }
 
-// setup makes the first administrator and signs in. The token in the form proves that the
-// form came from the page.
+// setup makes the administrator of the link, or sets the new password, and signs in. The token
+// in the form proves that the form came from the page.
 func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.FormWithFields(w, r, "token", "email", "name", "new-password")
 	if err != nil {
 		return err
 	}
 	token := form.Get("token")
-	if err := h.checkSetupLink(r, token); err != nil {
+	page, link, err := h.setupForm(r, token)
+	if err != nil {
 		return err
 	}
 	if err := h.checkCookies(r, h.Site.Base+"/setup?"+url.Values{"token": {token}}.Encode()); err != nil {
 		return err
 	}
-	user, err := h.firstAdmin(r, token, form)
+	user, err := h.useSetupLink(r, token, link, form)
 	if err == nil {
 		return h.signInAdmin(w, r, user)
 	}
@@ -79,7 +114,32 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	credential.NoteRefusal(web.TraceOf(r.Context()), wrong.Code, web.Because(wrong.Code, err))
-	return h.setupPage(w, status, templates.Setup{Token: token, Email: form.Get("email"), Name: form.Get("name"), Error: web.WithReference(r, wrong)})
+	if !page.Renews {
+		page.Email, page.Name = form.Get("email"), form.Get("name")
+	}
+	page.Error = web.WithReference(r, wrong)
+	return h.setupPage(w, status, page)
+}
+
+// useSetupLink uses the link. link is nil for a setup link.
+func (h *Handler) useSetupLink(r *http.Request, token string, link *storage.EmergencyLink, form url.Values) (user storage.User, err error) {
+	switch {
+	case link == nil:
+		user, err = h.newAdmin(r, token, form, h.Directory.CreateFirstAdmin)
+	case link.UserID == "":
+		user, err = h.newAdmin(r, token, form, h.Directory.CreateEmergencyAdmin)
+	default:
+		user, err = h.Directory.ResetEmergencyPassword(r.Context(), storage.SecretHash(token), link.UserID, form.Get("new-password"), web.TraceOf(r.Context()).Origin())
+	}
+	if errors.Is(err, storage.ErrNotFound) { // the link was used meanwhile
+		return user, h.invalidSetupLink()
+	}
+	if err == nil && link != nil {
+		trace := web.TraceOf(r.Context())
+		h.Log.Warn("an emergency link was used: an administrator got access with it", "sub", user.ID, "new_user", link.UserID == "",
+			"host_user", link.HostUser, "address", trace.Address, "request_id", trace.ID)
+	}
+	return user, err
 }
 
 var (
@@ -87,8 +147,9 @@ var (
 	errName  = errors.New("not a valid name")
 )
 
-// firstAdmin makes the user of the form, if all fields are valid.
-func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (storage.User, error) {
+// newAdmin makes the user of the form with create, if all fields are valid.
+func (h *Handler) newAdmin(r *http.Request, token string, form url.Values,
+	create func(ctx context.Context, linkHash string, u storage.User, password string, from storage.Origin) (storage.User, error)) (storage.User, error) {
 	user := storage.User{Email: form.Get("email"), Name: form.Get("name")}
 	if directory.CheckEmail(user.Email) != nil {
 		return user, errEmail
@@ -96,11 +157,7 @@ func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (st
 	if directory.CheckName(user.Name) != nil {
 		return user, errName
 	}
-	user, err := h.Directory.CreateFirstAdmin(r.Context(), storage.SecretHash(token), user, form.Get("new-password"), web.TraceOf(r.Context()).Origin())
-	if errors.Is(err, storage.ErrNotFound) { // the link was used meanwhile
-		err = h.invalidSetupLink()
-	}
-	return user, err
+	return create(r.Context(), storage.SecretHash(token), user, form.Get("new-password"), web.TraceOf(r.Context()).Origin())
 }
 
 // signInAdmin starts the session. The user has just chosen the password, so no further proof

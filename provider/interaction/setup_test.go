@@ -159,3 +159,111 @@ func TestSetup_ConcurrentVisitorsMakeOneAdministrator(t *testing.T) {
 		}
 	})
 }
+
+// emergencyLink makes an emergency link, as signet setup-link --break-glass does.
+func emergencyLink(t *testing.T, b *providertest.Testbed, userID string) string {
+	t.Helper()
+	link, hash := interaction.NewSetupLink(b.Issuer)
+	o := storage.EmergencyOpening{Hash: hash, UserID: userID, HostUser: "root", Until: b.Now().Add(30 * time.Minute)}
+	if err := b.DB.OpenEmergencyLink(t.Context(), o, storage.By{From: storage.Origin{Actor: "cli"}, At: b.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// An emergency link creates a new administrator once. Every administrator sees that, and nobody
+// else changes.
+func TestSetup_EmergencyLinkMakesANewAdministrator(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		first := b.Visitor(t)
+		setUp(t, first, first.Get(t, setupLink(t, b)), "root@example.com", providertest.Password).WantAt(t, "/admin")
+		if page := first.Get(t, b.Issuer+"/admin"); strings.Contains(page.Body, `id="emergency"`) {
+			t.Error("a notice before the first emergency link")
+		}
+		link := emergencyLink(t, b, "")
+		page := first.Get(t, b.Issuer+"/admin")
+		page.WantText(t, "wasn’t used")
+
+		v := b.Visitor(t)
+		page = v.Get(t, link)
+		page.WantText(t, "Create a new administrator")
+		if got := page.Header.Get("Referrer-Policy"); got != "strict-origin" {
+			t.Errorf("Referrer-Policy %q: the address holds a secret", got)
+		}
+		page = setUp(t, v, page, "root@example.com", providertest.Password)
+		page.WantPage(t, http.StatusConflict, "email_taken")
+		page = setUp(t, v, page, "rescue@example.com", providertest.Password)
+		page.WantAt(t, "/admin")
+		for _, one := range []*providertest.Visitor{first, v} {
+			for _, path := range []string{"/admin", "/admin/keys", "/admin/connectors"} {
+				page := one.Get(t, b.Issuer+path)
+				page.WantText(t, "rescue@example.com")
+				page.WantText(t, "became an administrator with an emergency link")
+			}
+		}
+		v.Get(t, link).WantPage(t, http.StatusGone, "invalid_setup_link")
+		u, _ := url.Parse(link)
+		if log := b.Log.String(); strings.Contains(log, u.Query().Get("token")) || !strings.Contains(log, "an emergency link was used") {
+			t.Error("want a warning in the log, without the token")
+		}
+		b.Advance(31 * 24 * time.Hour)
+		links, err := b.DB.EmergencyLinks(t.Context(), b.Now().Add(-30*24*time.Hour), 3)
+		if err != nil || len(links) != 0 {
+			t.Errorf("notices after 31 days: %+v, %v", links, err)
+		}
+	})
+}
+
+// An emergency link for an administrator sets a new password and ends the sessions of that
+// account. A field for another account has no effect.
+func TestSetup_EmergencyLinkRenewsAPassword(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		root, other := b.Visitor(t), b.Visitor(t)
+		setUp(t, root, root.Get(t, setupLink(t, b)), "root@example.com", providertest.Password).WantAt(t, "/admin")
+		setUp(t, other, other.Get(t, emergencyLink(t, b, "")), "other@example.com", providertest.Password).WantAt(t, "/admin")
+		u, _, err := b.DB.UserByEmail(t.Context(), "root@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		link := emergencyLink(t, b, u.ID)
+		v := b.Visitor(t)
+		page := v.Get(t, link)
+		page.WantText(t, "Choose a new password")
+		page.WantText(t, "root@example.com")
+		page = v.Submit(t, page.Form(t), "new-password", "short")
+		page.WantPage(t, http.StatusUnprocessableEntity, "weak_password")
+		planted := page.Form(t)
+		planted.Values.Set("email", "other@example.com")
+		page = v.Submit(t, planted, "new-password", providertest.NewPassword)
+		page.WantAt(t, "/admin")
+		page.WantText(t, "got a new password with an emergency link")
+		if page := root.Get(t, b.Issuer+"/admin"); !strings.Contains(page.Body, `id="login"`) {
+			t.Error("the old session of root still opens the pages of administrators")
+		}
+		if page := other.Get(t, b.Issuer+"/admin"); page.StatusCode != http.StatusOK || !strings.Contains(page.Body, "got a new password") {
+			t.Errorf("the other administrator: status %d", page.StatusCode)
+		}
+		v.Get(t, link).WantPage(t, http.StatusGone, "invalid_setup_link")
+		if again, _, err := b.DB.UserByEmail(t.Context(), "root@example.com"); err != nil || !again.Admin || again.NotBefore <= u.NotBefore {
+			t.Errorf("%+v, %v", again, err)
+		}
+	})
+}
+
+// A link that ends while its form is open changes nothing.
+func TestSetup_EmergencyLinkEndsWithANewerOne(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		root := b.Visitor(t)
+		setUp(t, root, root.Get(t, setupLink(t, b)), "root@example.com", providertest.Password).WantAt(t, "/admin")
+		v := b.Visitor(t)
+		page := v.Get(t, emergencyLink(t, b, ""))
+		newer := emergencyLink(t, b, "")
+		setUp(t, v, page, "late@example.com", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
+		page = v.Get(t, newer)
+		b.Advance(30 * time.Minute)
+		setUp(t, v, page, "late@example.com", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
+		if _, _, err := b.DB.UserByEmail(t.Context(), "late@example.com"); err == nil {
+			t.Error("an ended link made a user")
+		}
+	})
+}

@@ -71,6 +71,9 @@ func everyArtefact(t *testing.T, c *signettest.Cluster, at []string, es, rs sign
 		halfway.Open(authorizeURL(c))
 		list = append(list, artefact{"sealed request of a sign-in form", true, func(t *testing.T, _ string) bool {
 			halfway.T = t
+			if signettest.FindByID(halfway.Page, "login") == nil {
+				return false // the form was refused before
+			}
 			halfway.Send("login", "", map[string]string{"username": c.Email, "password": c.Password})
 			return halfway.Left != nil
 		}})
@@ -133,7 +136,7 @@ func everyArtefact(t *testing.T, c *signettest.Cluster, at []string, es, rs sign
 	}})
 	var setup struct{ URL string }
 	c.Command(t, "", &setup, "setup-link", "--json")
-	add("set-up link", func(t *testing.T, at string) bool {
+	add("setup link", func(t *testing.T, at string) bool {
 		status, _ := get(t, at+strings.TrimPrefix(setup.URL, c.Issuer), func(*http.Request) {})
 		return status == http.StatusOK
 	})
@@ -155,9 +158,9 @@ func TestEndEverything_RefusesEveryArtefact(t *testing.T) {
 			c.CreateClient(t, "--id", "app", "--type", "spa", "--first-party", "--redirect-uri", c.Issuer+"/")
 			receiver := receiveLogouts(t)
 			receiver.healthy.Store(true)
-			party := []string{"--redirect-uri", signettest.Nowhere, "--skip-consent", "--backchannel-logout-uri", receiver.URL + "/es"}
-			es := c.CreateClient(t, append(party, "--id-token-signed-response-alg", "ES256")...)
-			rs := c.CreateClient(t, append(party[:3:3], "--id-token-signed-response-alg", "RS256")...)
+			party := []string{"--redirect-uri", signettest.Nowhere, "--skip-consent", "--id-token-signed-response-alg"}
+			es := c.CreateClient(t, append(party, "ES256")...)
+			rs := c.CreateClient(t, append(party, "RS256", "--backchannel-logout-uri", receiver.URL+"/rs")...)
 			at := []string{c.Start(t, true).Address, c.Start(t, false).Address}
 
 			before := everyArtefact(t, c, at, es, rs)
@@ -168,7 +171,7 @@ func TestEndEverything_RefusesEveryArtefact(t *testing.T) {
 					}
 				}
 			}
-			sid := signInAt(t, c, signettest.NewGoParty(t, c.Instance, es), signettest.NewFormBrowser(t)).sid
+			sid := signInAt(t, c, signettest.NewGoParty(t, c.Instance, rs), signettest.NewFormBrowser(t)).sid
 			oldKeys := c.Keys(t)
 
 			c.Command(t, "", nil, "end-everything", "--reason", "a drill", "--yes", "--json")
@@ -198,9 +201,9 @@ func TestEndEverything_RefusesEveryArtefact(t *testing.T) {
 			signettest.Eventually(t, time.Minute, "the client is notified of its session", func() bool {
 				receiver.mu.Lock()
 				defer receiver.mu.Unlock()
-				return slices.ContainsFunc(receiver.tokens["/es"], func(token string) bool { return idClaims(t, token)["sid"] == sid })
+				return slices.ContainsFunc(receiver.tokens["/rs"], func(token string) bool { return idClaims(t, token)["sid"] == sid })
 			})
-			receiver.sids(t, "/es", c.Issuer, es) // verifies the tokens with the new keys
+			receiver.sids(t, "/rs", c.Issuer, rs) // verifies the tokens with the new keys
 
 			// Everything works anew, also at once.
 			for _, one := range everyArtefact(t, c, at, es, rs) {

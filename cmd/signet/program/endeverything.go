@@ -32,7 +32,7 @@ a backup or the master key may have been stolen.
 The command ends every session and every token, including those for offline access, and
 every sign-in that is in progress. It revokes every key, also the next ones, because a
 thief of the database and the master key has them too. New keys sign at once. It also
-deletes set-up links and device codes. All of this is one step: if the command is killed,
+deletes setup links and device codes. All of this is one step: if the command is killed,
 everything or nothing has happened, and it can run again.
 
 Servers can run meanwhile. They follow within a second. All users must sign in again.
