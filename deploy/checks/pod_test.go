@@ -29,6 +29,7 @@ var program = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	programFolder = folder
 	built := filepath.Join(folder, "signet")
 	build := exec.Command("go", "build", "-trimpath", "-o", built, "./cmd/signet")
 	build.Dir = "../.."
@@ -39,10 +40,13 @@ var program = sync.OnceValues(func() (string, error) {
 	return built, nil
 })
 
+// programFolder is the folder of the program; "" if no test has built it.
+var programFolder string
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if built, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(built))
+	if programFolder != "" {
+		_ = os.RemoveAll(programFolder)
 	}
 	os.Exit(code)
 }

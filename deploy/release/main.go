@@ -18,6 +18,7 @@ import (
 var artefacts = []artefact{
 	{"static", "programs without a C library: archives for Linux and macOS", (*release).static},
 	{"deb", "packages for Debian and Ubuntu: the fast build with its service", (*release).deb},
+	{"chart", "the Helm chart", (*release).chart},
 }
 
 // artefact is one kind of file that a release consists of.
