@@ -8,6 +8,7 @@ import (
 	"signet/provider/credential"
 	"signet/provider/flow"
 	"signet/provider/keys/keeper"
+	"signet/provider/keys/openssl"
 	"signet/provider/keys/vault"
 	"signet/provider/oauth"
 	"signet/provider/outbound"
@@ -24,10 +25,11 @@ type Config struct {
 	CookieDomain     string                     // domain of the cookie with the first-party access token; default: only the issuer's host
 	FirstParty       FirstParty
 	TrustedProxies   []netip.Prefix
-	Algorithms       []string     // signing algorithms with published keys; default ES256, RS256
-	Keys             keeper.Life  // times of key rotation; KeyLife adds the lifetimes of the tokens
-	Module           vault.Module // see vault.Config
-	ModuleAlgorithms []string     // see vault.Config
+	Algorithms       []string        // signing algorithms with published keys; default ES256, RS256
+	Keys             keeper.Life     // times of key rotation; KeyLife adds the lifetimes of the tokens
+	Module           vault.Module    // see vault.Config
+	ModuleAlgorithms []string        // see vault.Config
+	RSA              *openssl.Engine // signs with RSA keys; default: crypto/rsa
 	Lifetimes        Lifetimes
 	Passwords        credential.Params // cost of argon2id
 	PasswordLength   int               // fewest characters of a new password; default 10

@@ -97,7 +97,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 // algorithm that has no keys yet gets its first ones.
 func (s *shared) openKeys(ctx context.Context) error {
 	c := s.config
-	opened, err := vault.New(vault.Config{Master: c.MasterKey, Masters: c.MasterKeys, Module: c.Module, ModuleAlgorithms: c.ModuleAlgorithms})
+	opened, err := vault.New(vault.Config{Master: c.MasterKey, Masters: c.MasterKeys, Module: c.Module, ModuleAlgorithms: c.ModuleAlgorithms, RSA: c.RSA})
 	if err != nil {
 		return fmt.Errorf("open keys: %w", err)
 	}

@@ -92,7 +92,8 @@ const (
 	KeyEnded             EventType = "key.gone"
 	KeyLineRetired       EventType = "key.retired"
 	KeysRewrapped        EventType = "key.rewrapped"
-	KeyAlarm             EventType = "key.alarm" // a clock jumped, or a rotation is impossible
+	KeyAlarm             EventType = "key.alarm"         // a clock jumped, or a rotation is impossible
+	KeyEngineFailed      EventType = "key.engine_failed" // OpenSSL does not make the RSA signatures of a node, although its settings say so
 )
 
 // EventTypes lists all types of events. These events name no user: those of keys, those of
@@ -106,7 +107,7 @@ var EventTypes = []EventType{
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,
 	BreakGlassOpened, BreakGlassUsed, KeyCreated,
-	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm,
+	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm, KeyEngineFailed,
 }
 
 // Event is one row of the audit log. It never contains a secret.

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -46,9 +47,10 @@ var allowedImports = func() map[string][]string {
 		"templates":                 {"federation/foreign", "static", "templates/words"},
 		"provider/web":              ground,
 		"provider/keys":             {"storage", "provider/keys/vault"},
-		"provider/keys/vault":       {"storage"},
+		"provider/keys/openssl":     {},
+		"provider/keys/vault":       {"storage", "provider/keys/openssl"},
 		"provider/keys/keeper":      {"storage", "provider/keys", "provider/keys/vault"},
-		"provider/keys/keystest":    {"storage", "provider/keys", "provider/keys/vault", "provider/keys/keeper"},
+		"provider/keys/keystest":    {"storage", "provider/keys", "provider/keys/vault", "provider/keys/keeper", "provider/keys/openssl"},
 		"provider/keys/pkcs11":      {"storage", "provider/keys", "provider/keys/vault", "provider/keys/keeper"},
 		"provider/outbound":         ground,
 		"provider/request":          tools,
@@ -65,16 +67,16 @@ var allowedImports = func() map[string][]string {
 		"provider/firstparty":       join(rulers, "provider/flow"),
 		"provider/front":            {"storage", "static", "templates/words", "provider/web", "provider/keys", "provider/upkeep"},
 		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty"),
-		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep", "provider/front", "provider/oauth"}),
+		"provider":                  slices.Concat(pages, keepers, []string{"provider/keys/openssl", "provider/upkeep", "provider/front", "provider/oauth"}),
 		"provider/races":            {}, // only tests
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
 
 		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for the errors of these packages
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
-			"provider/keys/pkcs11", "provider/outbound"),
+			"provider/keys/pkcs11", "provider/keys/openssl", "provider/outbound"),
 		"cmd/signet/supervisor": {},
 		"cmd/signet/node": join(settings, "cmd/signet/config", "cmd/signet/supervisor", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
-			"provider/keys/vault", "provider/keys/pkcs11"),
+			"provider/keys/vault", "provider/keys/pkcs11", "provider/keys/openssl"),
 		"cmd/signet/demo": join(process, "static", "templates", "templates/words", "federation/foreign", "federation", "federation/federationtest", "storage", "provider",
 			"provider/web", "provider/directory", "provider/interaction"),
 		"cmd/signet/cli":        join(process, "federation/foreign", "storage", "provider/directory"),
@@ -91,7 +93,7 @@ var allowedImports = func() map[string][]string {
 		"cmd/signet/ways":       {},
 		"cmd/signet/pages":      {},
 		"cmd/signet/example":    {},
-		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys", "cmd/signet/supervisor"}),
+		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "provider/keys/openssl", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys", "cmd/signet/supervisor"}),
 		"cmd/signet":            {"cmd/signet/program"},
 	}
 }()
@@ -128,6 +130,9 @@ var externalPackages = []struct {
 	{[]string{"github.com/miekg/pkcs11"},
 		[]string{"provider/keys/pkcs11"}, true,
 		"only one package calls PKCS #11: the others use a crypto.Signer"},
+	{[]string{"github.com/ebitengine/purego"},
+		[]string{"provider/keys/openssl"}, true,
+		"only one package calls OpenSSL, and only in builds with cgo: the static binary must not be linked to the C library"},
 	{[]string{"golang.org/x/oauth2", "github.com/coreos/go-oidc"},
 		[]string{"federation", "cmd/signet/demo"}, true,
 		"only federation and the demo of `signet dev` are relying parties"},
@@ -204,6 +209,22 @@ func TestRooms_ImportsGoOneWay(t *testing.T) {
 	})
 	if read < len(allowedImports)/2 {
 		t.Fatalf("read %d Go files: this is not the root of the repository", read)
+	}
+}
+
+// A program that is built without cgo must run without any library of the machine. The package
+// purego would link it to the C library.
+func TestRooms_StaticProgramLoadsNoLibrary(t *testing.T) {
+	for cgo, want := range map[string]bool{"0": false, "1": true} {
+		list := exec.CommandContext(t.Context(), "go", "list", "-deps", ".")
+		list.Env = append(os.Environ(), "CGO_ENABLED="+cgo, "GOOS=linux", "GOARCH=amd64")
+		out, err := list.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(out), "github.com/ebitengine/purego"); got != want {
+			t.Errorf("CGO_ENABLED=%s: the program has purego: %v", cgo, got)
+		}
 	}
 }
 

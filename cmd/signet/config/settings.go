@@ -203,6 +203,12 @@ var settings = []setting{
 	keyLife(setting{key: "keys.publish_before", byDef: "24h", example: "48h", about: "time for which a key is published before it signs"}, maxYear, func(l *keeper.Life) *time.Duration { return &l.PublishBefore }),
 	keyLife(setting{key: "keys.jwks_max_age", byDef: "5m", example: "10m", about: "time for which clients may cache the published keys; a key stays published for this time after its last token has expired"}, maxDay, func(l *keeper.Life) *time.Duration { return &l.MaxAge }),
 	{
+		key: "keys.rsa", byDef: rsaGo, unit: "go or openssl", example: rsaOpenSSL,
+		shape: oneOfWords(rsaGo, rsaOpenSSL),
+		about: "program part that makes RS256 and PS256 signatures: Go, or the OpenSSL 3 of this machine, which is faster; openssl only in builds with cgo for Linux",
+		set:   into(func(c *Config) *bool { return &c.OpenSSL }, parseRSA),
+	},
+	{
 		key: "keys.pkcs11.module", unit: "path", example: "/usr/lib/softhsm/libsofthsm2.so", paths: wholePath,
 		about: "PKCS #11 module of the hardware security module in which new signing keys are made; only in builds with `-tags pkcs11`",
 		set:   into(func(c *Config) *string { return &c.PKCS11.Module }, withPKCS11(parseModule)),

@@ -23,6 +23,9 @@ func (n *Node) jobs() []job {
 		{"cannot send logout tokens", "logout tokens are sent again", n.deliverOnce},
 		{"cannot delete expired rows", "expired rows are deleted again", n.sweepOnce},
 	}
+	if n.rsa != nil {
+		jobs = append(jobs, job{"cannot record that OpenSSL failed", "the failure of OpenSSL is recorded", n.noteRSAOnce})
+	}
 	if n.settings != nil {
 		jobs = append(jobs, job{"cannot read the changed settings", "the settings are read again", n.settings.followOnce})
 	}

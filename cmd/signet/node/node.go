@@ -12,6 +12,7 @@ import (
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/supervisor"
 	"signet/provider"
+	"signet/provider/keys/openssl"
 	"signet/provider/keys/vault"
 	"signet/storage"
 )
@@ -25,6 +26,7 @@ type Deps struct {
 	Module      vault.Module           // open PKCS #11 module; nil without one
 	Follow      *Follow                // settings to reload; nil if they never change
 	Supervisor  *supervisor.Supervisor // the service manager; nil without one
+	RSA         *openssl.Engine        // makes the RSA signatures; nil if Go does
 }
 
 // Node is one running server: its database, its provider, and its clock.
@@ -36,12 +38,14 @@ type Node struct {
 	certificate *Certificate
 	settings    *follower // nil if the settings never change
 	attendance  attendance
+	rsa         *openssl.Engine // nil if Go makes the RSA signatures
+	rsaNoted    bool            // the event of its failure is recorded
 }
 
 // New opens the database and the keys of the settings, and creates them at the first start.
 // The caller closes the node.
 func New(ctx context.Context, d Deps) (*Node, error) {
-	n := &Node{clock: NewClock(d.Now), log: d.Log, certificate: d.Certificate}
+	n := &Node{clock: NewClock(d.Now), log: d.Log, certificate: d.Certificate, rsa: d.RSA}
 	n.attendance.Supervisor, n.attendance.issuer = d.Supervisor, d.Config.Issuer
 	defer n.attendance.starting(ctx)()
 	if d.Follow != nil {
@@ -56,6 +60,7 @@ func New(ctx context.Context, d Deps) (*Node, error) {
 	if storage.PureGo && d.Config.Database.Reveal() == "" {
 		d.Log.Warn("built without a C compiler: SQLite is slower than it can be")
 	}
+	d.RSA.LogTo(d.Log)
 	if err := n.openProvider(ctx, d.Config, d.Module); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -78,6 +83,7 @@ func (n *Node) openProvider(ctx context.Context, c config.Config, module vault.M
 	}
 	told := c.Config
 	told.MasterKey, told.MasterKeys, told.Module = keys.Master, keys.Masters, keys.Module
+	told.RSA = n.rsa
 	told.Now, told.Log = n.clock.Now, n.log
 	made, err := provider.New(ctx, told, n.db)
 	n.current.Store(made)

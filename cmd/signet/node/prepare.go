@@ -8,12 +8,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider"
+	"signet/provider/keys/openssl"
 	"signet/provider/keys/vault"
 	"signet/storage"
 )
@@ -21,9 +23,10 @@ import (
 // Prepared holds the parts of a server that are available before it starts, without creating,
 // writing or calling anything.
 type Prepared struct {
-	Certificate *Certificate // nil for plain http
-	Module      vault.Module // nil without PKCS #11
-	Warnings    []string     // risks of valid settings; never nil
+	Certificate *Certificate    // nil for plain http
+	Module      vault.Module    // nil without PKCS #11
+	RSA         *openssl.Engine // nil if Go makes the RSA signatures
+	Warnings    []string        // risks of valid settings; never nil
 }
 
 // Prepare checks the settings as a start does, and adds every problem that would stop a start
@@ -42,10 +45,10 @@ func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode s
 	prepareListen(ctx, read)
 	if len(read.Mistakes) == 0 { // the other checks need valid settings
 		p.Module = prepareModule(read)
+		p.RSA = openRSA(read.Config)
 		prepareDatabase(ctx, read, p.Module)
 	}
-	p.Warnings = append(read.Config.Warnings(sslMode), read.OpenFiles()...)
-	p.Warnings = append(p.Warnings, warningsOfFile(ctx, read)...)
+	p.Warnings = slices.Concat(read.Config.Warnings(sslMode), read.OpenFiles(), warningsOfFile(ctx, read), warningsOfRSA(p.RSA))
 	if misnamed := p.Certificate.Warning(read.Config.Issuer); misnamed != "" {
 		p.Warnings = append([]string{misnamed}, p.Warnings...)
 	}

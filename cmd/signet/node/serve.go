@@ -100,6 +100,9 @@ func (n *Node) recordLast(ctx context.Context) {
 	if err := n.Provider().NoteRefusalsOnce(ctx); err != nil {
 		n.log.Warn("cannot record the last refusals", "error", err)
 	}
+	if err := n.noteRSAOnce(ctx, 0); err != nil {
+		n.log.Warn("cannot record that OpenSSL failed", "error", err)
+	}
 }
 
 // leaveConnectors tells the other nodes that this one has stopped serving its connectors.

@@ -51,7 +51,7 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 		return err
 	}
 	n, err := node.New(ctx, node.Deps{
-		Config: settings, Now: p.Now, Log: log, Certificate: ready.Certificate, Module: ready.Module,
+		Config: settings, Now: p.Now, Log: log, Certificate: ready.Certificate, Module: ready.Module, RSA: ready.RSA,
 		Supervisor: supervisor.New(log),
 		Follow:     &node.Follow{From: from, Started: read, Level: level},
 	})
@@ -67,7 +67,7 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 	p.warnAboutHTTP(settings.Issuer)
 	p.growHeap()
 	built := readBuild()
-	log.Info("listening", "address", listener.Addr().String(), "issuer", settings.Issuer, "version", built.Version, "commit", built.Commit)
+	log.Info("listening", "address", listener.Addr().String(), "issuer", settings.Issuer, "version", built.Version, "commit", built.Commit, "rsa", ready.RSA.String())
 	return errors.Join(n.Serve(ctx, listener, n), n.Close())
 }
 

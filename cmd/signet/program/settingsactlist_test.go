@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signet/cmd/signet/signettest"
+	"signet/provider/keys/openssl"
 )
 
 func writePEMFile(t *testing.T, file string, certificate []byte) {
@@ -234,6 +235,14 @@ var observations = map[string]observation{
 	"outbound.proxy":         {"PROXY", "http://127.0.0.1:1", proxied},
 	"keys.algorithms": {"ES256, RS256", "ES256, RS256, PS256", func(t *testing.T, h installTemplate, set string) string {
 		return h.world(t, set).serve().document("/.well-known/openid-configuration", "id_token_signing_alg_values_supported")
+	}},
+	"keys.rsa": {"go", "openssl", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set)
+		if !openssl.Built {
+			return w.starts() // openssl is a mistake
+		}
+		talk, _ := signettest.StartTalking(t, http.DefaultClient, w.Issuer, w.Env, "serve")
+		return fmt.Sprint(strings.Contains(talk.String(), `"rsa":"OpenSSL 3.`))
 	}},
 	"keys.rotate_every": {"20d", "40d", func(t *testing.T, h installTemplate, set string) string {
 		_, printed := h.world(t, set).command("", "keys", "list", "--json")

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"crypto"
 	"encoding/base64"
 	"encoding/json"
@@ -24,6 +25,9 @@ type Key struct {
 
 // IsInModule reports whether the private half is in a module.
 func (k *Key) IsInModule() bool { return k.reference != "" }
+
+// place identifies the private half: the reference in the module, or the id of the row.
+func (k *Key) place() string { return cmp.Or(k.reference, k.Row.ID) }
 
 // SignatureSize is the length of a signature in bytes.
 func (k *Key) SignatureSize() int { return k.algorithm.signatureSize }

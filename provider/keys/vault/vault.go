@@ -2,11 +2,13 @@ package vault
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 
+	"signet/provider/keys/openssl"
 	"signet/storage"
 )
 
@@ -24,6 +26,8 @@ type Config struct {
 	// ModuleAlgorithms lists the algorithms whose new keys are made in the Module. A key
 	// stays where it was made.
 	ModuleAlgorithms []string
+	// RSA signs with the RSA keys that are sealed in the database. nil: crypto/rsa does.
+	RSA *openssl.Engine
 }
 
 // Vault holds the master keys under which rows are sealed, and the module that may store
@@ -32,10 +36,11 @@ type Vault struct {
 	read             func() ([][32]byte, error) // nil: the master keys never change
 	module           Module                     // nil: no module is configured
 	moduleAlgorithms []string                   // lines whose new keys are made in the module
+	rsa              *openssl.Engine            // nil: crypto/rsa signs
 
 	mu      sync.Mutex
 	masters [][32]byte               // in use; during a rewrap the new one is the last
-	signers map[string]crypto.Signer // of the active and next keys in the module, by reference
+	signers map[string]crypto.Signer // of the active and next keys in the module or in the engine, by reference or id
 }
 
 // New returns a vault. ErrMasterKey: a master key is all zeros.
@@ -43,7 +48,7 @@ func New(c Config) (*Vault, error) {
 	if c.Master == [32]byte{} {
 		return nil, fmt.Errorf("%w: it is all zeros", ErrMasterKey)
 	}
-	v := &Vault{read: c.Masters, module: c.Module, moduleAlgorithms: slices.Clone(c.ModuleAlgorithms), masters: [][32]byte{c.Master}}
+	v := &Vault{read: c.Masters, module: c.Module, moduleAlgorithms: slices.Clone(c.ModuleAlgorithms), rsa: c.RSA, masters: [][32]byte{c.Master}}
 	return v, v.refresh()
 }
 
@@ -103,9 +108,9 @@ func (v *Vault) openAll(rows []storage.Key) (*Set, error) {
 				open, under = open+1, max(under, o.under)
 			}
 		}
-		if err == nil && o.key != nil && o.key.IsInModule() && needsSigner(row) {
+		if err == nil && o.key != nil && needsSigner(row) {
 			if o.key.Signer, err = v.signerOf(o.key); err == nil {
-				signers[o.key.reference] = o.key.Signer
+				signers[o.key.place()] = o.key.Signer
 			}
 		}
 		set.add(row, o, err)
@@ -119,13 +124,22 @@ func (v *Vault) openAll(rows []storage.Key) (*Set, error) {
 	return set, nil
 }
 
-// signerOf returns the signer of a key in the module. It reuses a signer that it returned
-// before. ErrModule.
+// signerOf returns the signer of a key that signs now or next. It reuses a signer that it
+// returned before: the module and the engine have to be asked only once. ErrModule.
 func (v *Vault) signerOf(k *Key) (crypto.Signer, error) {
-	if known := v.signers[k.reference]; known != nil {
+	if known := v.signers[k.place()]; known != nil {
 		return known, nil
 	}
-	return testedSigner(v.module, k)
+	if k.IsInModule() {
+		return testedSigner(v.module, k)
+	}
+	private, isRSA := k.Signer.(*rsa.PrivateKey)
+	if v.rsa == nil || !isRSA {
+		return k.Signer, nil
+	}
+	signer := v.rsa.Signer(private)
+	_, err := k.algorithm.sign(signer, []byte("signet: a trial")) // a fault of the engine shows before the first request
+	return signer, err
 }
 
 // currentMasters returns the master keys in use.
