@@ -78,7 +78,7 @@ func TestUnit_NamesWhatExists(t *testing.T) {
 	if code, talk := checkSettings(t, variables, ""); code != exit.OK {
 		t.Errorf("the variables of the unit: exit code %d: %s", code, talk)
 	}
-	if got, want := only("RestartPreventExitStatus"), fmt.Sprint(exit.Usage, exit.Config); got != want {
+	if got, want := only("RestartPreventExitStatus"), fmt.Sprint(exit.Config); got != want {
 		t.Errorf("no restart after %s, want %s", got, want)
 	}
 	if seconds, err := time.ParseDuration(only("TimeoutStopSec") + "s"); err != nil || seconds < 15*time.Second {

@@ -29,5 +29,6 @@ ip link set lo up
 cd "$root"
 pivot_root . mnt
 umount -l /mnt
+mount --make-rshared / # as at the start of a real machine: systemd mounts credentials in a child
 exec env -i container=test TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/lib/systemd/systemd --log-target=journal --show-status=false
 ' boot "$root"
