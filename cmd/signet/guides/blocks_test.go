@@ -25,6 +25,7 @@ var elsewhere = map[string][2]string{
 	"package port":    {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
 	"package secret":  {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
 	"Kubernetes":      {"deploy/checks/guide_test.go", "TestKubernetes_Guide"}, // by make dist-test
+	"compose":         {"deploy/checks/compose_test.go", "TestCompose_Runs"},
 }
 
 // TestPages_EveryBlockRuns runs the code blocks of each page, from top to bottom. A block
