@@ -23,11 +23,7 @@ func NewSetupLink(issuer string) (link, hash string) {
 	return issuer + "/setup?" + url.Values{"token": {token}}.Encode(), storage.SecretHash(token)
 }
 
-<<<<<<< HEAD
-// showSetup shows the setup form to a browser with a valid link.
-=======
 // showSetup shows the form of a valid link: a setup link or an emergency link.
->>>>>>> 94a5ee9 (setup: give an administrator access with an emergency link)
 func (h *Handler) showSetup(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("token")
 	page, _, err := h.setupForm(r, token)
