@@ -118,6 +118,9 @@ func TestDeb_InstalledService(t *testing.T) {
 		}
 	}
 	serves("after the start")
+	if log := m.journal(); !strings.Contains(log, `"rsa":"OpenSSL`) {
+		t.Errorf("libcrypto is not at work in the sandbox:\n%s", log)
+	}
 	checkSandbox(t, m, pid)
 
 	// A reload keeps the process; a crash and a hanging process are replaced.

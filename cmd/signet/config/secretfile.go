@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"net/url"
+	"os"
 	"slices"
 
 	"signet/storage"
@@ -32,7 +33,11 @@ func (r *Reading) OpenFiles() []string {
 	}
 	var warnings []string
 	for _, path := range files {
-		if wrong, open := errors.AsType[*storage.OpenToOthers](storage.CheckPrivate(path)); open {
+		wrong, open := errors.AsType[*storage.OpenToOthers](storage.CheckPrivate(path))
+		if open && wrong.Group >= 0 && os.Geteuid() == 0 {
+			continue // root is not in the group of the service, which needs the access: the package installs the settings so
+		}
+		if open {
 			warnings = append(warnings, wrong.Error()+", which contains a secret: "+wrong.Next())
 		}
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,6 +65,19 @@ func TestSecretFile_WarnsOfAccessByOthers(t *testing.T) {
 			if strings.Contains(got, content) {
 				t.Errorf("%s: the warning repeats the secret", name)
 			}
+		}
+	}
+	if os.Geteuid() == 0 { // an operator reads the settings of a service that runs as another user
+		if err := errors.Join(os.Chown(target, 0, 4711), os.Chmod(target, 0o640)); err != nil {
+			t.Fatal(err)
+		}
+		for name, from := range sources {
+			if got := Read(from).OpenFiles(); len(got) != 0 {
+				t.Errorf("%s: root is told to take the access of the service away: %q", name, got)
+			}
+		}
+		if err := os.Chown(target, 0, os.Getegid()); err != nil {
+			t.Fatal(err)
 		}
 	}
 	for name, from := range secretSources(t, link, content) {
