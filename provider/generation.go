@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/http"
+	"net/netip"
 
 	"signet/provider/account"
 	"signet/provider/admin"
@@ -22,6 +23,7 @@ type generation struct {
 	connectors []string // their ids
 	groups     []storage.GroupSource
 	routes     []web.Route
+	proxies    []netip.Prefix // trusted
 	handler    http.Handler
 }
 
@@ -65,5 +67,5 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		DB: s.db, Ring: s.ring, Site: s.site, Files: s.files, Jobs: s.jobs, Gates: s.gates, Proxies: live.TrustedProxies, Now: c.Now, Log: c.Log,
 	})
 	routes := rooms{protocol, signIn, app, accountPages, adminPages, entrance}.routes()
-	return &generation{connectors: connectorIDs(live.Connectors), groups: groupSources(connectors), routes: routes, handler: entrance.Handler(routes)}, nil
+	return &generation{connectors: connectorIDs(live.Connectors), groups: groupSources(connectors), routes: routes, proxies: live.TrustedProxies, handler: entrance.Handler(routes)}, nil
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"net/http"
+	"net/netip"
 
 	"signet/provider/web"
 	"signet/storage"
@@ -40,6 +41,9 @@ func (p *Provider) With(l Live) (*Provider, error) {
 
 // Handler returns the handler of every path below the issuer.
 func (p *Provider) Handler() http.Handler { return p.generation.handler }
+
+// TrustedProxies returns the proxies that may state the address of a client.
+func (p *Provider) TrustedProxies() []netip.Prefix { return p.generation.proxies }
 
 // Routes lists every path that Handler serves.
 func (p *Provider) Routes() []web.Route { return p.generation.routes }

@@ -31,7 +31,7 @@ var allowedImports = func() map[string][]string {
 	tests := []string{"storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
 	// The program: the commands import the process and the demo of `signet dev`, and both import
 	// the settings.
-	settings := []string{"provider/spelling", "cmd/signet/exit"}
+	settings := []string{"provider/spelling", "cmd/signet/exit", "cmd/signet/socket"}
 	process := join(settings, "cmd/signet/config", "cmd/signet/node")
 	commands := join(process, "cmd/signet/cli", "federation/foreign", "storage", "provider/credential", "provider/directory")
 	return map[string][]string{
@@ -74,6 +74,7 @@ var allowedImports = func() map[string][]string {
 		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for the errors of these packages
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
 			"provider/keys/pkcs11", "provider/keys/openssl", "provider/outbound"),
+		"cmd/signet/socket":     {"cmd/signet/exit", "provider/web", "storage"}, // for the limits of networks
 		"cmd/signet/supervisor": {},
 		"cmd/signet/node": join(settings, "cmd/signet/config", "cmd/signet/supervisor", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
 			"provider/keys/vault", "provider/keys/pkcs11", "provider/keys/openssl"),
@@ -146,8 +147,8 @@ var externalPackages = []struct {
 		[]string{"templates/words"}, true,
 		"only templates/words reads the files of sentences: the other packages name a sentence and its values"},
 	{[]string{"github.com/coreos/go-systemd"},
-		[]string{"cmd/signet/supervisor"}, true,
-		"only cmd/signet/supervisor speaks with the service manager"},
+		[]string{"cmd/signet/supervisor", "cmd/signet/socket"}, true,
+		"only cmd/signet/supervisor sends messages to the service manager, and only cmd/signet/socket takes its sockets"},
 	{[]string{"os/signal"},
 		[]string{"cmd/signet/program", "cmd/signet/node"}, true,
 		"only cmd/signet/program (to end) and cmd/signet/node (to reload settings) handle signals"},

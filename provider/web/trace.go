@@ -163,17 +163,23 @@ func (s *recorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (s *recorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
+// UnixPeer is http.Request.RemoteAddr of every peer at a unix socket. Such a peer has no IP
+// address. It is a trusted proxy: only a local program that may open the socket's file can
+// connect, and the operator gives this right to the proxy.
+const UnixPeer = "unix"
+
 // ClientAddress returns the IP address of the client: the address of the peer, or, if the
-// peer is a trusted proxy, the last address in X-Forwarded-For that is not a trusted proxy.
+// peer is a trusted proxy or at a unix socket, the last address in X-Forwarded-For that is not a trusted proxy.
 // From any other peer the header is ignored, because every sender can set it. Forwarded
 // and all similar headers are always ignored, because a proxy that sets X-Forwarded-For
-// may pass them on unchanged.
+// may pass them on unchanged. The result is "" if a peer at a unix socket names no address.
 func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	peer, ok := parseAddress(r.RemoteAddr)
-	if !ok {
+	switch {
+	case r.RemoteAddr == UnixPeer:
+	case !ok:
 		return ""
-	}
-	if !containsAddr(trusted, peer) {
+	case !containsAddr(trusted, peer):
 		return peer.String()
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -186,6 +192,9 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 		if !containsAddr(trusted, peer) {
 			break
 		}
+	}
+	if !peer.IsValid() {
+		return ""
 	}
 	return peer.String()
 }

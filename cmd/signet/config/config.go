@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -25,17 +26,18 @@ const SystemFile = "/etc/signet/signet.yaml"
 // running process has them.
 type Config struct {
 	provider.Config
-	Listen   string
-	DataDir  string
-	Database federation.Secret // a URL may hold a password
-	Master   MasterKeys
-	LogLevel slog.Level
-	PKCS11   PKCS11
-	OpenSSL  bool              // libcrypto makes the RSA signatures
-	SignUp   string            // signUpClosed or signUpConnectors
-	ExtraCA  string            // PEM
-	Proxy    federation.Secret // a URL may hold a password
-	TLS      CertificateFiles
+	Listen     string      // a host and a port, or unix: and a path
+	ListenMode fs.FileMode // of a unix socket
+	DataDir    string
+	Database   federation.Secret // a URL may hold a password
+	Master     MasterKeys
+	LogLevel   slog.Level
+	PKCS11     PKCS11
+	OpenSSL    bool // libcrypto makes the RSA signatures
+	SignUp     string            // signUpClosed or signUpConnectors
+	ExtraCA    string            // PEM
+	Proxy      federation.Secret // a URL may hold a password
+	TLS        CertificateFiles
 }
 
 // MasterKeys holds the master key, and the next one for `signet keys rewrap`, as written in

@@ -16,7 +16,7 @@ type option[T any] struct {
 	live    bool      // a running server applies a change
 	flag    bool      // serve has a flag for the option
 	mapping bool      // a YAML mapping is allowed, besides name=value, name=value
-	folder  bool      // the path names a folder, which may not exist yet
+	folder  bool      // the path names a folder or a socket, which may not exist yet
 	paths   withPaths // nil if the value contains no path
 	shape   shape
 	set     func(into *T, text string) error

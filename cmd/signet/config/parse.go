@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/socket"
 	"signet/federation"
 	"signet/federation/foreign"
 	"signet/provider/keys"
@@ -52,10 +54,14 @@ func parseIssuer(text string) (string, error) {
 	return text, foreign.CheckAuthority(u)
 }
 
+// parseListen parses the address of a listener: a host and a port, or unix: and a path.
 func parseListen(text string) (string, error) {
+	if path, is := socket.UnixPath(text); is {
+		return text, socket.CheckPath(path)
+	}
 	_, port, err := net.SplitHostPort(text)
 	if err != nil {
-		return "", fmt.Errorf("is %q, which is not a host and a port", text)
+		return "", fmt.Errorf("is %q, which is neither a host and a port nor unix: and a path", text)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return "", fmt.Errorf("has port %q, which is not a number from 0 to 65535", port)
@@ -63,6 +69,22 @@ func parseListen(text string) (string, error) {
 		return "", fmt.Errorf("has port %q: write %d", port, n)
 	}
 	return text, nil
+}
+
+// parseSocketMode parses the mode of a unix socket. The owner must have access, and nobody can
+// execute a socket.
+func parseSocketMode(text string) (fs.FileMode, error) {
+	n, err := strconv.ParseUint(text, 8, 12)
+	switch mode := fs.FileMode(n); {
+	case err != nil:
+		return 0, fmt.Errorf("is %q, which is not a mode such as 0660", text)
+	case mode&0o600 != 0o600:
+		return 0, fmt.Errorf("is %s, which gives the owner no access: use 0600, 0660 or 0666", text)
+	case mode&^0o666 != 0:
+		return 0, fmt.Errorf("is %s, but a socket has no right to execute and no special bits: use 0600, 0660 or 0666", text)
+	default:
+		return mode, nil
+	}
 }
 
 func parsePath(text string) (string, error) {

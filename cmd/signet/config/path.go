@@ -5,7 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"signet/cmd/signet/socket"
 	"signet/storage"
 )
 
@@ -14,6 +16,15 @@ type withPaths func(value string, absolute func(path string) string) string
 
 // wholePath is the withPaths function of a value that is one path.
 func wholePath(value string, absolute func(string) string) string { return absolute(value) }
+
+// pathOfSocket is the withPaths function of an address to listen on.
+func pathOfSocket(value string, absolute func(string) string) string {
+	path, is := socket.UnixPath(value)
+	if !is || strings.HasPrefix(path, "@") {
+		return value
+	}
+	return socket.UnixAddress(absolute(path))
+}
 
 // resolvePaths returns the value of an option with absolute paths. A relative path in a
 // settings file is relative to the folder of that file. If the file is a symbolic link, the

@@ -37,13 +37,14 @@ func pathSettings(t *testing.T) []pathSetting {
 	t.Helper()
 	var list []pathSetting
 	for _, s := range settings {
-		if (s.unit == "path") != (s.paths != nil) && s.key != "database" {
+		if (s.unit == "path") != (s.paths != nil) && s.key != "database" && s.key != "listen" {
 			t.Errorf("%s has the unit %s, but relative paths are resolved: %v", s.key, s.unit, s.paths != nil)
 		}
 		if s.unit == "path" {
 			list = append(list, pathSetting{key: s.key, yaml: yamlOf(s.key, "%s"), folder: s.folder, shown: s.key})
 		}
 	}
+	list = append(list, pathSetting{key: "listen", yaml: "listen: unix:%s\n", folder: true})
 	for _, o := range connectorOptions {
 		if o.unit == "path" {
 			t.Errorf("connectors.%s is a path, but this test does not write it", o.key)
@@ -98,7 +99,7 @@ func TestPaths_InAFileAreRelativeToTheFile(t *testing.T) {
 func (s pathSetting) expect(t *testing.T, how string, r *Reading, named string, want bool) {
 	t.Helper()
 	c := r.Config
-	values := fmt.Sprintf("%s|%s|%s|%s|%s", c.DataDir, c.TLS, r.process.given["keys.pkcs11.module"].text, r.process.given["outbound.extra_ca"].text, r.process.given["database"].text)
+	values := fmt.Sprintf("%s|%s|%s|%s|%s|%s", c.Listen, c.DataDir, c.TLS, r.process.given["keys.pkcs11.module"].text, r.process.given["outbound.extra_ca"].text, r.process.given["database"].text)
 	for _, one := range r.connectors {
 		values += one.target.ClientSecret.Reveal() + one.target.ClientKey.Reveal()
 	}

@@ -53,6 +53,9 @@ func (r *Reading) RequireIssuer() {
 // Place returns the place of the value of a setting. It is the zero Place for a default.
 func (r *Reading) Place(key string) Place { return r.process.given[key].Place }
 
+// Text returns the text of a setting that is not secret, with absolute paths; "" for a default.
+func (r *Reading) Text(key string) string { return r.process.given[key].text }
+
 // AddMistake adds a mistake about the value of a setting, at its place.
 func (r *Reading) AddMistake(key string, err error) {
 	r.addMistakeAt(r.Place(key), key, "%s", err)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"iter"
 	"log/slog"
 	"net/netip"
@@ -24,10 +25,16 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.Issuer }, parseIssuer),
 	},
 	{
-		key: "listen", byDef: "localhost:8080", unit: "host:port", example: "0.0.0.0:8080", flag: true,
-		shape: matching(`:[0-9]{1,5}$`),
-		about: "address and port to listen on",
+		key: "listen", byDef: "localhost:8080", unit: "host:port, or unix:path", example: "0.0.0.0:8080", flag: true, paths: pathOfSocket, folder: true,
+		shape: matching(`^unix:.+|:[0-9]{1,5}$`),
+		about: "address and port to listen on, or the path of a unix socket for a proxy on this machine, such as unix:/run/signet/signet.sock; unused if systemd passes sockets",
 		set:   into(func(c *Config) *string { return &c.Listen }, parseListen),
+	},
+	{
+		key: "listen_mode", byDef: "0660", unit: "mode", example: "0666",
+		shape: fileMode,
+		about: "mode of the unix socket; by default, the users of Signet's group can connect",
+		set:   into(func(c *Config) *fs.FileMode { return &c.ListenMode }, parseSocketMode),
 	},
 	{
 		key: "data_dir", byDef: "signet-data", unit: "path", example: "/var/lib/signet", flag: true, paths: wholePath, folder: true,

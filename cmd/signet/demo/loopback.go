@@ -10,7 +10,7 @@ import (
 
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
-	"signet/cmd/signet/node"
+	"signet/cmd/signet/socket"
 	"signet/federation/foreign"
 	"signet/provider/web"
 )
@@ -43,7 +43,7 @@ func listenLoopback(ctx context.Context, address string) (net.Listener, string, 
 			"dev is for this machine only: --listen localhost:8080; for others to reach it: signet serve",
 		)
 	}
-	listener, err := node.Listen(ctx, address)
+	listener, err := socket.Listen(ctx, address, 0) // no unix socket: the host is checked
 	if err != nil {
 		return nil, "", err
 	}

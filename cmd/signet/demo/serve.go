@@ -48,7 +48,7 @@ func Serve(ctx context.Context, d Deps) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), s.node.Close())
 	}
-	return errors.Join(s.node.Serve(ctx, listener, atLoopback(issuer, d.Log, handler)), s.node.Close())
+	return errors.Join(s.node.Serve(ctx, atLoopback(issuer, d.Log, handler), listener), s.node.Close())
 }
 
 func open(ctx context.Context, d Deps, issuer string, upstreams pretend) (*server, error) {

@@ -17,6 +17,8 @@ var elsewhere = map[string][2]string{
 	"first-party app": {"cmd/signet/guides/firstparty_test.go", "TestFirstPartyApps_Documents"},
 	"example":         {"cmd/signet/example/exampledev_test.go", "TestExample_UnderDevelopment"},
 	"first sign-in":   {"cmd/signet/guides/firstsignin_test.go", "TestReadme_FirstSignIn"},
+	"unix socket":     {"cmd/signet/proxy/unixsocket_test.go", "TestUnixSocket_SignInThroughNginx"},
+	"nginx, socket":   {"cmd/signet/proxy/unixsocket_test.go", "TestUnixSocket_SignInThroughNginx"},
 	"proxy":           {"cmd/signet/node/behindproxy_test.go", "TestOperation_BehindAProxy"},
 	"nginx":           {"cmd/signet/proxy/nginx_test.go", "startNginx"},
 	"caddy":           {"cmd/signet/proxy/caddy_test.go", "startCaddy"},

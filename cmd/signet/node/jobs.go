@@ -21,6 +21,8 @@ func (n *Node) jobs() []job {
 		{"cannot read changes from the database", "changes are read again", n.followOnce},
 		{"cannot maintain the signing keys", "the signing keys are maintained again", n.rotateOnce},
 		{"cannot send logout tokens", "logout tokens are sent again", n.deliverOnce},
+		{"", "", n.noteClosedOnce},
+		{"", "", n.expiries.warnOnce},
 		{"cannot delete expired rows", "expired rows are deleted again", n.sweepOnce},
 	}
 	if n.rsa != nil {

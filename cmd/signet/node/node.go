@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signet/cmd/signet/config"
+	"signet/cmd/signet/socket"
 	"signet/cmd/signet/supervisor"
 	"signet/provider"
 	"signet/provider/keys/openssl"
@@ -40,18 +41,26 @@ type Node struct {
 	attendance  attendance
 	rsa         *openssl.Engine // nil if Go makes the RSA signatures
 	rsaNoted    bool            // the event of its failure is recorded
+	expiries    expiries
+	crowd       *socket.Crowd
 }
 
 // New opens the database and the keys of the settings, and creates them at the first start.
 // The caller closes the node.
 func New(ctx context.Context, d Deps) (*Node, error) {
 	n := &Node{clock: NewClock(d.Now), log: d.Log, certificate: d.Certificate, rsa: d.RSA}
+	n.crowd = n.newCrowd()
 	n.attendance.Supervisor, n.attendance.issuer = d.Supervisor, d.Config.Issuer
 	defer n.attendance.starting(ctx)()
 	if d.Follow != nil {
 		n.settings = &follower{Follow: *d.Follow, current: &n.current, certificate: d.Certificate, now: d.Now, log: d.Log, attendance: &n.attendance}
 		n.settings.listen() // before a migration: a SIGHUP would end the process
 	}
+	n.expiries = expiries{certificate: d.Certificate, now: d.Now, log: d.Log}
+	if d.Follow != nil {
+		n.expiries.used = usedExpiries(d.Follow.Started, d.Follow.From.Env)
+	}
+	n.expiries.start()
 	var err error
 	if n.db, err = OpenDatabase(ctx, d.Config, d.Log); err != nil {
 		n.settings.stop()

@@ -52,7 +52,7 @@ func TestServe_DrainsBeforeItEnds(t *testing.T) {
 	})
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- n.Serve(ctx, listener, handler) }()
+	go func() { ended <- n.Serve(ctx, handler, listener) }()
 	answered := make(chan string, 1)
 	go func() {
 		response, err := http.Get("http://" + listener.Addr().String())

@@ -14,6 +14,7 @@ import (
 
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/socket"
 	"signet/provider"
 	"signet/provider/keys/openssl"
 	"signet/provider/keys/vault"
@@ -27,6 +28,8 @@ type Prepared struct {
 	Module      vault.Module    // nil without PKCS #11
 	RSA         *openssl.Engine // nil if Go makes the RSA signatures
 	Warnings    []string        // risks of valid settings; never nil
+
+	expiries []expiry // of certificates other than Certificate
 }
 
 // Prepare checks the settings as a start does, and adds every problem that would stop a start
@@ -34,24 +37,29 @@ type Prepared struct {
 //
 // It looks at files, at the addresses of this machine, and into a SQLite database. It does not
 // check conditions that change from one moment to the next: whether the port is free, whether
-// PostgreSQL answers, the content of PostgreSQL, and whether an upstream answers. sslMode is
-// the value of PGSSLMODE.
-func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode string) Prepared {
+// PostgreSQL answers, the content of PostgreSQL, and whether an upstream answers. env is the
+// environment, of which it reads the variables of PostgreSQL. passed reports that the service
+// manager has passed sockets, so that the setting listen is not used.
+func Prepare(ctx context.Context, read *config.Reading, now time.Time, env map[string]string, passed bool) Prepared {
 	read.RequireIssuer()
 	p := Prepared{}
 	if files := read.Config.TLS; files.Cert != "" && files.Key != "" {
 		p.Certificate = prepareCertificate(read, now)
 	}
-	prepareListen(ctx, read)
+	if !passed {
+		prepareListen(ctx, read)
+	}
 	if len(read.Mistakes) == 0 { // the other checks need valid settings
 		p.Module = prepareModule(read)
 		p.RSA = openRSA(read.Config)
 		prepareDatabase(ctx, read, p.Module)
 	}
-	p.Warnings = slices.Concat(read.Config.Warnings(sslMode), read.OpenFiles(), warningsOfFile(ctx, read), warningsOfRSA(p.RSA))
+	p.expiries = usedExpiries(read, env)
+	p.Warnings = slices.Concat(read.Config.Warnings(env["PGSSLMODE"]), read.OpenFiles(), warningsOfFile(ctx, read), warningsOfRSA(p.RSA))
 	if misnamed := p.Certificate.Warning(read.Config.Issuer); misnamed != "" {
 		p.Warnings = append([]string{misnamed}, p.Warnings...)
 	}
+	p.Warnings = append(p.Warnings, p.expiryWarnings(now)...)
 	return p
 }
 
@@ -95,9 +103,16 @@ func prepareCertificate(read *config.Reading, now time.Time) *Certificate {
 	return certificate
 }
 
-// prepareListen adds a mistake if this machine does not have the address. It listens on a free
-// port of the address for a moment, because a running server may use the port of the setting.
+// prepareListen adds a mistake if this machine does not have the address, or if no unix socket
+// can be made at the path. It listens on a free port of the address for a moment, because a
+// running server may use the port of the setting.
 func prepareListen(ctx context.Context, read *config.Reading) {
+	if path, is := socket.UnixPath(read.Config.Listen); is {
+		if err := socket.CheckPlace(path); err != nil {
+			read.AddMistake("listen", err)
+		}
+		return
+	}
 	host, _, err := net.SplitHostPort(read.Config.Listen)
 	if err != nil {
 		return // reading the setting has already added the mistake

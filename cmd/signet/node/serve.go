@@ -6,15 +6,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"time"
 
-	"golang.org/x/net/netutil"
-
+	"signet/cmd/signet/socket"
 	"signet/provider/web"
 )
 
-// Limits of the HTTP server. A slow or idle peer holds a connection only for a limited time,
-// and all peers together hold only a limited number of connections.
+// Limits of the HTTP server. A slow or idle peer holds a connection only for a limited time.
+// All peers together, and the idle ones of one network, hold only a limited number of
+// connections.
 const (
 	readHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 10 * time.Second // for a form of at most 64 KiB
@@ -22,13 +24,14 @@ const (
 	IdleTimeout       = 3 * time.Minute // longer than proxies keep an unused connection: nginx 60 s, Traefik 90 s, Caddy 2 min
 	maxHeaderBytes    = 32 << 10
 	MaxConnections    = 10000
-	maxStreams        = 100 // of one HTTP/2 connection
+	MaxWaiting        = 1000 // connections of one network without a running request
+	maxStreams        = 100  // of one HTTP/2 connection
 	drainFor          = 10 * time.Second
 )
 
-// Serve answers on listener until ctx ends. Then it gives the running requests drainFor to
+// Serve answers on the listeners until ctx ends. Then it gives the running requests drainFor to
 // finish. handler is the node, or a handler that calls it.
-func (n *Node) Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+func (n *Node) Serve(ctx context.Context, handler http.Handler, listeners ...net.Listener) error {
 	lasting := context.WithoutCancel(ctx) // the shutdown works after ctx has ended
 	server := n.server(handler)
 	stop := n.startJobs(lasting)
@@ -37,15 +40,17 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener, handler http.Ha
 	defer n.leave(lasting)
 	defer stop()
 
-	ended := make(chan error, 1)
-	go func() {
-		limited := netutil.LimitListener(listener, MaxConnections)
-		if n.certificate != nil {
-			ended <- server.ServeTLS(limited, "", "")
-			return
-		}
-		ended <- server.Serve(limited)
-	}()
+	ended := make(chan error, len(listeners))
+	for _, listener := range listeners {
+		go func() {
+			limited := n.crowd.Limit(listener)
+			if n.certificate != nil {
+				ended <- server.ServeTLS(limited, "", "")
+				return
+			}
+			ended <- server.Serve(limited)
+		}()
+	}
 	if n.attendance.Supervisor != nil {
 		go n.attend(attending, handler)
 	}
@@ -58,7 +63,16 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener, handler http.Ha
 	n.log.Info("draining", "at_most_ms", drainFor.Milliseconds())
 	draining, cancel := context.WithTimeout(lasting, drainFor)
 	defer cancel()
-	if err := server.Shutdown(draining); err != nil {
+	err := server.Shutdown(draining)
+	if err == nil {
+		for range listeners {
+			<-ended
+		}
+		// The server learns of a connection after the listener has accepted it. Only now does it
+		// know all of them; without a second call, it could end with a request unanswered.
+		err = server.Shutdown(draining)
+	}
+	if err != nil {
 		n.log.Warn("running requests were cut off", "error", err)
 		return server.Close()
 	}
@@ -72,6 +86,7 @@ func (n *Node) server(handler http.Handler) *http.Server {
 		ReadTimeout:       ReadTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       IdleTimeout,
+		ConnState:         n.crowd.Follow,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // mostly closed connections
@@ -82,6 +97,23 @@ func (n *Node) server(handler http.Handler) *http.Server {
 		server.TLSConfig = n.certificate.config()
 	}
 	return server
+}
+
+// newCrowd makes the limit of the node's connections.
+func (n *Node) newCrowd() *socket.Crowd {
+	return socket.NewCrowd(MaxConnections, MaxWaiting, func(peer netip.Addr) bool {
+		proxies := n.Provider().TrustedProxies()
+		// Without the setting, a peer on this machine may be a proxy that nobody has named.
+		return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(peer) }) || len(proxies) == 0 && peer.IsLoopback()
+	})
+}
+
+// noteClosedOnce logs how many connections were closed because of the limits.
+func (n *Node) noteClosedOnce(context.Context, int) error {
+	if closed := n.crowd.TakeClosed(); closed > 0 {
+		n.log.Warn("closed idle connections of networks with too many of them", "closed", closed)
+	}
+	return nil
 }
 
 // leave ends a node: it tells the other nodes that this one has stopped, stores the records of

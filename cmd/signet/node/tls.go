@@ -62,6 +62,7 @@ func (c *Certificate) Warning(issuer string) string {
 // change. nil stands for plain http.
 type Certificate struct {
 	shown atomic.Pointer[tls.Certificate]
+	ends  atomic.Pointer[expiry] // of shown
 	files config.CertificateFiles
 	watch watch
 }
@@ -90,7 +91,12 @@ func OpenCertificate(read *config.Reading, now time.Time) (*Certificate, error) 
 func (c *Certificate) show(f config.CertificateFiles, pair *tls.Certificate, seen config.Files) {
 	c.files, c.watch = f, watch{seen, seen}
 	c.shown.Store(pair)
+	ends := servedExpiry(pair, f.Cert)
+	c.ends.Store(&ends)
 }
+
+// expiry returns the end of the certificate that is in use.
+func (c *Certificate) expiry() expiry { return *c.ends.Load() }
 
 // followOnce loads the certificate again if its files changed. It logs an invalid one and keeps
 // the old one.

@@ -64,7 +64,7 @@ func TestSupervisor_WatchdogIsNotToldAboutAServerThatHangs(t *testing.T) {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- n.Serve(ctx, listener, handler) }()
+	go func() { ended <- n.Serve(ctx, handler, listener) }()
 	defer func() {
 		end()
 		if err := <-ended; err != nil {
@@ -101,6 +101,18 @@ func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func (l *lines) has(text string) bool {

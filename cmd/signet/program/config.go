@@ -37,7 +37,7 @@ and the upstreams answer. Run it as the same user as serve.`,
 	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		read := config.Read(p.Sources(c, *file))
-		warnings := p.prepare(c.Context(), read).Warnings
+		warnings := p.prepare(c.Context(), read, false).Warnings
 		for _, warning := range warnings {
 			p.Say("%s", warning)
 		}
@@ -53,9 +53,10 @@ and the upstreams answer. Run it as the same user as serve.`,
 	return c
 }
 
-// prepare checks the settings for serve and for config check.
-func (p *program) prepare(ctx context.Context, read *config.Reading) node.Prepared {
-	return node.Prepare(ctx, read, p.Now(), p.Env["PGSSLMODE"])
+// prepare checks the settings for serve and for config check. passed reports that the service
+// manager has passed sockets.
+func (p *program) prepare(ctx context.Context, read *config.Reading, passed bool) node.Prepared {
+	return node.Prepare(ctx, read, p.Now(), p.Env, passed)
 }
 
 // checkedConfig is the JSON form of the result of a check.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os/signal"
 	"runtime/debug"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/node"
+	"signet/cmd/signet/socket"
 	"signet/cmd/signet/supervisor"
 
 	"github.com/spf13/cobra"
@@ -37,7 +39,12 @@ variables and from flags. Flags override variables, and variables override the f
 
 func (p *program) serve(ctx context.Context, from config.Sources) error {
 	read := config.Read(from)
-	ready := p.prepare(ctx, read)
+	listeners, err := socket.Passed()
+	if err != nil {
+		return err
+	}
+	passed := len(listeners) > 0
+	ready := p.prepare(ctx, read, passed)
 	if err := read.Err(); err != nil {
 		return err
 	}
@@ -46,9 +53,12 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 	level.Set(settings.LogLevel)
 	log := node.NewLog(p.Stderr, level)
 	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more is no reason to stop
-	listener, err := node.Listen(ctx, settings.Listen)
-	if err != nil {
-		return err
+	if !passed {
+		listener, err := socket.Listen(ctx, settings.Listen, settings.ListenMode)
+		if err != nil {
+			return err
+		}
+		listeners = []net.Listener{listener}
 	}
 	n, err := node.New(ctx, node.Deps{
 		Config: settings, Now: p.Now, Log: log, Certificate: ready.Certificate, Module: ready.Module, RSA: ready.RSA,
@@ -56,19 +66,35 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 		Follow:     &node.Follow{From: from, Started: read, Level: level},
 	})
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(err, closeAll(listeners))
 	}
 	if err := p.offerSetup(ctx, settings, n); err != nil {
-		return errors.Join(err, listener.Close(), n.Close())
+		return errors.Join(err, closeAll(listeners), n.Close())
 	}
 	for _, warning := range append(ready.Warnings, n.Warnings(ctx, settings)...) {
 		log.Warn(warning)
 	}
+	addresses := make([]string, len(listeners))
+	for i, listener := range listeners {
+		addresses[i] = socket.AddressOf(listener)
+	}
+	if passed && !socket.Reaches(settings.Listen, addresses) {
+		log.Warn("signet health will not find this server: set listen to the address of a socket that systemd passes", "listen", settings.Listen)
+	}
 	p.warnAboutHTTP(settings.Issuer)
 	p.growHeap()
 	built := readBuild()
-	log.Info("listening", "address", listener.Addr().String(), "issuer", settings.Issuer, "version", built.Version, "commit", built.Commit, "rsa", ready.RSA.String())
-	return errors.Join(n.Serve(ctx, listener, n), n.Close())
+	log.Info("listening", "address", strings.Join(addresses, ", "), "issuer", settings.Issuer, "passed_sockets", passed, "version", built.Version, "commit", built.Commit, "rsa", ready.RSA.String())
+	return errors.Join(n.Serve(ctx, n, listeners...), n.Close())
+}
+
+// closeAll closes the listeners of a start that fails.
+func closeAll(listeners []net.Listener) error {
+	var err error
+	for _, listener := range listeners {
+		err = errors.Join(err, listener.Close())
+	}
+	return err
 }
 
 // heapGrowth is the garbage collection target in percent. Only a few megabytes live between

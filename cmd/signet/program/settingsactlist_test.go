@@ -126,6 +126,16 @@ var observations = map[string]observation{
 		host, _, _ := strings.Cut(served.address, ":")
 		return host
 	}},
+	"listen_mode": {"0600", "0666", func(t *testing.T, h installTemplate, set string) string {
+		path := filepath.Join(t.TempDir(), "signet.sock")
+		served := runServe(t, append(h.world(t, set).Env, "SIGNET_LISTEN=unix:"+path), "")
+		defer served.stop()
+		state, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.Mode().String()
+	}},
 	"data_dir": {"new", "other", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t)
 		name, value, _ := strings.Cut(set, "=")

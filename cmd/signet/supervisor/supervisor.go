@@ -17,7 +17,7 @@ type Supervisor struct {
 	failed   sync.Once
 }
 
-// New reads from the environment what the service manager asks for (NOTIFY_SOCKET,
+// New reads the requests of the service manager from the environment (NOTIFY_SOCKET,
 // WATCHDOG_USEC and WATCHDOG_PID).
 func New(log *slog.Logger) *Supervisor {
 	s := &Supervisor{log: log}
@@ -28,8 +28,8 @@ func New(log *slog.Logger) *Supervisor {
 	return s
 }
 
-// Starting says what a start waits for, and asks for more time: the start may last at least
-// for this time from now on.
+// Starting names the present step of a start, and asks for more time: the start may last at
+// least for this time from now on.
 func (s *Supervisor) Starting(status string, more time.Duration) {
 	s.tell(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", more.Microseconds()), statusLine(status))
 }
