@@ -33,7 +33,7 @@ type Config struct {
 	Master     MasterKeys
 	LogLevel   slog.Level
 	PKCS11     PKCS11
-	OpenSSL    bool // libcrypto makes the RSA signatures
+	OpenSSL    bool              // libcrypto makes the RSA signatures
 	SignUp     string            // signUpClosed or signUpConnectors
 	ExtraCA    string            // PEM
 	Proxy      federation.Secret // a URL may hold a password

@@ -41,14 +41,15 @@ func (n *Node) Serve(ctx context.Context, handler http.Handler, listeners ...net
 	defer stop()
 
 	ended := make(chan error, len(listeners))
-	for _, listener := range listeners {
+	limited := make([]net.Listener, len(listeners))
+	for i, listener := range listeners {
+		limited[i] = n.crowd.Limit(listener)
 		go func() {
-			limited := n.crowd.Limit(listener)
 			if n.certificate != nil {
-				ended <- server.ServeTLS(limited, "", "")
+				ended <- server.ServeTLS(limited[i], "", "")
 				return
 			}
-			ended <- server.Serve(limited)
+			ended <- server.Serve(limited[i])
 		}()
 	}
 	if n.attendance.Supervisor != nil {
@@ -63,30 +64,43 @@ func (n *Node) Serve(ctx context.Context, handler http.Handler, listeners ...net
 	n.log.Info("draining", "at_most_ms", drainFor.Milliseconds())
 	draining, cancel := context.WithTimeout(lasting, drainFor)
 	defer cancel()
-	err := server.Shutdown(draining)
-	if err == nil {
-		for range listeners {
-			<-ended
-		}
-		// The server learns of a connection after the listener has accepted it. Only now does it
-		// know all of them; without a second call, it could end with a request unanswered.
-		err = server.Shutdown(draining)
+	for _, listener := range limited {
+		_ = listener.Close()
+		<-ended // of any listener; now each accepted connection is known to the server
 	}
-	if err != nil {
+	server.SetKeepAlivesEnabled(false)
+	n.awaitFirstRequests(draining)
+	if err := server.Shutdown(draining); err != nil {
 		n.log.Warn("running requests were cut off", "error", err)
 		return server.Close()
 	}
 	return nil
 }
 
+// awaitFirstRequests waits until each new connection has sent its first request, for at most
+// the time that a header may take.
+func (n *Node) awaitFirstRequests(ctx context.Context) {
+	waiting, cancel := context.WithTimeout(ctx, readHeaderTimeout)
+	defer cancel()
+	if n.crowd.Fresh() == 0 {
+		return
+	}
+	for range Every(waiting, 5*time.Millisecond) {
+		if n.crowd.Fresh() == 0 {
+			return
+		}
+	}
+}
+
 func (n *Node) server(handler http.Handler) *http.Server {
 	server := &http.Server{
-		Handler:           web.CloseAmbiguous(handler),
+		Handler:           n.crowd.Begin(web.CloseAmbiguous(handler)),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       ReadTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       IdleTimeout,
 		ConnState:         n.crowd.Follow,
+		ConnContext:       n.crowd.Context,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // mostly closed connections

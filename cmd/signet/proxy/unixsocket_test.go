@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -40,19 +39,13 @@ func TestUnixSocket_SignInThroughNginx(t *testing.T) {
 	if err != nil {
 		program = "/usr/sbin/nginx"
 	}
-	root, at := t.TempDir(), fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
-	roots := certificate(t, root)
-	runNginx(t, program, root, strings.NewReplacer(
-		"listen 443 ssl", "listen "+at+" ssl", documented, socket,
-		"/etc/nginx/tls.crt", filepath.Join(root, "tls.crt"), "/etc/nginx/tls.key", filepath.Join(root, "tls.key"),
-	).Replace(signettest.Block(t, "docs/operation.md", section, "nginx")))
-	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots},
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 7)}}).DialContext(ctx, network, at)
-		},
-	}
-	t.Cleanup(transport.CloseIdleConnections)
+	e := &entrance{folder: t.TempDir(), https: fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))}
+	e.roots = certificate(t, e.folder)
+	block := strings.NewReplacer(
+		"listen 443 ssl", "listen "+e.https+" ssl", documented, socket, "/etc/nginx/", e.folder+"/",
+	).Replace(signettest.Block(t, "docs/operation.md", section, "nginx"))
+	runNginx(t, program, e.folder, block)
+	transport := e.transport(t, visitor{http1: true, from: "127.0.0.7"})
 	signettest.Eventually(t, 15*time.Second, "nginx answers", func() bool {
 		answer, err := (&http.Client{Transport: transport}).Get(issuer + "/readyz")
 		if err != nil {

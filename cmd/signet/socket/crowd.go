@@ -2,11 +2,13 @@ package socket
 
 import (
 	"container/list"
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"signet/provider/web"
 	"signet/storage"
@@ -21,6 +23,8 @@ type Crowd struct {
 	share  int
 	exempt func(netip.Addr) bool // proxies: the connections of all their visitors come from them
 	places chan struct{}         // one for each open connection
+
+	fresh atomic.Int64 // connections whose first request no handler has begun
 
 	mu       sync.Mutex
 	networks map[string]*crowdNetwork
@@ -59,11 +63,8 @@ func (c *Crowd) TakeClosed() int64 {
 
 // Follow notes whether a connection waits. It is the ConnState function of the http.Server.
 func (c *Crowd) Follow(conn net.Conn, state http.ConnState) {
-	if secured, is := conn.(*tls.Conn); is {
-		conn = secured.NetConn()
-	}
-	counted, is := conn.(*crowdConn)
-	if !is || counted.network == nil {
+	counted := countedOf(conn)
+	if counted == nil || counted.network == nil {
 		return
 	}
 	switch state {
@@ -75,6 +76,38 @@ func (c *Crowd) Follow(conn net.Conn, state http.ConnState) {
 		c.line(counted)
 	}
 }
+
+// countedOf returns the connection of the crowd below a connection of the server, or nil.
+func countedOf(conn net.Conn) *crowdConn {
+	if secured, is := conn.(*tls.Conn); is {
+		conn = secured.NetConn()
+	}
+	counted, _ := conn.(*crowdConn)
+	return counted
+}
+
+// connKey is the key of the connection in the context of its requests.
+type connKey struct{}
+
+// Context makes the connection known to its requests. It is the ConnContext function of the
+// http.Server.
+func (c *Crowd) Context(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, countedOf(conn))
+}
+
+// Begin returns a handler that notes the first request of each connection; see Fresh.
+func (c *Crowd) Begin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conn, _ := r.Context().Value(connKey{}).(*crowdConn); conn != nil {
+			conn.begin()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Fresh returns the number of connections without a request so far. A server that ends waits
+// for their requests: http.Server would drop a request that it reads after Shutdown has begun.
+func (c *Crowd) Fresh() int64 { return c.fresh.Load() }
 
 // line lets a connection wait, and closes another one of the network if there are too many.
 func (c *Crowd) line(conn *crowdConn) {
@@ -129,6 +162,7 @@ func (c *Crowd) makePlace() {
 // enter counts a new connection. It waits for its first request.
 func (c *Crowd) enter(conn net.Conn) net.Conn {
 	counted := &crowdConn{Conn: conn, crowd: c}
+	c.fresh.Add(1)
 	if conn.RemoteAddr().String() == web.UnixPeer {
 		return counted
 	}
@@ -172,9 +206,17 @@ type crowdConn struct {
 	crowd   *Crowd
 	network *crowdNetwork // nil if it is exempt
 	once    sync.Once
+	begun   atomic.Bool // a handler has begun a request, or the connection has ended
 
 	place *list.Element // in the line of the network; nil if it does not wait
 	left  bool          // it has ended
+}
+
+// begin notes that the connection is not fresh any more.
+func (c *crowdConn) begin() {
+	if !c.begun.Load() && c.begun.CompareAndSwap(false, true) {
+		c.crowd.fresh.Add(-1)
+	}
 }
 
 // leaveLine takes the connection out of the line. The caller holds the lock of the crowd.
@@ -188,6 +230,7 @@ func (c *crowdConn) leaveLine() {
 // Close ends the connection and gives its place to the next.
 func (c *crowdConn) Close() error {
 	err := c.Conn.Close()
+	c.begin()
 	c.once.Do(func() { c.crowd.leave(c) })
 	return err
 }
