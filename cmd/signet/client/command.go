@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,18 +38,29 @@ func (p commands) createCommand() *cobra.Command {
 The secret of a web client or a service is printed only once. Signet stores only its
 hash.`,
 		Example: `  signet client create --name "My app" --redirect-uri https://app.example.com/callback
-  signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json`,
+  signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json
+  signet client create --library oauth2-proxy --name Wiki --redirect-uri https://wiki.example.com/oauth2/callback`,
 		Args: cli.ExactArgs(),
 	}
 	id := c.Flags().String("id", "", "client_id (default: a random id)")
+	named := c.Flags().String("library", "", "library or program that signs people in; sets what it needs, and ES256 if it accepts that: "+strings.Join(libraryNames(), ", "))
 	fields := addClientFlags(c)
 	asJSON := cli.JSONFlag(c)
-	cli.CheckUsage(c, func() error { return cmp.Or(cli.RequireFlags(c, "name"), fields.check()) })
+	var library directory.Library // the zero value without the flag
+	cli.CheckUsage(c, func() error {
+		found, known := directory.FindLibrary(*named)
+		if c.Flags().Changed("library") && !known {
+			return fmt.Errorf("--library %q is not known: pass one of %s, or omit it", *named, strings.Join(libraryNames(), ", "))
+		}
+		library = found
+		return cmp.Or(cli.RequireFlags(c, "name"), fields.check())
+	})
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		if *id == "" {
 			*id = directory.NewClientID()
 		}
-		draft := directory.NewClient(fields.kind(), *id, "")
+		draft := directory.NewClient(fields.kind(library), *id, "")
+		library.Prepare(&draft)
 		if err := fields.apply(&draft); err != nil {
 			return err
 		}
@@ -59,6 +71,13 @@ hash.`,
 		return p.showClient(created, secret, *asJSON)
 	})
 	return c
+}
+
+func libraryNames() (names []string) {
+	for _, l := range directory.Libraries() {
+		names = append(names, l.Name)
+	}
+	return names
 }
 
 func (p commands) listCommand() *cobra.Command {

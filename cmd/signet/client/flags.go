@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"os"
@@ -149,12 +150,13 @@ func (f *clientFlags) apply(c *storage.Client) error {
 // check returns an error if the value of a flag cannot be parsed.
 func (f *clientFlags) check() error { return f.apply(new(storage.Client)) }
 
-// kind returns the value of --type, or web if the flag was not passed.
-func (f *clientFlags) kind() storage.ClientType {
+// kind returns the value of --type. Without the flag, it returns the type that the library needs, or
+// web.
+func (f *clientFlags) kind(library directory.Library) storage.ClientType {
 	if flag := f.set.Lookup("type"); flag.Changed {
 		return storage.ClientType(flag.Value.String())
 	}
-	return storage.Web
+	return cmp.Or(library.Type, storage.Web)
 }
 
 // anyPassed reports whether one of the flags was passed.

@@ -63,6 +63,8 @@ func testApache(t *testing.T, settings ...string) {
 	if signettest.FindByID(b.Page, "login") == nil {
 		t.Errorf("after the sign-out the browser is at %s and reads %q, want the sign-in form", b.At, b.Text())
 	}
+	checkES256(t, "mod_auth_openidc", i, client, func(b *signettest.FormBrowser) { b.Visit(origin + "/secure/page.html") },
+		func(b *signettest.FormBrowser) bool { return strings.Contains(b.Text(), "The protected page.") })
 }
 
 // TestRelyingParty_ApacheReceivesLogoutToken ends one session of a user with a command

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"signet/cmd/signet/signettest"
+	"signet/provider/directory"
 )
 
 // TestClientsPage_ListsTestedParties checks that the table in docs/clients.md
@@ -26,12 +27,20 @@ func TestClientsPage_ListsTestedParties(t *testing.T) {
 		locked += string(text)
 	}
 	locked = strings.ToLower(locked)
-	rows := regexp.MustCompile(`(?m)^\| ([^ |]+)(?: \(([^)]+)\))? \| ([^|]+) \|`).FindAllStringSubmatch(table, -1)[1:] // without the heading
+	yesNo := map[bool]string{true: "yes", false: "no"}
+	libraries := directory.Libraries()
+	rows := regexp.MustCompile(`(?m)^\| ([^ |]+)(?: \(([^)]+)\))? \| ([^|]+) \|.*\| ([a-z]+|accepts ES256) \|$`).FindAllStringSubmatch(table, -1)[1:] // without the heading
 	if len(rows) != len(parties) {
 		t.Errorf("docs/clients.md lists %d clients, but the tests run %d", len(rows), len(parties))
 	}
+	if len(libraries) != len(parties) {
+		t.Errorf("the list of libraries has %d, but the tests run %d", len(libraries), len(parties))
+	}
 	for i, row := range rows {
 		name, other, version := row[1], row[2], row[3]
+		if library, known := directory.FindLibrary(name); !known || yesNo[library.ES256] != row[4] {
+			t.Errorf("docs/clients.md says %q for ES256 and %s, the list of libraries %v (known: %v)", row[4], name, library.ES256, known)
+		}
 		if i < len(parties) && name != parties[i].name {
 			t.Errorf("row %d of docs/clients.md is %s, want %s", i+1, name, parties[i].name)
 		}

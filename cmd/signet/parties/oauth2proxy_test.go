@@ -44,6 +44,8 @@ func testOAuth2Proxy(t *testing.T) {
 	if got := shownJSON(t, b); got["email"] != i.Email {
 		t.Errorf("the proxy has userinfo %v", got)
 	}
+	checkES256(t, "oauth2-proxy", i, s.client, func(b *signettest.FormBrowser) { b.Visit(s.origin + "/oauth2/start?rd=/") },
+		func(b *signettest.FormBrowser) bool { return b.Text() == "Authenticated" })
 	wantNoRefusal(t, i, s.client)
 }
 

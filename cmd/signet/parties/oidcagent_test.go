@@ -22,7 +22,7 @@ import (
 func testOIDCAgent(t *testing.T) {
 	i, front := newInstanceBehindFront(t)
 	redirect := fmt.Sprintf("http://localhost:%d", signettest.FreePort(t))
-	client := i.CreateClient(t, "--type", "native", "--redirect-uri", redirect)
+	client := i.CreateClient(t, "--library", "oidc-agent", "--redirect-uri", redirect)
 	i.Serve(t)
 	agent := startOIDCAgent(t)
 

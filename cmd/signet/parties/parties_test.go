@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"signet/cmd/signet/signettest"
+	"signet/provider/directory"
 )
 
 // parties are relying parties of other projects with their default settings. Each gets only
@@ -25,15 +26,15 @@ var parties = []struct {
 	story func(t *testing.T)
 }{
 	{"mod_auth_openidc", false, func(t *testing.T) { testApache(t) }},
-	{"openid-client", false, website{callback: "/callback", start: inNode("defaultparty.mjs"), refreshes: true, signsOut: true}.story},
-	{"passport-openidconnect", false, website{callback: "/callback", start: inNode("passportparty.mjs"), needsPKCEOptional: true}.story},
-	{"@auth/core", false, website{callback: "/auth/callback/signet", start: inNode("authjsparty.mjs")}.story},
-	{"zitadel/oidc", false, website{callback: "/callback", start: inGo("./zitadel"), needsPKCEOptional: true, refreshes: true, signsOut: true}.story},
-	{"Authlib", true, website{callback: "/callback", start: inPython("authlib"), refreshes: true, signsOut: true}.story},
-	{"mozilla-django-oidc", true, website{callback: "/oidc/callback/", start: inPython("mozilla-django-oidc"), refreshes: true}.story},
-	{"python-social-auth", true, website{callback: "/social/complete/oidc/", start: inPython("python-social-auth"), refreshes: true}.story},
-	{"django-allauth", true, website{callback: "/accounts/oidc/signet/login/callback/", start: inPython("django-allauth"), needsPKCEOptional: true}.story},
-	{"gitlab-omniauth-openid-connect", true, website{callback: "/auth/openid_connect/callback", start: inRuby("gitlab.rb"), signsOut: true}.story},
+	{"openid-client", false, website{name: "openid-client", callback: "/callback", start: inNode("defaultparty.mjs"), refreshes: true, signsOut: true}.story},
+	{"passport-openidconnect", false, website{name: "passport-openidconnect", callback: "/callback", start: inNode("passportparty.mjs"), needsPKCEOptional: true}.story},
+	{"@auth/core", false, website{name: "@auth/core", callback: "/auth/callback/signet", start: inNode("authjsparty.mjs")}.story},
+	{"zitadel/oidc", false, website{name: "zitadel/oidc", callback: "/callback", start: inGo("./zitadel"), needsPKCEOptional: true, refreshes: true, signsOut: true}.story},
+	{"Authlib", true, website{name: "Authlib", callback: "/callback", start: inPython("authlib"), refreshes: true, signsOut: true}.story},
+	{"mozilla-django-oidc", true, website{name: "mozilla-django-oidc", callback: "/oidc/callback/", start: inPython("mozilla-django-oidc"), refreshes: true}.story},
+	{"python-social-auth", true, website{name: "python-social-auth", callback: "/social/complete/oidc/", start: inPython("python-social-auth"), refreshes: true}.story},
+	{"django-allauth", true, website{name: "django-allauth", callback: "/accounts/oidc/signet/login/callback/", start: inPython("django-allauth"), needsPKCEOptional: true}.story},
+	{"gitlab-omniauth-openid-connect", true, website{name: "gitlab-omniauth-openid-connect", callback: "/auth/openid_connect/callback", start: inRuby("gitlab.rb"), signsOut: true}.story},
 	{"oauth2-proxy", true, testOAuth2Proxy},
 	{"oidc-agent", true, testOIDCAgent},
 }
@@ -58,6 +59,7 @@ func TestRelyingParty_Defaults(t *testing.T) {
 //	/refresh refreshes the tokens, then shows {"rotated":true} or redirects to /me
 //	/logout  signs out at the site and at the provider; ends at /bye
 type website struct {
+	name     string // in the list of libraries
 	callback string // path of its redirect URI
 	start    func(t *testing.T, s partySite)
 
@@ -87,10 +89,36 @@ func (w website) story(t *testing.T) {
 	if w.signsOut {
 		s.signOut(t, b)
 	}
+	checkES256(t, w.name, i, s.client, func(b *signettest.FormBrowser) { s.begin(b) }, func(b *signettest.FormBrowser) bool {
+		return b.At.Path == "/me" && strings.Contains(b.Text(), `"sub"`) || strings.Contains(b.Text(), i.Email)
+	})
 	if w.needsPKCEOptional {
 		wantNoRefusal(t, i, s.client, "code_challenge_missing") // before --pkce-optional was set
 	} else {
 		wantNoRefusal(t, i, s.client)
+	}
+}
+
+// checkES256 checks that the party accepts ID tokens with ES256 if and only if the list of libraries
+// says so. begin opens the provider's page, and signedIn reports whether the party shows the person.
+func checkES256(t *testing.T, party string, i *signettest.Instance, client signettest.CreatedClient, begin func(*signettest.FormBrowser), signedIn func(*signettest.FormBrowser) bool) {
+	t.Helper()
+	const name = "Known by its new name" // shown by the page, so that the server has read the change
+	i.Command(t, "", nil, "client", "update", client.ID, "--name", name, "--id-token-signed-response-alg", "ES256", "--json")
+	var b *signettest.FormBrowser
+	signettest.Eventually(t, 10*time.Second, "the server follows the change", func() bool {
+		b = signettest.NewFormBrowser(t)
+		begin(b)
+		return strings.Contains(b.Text(), name)
+	})
+	b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
+	if b.Left == nil {
+		b.Send("consent", "allow", nil)
+	}
+	b.Visit(b.Left.String())
+	library, known := directory.FindLibrary(party)
+	if got := signedIn(b); !known || got != library.ES256 {
+		t.Errorf("with an ES256 ID token, %s signs in: %v (the browser is at %s and reads %q); the list of libraries says %v", party, got, b.At, b.Text(), library.ES256)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"signet/cmd/signet/user"
 	"signet/federation/foreign"
 	"signet/provider"
+	"signet/provider/directory"
 	"signet/provider/spelling"
 	"signet/storage"
 )
@@ -80,6 +81,8 @@ var completers = map[string]completer{
 	"--user":   {fromDatabase: completeUsers},
 	"--client": {fromDatabase: completeClients},
 	"--alg":    {fromDatabase: completeLines},
+
+	"--library": {fromConfig: completeLibraries},
 }
 
 // maxCompletions limits the number of completed users.
@@ -125,6 +128,10 @@ func completeSettings(config.Config) []cobra.Completion {
 		found = append(found, completion(key, unit))
 	}
 	return found
+}
+
+func completeLibraries(config.Config) []cobra.Completion {
+	return completions(directory.Libraries(), func(l directory.Library) (string, string) { return l.Name, "a " + string(l.Type) + " client" })
 }
 
 func completions[T any](list []T, of func(T) (value, description string)) []cobra.Completion {
