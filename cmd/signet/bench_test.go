@@ -173,7 +173,7 @@ func bodyOK(response *http.Response, err error) ([]byte, error) {
 	return body, err
 }
 
-// load is a `signet serve` with its visitors, who also use a first-party app.
+// load is a `signet serve` with its visitors and their first-party app.
 type load struct {
 	*signettest.Instance
 	*visitors
@@ -181,7 +181,7 @@ type load struct {
 	renewal []*http.Cookie // cookies of the first-party app, for each worker
 }
 
-// startLoad starts the program with an installation whose client wants ID tokens with the algorithm.
+// startLoad starts the program with an installation. Its client wants ID tokens with the algorithm.
 // env are further settings.
 func startLoad(b *testing.B, program, algorithm string, env ...string) *load {
 	b.Helper()
