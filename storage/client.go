@@ -144,13 +144,25 @@ func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 		return errors.New("create client: the ID must not begin with " + UserPrefix)
 	}
 	c.CreatedAt, c.UpdatedAt = At(by.At), At(by.At)
-	return db.write(ctx, "create client", func(tx *gorm.DB) error {
-		row := c
-		if err := tx.Create(&row).Error; err != nil {
-			return err
-		}
-		return recordClientChange(tx, ClientCreated, c.ID, by)
-	})
+	create := func() error {
+		return db.write(ctx, "create client", func(tx *gorm.DB) error {
+			row := c
+			if err := tx.Create(&row).Error; err != nil {
+				return err
+			}
+			return recordClientChange(tx, ClientCreated, c.ID, by)
+		})
+	}
+	err := create()
+	if !errors.Is(err, ErrConflict) {
+		return err
+	}
+	if _, taken := db.Client(ctx, c.ID); !errors.Is(taken, ErrNotFound) {
+		return err
+	}
+	// A client of that ID was deleted, and its last rows are still there.
+	db.finish(ctx, unfinished{Kind: clientDeletion, ClientID: c.ID})
+	return create()
 }
 
 // Client reads one client, whether or not it is enabled. ErrNotFound.
@@ -160,7 +172,7 @@ func (db *DB) Client(ctx context.Context, id string) (Client, error) {
 	}
 	var c Client
 	err := db.read(ctx, "read client", func(q *gorm.DB) error {
-		return q.Where("id = ?", id).Take(&c).Error
+		return q.Where("id = ? AND "+isClient, id).Take(&c).Error
 	})
 	return c, err
 }
@@ -169,7 +181,7 @@ func (db *DB) Client(ctx context.Context, id string) (Client, error) {
 func (db *DB) Clients(ctx context.Context) ([]Client, error) {
 	var list []Client
 	err := db.read(ctx, "list clients", func(q *gorm.DB) error {
-		return q.Order("id").Find(&list).Error
+		return q.Where(isClient).Order("id").Find(&list).Error
 	})
 	return list, err
 }
@@ -179,7 +191,7 @@ func (db *DB) Clients(ctx context.Context) ([]Client, error) {
 func ReadClients(ctx context.Context, c Config) ([]Client, error) {
 	var list []Client
 	err := engine.Inspect(ctx, c.engineConfig(), func(q *gorm.DB) error {
-		return q.Order("id").Find(&list).Error
+		return q.Where(isClient).Order("id").Find(&list).Error
 	})
 	return list, err
 }
@@ -200,13 +212,13 @@ func (db *DB) SetClientEnabled(ctx context.Context, id string, enabled bool, by 
 		if !enabled {
 			event, disabledAt = ClientDisabled, At(by.At)
 		}
-		switched, err := changeOne(tx, `UPDATE clients SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ?`,
+		switched, err := changeOne(tx, `UPDATE clients SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ? AND `+isClient,
 			disabledAt, At(by.At), id, enabled)
 		if err != nil {
 			return err
 		}
 		if !switched {
-			return checkExists(tx, &Client{}, id)
+			return checkExists(tx, &Client{}, isClient, id)
 		}
 		return recordClientChange(tx, event, id, by)
 	})
@@ -214,20 +226,33 @@ func (db *DB) SetClientEnabled(ctx context.Context, id string, enabled bool, by 
 
 // DeleteClient deletes a client, together with all its grants and consents. It moves the change
 // counter. It records the event client.deleted. ErrNotFound.
+//
+// One transaction decides it: from then on, all tokens of the client are invalid and no read
+// finds it. A client with many grants is deleted in portions, so that other writes do not wait
+// (see Portion). DeleteClient returns when the last row is deleted.
 func (db *DB) DeleteClient(ctx context.Context, id string, by By) error {
 	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("delete client: %w", err)
 	}
-	return db.write(ctx, "delete client", func(tx *gorm.DB) error {
-		deleted, err := changeOne(tx, `DELETE FROM clients WHERE id = ?`, id)
+	w, finished := unfinished{Kind: clientDeletion, ClientID: id, At: At(by.At)}, false
+	err := db.write(ctx, "delete client", func(tx *gorm.DB) error {
+		disabled, err := changeOne(tx, `UPDATE clients SET disabled_at = CASE WHEN disabled_at = 0 THEN ? ELSE disabled_at END
+			WHERE id = ? AND `+isClient, At(by.At), id)
 		if err != nil {
 			return err
 		}
-		if !deleted {
+		if !disabled {
 			return ErrNotFound
+		}
+		if _, finished, err = w.begin(tx); err != nil {
+			return err
 		}
 		return recordClientChange(tx, ClientDeleted, id, by)
 	})
+	if err == nil && !finished {
+		db.finish(ctx, w)
+	}
+	return err
 }
 
 // replaceClient stores all fields of an existing client that ReviseClient may change.

@@ -21,7 +21,7 @@ func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) 
 			return err
 		}
 		var have Client
-		if err := tx.Where("id = ?", id).Take(&have).Error; err != nil {
+		if err := tx.Where("id = ? AND "+isClient, id).Take(&have).Error; err != nil {
 			return err
 		}
 		want := have

@@ -23,7 +23,7 @@ func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap 
 			return err
 		}
 		var client Client
-		if err := tx.Where("id = ?", clientID).Take(&client).Error; err != nil {
+		if err := tx.Where("id = ? AND "+isClient, clientID).Take(&client).Error; err != nil {
 			return err
 		}
 		old := client.Secrets[0]

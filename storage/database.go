@@ -152,10 +152,11 @@ func changeOne(tx *gorm.DB, sql string, args ...any) (bool, error) {
 	return res.RowsAffected == 1, res.Error
 }
 
-// checkExists returns ErrNotFound if the row does not exist.
-func checkExists(tx *gorm.DB, row any, id string) error {
+// checkExists returns ErrNotFound if there is no row of that ID for which the condition holds:
+// isClient or isUser.
+func checkExists(tx *gorm.DB, row any, condition, id string) error {
 	var n int64
-	if err := tx.Model(row).Where("id = ?", id).Limit(1).Count(&n).Error; err != nil {
+	if err := tx.Model(row).Where("id = ? AND "+condition, id).Limit(1).Count(&n).Error; err != nil {
 		return err
 	}
 	if n == 0 {

@@ -123,12 +123,7 @@ func isOwnFreshSession(tx *gorm.DB, userID string, key sessionKey, fresh time.Du
 // roles, custom attributes and the groups that an operator gave. The caller holds the lock of
 // the user's row and decides whether the address counts as verified afterwards.
 func evict(tx *gorm.DB, userID string, keepRoles bool, by By) error {
-	for _, statement := range []string{
-		`UPDATE users SET name = '', given_name = '', middle_name = '', family_name = '', nickname = '', preferred_username = '',
-			username_folded = '', profile = '', picture = '', website = '', gender = '', birthdate = '', zoneinfo = '', locale = '',
-			phone_number = '', phone_number_verified = FALSE, address = '', upstream_groups = '' WHERE id = ?`,
-		`DELETE FROM credentials WHERE user_id = ?`, `DELETE FROM identities WHERE user_id = ?`, `DELETE FROM consents WHERE user_id = ?`,
-	} {
+	for _, statement := range append([]string{`DELETE FROM consents WHERE user_id = ?`}, clearPerson...) {
 		if err := tx.Exec(statement, userID).Error; err != nil {
 			return err
 		}

@@ -33,7 +33,8 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 	if err := refuseImpossible(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
 		return fmt.Errorf("unlink identity: %w", err)
 	}
-	return db.write(ctx, "unlink identity", func(tx *gorm.DB) error {
+	w, finished := unfinished{Kind: identityRemoval, UserID: i.UserID, Identity: i.Key(), At: At(at)}, false
+	err := db.write(ctx, "unlink identity", func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, userRow, i.UserID, forUpdate); err != nil {
 			return err
 		}
@@ -57,7 +58,14 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 		if remaining == 0 && !u.AllowLast {
 			return ErrConflict // undoes the deletion
 		}
-		if err := endOpenedBy(tx, i, u.SessionID, By{From: u.From, At: at}); err != nil {
+		if err := endSessionsOpenedBy(tx, i, u.SessionID, By{From: u.From, At: at}); err != nil {
+			return err
+		}
+		// Grants come after the sessions because of the order of locks.
+		if w.Bound, err = lastGrantOf(tx, i.UserID, at); err != nil {
+			return err
+		}
+		if _, finished, err = w.begin(tx); err != nil {
 			return err
 		}
 		if err := updateUpstreamGroups(tx, i.UserID, groupsChange{connector: i.Connector, reason: "unlinked"}, By{From: u.From, At: at}); err != nil {
@@ -65,6 +73,10 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 		}
 		return record(tx, Event{Type: IdentityUnlinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: u.From}, at)
 	})
+	if err == nil && !finished {
+		db.finish(ctx, w)
+	}
+	return err
 }
 
 // openedBy is the condition that an identity opened a session or a grant. Its parameter is the
@@ -72,10 +84,8 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 // upstream authenticated the person.
 const openedBy = `(identity = ? OR identity = '' AND amr LIKE '%"fed"%')`
 
-// endOpenedBy ends the sessions of a user that the identity opened, except keep, and revokes the
-// grants. Grants come after the sessions because of the order of locks.
-func endOpenedBy(tx *gorm.DB, i Identity, keep string, by By) error {
-	const reason = "unlinked"
+// endSessionsOpenedBy ends the sessions of a user that the identity opened, except keep.
+func endSessionsOpenedBy(tx *gorm.DB, i Identity, keep string, by By) error {
 	var ids []string
 	err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 AND `+openedBy+` ORDER BY id`,
 		i.UserID, keep, i.Key()).Scan(&ids).Error
@@ -83,11 +93,10 @@ func endOpenedBy(tx *gorm.DB, i Identity, keep string, by By) error {
 		return err
 	}
 	for _, id := range ids {
-		e := Event{UserID: i.UserID, SessionID: id, Connector: i.Connector, Reason: reason, From: by.From}
+		e := Event{UserID: i.UserID, SessionID: id, Connector: i.Connector, Reason: "unlinked", From: by.From}
 		if err := endSessionWithEvent(tx, e, by.At); err != nil {
 			return err
 		}
 	}
-	return tx.Exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE user_id = ? AND revoked_at = 0 AND `+openedBy,
-		At(by.At), reason, i.UserID, i.Key()).Error
+	return nil
 }

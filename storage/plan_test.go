@@ -345,6 +345,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, _, err := w.SweepSessions(ctx, storage.SessionCursor{Expired: true}, noon.AddDate(1, 0, 0))
 			return err
 		}},
+		{"SweepUnfinished", func() error { _, err := w.SweepUnfinished(ctx); return err }},
 		{"ConnectorHealth", func() error { _, err := w.ConnectorHealth(ctx); return err }},
 		{"RecordEvents", func() error {
 			return w.RecordEvents(ctx, []storage.Event{{Type: storage.GrantRefused, Outcome: storage.Refused, From: from, At: storage.At(noon)}})

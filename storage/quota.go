@@ -60,7 +60,7 @@ func deleteSurplus(tx *gorm.DB, s Session, most int64, at time.Time) (int64, err
 		return 0, fmt.Errorf("look for dead sessions: %w", err)
 	}
 	for _, d := range dead {
-		if err := d.sweep(tx, At(at).Add(time.Millisecond)); err != nil {
+		if _, err := d.sweep(tx, At(at).Add(time.Millisecond)); err != nil {
 			return 0, err
 		}
 	}

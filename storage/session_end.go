@@ -53,7 +53,7 @@ func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by B
 		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 			return err
 		}
-		if err := checkExists(tx, &User{}, userID); err != nil {
+		if err := checkExists(tx, &User{}, isUser, userID); err != nil {
 			return err
 		}
 		if err := endAllOfUser(tx, userID, by.At); err != nil {

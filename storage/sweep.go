@@ -90,22 +90,29 @@ func (db *DB) SweepSessions(ctx context.Context, walk SessionCursor, at time.Tim
 	if err != nil || len(batch) == 0 {
 		return SessionCursor{Expired: walk.Expired}, false, err
 	}
+	next = walk
 	err = db.write(ctx, "sweep sessions", func(tx *gorm.DB) error {
+		next, full = walk, true
 		for _, s := range batch {
-			if err := s.sweep(tx, over); err != nil {
+			grants, err := s.sweep(tx, over)
+			if err != nil {
 				return err
 			}
+			if grants >= Portion { // continue with this session in the next batch
+				return nil
+			}
+			next = SessionCursor{walk.Expired, s.Moment, s.ID}
 		}
+		full = len(batch) == sessionBatch
 		return nil
 	})
 	if err != nil {
 		return walk, false, err
 	}
-	if len(batch) < sessionBatch {
+	if !full {
 		return SessionCursor{Expired: walk.Expired}, false, nil
 	}
-	last := batch[len(batch)-1]
-	return SessionCursor{walk.Expired, last.Moment, last.ID}, true, nil
+	return next, true, nil
 }
 
 // deadSession is a session that ended or expired at Moment.
@@ -115,27 +122,28 @@ type deadSession struct {
 }
 
 // sweep deletes the session with its dead grants and its notices, in steps that each use an
-// index.
-func (s deadSession) sweep(tx *gorm.DB, over Millis) error {
-	if _, err := deleteDeadGrants.Exec(tx, s.UserID, s.ID, over, over, over, over, over); err != nil {
-		return err
+// index. It returns the number of deleted grants. If there are Portion of them, the session may
+// have more, and it stays until a later call.
+func (s deadSession) sweep(tx *gorm.DB, over Millis) (grants int64, err error) {
+	if grants, err = deleteDeadGrants.Exec(tx, s.UserID, s.ID, over, over, over, over, over, Portion); err != nil {
+		return 0, err
 	}
 	deleted, err := deleteSession.Exec(tx, s.ID, s.UserID, s.ID)
 	if err != nil || deleted == 0 {
-		return err
+		return grants, err
 	}
 	after, before := noticeScope{s.UserID, s.ID}.ids()
 	_, err = deleteNotices.Exec(tx, s.UserID, s.ID, after, before)
-	return err
+	return grants, err
 }
 
 var (
 	// An online grant ends with its session. An offline grant ends when it expires or is
 	// revoked, or by not_before of its user or the instance.
-	deleteDeadGrants = engine.NewStatement(`DELETE FROM grants WHERE user_id = ? AND session_id = ?
+	deleteDeadGrants = engine.NewStatement(`DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE user_id = ? AND session_id = ?
 		AND (NOT offline OR idle_expires_at < ? OR expires_at < ? OR (revoked_at <> 0 AND revoked_at < ?)
 			OR created_at <= (SELECT u.not_before FROM users u WHERE u.id = grants.user_id AND u.not_before < ?)
-			OR created_at <= (SELECT i.not_before FROM instance i WHERE i.id = 1 AND i.not_before < ?))`)
+			OR created_at <= (SELECT i.not_before FROM instance i WHERE i.id = 1 AND i.not_before < ?)) LIMIT ?)`)
 
 	deleteNotices = engine.NewStatement(`DELETE FROM outbox WHERE kind = 'logout' AND user_id = ? AND session_id = ? AND id > ? AND id < ?`)
 

@@ -113,7 +113,7 @@ func (db *DB) User(ctx context.Context, id string) (User, error) {
 	}
 	var u User
 	err := db.read(ctx, "read user", func(q *gorm.DB) error {
-		return q.Where("id = ?", id).Take(&u).Error
+		return q.Where("id = ? AND "+isUser, id).Take(&u).Error
 	})
 	return u, err
 }
@@ -173,13 +173,13 @@ func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, b
 				return err
 			}
 		}
-		switched, err := changeOne(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ?`,
+		switched, err := changeOne(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ? AND `+isUser,
 			disabledAt, At(by.At), userID, enabled)
 		if err != nil {
 			return err
 		}
 		if !switched {
-			return checkExists(tx, &User{}, userID)
+			return checkExists(tx, &User{}, isUser, userID)
 		}
 		if !enabled {
 			if err := endAllOfUser(tx, userID, by.At); err != nil {
@@ -193,29 +193,65 @@ func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, b
 // DeleteUser deletes a user and all its data. Its sub is never given to another user. The
 // clients of its sessions get logout notices. The events keep the sub only. It records the event user.deleted.
 // ErrNotFound, ErrLastAdmin.
+//
+// One transaction decides it: from then on, all tokens of the user are invalid, no read finds
+// the user, and the address and names are free. A user with many grants is deleted in portions,
+// so that other writes do not wait (see Portion).
 func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
 	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("delete user: %w", err)
 	}
-	return db.write(ctx, "delete user", func(tx *gorm.DB) error {
+	w, finished := unfinished{Kind: userDeletion, UserID: userID, At: At(by.At)}, false
+	err := db.write(ctx, "delete user", func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 			return err
 		}
 		if err := db.checkNotLastAdmin(tx, userID); err != nil {
 			return err
 		}
-		if err := endAllOfUser(tx, userID, by.At); err != nil { // for the logout notices
+		if err := checkExists(tx, &User{}, isUser, userID); err != nil {
 			return err
 		}
-		deleted, err := changeOne(tx, `DELETE FROM users WHERE id = ?`, userID)
+		err := endAllOfUser(tx, userID, by.At) // for the logout notices
 		if err != nil {
 			return err
 		}
-		if !deleted {
-			return ErrNotFound
+		if _, finished, err = w.begin(tx); err != nil {
+			return err
+		}
+		if !finished {
+			if err := clearUser(tx, userID, by.At); err != nil {
+				return err
+			}
 		}
 		return record(tx, Event{Type: UserDeleted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 	})
+	if err == nil && !finished {
+		db.finish(ctx, w)
+	}
+	return err
+}
+
+// clearUser disables a user that is being deleted, and deletes the credentials, identities and
+// claims.
+func clearUser(tx *gorm.DB, userID string, at time.Time) error {
+	for _, statement := range append([]string{
+		`UPDATE users SET email = '', email_canonical = '', email_verified = FALSE, admin = FALSE, roles = '', groups = '', custom = '' WHERE id = ?`,
+	}, clearPerson...) {
+		if err := tx.Exec(statement, userID).Error; err != nil {
+			return err
+		}
+	}
+	return tx.Exec(`UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ?`, At(at), At(at), userID).Error
+}
+
+// clearPerson are the statements that delete the name and the claims of a user, and the ways to
+// sign in.
+var clearPerson = []string{
+	`UPDATE users SET name = '', given_name = '', middle_name = '', family_name = '', nickname = '', preferred_username = '',
+		username_folded = '', profile = '', picture = '', website = '', gender = '', birthdate = '', zoneinfo = '', locale = '',
+		phone_number = '', phone_number_verified = FALSE, address = '', upstream_groups = '' WHERE id = ?`,
+	`DELETE FROM credentials WHERE user_id = ?`, `DELETE FROM identities WHERE user_id = ?`,
 }
 
 // lockUser reads a user under the lock of its row.
@@ -224,7 +260,7 @@ func (db *DB) lockUser(tx *gorm.DB, id string) (User, error) {
 		return User{}, err
 	}
 	var u User
-	return u, tx.Where("id = ?", id).Take(&u).Error
+	return u, tx.Where("id = ? AND "+isUser, id).Take(&u).Error
 }
 
 // endAllOfUser moves not_before of a user past all its sessions and grants, including those that

@@ -65,21 +65,25 @@ func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, by B
 	if err := refuseImpossible(userID, clientID); err != nil {
 		return fmt.Errorf("withdraw consent: %w", err)
 	}
-	return db.write(ctx, "withdraw consent", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
+	w, finished := unfinished{Kind: consentWithdrawal, UserID: userID, ClientID: clientID, At: At(by.At)}, false
+	err := db.write(ctx, "withdraw consent", func(tx *gorm.DB) error {
+		err := db.lockRow(tx, userRow, userID, forUpdate)
+		if err != nil {
 			return err
 		}
-		ended := tx.Exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'consent_withdrawn'
-			WHERE user_id = ? AND client_id = ? AND revoked_at = 0`, At(by.At), userID, clientID)
-		if ended.Error != nil {
-			return ended.Error
+		if w.Bound, err = lastGrantOf(tx, userID, by.At); err != nil {
+			return err
+		}
+		var ended int64
+		if ended, finished, err = w.begin(tx); err != nil {
+			return err
 		}
 		forgotten, err := changeOne(tx, `UPDATE consents SET scopes = '', resources = '', claims = '', expires_at = 0, withdrawn_at = ?
 			WHERE user_id = ? AND client_id = ? AND expires_at > 0`, At(by.At), userID, clientID)
 		if err != nil {
 			return err
 		}
-		if ended.RowsAffected == 0 && !forgotten {
+		if ended == 0 && !forgotten {
 			return ErrNotFound
 		}
 		if !forgotten { // a client that skips consent has grants but no consent
@@ -90,4 +94,8 @@ func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, by B
 		}
 		return record(tx, Event{Type: ConsentWithdrawn, Outcome: Succeeded, UserID: userID, ClientID: clientID, From: by.From}, by.At)
 	})
+	if err == nil && !finished {
+		db.finish(ctx, w)
+	}
+	return err
 }

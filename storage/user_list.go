@@ -56,7 +56,7 @@ func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error
 
 // narrow adds the conditions of the filter to a query.
 func (f UserFilter) narrow(q *gorm.DB) *gorm.DB {
-	q = q.Session(&gorm.Session{})
+	q = q.Where(isUser).Session(&gorm.Session{})
 	if f.Admins {
 		q = q.Where("admin")
 	}

@@ -21,12 +21,15 @@ func newSweeper(db *storage.DB) *sweeper {
 	return &sweeper{db: db, holder: storage.NewID("sweep_"), walks: [2]storage.SessionCursor{{}, {Expired: true}}}
 }
 
-// SweepOnce deletes rows that are no longer needed: see storage.SweepRules and
-// storage.DB.SweepSessions. A lease selects one of several nodes; two at once would do no harm.
+// SweepOnce deletes rows that are no longer needed: see storage.SweepRules,
+// storage.DB.SweepSessions and storage.DB.SweepUnfinished. A lease selects one of several nodes; two at once would do no harm.
 // The caller calls it once a minute, and never concurrently.
 func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 	until, mine, err := s.db.StartSweep(ctx, s.holder, at)
 	if err != nil || !mine {
+		return err
+	}
+	if err := finishChanges(ctx, s.db); err != nil {
 		return err
 	}
 	for _, kind := range storage.SweepRules {
@@ -41,6 +44,19 @@ func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 			return full, err
 		})
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxPortions limits the portions of unfinished changes in one sweep: 100,000 rows a minute.
+const maxPortions = 1000
+
+// finishChanges completes changes of many rows whose process was killed.
+func finishChanges(ctx context.Context, db *storage.DB) error {
+	for range maxPortions {
+		if more, err := db.SweepUnfinished(ctx); err != nil || !more {
 			return err
 		}
 	}
