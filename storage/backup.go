@@ -96,8 +96,23 @@ func CheckUnused(folder string) error { return engine.CheckUnused(folder) }
 
 // ReplaceDatabase moves the closed database from the folder from to the folder to, which must be
 // on the same file system. A database that is already in to is renamed to aside; if aside is
-// empty, ReplaceDatabase refuses instead.
+// empty, ReplaceDatabase refuses instead. If from is a Workspace in to and the process is killed,
+// the next process finds either the old or the new database, and undoes the rest.
 //
 // ErrInUse: a process has the database in to open; nothing was changed. ErrConflict: a file
 // named aside exists, or aside is empty and to has a database.
 func ReplaceDatabase(to, from, aside string) error { return engine.ReplaceDatabase(to, from, aside) }
+
+// Workspace is a folder inside a data folder for a database that is not complete yet. If the
+// process is killed, the next process that opens the database removes the folder.
+type Workspace = engine.Workspace
+
+// NewWorkspace creates a workspace with mode 0700. purpose is restore or backup. It first removes
+// the workspaces of killed processes.
+func NewWorkspace(dataDir, purpose string) (*Workspace, error) {
+	return engine.NewWorkspace(dataDir, purpose)
+}
+
+// CleanFolder removes what killed processes left in the data folder, and undoes a replacement of
+// the database that they did not finish. Open, OpenExisting and Backup call it.
+func CleanFolder(c Config) { engine.CleanFolder(c.engineConfig()) }

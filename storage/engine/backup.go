@@ -25,6 +25,7 @@ var (
 //
 // ErrUsePostgresTools: the database is PostgreSQL. ErrNotFound: there is no database.
 func Backup(ctx context.Context, c Config, file string) error {
+	CleanFolder(c)
 	switch {
 	case c.Database != "":
 		return fmt.Errorf("back up: %w", ErrUsePostgresTools)
@@ -109,7 +110,8 @@ func CheckUnused(folder string) error {
 
 // ReplaceDatabase moves the closed database from the folder from to the folder to, which must be
 // on the same file system. A database that is already in to is renamed to aside; if aside is
-// empty, ReplaceDatabase refuses instead.
+// empty, ReplaceDatabase refuses instead. If from is a Workspace in to and the process is killed,
+// the next process finds either the old or the new database, and undoes the rest.
 //
 // ErrInUse: a process has the database in to open; nothing was changed. ErrConflict: a file
 // named aside exists, or aside is empty and to has a database.
@@ -122,6 +124,12 @@ func ReplaceDatabase(to, from, aside string) error {
 			return err
 		}
 		if HasDatabase(to) {
+			if aside == "" {
+				return fmt.Errorf("replace database: %w", ErrConflict)
+			}
+			if err := writePrivate(filepath.Join(from, replacesFile), aside); err != nil {
+				return fmt.Errorf("replace database: %w", err)
+			}
 			if err := setAside(path, aside); err != nil {
 				return fmt.Errorf("replace database: %w", err)
 			}
@@ -178,10 +186,10 @@ func removeWAL(path string) error {
 // damaged database may leave a WAL behind. It is renamed too, because SQLite must not apply it
 // to the other database.
 func setAside(path, aside string) error {
-	if aside == "" {
-		return ErrConflict
-	}
 	kept := filepath.Join(filepath.Dir(path), aside)
+	if _, err := os.Lstat(kept); err == nil {
+		return fmt.Errorf("%s: %w", aside, ErrConflict)
+	}
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if err := os.Rename(path+suffix, kept+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

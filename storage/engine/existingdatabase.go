@@ -31,6 +31,7 @@ var (
 // ErrNoDatabase, ErrDatabaseOutdated, ErrProgramOutdated, ErrUnavailable; *fs.PathError: this
 // process may not use the files of a SQLite database.
 func OpenExisting(ctx context.Context, c Config) (*Engine, error) {
+	CleanFolder(c) // first: it may put the database back in its place
 	schema, err := ReadSchema(ctx, c)
 	switch {
 	case err != nil:

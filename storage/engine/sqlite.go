@@ -31,6 +31,7 @@ func openSQLite(_ context.Context, c Config) (*sqliteFile, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the data folder: %w", err)
 	}
+	CleanFolder(c)
 	path := DatabaseFile(c.DataDir)
 	lock, err := openFileLock(path + "-lock")
 	if err != nil {

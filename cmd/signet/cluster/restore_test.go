@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -330,10 +331,71 @@ func TestRestore_KilledLeavesAWholeDatabase(t *testing.T) {
 		_ = restore.Wait()
 		c.Command(t, "", nil, "user", "show", c.Email, "--json")
 		checkIntegrity(t, c)
+		wantNoLeftovers(t, c)
 		if t.Failed() {
 			t.Fatalf("killed when %s existed; output of the restore:\n%s", appears, output)
 		}
 	}
 	c.Command(t, "", nil, "restore", file, "--replace", "--json")
 	c.CommandFails(t, exit.NotFound, "user", "show", "since@example.com")
+}
+
+// TestRestore_KilledWhileItReadsLeavesNothing kills a restore whose standard input has stopped
+// half-way. The next command of any kind removes what it had written.
+func TestRestore_KilledWhileItReadsLeavesNothing(t *testing.T) {
+	c := signettest.NewCluster(t, "")
+	file := filepath.Join(t.TempDir(), "backup")
+	c.Command(t, "", nil, "backup", file)
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, next := range [][]string{{"user", "list", "--json"}, {"migrate"}, {"client", "list", "--json"}} {
+		for _, end := range []os.Signal{syscall.SIGKILL, syscall.SIGTERM} {
+			restore, output, input := c.BackgroundWithInput(t, "restore", "-", "--replace")
+			if _, err := input.Write(content[:len(content)/2]); err != nil {
+				t.Fatal(err)
+			}
+			signettest.Eventually(t, 30*time.Second, "the restore reads", func() bool {
+				found, err := filepath.Glob(filepath.Join(c.DataDir(t), "restore-*/signet.db"))
+				return err == nil && len(found) > 0
+			})
+			if err := restore.Process.Signal(end); err != nil {
+				t.Fatal(err)
+			}
+			_ = restore.Wait()
+			if end == syscall.SIGTERM {
+				wantNoLeftovers(t, c) // it has removed everything itself
+			}
+			c.Command(t, "", nil, next...)
+			wantNoLeftovers(t, c)
+			if t.Failed() {
+				t.Fatalf("ended by %v before signet %v; output of the restore:\n%s", end, next, output)
+			}
+		}
+	}
+	c.Command(t, "", nil, "user", "show", c.Email, "--json")
+}
+
+// wantNoLeftovers checks that data_dir has the database, whole databases that were replaced, and
+// nothing else.
+func wantNoLeftovers(t *testing.T, c *signettest.Cluster) {
+	t.Helper()
+	entries, err := os.ReadDir(c.DataDir(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		state, err := e.Info()
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case strings.HasPrefix(e.Name(), "signet.db.replaced-"):
+			if links := state.Sys().(*syscall.Stat_t).Nlink; links != 1 {
+				t.Errorf("%s is a second name of another file", e.Name())
+			}
+		case !slices.Contains([]string{"signet.db", "signet.db-wal", "signet.db-shm", "signet.db-lock", "master.key"}, e.Name()):
+			t.Errorf("data_dir contains %s", e.Name())
+		}
+	}
 }

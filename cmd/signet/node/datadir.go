@@ -60,17 +60,17 @@ func ReadPrivate(name string) (string, error) {
 
 // StorePrivate writes one line to a new file of mode 0600, durably and as a whole, and returns
 // the line. If another process created the file first, it returns that line: the link succeeds
-// for only one of them.
+// for only one of them. A process that is killed meanwhile leaves nothing.
 func StorePrivate(name, line string) (string, error) {
-	draft, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	draft, err := newDraft(name)
 	if err != nil {
 		return "", fmt.Errorf("store %s: %w", filepath.Base(name), err)
 	}
-	defer os.Remove(draft.Name())
+	defer draft.close()
 	_, err = draft.WriteString(line + "\n")
-	err = errors.Join(err, storage.GiveToFolder(draft, draft.Name()), draft.Sync(), draft.Close())
+	err = errors.Join(err, draft.giveToFolder(), draft.Sync())
 	if err == nil {
-		err = os.Link(draft.Name(), name)
+		err = draft.link(name)
 	}
 	if errors.Is(err, os.ErrExist) {
 		return ReadPrivate(name)

@@ -100,24 +100,23 @@ func masterKeyPlace(c config.Config) string {
 	return filepath.Join(c.DataDir, node.MasterKeyFile)
 }
 
-// backupToFile writes the backup to a temporary name, checks it, and then renames it. So a file
-// with the final name is always complete.
+// backupToFile writes the backup to a temporary folder beside it, checks it, and then renames it.
+// So a file with the final name is always complete. If the process is killed, the next backup to
+// the folder removes the temporary folder.
 func backupToFile(ctx context.Context, c config.Config, name string) (size int64, err error) {
 	if _, err := os.Lstat(name); err == nil {
 		return 0, fileExists(name)
 	}
-	draft, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part") // 0600
+	workspace, err := storage.NewWorkspace(filepath.Dir(name), "backup")
 	if err != nil {
 		return 0, exit.New(exit.Failure, fmt.Errorf("write %s: %s", name, exit.WithoutPath(err)), "choose a folder that this user can write to")
 	}
-	defer os.Remove(draft.Name())
-	if err := draft.Close(); err != nil {
+	defer workspace.Close()
+	draft := filepath.Join(workspace.Folder, "part")
+	if size, err = writeAndCheck(ctx, c, draft); err != nil {
 		return 0, err
 	}
-	if size, err = writeAndCheck(ctx, c, draft.Name()); err != nil {
-		return 0, err
-	}
-	if err := publish(draft.Name(), name); err != nil {
+	if err := publish(draft, name); err != nil {
 		return 0, err
 	}
 	return size, node.SyncFolder(filepath.Dir(name))
@@ -141,6 +140,13 @@ func publish(draft, name string) error {
 
 // writeAndCheck writes the backup and checks the written file.
 func writeAndCheck(ctx context.Context, c config.Config, file string) (size int64, err error) {
+	draft, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	if err := draft.Close(); err != nil {
+		return 0, err
+	}
 	if err := storage.Backup(ctx, node.StorageConfig(c), file); err != nil {
 		return 0, err
 	}
@@ -157,13 +163,13 @@ func writeAndCheck(ctx context.Context, c config.Config, file string) (size int6
 // backupToStdout writes the backup to a temporary file in the data directory first, so that it is
 // checked too.
 func (p *program) backupToStdout(c *cobra.Command, settings config.Config) error {
-	folder, err := os.MkdirTemp(settings.DataDir, "backup-*")
+	workspace, err := storage.NewWorkspace(settings.DataDir, "backup")
 	if err != nil {
 		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", exit.WithoutPath(err)), "run the command as the user that owns data_dir")
 	}
-	defer os.RemoveAll(folder)
-	name := filepath.Join(folder, "backup")
-	if _, err := backupToFile(c.Context(), settings, name); err != nil {
+	defer workspace.Close()
+	name := filepath.Join(workspace.Folder, "part")
+	if _, err := writeAndCheck(c.Context(), settings, name); err != nil {
 		return err
 	}
 	file, err := os.Open(name)

@@ -8,6 +8,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
+	"signet/storage"
 )
 
 func (p *program) migrateCommand() *cobra.Command {
@@ -30,6 +31,9 @@ are none, and 8 otherwise.`,
 		settings, err := p.Settings(c, *file)
 		if err != nil {
 			return err
+		}
+		if !*check {
+			storage.CleanFolder(node.StorageConfig(settings))
 		}
 		schema, err := node.ReadSchema(c.Context(), settings)
 		if err != nil {

@@ -104,16 +104,20 @@ func (p *program) restoreFile(ctx context.Context, c config.Config, name string,
 		return err
 	}
 	defer backup.Close()
-	if err := p.checkDataDir(c, replace); err != nil {
+	if err := node.MakeDataDir(c.DataDir); err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp(c.DataDir, "restore-*") // 0700, and on the same file system
+	workspace, err := storage.NewWorkspace(c.DataDir, "restore") // on the same file system
 	if err != nil {
 		return fmt.Errorf("write in data_dir: %s", exit.WithoutPath(err))
 	}
-	defer os.RemoveAll(folder)
+	defer workspace.Close()
+	if err := checkReplaceable(c, replace); err != nil {
+		return err
+	}
+	folder := workspace.Folder
 	draft := storage.DatabaseFile(folder)
-	if err := copyBackup(backup, draft); err != nil {
+	if err := copyBackup(ctx, backup, draft); err != nil {
 		return err
 	}
 	schema, err := storage.ReadBackup(ctx, draft)
@@ -141,12 +145,8 @@ func (p *program) restoreFile(ctx context.Context, c config.Config, name string,
 	return nil
 }
 
-// checkDataDir creates the data directory if needed, and checks early that the restore can replace
-// its database.
-func (p *program) checkDataDir(c config.Config, replace bool) error {
-	if err := node.MakeDataDir(c.DataDir); err != nil {
-		return err
-	}
+// checkReplaceable checks early that the restore can replace the database.
+func checkReplaceable(c config.Config, replace bool) error {
 	if storage.HasDatabase(c.DataDir) && !replace {
 		return storage.ErrConflict
 	}
@@ -165,13 +165,23 @@ func (p *program) openBackup(name string) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// copyBackup copies a backup to a new file with mode 0600.
-func copyBackup(from io.Reader, to string) error {
+// copyBackup copies a backup to a new file with mode 0600. It stops when ctx ends, even if the
+// source gives nothing.
+func copyBackup(ctx context.Context, from io.Reader, to string) error {
 	draft, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(draft, from)
+	copied := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(draft, from)
+		copied <- err
+	}()
+	select {
+	case err = <-copied:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
 		return fmt.Errorf("copy the backup: %w", err)
 	}

@@ -33,6 +33,23 @@ func (c *Cluster) Background(t *testing.T, args ...string) (*exec.Cmd, *SyncBuff
 	return command, talk
 }
 
+// BackgroundWithInput is Background for a command that reads standard input from the test.
+func (c *Cluster) BackgroundWithInput(t *testing.T, args ...string) (*exec.Cmd, *SyncBuffer, io.WriteCloser) {
+	t.Helper()
+	talk := &SyncBuffer{}
+	command := exec.Command("signet", args...)
+	command.Env, command.Stderr = c.Env, talk
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	input, err := command.StdinPipe()
+	if err == nil {
+		err = command.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return command, talk, input
+}
+
 // Active asks a process whether a token is active (RFC 7662).
 func (c *Cluster) Active(t *testing.T, at, token string) bool {
 	t.Helper()
