@@ -26,8 +26,10 @@ func CheckURL(text string) error {
 	if err := checkParts(text); err != nil {
 		return err
 	}
-	_, err := parseURL(text)
-	return err
+	if _, err := parseURL(text); err != nil {
+		return err
+	}
+	return checkPassfile(text)
 }
 
 // connectionConfig returns the driver's configuration for the database of a URL.

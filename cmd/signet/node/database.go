@@ -76,7 +76,8 @@ func databaseProblem(c config.Config, err error) error {
 		return noDatabase(c, err)
 	case errors.Is(err, storage.ErrLoginRefused):
 		return exit.New(exit.DatabaseLogin, fmt.Errorf("PostgreSQL refuses the user or the password of the database %s", storage.DescribeURL(c.Database.Reveal())),
-			"correct both in the setting database; special characters are written as % and two hexadecimal digits there, # as %23")
+			"correct both in the setting database; special characters are written as % and two hexadecimal digits there, # as %23;"+
+				" without a password there, it comes from PGPASSWORD, or from the file that passfile or PGPASSFILE names (default ~/.pgpass)")
 	case errors.Is(err, storage.ErrDatabaseOutdated):
 		return exit.New(exit.DatabaseBehind, err, "make a backup, then run: signet migrate; or start the server of this release, which migrates too")
 	case errors.Is(err, storage.ErrOrphanedWAL):
