@@ -11,6 +11,12 @@ import (
 // and is slower.
 const PureGo = engine.PureGo
 
+// SQLiteModule is the Go module that contains SQLite.
+const SQLiteModule = engine.SQLiteModule
+
+// SQLiteVersion returns the version of SQLite itself, like 3.54.1.
+func SQLiteVersion() string { return engine.SQLiteVersion() }
+
 // Errors about a database as a whole. Compare with errors.Is.
 var (
 	// ErrProgramOutdated: the database needs a newer release of this program.

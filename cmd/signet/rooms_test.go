@@ -94,7 +94,7 @@ var allowedImports = func() map[string][]string {
 		"cmd/signet/ways":       {},
 		"cmd/signet/pages":      {},
 		"cmd/signet/example":    {},
-		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "provider/keys/openssl", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys", "cmd/signet/supervisor"}),
+		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "provider/keys/openssl", "provider/keys/pkcs11", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys", "cmd/signet/supervisor"}),
 		"cmd/signet":            {"cmd/signet/program"},
 	}
 }()

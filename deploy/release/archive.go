@@ -7,8 +7,8 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -22,6 +22,10 @@ var staticTargets = []target{
 
 // static writes one archive for each of staticTargets.
 func (r *release) static(ctx context.Context) error {
+	notices, err := r.notices(ctx)
+	if err != nil {
+		return err
+	}
 	for _, t := range staticTargets {
 		program, err := r.program(ctx, t)
 		if err != nil {
@@ -33,6 +37,7 @@ func (r *release) static(ctx context.Context) error {
 			{name: folder + "/README.md", from: filepath.Join(r.source, "README.md"), mode: 0o644},
 			{name: folder + "/CHANGELOG.md", from: filepath.Join(r.source, "CHANGELOG.md"), mode: 0o644},
 			{name: folder + "/LICENSE", from: filepath.Join(r.source, "LICENSE"), mode: 0o644},
+			{name: folder + "/NOTICES", content: notices, mode: 0o644},
 		}
 		if err := r.create(folder+".tar.gz", func(w io.Writer) error { return writeTarGz(w, files, r.date) }); err != nil {
 			return err
@@ -47,29 +52,48 @@ type entry struct {
 	from    string // the path of the content; "" if content has it
 	content []byte
 	mode    int64
+	owner   int    // number of the user and of the group
+	link    string // the target of a symbolic link
 }
 
-// writeTarGz writes files that belong to root and have one time. The same files give the same
-// bytes.
+// writeTarGz writes a compressed archive. The same files give the same bytes.
 func writeTarGz(w io.Writer, files []entry, at time.Time) error {
 	compressed, err := gzip.NewWriterLevel(w, gzip.BestCompression)
 	if err != nil {
 		return err
 	}
-	archive := tar.NewWriter(compressed)
+	return errors.Join(writeTar(compressed, files, at), compressed.Close())
+}
+
+// writeTar writes an archive whose files have one time. A name that ends with / is a folder.
+func writeTar(w io.Writer, files []entry, at time.Time) error {
+	archive := tar.NewWriter(w)
 	for _, f := range files {
-		if f.from != "" {
-			if f.content, err = os.ReadFile(f.from); err != nil {
-				return err
+		header := &tar.Header{Name: f.name, Mode: f.mode, Uid: f.owner, Gid: f.owner, ModTime: at, Format: tar.FormatPAX}
+		switch {
+		case f.link != "":
+			header.Typeflag, header.Linkname = tar.TypeSymlink, f.link
+		case strings.HasSuffix(f.name, "/"):
+			header.Typeflag = tar.TypeDir
+		default:
+			header.Typeflag = tar.TypeReg
+			if f.from != "" {
+				content, err := os.ReadFile(f.from)
+				if err != nil {
+					return err
+				}
+				f.content = content
 			}
+			header.Size = int64(len(f.content))
 		}
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: path.Clean(f.name), Mode: f.mode, Size: int64(len(f.content)), ModTime: at, Uname: "root", Gname: "root", Format: tar.FormatUSTAR}
 		if err := archive.WriteHeader(header); err != nil {
 			return err
 		}
-		if _, err := archive.Write(f.content); err != nil {
-			return err
+		if header.Typeflag == tar.TypeReg {
+			if _, err := archive.Write(f.content); err != nil {
+				return err
+			}
 		}
 	}
-	return errors.Join(archive.Close(), compressed.Close())
+	return archive.Close()
 }

@@ -172,6 +172,9 @@ func (r *release) debDocuments(ctx context.Context) (folder string, err error) {
 			return "", err
 		}
 	}
+	if written["doc/NOTICES"], err = r.notices(ctx); err != nil {
+		return "", err
+	}
 	pages, err := filepath.Glob(filepath.Join(r.source, "docs", "*.md"))
 	if err != nil {
 		return "", err

@@ -51,6 +51,9 @@ var debianArchive = sync.OnceValues(func() (string, error) {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	_ = os.Remove(filepath.Join(os.TempDir(), fmt.Sprintf("signet-debian-%d.tar", os.Getpid())))
+	if whole.r != nil {
+		_ = whole.r.close()
+	}
 	os.Exit(code)
 }
 

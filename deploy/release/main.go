@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -19,6 +20,12 @@ var artefacts = []artefact{
 	{"static", "programs without a C library: archives for Linux and macOS", (*release).static},
 	{"deb", "packages for Debian and Ubuntu: the fast build with its service", (*release).deb},
 	{"chart", "the Helm chart", (*release).chart},
+	{"images", "container images", (*release).images},
+	{"react", "the npm package @signet/react", (*release).react},
+	{"sbom", "lists of the parts of each program (CycloneDX)", (*release).sboms},
+	{"notices", "licences of the parts", (*release).writeNotices},
+	{"security", "the security policy and security.txt", (*release).security},
+	{"sums", "SHA256SUMS and its signature", (*release).sums},
 }
 
 // artefact is one kind of file that a release consists of.
@@ -41,10 +48,15 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, talk io.Writer) error {
+	if len(args) > 0 && args[0] == "previous" {
+		return runPrevious(ctx, args[1:], talk)
+	}
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	flags.SetOutput(talk)
 	out := flags.String("out", "dist", "`folder` for the artefacts; the artefacts of an earlier run there are replaced")
 	only := flags.String("only", "", "build only these artefacts, separated by commas: "+strings.Join(names(artefacts), ", "))
+	key := flags.String("key", os.Getenv("SIGNET_RELEASE_KEY"), "`file` of a key of ssh-keygen that signs the sums (SIGNET_RELEASE_KEY)")
+	contact := flags.String("contact", os.Getenv("SIGNET_RELEASE_CONTACT"), "`address` for reports of vulnerabilities, for security.txt (SIGNET_RELEASE_CONTACT)")
 	dirty := flags.Bool("dirty", false, "build although files are not committed; the program then says that it is not the release")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -56,7 +68,10 @@ func run(ctx context.Context, args []string, talk io.Writer) error {
 	if err != nil {
 		return err
 	}
-	folder, err := filepath.Abs(*out)
+	if err := checkContact(*contact); err != nil {
+		return err
+	}
+	to, err := filepath.Abs(*out)
 	if err != nil {
 		return err
 	}
@@ -65,11 +80,42 @@ func run(ctx context.Context, args []string, talk io.Writer) error {
 		return err
 	}
 	defer r.close()
-	r.talk = talk
+	r.talk, r.contact = talk, *contact
+	if *key != "" {
+		if r.key, err = filepath.Abs(*key); err != nil {
+			return err
+		}
+	}
 	if err := r.build(ctx, chosen); err != nil {
 		return err
 	}
-	return r.publish(folder, len(chosen) == len(artefacts))
+	return r.publish(to, len(chosen) == len(artefacts))
+}
+
+// runPrevious builds the program of the version before this one.
+func runPrevious(ctx context.Context, args []string, talk io.Writer) error {
+	flags := flag.NewFlagSet("previous", flag.ContinueOnError)
+	flags.SetOutput(talk)
+	out := flags.String("out", "", "`file` for the program; without it, only the version and its commit are printed")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *out == "" {
+		commit, version, err := previousCommit(ctx, ".")
+		if err == nil {
+			_, err = fmt.Println(version, commit)
+		}
+		return err
+	}
+	file, err := filepath.Abs(*out)
+	if err != nil {
+		return err
+	}
+	version, err := buildPrevious(ctx, ".", file, target{os: runtime.GOOS, arch: runtime.GOARCH}, talk)
+	if err == nil {
+		fmt.Fprintf(talk, "%s is version %s\n", file, version)
+	}
+	return err
 }
 
 // choose returns the artefacts that only names, in the order of the list; all if it is "".

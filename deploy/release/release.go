@@ -27,16 +27,21 @@ type release struct {
 	out     string    // the folder of finished artefacts, until publish moves them
 	talk    io.Writer
 
+	key     string // of ssh-keygen, signs the sums; "" leaves them without a signature
+	contact string // the address for reports of vulnerabilities; "" leaves out security.txt
+
 	mu       sync.Mutex
 	programs map[target]string
+	listed   map[target]map[string]folder
+	packages map[string]debianPackage
 }
 
-// open reads the version of the clone that contains folder and copies its files. It refuses
+// open reads the version of the clone that contains the folder clone and copies its files. It refuses
 // files that are not committed, unless dirty allows them, and a clone without history.
-func open(ctx context.Context, folder string, dirty bool) (*release, error) {
-	r := &release{talk: io.Discard, programs: map[target]string{}}
+func open(ctx context.Context, clone string, dirty bool) (*release, error) {
+	r := &release{talk: io.Discard, programs: map[target]string{}, listed: map[target]map[string]folder{}, packages: map[string]debianPackage{}}
 	var err error
-	if r.root, err = git(ctx, folder, "rev-parse", "--show-toplevel"); err != nil {
+	if r.root, err = git(ctx, clone, "rev-parse", "--show-toplevel"); err != nil {
 		return nil, err
 	}
 	version, err := os.ReadFile(filepath.Join(r.root, "VERSION"))

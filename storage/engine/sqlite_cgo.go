@@ -15,6 +15,15 @@ const PureGo = false
 
 const sqliteDriver = "sqlite3"
 
+// SQLiteModule is the module that contains SQLite.
+const SQLiteModule = "github.com/mattn/go-sqlite3"
+
+// SQLiteVersion returns the version of SQLite itself, like 3.54.1.
+func SQLiteVersion() string {
+	version, _, _ := sqlite3.Version()
+	return version
+}
+
 // sqliteCode returns the extended result code of an error of SQLite.
 func sqliteCode(err error) (int, bool) {
 	var e sqlite3.Error

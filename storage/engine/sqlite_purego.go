@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 )
 
 // PureGo reports whether SQLite is the one written in Go, which needs no C compiler and is
@@ -16,6 +17,12 @@ const PureGo = true
 
 // The name "sqlite3" is taken by the stub of the C driver.
 const sqliteDriver = "sqlite"
+
+// SQLiteModule is the module that contains SQLite.
+const SQLiteModule = "modernc.org/sqlite"
+
+// SQLiteVersion returns the version of SQLite itself, like 3.54.1.
+func SQLiteVersion() string { return lib.SQLITE_VERSION }
 
 // sqliteCode returns the extended result code of an error of SQLite.
 func sqliteCode(err error) (int, bool) {
