@@ -90,6 +90,16 @@ func CheckPrivate(path string) error { return engine.CheckPrivate(path) }
 // name nor the password.
 func CheckURL(database string) error { return engine.CheckURL(database) }
 
+// CheckPassfile checks a file of PostgreSQL passwords that the settings name: it must be readable.
+// The text of the error continues a sentence that begins with the name of the setting.
+func CheckPassfile(name string) error { return engine.CheckPassfile(name) }
+
+// HasPassword reports whether the URL of a PostgreSQL database contains a password.
+func HasPassword(database string) bool { return engine.HasPassword(database) }
+
+// URLParameter returns a parameter of the URL of a PostgreSQL database, or "".
+func URLParameter(database, name string) string { return engine.URLParameter(database, name) }
+
 // DescribeURL describes the PostgreSQL database of a URL for people: its name, host and user.
 // The description contains no secret.
 func DescribeURL(database string) string { return engine.DescribeURL(database) }

@@ -11,26 +11,27 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// checkPassfile checks the password file that the URL or PGPASSFILE names. The driver skips a
-// file that it cannot read, and PostgreSQL would then report a wrong password. As in libpq, only
-// the owner may have access to the file.
-func checkPassfile(database string) error {
+// HasPassword reports whether a database URL contains a password.
+func HasPassword(database string) bool {
+	parts, _ := splitURL(database)
+	_, secret, _ := strings.Cut(parts.userinfo, ":")
+	return secret != "" || URLParameter(database, "password") != ""
+}
+
+// URLParameter returns a parameter of a database URL, or "".
+func URLParameter(database, name string) string {
 	parts, _ := splitURL(database)
 	query, err := url.ParseQuery(parts.query)
 	if err != nil {
-		return nil // another check reports it
+		return "" // another check reports it
 	}
-	_, secret, _ := strings.Cut(parts.userinfo, ":")
-	if secret != "" || query.Get("password") != "" || os.Getenv("PGPASSWORD") != "" {
-		return nil // the file is not used
-	}
-	name := query.Get("passfile")
-	if name == "" {
-		name = os.Getenv("PGPASSFILE")
-	}
-	if name == "" {
-		return nil
-	}
+	return query.Get(name)
+}
+
+// CheckPassfile checks a file of PostgreSQL passwords that the settings name. The driver skips a
+// file that it cannot read, and PostgreSQL would then report a wrong password. The text of the
+// error continues a sentence that begins with the name of the setting.
+func CheckPassfile(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
 		var path *os.PathError
@@ -46,8 +47,6 @@ func checkPassfile(database string) error {
 		return err
 	case state.IsDir():
 		return fmt.Errorf("names the password file %s, which is a folder", name)
-	case state.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("names the password file %s, to which other users have access (mode %04o): run chmod 600 %s", name, state.Mode().Perm(), name)
 	}
 	return nil
 }

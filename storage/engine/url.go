@@ -18,7 +18,8 @@ import (
 // part of the URL early, so the rest of a password may look like another part.
 //
 // The form is that of RFC 3986, with a list of hosts and the parameters of libpq (PostgreSQL,
-// section 34.1.1.2). CheckURL reads the files that the parameters name.
+// section 34.1.1.2). CheckURL reads the files that the parameters name; see CheckPassfile for the
+// file of passwords.
 func CheckURL(text string) error {
 	if err := checkScheme(text); err != nil {
 		return err
@@ -26,10 +27,8 @@ func CheckURL(text string) error {
 	if err := checkParts(text); err != nil {
 		return err
 	}
-	if _, err := parseURL(text); err != nil {
-		return err
-	}
-	return checkPassfile(text)
+	_, err := parseURL(text)
+	return err
 }
 
 // connectionConfig returns the driver's configuration for the database of a URL.

@@ -2,8 +2,11 @@ package config
 
 import (
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"signet/storage"
 )
 
 // databasePaths lists the parameters of a database URL that name a file.
@@ -28,4 +31,26 @@ func pathsOfDatabase(text string, absolute func(string) string) string {
 		}
 	}
 	return before + "?" + strings.Join(pairs, "&")
+}
+
+// compareDatabase checks the place of PostgreSQL's password. env has the variables of PostgreSQL,
+// which count for a parameter that the URL of the database does not have.
+func (r *Reading) compareDatabase(env map[string]string) {
+	database := r.Config.Database.Reveal()
+	if database == "" || !r.areValid("database") || storage.HasPassword(database) || env["PGPASSWORD"] != "" {
+		return // no file of passwords is used
+	}
+	where, file := r.Place("database"), storage.URLParameter(database, "passfile")
+	if file == "" {
+		where, file = inVariable("PGPASSFILE"), env["PGPASSFILE"]
+	}
+	if file != "" {
+		if err := storage.CheckPassfile(file); err != nil {
+			r.addMistakeAt(where, "database", "%s", err)
+			return
+		}
+	} else if home := env["HOME"]; home != "" {
+		file = filepath.Join(home, ".pgpass") // the driver's default, which need not exist
+	}
+	r.addSecretFile(file)
 }

@@ -15,6 +15,7 @@ func Read(from Sources) *Reading {
 		}
 	}
 	r.compare()
+	r.compareDatabase(from.Env)
 	r.deriveProviderSettings()
 	return r
 }

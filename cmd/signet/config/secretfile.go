@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"net/url"
 	"os"
 	"slices"
 
@@ -24,12 +23,8 @@ func (r *Reading) OpenFiles() []string {
 	if r.Config.TLS.Key != "" {
 		files = append(files, r.Config.TLS.Key)
 	}
-	if u, err := url.Parse(r.Config.Database.Reveal()); err == nil {
-		for _, parameter := range []string{"sslkey", "passfile"} {
-			if path := u.Query().Get(parameter); path != "" {
-				files = append(files, path)
-			}
-		}
+	if path := storage.URLParameter(r.Config.Database.Reveal(), "sslkey"); path != "" {
+		files = append(files, path)
 	}
 	var warnings []string
 	for _, path := range files {

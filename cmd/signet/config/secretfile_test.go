@@ -19,6 +19,7 @@ func secretSources(t *testing.T, file, content string) map[string]Sources {
 	none := fileWith(t, "")
 	all := map[string]Sources{"tls.key": {File: none, Env: map[string]string{"SIGNET_TLS_CERT": file, "SIGNET_TLS_KEY": file}}}
 	all["passfile"] = Sources{File: none, Env: map[string]string{"SIGNET_DATABASE": "postgres://db.example.com/signet?sslmode=verify-full&passfile=" + file}}
+	all["PGPASSFILE"] = Sources{File: none, Env: map[string]string{"SIGNET_DATABASE": "postgres://db.example.com/signet?sslmode=verify-full", "PGPASSFILE": file}}
 	for _, s := range settings {
 		if s.secret && !strings.HasPrefix(s.key, "keys.pkcs11") { // only in builds with PKCS #11
 			all[s.variable()+"_FILE"] = Sources{File: none, Env: map[string]string{s.variable() + "_FILE": file}}
@@ -86,6 +87,39 @@ func TestSecretFile_WarnsOfAccessByOthers(t *testing.T) {
 		}
 		if got := Read(from).OpenFiles(); len(got) != 1 || !strings.Contains(got[0], link) {
 			t.Errorf("%s through a link: %q", name, got)
+		}
+	}
+}
+
+// A file of PostgreSQL passwords that the settings name must be readable. The default file may be
+// missing. No file is checked if the password comes from elsewhere.
+func TestSecretFile_PasswordsOfPostgreSQL(t *testing.T) {
+	home := t.TempDir()
+	pgpass := filepath.Join(home, ".pgpass")
+	if err := os.WriteFile(pgpass, []byte("*:*:*:*:zqxw\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const without, with = "postgres://signet@a.example.com:1,b.example.com:2/signet?sslmode=verify-full", "postgres://signet:p@db.example.com/signet?sslmode=verify-full"
+	for _, c := range []struct {
+		env             map[string]string
+		mistake, warned string
+	}{
+		{map[string]string{"SIGNET_DATABASE": without + "&passfile=/nowhere"}, "SIGNET_DATABASE: names the password file /nowhere, which cannot be read", ""},
+		{map[string]string{"SIGNET_DATABASE": without, "PGPASSFILE": "/nowhere"}, "PGPASSFILE: names the password file /nowhere, which cannot be read", ""},
+		{map[string]string{"SIGNET_DATABASE": without, "PGPASSFILE": home}, "which is a folder", ""},
+		{map[string]string{"SIGNET_DATABASE": without, "PGPASSFILE": pgpass}, "", "chmod 600 " + pgpass},
+		{map[string]string{"SIGNET_DATABASE": without, "HOME": home}, "", "chmod 600 " + pgpass},
+		{map[string]string{"SIGNET_DATABASE": without, "HOME": "/nowhere"}, "", ""},
+		{map[string]string{"SIGNET_DATABASE": without, "PGPASSFILE": "/nowhere", "PGPASSWORD": "p"}, "", ""},
+		{map[string]string{"SIGNET_DATABASE": with, "PGPASSFILE": "/nowhere", "HOME": home}, "", ""},
+		{map[string]string{"SIGNET_DATABASE": without + "&password=p", "PGPASSFILE": "/nowhere"}, "", ""},
+		{map[string]string{"PGPASSFILE": "/nowhere", "HOME": home}, "", ""},
+	} {
+		read := Read(Sources{File: fileWith(t, ""), Env: c.env})
+		for what, pair := range map[string][2]string{"mistakes": {fmt.Sprint(read.Err()), c.mistake}, "warnings": {strings.Join(read.OpenFiles(), "\n"), c.warned}} {
+			if none := pair[0] == "" || pair[0] == "<nil>"; none != (pair[1] == "") || !strings.Contains(pair[0], pair[1]) {
+				t.Errorf("%v: got the %s %q, want %q", c.env, what, pair[0], pair[1])
+			}
 		}
 	}
 }
