@@ -30,7 +30,7 @@ func UnixAddress(path string) string { return unixPrefix + path }
 func CheckPath(path string) error {
 	switch {
 	case path == "":
-		return errors.New("names no path: write the path of the socket after unix:")
+		return errors.New("names no path: write unix: and then the path of the socket")
 	case strings.HasPrefix(path, "@"):
 		return fmt.Errorf("names the abstract socket %q, which every user of this machine could open: use the path of a file", path)
 	case strings.ContainsRune(path, 0):

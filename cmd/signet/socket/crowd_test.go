@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -212,21 +213,27 @@ func TestCrowd_RunningRequestsOfHTTP2Stay(t *testing.T) {
 	t.Parallel()
 	const share = 3
 	c := startCrowded(t, 100, share, true)
-	transport := &http2.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	conn, err := transport.NewClientConn(secured(t, c.dial(t, "127.0.0.2"), "h2"))
-	must(t, err)
+	first := secured(t, c.dial(t, "127.0.0.2"), "h2")
+	transport := &http.Transport{ForceAttemptHTTP2: true, DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return first, nil }}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+c.address+"/slow", nil)
 	must(t, err)
 	answered := make(chan error, 1)
 	go func() {
-		answer, err := conn.RoundTrip(request)
+		answer, err := transport.RoundTrip(request)
 		if err == nil {
+			if answer.ProtoMajor != 2 {
+				t.Errorf("the answer came over %s, want HTTP/2", answer.Proto)
+			}
 			_, err = io.Copy(io.Discard, answer.Body)
 			answer.Body.Close()
 		}
 		answered <- err
 	}()
-	<-c.began
+	select {
+	case <-c.began:
+	case err := <-answered:
+		t.Fatalf("the request ended with %v before the handler ran", err)
+	}
 	var held []net.Conn
 	for range share + 2 {
 		peer := c.dial(t, "127.0.0.2")
