@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -209,7 +210,7 @@ func TestStatic_ArmAnswersDiscovery(t *testing.T) {
 			t.Fatal("needs qemu-user-static: make prepare-dist")
 		}
 	}
-	serve(t, running{command: []string{qemu, program}, env: []string{"SIGNET_DATA_DIR=" + t.TempDir()}})
+	serve(t, running{command: []string{qemu, program}, env: []string{"SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}})
 }
 
 func TestImage_RunsAsAnotherUserOnAReadOnlyRoot(t *testing.T) {
@@ -236,7 +237,7 @@ func TestImage_RunsAsAnotherUserOnAReadOnlyRoot(t *testing.T) {
 				t.Errorf("/data belongs to user %d", owner)
 			}
 			data := t.TempDir()
-			if err := os.Chown(data, imageUser, imageUser); err != nil {
+			if err := errors.Join(os.Chmod(data, 0o700), os.Chown(data, imageUser, imageUser)); err != nil {
 				t.Fatal(err)
 			}
 			// The folder of the test is not open to others, and bind mounts do not ask.
@@ -479,8 +480,11 @@ func TestSums_SignatureIsCheckedAsDocumented(t *testing.T) {
 		t.Logf("%s", text)
 		return err
 	}
-	const verify = "ssh-keygen -Y verify -f allowed_signers -I signet -n signet-release -s SHA256SUMS.sig < SHA256SUMS"
-	const sums = "sha256sum --check --strict SHA256SUMS"
+	documented := commandsOf(t, "sums")
+	if len(documented) != 2 {
+		t.Fatalf("docs/install.md documents %q, want the signature and the sums", documented)
+	}
+	verify, sums := documented[0], documented[1]
 	if err := errors.Join(check(verify), check(sums)); err != nil {
 		t.Fatal(err)
 	}
@@ -512,6 +516,61 @@ func TestSums_SignatureIsCheckedAsDocumented(t *testing.T) {
 	}
 	if err := (&release{out: t.TempDir(), talk: testWriter{t}}).sums(t.Context()); err == nil {
 		t.Error("sums of nothing were written")
+	}
+}
+
+// commandsOf returns the commands of a block of docs/install.md.
+func commandsOf(t *testing.T, block string) []string {
+	t.Helper()
+	_, text, found := strings.Cut(string(read(t, "../../docs/install.md")), "<!-- run: "+block+" -->\n```console\n")
+	if !found {
+		t.Fatalf("docs/install.md has no block %s", block)
+	}
+	text, _, _ = strings.Cut(text, "\n```")
+	var commands []string
+	for line := range strings.Lines(text) {
+		if c, ok := strings.CutPrefix(strings.TrimSpace(line), "$ "); ok {
+			commands = append(commands, c)
+		}
+	}
+	return commands
+}
+
+// The commands in the documentation name files, tags and folders that the images really have.
+func TestImage_CommandsAreThoseOfTheImages(t *testing.T) {
+	r := built(t, "images")
+	commands := commandsOf(t, "image")
+	if len(commands) != 3 {
+		t.Fatalf("docs/install.md documents %q, want load, run and exec", commands)
+	}
+	version := regexp.MustCompile(`[0-9]+\.[0-9]+\.[0-9]+-`)
+	file := strings.TrimPrefix(version.ReplaceAllString(commands[0], r.version+"-"), "docker load --input ")
+	image, err := tarball.ImageFromPath(filepath.Join(r.out, file), nil)
+	if err != nil {
+		t.Fatalf("%s: %v", commands[0], err)
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := strings.Fields(commands[1])
+	volume := slices.Index(run, "--volume") + 1
+	if _, to, _ := strings.Cut(run[volume], ":"); !slices.Contains(config.Config.Env, "SIGNET_DATA_DIR="+to) {
+		t.Errorf("%s: the image keeps its data elsewhere, %q", commands[1], config.Config.Env)
+	} else if _, ok := config.Config.Volumes[to]; !ok {
+		t.Errorf("%s: the image has the volumes %v", commands[1], config.Config.Volumes)
+	}
+	port := slices.Index(run, "--publish") + 1
+	if _, ok := config.Config.ExposedPorts[run[port][strings.LastIndex(run[port], ":")+1:]+"/tcp"]; !ok {
+		t.Errorf("%s: the image has the ports %v", commands[1], config.Config.ExposedPorts)
+	}
+	if last := version.ReplaceAllString(run[len(run)-1], r.version+"-"); last != r.tag("debian") {
+		t.Errorf("%s: the image is loaded as %s", commands[1], r.tag("debian"))
+	}
+	for _, option := range []string{"--read-only", "SIGNET_ISSUER=https://id.example.com"} {
+		if !slices.Contains(run, option) {
+			t.Errorf("%s lacks %s, which the test of the image tries", commands[1], option)
+		}
 	}
 }
 

@@ -109,6 +109,7 @@ func (r *release) image(t target, description string, base, program []entry) (v1
 	image := mutate.MediaType(mutate.ConfigMediaType(empty.Image, types.OCIConfigJSON), types.OCIManifestSchema1)
 	config := &v1.ConfigFile{
 		Architecture: t.arch, OS: t.os, Created: v1.Time{Time: r.date},
+		RootFS: v1.RootFS{Type: "layers"},
 		Config: v1.Config{
 			User:         fmt.Sprintf("%d:%[1]d", imageUser),
 			ExposedPorts: map[string]struct{}{"8080/tcp": {}},

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // artefacts lists all artefacts in the order in which they are built. The sums come last,
@@ -48,8 +49,13 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, talk io.Writer) error {
-	if len(args) > 0 && args[0] == "previous" {
-		return runPrevious(ctx, args[1:], talk)
+	if len(args) > 0 {
+		switch args[0] {
+		case "previous":
+			return runPrevious(ctx, args[1:], talk)
+		case "set-version":
+			return runSetVersion(ctx, args[1:], talk)
+		}
 	}
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	flags.SetOutput(talk)
@@ -116,6 +122,22 @@ func runPrevious(ctx context.Context, args []string, talk io.Writer) error {
 		fmt.Fprintf(talk, "%s is version %s\n", file, version)
 	}
 	return err
+}
+
+// runSetVersion changes the files that name the version, before the commit of a release.
+func runSetVersion(ctx context.Context, args []string, talk io.Writer) error {
+	if len(args) != 1 {
+		return errors.New("name the new version: set-version 0.2.0")
+	}
+	root, err := git(ctx, ".", "rev-parse", "--show-toplevel")
+	if err != nil {
+		return err
+	}
+	if err := setVersionOf(root, args[0], time.Now().UTC()); err != nil {
+		return err
+	}
+	fmt.Fprintln(talk, "commit these changes, and run make dist at that commit")
+	return nil
 }
 
 // choose returns the artefacts that only names, in the order of the list; all if it is "".

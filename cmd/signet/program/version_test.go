@@ -57,7 +57,8 @@ func TestVersion_SaysHowItDiffersFromTheRelease(t *testing.T) {
 	}
 }
 
-// A version is named in several files. A release commit must change all of them.
+// A version is named in several files. A release commit must change all of them:
+// go run -C deploy/release . set-version 0.2.0
 func TestVersion_IsTheSameEverywhere(t *testing.T) {
 	const root = "../../.."
 	file := func(name string) string {
@@ -83,6 +84,15 @@ func TestVersion_IsTheSameEverywhere(t *testing.T) {
 		}
 		if locked, ok := described.Packages[""]; ok && locked.Version != version {
 			t.Errorf("%s names version %q of the package itself, want %q", name, locked.Version, version)
+		}
+	}
+	chart := regexp.MustCompile(`(?m)^(version|appVersion): "?([^"\n]*)"?$`).FindAllStringSubmatch(file("deploy/chart/Chart.yaml"), -1)
+	if len(chart) != 2 {
+		t.Errorf("Chart.yaml names %q, want version and appVersion", chart)
+	}
+	for _, named := range chart {
+		if named[2] != version {
+			t.Errorf("Chart.yaml names %s %q, want %q", named[1], named[2], version)
 		}
 	}
 	if headings := changelogVersions(t, file("CHANGELOG.md")); len(headings) == 0 || headings[0] != version {
