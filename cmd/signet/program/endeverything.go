@@ -50,10 +50,13 @@ what else to replace.`,
 	dryRun := c.Flags().Bool("dry-run", false, "only count what would end, and change nothing")
 	yes := c.Flags().Bool("yes", false, "do not ask for confirmation")
 	asJSON := cli.JSONFlag(c)
-	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+	cli.CheckUsage(c, func() error {
 		if strings.TrimSpace(*reason) == "" && !*dryRun {
-			return cli.UsageError(c, errors.New(`the reason is missing: pass --reason TEXT, such as --reason "backup disk lost"`))
+			return errors.New(`the reason is missing: pass --reason TEXT, such as --reason "backup disk lost"`)
 		}
+		return nil
+	})
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		clock := node.NewClock(p.Now) // the servers write times of this clock
 		if err := clock.Measure(ctx, db); err != nil {
 			return fmt.Errorf("measure the database's clock: %w", err)

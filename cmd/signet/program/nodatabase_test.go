@@ -46,6 +46,7 @@ var requiredFlags = map[string][]string{
 	"signet user update":       {"--name", "x"},
 	"signet user set-password": {"--password-stdin"},
 	"signet session end":       {"--user", "x"},
+	"signet end-everything":    {"--reason", "x"},
 }
 
 // readingCalls returns for each command that must not create a database the arguments of one or

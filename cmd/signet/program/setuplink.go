@@ -46,10 +46,13 @@ created and used. It is recorded in the audit events, with the user who ran this
 	breakGlass := c.Flags().Bool("break-glass", false, "give access when every administrator has lost it")
 	name := c.Flags().String("user", "", "with --break-glass: email address or sub of the administrator who gets a new password")
 	asJSON := cli.JSONFlag(c)
-	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+	cli.CheckUsage(c, func() error {
 		if *name != "" && !*breakGlass {
-			return cli.UsageError(c, errors.New("--user needs --break-glass"))
+			return errors.New("--user needs --break-glass")
 		}
+		return nil
+	})
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		if err := settings.RequireIssuer(); err != nil {
 			return err
 		}
