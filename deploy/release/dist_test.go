@@ -669,6 +669,23 @@ func TestNotices_HaveTheTermsOfEveryModule(t *testing.T) {
 			}
 		}
 	}
+	for _, target := range allTargets() {
+		folders, err := r.folders(t.Context(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, f := range folders {
+			m, err := f.module(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, terms := range m.texts {
+				if !strings.Contains(notices, strings.TrimSpace(terms.content)) {
+					t.Errorf("NOTICES lacks the text of %s of %s", terms.name, path)
+				}
+			}
+		}
+	}
 	if !strings.Contains(notices, "Copyright 2009 The Go Authors") {
 		t.Error("NOTICES lacks the terms of Go")
 	}

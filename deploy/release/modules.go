@@ -221,7 +221,7 @@ func (r *release) notices(ctx context.Context) ([]byte, error) {
 	b.WriteString("\nThe SQLite in them is in the public domain.\n")
 	for _, m := range list {
 		for _, t := range m.texts {
-			fmt.Fprintf(&b, "\n%s\n%s %s: %s\n%[1]s\n\n%s\n", strings.Repeat("-", 80), m.path, m.version, t.name, strings.TrimSpace(t.content))
+			fmt.Fprintf(&b, "\n%s\n%s %s: %s\n%[1]s\n\n%[5]s\n", strings.Repeat("-", 80), m.path, m.version, t.name, strings.TrimSpace(t.content))
 		}
 	}
 	return b.Bytes(), nil
