@@ -17,6 +17,7 @@ import (
 type Config struct {
 	DataDir  string       // folder of signet.db, created with mode 0700 if missing; used if Database is empty
 	Database string       // "" for SQLite in DataDir, or postgres://…
+	Password string       // of PostgreSQL; "" if it is in the URL, in PGPASSWORD or in a password file
 	Log      *slog.Logger // nil: nothing is logged
 	Faults   Faults       `json:"-"` // for tests only; nil: no call fails on purpose
 }
@@ -60,7 +61,7 @@ var migrations = func() engine.Migrations {
 }()
 
 func (c Config) engineConfig() engine.Config {
-	return engine.Config{DataDir: c.DataDir, Database: c.Database, Log: c.Log, Faults: c.Faults, Migrations: migrations}
+	return engine.Config{DataDir: c.DataDir, Database: c.Database, Password: c.Password, Log: c.Log, Faults: c.Faults, Migrations: migrations}
 }
 
 // DB holds the use cases. It is safe for concurrent use.

@@ -10,6 +10,7 @@ import (
 type Config struct {
 	DataDir    string       // folder of signet.db, created with mode 0700 if missing; used if Database is empty
 	Database   string       // "" for SQLite in DataDir, or postgres://…
+	Password   string       // of PostgreSQL; "" if it is in the URL, in PGPASSWORD or in a password file
 	Log        *slog.Logger // nil: nothing is logged
 	Migrations Migrations
 	Faults     Faults // for tests only; nil: no call fails on purpose

@@ -2,13 +2,18 @@ package engine
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // HasPassword reports whether a database URL contains a password.
@@ -51,23 +56,84 @@ func CheckPassfile(name string) error {
 	return nil
 }
 
-// refreshPassword reads the password again before each new connection, so that a password in a
-// file can be replaced while the program runs.
-func refreshPassword(database string) func(context.Context, *pgx.ConnConfig) error {
-	return func(_ context.Context, c *pgx.ConnConfig) error {
-		if fresh, err := parseURL(database); err == nil && fresh.Password != "" {
-			c.Password = fresh.Password
-		}
-		return nil
-	}
+// passwords is the driver.Connector of a database whose password may be in a password file. Each
+// connection reads the file again, so that a password can be replaced while the program runs. Each
+// host has its own line in the file; the driver alone would use the line of the first host for all.
+type passwords struct {
+	config   *pgx.ConnConfig
+	database string // the URL
+	password string // "" if the URL, PGPASSWORD or a file contains it
+	options  []stdlib.OptionOpenDB
 }
 
-// beforeConnect runs both functions before each new connection.
-func beforeConnect(first, second func(context.Context, *pgx.ConnConfig) error) func(context.Context, *pgx.ConnConfig) error {
-	return func(ctx context.Context, c *pgx.ConnConfig) error {
-		if err := first(ctx, c); err != nil {
-			return err
+// newPasswords returns the connector of a configuration, of which config is the driver's form.
+func newPasswords(c Config, config *pgx.ConnConfig, options ...stdlib.OptionOpenDB) *passwords {
+	return &passwords{config, c.Database, c.Password, options}
+}
+
+// Driver returns the driver of the connections.
+func (p *passwords) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
+
+// Connect connects to the first host that accepts a connection.
+func (p *passwords) Connect(ctx context.Context) (driver.Conn, error) {
+	var failed []error
+	for _, part := range p.parts() {
+		conn, err := stdlib.GetConnector(*part, p.options...).Connect(ctx)
+		if err == nil {
+			return conn, nil
 		}
-		return second(ctx, c)
+		if failed = append(failed, err); ctx.Err() != nil || errors.Is(err, driver.ErrBadConn) {
+			break // the pooler's reason to connect again, or no time is left
+		}
 	}
+	if len(failed) == 1 {
+		return nil, failed[0]
+	}
+	return nil, errors.Join(failed...)
+}
+
+// parts splits the configuration into neighbouring hosts with the same password.
+func (p *passwords) parts() (parts []*pgx.ConnConfig) {
+	known := map[string]string{}
+	hosts := append([]*pgconn.FallbackConfig{{Host: p.config.Host, Port: p.config.Port, TLSConfig: p.config.TLSConfig}}, p.config.Fallbacks...)
+	for _, host := range hosts {
+		at := net.JoinHostPort(host.Host, strconv.Itoa(int(host.Port)))
+		password, found := known[at]
+		if !found {
+			password = p.passwordAt(host)
+			known[at] = password
+		}
+		if n := len(parts); n > 0 && parts[n-1].Password == password {
+			parts[n-1].Fallbacks = append(parts[n-1].Fallbacks, host)
+			continue
+		}
+		part := p.config.Copy()
+		part.Host, part.Port, part.TLSConfig, part.Password, part.Fallbacks = host.Host, host.Port, host.TLSConfig, password, nil
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// passwordAt returns the password for a host. The driver chooses it, as for a URL with that host
+// alone.
+func (p *passwords) passwordAt(host *pgconn.FallbackConfig) string {
+	if p.password != "" {
+		return p.password
+	}
+	parts, _ := splitURL(p.database)
+	alone := "postgres://"
+	if parts.userinfo != "" {
+		alone += parts.userinfo + "@"
+	}
+	alone += fmt.Sprintf("%s?host=%s&port=%d", parts.path, url.QueryEscape(host.Host), host.Port)
+	for pair := range strings.SplitSeq(parts.query, "&") {
+		if name, _, _ := strings.Cut(pair, "="); name != "" && name != "host" && name != "port" {
+			alone += "&" + pair
+		}
+	}
+	config, err := parseURL(alone)
+	if err != nil {
+		return p.config.Password // a file that was removed meanwhile
+	}
+	return config.Password
 }

@@ -43,7 +43,7 @@ func openPostgres(ctx context.Context, c Config) (*postgresPool, error) {
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	p := &postgresPool{patience: pgPatience, pooler: newPooler(c.Database, c.Log)}
-	p.pool = stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(beforeConnect(refreshPassword(c.Database), p.pooler.beforeConnect)), stdlib.OptionAfterConnect(p.pooler.afterConnect))
+	p.pool = sql.OpenDB(newPasswords(c, config, stdlib.OptionBeforeConnect(p.pooler.beforeConnect), stdlib.OptionAfterConnect(p.pooler.afterConnect)))
 	p.pool.SetMaxOpenConns(pgConnections)
 	p.pool.SetMaxIdleConns(pgConnections)
 	p.pool.SetConnMaxIdleTime(5 * time.Minute)

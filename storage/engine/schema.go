@@ -9,7 +9,6 @@ import (
 	"log/slog"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -86,7 +85,7 @@ func openForInspection(c Config) (*sql.DB, error) {
 			return nil, err
 		}
 		config.DefaultQueryExecMode = pgx.QueryExecModeExec // works behind a pooler too
-		return stdlib.OpenDB(*config), nil
+		return sql.OpenDB(newPasswords(c, config)), nil
 	}
 	if found, err := findDatabase(c.DataDir); err != nil || !found {
 		return nil, err

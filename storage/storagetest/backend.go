@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 
 	"signet/storage"
@@ -43,6 +44,33 @@ func Postgres(t testing.TB) Backend {
 func EmptyPostgres(t testing.TB) Backend {
 	t.Helper()
 	return Backend{Name: "postgres", config: storage.Config{Database: newDatabaseOf(t, "template0")}}
+}
+
+// PostgresWithPassword returns a PostgreSQL database whose user needs a password, which is not in
+// its Config. setPassword sets the password of that user, and ends its connections.
+func PostgresWithPassword(t testing.TB) (b Backend, setPassword func(string)) {
+	t.Helper()
+	b = Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t)}} // no pooler, which would need the password too
+	c, err := theCluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(strings.Split(b.config.Database, "?")[0], "postgres://postgres@/")
+	user := name + "_user"
+	exec := func(sql string) {
+		t.Helper()
+		if err := c.exec(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("CREATE ROLE " + user + " LOGIN SUPERUSER IN ROLE " + withPassword)
+	t.Cleanup(func() { exec("DROP ROLE " + user) })
+	b.config.Database = strings.Replace(b.config.Database, "postgres@", user+"@", 1)
+	return b, func(password string) {
+		t.Helper()
+		exec("ALTER ROLE " + user + " PASSWORD '" + password + "'")
+		exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '" + user + "'")
+	}
 }
 
 // Config returns the configuration that opens the database. A second handle, or another process,

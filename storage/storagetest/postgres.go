@@ -43,6 +43,9 @@ var databases atomic.Int64
 // of it.
 const template = "signet_template"
 
+// withPassword is the role whose members need a password. All other users need none.
+const withPassword = "signet_with_password"
+
 // newDatabase creates a database from the template and drops it after the test.
 func newDatabase(t testing.TB) string {
 	t.Helper()
@@ -160,7 +163,16 @@ func (c *cluster) initialise(binaries string, attributes *syscall.SysProcAttr) e
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	return nil
+	rules, err := os.OpenFile(filepath.Join(c.folder, "data", "pg_hba.conf"), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer rules.Close()
+	trusting, err := io.ReadAll(rules)
+	if err == nil {
+		_, err = rules.WriteAt(append([]byte("local all +"+withPassword+" scram-sha-256\n"), trusting...), 0)
+	}
+	return err
 }
 
 // supervise runs the server until standard input ends, and then deletes the files. Standard
@@ -219,6 +231,9 @@ func (c *cluster) prepareTemplate() error {
 	}
 	if number >= 150000 {
 		c.copies = " STRATEGY file_copy"
+	}
+	if _, err := conn.Exec(ctx, `CREATE ROLE `+withPassword); err != nil {
+		return err
 	}
 	if _, err := conn.Exec(ctx, `CREATE DATABASE `+template); err != nil {
 		return err

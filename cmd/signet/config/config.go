@@ -30,14 +30,18 @@ type Config struct {
 	ListenMode fs.FileMode // of a unix socket
 	DataDir    string
 	Database   federation.Secret // a URL may hold a password
-	Master     MasterKeys
-	LogLevel   slog.Level
-	PKCS11     PKCS11
-	OpenSSL    bool              // libcrypto makes the RSA signatures
-	SignUp     string            // signUpClosed or signUpConnectors
-	ExtraCA    string            // PEM
-	Proxy      federation.Secret // a URL may hold a password
-	TLS        CertificateFiles
+
+	DatabasePassword federation.Secret // of PostgreSQL; "": in the URL, or in a file that PostgreSQL's own variables name
+	PasswordPlace    string            // where the password of PostgreSQL comes from, for error messages
+
+	Master   MasterKeys
+	LogLevel slog.Level
+	PKCS11   PKCS11
+	OpenSSL  bool              // libcrypto makes the RSA signatures
+	SignUp   string            // signUpClosed or signUpConnectors
+	ExtraCA  string            // PEM
+	Proxy    federation.Secret // a URL may hold a password
+	TLS      CertificateFiles
 }
 
 // MasterKeys holds the master key, and the next one for `signet keys rewrap`, as written in

@@ -33,13 +33,28 @@ func pathsOfDatabase(text string, absolute func(string) string) string {
 	return before + "?" + strings.Join(pairs, "&")
 }
 
-// compareDatabase checks the place of PostgreSQL's password. env has the variables of PostgreSQL,
-// which count for a parameter that the URL of the database does not have.
+// compareDatabase checks the password of PostgreSQL, and finds its place. env has the variables of
+// PostgreSQL, which count for a parameter that the URL of the database does not have.
 func (r *Reading) compareDatabase(env map[string]string) {
-	database := r.Config.Database.Reveal()
-	if database == "" || !r.areValid("database") || storage.HasPassword(database) || env["PGPASSWORD"] != "" {
-		return // no file of passwords is used
+	database, setting := r.Config.Database.Reveal(), r.process.has("database_password")
+	place := &r.Config.PasswordPlace
+	switch {
+	case database == "" || !r.areValid("database", "database_password"):
+	case storage.HasPassword(database) && setting:
+		r.addMistakeAt(r.Place("database_password"), "database_password", "is set, but the URL in database has a password too: remove one of them")
+	case setting:
+		*place = "the setting database_password (" + r.Place("database_password").String() + ")"
+	case storage.HasPassword(database):
+		*place = "the URL in the setting database (" + r.Place("database").String() + ")"
+	case env["PGPASSWORD"] != "":
+		*place = "PGPASSWORD"
+	default:
+		r.comparePassfile(database, env)
 	}
+}
+
+// comparePassfile checks the password file of PostgreSQL that counts.
+func (r *Reading) comparePassfile(database string, env map[string]string) {
 	where, file := r.Place("database"), storage.URLParameter(database, "passfile")
 	if file == "" {
 		where, file = inVariable("PGPASSFILE"), env["PGPASSFILE"]
@@ -53,4 +68,5 @@ func (r *Reading) compareDatabase(env map[string]string) {
 		file = filepath.Join(home, ".pgpass") // the driver's default, which need not exist
 	}
 	r.addSecretFile(file)
+	r.Config.PasswordPlace = "the password file " + file + ", in which the first line for this host, port, database and user counts"
 }

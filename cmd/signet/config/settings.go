@@ -48,6 +48,11 @@ var settings = []setting{
 		set:   into(func(c *Config) *federation.Secret { return &c.Database }, parseDatabase),
 	},
 	{
+		key: "database_password", unit: "text", example: "the password of the PostgreSQL user", secret: true,
+		about: "password of the user in database, so that its URL need not be secret; without it, the URL, PGPASSWORD or a password file of PostgreSQL counts",
+		set:   into(func(c *Config) *federation.Secret { return &c.DatabasePassword }, parseSecret),
+	},
+	{
 		key: "master_key", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
 		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
 		about: "encrypts the stored private keys; if it is not set, Signet uses the file master.key in data_dir and creates it at the first start",

@@ -75,9 +75,9 @@ func databaseProblem(c config.Config, err error) error {
 	case errors.Is(err, storage.ErrNoDatabase):
 		return noDatabase(c, err)
 	case errors.Is(err, storage.ErrLoginRefused):
-		return exit.New(exit.DatabaseLogin, fmt.Errorf("PostgreSQL refuses the user or the password of the database %s", storage.DescribeURL(c.Database.Reveal())),
-			"correct both in the setting database; special characters are written as % and two hexadecimal digits there, # as %23;"+
-				" without a password there, it comes from PGPASSWORD, or from the file that passfile or PGPASSFILE names (default ~/.pgpass)")
+		return exit.New(exit.DatabaseLogin, fmt.Errorf("PostgreSQL refuses the user or the password of the database %s; the password comes from %s", storage.DescribeURL(c.Database.Reveal()), c.PasswordPlace),
+			"correct the user in the setting database, and the password there or in database_password; special characters are written as % and two hexadecimal digits in a URL, # as %23;"+
+				" without a password in both, it comes from PGPASSWORD, or from the file that passfile or PGPASSFILE names (default ~/.pgpass)")
 	case errors.Is(err, storage.ErrDatabaseOutdated):
 		return exit.New(exit.DatabaseBehind, err, "make a backup, then run: signet migrate; or start the server of this release, which migrates too")
 	case errors.Is(err, storage.ErrOrphanedWAL):
@@ -140,7 +140,7 @@ func ownerOf(path string) string {
 
 // StorageConfig returns the place of the data in the settings.
 func StorageConfig(c config.Config) storage.Config {
-	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal()}
+	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Password: c.DatabasePassword.Reveal()}
 }
 
 // Directory returns the rules of clients and users for the database.

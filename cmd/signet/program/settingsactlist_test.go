@@ -13,6 +13,7 @@ import (
 
 	"signet/cmd/signet/signettest"
 	"signet/provider/keys/openssl"
+	"signet/storage/storagetest"
 )
 
 func writePEMFile(t *testing.T, file string, certificate []byte) {
@@ -145,6 +146,11 @@ var observations = map[string]observation{
 		return fmt.Sprint(err == nil)
 	}},
 	"database": {"", "postgres://signet@127.0.0.1:1/signet", func(t *testing.T, h installTemplate, set string) string { return h.world(t, set).starts() }},
+	"database_password": {"right", "wrong", func(t *testing.T, h installTemplate, set string) string {
+		b, setPassword := storagetest.PostgresWithPassword(t)
+		setPassword("right")
+		return h.world(t, set, "SIGNET_DATABASE="+b.Config().Database).starts()
+	}},
 	"master_key": {"OWN", otherMaster, func(t *testing.T, h installTemplate, set string) string {
 		return h.world(t, strings.ReplaceAll(set, "OWN", strings.TrimSpace(string(h.files["master.key"])))).starts()
 	}},

@@ -1,0 +1,78 @@
+package storage_test
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// The password is taken from the Config or from the password file. The first line that fits the
+// host counts, for each host by itself.
+func TestPassword_OfPostgreSQL(t *testing.T) {
+	b, setPassword := storagetest.PostgresWithPassword(t)
+	setPassword("pa:ss")
+	database := b.Config().Database
+	before, socket, _ := strings.Cut(database, "?host=")
+	several := before + "?host=127.0.0.1," + socket + "&port=1,5432"
+	for _, c := range []struct {
+		name, database, password, file string
+		ok                             bool
+	}{
+		{"config", database, "pa:ss", "", true},
+		{"config before the file", database, "pa:ss", "*:*:*:*:wrong", true},
+		{"wrong in the config", database, "wrong", `*:*:*:*:pa\:ss`, false},
+		{"file", database, "", `localhost:5432:*:*:pa\:ss`, true},
+		{"wrong in the file", database, "", "*:*:*:*:wrong", false},
+		{"another host in the file", database, "", `other:*:*:*:pa\:ss`, false},
+		{"each host its line", several, "", "127.0.0.1:*:*:*:wrong\nlocalhost:*:*:*:" + `pa\:ss`, true},
+		{"wrong line of the second host", several, "", "127.0.0.1:*:*:*:" + `pa\:ss` + "\nlocalhost:*:*:*:wrong", false},
+		{"several hosts, config", several, "pa:ss", "", true},
+		{"none", database, "", "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := storage.Config{Database: c.database, Password: c.password}
+			if c.file != "" {
+				config.Database += "&passfile=" + url.QueryEscape(passfile(t, c.file))
+			}
+			db, err := storage.OpenExisting(t.Context(), config)
+			if (err == nil) != c.ok || err != nil && (!errors.Is(err, storage.ErrLoginRefused) || strings.Contains(err.Error(), "pa:ss")) {
+				t.Fatalf("got %v, want success: %v", err, c.ok)
+			}
+			if err == nil {
+				must(t, db.Close())
+			}
+		})
+	}
+}
+
+func passfile(t *testing.T, lines string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pgpass")
+	must(t, os.WriteFile(path, []byte(lines+"\n"), 0o600))
+	return path
+}
+
+// New connections use the password that is in the file now.
+func TestPassword_ChangesWithoutRestart(t *testing.T) {
+	b, setPassword := storagetest.PostgresWithPassword(t)
+	setPassword("first")
+	file := passfile(t, "*:*:*:*:first")
+	db, err := storage.OpenExisting(t.Context(), storage.Config{Database: b.Config().Database + "&passfile=" + url.QueryEscape(file)})
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	for _, password := range []string{"second", "third"} {
+		setPassword(password)
+		if err := db.Ping(t.Context()); !errors.Is(err, storage.ErrLoginRefused) {
+			t.Fatalf("with the old password in the file: got %v", err)
+		}
+		must(t, os.WriteFile(file, fmt.Appendf(nil, "*:*:*:*:%s\n", password), 0o600))
+		must(t, db.Ping(t.Context()))
+	}
+}
