@@ -314,6 +314,9 @@ func parseSecret(text string) (federation.Secret, error) {
 	if text == "" {
 		return federation.Secret{}, errors.New("is empty")
 	}
+	if strings.Contains(text, "\x00") {
+		return federation.Secret{}, errors.New("contains a zero byte: write it as text")
+	}
 	return federation.NewSecret(text), nil
 }
 

@@ -392,10 +392,12 @@ func TestSecrets_NoMistakeRepeatsASecret(t *testing.T) {
 				"file":        {File: fileWith(t, yamlOf(s.key, strings.ReplaceAll(value, "\x00", "")))},
 				"secret file": {File: fileWith(t, ""), Env: map[string]string{s.variable() + "_FILE": fileWith(t, value)}},
 			} {
+				// A password is any text; only a zero byte is wrong, and the file has none.
+				isText := s.key == "database_password" && (where == "file" || !strings.Contains(value, "\x00"))
 				_, err := readConfig(from)
-				if err == nil {
-					t.Errorf("%s %q by %s: accepted", s.key, value, where)
-				} else if strings.Contains(err.Error(), canary) {
+				if (err == nil) != isText {
+					t.Errorf("%s %q by %s: got %v", s.key, value, where, err)
+				} else if err != nil && strings.Contains(err.Error(), canary) {
 					t.Errorf("%s by %s: the mistake repeats the secret: %v", s.key, where, err)
 				}
 			}
