@@ -180,7 +180,7 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 
 // tables lists all tables but migrations.
 var tables = strings.Fields(`instance users credentials identities clients consents sessions grants spent keys throttles events
-	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links`)
+	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished`)
 
 // dump returns every row of every table as text, one row in a line.
 func (f *watched) dump(t *testing.T) string {

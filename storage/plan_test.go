@@ -19,7 +19,7 @@ import (
 )
 
 // smallTables stay small for any number of users, so statements may scan them.
-var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors", "emergency_links"}
+var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors", "emergency_links", "unfinished"}
 
 // methodsWithoutTables are methods that read no table, or that exist only in tests.
 var methodsWithoutTables = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
