@@ -7,8 +7,7 @@ import (
 )
 
 // HostUser returns the operating system user who runs this program, for the audit events. After
-// sudo it also names the user who called sudo. That name comes from the environment, so it can be
-// wrong.
+// sudo it adds the caller of sudo. That name comes from the environment, so it can be wrong.
 func (p *Program) HostUser() string {
 	name := fmt.Sprintf("uid %d", os.Getuid())
 	if u, err := user.Current(); err == nil && u.Username != "" {

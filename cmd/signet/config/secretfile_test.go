@@ -39,7 +39,7 @@ func secretSources(t *testing.T, file, content string) map[string]Sources {
 }
 
 // Each file with a secret that others can read has a warning with the command that closes it. The
-// group of this process may read it: that is what an fsGroup of Kubernetes makes.
+// group of this process may read it, because an fsGroup of Kubernetes makes such files.
 func TestSecretFile_WarnsOfAccessByOthers(t *testing.T) {
 	const content = "zqxw-not-a-real-secret"
 	target := filepath.Join(t.TempDir(), "secret")

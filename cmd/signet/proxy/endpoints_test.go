@@ -218,8 +218,8 @@ func TestProxies_AnswersPassUnchanged(t *testing.T) {
 	})
 }
 
-// TestProxies_EveryStatusPasses has a node that answers what the test requests: an answer
-// of an overloaded node, for example, reaches the visitor with its Retry-After and its page.
+// TestProxies_EveryStatusPasses has a node that answers with the requested status. For
+// example, the answer of an overloaded node reaches the visitor with its Retry-After and its page.
 func TestProxies_EveryStatusPasses(t *testing.T) {
 	t.Parallel()
 	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -224,8 +224,8 @@ func (s *site) call(b *signettest.FormBrowser, method, path, body string) {
 	answer.Body.Close()
 }
 
-// TestProxies_TooLargeIsRefusedBySignet checks that Signet answers with a page that says what
-// to change, before the proxy answers 400 or 502.
+// TestProxies_TooLargeIsRefusedBySignet checks that Signet answers before the proxy does with 400
+// or 502. The page of Signet names the change to make.
 func TestProxies_TooLargeIsRefusedBySignet(t *testing.T) {
 	eachProxy(t, refuseTooLarge)
 }
