@@ -2,6 +2,7 @@ package signettest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ import (
 func (c *Cluster) Background(t *testing.T, args ...string) (*exec.Cmd, *SyncBuffer) {
 	t.Helper()
 	talk := &SyncBuffer{}
-	command := exec.Command("signet", args...)
+	command := exec.Command(c.program(), args...)
 	command.Env, command.Stderr = c.Env, talk
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {
@@ -37,7 +38,7 @@ func (c *Cluster) Background(t *testing.T, args ...string) (*exec.Cmd, *SyncBuff
 func (c *Cluster) BackgroundWithInput(t *testing.T, args ...string) (*exec.Cmd, *SyncBuffer, io.WriteCloser) {
 	t.Helper()
 	talk := &SyncBuffer{}
-	command := exec.Command("signet", args...)
+	command := exec.Command(c.program(), args...)
 	command.Env, command.Stderr = c.Env, talk
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	input, err := command.StdinPipe()
@@ -85,9 +86,12 @@ func (c *Cluster) MustRedeem(t *testing.T, at, code string) Tokens {
 // the first process.
 type Cluster struct {
 	*Instance
-	Client CreatedClient
-	Env    []string
+	Client  CreatedClient
+	Env     []string
+	Program string // file of the program that is started next; "" is the program of the test
 }
+
+func (c *Cluster) program() string { return cmp.Or(c.Program, "signet") }
 
 // NewCluster creates an installation with one client on the database; "" is SQLite in a new
 // folder. It starts no process.
@@ -98,11 +102,51 @@ func NewCluster(t *testing.T, database string) *Cluster {
 		c.Instance.Env = append(c.Instance.Env, "SIGNET_DATABASE="+database)
 		c.Command(t, c.Password, nil, "user", "create", "--email", c.Email, "--email-verified", "--password-stdin", "--json")
 	}
-	others := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SIGNET_") }) // variables of the tests, which are no settings
-	c.Env = append(others, c.Instance.Env...)
-	// RS256 signatures would take most of the time.
-	c.Client = c.CreateClient(t, "--type", "web", "--redirect-uri", Nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256")
+	c.Env = ownEnvironment(c.Instance.Env)
+	c.Client = c.CreateClient(t, clusterClient...)
 	return c
+}
+
+// clusterClient holds the flags of a cluster's client. RS256 signatures would take most of the time.
+var clusterClient = []string{"--type", "web", "--redirect-uri", Nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256"}
+
+// ownEnvironment returns the environment of a process with these settings.
+func ownEnvironment(settings []string) []string {
+	others := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SIGNET_") }) // variables of the tests, which are no settings
+	return append(others, settings...)
+}
+
+// NewClusterOf does the same with another program, such as an earlier release: that program
+// creates the database, the user and the client. No process listens at the issuer.
+func NewClusterOf(t *testing.T, program, database string) *Cluster {
+	t.Helper()
+	i := describeInstance(t)
+	if database != "" {
+		i.Env = append(i.Env, "SIGNET_DATABASE="+database)
+	}
+	c := &Cluster{Instance: i, Env: ownEnvironment(i.Env), Program: program}
+	c.Run(t, "", nil, "migrate")
+	c.Run(t, c.Password, nil, "user", "create", "--email", c.Email, "--email-verified", "--password-stdin", "--json")
+	c.Run(t, "", &c.Client, append([]string{"client", "create", "--name", "A relying party", "--json"}, clusterClient...)...)
+	return c
+}
+
+// Run runs a command of c.Program in its own process. The command must succeed. Run reads its
+// output as JSON into out, unless out is nil.
+func (c *Cluster) Run(t *testing.T, stdin string, out any, args ...string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	command := exec.CommandContext(t.Context(), c.program(), args...)
+	command.Env, command.Stdin, command.Stdout, command.Stderr = c.Env, strings.NewReader(stdin), &stdout, &stderr
+	if err := command.Run(); err != nil {
+		t.Fatalf("%s %s: %v: %s", c.program(), strings.Join(args, " "), err, stderr.String())
+	}
+	if out == nil {
+		return
+	}
+	if err := json.Unmarshal(stdout.Bytes(), out); err != nil {
+		t.Fatalf("%s %s printed %q: %v", c.program(), strings.Join(args, " "), stdout.String(), err)
+	}
 }
 
 // Process is one `signet serve` in its own operating system process.
@@ -131,7 +175,7 @@ func (c *Cluster) start(t *testing.T, first bool, log *os.File) *Process {
 	if !first {
 		p.Address = fmt.Sprintf("http://127.0.0.1:%d", FreePort(t))
 	}
-	p.Command = exec.Command("signet", "serve", "--listen", strings.TrimPrefix(p.Address, "http://"))
+	p.Command = exec.Command(c.program(), "serve", "--listen", strings.TrimPrefix(p.Address, "http://"))
 	p.Command.Env, p.Command.Stderr = c.Env, p.Talk
 	if log != nil {
 		p.Command.Stderr = log
@@ -164,6 +208,15 @@ func (p *Process) Kill() {
 		_ = p.Command.Process.Kill()
 		_ = p.Command.Wait()
 	}
+}
+
+// Stop ends the process as a service manager does, and returns an error if its exit code is
+// not 0.
+func (p *Process) Stop() error {
+	if err := p.Command.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return p.Command.Wait()
 }
 
 // Tokens holds the tokens of one sign-in.

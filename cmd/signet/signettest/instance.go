@@ -110,6 +110,15 @@ type Instance struct {
 // NewInstance creates an installation with one user. It starts no process.
 func NewInstance(t testing.TB) *Instance {
 	t.Helper()
+	i := describeInstance(t)
+	i.Command(t, "", nil, "migrate")
+	i.Command(t, i.Password, nil, "user", "create", "--email", i.Email, "--email-verified", "--password-stdin", "--json")
+	return i
+}
+
+// describeInstance chooses the settings of an installation, and creates nothing.
+func describeInstance(t testing.TB) *Instance {
+	t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", FreePort(t))
 	i := &Instance{Issuer: "http://" + listen, Email: "alice@example.com", Password: "correct horse battery staple"}
 	i.Env = []string{
@@ -117,8 +126,6 @@ func NewInstance(t testing.TB) *Instance {
 		"SIGNET_LISTEN=" + listen,
 		"SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data"),
 	}
-	i.Command(t, "", nil, "migrate")
-	i.Command(t, i.Password, nil, "user", "create", "--email", i.Email, "--email-verified", "--password-stdin", "--json")
 	return i
 }
 
