@@ -71,6 +71,7 @@ func growths(t *testing.T, b *providertest.Testbed) map[string]func(n int) url.V
 			return v
 		},
 		"by fragment": by(func(n int) []string { return []string{"state", cut(text, n), "response_mode", "fragment"} }),
+		"by form":     by(func(n int) []string { return []string{"state", cut(text, n), "response_mode", "form_post"} }),
 		"state and claims": by(func(n int) []string {
 			return []string{"state", cut(text, n), "claims", `{"userinfo":{"name":{"essential":true},"email":null,"picture":null}}`}
 		}),

@@ -38,10 +38,10 @@ var advertised = map[string]usesAdvertised{
 	},
 	"response_modes_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		v, page := signedIn(t, b, "response_mode", value)
-		left := v.Allow(t, page).LeftTo
-		in := map[string]string{"query": left.RawQuery, "fragment": left.Fragment}[value]
+		s := v.Allow(t, page)
+		in := map[string]string{"query": s.LeftTo.RawQuery, "fragment": s.LeftTo.Fragment, "form_post": s.Posted.Encode()}[value]
 		if q, err := url.ParseQuery(in); err != nil || !q.Has("code") {
-			t.Errorf("got %v", left)
+			t.Errorf("got %v", s.LeftTo)
 		}
 	},
 	"grant_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {

@@ -50,6 +50,13 @@
     });
   });
 
+  // The form of a response to an application is sent without a click. It is sent before the
+  // page has loaded, so that the browser does not return to it with Back. Sending it as the
+  // button does keeps a click from sending it twice.
+  each("form[data-send]", function (form) {
+    form.querySelector("button").click();
+  });
+
   window.addEventListener("pageshow", function () {
     each("form", function (form) { form.removeAttribute("data-sent"); });
   });

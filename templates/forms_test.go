@@ -44,6 +44,8 @@ func TestForms_KeepTheirNames(t *testing.T) {
 		{"signout", "deny", map[string]string{"name": "decision", "value": "deny"}},
 		{"signedout-continue", "continue", map[string]string{"href": "https://photos.example.com/bye?state=1&x=2"}},
 		{"continue", "continue", map[string]string{"href": "/authorize/next?request=sealed.request"}},
+		{"formpost", "response", map[string]string{"method": "post", "action": "https://photos.example.com/callback?tenant=7&x=%2F"}},
+		{"formpost", "continue", map[string]string{"type": "submit"}},
 		{"error", "start", map[string]string{"href": "/auth/authorize?client_id=photos&scope=openid"}},
 		{"demo", "demo-sign-in", map[string]string{"href": "/demo/login"}},
 		{"demo-in", "demo-sign-out", map[string]string{"type": "submit"}},
@@ -73,6 +75,7 @@ func TestForms_HaveHiddenFields(t *testing.T) {
 		"choose":        "request=sealed.request ticket=sealed.ticket",
 		"setup":         "token=secret.token",
 		"signout":       "logout=sealed.logout ticket=sealed.ticket",
+		"formpost":      `code=sealed.code iss=https://auth.example.com state=a"b<c>&d`,
 		"signout-plain": "logout= ticket=sealed.ticket",
 	} {
 		var got []string

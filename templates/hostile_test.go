@@ -96,8 +96,9 @@ func mustHideNothing(t *testing.T, d document) {
 	}
 }
 
-// sow returns the page with the value in each of its strings and sentences, except in the two
-// strings that are targets of forms, Base and the address of Continue: see
+// sow returns the page with the value in each of its strings and sentences, except in names of
+// hidden fields and in the three
+// strings that are targets of forms, Base and the addresses of Continue and FormPost: see
 // TestWrite_RefusesForeignTargets.
 func sow(page templates.Page, value string) templates.Page {
 	out := reflect.New(reflect.TypeOf(page)).Elem()
@@ -116,7 +117,7 @@ func copyOf(from reflect.Value, value, field string) reflect.Value {
 	switch from.Kind() {
 	case reflect.String:
 		to.SetString(value)
-		if field == "Base" || field == "URL" {
+		if field == "Base" || field == "URL" || field == "Parameter" {
 			to.Set(from)
 		}
 	case reflect.Struct:
@@ -150,6 +151,7 @@ func TestWrite_RefusesForeignTargets(t *testing.T) {
 			templates.SignOut{Common: common},
 			templates.Continue{URL: target},
 			templates.Continue{},
+			templates.FormPost{URL: strings.TrimPrefix(target, "https:")},
 		} {
 			var out bytes.Buffer
 			if err := pages.Write(&out, page); err == nil || out.Len() > 0 {

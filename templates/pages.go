@@ -81,6 +81,7 @@ func functions(files *static.Files, language *words.Language) template.FuncMap {
 
 		"asset":         files.URL,
 		"action":        action,
+		"target":        target,
 		"claims":        claims,
 		"compare":       compare,
 		"application":   application,

@@ -94,7 +94,10 @@ func samples() map[string]templates.Page {
 		"signedout-all-told": templates.SignedOut{Common: plain, Ended: true, Told: []templates.ToldClient{{Name: "Mail", State: templates.Told}, {Name: "Wiki", State: templates.Told}}},
 		"signedout-continue": templates.SignedOut{Common: photos, Ended: true, ContinueURL: "https://photos.example.com/bye?state=1&x=2", AppName: "Photos", AgainURL: "/auth/account"},
 		"continue":           templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request"},
-		"setup":              templates.Setup{Common: plain, Token: "secret.token", MinLength: 10},
+		"formpost": templates.FormPost{Common: photos, URL: "https://photos.example.com/callback?tenant=7&x=%2F", Fields: []templates.Field{
+			{Parameter: "code", Value: "sealed.code"}, {Parameter: "iss", Value: "https://auth.example.com"}, {Parameter: "state", Value: `a"b<c>&d`},
+		}},
+		"setup": templates.Setup{Common: plain, Token: "secret.token", MinLength: 10},
 		"setup-weak": templates.Setup{Common: plain, Token: "secret.token", MinLength: 10, Email: "alice@example.com", Name: "Alice Liddell",
 			Error: &templates.FormError{Code: "weak_password", Text: words.Say("weak-password.too-short", "Count", 10), Field: "new-password"}},
 		"setup-taken": templates.Setup{Common: plain, Token: "secret.token", Email: "alice@example.com",

@@ -110,7 +110,8 @@ func (h *Handler) checkSize(q request.Request) error {
 	if err != nil {
 		return err
 	}
-	if len(h.responseURI(q, url.Values{"code": {strings.Repeat("c", code)}})) > web.MaxAddress {
+	longest := h.responseParams(q, url.Values{"code": {strings.Repeat("c", code)}})
+	if len(responseURI(q, longest)) > web.MaxAddress {
 		return errAnswerTooLong
 	}
 	return nil

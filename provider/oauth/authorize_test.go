@@ -143,7 +143,7 @@ func TestAuthorize_OnlyKnownResponseModesAreAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
-		for _, mode := range []string{"form_post", "form_post.jwt", "query.jwt", "fragment.jwt", "jwt", "web_message", "okta_post_message", "QUERY", "query fragment", "\"><script>", "javascript:"} {
+		for _, mode := range []string{"form_post.jwt", "FORM_POST", "query.jwt", "fragment.jwt", "jwt", "web_message", "okta_post_message", "QUERY", "query fragment", "\"><script>", "javascript:"} {
 			v.ByBoth(t, b.Params("response_mode", mode), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
 				s.WantError(t, "invalid_request")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
@@ -16,10 +17,15 @@ import (
 	"signet/storage"
 )
 
+// The response modes (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1; OAuth
+// 2.0 Form Post Response Mode, section 2).
 const (
 	modeQuery    = "query"
 	modeFragment = "fragment"
+	modeFormPost = "form_post"
 )
+
+var responseModes = []string{modeQuery, modeFragment, modeFormPost}
 
 // promptValues are the values of OIDC Core, section 3.1.2.1. Any other value is refused
 // with invalid_request. If it were ignored, a step that the client requires would be left
@@ -43,9 +49,9 @@ func (h *Handler) validate(q *request.Request, client storage.Client, params url
 }
 
 // readResponseMode runs first because it decides where every later refusal is written: into
-// the query or into the fragment. The default is the query for response_type=code and the
-// fragment for response types with a token, although those are refused (OAuth 2.0 Multiple
-// Response Type Encoding Practices, section 5).
+// the query, into the fragment, or into a form. The default is the query for
+// response_type=code and the fragment for response types with a token, although those are
+// refused (OAuth 2.0 Multiple Response Type Encoding Practices, section 5).
 func readResponseMode(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	types := strings.Fields(params.Get("response_type"))
 	if slices.Contains(types, "token") || slices.Contains(types, "id_token") {
@@ -57,8 +63,25 @@ func readResponseMode(q *request.Request, _ storage.Client, params url.Values) *
 		q.ResponseMode = ""
 	case modeFragment:
 		q.ResponseMode = mode
+	case modeFormPost:
+		if refusal := checkFormPost(*q); refusal != nil {
+			return refusal
+		}
+		q.ResponseMode = mode
 	default:
-		return flow.Refuse("response_mode_unknown", "invalid_request", "response_mode must be query or fragment")
+		return flow.Refuse("response_mode_unknown", "invalid_request", "response_mode must be "+strings.Join(responseModes, ", "))
+	}
+	return nil
+}
+
+// checkFormPost refuses a response that a form cannot carry to the client. A browser opens the
+// app of another scheme without the content of the form, and it changes line breaks in a form.
+func checkFormPost(q request.Request) *flow.Refusal {
+	switch {
+	case !strings.HasPrefix(q.RedirectURI, "https://") && !strings.HasPrefix(q.RedirectURI, "http://"):
+		return flow.Refuse("response_mode_unfit", "invalid_request", "response_mode=form_post needs an http or https redirect_uri: use query")
+	case strings.ContainsFunc(q.State, unicode.IsControl):
+		return flow.Refuse("response_mode_unfit", "invalid_request", "response_mode=form_post cannot return control characters in state: leave them out")
 	}
 	return nil
 }

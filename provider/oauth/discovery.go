@@ -45,7 +45,7 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.BackChannelLogoutSessionSupported = true
 	m.ScopesSupported = request.ScopeNames
 	m.ResponseTypesSupported = []string{"code"}
-	m.ResponseModesSupported = []string{modeQuery, modeFragment}
+	m.ResponseModesSupported = responseModes
 	for _, g := range storage.GrantTypes() {
 		if g.Served {
 			m.GrantTypesSupported = append(m.GrantTypesSupported, oidc.GrantType(g.Name))

@@ -91,6 +91,7 @@ var authorizeRefusals = []struct {
 	{"redirect_uri_missing", []string{"redirect_uri", ""}},
 	{"redirect_uri_not_registered", []string{"redirect_uri", "https://user:" + canarySecret + "@evil.example/cb?token=" + canaryQuery + "#" + canaryQuery}},
 	{"response_mode_unknown", []string{"response_mode", "pigeon"}},
+	{"response_mode_unfit", []string{"response_mode", "form_post", "state", "a\nb"}},
 	{"response_type_missing", []string{"response_type", ""}},
 	{"response_type_unknown", []string{"response_type", "code token"}},
 	{"request_object", []string{"request", "x.y.z"}},

@@ -14,20 +14,29 @@ import (
 // respond sends the browser back to the client with the parameters of the response. It
 // checks the length of the URL, because errors may be sent before checkSize has run.
 func (h *Handler) respond(w http.ResponseWriter, q request.Request, params url.Values) error {
-	location := h.responseURI(q, params)
+	params = h.responseParams(q, params)
+	if q.ResponseMode == modeFormPost {
+		return h.Site.PostTo(w, q.RedirectURI, params)
+	}
+	location := responseURI(q, params)
 	if len(location) > web.MaxAddress {
 		return authorizeProblem(errAnswerTooLong)
 	}
 	return web.SeeOther(w, location)
 }
 
-// responseURI adds params, state and iss (RFC 9207, section 2) to the redirect URI. It does
-// not change the registered redirect URI, nor the query in it.
-func (h *Handler) responseURI(q request.Request, params url.Values) string {
+// responseParams adds state and iss (RFC 9207, section 2) to the parameters of a response.
+func (h *Handler) responseParams(q request.Request, params url.Values) url.Values {
 	if q.State != "" {
 		params.Set("state", q.State)
 	}
 	params.Set("iss", h.Issuer)
+	return params
+}
+
+// responseURI adds params to the redirect URI. It does not change the registered redirect
+// URI, nor the query in it.
+func responseURI(q request.Request, params url.Values) string {
 	separator := "?"
 	switch {
 	case q.ResponseMode == modeFragment:

@@ -21,7 +21,7 @@ func (v *Visitor) Post(t *testing.T, params url.Values) Stop {
 	a := Do(t, Direct, r)
 	location := a.Header.Get("Location")
 	if location == "" {
-		return Stop{Answer: a, At: r.URL}
+		return Stop{Answer: a, At: r.URL}.withPostedResponse(t)
 	}
 	if a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("POST /authorize redirects with status %d, want 303", a.StatusCode)

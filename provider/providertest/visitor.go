@@ -32,8 +32,9 @@ func (b *Testbed) Visitor(t *testing.T) *Visitor {
 // Stop is the end of a walk: a page, or a redirect to another origin.
 type Stop struct {
 	Answer
-	At     *url.URL // URL of the page, or of the answer that redirects
-	LeftTo *url.URL // where it left to; nil if it stayed
+	At     *url.URL   // URL of the page, or of the answer that redirects
+	LeftTo *url.URL   // where it left to; nil if it stayed
+	Posted url.Values // fields of the form that it posts there (response_mode=form_post)
 }
 
 // Get opens a URL and follows redirects.
@@ -69,7 +70,7 @@ func (v *Visitor) Walk(t *testing.T, r *http.Request) Stop {
 			next = strings.TrimPrefix(refresh, "0;url=")
 		}
 		if next == "" {
-			return Stop{Answer: a, At: r.URL}
+			return Stop{Answer: a, At: r.URL}.withPostedResponse(t)
 		}
 		// RFC 9700, section 4.12: 307 and 308 would send the password to the next URL.
 		if a.StatusCode != http.StatusSeeOther && (a.StatusCode != http.StatusOK || a.Header.Get("Location") != "") {
@@ -89,6 +90,22 @@ func (v *Visitor) Walk(t *testing.T, r *http.Request) Stop {
 	}
 	t.Fatal("more than ten redirects")
 	return Stop{}
+}
+
+// withPostedResponse reads the page that posts a response to the client. The browser leaves by
+// this form. Other pages stay unchanged.
+func (s Stop) withPostedResponse(t *testing.T) Stop {
+	t.Helper()
+	if s.StatusCode != http.StatusOK || !strings.Contains(s.Body, `<form id="response"`) {
+		return s
+	}
+	form := s.Form(t)
+	target, err := url.Parse(form.Action)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.LeftTo, s.Posted = target, form.Values
+	return s
 }
 
 // Form is a form of a page with the values of its fields.
@@ -231,12 +248,15 @@ func (s Stop) Code(t *testing.T) string {
 	return code
 }
 
-// Response returns the parameters of the authorization response, from the query or the
-// fragment. It leaves out the parameter from, which is part of Callback.
+// Response returns the parameters of the authorization response, from the query, the fragment
+// or the posted form. It leaves out the parameter from, which is part of Callback.
 func (s Stop) Response(t *testing.T) url.Values {
 	t.Helper()
 	if s.LeftTo == nil {
 		t.Fatalf("got the page %s with status %d, want a redirect to the client:\n%s", s.At.Path, s.StatusCode, s.Body)
+	}
+	if s.Posted != nil {
+		return s.Posted
 	}
 	encoded := s.LeftTo.RawQuery
 	if s.LeftTo.Fragment != "" {

@@ -34,7 +34,7 @@ type Request struct {
 
 	ClientID     string          `json:"c,omitempty"`
 	RedirectURI  string          `json:"u,omitempty"`
-	ResponseMode string          `json:"m,omitempty"` // "query" or "fragment"
+	ResponseMode string          `json:"m,omitempty"` // "" (query), "fragment" or "form_post"
 	State        string          `json:"s,omitempty"`
 	Nonce        string          `json:"n,omitempty"`
 	Scopes       []string        `json:"o,omitempty"`

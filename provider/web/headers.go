@@ -1,12 +1,34 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+)
 
 // The pages load nothing but their own style, script and pictures.
 const (
-	pagePolicy  = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	pageSources = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action "
+	pageFrames  = "; base-uri 'none'; frame-ancestors 'none'"
+	pagePolicy  = pageSources + "'self'" + pageFrames
 	otherPolicy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+// policyHost matches a host that a policy can name (Content Security Policy 3, section 2.3.1).
+var policyHost = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?$`)
+
+// formPolicy is the policy of a page whose form posts to target: it allows the origin of target
+// alone. A policy cannot name the host of an IPv6 address, so it then allows the scheme.
+func formPolicy(target string) string {
+	u, err := url.Parse(target)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https":
+		return pageSources + "'none'" + pageFrames
+	case !policyHost.MatchString(u.Host):
+		return pageSources + u.Scheme + ":" + pageFrames
+	}
+	return pageSources + u.Scheme + "://" + u.Host + pageFrames
+}
 
 // Headers sets the headers of all answers, including 404s and redirects. The default is
 // no-store. Handlers of content that may be cached (discovery, JWKS, static files) set

@@ -5,8 +5,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"signet/templates"
 	"signet/templates/words"
@@ -107,7 +109,7 @@ func (s *Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, 
 	if p.StartURL != "" {
 		page.StartText = cmp.Or(p.StartText, s.linkTextFor(p.StartURL))
 	}
-	if err := s.write(w, p.Status, page, ownReferrer); err != nil {
+	if err := s.write(w, p.Status, page, ownReferrer, pagePolicy); err != nil {
 		http.Error(w, p.Title.String()+" ("+p.Code+", "+trace.ID+")", p.Status)
 	}
 }
@@ -158,31 +160,34 @@ func (s *Site) AmbiguousPath(cause error) *Problem {
 
 // Show answers 200 with a page.
 func (s *Site) Show(w http.ResponseWriter, page templates.Page) error {
-	return s.write(w, http.StatusOK, page, ownReferrer)
+	return s.write(w, http.StatusOK, page, ownReferrer, pagePolicy)
 }
 
 // ShowStatus answers with a page and another status, for a form that is shown again.
 func (s *Site) ShowStatus(w http.ResponseWriter, status int, page templates.Page) error {
-	return s.write(w, status, page, ownReferrer)
+	return s.write(w, status, page, ownReferrer, pagePolicy)
 }
 
 // ShowSecretURL is ShowStatus for a page that has a secret in its address. The requests of
 // the page send only our origin as Referer, never the address.
 func (s *Site) ShowSecretURL(w http.ResponseWriter, status int, page templates.Page) error {
-	return s.write(w, status, page, "strict-origin")
+	return s.write(w, status, page, originReferrer, pagePolicy)
 }
 
 // ownReferrer sends no Referer to other origins, like no-referrer. But no-referrer would
 // make browsers send "Origin: null" with our own forms.
 const ownReferrer = "same-origin"
 
-func (s *Site) write(w http.ResponseWriter, status int, page templates.Page, referrer string) error {
+// originReferrer sends our origin alone as Referer, and as Origin with forms.
+const originReferrer = "strict-origin"
+
+func (s *Site) write(w http.ResponseWriter, status int, page templates.Page, referrer, policy string) error {
 	var body bytes.Buffer
 	if err := s.pages.Write(&body, page); err != nil {
 		return fmt.Errorf("render page: %w", err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", pagePolicy)
+	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Referrer-Policy", referrer)
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // if the browser has closed the connection, there is nothing to do
@@ -204,6 +209,22 @@ func (s *Site) ContinueTo(w http.ResponseWriter, path string) error {
 	}
 	w.Header().Set("Refresh", "0;url="+path)
 	return s.Show(w, templates.Continue{Common: s.Common(), URL: path})
+}
+
+// PostTo answers with a page whose form posts the fields to an address outside the issuer
+// (OAuth 2.0 Form Post Response Mode, section 2). The script of the pages sends the form at
+// once; a person without scripts presses its button. target must be http or https.
+//
+// The receiver gets our origin in the Origin header, so it can tell our forms from others.
+func (s *Site) PostTo(w http.ResponseWriter, target string, fields url.Values) error {
+	page := templates.FormPost{Common: s.Common(), URL: target}
+	page.Client.Host = templates.HostOf(target)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		for _, value := range fields[name] {
+			page.Fields = append(page.Fields, templates.Field{Parameter: name, Value: value})
+		}
+	}
+	return s.write(w, http.StatusOK, page, originReferrer, formPolicy(target))
 }
 
 // SeeOther redirects with 303: the browser follows with GET, even after a POST, and does
