@@ -80,7 +80,7 @@ races := Race|Storm|Fifty|Hundred|Parallel|LostAnswer|MixedLoad|OneOfMany|AtOnce
 soak: prepare-soak
 	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)|FewRows' ./storage ./provider/... ./cmd/signet/... | grep -v '^=== '
 	@SIGNET_PGBOUNCER=1 go test -timeout 1h ./storage
-	@go test -run '^$$' -bench Growth -benchtime 1x -timeout 1h ./storage
+	@go test -run '^$$' -bench 'Growth|ChangesOfManyRows' -benchtime 1x -timeout 1h ./storage
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory dist-test
 	@SIGNET_SOAK=1 go test -race -tags pkcs11 -timeout 1h $(pkcs11)

@@ -40,12 +40,18 @@ func (n Notice) Settled() bool { return n.DeliveredAt != 0 || n.GivenUpAt != 0 }
 //
 // The metadata are the JSON text of encoding/json. In it, a quotation mark within a value always
 // follows a backslash, so the pattern matches only the member name.
+//
+// The subquery finds the few pairs of session and client among all grants of the users first.
+// For each pair, and not for each grant, the sessions and clients are read: SQLite has one
+// writer, and a user with many grants must not hold it.
 func queueLogout(tx *gorm.DB, at time.Time, sessions string, args ...any) error {
+	all := append([]any{At(at), At(at)}, args...)
 	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, client_id, session_id, due_at, created_at)
-		SELECT DISTINCT s.user_id || ':' || s.id || ':' || c.id, 'logout', s.user_id, c.id, s.id, CAST(? AS BIGINT), CAST(? AS BIGINT)
-		FROM sessions s JOIN grants g ON g.session_id = s.id AND g.user_id = s.user_id JOIN clients c ON c.id = g.client_id
+		SELECT s.user_id || ':' || s.id || ':' || c.id, 'logout', s.user_id, c.id, s.id, CAST(? AS BIGINT), CAST(? AS BIGINT)
+		FROM (SELECT DISTINCT user_id, session_id, client_id FROM grants WHERE user_id IN (SELECT s.user_id FROM sessions s WHERE `+sessions+`)) g
+		JOIN sessions s ON s.id = g.session_id AND s.user_id = g.user_id JOIN clients c ON c.id = g.client_id
 		WHERE `+sessions+` AND c.disabled_at = 0 AND c.metadata LIKE '%"backchannel_logout_uri":%'
-		ON CONFLICT (id) DO NOTHING`, append([]any{At(at), At(at)}, args...)...).Error
+		ON CONFLICT (id) DO NOTHING`, append(all, args...)...).Error
 }
 
 // LogoutNotices lists the notices for one session that were created at or after since, by
