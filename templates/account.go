@@ -137,7 +137,8 @@ type AppRow struct {
 	Wants    []Want // allowed scopes; empty if the application never asked for consent
 	Since    Moment // zero if the application never asked for consent
 	LastUsed Moment
-	Offline  bool // the access lasts after sign-out
+	Offline  bool   // the access lasts after sign-out
+	StartURL string // where a sign-in at the application begins; shown only if https
 }
 
 // AccountWithdraw asks whether to remove the access of an application.

@@ -15,7 +15,7 @@ func accountSamples() map[string]templates.Page {
 	app := templates.Client{Name: "Photos", Host: "photos.example.com"}
 	notes := templates.Client{Name: "Notes", Host: "com.example.notes"}
 	photosRow := templates.AppRow{
-		ClientID: "photos", App: app, Since: noon, LastUsed: now, Offline: true,
+		ClientID: "photos", App: app, Since: noon, LastUsed: now, Offline: true, StartURL: "https://photos.example.com/begin?iss=https%3A%2F%2Fauth.example.com",
 		Wants: []templates.Want{templates.WantOf("openid"), templates.WantOf("email"), templates.WantOf("offline_access"), templates.WantOf("photos:write")},
 	}
 	password := templates.AccountPassword{Account: frame("password", words.Sentence{}), Ticket: "sealed.ticket", MinLength: 10}

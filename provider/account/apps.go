@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 
+	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
@@ -43,6 +44,9 @@ func (h *Handler) appRow(ctx context.Context, current session.Current, connected
 	row := templates.AppRow{
 		ClientID: connected.ClientID, App: client, Offline: connected.Offline,
 		Since: times.Write(connected.GrantedAt), LastUsed: times.Write(connected.UsedAt),
+	}
+	if enabled, err := h.Clients.Enabled(ctx, connected.ClientID); err == nil {
+		row.StartURL = request.InitiateLogin(enabled, h.Site.Issuer.String(), "")
 	}
 	for _, scope := range connected.Scopes {
 		row.Wants = append(row.Wants, templates.WantOf(scope))

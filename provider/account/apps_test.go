@@ -3,6 +3,7 @@ package account_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,28 @@ func TestAccount_AppsShowPermissions(t *testing.T) {
 		page.WantText(t, "App app", "app.example.com", "know who you are", "see your email address", "keep access while you are away",
 			"It keeps its access while you’re away.", "(2 hours ago)")
 		v.Account(t, "/account").WantText(t, "1 application has access")
+	})
+}
+
+// A person starts an application from the list: at its initiate_login_uri, with iss (OIDC Core,
+// section 4). A disabled application cannot be started.
+func TestAccount_AppsCanBeStarted(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		b.Redeem(t, v.SignInForCode(t))
+		const link = `href="https://app.example.com/begin?`
+		if page := v.Account(t, "/account/apps"); strings.Contains(page.Body, link) {
+			t.Error("there is a link without an initiate_login_uri")
+		}
+		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/begin?tenant=7" })
+		v.Account(t, "/account/apps").WantText(t, link+"iss="+url.QueryEscape(b.Issuer)+"&amp;tenant=7", "Open App app")
+		if err := b.DB.SetClientEnabled(context.Background(), b.Client.ID, false, storage.By{At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		b.Follow(t)
+		if page := v.Account(t, "/account/apps"); strings.Contains(page.Body, link) {
+			t.Error("there is a link to a disabled application")
+		}
 	})
 }
 

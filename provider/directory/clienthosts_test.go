@@ -45,7 +45,7 @@ func TestCheckClient_BadHostIsRefusedInEveryField(t *testing.T) {
 		if unsupported(member) {
 			continue
 		}
-		shown := slices.Contains([]string{"policy_uri", "tos_uri"}, member)
+		shown := slices.Contains([]string{"policy_uri", "tos_uri", "initiate_login_uri"}, member)
 		for _, uri := range []string{"https://a.example/", "https://intranet/", "https://xn--bcher-kva.example:8443/", "https://my_app.example/", "https://192.0.2.1/", "https://[2001:db8::1]:8443/", "http://localhost:3000/", "http://127.0.0.1/"} {
 			if err := directory.CheckClient(changedClient(storage.Web, func(c *storage.Client) { set(c, uri) })); err != nil && !(shown && strings.HasPrefix(uri, "http:")) {
 				t.Errorf("%s %s: got %v, want no error", member, uri, err)

@@ -58,7 +58,7 @@ var clientRules = []clientRule{
 	{"tos_uri", shownLink(func(m storage.ClientMetadata) string { return m.TosURI }), nil},
 	{"jwks_uri", link(func(m storage.ClientMetadata) string { return m.JWKSURI }), nil},
 	{"jwks", checkJWKS, []string{"jwks_uri"}},
-	{"initiate_login_uri", link(func(m storage.ClientMetadata) string { return m.InitiateLoginURI }), nil},
+	{"initiate_login_uri", shownLink(func(m storage.ClientMetadata) string { return m.InitiateLoginURI }), nil},
 	{"backchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.BackchannelLogoutURI }), nil},
 	{"frontchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.FrontchannelLogoutURI }), nil},
 	{"backchannel_logout_session_required", checkLogoutSession, []string{"backchannel_logout_uri"}},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/provider/providertest"
 	"signet/storage"
@@ -256,6 +257,29 @@ func TestAuthorize_RequestObjectsAreRefused(t *testing.T) {
 		discovery := v.Fetch(t, b.Issuer+"/.well-known/openid-configuration").JSON(t)
 		if discovery["request_parameter_supported"] != false || discovery["request_uri_parameter_supported"] != false {
 			t.Errorf("discovery advertises request objects, which are refused: %v, %v", discovery["request_parameter_supported"], discovery["request_uri_parameter_supported"])
+		}
+	})
+}
+
+// OIDC Core, section 4: A page that stops a sign-in leads back to the client, which starts a new one.
+func TestAuthorize_StoppedSignInLeadsToClient(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		unregistered := b.AuthorizeURL("redirect_uri", providertest.EvilRedirectURI)
+		if page := v.Get(t, unregistered); strings.Contains(page.Body, `id="start"`) {
+			t.Errorf("without an initiate_login_uri, the page has a link:\n%s", page.Body)
+		}
+		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/begin?tenant=7" })
+		form := v.Get(t, b.AuthorizeURL("login_hint", "alice")).Form(t)
+		b.Advance(time.Hour)
+		expired := b.Issuer + "/authorize/next?" + url.Values{"request": {form.Values.Get("request")}}.Encode()
+		iss := "https://app.example.com/begin?iss=" + url.QueryEscape(b.Issuer)
+		for target, want := range map[string]string{unregistered: iss + "&tenant=7", expired: iss + "&login_hint=alice&tenant=7"} {
+			page := v.Get(t, target)
+			if got := page.Link(t, "start"); got != want {
+				t.Errorf("%s: the page leads to %s, want %s", target, got, want)
+			}
+			page.WantText(t, "Back to App app")
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -21,24 +22,25 @@ func (c *Requests) invalidLink() *web.Problem {
 }
 
 func (c *Requests) expiredRequest(ctx context.Context, q Request) *web.Problem {
-	return &web.Problem{
+	p := &web.Problem{
 		Status: http.StatusBadRequest, Code: "request_expired", Title: words.Say("request-problem.expired-title"),
-		Text: words.Say("request-problem.expired"), StartURL: c.restartURL(ctx, q),
+		Text: words.Say("request-problem.expired"), StartURL: c.Base + q.RestartPath(),
 		Cause: ErrExpired,
 	}
-}
-
-// restartURL returns the address that starts an expired sign-in again: at the client if it
-// has an initiate_login_uri, so that it makes a new state and challenge, or else with the
-// same request.
-func (c *Requests) restartURL(ctx context.Context, q Request) string {
 	if q.Kind == Code {
-		client, err := c.Clients.Enabled(ctx, q.ClientID)
-		if start := InitiateLogin(client, c.Issuer, q.LoginHint); err == nil && start != "" {
-			return start
+		if client, err := c.Clients.Enabled(ctx, q.ClientID); err == nil {
+			c.leadToClient(p, client, q.LoginHint)
 		}
 	}
-	return c.Base + q.RestartPath()
+	return p
+}
+
+// leadToClient lets the page lead to the client, so that it starts a new sign-in with a new
+// state and challenge. It changes nothing for a client without an initiate_login_uri.
+func (c *Requests) leadToClient(p *web.Problem, client storage.Client, loginHint string) {
+	if start := InitiateLogin(client, c.Issuer, loginHint); start != "" {
+		p.StartURL, p.StartText = start, words.Say("request-problem.back-to-app", "App", cmp.Or(client.Name, client.ID))
+	}
 }
 
 // InitiateLogin returns the address at which the client starts a sign-in on request of
@@ -97,6 +99,7 @@ func (c *Requests) unregisteredRedirect(client storage.Client, received string) 
 	if received == "" {
 		p.Cause = web.Because("redirect_uri_missing", ErrRedirectURI)
 	}
+	c.leadToClient(p, client, "")
 	if c.Explain {
 		p.Detail = []templates.Difference{{Label: "redirect_uri", Received: received, Registered: client.Metadata.RedirectURIs}}
 	}

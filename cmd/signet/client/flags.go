@@ -51,7 +51,7 @@ var flagHelp = map[string]string{
 	"id_token_signed_response_alg":        "algorithm that signs ID tokens: RS256 (the default), ES256, EdDSA or PS256",
 	"default_max_age":                     "require a new sign-in if the last one is older than this, in seconds",
 	"require_auth_time":                   "accept only sign-ins with a known time, so that every ID token contains auth_time",
-	"initiate_login_uri":                  "URI that restarts a sign-in after it has expired",
+	"initiate_login_uri":                  "https URI at which the application starts a sign-in; pages link to it",
 	"backchannel_logout_uri":              "URI that receives a logout token when a session ends",
 	"backchannel_logout_session_required": "the logout token must contain the session id (it always does)",
 	"resources":                           "audience that the client may request",
