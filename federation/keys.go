@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -14,6 +15,10 @@ import (
 // retryAfter is the shortest time between two fetches from an upstream. It limits the calls
 // while the upstream is down, and when many tokens have unknown key ids.
 const retryAfter = 5 * time.Second
+
+// maxTriedKeys is the number of keys that are tried for one token, so that a token without a kid
+// does not cost a hundred verifications.
+const maxTriedKeys = 20
 
 // asymmetric lists the algorithms that verify with published keys (RFC 7518, section 3.1;
 // RFC 8037; RFC 9864 gives EdDSA with Ed25519 a second name).
@@ -33,12 +38,14 @@ type keySet struct {
 	caller caller
 	now    func() time.Time
 	uri    string
+	life   time.Duration // how long fetched keys are used; 0: as long as the keySet
 
-	mu      sync.Mutex
-	cached  []foreign.Key
-	failure error
-	askedAt time.Time
-	flight  chan struct{} // closed when the current fetch ends; nil: no fetch is running
+	mu        sync.Mutex
+	cached    []foreign.Key
+	fetchedAt time.Time
+	failure   error
+	askedAt   time.Time
+	flight    chan struct{} // closed when the current fetch ends; nil: no fetch is running
 }
 
 // verify checks that one of the upstream's keys made the signature.
@@ -47,18 +54,51 @@ type keySet struct {
 // again, but at most once in retryAfter, so that tokens with invented key ids do not cause a
 // fetch each. ErrUnreachable: the keys cannot be fetched. ErrUntrusted: the set has no usable
 // key, or no key verifies the token.
+//
+// After k.life it fetches the keys before it uses them. If the upstream cannot be reached then,
+// the old keys verify tokens until staleLife, and the next fetches run in the background.
 func (k *keySet) verify(ctx context.Context, token foreign.UnverifiedJWS) error {
 	k.mu.Lock()
-	keys := k.cached
+	keys, age := k.cached, k.age()
 	k.mu.Unlock()
-	if verifyByAny(keys, token) == nil {
+	if age != expiredKeys && verifyByAny(keys, token) == nil {
+		if age == staleKeys {
+			k.startFetch(ctx)
+		}
 		return nil
 	}
-	keys, err := k.refresh(ctx)
+	fetched, err := k.refresh(ctx)
 	if err != nil {
+		k.mu.Lock()
+		age = k.age()
+		k.mu.Unlock()
+		if age == staleKeys && verifyByAny(keys, token) == nil {
+			return nil
+		}
 		return err
 	}
-	return verifyByAny(keys, token)
+	return verifyByAny(fetched, token)
+}
+
+// keyAge says whether cached keys may verify tokens.
+type keyAge int
+
+const (
+	freshKeys   keyAge = iota
+	staleKeys          // only because the last fetch did not reach the upstream
+	expiredKeys        // not before another fetch
+)
+
+// age returns the age of the cached keys. The caller holds the lock.
+func (k *keySet) age() keyAge {
+	at := k.now()
+	switch {
+	case k.life == 0 || within(k.fetchedAt, at, k.life):
+		return freshKeys
+	case errors.Is(k.failure, ErrUnreachable) && within(k.fetchedAt, at, staleLife):
+		return staleKeys
+	}
+	return expiredKeys
 }
 
 // verifyByAny returns nil if one of the keys verifies the token, else ErrUntrusted with the
@@ -66,6 +106,9 @@ func (k *keySet) verify(ctx context.Context, token foreign.UnverifiedJWS) error 
 func verifyByAny(keys []foreign.Key, token foreign.UnverifiedJWS) error {
 	named, fitting := 0, 0
 	for _, key := range keys {
+		if fitting == maxTriedKeys {
+			break
+		}
 		if token.KeyID != "" && key.ID != "" && key.ID != token.KeyID {
 			continue
 		}
@@ -91,16 +134,12 @@ func verifyByAny(keys []foreign.Key, token foreign.UnverifiedJWS) error {
 // returns the result of that fetch, also if it failed.
 func (k *keySet) refresh(ctx context.Context) ([]foreign.Key, error) {
 	k.mu.Lock()
-	if !k.askedAt.IsZero() && within(k.askedAt, k.now(), retryAfter) && k.flight == nil {
+	if k.askedJustNow() {
 		defer k.mu.Unlock()
 		return k.cached, k.failure
 	}
-	if k.flight == nil {
-		k.flight = make(chan struct{})
-		go k.fetch(context.WithoutCancel(ctx), k.flight) // ctx of the first caller may end before the fetch
-	}
-	flight := k.flight
 	k.mu.Unlock()
+	flight := k.startFetch(ctx)
 	select {
 	case <-flight:
 	case <-ctx.Done():
@@ -111,13 +150,35 @@ func (k *keySet) refresh(ctx context.Context) ([]foreign.Key, error) {
 	return k.cached, k.failure
 }
 
+// askedJustNow reports whether no fetch may start yet. The caller holds the lock.
+func (k *keySet) askedJustNow() bool {
+	return k.flight == nil && !k.askedAt.IsZero() && within(k.askedAt, k.now(), retryAfter)
+}
+
+// startFetch starts a fetch, unless one is running or the last one was less than retryAfter ago.
+// The returned channel is closed when the fetch ends.
+func (k *keySet) startFetch(ctx context.Context) <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.askedJustNow() {
+		ended := make(chan struct{})
+		close(ended)
+		return ended
+	}
+	if k.flight == nil {
+		k.flight = make(chan struct{})
+		go k.fetch(context.WithoutCancel(ctx), k.flight) // ctx of the first caller may end before the fetch
+	}
+	return k.flight
+}
+
 func (k *keySet) fetch(ctx context.Context, flight chan struct{}) {
 	found, err := fetchKeys(ctx, k.caller, k.uri)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.askedAt, k.failure = k.now(), err
 	if err == nil {
-		k.cached = found.keys
+		k.cached, k.fetchedAt = found.keys, k.askedAt
 	}
 	k.flight = nil
 	close(flight)

@@ -16,6 +16,8 @@ import (
 func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		service, serviceSecret := b.RegisterWith(t, storage.Service, "robot", func(c *storage.Client) { c.Metadata.Scope = "jobs" })
+		robotKey := providertest.NewClientKey("ES256", "1")
+		robot := b.KeyClient(t, "keyed-robot", func(c *storage.Client) { c.Metadata.JWKS = providertest.JWKS(robotKey) })
 		b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 		})
@@ -64,6 +66,12 @@ func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 			}},
 			{"client credentials", 0, 0, func() {
 				post("/token", url.Values{"grant_type": {"client_credentials"}}, service.ID, serviceSecret)
+			}},
+			// The write marks the assertion as used.
+			{"client credentials with a key", 0, 1, func() {
+				if a := robot.PostAssertion(t, "/token", providertest.OwnToken(), robotKey.Sign(robot.AssertionClaims())); a.StatusCode != http.StatusOK {
+					t.Fatalf("%d %s", a.StatusCode, a.Body)
+				}
 			}},
 			{"session of the app", 1, 0, func() { v.WantApp(t, true) }},
 			// Reads the session with its user. The first request opens the grant, the second rotates it.

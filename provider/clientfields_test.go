@@ -117,6 +117,24 @@ var observations = map[string]observation{
 			return b.TokenRequest(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}).JSON(t)["error"].(string)
 		},
 	},
+	"jwks": {
+		set:  [2]func(*storage.Client){withKeys(observedKey), withKeys(otherKey)},
+		look: acceptsAssertion,
+	},
+	"jwks_uri": {
+		set: [2]func(*storage.Client){withKeys(), func(c *storage.Client) {
+			withKeys()(c)
+			c.Metadata.JWKSURI = "http://127.0.0.1:1/keys" // acceptsAssertion replaces it by the address of its server
+		}},
+		look: acceptsAssertion,
+	},
+	"token_endpoint_auth_signing_alg": {
+		set: [2]func(*storage.Client){withKeys(observedKey, otherKey), func(c *storage.Client) {
+			withKeys(observedKey, otherKey)(c)
+			c.Metadata.TokenEndpointAuthAlg = otherKey.Algorithm
+		}},
+		look: acceptsAssertion,
+	},
 	"grant_types": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
@@ -278,6 +296,28 @@ var observations = map[string]observation{
 			return fmt.Sprint(b.Refresh(t, tokens["refresh_token"]).StatusCode)
 		},
 	},
+}
+
+// observedKey signs the assertion of acceptsAssertion.
+var observedKey, otherKey = providertest.NewClientKey("ES256", "1"), providertest.NewClientKey("EdDSA", "2")
+
+// withKeys makes a client authenticate with its own keys, and registers these.
+func withKeys(keys ...providertest.ClientKey) func(*storage.Client) {
+	return func(c *storage.Client) {
+		c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey
+		if len(keys) > 0 {
+			c.Metadata.JWKS = providertest.JWKS(keys...)
+		}
+	}
+}
+
+// acceptsAssertion reports whether an assertion that observedKey has signed proves the client.
+func acceptsAssertion(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+	if b.Client.Metadata.JWKSURI != "" {
+		served := providertest.ServeKeys(t, observedKey)
+		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.JWKSURI = served.URL })
+	}
+	return fmt.Sprint(b.PostAssertion(t, "/revoke", url.Values{"token": {"x"}}, observedKey.Sign(b.AssertionClaims())).StatusCode)
 }
 
 func loopback(c *storage.Client) { c.Metadata.RedirectURIs = []string{"http://127.0.0.1/cb"} }

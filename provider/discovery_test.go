@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"signet/provider/assertion"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -79,9 +80,12 @@ var advertised = map[string]usesAdvertised{
 			t.Errorf("verify ID token: %v", err)
 		}
 	},
-	"token_endpoint_auth_methods_supported":         authenticates("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, http.StatusBadRequest),
-	"revocation_endpoint_auth_methods_supported":    authenticates("/revoke", url.Values{"token": {"x"}}, http.StatusOK),
-	"introspection_endpoint_auth_methods_supported": authenticates("/introspect", url.Values{"token": {"x"}}, http.StatusOK),
+	"token_endpoint_auth_methods_supported":                    authenticates("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, http.StatusBadRequest),
+	"revocation_endpoint_auth_methods_supported":               authenticates("/revoke", url.Values{"token": {"x"}}, http.StatusOK),
+	"introspection_endpoint_auth_methods_supported":            authenticates("/introspect", url.Values{"token": {"x"}}, http.StatusOK),
+	"token_endpoint_auth_signing_alg_values_supported":         assertsWith("/token", providertest.OwnToken()),
+	"revocation_endpoint_auth_signing_alg_values_supported":    assertsWith("/revoke", url.Values{"token": {"x"}}),
+	"introspection_endpoint_auth_signing_alg_values_supported": assertsWith("/introspect", url.Values{"token": {"x"}}),
 	"claim_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		_, tokens := tokensOf(t, b)
 		claims := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
@@ -171,6 +175,13 @@ func authenticates(path string, form url.Values, want int) usesAdvertised {
 		if method == storage.AuthPost {
 			sent.Set("client_secret", secret)
 		}
+		if method == storage.AuthPrivateKey {
+			key := providertest.NewClientKey("ES256", "1")
+			b = b.AsClient(client, "")
+			b.ChangeClient(t, func(c *storage.Client) { c.Metadata.JWKS = providertest.JWKS(key) })
+			sent.Set("client_assertion_type", assertion.Type)
+			sent.Set("client_assertion", key.Sign(b.AssertionClaims()))
+		}
 		r, err := http.NewRequest(http.MethodPost, b.Issuer+path, strings.NewReader(sent.Encode()))
 		if err != nil {
 			t.Fatal(err)
@@ -182,6 +193,18 @@ func authenticates(path string, form url.Values, want int) usesAdvertised {
 		if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != want || strings.Contains(a.Body, "invalid_client") {
 			t.Errorf("got %d %s, want %d", a.StatusCode, a.Body, want)
 		}
+	}
+}
+
+// assertsWith returns a check that sends the form with an assertion that is signed with the
+// advertised algorithm.
+func assertsWith(path string, form url.Values) usesAdvertised {
+	return func(t *testing.T, b *providertest.Testbed, algorithm string) {
+		key := providertest.NewClientKey(algorithm, "1")
+		b = b.KeyClient(t, storage.NewID("auth-"), func(c *storage.Client) {
+			c.Metadata.JWKS, c.Metadata.TokenEndpointAuthAlg = providertest.JWKS(key), algorithm
+		})
+		wantEqual(t, "the status", b.PostAssertion(t, path, form, key.Sign(b.AssertionClaims())).StatusCode, http.StatusOK)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signet/provider/assertion"
 	"signet/provider/credential"
 	"signet/provider/directory"
 	"signet/provider/flow"
@@ -39,6 +40,7 @@ type shared struct {
 	rotator *keeper.Rotator
 	clients *request.Clients
 	tokens  *flow.Tokens
+	proofs  *assertion.Verifier
 
 	passwords *credential.Passwords
 	directory *directory.Directory
@@ -85,6 +87,10 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		DB: db, Ring: s.ring, Now: c.Now,
 		Cookies: session.Cookies{Base: c.CookieName, HTTPS: issuer.Scheme == "https", Path: issuer.Path, Domain: c.CookieDomain},
 		Idle:    c.Lifetimes.Session, KeptIdle: c.Lifetimes.SessionKept, Max: c.Lifetimes.SessionMax,
+	})
+	s.proofs = assertion.New(assertion.Config{
+		DB: db, Algorithms: keys.SigningAlgorithms(), Now: c.Now,
+		HTTP: s.outbound.Configured(), // an administrator entered the address of every client
 	})
 	s.notices = notice.New(notice.Config{
 		DB: db, Ring: s.ring, Clients: s.clients, Now: c.Now, Log: c.Log,

@@ -71,6 +71,7 @@ type ClientMetadata struct {
 	RedirectURIs             []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs   []string `json:"post_logout_redirect_uris,omitempty"`
 	TokenEndpointAuthMethod  string   `json:"token_endpoint_auth_method,omitempty"` // "": none was chosen, see AllowsAuthMethod
+	TokenEndpointAuthAlg     string   `json:"token_endpoint_auth_signing_alg,omitempty"`
 	GrantTypes               []string `json:"grant_types,omitempty"`
 	ResponseTypes            []string `json:"response_types,omitempty"`
 	Scope                    string   `json:"scope,omitempty"` // space separated; "" allows every standard scope
@@ -99,14 +100,20 @@ func (c Client) Enabled() bool { return c.DisabledAt == 0 }
 
 // The methods of client authentication (OIDC Core, section 9).
 const (
-	AuthBasic = "client_secret_basic"
-	AuthPost  = "client_secret_post"
-	AuthNone  = "none"
+	AuthBasic      = "client_secret_basic"
+	AuthPost       = "client_secret_post"
+	AuthPrivateKey = "private_key_jwt"
+	AuthNone       = "none"
 )
 
 // Public reports whether the client cannot authenticate. A client without a chosen method is not
 // public: it has a secret.
 func (c Client) Public() bool { return c.Metadata.TokenEndpointAuthMethod == AuthNone }
+
+// HasSecret reports whether the client authenticates with a secret.
+func (c Client) HasSecret() bool {
+	return c.AllowsAuthMethod(AuthBasic) || c.AllowsAuthMethod(AuthPost)
+}
 
 // AllowsAuthMethod reports whether the client may authenticate with method. If a method was
 // chosen for the client, only that one is allowed; otherwise client_secret_basic and
@@ -261,7 +268,7 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	// The columns are named because gorm would otherwise skip zero values of a struct. Save
 	// would create a deleted client again.
 	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
-		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "UpdatedAt").Updates(&row)
+		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
 		return res.Error
 	}

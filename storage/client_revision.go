@@ -9,8 +9,10 @@ import (
 
 // ReviseClient changes a client by applying revise to its current row. Two callers that change
 // different fields at the same time therefore keep each other's changes. revise may run twice;
-// if it fails, its error is returned and nothing is changed. ID, secrets, creation time and
-// DisabledAt stay the same. It increments the change counter. It records the event client.updated. ErrNotFound.
+// if it fails, its error is returned and nothing is changed. ID, creation time and DisabledAt
+// stay the same. The secrets stay too, unless the client now authenticates with a key of its own:
+// then they are deleted, so that they are not valid again after a later change. It increments the
+// change counter. It records the event client.updated. ErrNotFound.
 func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) error, by By) (Client, error) {
 	if err := refuseImpossible(id); err != nil {
 		return Client{}, fmt.Errorf("revise client: %w", err)
@@ -29,6 +31,9 @@ func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) 
 			return fmt.Errorf("%w: %w", errCheckFailed, err)
 		}
 		want.ID, want.Secrets, want.DisabledAt, want.CreatedAt, want.UpdatedAt = have.ID, have.Secrets, have.DisabledAt, have.CreatedAt, At(by.At)
+		if want.AllowsAuthMethod(AuthPrivateKey) {
+			want.Secrets = [2]ClientSecret{}
+		}
 		revised = want
 		return replaceClient(tx, want, by)
 	})

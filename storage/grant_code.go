@@ -15,9 +15,10 @@ import (
 
 // The kinds of IDs that can be used once.
 const (
-	spentRequest = "request" // an authorization request whose code was redeemed
-	spentToken   = "jti"     // an access token that was revoked
-	spentAttempt = "attempt" // a completed sign-in at an upstream, or the proof that it yielded
+	spentRequest   = "request"   // an authorization request whose code was redeemed
+	spentToken     = "jti"       // an access token that was revoked
+	spentAssertion = "assertion" // a client assertion that was accepted
+	spentAttempt   = "attempt"   // a completed sign-in at an upstream, or the proof that it yielded
 )
 
 // CodeRedemption is the input of DB.RedeemCode.

@@ -189,6 +189,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"RotateGrant", func() error { return rotate(1) }}, // within the grace
 		{"ConnectedClientsOf", func() error { _, err := w.ConnectedClientsOf(ctx, w.user.ID, noon); return err }},
 		{"ClientsBySession", func() error { _, err := w.ClientsBySession(ctx, w.user.ID, noon); return err }},
+		{"SpendAssertion", func() error {
+			_, err := w.SpendAssertion(ctx, "web", "jti", until)
+			return err
+		}},
 		{"RevokeToken", func() error {
 			return w.RevokeToken(ctx, storage.TokenRevocation{JTI: "jti", ClientID: "web", GrantID: "gid request code", Expires: until}, storage.By{From: from, At: noon})
 		}},

@@ -57,6 +57,7 @@ var allowedImports = func() map[string][]string {
 		"provider/session":          tools,
 		"provider/credential":       carriers,
 		"provider/notice":           carriers,
+		"provider/assertion":        {"federation/foreign", "storage", "federation", "provider/web"},
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
 		"provider/visit":            join(carriers, "provider/credential"),
@@ -66,10 +67,10 @@ var allowedImports = func() map[string][]string {
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
 		"provider/firstparty":       join(rulers, "provider/flow"),
 		"provider/front":            {"storage", "static", "templates/words", "provider/web", "provider/keys", "provider/upkeep"},
-		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty"),
-		"provider":                  slices.Concat(pages, keepers, []string{"provider/keys/openssl", "provider/upkeep", "provider/front", "provider/oauth"}),
+		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty", "provider/assertion"),
+		"provider":                  slices.Concat(pages, keepers, []string{"provider/keys/openssl", "provider/upkeep", "provider/front", "provider/oauth", "provider/assertion"}),
 		"provider/races":            {}, // only tests
-		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
+		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider", "provider/assertion"}),
 
 		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for the errors of these packages
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",

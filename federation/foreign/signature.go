@@ -24,6 +24,7 @@ type UnverifiedJWS struct {
 	KeyID     string // kid; "" if it has none
 	Payload   []byte // do not use it before Verify or VerifyHMAC reports true
 
+	header    Members
 	input     string // the signed text
 	signature []byte
 }
@@ -50,21 +51,37 @@ func ReadJWS(text string) (UnverifiedJWS, error) {
 	if err != nil {
 		return UnverifiedJWS{}, fmt.Errorf("has a header that %w", err)
 	}
+	s.header = header
 	if critical, err := header.Raw("crit"); critical != nil || err != nil {
 		return UnverifiedJWS{}, errors.New("has a header with crit, which requires an unsupported extension") // RFC 7515, section 4.1.11
 	}
-	for name, into := range map[string]*string{"alg": &s.Algorithm, "kid": &s.KeyID} {
-		value, err := header.Value(name)
-		if err != nil {
-			return UnverifiedJWS{}, fmt.Errorf("has a header whose %s %w", name, err)
-		}
-		if text, ok := value.(string); ok {
-			*into = text
-		} else if value != nil {
-			return UnverifiedJWS{}, fmt.Errorf("has a header whose %s is not a string", name)
-		}
+	if s.Algorithm, err = s.headerText("alg"); err != nil {
+		return UnverifiedJWS{}, err
+	}
+	if s.KeyID, err = s.headerText("kid"); err != nil {
+		return UnverifiedJWS{}, err
 	}
 	return s, nil
+}
+
+// Type returns the header typ in lower case and without the prefix "application/" (RFC 7515,
+// section 4.1.9); "" if it is absent. It is an error if typ is not a string.
+func (s UnverifiedJWS) Type() (string, error) {
+	text, err := s.headerText("typ")
+	return strings.TrimPrefix(strings.ToLower(text), "application/"), err
+}
+
+// headerText returns a member of the header that must be a string; "" if it is absent or null.
+func (s UnverifiedJWS) headerText(name string) (string, error) {
+	value, err := s.header.Value(name)
+	if err != nil {
+		return "", fmt.Errorf("has a header whose %s %w", name, err)
+	}
+	text, ok := value.(string)
+	if !ok && value != nil {
+		return "", fmt.Errorf("has a header whose %s is not a string", name)
+	}
+	return text, nil
 }
 
 // HashOf returns the hash function of a signature algorithm (RFC 7518, section 3.1). For EdDSA

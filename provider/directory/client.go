@@ -47,11 +47,11 @@ func NewClientID() string {
 }
 
 // CreateClient registers a client. It returns the client as stored and a new secret, ""
-// for a public client. Only the hash of the secret is stored. Event client.created.
+// for a client without a secret. Only the hash of the secret is stored. Event client.created.
 //
 // Errors: *ClientError, *NoKeyError. storage.ErrConflict: the id is taken.
 func (d *Directory) CreateClient(ctx context.Context, c storage.Client, from storage.Origin) (made storage.Client, secret string, err error) {
-	if !c.Public() {
+	if c.HasSecret() {
 		secret = NewSecret()
 	}
 	made, err = d.CreateClientWithSecret(ctx, c, secret, from)
@@ -59,7 +59,7 @@ func (d *Directory) CreateClient(ctx context.Context, c storage.Client, from sto
 }
 
 // CreateClientWithSecret is CreateClient with a secret from an earlier call of NewSecret, ""
-// for a public client.
+// for a client without a secret.
 func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client, secret string, from storage.Origin) (storage.Client, error) {
 	if err := d.checkSigningKey(ctx, c.Metadata.IDTokenSignedResponseAlg); err != nil {
 		return storage.Client{}, err
@@ -84,8 +84,9 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 
 // ReviseClient reads a client, changes it with revise and stores it. revise may run several
 // times. If it returns an error, nothing is stored and the error is returned unchanged. The
-// id, the secrets, the creation time and the disabled state do not change. A stored value
-// that breaks a newer rule may stay. Event client.updated.
+// id, the creation time and the disabled state do not change. The secrets are deleted if the
+// client now authenticates with a key of its own. A stored value that breaks a newer rule may
+// stay. Event client.updated.
 //
 // Errors: *ClientError, *NoKeyError, storage.ErrNotFound.
 func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*storage.Client) error, from storage.Origin) (storage.Client, error) {

@@ -28,6 +28,10 @@ func effectRules() []clientRule {
 		{"audiences", checkAudiencesEffect, []string{"type", "token_endpoint_auth_method", "audiences"}},
 		{"refresh_grace", checkRefreshGraceEffect, []string{"type", "grant_types", "refresh_grace"}},
 		{"first_party", checkFirstPartyEffect, []string{"type"}},
+		{"jwks", checkKeysEffect(func(m storage.ClientMetadata) string { return m.JWKS }), []string{"token_endpoint_auth_method", "jwks"}},
+		{"jwks_uri", checkKeysEffect(func(m storage.ClientMetadata) string { return m.JWKSURI }), []string{"token_endpoint_auth_method", "jwks_uri"}},
+		{"token_endpoint_auth_signing_alg", checkKeysEffect(func(m storage.ClientMetadata) string { return m.TokenEndpointAuthAlg }),
+			[]string{"token_endpoint_auth_method", "token_endpoint_auth_signing_alg"}},
 	}
 	for _, f := range clientFields {
 		if slices.Contains(signInFields, f.Name) {
@@ -104,5 +108,14 @@ func checkIntrospectEffect(c storage.Client, wrong report) {
 func checkPromptLoginEffect(c storage.Client, wrong report) {
 	if c.PromptLogin != "" && !slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) {
 		wrong("%w", &noEffect{c.PromptLogin + " is for clients that people sign in to: remove it, or add the grant type authorization_code"})
+	}
+}
+
+// checkKeysEffect returns the rule of a field that only clients with keys of their own use.
+func checkKeysEffect(value func(storage.ClientMetadata) string) func(storage.Client, report) {
+	return func(c storage.Client, wrong report) {
+		if value(c.Metadata) != "" && !c.AllowsAuthMethod(storage.AuthPrivateKey) {
+			wrong("%w", &noEffect{"is for clients that authenticate with a key of their own: set token_endpoint_auth_method to " + storage.AuthPrivateKey + ", or remove it"})
+		}
 	}
 }

@@ -22,6 +22,9 @@ var validValues = map[string]func(c *storage.Client){
 	"tos_uri":                             func(c *storage.Client) { c.Metadata.TosURI = "https://app.example.com/terms" },
 	"contacts":                            func(c *storage.Client) { c.Metadata.Contacts = []string{"ops@example.com"} },
 	"subject_type":                        func(c *storage.Client) { c.Metadata.SubjectType = "public" },
+	"token_endpoint_auth_signing_alg":     func(c *storage.Client) { c.Metadata.TokenEndpointAuthAlg = "ES256" },
+	"jwks":                                func(c *storage.Client) { c.Metadata.JWKS = exampleKeys },
+	"jwks_uri":                            func(c *storage.Client) { c.Metadata.JWKSURI = "https://app.example.com/keys" },
 	"id_token_signed_response_alg":        func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "RS256" },
 	"default_max_age":                     func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(0)) },
 	"require_auth_time":                   func(c *storage.Client) { c.Metadata.RequireAuthTime = true },
@@ -46,15 +49,22 @@ var kindsOfClient = map[string]struct {
 	change func(c *storage.Client)
 	idle   string // fields without an effect
 }{
-	"web":    {storage.Web, nil, ""},
-	"spa":    {storage.SPA, nil, "introspect audiences"},
-	"native": {storage.Native, nil, "introspect audiences"},
-	"service": {storage.Service, nil, "post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg default_max_age require_auth_time " +
+	"web":    {storage.Web, nil, ownKeys},
+	"spa":    {storage.SPA, nil, "introspect audiences " + ownKeys},
+	"native": {storage.Native, nil, "introspect audiences " + ownKeys},
+	"service": {storage.Service, nil, ownKeys + " post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg default_max_age require_auth_time " +
 		"initiate_login_uri backchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
-	"web that acts for itself": {storage.Web, ownTokensOnly, "post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg default_max_age " +
+	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
+	"web that acts for itself": {storage.Web, ownTokensOnly, ownKeys + " post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg default_max_age " +
 		"require_auth_time initiate_login_uri backchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
-	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace"},
+	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + ownKeys},
 }
+
+// ownKeys are the fields of a client that authenticates with a key of its own.
+const ownKeys = "jwks jwks_uri token_endpoint_auth_signing_alg"
+
+// exampleKeys is a JWK Set with the ES256 key of RFC 7517, appendix A.1.
+const exampleKeys = `{"keys":[{"kty":"EC","crv":"P-256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`
 
 func ownTokensOnly(c *storage.Client) {
 	c.Metadata.GrantTypes, c.Metadata.ResponseTypes, c.Metadata.RedirectURIs = []string{storage.GrantClientCredentials}, nil, nil

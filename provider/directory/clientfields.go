@@ -67,6 +67,7 @@ var clientFields = []ClientField{
 	metadata("redirect_uris", func(m *storage.ClientMetadata) *[]string { return &m.RedirectURIs }),
 	metadata("post_logout_redirect_uris", func(m *storage.ClientMetadata) *[]string { return &m.PostLogoutRedirectURIs }),
 	metadata("token_endpoint_auth_method", func(m *storage.ClientMetadata) *string { return &m.TokenEndpointAuthMethod }),
+	metadata("token_endpoint_auth_signing_alg", func(m *storage.ClientMetadata) *string { return &m.TokenEndpointAuthAlg }),
 	metadata("grant_types", func(m *storage.ClientMetadata) *[]string { return &m.GrantTypes }),
 	metadata("response_types", func(m *storage.ClientMetadata) *[]string { return &m.ResponseTypes }),
 	metadata("scope", func(m *storage.ClientMetadata) *Words { return (*Words)(&m.Scope) }),
@@ -76,10 +77,8 @@ var clientFields = []ClientField{
 	metadata("policy_uri", func(m *storage.ClientMetadata) *string { return &m.PolicyURI }),
 	metadata("tos_uri", func(m *storage.ClientMetadata) *string { return &m.TosURI }),
 	metadata("contacts", func(m *storage.ClientMetadata) *[]string { return &m.Contacts }),
-	metadata("jwks", func(m *storage.ClientMetadata) *string { return &m.JWKS }).
-		unsupported("clients authenticate with a secret, not with keys of their own"),
-	metadata("jwks_uri", func(m *storage.ClientMetadata) *string { return &m.JWKSURI }).
-		unsupported("clients authenticate with a secret, not with keys of their own"),
+	metadata("jwks", func(m *storage.ClientMetadata) *string { return &m.JWKS }),
+	metadata("jwks_uri", func(m *storage.ClientMetadata) *string { return &m.JWKSURI }),
 	metadata("subject_type", func(m *storage.ClientMetadata) *string { return &m.SubjectType }),
 	metadata("id_token_signed_response_alg", func(m *storage.ClientMetadata) *string { return &m.IDTokenSignedResponseAlg }),
 	metadata("default_max_age", func(m *storage.ClientMetadata) **int64 { return &m.DefaultMaxAge }),

@@ -112,14 +112,19 @@ var invalidValues = map[string]func(c *storage.Client){
 	"redirect_uris":              func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"https://a.example/#x"} },
 	"post_logout_redirect_uris":  func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{"/bye"} },
 	"token_endpoint_auth_method": func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "basic" },
-	"grant_types":                func(c *storage.Client) { c.Metadata.GrantTypes = []string{"authorisation_code"} },
-	"response_types":             func(c *storage.Client) { c.Metadata.ResponseTypes = []string{"cod"} },
-	"scope":                      func(c *storage.Client) { c.Metadata.Scope = `a"b` },
-	"client_uri":                 func(c *storage.Client) { c.Metadata.ClientURI = "home" },
-	"policy_uri":                 func(c *storage.Client) { c.Metadata.PolicyURI = "policy" },
-	"tos_uri":                    func(c *storage.Client) { c.Metadata.TosURI = "terms" },
-	"contacts":                   func(c *storage.Client) { c.Metadata.Contacts = []string{"a\x00"} },
-	"subject_type":               func(c *storage.Client) { c.Metadata.SubjectType = "private" },
+	"token_endpoint_auth_signing_alg": func(c *storage.Client) {
+		c.Metadata.TokenEndpointAuthAlg = "HS256"
+	},
+	"jwks":           func(c *storage.Client) { c.Metadata.JWKS = `{"keys":[]}` },
+	"jwks_uri":       func(c *storage.Client) { c.Metadata.JWKSURI = "keys" },
+	"grant_types":    func(c *storage.Client) { c.Metadata.GrantTypes = []string{"authorisation_code"} },
+	"response_types": func(c *storage.Client) { c.Metadata.ResponseTypes = []string{"cod"} },
+	"scope":          func(c *storage.Client) { c.Metadata.Scope = `a"b` },
+	"client_uri":     func(c *storage.Client) { c.Metadata.ClientURI = "home" },
+	"policy_uri":     func(c *storage.Client) { c.Metadata.PolicyURI = "policy" },
+	"tos_uri":        func(c *storage.Client) { c.Metadata.TosURI = "terms" },
+	"contacts":       func(c *storage.Client) { c.Metadata.Contacts = []string{"a\x00"} },
+	"subject_type":   func(c *storage.Client) { c.Metadata.SubjectType = "private" },
 	"id_token_signed_response_alg": func(c *storage.Client) {
 		c.Metadata.IDTokenSignedResponseAlg = "none"
 	},
@@ -168,6 +173,7 @@ func TestCheckClient_TwoMistakesAreTwoProblems(t *testing.T) {
 	follows := map[string][]string{ // fields with rules that read the invalid field
 		"type":                   {"redirect_uris", "post_logout_redirect_uris"},
 		"backchannel_logout_uri": {"backchannel_logout_session_required"},
+		"jwks_uri":               {"jwks"},
 	}
 	for one, change := range invalidValues {
 		for other, another := range invalidValues {

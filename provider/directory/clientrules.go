@@ -42,6 +42,7 @@ var clientRules = []clientRule{
 	{"type", checkClientType, nil},
 	{"token_endpoint_auth_method", checkAuthMethod, nil},
 	{"token_endpoint_auth_method", checkAuthMethodOfType, []string{"type", "token_endpoint_auth_method"}},
+	{"token_endpoint_auth_signing_alg", checkAuthAlg, nil},
 	{"client_secret", checkSecrets, []string{"token_endpoint_auth_method"}},
 	{"pkce_optional", checkPKCEOptional, []string{"token_endpoint_auth_method"}},
 	{"grant_types", checkGrantTypes, nil},
@@ -58,6 +59,7 @@ var clientRules = []clientRule{
 	{"tos_uri", shownLink(func(m storage.ClientMetadata) string { return m.TosURI }), nil},
 	{"jwks_uri", link(func(m storage.ClientMetadata) string { return m.JWKSURI }), nil},
 	{"jwks", checkJWKS, []string{"jwks_uri"}},
+	{"jwks", checkKeyAlgorithms, []string{"jwks", "token_endpoint_auth_method", "token_endpoint_auth_signing_alg"}},
 	{"initiate_login_uri", shownLink(func(m storage.ClientMetadata) string { return m.InitiateLoginURI }), nil},
 	{"backchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.BackchannelLogoutURI }), nil},
 	{"frontchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.FrontchannelLogoutURI }), nil},
@@ -160,8 +162,18 @@ func checkClientType(c storage.Client, wrong report) {
 
 func checkAuthMethod(c storage.Client, wrong report) {
 	method := c.Metadata.TokenEndpointAuthMethod
-	if !slices.Contains([]string{"", storage.AuthNone, storage.AuthBasic, storage.AuthPost}, method) {
-		wrong("%q is not none, client_secret_basic or client_secret_post; leave it empty to let a client send its secret in either way", shortened(method))
+	switch {
+	case method == "client_secret_jwt":
+		wrong("%q is not supported, because only hashes of secrets are stored: use private_key_jwt", method)
+	case !slices.Contains([]string{"", storage.AuthNone, storage.AuthBasic, storage.AuthPost, storage.AuthPrivateKey}, method):
+		wrong("%q is not none, client_secret_basic, client_secret_post or private_key_jwt; leave it empty to let a client send its secret in either way", shortened(method))
+	}
+}
+
+// checkAuthAlg checks the algorithm of client assertions.
+func checkAuthAlg(c storage.Client, wrong report) {
+	if alg := c.Metadata.TokenEndpointAuthAlg; alg != "" && !slices.Contains(keys.SigningAlgorithms(), alg) {
+		wrong("%q is not supported: use %s", shortened(alg), strings.Join(keys.SigningAlgorithms(), ", "))
 	}
 }
 
@@ -269,6 +281,27 @@ func checkJWKS(c storage.Client, wrong report) {
 	if _, err := foreign.ReadKeySet([]byte(c.Metadata.JWKS)); err != nil {
 		wrong("%w", err)
 	}
+}
+
+// checkKeyAlgorithms checks that one of the client's own keys can verify its assertions.
+func checkKeyAlgorithms(c storage.Client, wrong report) {
+	if c.Metadata.JWKS == "" || !c.AllowsAuthMethod(storage.AuthPrivateKey) {
+		return
+	}
+	set, err := foreign.ReadKeySet([]byte(c.Metadata.JWKS))
+	if err != nil {
+		return // checkJWKS reports it
+	}
+	usable := keys.SigningAlgorithms()
+	if only := c.Metadata.TokenEndpointAuthAlg; only != "" {
+		usable = []string{only}
+	}
+	for _, key := range set {
+		if slices.ContainsFunc(usable, key.Fits) {
+			return
+		}
+	}
+	wrong("has no key for signatures with %s: add one", strings.Join(usable, ", "))
 }
 
 func checkSubjectType(c storage.Client, wrong report) {

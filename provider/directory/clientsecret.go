@@ -15,8 +15,12 @@ import (
 // LongestOverlap is the longest time during which two secrets of a client are valid.
 const LongestOverlap = 90 * 24 * time.Hour
 
-// ErrPublicClient: the client does not authenticate, so it has no secret.
-var ErrPublicClient = errors.New("it does not authenticate, so it has no secret")
+var (
+	// ErrPublicClient: the client does not authenticate, so it has no secret.
+	ErrPublicClient = errors.New("it does not authenticate, so it has no secret")
+	// ErrKeyClient: the client authenticates with a key of its own, so it has no secret.
+	ErrKeyClient = errors.New("it authenticates with a key of its own (private_key_jwt), so it has no secret")
+)
 
 // NewSecret makes a client secret of 256 random bits, in base64url.
 func NewSecret() string { return randomText(32) }
@@ -26,7 +30,7 @@ func NewSecret() string { return randomText(32) }
 // LongestOverlap). If the client already has two valid secrets, the older one ends at once.
 // Event client.secret_replaced.
 //
-// Errors: ErrPublicClient, storage.ErrNotFound.
+// Errors: ErrPublicClient, ErrKeyClient, storage.ErrNotFound.
 func (d *Directory) RotateSecret(ctx context.Context, id string, overlap time.Duration, from storage.Origin) (rotated storage.Client, secret string, err error) {
 	if overlap < 0 || overlap > LongestOverlap {
 		return rotated, "", fmt.Errorf("rotate secret: an overlap of %s is not between 0 and %s", overlap, LongestOverlap)
@@ -37,6 +41,9 @@ func (d *Directory) RotateSecret(ctx context.Context, id string, overlap time.Du
 	}
 	if rotated.Public() {
 		return rotated, "", ErrPublicClient
+	}
+	if !rotated.HasSecret() {
+		return rotated, "", ErrKeyClient
 	}
 	secret = NewSecret()
 	if err := d.db.ReplaceSecret(ctx, id, storage.SecretHash(secret), overlap, d.by(from)); err != nil {

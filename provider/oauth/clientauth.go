@@ -10,15 +10,17 @@ import (
 	"time"
 
 	"signet/federation/foreign"
+	"signet/provider/assertion"
 	"signet/provider/directory"
 	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
 )
 
-// credentials are the client_id, the secret and the authentication method of a request.
+// credentials are the client_id and the proof of a request: a secret, an assertion or none.
 type credentials struct {
 	id, secret, method string
+	assertion          assertion.Unverified // if method is private_key_jwt
 }
 
 // authenticate returns the client of a form request after it has checked the credentials.
@@ -44,9 +46,12 @@ func (h *Handler) authenticate(r *http.Request) (storage.Client, error) {
 		return storage.Client{}, err
 	}
 	at := h.Now()
-	refused := checkCredentials(client, sent, at)
+	refused := h.checkCredentials(r, client, sent, at)
 	if refused == nil {
 		return client, nil
+	}
+	if !errors.Is(refused, errClientAuthentication) {
+		return storage.Client{}, refused
 	}
 	if errors.Is(err, request.ErrDisabled) {
 		refused = errDisabledClient
@@ -62,10 +67,11 @@ func (h *Handler) authenticate(r *http.Request) (storage.Client, error) {
 var (
 	errNoClientID           = unauthenticated("client_id_missing", "the request has no client_id")
 	errBasicHeader          = unauthenticated("malformed_basic", "the Basic header cannot be decoded")
-	errNoAssertions         = unauthenticated("assertion_not_supported", "client assertions are not supported")
 	errDisabledClient       = unauthenticated("client_disabled", "the client is disabled")
 	errUnknownClient        = unauthenticated("unknown_client", "no enabled client has this id")
 	errNoSecret             = unauthenticated("no_secret", "the client has a secret but sent none")
+	errNoAssertion          = unauthenticated("no_assertion", "the client is registered for private_key_jwt but sent no assertion")
+	errSecretOfKeyClient    = unauthenticated("secret_of_key_client", "the client is registered for private_key_jwt but sent a secret")
 	errWrongSecret          = unauthenticated("wrong_secret", "the secret is wrong or expired")
 	errWrongMethod          = unauthenticated("wrong_method", "the secret is correct but was sent with the wrong method")
 	errSecretOfPublicClient = unauthenticated("secret_of_public_client", "the client has no secret but sent one")
@@ -83,8 +89,17 @@ var errPublicClient = web.WithAdvice(
 )
 
 // checkCredentials returns nil if the credentials prove the client. The zero client stands
-// for an unknown client.
-func checkCredentials(client storage.Client, sent credentials, at time.Time) error {
+// for an unknown client. An error that is not errClientAuthentication means that the check could
+// not be made.
+func (h *Handler) checkCredentials(r *http.Request, client storage.Client, sent credentials, at time.Time) error {
+	if sent.method == storage.AuthPrivateKey {
+		return h.checkAssertion(r, client, sent.assertion)
+	}
+	return checkSecret(client, sent, at)
+}
+
+// checkSecret is checkCredentials for a request without an assertion.
+func checkSecret(client storage.Client, sent credentials, at time.Time) error {
 	// The comparison runs for an unknown client too, so that it takes the same time.
 	right := directory.SecretMatches(client.Secrets, sent.secret, at)
 	switch {
@@ -92,10 +107,14 @@ func checkCredentials(client storage.Client, sent credentials, at time.Time) err
 		return errUnknownClient
 	case client.Public() && sent.method == storage.AuthNone:
 		return nil
+	case sent.method == storage.AuthNone && !client.HasSecret():
+		return errNoAssertion
 	case sent.method == storage.AuthNone:
 		return errNoSecret
 	case client.Public():
 		return errSecretOfPublicClient
+	case !client.HasSecret():
+		return errSecretOfKeyClient
 	case !right:
 		return errWrongSecret
 	case !client.AllowsAuthMethod(sent.method):
@@ -104,11 +123,12 @@ func checkCredentials(client storage.Client, sent credentials, at time.Time) err
 	return nil
 }
 
-// isGuess reports whether a refused request counts as an attempt to guess a secret. A
-// request without a secret does not count. A correct secret that was sent with the wrong
-// method does not count either.
+// isGuess reports whether a refused request counts as an attempt to guess a secret or to forge an
+// assertion. A request without a proof does not count. A correct secret that was sent with the
+// wrong method does not count either.
 func isGuess(sent credentials, refused error) bool {
-	return sent.secret != "" && !errors.Is(refused, errWrongMethod)
+	proof := sent.secret != "" || sent.method == storage.AuthPrivateKey
+	return proof && !errors.Is(refused, errWrongMethod)
 }
 
 // wrongMethod is the error for a correct secret that was sent with another method than the
@@ -131,8 +151,8 @@ const (
 // countFailure counts a wrong secret and returns refused, or errClientThrottled if a limit
 // is exceeded. known is the ID of the client, "" for an unknown client.
 //
-// It runs after the comparison. A correct secret is therefore never throttled, even if
-// others have exceeded the limits, and needs no access to storage. The limits protect the
+// It runs after the comparison. A correct proof is therefore never throttled, even if others
+// have exceeded the limits, and a correct secret needs no access to storage. The limits protect the
 // database and the log. The secrets have 256 random bits and need no protection from
 // guesses.
 func (h *Handler) countFailure(r *http.Request, known string, sent credentials, refused error, at time.Time) error {
@@ -181,7 +201,7 @@ func readCredentials(r *http.Request) (credentials, error) {
 		if sent.secret != "" || form.Has("client_secret") {
 			return claimed, errTwoMethods
 		}
-		return claimed, errNoAssertions
+		return assertionCredentials(form, id)
 	}
 	switch {
 	case sent.secret != "" && form.Has("client_secret"):
@@ -194,9 +214,9 @@ func readCredentials(r *http.Request) (credentials, error) {
 		return claimed, errNoClientID
 	}
 	if form.Has("client_secret") {
-		return credentials{id, form.Get("client_secret"), storage.AuthPost}, nil
+		return credentials{id: id, secret: form.Get("client_secret"), method: storage.AuthPost}, nil
 	}
-	return credentials{id, "", storage.AuthNone}, nil
+	return credentials{id: id, method: storage.AuthNone}, nil
 }
 
 // basicCredentials reads id and secret from the Basic header. Both are form-encoded (RFC
@@ -215,5 +235,5 @@ func basicCredentials(r *http.Request) (credentials, error) {
 	if idErr != nil || secretErr != nil || id == "" && secret != "" || !foreign.IsStorable(id) {
 		return credentials{}, errBasicHeader
 	}
-	return credentials{id, secret, storage.AuthBasic}, nil
+	return credentials{id: id, secret: secret, method: storage.AuthBasic}, nil
 }

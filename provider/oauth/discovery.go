@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/language"
 
 	"signet/provider/flow"
+	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/storage"
@@ -54,10 +55,13 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.SubjectTypesSupported = []string{"public"}
 	m.ACRValuesSupported = []string{session.OneFactor}
 	m.IDTokenSigningAlgValuesSupported = h.Ring.Algorithms()
-	secrets := []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost}
-	m.TokenEndpointAuthMethodsSupported = append(slices.Clone(secrets), oidc.AuthMethodNone)
+	proofs := []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodPrivateKeyJWT}
+	m.TokenEndpointAuthMethodsSupported = append(slices.Clone(proofs), oidc.AuthMethodNone)
 	m.RevocationEndpointAuthMethodsSupported = m.TokenEndpointAuthMethodsSupported
-	m.IntrospectionEndpointAuthMethodsSupported = secrets
+	m.IntrospectionEndpointAuthMethodsSupported = proofs
+	m.TokenEndpointAuthSigningAlgValuesSupported = keys.SigningAlgorithms()
+	m.RevocationEndpointAuthSigningAlgValuesSupported = keys.SigningAlgorithms()
+	m.IntrospectionEndpointAuthSigningAlgValuesSupported = keys.SigningAlgorithms()
 	m.CodeChallengeMethodsSupported = []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256}
 	m.ClaimTypesSupported = []string{"normal"}
 	m.UILocalesSupported = oidc.Locales{language.English} // the language of all pages

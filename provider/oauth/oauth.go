@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"signet/provider/assertion"
 	"signet/provider/firstparty"
 	"signet/provider/flow"
 	"signet/provider/keys"
@@ -22,6 +23,7 @@ type Deps struct {
 	Ring       *keys.Ring
 	Tokens     *flow.Tokens
 	Clients    *request.Clients
+	Assertions *assertion.Verifier
 	Requests   *request.Requests
 	Sessions   *session.Sessions
 	Visits     *visit.Visits

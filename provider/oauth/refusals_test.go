@@ -7,9 +7,11 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"signet/provider/assertion"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -173,9 +175,9 @@ func causesIn(t *testing.T, file, pattern string) (causes []string) {
 // tokenScene has the clients, the code and the tokens for requests at the token endpoint.
 type tokenScene struct {
 	*providertest.Testbed
-	other, public *providertest.Testbed // other clients
-	code          string                // not redeemed yet
-	tokens        map[string]any
+	other, public, keyed *providertest.Testbed // other clients
+	code                 string                // not redeemed yet
+	tokens               map[string]any
 }
 
 func (s *tokenScene) ask(t *testing.T, form url.Values, id, secret string) providertest.Answer {
@@ -210,8 +212,21 @@ var tokenRefusals = []struct {
 	{"malformed_basic", nil, func(t *testing.T, s *tokenScene) providertest.Answer {
 		return s.TokenRequest(t, s.CodeForm(s.code), func(r *http.Request) { r.Header.Set("Authorization", "Basic !"+canarySecret) })
 	}},
-	{"assertion_not_supported", nil, func(t *testing.T, s *tokenScene) providertest.Answer {
+	{"assertion_type", nil, func(t *testing.T, s *tokenScene) providertest.Answer {
 		return s.ask(t, s.CodeForm(s.code, "client_assertion", canarySecret), "", "")
+	}},
+	{"assertion_malformed", nil, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code, "client_assertion", canarySecret, "client_assertion_type", assertion.Type), "", "")
+	}},
+	{"no_assertion", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code, "client_id", s.keyed.Client.ID), "", "")
+	}},
+	{"secret_of_key_client", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code), s.keyed.Client.ID, canarySecret)
+	}},
+	{"assertion_signature", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		forged := providertest.NewClientKey("ES256", "key-ES256").Sign(s.keyed.AssertionClaims())
+		return s.ask(t, s.CodeForm(s.code, "client_assertion", forged, "client_assertion_type", assertion.Type), "", "")
 	}},
 	{"two_methods", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
 		return s.ask(t, s.CodeForm(s.code, "client_secret", canarySecret), s.Client.ID, s.Secret)
@@ -297,6 +312,7 @@ func TestRefusals_TokenLogsCauses(t *testing.T) {
 		s := &tokenScene{Testbed: b}
 		otherClient, otherSecret := b.Register(t, storage.Web, "other", providertest.Callback)
 		publicClient, _ := b.Register(t, storage.SPA, "public", "https://spa.example.com/cb")
+		s.keyed = b.KeyClient(t, "keyed", allKeys)
 		s.other, s.public = b.AsClient(otherClient, otherSecret), b.AsClient(publicClient, "")
 		v := b.Visitor(t)
 		s.tokens = b.Redeem(t, v.SignInForCode(t))
@@ -308,7 +324,7 @@ func TestRefusals_TokenLogsCauses(t *testing.T) {
 				record.events = onlyRefused(record.events)
 				record.wantReason(t, r.cause, r.types...)
 				claimed, _ := record.line["claimed_client_id"].(string)
-				if claimed == "" && r.cause != "client_id_missing" && r.cause != "malformed_basic" && r.cause != "assertion_not_supported" {
+				if claimed == "" && !slices.Contains([]string{"client_id_missing", "malformed_basic", "assertion_type", "assertion_malformed"}, r.cause) {
 					t.Errorf("the log has no claimed_client_id: %v", record.line)
 				}
 				for _, event := range record.events {
@@ -324,13 +340,13 @@ func TestRefusals_TokenLogsCauses(t *testing.T) {
 		// Other tests cover these causes: limits, narrowing, panics, other endpoints.
 		"throttled": true, "panic": true, "client_authentication": true, "token_missing": true, "wrong_method": true, "public_client": true,
 		"resources_lost": true, "nothing_left": true, "scope_lost": true, "authorization_details": true, "scope_not_allowed": true,
-		"verifier_without_challenge": true, "redirect_uri_not_registered": true,
+		"verifier_without_challenge": true, "redirect_uri_not_registered": true, "assertion_not_own": true, "assertion_not_allowed": true,
 	}
 	for _, r := range tokenRefusals {
 		listed[r.cause] = true
 	}
 	for file, pattern := range map[string]string{
-		"../flow/narrowing.go": `because\("([a-z_]+)"`, "errors.go": `because\("([a-z_]+)"`, "clientauth.go": `unauthenticated\("([a-z_]+)"`, "code.go": `Because\("([a-z_]+)"`, "refresh.go": `Because\("(unknown[a-z_]+)"`,
+		"../flow/narrowing.go": `because\("([a-z_]+)"`, "errors.go": `because\("([a-z_]+)"`, "clientauth.go": `unauthenticated\("([a-z_]+)"`, "clientassertion.go": `unauthenticated\("([a-z_]+)"`, "code.go": `Because\("([a-z_]+)"`, "refresh.go": `Because\("(unknown[a-z_]+)"`,
 	} {
 		for _, cause := range causesIn(t, file, pattern) {
 			if !listed[cause] {

@@ -191,7 +191,7 @@ func (b *Testbed) User(t testing.TB, email, pass string) storage.User {
 }
 
 // Register registers a client of this type with the defaults of the type. It returns the
-// client's secret, "" for a public client.
+// client's secret, "" for a client without one.
 func (b *Testbed) Register(t testing.TB, kind storage.ClientType, id string, redirectURIs ...string) (storage.Client, string) {
 	t.Helper()
 	return b.RegisterWith(t, kind, id, func(c *storage.Client) { c.Metadata.RedirectURIs = redirectURIs })
@@ -203,7 +203,7 @@ func (b *Testbed) RegisterWith(t testing.TB, kind storage.ClientType, id string,
 	client := directory.NewClient(kind, id, "App "+id)
 	change(&client)
 	secret := ""
-	if !client.Public() {
+	if client.HasSecret() {
 		secret = rand.Text()
 		client.Secrets[0] = storage.ClientSecret{Hash: storage.SecretHash(secret)}
 	}
@@ -302,6 +302,11 @@ func Do(t *testing.T, client *http.Client, r *http.Request) Answer {
 	if err != nil {
 		t.Fatalf("%s %s: %v", r.Method, r.URL.Path, err)
 	}
+	return readAnswer(t, response)
+}
+
+func readAnswer(t testing.TB, response *http.Response) Answer {
+	t.Helper()
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {

@@ -36,9 +36,11 @@ func (p commands) createCommand() *cobra.Command {
   service  a program without users, with a secret
 
 The secret of a web client or a service is printed only once. Signet stores only its
-hash.`,
+hash. With --token-endpoint-auth-method private_key_jwt there is no secret: the client
+signs a JWT with a key of its own.`,
 		Example: `  signet client create --name "My app" --redirect-uri https://app.example.com/callback
   signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json
+  signet client create --type service --name Billing --token-endpoint-auth-method private_key_jwt --jwks public-keys.json
   signet client create --library oauth2-proxy --name Wiki --redirect-uri https://wiki.example.com/oauth2/callback`,
 		Args: cli.ExactArgs(),
 	}
@@ -68,6 +70,7 @@ hash.`,
 		if err != nil {
 			return cmp.Or(refusalError(c, *id, err), err)
 		}
+		p.sayWhatIsMissing(created)
 		return p.showClient(created, secret, *asJSON)
 	})
 	return c

@@ -44,8 +44,11 @@ secrets are valid: if an earlier rotation still overlaps, its old secret expires
 	})
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		rotated, secret, err := p.Directory(settings, db).RotateSecret(ctx, args[0], overlap, cli.Origin())
-		if errors.Is(err, directory.ErrPublicClient) {
+		switch {
+		case errors.Is(err, directory.ErrPublicClient):
 			err = exit.New(exit.PublicClient, err, "")
+		case errors.Is(err, directory.ErrKeyClient):
+			err = exit.New(exit.KeyClient, err, "")
 		}
 		if err != nil {
 			return clientError(args[0], err)

@@ -60,6 +60,9 @@ func describeField(c storage.Client, f directory.ClientField) (member, bool) {
 		m.json, m.text = list, strings.Join(list, " ")
 	case *string:
 		m.json, m.text = *value, *value
+		if f.Name == "jwks" && *value != "" { // an object (RFC 7591, section 2)
+			m.json, m.text = json.RawMessage(*value), onOneLine(*value)
+		}
 	case *directory.Words:
 		m.json, m.text = *value, string(*value)
 	case *storage.ClientType:
@@ -84,6 +87,15 @@ func describeField(c storage.Client, f directory.ClientField) (member, bool) {
 		return member{f.Name, nil, "client_secret_basic or client_secret_post (not set)"}, true
 	}
 	return m, false
+}
+
+// onOneLine removes the spaces and line breaks between the parts of a JSON document.
+func onOneLine(document string) string {
+	var compact bytes.Buffer
+	if json.Compact(&compact, []byte(document)) != nil {
+		return document
+	}
+	return compact.String()
 }
 
 // MarshalJSON returns an object with the members in their order.
@@ -129,4 +141,15 @@ func (p commands) showClient(c storage.Client, secret string, asJSON bool) error
 		return p.WriteJSON(d)
 	}
 	return p.WriteTable(d.rows())
+}
+
+// sayWhatIsMissing names the command that gives a client the proof with which it authenticates, if
+// it has none.
+func (p commands) sayWhatIsMissing(c storage.Client) {
+	switch {
+	case c.HasSecret() && c.Secrets[0].Hash == "":
+		p.Say("the client has no secret yet; create one with: signet client secret rotate %s", c.ID)
+	case c.AllowsAuthMethod(storage.AuthPrivateKey) && c.Metadata.JWKS == "" && c.Metadata.JWKSURI == "":
+		p.Say("the client has no keys yet; add them with: signet client update %s --jwks FILE, or --jwks-uri URL", c.ID)
+	}
 }

@@ -36,9 +36,7 @@ the whole list, and an empty value ("") clears the field.`,
 		if err != nil {
 			return cmp.Or(refusalError(c, args[0], err), clientError(args[0], err))
 		}
-		if !revised.Public() && revised.Secrets[0].Hash == "" {
-			p.Say("the client has no secret yet; create one with: signet client secret rotate %s", revised.ID)
-		}
+		p.sayWhatIsMissing(revised)
 		return p.showClient(revised, "", *asJSON)
 	})
 	return c

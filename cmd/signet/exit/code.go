@@ -53,6 +53,7 @@ const (
 	InvalidClient
 	InvalidCredentials
 	KeyModule
+	KeyClient
 	LastAdministrator
 	LastWayIn
 	MasterKey
@@ -149,6 +150,7 @@ var table = []Row{
 	{InvalidClient, "invalid_client", Denied, "a field of a client breaks a rule, or is not supported yet", is(directory.ErrInvalidClient), "fix the fields listed above"},
 	{NoSigningKey, "no_signing_key", Denied, "no signing key has the algorithm", hasType[*directory.NoKeyError], "first add the algorithm to keys.algorithms on every node and restart the nodes"},
 	{PublicClient, "public_client", Denied, "a public client has no secret", is(directory.ErrPublicClient), "use a client of type web or service: signet client create --help"},
+	{KeyClient, "key_client", Denied, "a client with a key of its own has no secret", is(directory.ErrKeyClient), "replace the key with: signet client update CLIENT_ID --jwks FILE"},
 	{FieldInvalid, "invalid_field", Denied, "a field of a user breaks a rule", isFieldError, "fix the field above"},
 	{WeakPassword, "weak_password", Denied, "the password is too easy to guess", is(credential.ErrWeak), "choose another password"},
 	{InvalidCredentials, "invalid_credentials", Denied, "wrong user name or password", is(credential.ErrWrong), "check the user name and the password"},
