@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,12 +79,16 @@ func (r *release) debPackage(t target, program, made string) (*nfpm.Info, error)
 		r.debFile(filepath.Join(made, "fish"), "/usr/share/fish/vendor_completions.d/signet.fish", 0o644),
 		r.debFile(filepath.Join(made, "signet.1.gz"), "/usr/share/man/man1/signet.1.gz", 0o644),
 	}
-	documents, err := filepath.Glob(filepath.Join(made, "doc", "*"))
-	if err != nil {
+	documents := filepath.Join(made, "doc")
+	if err := filepath.WalkDir(documents, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(documents, file)
+		contents = append(contents, r.debFile(file, "/usr/share/doc/signet/"+filepath.ToSlash(name), 0o644))
+		return err
+	}); err != nil {
 		return nil, err
-	}
-	for _, file := range documents {
-		contents = append(contents, r.debFile(file, "/usr/share/doc/signet/"+filepath.Base(file), 0o644))
 	}
 	return nfpm.WithDefaults(&nfpm.Info{
 		Name: "signet", Arch: t.arch, Platform: "linux", Version: r.version, VersionSchema: "none", Section: "net", Priority: "optional", Maintainer: maintainer,
@@ -148,9 +153,6 @@ func (r *release) debDocuments(ctx context.Context) (folder string, err error) {
 		return "", err
 	}
 	folder = filepath.Join(r.work, "debian")
-	if err := os.MkdirAll(filepath.Join(folder, "doc"), 0o755); err != nil {
-		return "", err
-	}
 	written := map[string][]byte{}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		if written[shell], err = exec.CommandContext(ctx, program, "completion", shell).Output(); err != nil {
@@ -175,17 +177,22 @@ func (r *release) debDocuments(ctx context.Context) (folder string, err error) {
 	if written["doc/NOTICES"], err = r.notices(ctx); err != nil {
 		return "", err
 	}
-	pages, err := filepath.Glob(filepath.Join(r.source, "docs", "*.md"))
-	if err != nil {
-		return "", err
-	}
-	for _, page := range append(pages, filepath.Join(r.source, "CHANGELOG.md"), filepath.Join(r.source, "README.md")) {
-		if written["doc/"+filepath.Base(page)], err = os.ReadFile(page); err != nil {
+	// The pages have the same places as in the clone, so that their links lead to each other.
+	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/proxy/[^.]*", "deploy/compose/[^.]*"} {
+		pages, err := filepath.Glob(filepath.Join(r.source, pattern))
+		if err != nil {
 			return "", err
+		}
+		for _, page := range pages {
+			name := "doc" + strings.TrimPrefix(page, r.source)
+			if written[name], err = os.ReadFile(page); err != nil {
+				return "", err
+			}
 		}
 	}
 	for name, content := range written {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
+		file := filepath.Join(folder, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, content, 0o644)); err != nil {
 			return "", err
 		}
 	}

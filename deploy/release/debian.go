@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,19 @@ func (r *release) debianBase(ctx context.Context) (debianBase, error) {
 	base.files = append(base.files, authorities...)
 	base.files = uniqueFolders(base.files)
 	return base, nil
+}
+
+// checkGlibc refuses a C library that is older than the one which the program was linked with:
+// the program would not start.
+func checkGlibc(ctx context.Context, packages []debianPackage, needed string) error {
+	for _, p := range packages {
+		if p.name == "libc6" && exec.CommandContext(ctx, "dpkg", "--compare-versions", p.version, "ge", needed).Run() == nil {
+			return nil
+		} else if p.name == "libc6" {
+			return fmt.Errorf("the image would have libc6 %s, and the program needs %s: build on the Debian of the image, or name a newer one with -debian", p.version, needed)
+		}
+	}
+	return errors.New("the image would have no libc6")
 }
 
 // wantedInImage leaves out documentation, except for the terms, and the converters between
@@ -118,6 +132,53 @@ func (r *release) authorities(ctx context.Context) ([]entry, error) {
 	}, nil
 }
 
+// debianSources is the file that says from which mirror and which Debian the packages come.
+const debianSources = "deploy/debian/image.sources"
+
+// aptGet returns an apt-get for the packages of images. It reads the file r.debian, or else
+// debianSources, and not the sources of this machine: they may have other packages. The caller
+// holds r.mu.
+func (r *release) aptGet(ctx context.Context) (func(folder string, args ...string) *exec.Cmd, error) {
+	if r.apt != nil {
+		return r.apt, nil
+	}
+	sources := cmp.Or(r.debian, filepath.Join(r.source, debianSources))
+	if _, err := os.Stat(sources); err != nil { // for apt-get, such a file has no sources
+		return nil, err
+	}
+	state := filepath.Join(r.work, "apt")
+	if err := os.MkdirAll(filepath.Join(state, "lists", "partial"), 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(state, "status"), nil, 0o644); err != nil {
+		return nil, err
+	}
+	machine := []string{"-qq", "-o", "APT::Sandbox::User=root"}
+	own := append(slices.Clone(machine), "-o", "APT::Architecture="+fastTarget.arch, "-o", "APT::Architectures="+fastTarget.arch,
+		"-o", "Dir::State="+state, "-o", "Dir::State::status="+filepath.Join(state, "status"), "-o", "Dir::Cache="+state,
+		"-o", "Dir::Etc::SourceList="+sources, "-o", "Dir::Etc::SourceParts=/dev/null")
+	with := func(options []string) func(string, ...string) *exec.Cmd {
+		return func(folder string, args ...string) *exec.Cmd {
+			c := exec.CommandContext(ctx, "apt-get", slices.Concat(options, args)...)
+			c.Dir, c.Env = folder, append(os.Environ(), "LC_ALL=C")
+			return c
+		}
+	}
+	r.apt = with(own)
+	// Otherwise apt-get reports a mirror that does not answer as a warning only.
+	out, err := r.apt(state, "-o", "APT::Update::Error-Mode=any", "update").CombinedOutput()
+	switch {
+	case err == nil:
+	case r.debian != "":
+		r.apt = nil
+		return nil, fmt.Errorf("read the lists of packages of %s: %w: %s", r.debian, err, bytes.TrimSpace(out))
+	default:
+		fmt.Fprintf(r.talk, "the lists of packages of %s cannot be read, so the images get the packages that this machine's own sources have: %s\n", debianSources, bytes.TrimSpace(out))
+		r.apt = with(machine)
+	}
+	return r.apt, nil
+}
+
 // debianPackage downloads the first of these packages that exists. apt checks its signature.
 func (r *release) debianPackage(ctx context.Context, arch string, names ...string) (debianPackage, error) {
 	r.mu.Lock()
@@ -125,15 +186,17 @@ func (r *release) debianPackage(ctx context.Context, arch string, names ...strin
 	if p, ok := r.packages[names[0]]; ok {
 		return p, nil
 	}
+	apt, err := r.aptGet(ctx)
+	if err != nil {
+		return debianPackage{}, err
+	}
 	var problems []error
 	for _, name := range names {
-		folder := filepath.Join(r.work, "apt", name)
+		folder := filepath.Join(r.work, "packages", name)
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return debianPackage{}, err
 		}
-		c := exec.CommandContext(ctx, "apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", name+":"+arch)
-		c.Dir = folder
-		if out, err := c.CombinedOutput(); err != nil {
+		if out, err := apt(folder, "download", name+":"+arch).CombinedOutput(); err != nil {
 			problems = append(problems, fmt.Errorf("apt-get download %s: %w: %s", name, err, bytes.TrimSpace(out)))
 			continue
 		}
@@ -156,7 +219,7 @@ func (r *release) debianPackage(ctx context.Context, arch string, names ...strin
 		r.packages[names[0]] = p
 		return p, nil
 	}
-	return debianPackage{}, fmt.Errorf("%w\nrun apt-get update and try again", errors.Join(problems...))
+	return debianPackage{}, fmt.Errorf("%w\nname other sources of packages with -debian", errors.Join(problems...))
 }
 
 // files returns the content of a package.

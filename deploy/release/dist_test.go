@@ -83,9 +83,13 @@ func TestRelease_SameBytesInOtherSurroundings(t *testing.T) {
 	output(t, "", "cp", "-a", filepath.Join(r.root, "sdk/react/node_modules")+"/.", modules)
 
 	out := filepath.Join(t.TempDir(), "out")
-	c := exec.CommandContext(t.Context(), "sh", "-c", `umask 077; exec go run . -dirty -contact https://signet.example/security -out "$0"`, out)
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), "sh", "-c", `umask 077; exec "$0" -dirty -contact https://signet.example/security -out "$1"`, program, out)
 	c.Dir = filepath.Join(clone, "deploy/release")
-	c.Env = append(os.Environ(), "GOCACHE="+t.TempDir(), "TMPDIR="+t.TempDir(), "TZ=Asia/Kathmandu", "LC_ALL=tr_TR.UTF-8", "CGO_CFLAGS=-O0", "SOURCE_DATE_EPOCH=1", "GOFLAGS=")
+	c.Env = append(os.Environ(), "GOCACHE="+t.TempDir(), "TMPDIR="+t.TempDir(), "TZ=Asia/Kathmandu", "LC_ALL=tr_TR.UTF-8", "CGO_CFLAGS=-O0", "SOURCE_DATE_EPOCH=1", "GOFLAGS=", asRelease+"=yes")
 	if text, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("second build: %v\n%s", err, text)
 	}
@@ -534,6 +538,28 @@ func commandsOf(t *testing.T, block string) []string {
 		}
 	}
 	return commands
+}
+
+// The pages and deploy/compose name the images as docker load does.
+func TestImage_NamesAreThoseOfTheImages(t *testing.T) {
+	number := regexp.MustCompile(`[0-9]+\.[0-9]+\.[0-9]+`)
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, page := range append(pages, "../compose/compose.yaml", "../../README.md") {
+		for _, name := range regexp.MustCompile("(?:SIGNET_IMAGE=| )signet:[a-z0-9.-]+").FindAllString(string(read(t, page)), -1) {
+			_, tag, _ := strings.Cut(name, "signet:")
+			found++
+			if kind := number.ReplaceAllString(tag, "VERSION"); kind != "VERSION-debian" && kind != "VERSION-scratch" {
+				t.Errorf("%s names the image signet:%s", page, tag)
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("found %d names", found)
+	}
 }
 
 // The commands in the documentation name files, tags and folders that the images really have.

@@ -74,6 +74,17 @@ func (r *release) debianImage(ctx context.Context) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	built, err := r.program(ctx, fastTarget)
+	if err != nil {
+		return nil, err
+	}
+	needed, err := glibcOf(built)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkGlibc(ctx, base.packages, needed); err != nil {
+		return nil, err
+	}
 	return r.image(fastTarget, "Signet on Debian's C library and OpenSSL: the fast program", slices.Concat(base.files, userFiles()), program)
 }
 

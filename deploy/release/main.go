@@ -63,6 +63,7 @@ func run(ctx context.Context, args []string, talk io.Writer) error {
 	only := flags.String("only", "", "build only these artefacts, separated by commas: "+strings.Join(names(artefacts), ", "))
 	key := flags.String("key", os.Getenv("SIGNET_RELEASE_KEY"), "`file` of a key of ssh-keygen that signs the sums (SIGNET_RELEASE_KEY)")
 	contact := flags.String("contact", os.Getenv("SIGNET_RELEASE_CONTACT"), "`address` for reports of vulnerabilities, for security.txt (SIGNET_RELEASE_CONTACT)")
+	debian := flags.String("debian", os.Getenv("SIGNET_RELEASE_DEBIAN"), "`file` of apt with the sources of the packages in images, in place of "+debianSources+" (SIGNET_RELEASE_DEBIAN)")
 	dirty := flags.Bool("dirty", false, "build although files are not committed; the program then says that it is not the release")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -87,9 +88,11 @@ func run(ctx context.Context, args []string, talk io.Writer) error {
 	}
 	defer r.close()
 	r.talk, r.contact = talk, *contact
-	if *key != "" {
-		if r.key, err = filepath.Abs(*key); err != nil {
-			return err
+	for _, file := range []struct{ named, path *string }{{key, &r.key}, {debian, &r.debian}} {
+		if *file.named != "" {
+			if *file.path, err = filepath.Abs(*file.named); err != nil {
+				return err
+			}
 		}
 	}
 	if err := r.build(ctx, chosen); err != nil {

@@ -29,11 +29,13 @@ type release struct {
 
 	key     string // of ssh-keygen, signs the sums; "" leaves them without a signature
 	contact string // the address for reports of vulnerabilities; "" leaves out security.txt
+	debian  string // a file of apt with the sources of the packages in images; "" for debianSources
 
 	mu       sync.Mutex
 	programs map[target]string
 	listed   map[target]map[string]folder
 	packages map[string]debianPackage
+	apt      func(folder string, args ...string) *exec.Cmd // nil until the lists of packages are read
 }
 
 // open reads the version of the clone that contains the folder clone and copies its files. It refuses
