@@ -94,7 +94,8 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	})
 	s.notices = notice.New(notice.Config{
 		DB: db, Ring: s.ring, Clients: s.clients, Now: c.Now, Log: c.Log,
-		HTTP: s.outbound.Configured(), // an administrator entered the address of every client
+		HTTP:   s.outbound.Configured(), // an administrator entered the address of every client
+		Follow: s.reload,
 	})
 	return s, nil
 }

@@ -424,6 +424,37 @@ func TestBackChannel_DisabledClientIsNotNotified(t *testing.T) {
 	})
 }
 
+// TestBackChannel_KeyRevokedAMomentAgoDoesNotSign: the keys are revoked or everything ends, and the
+// node delivers before it has followed the change. A client would refuse a token with the old key
+// for good.
+func TestBackChannel_KeyRevokedAMomentAgoDoesNotSign(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		at := startReceiver(t)
+		wiki := registerClient(t, b, "wiki", at, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
+		for name, end := range map[string]func(sid any){
+			"revocation": func(sid any) {
+				b.RevokeKey(t, "ES256")
+				b.EndSession(t, sid)
+			},
+			"end of everything": func(any) {
+				if _, err := b.Keeper(t).EndEverything(t.Context(), storage.Ending{Reason: "stolen"}, storage.By{At: b.Now()}); err != nil {
+					t.Fatal(err)
+				}
+			},
+		} {
+			sid := providertest.SidOf(t, useClient(t, b.Visitor(t), wiki))
+			end(sid)
+			deliver(t, b)
+			tokens := at.drain()
+			if len(tokens) != 1 {
+				t.Fatalf("%s: %d logout tokens, want 1", name, len(tokens))
+			}
+			b.Follow(t)
+			wantLogoutToken(t, wiki, tokens[0], "ES256", sid)
+		}
+	})
+}
+
 func TestBackChannel_TwoNodesNotifyEachClientOnce(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		at := startReceiver(t)

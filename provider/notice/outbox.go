@@ -40,8 +40,11 @@ type Config struct {
 	// HTTP calls the clients. It limits time and size of a call. New replaces its redirect
 	// rule: redirects are never followed.
 	HTTP *http.Client
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Follow reloads the keys and clients if they have changed. Clients do not answer a logout
+	// token again that they refused, so no key may sign it that was revoked a moment ago.
+	Follow func(ctx context.Context, at time.Time) error
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Outbox sends the notices that are due. Several nodes can do this at the same time.
@@ -83,6 +86,14 @@ func (o *Outbox) deliver(ctx context.Context, which storage.NoticeClaim, at time
 		claimed, err := o.DB.ClaimNotices(ctx, which, at)
 		if err != nil {
 			return fmt.Errorf("deliver notices: %w", err)
+		}
+		if len(claimed) == 0 {
+			return nil
+		}
+		// After the claim: a notice of a session that ended together with the keys is not older
+		// than their end.
+		if err := o.Follow(ctx, at); err != nil {
+			return fmt.Errorf("deliver notices: %w", err) // they are due again when the lease ends
 		}
 		results := make([]error, len(claimed))
 		var sending sync.WaitGroup
