@@ -85,10 +85,10 @@ func TestRestore_InvalidatesEarlierTokens(t *testing.T) {
 			if backend == "postgres" {
 				database = storagetest.Postgres(t).Config().Database
 			}
-			c := signettest.NewCluster(t, database)
-			c.Env = append(c.Env, "SIGNET_LIFETIMES_CODE=10m") // no code expires during the test
-			c.Command(t, "", nil, "client", "update", c.Client.ID, "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials", "--json")
+			issuing := newIssuing(t, database)
+			c := issuing.Cluster
 			p := c.Start(t, true)
+			before := issuing.everyArtefact(t, []string{p.Address})
 
 			person := signettest.NewFormBrowser(t)
 			person.Open(c.Issuer + "/account")
@@ -117,6 +117,11 @@ func TestRestore_InvalidatesEarlierTokens(t *testing.T) {
 			restore(t)
 			p = c.Start(t, true)
 
+			for _, one := range before {
+				if !one.byKey && one.accepted(t, p.Address) {
+					t.Errorf("%s is accepted after the restore", one.name)
+				}
+			}
 			for name, held := range map[string]signettest.Tokens{"in the backup": first, "from a rotation after the backup": ahead, "from a code that is unspent in the backup": spent, "issued after the backup": unknown} {
 				if status, got, err := c.Refresh(p.Address, held.Refresh); status != http.StatusBadRequest || got.Error != "invalid_grant" {
 					t.Errorf("refresh token %s: status %d, %s, %v", name, status, got.Error, err)

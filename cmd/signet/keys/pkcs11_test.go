@@ -105,6 +105,22 @@ func TestPKCS11_ProcessesSignInTheToken(t *testing.T) {
 			c.Command(t, "", nil, "keys", "rotate", "--alg", "ES256", "--force", "--json")
 			wantSignedBy(first, c.Kid(t, "ES256", "active"))
 
+			before = held.Access
+			c.Command(t, "", nil, "end-everything", "--reason", "a drill", "--yes", "--json")
+			for _, p := range []*signettest.Process{first, second} {
+				signettest.Eventually(t, 10*time.Second, p.Address+" follows the end of everything", func() bool {
+					_, jwks := signettest.Get(t, p.Address+"/jwks")
+					return strings.Contains(jwks, c.Kid(t, "ES256", "active")) && !strings.Contains(jwks, kidOf(before))
+				})
+				if c.Active(t, p.Address, before) {
+					t.Errorf("%s accepts a token from before the end of everything", p.Address)
+				}
+			}
+			relyingParty = oidc.NewRemoteKeySet(t.Context(), c.Issuer+"/jwks")
+			held = c.MustRedeem(t, first.Address, c.Codes(t, 1)[0])
+			wantSignedBy(first, c.Kid(t, "ES256", "active"))
+			wantSignedBy(second, c.Kid(t, "ES256", "active"))
+
 			// A command is killed at a random point: each line stays complete, and the servers sign.
 			began := time.Now()
 			c.Command(t, "", nil, "keys", "rotate", "--alg", "ES256", "--force", "--json")

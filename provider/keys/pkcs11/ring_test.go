@@ -254,6 +254,57 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 	})
 }
 
+// The end of everything makes new keys in the token and destroys the old ones there. Without the
+// token the old keys are refused all the same. When it answers again, the schedule makes the new
+// keys and destroys the old ones.
+func TestRing_EndEverythingReplacesKeysInTheToken(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		h := openRows(t, b.Open(t), inES256)
+		before, old, signed, hint := h.hsm.Objects(t, ""), h.Rows(t), h.sign(t, "ES256"), h.hint(t, "ES256")
+		wantEnded := func() {
+			t.Helper()
+			if _, err := h.VerifyAccess(signed, noon); !errors.Is(err, keys.ErrInvalid) {
+				t.Errorf("an access token from before: %v", err)
+			}
+			if _, err := h.VerifyIDTokenHint(hint, noon); !errors.Is(err, keys.ErrInvalid) {
+				t.Errorf("an ID token from before as a hint: %v", err)
+			}
+		}
+		done := must[keeper.Replaced](t)(h.EndEverything(t.Context(), storage.Ending{Reason: "stolen"}, storage.By{At: noon}))
+		if done.MakeError != nil || done.DestroyError != nil || len(done.Revoked) != len(old) || len(done.Made) != len(old) {
+			t.Fatalf("%+v", done)
+		}
+		if got := h.hsm.Objects(t, ""); got != before || h.externalRows(t) != 2 {
+			t.Errorf("%d keys in the token, want %d; %d rows", got, before, h.externalRows(t))
+		}
+		must[any](t)(nil, h.ReloadOnce(t.Context(), noon))
+		wantEnded()
+		h.wantVerified(t, "ES256", h.sign(t, "ES256"))
+
+		c := h.Config
+		c.Vault.Module = open(t, "pulled out", pin)
+		cut := keystest.Keeper(t, h.DB, c.Vault)
+		signed, hint = h.sign(t, "ES256"), h.hint(t, "ES256")
+		done = must[keeper.Replaced](t)(cut.EndEverything(t.Context(), storage.Ending{Reason: "stolen too"}, storage.By{At: noon}))
+		if !errors.Is(done.MakeError, vault.ErrModule) || !errors.Is(done.DestroyError, vault.ErrModule) || len(done.Revoked) != len(old) {
+			t.Errorf("without the token: %+v", done)
+		}
+		must[any](t)(nil, h.ReloadOnce(t.Context(), noon))
+		wantEnded()
+		if err := h.Ready(); !errors.Is(err, keys.ErrNoKey) {
+			t.Errorf("with nothing that signs: %v", err)
+		}
+		for range 2 {
+			must[any](t)(nil, h.RotateOnce(t.Context(), noon.Add(time.Second)))
+		}
+		if got := h.hsm.Objects(t, ""); got != before || h.externalRows(t) != 2 || h.Ready() != nil {
+			t.Errorf("%d keys in the token, want %d; %d rows; %v", got, before, h.externalRows(t), h.Ready())
+		}
+		wantEnded()
+		h.wantVerified(t, "ES256", h.sign(t, "ES256"))
+	})
+}
+
 // A start without the token that holds the keys fails and makes no other keys.
 func TestRing_StartWithoutTheTokenIsRefused(t *testing.T) {
 	h := openRows(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) { c.Algorithms, c.Vault.ModuleAlgorithms = quick, quick })
