@@ -34,9 +34,9 @@ func (w *world) countRows(t testing.TB) map[string]int {
 	return rows
 }
 
-// repeats returns the number of repetitions of a request: a hundred more than the bound, or
-// a thousand with SIGNET_SOAK.
-func repeats(bound int) int { return inSoak(1000, bound+100) }
+// repeats returns the number of repetitions of a request: twenty more than the bound, or a
+// thousand with SIGNET_SOAK.
+func repeats(bound int) int { return inSoak(1000, bound+20) }
 
 // writers are requests that an anonymous caller, or the holder of one token, session or
 // secret, can repeat. bound is the number of rows that all repetitions within a minute may

@@ -19,7 +19,7 @@ type upstreamVisit struct {
 // TestUpstreams_InTheBrowser signs in through the pretend Google and GitHub of `signet dev`,
 // in a real browser and without any setup.
 func TestUpstreams_InTheBrowser(t *testing.T) {
-	for _, javascript := range []bool{true, false} {
+	for _, javascript := range signettest.JavaScript() {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {
 			dev := signettest.StartDev(t)
 			var saw struct {

@@ -13,7 +13,7 @@ import (
 // TestDemo_SignIn tests the main job: a person opens /demo of `signet dev` in a real browser,
 // signs in, allows access, and sees verified, decoded tokens.
 func TestDemo_SignIn(t *testing.T) {
-	for _, javascript := range []bool{true, false} {
+	for _, javascript := range signettest.JavaScript() {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {
 			dev := signettest.StartDev(t)
 			var saw demoReport

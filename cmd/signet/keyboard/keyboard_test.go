@@ -11,7 +11,7 @@ import (
 // refusal the focus is on the reason. Every focused element is visible, and the order of the
 // focus is that of the page.
 func TestKeyboard_EveryFlowNeedsNoMouse(t *testing.T) {
-	for _, javascript := range []bool{true, false} {
+	for _, javascript := range signettest.JavaScript() {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {
 			dev, clock := signettest.StartDevWithClock(t)
 			var saw struct {

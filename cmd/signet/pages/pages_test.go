@@ -14,6 +14,10 @@ import (
 	"signet/static"
 )
 
+// everyCombination reports whether axe-core checks each page in each window and in all colors.
+// Otherwise the pages take turns, since axe-core takes most of the time.
+func everyCombination() bool { return signettest.InSoak() || os.Getenv("SCREENSHOTS") != "" }
+
 // TestPages_EveryStateIsAccessible checks each golden file of templates with axe-core in
 // Chromium, so that a new page is checked too. With SCREENSHOTS=folder it stores pictures of
 // the pages in the folder.
@@ -41,7 +45,9 @@ func TestPages_EveryStateIsAccessible(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	var saw struct{ Problems, Complaints []string }
-	signettest.RunInBrowser(t, "states.mjs", map[string]any{"origin": server.URL, "pages": names, "screenshots": os.Getenv("SCREENSHOTS")}, &saw)
+	signettest.RunInBrowser(t, "states.mjs", map[string]any{
+		"origin": server.URL, "pages": names, "every": everyCombination(), "screenshots": os.Getenv("SCREENSHOTS"),
+	}, &saw)
 	for _, problem := range saw.Problems {
 		t.Error(problem)
 	}
@@ -54,7 +60,8 @@ func TestPages_AreAccessibleAndLight(t *testing.T) {
 	dev := signettest.StartDev(t)
 	accountPages, adminPages := providertest.Pages(t, "/account"), providertest.Pages(t, "/admin")
 	job := map[string]any{
-		"admin": dev.Administrator(t), "accountPages": accountPages, "adminPages": adminPages, "screenshots": os.Getenv("SCREENSHOTS"),
+		"admin": dev.Administrator(t), "accountPages": accountPages, "adminPages": adminPages,
+		"every": everyCombination(), "screenshots": os.Getenv("SCREENSHOTS"),
 	}
 	var saw struct {
 		Pages []struct {

@@ -29,7 +29,7 @@ var parties = []struct {
 	{"openid-client", false, website{name: "openid-client", callback: "/callback", start: inNode("defaultparty.mjs"), refreshes: true, signsOut: true}.story},
 	{"passport-openidconnect", false, website{name: "passport-openidconnect", callback: "/callback", start: inNode("passportparty.mjs"), needsPKCEOptional: true}.story},
 	{"@auth/core", false, website{name: "@auth/core", callback: "/auth/callback/signet", start: inNode("authjsparty.mjs")}.story},
-	{"zitadel/oidc", false, website{name: "zitadel/oidc", callback: "/callback", start: inGo("./zitadel"), needsPKCEOptional: true, refreshes: true, signsOut: true}.story},
+	{"zitadel/oidc", true, website{name: "zitadel/oidc", callback: "/callback", start: inGo("./zitadel"), needsPKCEOptional: true, refreshes: true, signsOut: true}.story},
 	{"Authlib", true, website{name: "Authlib", callback: "/callback", start: inPython("authlib"), refreshes: true, signsOut: true}.story},
 	{"mozilla-django-oidc", true, website{name: "mozilla-django-oidc", callback: "/oidc/callback/", start: inPython("mozilla-django-oidc"), refreshes: true}.story},
 	{"python-social-auth", true, website{name: "python-social-auth", callback: "/social/complete/oidc/", start: inPython("python-social-auth"), refreshes: true}.story},

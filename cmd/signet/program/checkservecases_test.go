@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"signet/cmd/signet/signettest"
 )
 
 // rightConnectors holds the settings of a valid connector of each type.
@@ -80,7 +82,7 @@ func connectorCases() []settingsCase {
 		}
 		for _, member := range slices.Sorted(maps.Keys(oddMembers)) {
 			for i, value := range oddMembers[member] {
-				if kind != "oidc" && (i+len(kind)+len(member))%5 != 0 {
+				if kind != "oidc" && (i+len(kind)+len(member))%signettest.Soaking(15, 5) != 0 {
 					continue // oidc gets each value, the other types take turns
 				}
 				odd := maps.Clone(right)
@@ -88,7 +90,7 @@ func connectorCases() []settingsCase {
 				add(fmt.Sprintf("%s with %s=%.20s", kind, member, value), kind, odd)
 			}
 		}
-		for n := range 5 {
+		for n := range signettest.Soaking(1, 5) {
 			odd := maps.Clone(right)
 			for range 3 {
 				member := slices.Sorted(maps.Keys(oddMembers))[draw.IntN(len(oddMembers))]

@@ -41,8 +41,10 @@ func TestSettings_EachHasAVisibleEffect(t *testing.T) {
 			t.Parallel()
 			variable := "SIGNET_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) + "="
 			first, second := seen.see(t, h, variable+seen.a), seen.see(t, h, variable+seen.b)
-			if again := seen.see(t, h, variable+seen.a); again != first {
-				t.Errorf("%s: the observation is not stable: %s, then %s", seen.a, first, again)
+			if signettest.InSoak() {
+				if again := seen.see(t, h, variable+seen.a); again != first {
+					t.Errorf("%s: the observation is not stable: %s, then %s", seen.a, first, again)
+				}
 			}
 			if first == second {
 				t.Errorf("%s and %s have the same effect: %s", seen.a, seen.b, first)

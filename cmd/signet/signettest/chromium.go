@@ -42,6 +42,15 @@ func RunInBrowser(t *testing.T, program string, job map[string]any, report any) 
 	}
 }
 
+// JavaScript returns whether the browser runs scripts, for each run of a test: it does, and in
+// `make soak` a second run has no scripts. TestAccount_InTheBrowser has both runs each time.
+func JavaScript() []bool {
+	if InSoak() {
+		return []bool{true, false}
+	}
+	return []bool{true}
+}
+
 func chromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {

@@ -57,9 +57,12 @@ func ReservePort() (port int, release func(), err error) {
 	return 0, nil, err
 }
 
-// Soaking reports whether the tests run as `make soak`, with more rounds.
+// InSoak reports whether the tests run as `make soak`, with every combination.
+func InSoak() bool { return os.Getenv("SIGNET_SOAK") != "" }
+
+// Soaking returns the number of rounds: soak in `make soak`, rounds otherwise.
 func Soaking(rounds, soak int) int {
-	if os.Getenv("SIGNET_SOAK") != "" {
+	if InSoak() {
 		return soak
 	}
 	return rounds

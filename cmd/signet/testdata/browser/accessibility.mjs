@@ -1,14 +1,15 @@
 // Visits every page that a person can open, and reports the accessibility problems and the
 // size of each page.
 import { codeChallenge, open, run, signIn } from './browser.mjs'
-import { pictures, problemsOf, weightOf } from './judge.mjs'
+import { loadAxe, pictures, problemsOf, weightOf } from './judge.mjs'
 
 run(async (browser, job) => {
   const { page, complaints } = await open(browser)
+  await loadAxe(page)
   const report = { pages: [], complaints }
   await walk(page, job, async title => {
     const weight = await weightOf(page)
-    const problems = await problemsOf(page, pictures(job.screenshots, title))
+    const problems = await problemsOf(page, job.every ? undefined : report.pages.length, pictures(job.screenshots, title))
     report.pages.push({ title, ...weight, problems })
   })
   return report

@@ -1,7 +1,7 @@
 // Checks of the page that is open in the browser. axe-core checks it in light, dark and forced
-// colors, in a narrow and a wide window. overflows checks that no element is cut off or leaves
-// the window, also with text from right to left and with more spacing. weightOf measures the
-// size of the page.
+// colors, in a narrow and a wide window; in a short run the pages take turns. overflows checks
+// that no element is cut off or leaves the window, also with text from right to left and with
+// more spacing. weightOf measures the size of the page.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
@@ -24,16 +24,28 @@ const readings = [
   { name: 'spaced', dir: 'ltr', css: '* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important } p { margin-block-end: 2em !important }' },
 ]
 
-// problemsOf returns the problems of the page, one line each. The optional function picture saves
-// a screenshot of each variant; see pictures.
-export async function problemsOf(page, picture) {
+// loadAxe loads axe-core into each page that is opened later. The debugger does so, because the pages
+// forbid foreign scripts.
+export function loadAxe(page) {
+  return page.addInitScript({ content: axeSource })
+}
+
+// takesTurn reports whether axe-core checks the page with this number in a window and colors, in a
+// short run: in light colors in one window, and in dark or forced colors in the other window.
+function takesTurn(number, window, color) {
+  return (color === 0) === (window === number % 2) && (color === 0 || color === 1 + (number >> 1) % 2)
+}
+
+// problemsOf returns the problems of the page, one line each. number is the place of the page in
+// the walk; undefined stands for every combination of window and colors. The optional function
+// picture saves a screenshot of each variant; see pictures.
+export async function problemsOf(page, number, picture) {
   const problems = []
-  // The pages forbid foreign scripts, so the debugger loads axe.
-  await page.evaluate(axeSource)
-  for (const viewport of windows) {
+  for (const [window, viewport] of windows.entries()) {
     await page.setViewportSize(viewport)
     const note = (way, found) => problems.push(...found.map(f => `${viewport.width} px, ${way}: ${f}`))
-    for (const { name, media, rules } of colors) {
+    for (const [color, { name, media, rules }] of colors.entries()) {
+      if (number !== undefined && !takesTurn(number, window, color)) continue
       await page.emulateMedia({ ...media, reducedMotion: 'reduce' }) // a color in the middle of a transition is not in our palette
       const { violations } = await page.evaluate(runOnly => globalThis.axe.run({ runOnly, resultTypes: ['violations'] }), rules)
       note(name, violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.replaceAll('\n', ' ')}`)))
@@ -41,6 +53,7 @@ export async function problemsOf(page, picture) {
     }
     await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none' })
     for (const reading of readings) {
+      if (number !== undefined && reading !== readings[0] && window !== number % 2) continue
       note(reading.name, await page.evaluate(overflows, reading))
       if (reading.name !== 'plain') await picture?.(page, `${reading.name.replaceAll(' ', '-')}-${viewport.width}`)
     }
