@@ -36,6 +36,7 @@ type Config struct {
 	RateLimits       credential.Limits // for wrong passwords
 	Connectors       []Connector       // upstreams, in the order of their buttons
 	Outbound         outbound.Config   // limits of calls to other hosts
+	ResponseTypes    []string          // in the discovery document; default code
 	EditUsername     bool              // users may edit their preferred_username
 	Development      bool              // error pages also show the received and the registered values
 	DemoPath         string            // path that the home page links to; "" for no link

@@ -10,7 +10,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"signet/provider"
 	"signet/provider/assertion"
+	"signet/provider/keys"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -34,9 +36,7 @@ var advertised = map[string]usesAdvertised{
 			t.Errorf("got the scope %q", tokens["scope"])
 		}
 	},
-	"response_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
-		b.Redeem(t, b.Visitor(t).SignInForCode(t, "response_type", value))
-	},
+	"response_types_supported": usesResponseType,
 	"response_modes_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		v, page := signedIn(t, b, "response_mode", value)
 		s := v.Allow(t, page)
@@ -54,6 +54,10 @@ var advertised = map[string]usesAdvertised{
 			"authorization_code": b.CodeForm(v.CodeFromSession(t)),
 			"refresh_token":      {"refresh_token": {tokens["refresh_token"].(string)}}, "client_credentials": {},
 		}[value]
+		if value == storage.GrantImplicit { // it has no token request
+			usesResponseType(t, b, "id_token")
+			return
+		}
 		form.Set("grant_type", value)
 		wantEqual(t, "the status", b.TokenRequest(t, form).StatusCode, http.StatusOK)
 	},
@@ -147,6 +151,24 @@ var advertised = map[string]usesAdvertised{
 	},
 }
 
+// usesResponseType sends a request with the response type and checks the content of the response.
+func usesResponseType(t *testing.T, b *providertest.Testbed, value string) {
+	b = another(t, b, func(c *storage.Client) {
+		c.Metadata.GrantTypes, c.Metadata.ResponseTypes = append(c.Metadata.GrantTypes, storage.GrantImplicit), []string{"code", value}
+		if value == storage.ResponseTypeCode {
+			c.Metadata.GrantTypes, c.Metadata.ResponseTypes = []string{storage.GrantCode, storage.GrantRefresh}, []string{value}
+		}
+	})
+	v, page := signedIn(t, b, "response_type", value, "nonce", "n")
+	got, kind := v.AnswerPages(t, page).Response(t), strings.Fields(value)
+	for member, word := range map[string]string{"code": "code", "id_token": "id_token", "access_token": "token"} {
+		wantEqual(t, "the response has "+member, got.Has(member), slices.Contains(kind, word))
+	}
+	if got.Has("code") {
+		b.Redeem(t, got.Get("code"))
+	}
+}
+
 // complete is the email address of a user with every claim.
 const complete = "complete@example.com"
 
@@ -224,32 +246,52 @@ func wantEqual(t *testing.T, name string, got, want any) {
 	}
 }
 
-// TestDiscovery_EveryAdvertisedValueWorks uses each value of the document. A new member fails
-// until advertised has a check for it.
+// TestDiscovery_EveryAdvertisedValueWorks uses each value of the document, with the default
+// settings and with the settings that add values. A new member fails until advertised has a check
+// for it. Values that a setting adds are not there without it.
 func TestDiscovery_EveryAdvertisedValueWorks(t *testing.T) {
-	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		b.CreateUser(t, storage.User{
-			Email: complete, EmailVerified: true, Name: "Ada Lovelace", FamilyName: "Lovelace", GivenName: "Ada", MiddleName: "King", Nickname: "Ada",
-			PreferredUsername: "ada", Profile: "https://ada.example/", Picture: "https://ada.example/a.png", Website: "https://ada.example/", Gender: "female",
-			Birthdate: "1815-12-10", Zoneinfo: "Europe/London", Locale: "en-GB", PhoneNumber: "+442071838750", Address: storage.Address{Country: "UK"},
-			Roles: []string{"reader"}, Groups: []string{"staff"},
-		}, providertest.Password)
-		for name, value := range b.Discovery(t) {
-			use, known := advertised[name]
-			if !known {
-				t.Errorf("advertised has no check for %s", name)
+	checked := map[string]bool{}
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) { useAdvertised(t, b, checked) })
+	byDefault := len(checked)
+	everything := func(c *provider.Config) {
+		c.ResponseTypes, c.Algorithms = storage.ResponseTypeNames(), keys.SigningAlgorithms()
+	}
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) { useAdvertised(t, b, checked) }, everything)
+	// Five response types, the implicit grant, and two algorithms of ID tokens.
+	if added := len(checked) - byDefault; added != 8 {
+		t.Errorf("the settings add %d values to the document, want 8", added)
+	}
+}
+
+// useAdvertised uses each value of the document of b that is not in checked, and adds it there.
+func useAdvertised(t *testing.T, b *providertest.Testbed, checked map[string]bool) {
+	b.CreateUser(t, storage.User{
+		Email: complete, EmailVerified: true, Name: "Ada Lovelace", FamilyName: "Lovelace", GivenName: "Ada", MiddleName: "King", Nickname: "Ada",
+		PreferredUsername: "ada", Profile: "https://ada.example/", Picture: "https://ada.example/a.png", Website: "https://ada.example/", Gender: "female",
+		Birthdate: "1815-12-10", Zoneinfo: "Europe/London", Locale: "en-GB", PhoneNumber: "+442071838750", Address: storage.Address{Country: "UK"},
+		Roles: []string{"reader"}, Groups: []string{"staff"},
+	}, providertest.Password)
+	for name, value := range b.Discovery(t) {
+		use, known := advertised[name]
+		if !known {
+			t.Errorf("advertised has no check for %s", name)
+			continue
+		}
+		list, is := value.([]any)
+		if !is {
+			list = []any{value}
+		}
+		for _, each := range list {
+			// The URLs of another provider are other values of the same member.
+			text := fmt.Sprint(name, " ", strings.TrimPrefix(fmt.Sprint(each), b.Issuer))
+			if checked[text] {
 				continue
 			}
-			list, is := value.([]any)
-			if !is {
-				list = []any{value}
-			}
-			for _, each := range list {
-				t.Run(fmt.Sprint(name, " ", each), func(t *testing.T) {
-					client, secret := b.Register(t, storage.Web, storage.NewID("app-"), providertest.Callback) // without any consent
-					use(t, b.AsClient(client, secret), fmt.Sprint(each))
-				})
-			}
+			checked[text] = true
+			t.Run(text, func(t *testing.T) {
+				client, secret := b.Register(t, storage.Web, storage.NewID("app-"), providertest.Callback) // without any consent
+				use(t, b.AsClient(client, secret), fmt.Sprint(each))
+			})
 		}
-	})
+	}
 }

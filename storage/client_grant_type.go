@@ -6,14 +6,18 @@ import "slices"
 const (
 	GrantCode              = "authorization_code"
 	GrantRefresh           = "refresh_token"
+	GrantImplicit          = "implicit"
 	GrantClientCredentials = "client_credentials"
 	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
-// GrantType is a grant type. A client can be registered for it if the token endpoint serves it.
+// GrantType is a grant type. A client can be registered for it if an endpoint serves it.
 type GrantType struct {
 	Name   string
 	Served bool // the token endpoint serves it
+
+	// InFrontChannel: the authorization endpoint serves it, see ResponseType.InFrontChannel.
+	InFrontChannel bool
 
 	// ClientsOwn: the token is for the client itself and represents no person. Only clients that
 	// authenticate may have such a grant type. The token is valid only while the client has one.
@@ -29,6 +33,7 @@ type GrantType struct {
 var grantTypes = []GrantType{
 	{Name: GrantCode, Served: true, ByDefault: []ClientType{Web, SPA, Native}},
 	{Name: GrantRefresh, Served: true, ByDefault: []ClientType{Web, SPA, Native}},
+	{Name: GrantImplicit, InFrontChannel: true},
 	{Name: GrantClientCredentials, Served: true, ClientsOwn: true, ByDefault: []ClientType{Service}},
 	{Name: GrantDevice},
 }
@@ -45,9 +50,9 @@ func GrantTypeNames() []string {
 	return names
 }
 
-// IsGrantTypeServed reports whether the token endpoint serves the grant type with that name.
+// IsGrantTypeServed reports whether an endpoint serves the grant type with that name.
 func IsGrantTypeServed(name string) bool {
-	return slices.ContainsFunc(grantTypes, func(g GrantType) bool { return g.Name == name && g.Served })
+	return slices.ContainsFunc(grantTypes, func(g GrantType) bool { return g.Name == name && (g.Served || g.InFrontChannel) })
 }
 
 // OwnGrantTypes names the grant types of the client that give it tokens for itself.

@@ -122,9 +122,45 @@ func TestRedeemCode_NeedsALiveSessionUserAndClient(t *testing.T) {
 				_, err := w.RedeemCode(t.Context(), r, noon)
 				wantError(t, name, err, storage.ErrRevoked)
 				w.wantDead(t, r.Grant.ID, noon)
+				_, err = w.OpenGrant(t.Context(), r.Grant, storage.Origin{}, noon)
+				wantError(t, name+", without a code", err, storage.ErrRevoked)
+				w.wantDead(t, r.Grant.ID, noon)
 			})
 		})
 	}
+}
+
+// OpenGrant opens a grant without a code, again and again, until the consent is withdrawn.
+func TestOpenGrant_OpensGrantWithoutCode(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		var last storage.Grant
+		for _, id := range []string{"first", "second"} {
+			wanted := w.redemption("request", "code", noon).Grant
+			wanted.ID = id
+			opened, err := w.OpenGrant(t.Context(), wanted, storage.Origin{}, noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read, _, err := w.LiveGrant(t.Context(), id, "", noon); err != nil || !reflect.DeepEqual(read, opened) {
+				t.Errorf("read %+v, %v\nwant %+v", read, err, opened)
+			}
+			last = opened
+		}
+		allowed := storage.ConsentAnswer{
+			Consent:  storage.Consent{UserID: w.user.ID, ClientID: w.client.ID, Scopes: []string{"openid"}, GrantedAt: storage.At(noon), ExpiresAt: storage.At(noon.Add(time.Hour))},
+			Remember: true, SessionID: w.session.ID, RequestID: "request",
+		}
+		if err := w.AllowConsent(t.Context(), allowed, noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.By{At: noon.Add(time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		w.wantDead(t, last.ID, noon.Add(time.Second))
+		last.ID = "third"
+		_, err := w.OpenGrant(t.Context(), last, storage.Origin{}, noon.Add(time.Second))
+		wantError(t, "after the consent was withdrawn", err, storage.ErrRevoked)
+	})
 }
 
 func TestRedeemCode_SessionExpiry(t *testing.T) {

@@ -31,7 +31,7 @@ func NewClient(t storage.ClientType, id, name string) storage.Client {
 		}
 	}
 	if slices.Contains(m.GrantTypes, storage.GrantCode) {
-		m.ResponseTypes = []string{"code"}
+		m.ResponseTypes = []string{storage.ResponseTypeCode}
 	}
 	return c
 }

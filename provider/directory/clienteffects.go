@@ -41,10 +41,15 @@ func effectRules() []clientRule {
 	return rules
 }
 
-// signsPeopleIn reports whether people can sign in to the client, with an authorization code
+// signsPeopleIn reports whether people can sign in to the client, with an authorization request
 // or as the first-party app.
 func signsPeopleIn(c storage.Client) bool {
-	return c.Type != storage.Service && (c.FirstParty || slices.Contains(c.Metadata.GrantTypes, storage.GrantCode))
+	return c.Type != storage.Service && (c.FirstParty || usesAuthorize(c))
+}
+
+// usesAuthorize reports whether the client may send authorization requests.
+func usesAuthorize(c storage.Client) bool {
+	return slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) || slices.Contains(c.Metadata.GrantTypes, storage.GrantImplicit)
 }
 
 // checkSignInEffect returns the rule of a field in signInFields.
@@ -106,7 +111,7 @@ func checkIntrospectEffect(c storage.Client, wrong report) {
 }
 
 func checkPromptLoginEffect(c storage.Client, wrong report) {
-	if c.PromptLogin != "" && !slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) {
+	if c.PromptLogin != "" && !usesAuthorize(c) {
 		wrong("%w", &noEffect{c.PromptLogin + " is for clients that people sign in to: remove it, or add the grant type authorization_code"})
 	}
 }

@@ -214,8 +214,9 @@ func checkGrantTypesOfType(c storage.Client, wrong report) {
 		wrong("is empty, so the client cannot get tokens: add a grant type")
 	}
 	_, ofClients := grantTypeNames()
-	signsIn := slices.Contains(grants, storage.GrantCode) || slices.Contains(grants, storage.GrantDevice)
-	if slices.Contains(grants, storage.GrantRefresh) && !signsIn {
+	renews := slices.Contains(grants, storage.GrantCode) || slices.Contains(grants, storage.GrantDevice)
+	signsIn := renews || slices.Contains(grants, storage.GrantImplicit)
+	if slices.Contains(grants, storage.GrantRefresh) && !renews {
 		wrong("has refresh_token without authorization_code: add authorization_code, or remove refresh_token")
 	}
 	if c.Public() && c.Type != storage.Service {
@@ -228,11 +229,10 @@ func checkGrantTypesOfType(c storage.Client, wrong report) {
 	}
 }
 
-// grantTypeNames returns the names of the grant types that the token endpoint serves.
-// ofClients are those that issue tokens for the client itself.
+// grantTypeNames returns the names of the grant types that an endpoint serves. ofClients are those that issue tokens for the client itself.
 func grantTypeNames() (served, ofClients []string) {
 	for _, g := range storage.GrantTypes() {
-		if !g.Served {
+		if !storage.IsGrantTypeServed(g.Name) {
 			continue
 		}
 		served = append(served, g.Name)
@@ -244,14 +244,37 @@ func grantTypeNames() (served, ofClients []string) {
 }
 
 func checkResponseTypes(c storage.Client, wrong report) {
-	checkChoices(c.Metadata.ResponseTypes, []string{"code"}, nil, wrong)
+	names := make([]string, len(c.Metadata.ResponseTypes))
+	for i, name := range c.Metadata.ResponseTypes {
+		names[i] = name
+		if t, known := storage.FindResponseType(name); known {
+			names[i] = t.Name // its words may be in any order
+		}
+	}
+	checkChoices(names, storage.ResponseTypeNames(), nil, wrong)
 }
 
+// checkResponseTypesOfGrants checks that each response type has its grant types, and each grant
+// type of sign-ins a response type (RFC 7591, section 2.1).
 func checkResponseTypesOfGrants(c storage.Client, wrong report) {
-	if slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) != slices.Contains(c.Metadata.ResponseTypes, "code") {
-		wrong("must be code with the grant type authorization_code, and empty without it (RFC 7591, section 2.1)")
+	var needed []string
+	for _, name := range c.Metadata.ResponseTypes {
+		t, _ := storage.FindResponseType(name)
+		for _, grant := range t.GrantTypes() {
+			if !slices.Contains(c.Metadata.GrantTypes, grant) {
+				wrong("%q needs the grant type %s: add it, or remove the response type", name, grant)
+			}
+		}
+		needed = append(needed, t.GrantTypes()...)
+	}
+	for _, grant := range []string{storage.GrantCode, storage.GrantImplicit} {
+		if slices.Contains(c.Metadata.GrantTypes, grant) && !slices.Contains(needed, grant) {
+			wrong("has none for the grant type %s: add one, such as %q, or remove the grant type", grant, exampleResponseTypes[grant])
+		}
 	}
 }
+
+var exampleResponseTypes = map[string]string{storage.GrantCode: storage.ResponseTypeCode, storage.GrantImplicit: "id_token"}
 
 func checkScope(c storage.Client, wrong report) {
 	for _, scope := range strings.Fields(c.Metadata.Scope) {

@@ -184,6 +184,25 @@ func TestCheckClient_OneRule(t *testing.T) {
 		}},
 		{"a grant type twice", "grant_types", storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantCode) }},
 		{"codes without their response type", "response_types", storage.Web, func(c *storage.Client) { c.Metadata.ResponseTypes = nil }},
+		{"a response type that does not exist", "response_types", storage.Web, func(c *storage.Client) {
+			c.Metadata.GrantTypes, c.Metadata.ResponseTypes = append(c.Metadata.GrantTypes, storage.GrantImplicit), []string{"code", "token"}
+		}},
+		{"one response type twice, in another order", "response_types", storage.Web, func(c *storage.Client) {
+			c.Metadata.GrantTypes, c.Metadata.ResponseTypes = append(c.Metadata.GrantTypes, storage.GrantImplicit), []string{"code id_token", "id_token code"}
+		}},
+		{"a token in the response without its grant type", "response_types", storage.Web, func(c *storage.Client) {
+			c.Metadata.ResponseTypes = []string{"code", "code id_token"}
+		}},
+		{"the implicit grant without a response type", "response_types", storage.SPA, func(c *storage.Client) {
+			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantImplicit)
+		}},
+		{"a service with tokens in a response", "grant_types", storage.Service, func(c *storage.Client) {
+			c.Metadata.GrantTypes, c.Metadata.ResponseTypes = []string{storage.GrantClientCredentials, storage.GrantImplicit}, []string{"id_token"}
+			c.Metadata.RedirectURIs = []string{"https://a.example/"}
+		}},
+		{"refresh tokens without codes", "grant_types", storage.Web, func(c *storage.Client) {
+			c.Metadata.GrantTypes, c.Metadata.ResponseTypes = []string{storage.GrantImplicit, storage.GrantRefresh}, []string{"id_token"}
+		}},
 		{"codes with nowhere to go", "redirect_uris", storage.Web, func(c *storage.Client) { c.Metadata.RedirectURIs = nil }},
 		{"a service with a redirect URI", "redirect_uris", storage.Service, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"https://a.example/"} }},
 		{"101 redirect URIs", "redirect_uris", storage.Web, func(c *storage.Client) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"signet/federation/foreign"
@@ -24,12 +23,12 @@ func checkRedirectURIs(c storage.Client, wrong report) {
 }
 
 func checkRedirectURIsOfGrants(c storage.Client, wrong report) {
-	hasURIs, needsURIs := len(c.Metadata.RedirectURIs) > 0, slices.Contains(c.Metadata.GrantTypes, storage.GrantCode)
+	hasURIs, needsURIs := len(c.Metadata.RedirectURIs) > 0, usesAuthorize(c)
 	switch {
 	case needsURIs && !hasURIs:
-		wrong("is empty: add the URI to which the authorization code is sent")
+		wrong("is empty: add the URI to which authorization responses are sent")
 	case !needsURIs && hasURIs:
-		wrong("must be empty: this client cannot request an authorization code")
+		wrong("must be empty: this client cannot send authorization requests")
 	}
 }
 

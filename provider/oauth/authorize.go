@@ -103,7 +103,8 @@ func (h *Handler) checkSize(q request.Request) error {
 			inCode += len(value) + len(`"",`)
 		}
 	}
-	if len(q.RedirectURI)+3*(len(q.State)+len(h.Issuer))+2*inCode+codeOverhead <= web.MaxAddress {
+	tokens := sizeOfTokens(q.Type())
+	if len(q.RedirectURI)+3*(len(q.State)+len(h.Issuer))+2*inCode+codeOverhead+tokens <= web.MaxAddress || q.ResponseMode == modeFormPost {
 		return nil
 	}
 	code, err := h.longestCode(q)
@@ -111,7 +112,7 @@ func (h *Handler) checkSize(q request.Request) error {
 		return err
 	}
 	longest := h.responseParams(q, url.Values{"code": {strings.Repeat("c", code)}})
-	if len(responseURI(q, longest)) > web.MaxAddress {
+	if len(responseURI(q, longest))+tokens > web.MaxAddress {
 		return errAnswerTooLong
 	}
 	return nil

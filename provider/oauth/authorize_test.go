@@ -74,8 +74,8 @@ func TestAuthorize_RepeatedParameterShowsPage(t *testing.T) {
 	})
 }
 
-// AZ-11: Response types with tokens in the front channel are refused (RFC 9700, section
-// 2.1.2).
+// AZ-11: Response types with tokens in the front channel are refused unless an administrator has
+// registered the client for them (RFC 9700, section 2.1.2).
 func TestAuthorize_OnlyResponseTypeCodeIsAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -98,7 +98,11 @@ func TestAuthorize_OnlyResponseTypeCodeIsAccepted(t *testing.T) {
 		for _, kind := range types {
 			v.ByBoth(t, b.Params("response_type", kind), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				s.WantError(t, "unsupported_response_type")
+				want := "unsupported_response_type"
+				if _, known := storage.FindResponseType(kind); known {
+					want = "unauthorized_client"
+				}
+				s.WantError(t, want)
 				// P-17: a refused response type that uses the fragment gets its error in the fragment.
 				front := slices.ContainsFunc(strings.Fields(kind), func(k string) bool { return k == "token" || k == "id_token" })
 				if inFragment := s.LeftTo.Fragment != ""; inFragment != front {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
@@ -16,16 +15,6 @@ import (
 	"signet/provider/request"
 	"signet/storage"
 )
-
-// The response modes (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1; OAuth
-// 2.0 Form Post Response Mode, section 2).
-const (
-	modeQuery    = "query"
-	modeFragment = "fragment"
-	modeFormPost = "form_post"
-)
-
-var responseModes = []string{modeQuery, modeFragment, modeFormPost}
 
 // promptValues are the values of OIDC Core, section 3.1.2.1. Any other value is refused
 // with invalid_request. If it were ignored, a step that the client requires would be left
@@ -37,7 +26,7 @@ var promptValues = []string{"none", "login", "consent", "select_account"}
 func (h *Handler) validate(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.Nonce = params.Get("nonce")
 	for _, check := range []func(*request.Request, storage.Client, url.Values) *flow.Refusal{
-		readResponseMode, checkResponseType, refuseRequestObjects, readScopes, readPrompt, readMaxAge, readChallenge, readResources, readClaimsRequest, h.readHint,
+		readResponseMode, readResponseType, refuseRequestObjects, readScopes, checkFrontChannel, readPrompt, readMaxAge, readChallenge, readResources, readClaimsRequest, h.readHint,
 	} {
 		if refusal := check(q, client, params); refusal != nil {
 			return refusal
@@ -45,63 +34,6 @@ func (h *Handler) validate(q *request.Request, client storage.Client, params url
 	}
 	q.Claims = request.Rights{Claims: q.Claims}.NarrowedTo(client).Claims // the checks above have narrowed the other fields
 	q.LoginHint = params.Get("login_hint")
-	return nil
-}
-
-// readResponseMode runs first because it decides where every later refusal is written: into
-// the query, into the fragment, or into a form. The default is the query for
-// response_type=code and the fragment for response types with a token, although those are
-// refused (OAuth 2.0 Multiple Response Type Encoding Practices, section 5).
-func readResponseMode(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
-	types := strings.Fields(params.Get("response_type"))
-	if slices.Contains(types, "token") || slices.Contains(types, "id_token") {
-		q.ResponseMode = modeFragment
-	}
-	switch mode := params.Get("response_mode"); mode {
-	case "":
-	case modeQuery:
-		q.ResponseMode = ""
-	case modeFragment:
-		q.ResponseMode = mode
-	case modeFormPost:
-		if refusal := checkFormPost(*q); refusal != nil {
-			return refusal
-		}
-		q.ResponseMode = mode
-	default:
-		return flow.Refuse("response_mode_unknown", "invalid_request", "response_mode must be "+strings.Join(responseModes, ", "))
-	}
-	return nil
-}
-
-// checkFormPost refuses a response that a form cannot carry to the client. A browser opens the
-// app of another scheme without the content of the form, and it changes line breaks in a form.
-func checkFormPost(q request.Request) *flow.Refusal {
-	switch {
-	case !strings.HasPrefix(q.RedirectURI, "https://") && !strings.HasPrefix(q.RedirectURI, "http://"):
-		return flow.Refuse("response_mode_unfit", "invalid_request", "response_mode=form_post needs an http or https redirect_uri: use query")
-	case strings.ContainsFunc(q.State, unicode.IsControl):
-		return flow.Refuse("response_mode_unfit", "invalid_request", "response_mode=form_post cannot return control characters in state: leave them out")
-	}
-	return nil
-}
-
-func checkResponseType(_ *request.Request, client storage.Client, params url.Values) *flow.Refusal {
-	switch params.Get("response_type") {
-	case "":
-		return flow.Refuse("response_type_missing", "invalid_request", "response_type is missing: send code")
-	case "code":
-	default:
-		return flow.Refuse("response_type_unknown", "unsupported_response_type", "response_type must be code")
-	}
-	return checkCodeGrant(client)
-}
-
-// checkCodeGrant refuses a client that is not registered for the authorization code grant.
-func checkCodeGrant(client storage.Client) *flow.Refusal {
-	if !slices.Contains(client.Metadata.ResponseTypes, "code") || !slices.Contains(client.Metadata.GrantTypes, "authorization_code") {
-		return flow.Refuse("grant_type_not_allowed", "unauthorized_client", "this client is not registered for the authorization code grant")
-	}
 	return nil
 }
 
@@ -146,11 +78,11 @@ var (
 )
 
 // checkRemainingRights refuses a request that was valid when it arrived, if the client has
-// lost rights since then. The client may have lost the code grant, all scopes or all
+// lost rights since then. The client may have lost the response type, all scopes or all
 // resources of the request, or the right to do without PKCE. The caller has narrowed q to
 // the client.
 func checkRemainingRights(q request.Request, client storage.Client) *flow.Refusal {
-	if refusal := checkCodeGrant(client); refusal != nil {
+	if refusal := checkResponseType(q.Type(), client); refusal != nil {
 		return refusal
 	}
 	switch {
@@ -158,7 +90,9 @@ func checkRemainingRights(q request.Request, client storage.Client) *flow.Refusa
 		return scopeRefusal
 	case q.Lost.AllResources:
 		return resourceRefusal
-	case !codeIsBound(client, q.Challenge, q.Nonce, q.Scopes):
+	case q.Type().IDToken && !q.HasScope(oidc.ScopeOpenID):
+		return scopeRefusal
+	case q.Type().Code && !codeIsBound(client, q.Challenge, q.Nonce, q.Scopes):
 		return flow.Refuse("code_not_bound", "invalid_request", "the code is no longer bound to this sign-in: "+bindingAdvice(client))
 	}
 	return nil
@@ -202,7 +136,7 @@ func readChallenge(q *request.Request, client storage.Client, params url.Values)
 	method := params.Get("code_challenge_method")
 	q.Challenge = params.Get("code_challenge")
 	if q.Challenge == "" {
-		if method == "" && codeIsBound(client, q.Challenge, q.Nonce, q.Scopes) {
+		if method == "" && (!q.Type().Code || codeIsBound(client, q.Challenge, q.Nonce, q.Scopes)) {
 			return nil
 		}
 		return flow.Refuse("code_challenge_missing", "invalid_request", "code_challenge is missing: "+bindingAdvice(client))

@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +19,6 @@ import (
 	"signet/provider/flow"
 	"signet/provider/keys"
 	"signet/provider/request"
-	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -52,22 +49,18 @@ type authorizationCode struct {
 	Issued    storage.Millis  `json:"w"`
 }
 
-// answerCode sends a new code to the client. It writes nothing to the database; the first
-// row is written when the client redeems the code.
-func (h *Handler) answerCode(w http.ResponseWriter, q request.Request, client storage.Client, current session.Current, at time.Time) error {
-	stated := current.StatedAuthTime(q.Freshness(client), at)
-	if stated == current.AuthTime {
-		stated = 0
-	}
-	payload, err := newCode(q, current.Session, stated, at).encode()
+// sealCode returns the code as the client receives it. Nothing is written to the database; the
+// first row is written when the client redeems the code.
+func (h *Handler) sealCode(c authorizationCode, at time.Time) (string, error) {
+	payload, err := c.encode()
 	if err != nil {
-		return err
+		return "", err
 	}
 	code, err := h.Ring.Seal("code", payload, at.Add(h.CodeLife))
 	if err != nil {
-		return fmt.Errorf("seal code: %w", err)
+		return "", fmt.Errorf("seal code: %w", err)
 	}
-	return h.respond(w, q, url.Values{"code": {code}})
+	return code, nil
 }
 
 // newCode returns the code for a request that a session has authorized.
@@ -96,6 +89,19 @@ func (c authorizationCode) encode() ([]byte, error) {
 // codeOverhead is an upper bound, in characters, for a code without nonce and claims plus
 // the parameter names and separators of the response.
 const codeOverhead = 1000
+
+// sizeOfTokens estimates the length, in characters, of the tokens in a response. The claims of a
+// user may make them longer; respond checks that.
+func sizeOfTokens(t storage.ResponseType) int {
+	size := 0
+	if t.Token {
+		size += 900
+	}
+	if t.IDToken {
+		size += 1100
+	}
+	return size
+}
 
 // longestCode returns the length, in characters, of the longest code that can answer q.
 func (h *Handler) longestCode(q request.Request) (int, error) {

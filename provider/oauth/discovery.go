@@ -45,10 +45,13 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.BackChannelLogoutSupported = true
 	m.BackChannelLogoutSessionSupported = true
 	m.ScopesSupported = request.ScopeNames
-	m.ResponseTypesSupported = []string{"code"}
+	m.ResponseTypesSupported = h.ResponseTypes
+	if len(m.ResponseTypesSupported) == 0 {
+		m.ResponseTypesSupported = []string{storage.ResponseTypeCode}
+	}
 	m.ResponseModesSupported = responseModes
 	for _, g := range storage.GrantTypes() {
-		if g.Served {
+		if g.Served || g.InFrontChannel && slices.ContainsFunc(m.ResponseTypesSupported, isInFrontChannel) {
 			m.GrantTypesSupported = append(m.GrantTypesSupported, oidc.GrantType(g.Name))
 		}
 	}
@@ -72,6 +75,11 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	}
 	sum := sha256.Sum256(body)
 	return body, `"` + hex.EncodeToString(sum[:12]) + `"`, nil
+}
+
+func isInFrontChannel(name string) bool {
+	t, _ := storage.FindResponseType(name)
+	return t.InFrontChannel()
 }
 
 func (h *Handler) discoveryBody() ([]byte, string) { return h.discovery, h.discoveryTag }

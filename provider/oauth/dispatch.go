@@ -40,7 +40,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 	case q.Kind == request.Cookies:
 		return h.Apps.AnswerWithCookies(w, r, opened, *facts.Current)
 	}
-	return h.answerCode(w, q, client, *facts.Current, at)
+	return h.answer(w, r, opened, *facts.Current, at)
 }
 
 // facts reads the facts that flow.NextStep needs. It reads no consent if the client needs

@@ -17,7 +17,7 @@ import (
 	"signet/storage"
 )
 
-// Deps are the dependencies of the endpoints. All are required.
+// Deps are the dependencies of the endpoints. All but ResponseTypes are required.
 type Deps struct {
 	DB         *storage.DB
 	Ring       *keys.Ring
@@ -36,6 +36,8 @@ type Deps struct {
 	KeysCached time.Duration  // how long the JWKS may be cached
 	Proxies    []netip.Prefix // trusted to report the address of a client
 	Now        func() time.Time
+
+	ResponseTypes []string // in the discovery document; nil: code
 }
 
 // Handler serves the endpoints of the package.

@@ -95,7 +95,8 @@ var authorizeRefusals = []struct {
 	{"response_mode_unknown", []string{"response_mode", "pigeon"}},
 	{"response_mode_unfit", []string{"response_mode", "form_post", "state", "a\nb"}},
 	{"response_type_missing", []string{"response_type", ""}},
-	{"response_type_unknown", []string{"response_type", "code token"}},
+	{"response_type_unknown", []string{"response_type", "token"}},
+	{"response_type_not_allowed", []string{"response_type", "code token"}},
 	{"request_object", []string{"request", "x.y.z"}},
 	{"request_uri", []string{"request_uri", "https://app.example.com/request"}},
 	{"registration", []string{"registration", "{}"}},
@@ -117,7 +118,7 @@ var authorizeRefusals = []struct {
 // causesTestedElsewhere need a session, a changed client, or an upstream. Other tests cover them.
 var causesTestedElsewhere = []string{
 	"grant_type_not_allowed", "code_not_bound", "hint_contradicts", "consent_needed", "proof_needed", "proof_declined", "upstream_not_fresh", "other_user",
-	"acr_not_reached", "user_denied",
+	"acr_not_reached", "user_denied", "nonce_missing", "openid_missing",
 }
 
 func TestRefusals_AuthorizeLogsCauses(t *testing.T) {
@@ -147,7 +148,7 @@ func TestRefusals_AuthorizeLogsCauses(t *testing.T) {
 			}
 		}
 	})
-	for _, file := range []string{"authparams.go", "../flow/next.go"} {
+	for _, file := range []string{"authparams.go", "responsetype.go", "../flow/next.go"} {
 		for _, cause := range causesIn(t, file, `\bRefuse\("([a-z_]+)"`) {
 			if !listed[cause] {
 				t.Errorf("%s: the cause %s is in no table of refusals", file, cause)

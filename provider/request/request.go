@@ -1,6 +1,7 @@
 package request
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -35,6 +36,7 @@ type Request struct {
 	ClientID     string          `json:"c,omitempty"`
 	RedirectURI  string          `json:"u,omitempty"`
 	ResponseMode string          `json:"m,omitempty"` // "" (query), "fragment" or "form_post"
+	ResponseType string          `json:"y,omitempty"` // "" (code), or the name of another storage.ResponseType
 	State        string          `json:"s,omitempty"`
 	Nonce        string          `json:"n,omitempty"`
 	Scopes       []string        `json:"o,omitempty"`
@@ -53,6 +55,12 @@ type Request struct {
 
 // Prompts reports whether the client sent this prompt value.
 func (q Request) Prompts(value string) bool { return slices.Contains(q.Prompt, value) }
+
+// Type returns the response type of the request.
+func (q Request) Type() storage.ResponseType {
+	t, _ := storage.FindResponseType(cmp.Or(q.ResponseType, storage.ResponseTypeCode))
+	return t
+}
 
 // Freshness returns how recent the sign-in must be to answer the request, with the current
 // settings of the client.
@@ -84,7 +92,7 @@ func (q Request) RestartPath() string {
 		}
 		return "/login?" + v.Encode()
 	}
-	v := url.Values{"client_id": {q.ClientID}, "redirect_uri": {q.RedirectURI}, "response_type": {"code"}}
+	v := url.Values{"client_id": {q.ClientID}, "redirect_uri": {q.RedirectURI}, "response_type": {q.Type().Name}}
 	set := func(name, value string) {
 		if value != "" {
 			v.Set(name, value)

@@ -219,6 +219,26 @@ func parseAlgorithms(text string) ([]string, error) {
 	return names, nil
 }
 
+// parseResponseTypes parses a list of response types, each with its words in any order. Every
+// client that signs people in may use code, so code must be in the list.
+func parseResponseTypes(text string) ([]string, error) {
+	var names []string
+	for _, words := range splitList(text) {
+		t, known := storage.FindResponseType(words)
+		switch {
+		case !known:
+			return nil, fmt.Errorf("contains %q; use only %s", words, strings.Join(storage.ResponseTypeNames(), ", "))
+		case slices.Contains(names, t.Name):
+			return nil, fmt.Errorf("contains %s twice", t.Name)
+		}
+		names = append(names, t.Name)
+	}
+	if !slices.Contains(names, storage.ResponseTypeCode) {
+		return nil, fmt.Errorf("must contain %s", storage.ResponseTypeCode)
+	}
+	return names, nil
+}
+
 func parseAlgorithmNames(text string) ([]string, error) {
 	names := splitList(text)
 	for i, name := range names {

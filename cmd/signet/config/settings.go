@@ -11,6 +11,7 @@ import (
 	"signet/provider"
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
+	"signet/storage"
 )
 
 // setting is one row of the table of settings.
@@ -193,6 +194,12 @@ var settings = []setting{
 		shape: trueOrFalse,
 		about: "lets users choose their user name (`preferred_username`) on the account page, which shows them the names that are taken; if false, only operators can set it",
 		set:   into(func(c *Config) *bool { return &c.EditUsername }, parseBool),
+	},
+	{
+		key: "registration.response_types", byDef: storage.ResponseTypeCode, unit: "response types", example: "code, code id_token",
+		shape: listOf(oneOfWords(storage.ResponseTypeNames()...)),
+		about: "response types that the discovery document offers to clients; an administrator can register a client for every response type (`--response-type`)",
+		set:   into(func(c *Config) *[]string { return &c.ResponseTypes }, parseResponseTypes),
 	},
 	{
 		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem", paths: wholePath,

@@ -247,8 +247,11 @@ var observations = map[string]observation{
 	}},
 	"signup":                 {"closed", "connectors", onPage("/admin/connectors", "an account is created", google...)},
 	"accounts.edit_username": {"false", "true", onPage("/account/profile", `name="preferred_username"`)},
-	"outbound.extra_ca":      {"own", "other", trusting},
-	"outbound.proxy":         {"PROXY", "http://127.0.0.1:1", proxied},
+	"registration.response_types": {"code", "code, code id_token", func(t *testing.T, h installTemplate, set string) string {
+		return h.world(t, set).serve().document("/.well-known/openid-configuration", "response_types_supported")
+	}},
+	"outbound.extra_ca": {"own", "other", trusting},
+	"outbound.proxy":    {"PROXY", "http://127.0.0.1:1", proxied},
 	"keys.algorithms": {"ES256, RS256", "ES256, RS256, PS256", func(t *testing.T, h installTemplate, set string) string {
 		return h.world(t, set).serve().document("/.well-known/openid-configuration", "id_token_signing_alg_values_supported")
 	}},
