@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -105,7 +106,7 @@ func TestNotices_HaveTheTermsOfEveryModule(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, dep := range info.Deps {
-			if !strings.Contains(notices, "\n"+dep.Path+" "+dep.Version+": LICENSE") && !strings.Contains(notices, "\n"+dep.Path+" "+dep.Version+": COPYING") {
+			if heading := "\n" + regexp.QuoteMeta(dep.Path+" "+dep.Version) + "(?i:: (?:license|copying))"; !regexp.MustCompile(heading).MatchString(notices) {
 				t.Errorf("NOTICES lacks the terms of %s %s", dep.Path, dep.Version)
 			}
 		}

@@ -181,8 +181,9 @@ func serve(t *testing.T, s running) string {
 			break
 		}
 		select {
-		case ended <- <-ended:
-			t.Fatalf("the server ended:\n%s", log.String())
+		case err := <-ended:
+			ended <- nil // for the cleanup
+			t.Fatalf("the server ended with %v:\n%s", err, log.String())
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
