@@ -17,11 +17,12 @@ import (
 
 // Issued holds the tokens of one answer.
 type Issued struct {
-	Access  string
-	Scope   string        // of the access token, separated by spaces
-	Life    time.Duration // of the access token
-	Refresh string        // "" if the client is not registered for refresh tokens
-	ID      string        // "" without the scope openid
+	Access      string
+	Scope       string        // of the access token, separated by spaces
+	Life        time.Duration // of the access token
+	Refresh     string        // "" if the client is not registered for refresh tokens
+	RefreshLife time.Duration // until the refresh token expires if it is not used
+	ID          string        // "" without the scope openid
 }
 
 // Issue makes the tokens of a grant. It signs outside of every transaction: if signing fails,
@@ -52,6 +53,7 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 		if issued.Refresh, err = t.RefreshToken(grant); err != nil {
 			return Issued{}, fmt.Errorf("sign refresh token: %w", err)
 		}
+		issued.RefreshLife = max(0, time.Duration(refreshEnd(grant).Unix()-at.Unix())*time.Second)
 	}
 	return issued, nil
 }
@@ -154,9 +156,12 @@ func (t *Tokens) idToken(client storage.Client, grant storage.Grant, at time.Tim
 func (t *Tokens) RefreshToken(g storage.Grant) (string, error) {
 	return t.Ring.SignRefresh(keys.RefreshToken{
 		Subject: g.UserID, ClientID: g.ClientID, GrantID: g.ID, Generation: g.Generation,
-		IssuedAt: g.RotatedAt.Unix(), Expires: min(g.IdleExpiresAt, g.ExpiresAt).Unix(),
+		IssuedAt: g.RotatedAt.Unix(), Expires: refreshEnd(g).Unix(),
 	})
 }
+
+// refreshEnd returns when the refresh token of the grant's current generation expires.
+func refreshEnd(g storage.Grant) storage.Millis { return min(g.IdleExpiresAt, g.ExpiresAt) }
 
 // joinScopes writes scopes as tokens and answers contain them, without duplicates.
 func joinScopes(scopes []string) string { return strings.Join(foreign.Distinct(scopes), " ") }

@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -171,6 +172,40 @@ func TestRefresh_RefreshedIDTokenKeepsSubjectAndAuthTime(t *testing.T) {
 		}
 		if after["nonce"] != nil || after["iat"] == before["iat"] {
 			t.Errorf("nonce %v, iat %v", after["nonce"], after["iat"])
+		}
+	})
+}
+
+// refresh_token_expires_in is the time until the refresh token expires, also after a refresh and near
+// the end of the grant. A client without refresh tokens gets no such member.
+func TestRefresh_AnswerHasLifeOfRefreshToken(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		const day = 24 * 60 * 60
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t, "scope", "openid offline_access"))
+		for _, step := range []struct{ wait, want int }{{0, 30 * day}, {29 * day, 30 * day}, {29 * day, 30 * day}} {
+			b.Advance(time.Duration(step.wait) * time.Second)
+			if step.wait > 0 {
+				tokens = b.MustRefresh(t, tokens["refresh_token"])
+			}
+			if got := fmt.Sprint(tokens["refresh_token_expires_in"]); got != fmt.Sprint(step.want) {
+				t.Errorf("after %d s: refresh_token_expires_in is %s, want %d", step.wait, got, step.want)
+			}
+		}
+		for range 10 {
+			b.Advance(29 * 24 * time.Hour)
+			tokens = b.MustRefresh(t, tokens["refresh_token"])
+		}
+		if got := fmt.Sprint(tokens["refresh_token_expires_in"]); got != fmt.Sprint((365-12*29)*day) {
+			t.Errorf("near the end of the grant: refresh_token_expires_in is %s, want %d", got, (365-12*29)*day)
+		}
+		plain := b.AsClient(b.RegisterWith(t, storage.Web, "plain", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.GrantTypes = []string{providertest.Callback}, []string{storage.GrantCode}
+		}))
+		b.Follow(t)
+		v := b.Visitor(t)
+		tokens = plain.Redeem(t, v.AnswerPages(t, v.Get(t, plain.AuthorizeURL())).Code(t))
+		if got, is := tokens["refresh_token_expires_in"]; is || tokens["refresh_token"] != nil {
+			t.Errorf("without a refresh token: refresh_token_expires_in is %v", got)
 		}
 	})
 }

@@ -20,8 +20,11 @@ type tokenResponse struct {
 	TokenType    string `json:"token_type"`
 	ExpiresIn    int64  `json:"expires_in"` // seconds
 	RefreshToken string `json:"refresh_token,omitempty"`
-	Scope        string `json:"scope"`
-	IDToken      string `json:"id_token,omitempty"`
+	// RefreshExpiresIn is the life of the refresh token in seconds. No RFC defines the member; many
+	// servers and clients use this name.
+	RefreshExpiresIn int64  `json:"refresh_token_expires_in,omitempty"`
+	Scope            string `json:"scope"`
+	IDToken          string `json:"id_token,omitempty"`
 }
 
 // newTokenResponse returns the answer with the issued tokens, or err if it is not nil.
@@ -31,7 +34,7 @@ func newTokenResponse(issued flow.Issued, err error) (tokenResponse, error) {
 	}
 	return tokenResponse{
 		AccessToken: issued.Access, TokenType: oidc.BearerToken, ExpiresIn: int64(issued.Life.Seconds()),
-		RefreshToken: issued.Refresh, Scope: issued.Scope, IDToken: issued.ID,
+		RefreshToken: issued.Refresh, RefreshExpiresIn: int64(issued.RefreshLife.Seconds()), Scope: issued.Scope, IDToken: issued.ID,
 	}, nil
 }
 
