@@ -15,21 +15,24 @@ type Library struct {
 	// default of OpenID Connect Registration 1.0, section 2.
 	ES256        bool
 	PKCEOptional bool // it sends neither PKCE nor a nonce
+	// ResponseType is the response type that it asks for; "" for code.
+	ResponseType string
 }
 
 var libraries = []Library{
-	{"mod_auth_openidc", storage.Web, true, false},
-	{"openid-client", storage.Web, true, false},
-	{"passport-openidconnect", storage.Web, true, true},
-	{"@auth/core", storage.Web, true, false},
-	{"zitadel/oidc", storage.Web, true, true},
-	{"Authlib", storage.Web, true, false},
-	{"mozilla-django-oidc", storage.Web, false, false},
-	{"python-social-auth", storage.Web, false, false},
-	{"django-allauth", storage.Web, true, true},
-	{"gitlab-omniauth-openid-connect", storage.Web, true, false},
-	{"oauth2-proxy", storage.Web, true, true},
-	{"oidc-agent", storage.Native, true, false},
+	{"mod_auth_openidc", storage.Web, true, false, ""},
+	{"openid-client", storage.Web, true, false, ""},
+	{"passport-openidconnect", storage.Web, true, true, ""},
+	{"@auth/core", storage.Web, true, false, ""},
+	{"express-openid-connect", storage.Web, false, false, "id_token"},
+	{"zitadel/oidc", storage.Web, true, true, ""},
+	{"Authlib", storage.Web, true, false, ""},
+	{"mozilla-django-oidc", storage.Web, false, false, ""},
+	{"python-social-auth", storage.Web, false, false, ""},
+	{"django-allauth", storage.Web, true, true, ""},
+	{"gitlab-omniauth-openid-connect", storage.Web, true, false, ""},
+	{"oauth2-proxy", storage.Web, true, true, ""},
+	{"oidc-agent", storage.Native, true, false, ""},
 }
 
 // Libraries returns the known libraries.
@@ -48,6 +51,9 @@ func FindLibrary(name string) (Library, bool) {
 // tokens that the library accepts. Every server has a key for ES256.
 func (l Library) Prepare(c *storage.Client) {
 	c.PKCEOptional = l.PKCEOptional
+	if t, known := storage.FindResponseType(l.ResponseType); known {
+		c.Metadata.ResponseTypes, c.Metadata.GrantTypes = []string{t.Name}, t.GrantTypes()
+	}
 	if l.ES256 {
 		c.Metadata.IDTokenSignedResponseAlg = "ES256"
 	}

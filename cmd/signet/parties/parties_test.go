@@ -29,6 +29,10 @@ var parties = []struct {
 	{"openid-client", false, website{name: "openid-client", callback: "/callback", start: inNode("defaultparty.mjs"), refreshes: true, signsOut: true}.story},
 	{"passport-openidconnect", false, website{name: "passport-openidconnect", callback: "/callback", start: inNode("passportparty.mjs"), needsPKCEOptional: true}.story},
 	{"@auth/core", false, website{name: "@auth/core", callback: "/auth/callback/signet", start: inNode("authjsparty.mjs")}.story},
+	{"express-openid-connect", false, website{
+		name: "express-openid-connect", callback: "/callback", start: inNode("expressparty.mjs"), signsOut: true,
+		create: []string{"--grant-type", "implicit", "--response-type", "id_token"},
+	}.story},
 	{"zitadel/oidc", true, website{name: "zitadel/oidc", callback: "/callback", start: inGo("./zitadel"), needsPKCEOptional: true, refreshes: true, signsOut: true}.story},
 	{"Authlib", true, website{name: "Authlib", callback: "/callback", start: inPython("authlib"), refreshes: true, signsOut: true}.story},
 	{"mozilla-django-oidc", true, website{name: "mozilla-django-oidc", callback: "/oidc/callback/", start: inPython("mozilla-django-oidc"), refreshes: true}.story},
@@ -63,7 +67,8 @@ type website struct {
 	callback string // path of its redirect URI
 	start    func(t *testing.T, s partySite)
 
-	needsPKCEOptional bool // it sends neither PKCE nor a nonce
+	create            []string // more flags of signet client create
+	needsPKCEOptional bool     // it sends neither PKCE nor a nonce
 	refreshes         bool
 	signsOut          bool
 }
@@ -112,10 +117,7 @@ func checkES256(t *testing.T, party string, i *signettest.Instance, client signe
 		return strings.Contains(b.Text(), name)
 	})
 	b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
-	if b.Left == nil {
-		b.Send("consent", "allow", nil)
-	}
-	b.Visit(b.Left.String())
+	arrive(b)
 	library, known := directory.FindLibrary(party)
 	if got := signedIn(b); !known || got != library.ES256 {
 		t.Errorf("with an ES256 ID token, %s signs in: %v (the browser is at %s and reads %q); the list of libraries says %v", party, got, b.At, b.Text(), library.ES256)
@@ -129,7 +131,7 @@ func (w website) run(t *testing.T) (partySite, *signettest.Instance, *tokenFront
 	port := signettest.FreePort(t)
 	s := partySite{origin: fmt.Sprintf("http://127.0.0.1:%d", port), port: fmt.Sprint(port), issuer: i.Issuer}
 	create := []string{"--type", "web", "--redirect-uri", s.origin + w.callback, "--post-logout-redirect-uri", s.origin + "/bye"}
-	s.client = i.CreateClient(t, create...)
+	s.client = i.CreateClient(t, append(create, w.create...)...)
 	i.Serve(t)
 	w.start(t, s)
 	if w.needsPKCEOptional {
@@ -177,13 +179,7 @@ func (s partySite) signIn(t *testing.T, b *signettest.FormBrowser, i *signettest
 	t.Helper()
 	s.begin(b)
 	b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
-	if b.Left == nil {
-		b.Send("consent", "allow", nil)
-	}
-	if b.Left == nil {
-		t.Fatalf("the browser stays at %s and reads %q", b.At, b.Text())
-	}
-	b.Visit(b.Left.String())
+	arrive(b)
 	var user struct {
 		Sub string `json:"sub"`
 	}
@@ -191,6 +187,23 @@ func (s partySite) signIn(t *testing.T, b *signettest.FormBrowser, i *signettest
 	me := shownJSON(t, b)
 	if b.At.Path != "/me" || me["email"] != i.Email && me["sub"] != user.Sub {
 		t.Fatalf("after the sign-in the browser is at %s and reads %v", b.At, me)
+	}
+}
+
+// arrive consents if the provider asks, and takes the response to the party: by a redirect, or by a
+// form.
+func arrive(b *signettest.FormBrowser) {
+	b.T.Helper()
+	if b.Left == nil && signettest.FindByID(b.Page, "consent") != nil {
+		b.Send("consent", "allow", nil)
+	}
+	switch {
+	case b.Left != nil:
+		b.Visit(b.Left.String())
+	case signettest.FindByID(b.Page, "response") != nil:
+		b.Send("response", "", nil)
+	default:
+		b.T.Fatalf("the browser stays at %s and reads %q", b.At, b.Text())
 	}
 }
 
