@@ -67,9 +67,10 @@ type Moment struct {
 // AccountOverview is the first page of the account.
 type AccountOverview struct {
 	Account
-	Sessions   int  // in how many browsers the person is signed in
-	Apps       int  // how many applications have access
-	NoPassword bool // the person signs in only with connected accounts
+	Emergency  []words.Sentence // for administrators: the emergency links of the last weeks, the newest first
+	Sessions   int              // in how many browsers the person is signed in
+	Apps       int              // how many applications have access
+	NoPassword bool             // the person signs in only with connected accounts
 }
 
 func (AccountOverview) page() string { return "accountoverview.html" }

@@ -34,10 +34,11 @@ func accountSamples() map[string]templates.Page {
 		{Code: "invalid_profile", Field: "zoneinfo", Text: words.Say("profile-error.time-zone")},
 	}
 	return map[string]templates.Page{
-		"account":         templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1},
-		"account-admin":   templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1},
-		"account-alone":   templates.AccountOverview{Account: templates.Account{User: templates.Person{Email: "bob@example.com"}, Here: "overview"}, Sessions: 1, NoPassword: true},
-		"account-profile": profile,
+		"account":           templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1},
+		"account-admin":     templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1},
+		"account-emergency": templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1, Emergency: emergencySample},
+		"account-alone":     templates.AccountOverview{Account: templates.Account{User: templates.Person{Email: "bob@example.com"}, Here: "overview"}, Sessions: 1, NoPassword: true},
+		"account-profile":   profile,
 		"account-profile-fixed": templates.AccountProfile{
 			Account: frame("profile", words.Sentence{}), Ticket: "sealed.ticket", PreferredUsername: "alice", FixedUsername: true, SharedUsername: true,
 		},

@@ -5,6 +5,14 @@ import (
 	"signet/templates/words"
 )
 
+// emergencySample has every kind of notice about emergency links.
+var emergencySample = []words.Sentence{
+	words.Say("emergency.used-new", "When", "1 March 2026, 12:00 UTC", "Email", "root@example.com", "HostUser", "root (sudo by ada)"),
+	words.Say("emergency.used-renew", "When", "1 March 2026, 12:00 UTC", "Email", words.Say("emergency.deleted"), "HostUser", "root"),
+	words.Say("emergency.open-new", "When", "1 March 2026, 12:00 UTC", "HostUser", "root"),
+	words.Say("emergency.open-renew", "When", "1 March 2026, 12:00 UTC", "Email", "ada@example.com", "HostUser", "root"),
+}
+
 // adminSamples are the operators' pages in all their states.
 func adminSamples() map[string]templates.Page {
 	frame := func(here string) templates.Admin { return templates.Admin{Common: plain, Here: here} }
@@ -61,12 +69,7 @@ func adminSamples() map[string]templates.Page {
 	mistyped := revoke
 	mistyped.Wrong, mistyped.Reason = words.Say("admin-revoke.wrong-kid"), "lost laptop"
 	alarmed := frame("overview")
-	alarmed.Emergency = []words.Sentence{
-		words.Say("emergency.used-new", "When", noon.Text, "Email", "root@example.com", "HostUser", "root (sudo by ada)"),
-		words.Say("emergency.used-renew", "When", noon.Text, "Email", words.Say("emergency.deleted"), "HostUser", "root"),
-		words.Say("emergency.open-new", "When", noon.Text, "HostUser", "root"),
-		words.Say("emergency.open-renew", "When", noon.Text, "Email", "ada@example.com", "HostUser", "root"),
-	}
+	alarmed.Emergency = emergencySample
 	return map[string]templates.Page{
 		"admin-emergency":       templates.AdminOverview{Admin: alarmed, Connectors: 2},
 		"admin-keys":            keys,

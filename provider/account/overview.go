@@ -7,7 +7,8 @@ import (
 	"signet/templates"
 )
 
-// overview shows the first page of the account.
+// overview shows the first page of the account. After a sign-in, administrators come here and not
+// to the pages for operators, so they see the emergency links here too.
 func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	sessions, err := h.DB.SessionsOf(r.Context(), current.UserID, h.Now())
 	if err != nil {
@@ -21,7 +22,11 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current sessi
 	if err != nil {
 		return err
 	}
+	emergency, err := h.Visits.EmergencyNotices(r.Context(), current.User)
+	if err != nil {
+		return err
+	}
 	return h.Site.Show(w, templates.AccountOverview{
-		Account: h.frame(r, current, "overview"), Sessions: len(sessions), Apps: len(apps), NoPassword: !has,
+		Account: h.frame(r, current, "overview"), Emergency: emergency, Sessions: len(sessions), Apps: len(apps), NoPassword: !has,
 	})
 }

@@ -171,8 +171,9 @@ func emergencyLink(t *testing.T, b *providertest.Testbed, userID string) string 
 	return link
 }
 
-// An emergency link creates a new administrator once. Every administrator sees that, and nobody
-// else changes.
+// An emergency link creates a new administrator once. Every administrator sees that, no other user
+// does, and nobody else changes.
+// AD-22: An emergency link works once, and all administrators see it for 30 days.
 func TestSetup_EmergencyLinkMakesANewAdministrator(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		first := b.Visitor(t)
@@ -195,11 +196,17 @@ func TestSetup_EmergencyLinkMakesANewAdministrator(t *testing.T) {
 		page = setUp(t, v, page, "rescue@example.com", providertest.Password)
 		page.WantAt(t, "/admin")
 		for _, one := range []*providertest.Visitor{first, v} {
-			for _, path := range []string{"/admin", "/admin/keys", "/admin/connectors"} {
+			for _, path := range []string{"/account", "/admin", "/admin/keys", "/admin/connectors"} {
 				page := one.Get(t, b.Issuer+path)
 				page.WantText(t, "rescue@example.com")
 				page.WantText(t, "became an administrator with an emergency link")
 			}
+		}
+		alice := b.Visitor(t)
+		if page := alice.SignIn(t, alice.Get(t, b.Issuer+"/account"), providertest.Alice, providertest.Password); strings.Contains(page.Body, `id="emergency"`) {
+			t.Error("a user who is no administrator sees the notice")
+		} else {
+			page.WantAt(t, "/account")
 		}
 		v.Get(t, link).WantPage(t, http.StatusGone, "invalid_setup_link")
 		u, _ := url.Parse(link)
@@ -216,6 +223,7 @@ func TestSetup_EmergencyLinkMakesANewAdministrator(t *testing.T) {
 
 // An emergency link for an administrator sets a new password and ends the sessions of that
 // account. A field for another account has no effect.
+// AD-23: An emergency link for an administrator changes no other account.
 func TestSetup_EmergencyLinkRenewsAPassword(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		root, other := b.Visitor(t), b.Visitor(t)
