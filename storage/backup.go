@@ -100,6 +100,10 @@ func HasPassword(database string) bool { return engine.HasPassword(database) }
 // URLParameter returns a parameter of the URL of a PostgreSQL database, or "".
 func URLParameter(database, name string) string { return engine.URLParameter(database, name) }
 
+// URLHosts returns the hosts of a database URL, each once, without the folders of unix sockets. It
+// returns none if the URL has a mistake, or for SQLite.
+func URLHosts(database string) []string { return engine.URLHosts(database) }
+
 // DescribeURL describes the PostgreSQL database of a URL for people: its name, host and user.
 // The description contains no secret.
 func DescribeURL(database string) string { return engine.DescribeURL(database) }

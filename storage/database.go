@@ -15,11 +15,13 @@ import (
 
 // Config describes the place of the database.
 type Config struct {
-	DataDir  string       // folder of signet.db, created with mode 0700 if missing; used if Database is empty
-	Database string       // "" for SQLite in DataDir, or postgres://…
-	Password string       // of PostgreSQL; "" if it is in the URL, in PGPASSWORD or in a password file
-	Log      *slog.Logger // nil: nothing is logged
-	Faults   Faults       `json:"-"` // for tests only; nil: no call fails on purpose
+	DataDir  string // folder of signet.db, created with mode 0700 if missing; used if Database is empty
+	Database string // "" for SQLite in DataDir, or postgres://…
+	Password string // of PostgreSQL; "" if it is in the URL, in PGPASSWORD or in a password file
+	// PasswordFile is the file that Password was read from, or "". Each new connection reads it again.
+	PasswordFile string
+	Log          *slog.Logger // nil: nothing is logged
+	Faults       Faults       `json:"-"` // for tests only; nil: no call fails on purpose
 }
 
 // Types for tests that make calls of the database fail: see Config.Faults.
@@ -61,7 +63,7 @@ var migrations = func() engine.Migrations {
 }()
 
 func (c Config) engineConfig() engine.Config {
-	return engine.Config{DataDir: c.DataDir, Database: c.Database, Password: c.Password, Log: c.Log, Faults: c.Faults, Migrations: migrations}
+	return engine.Config{DataDir: c.DataDir, Database: c.Database, Password: c.Password, PasswordFile: c.PasswordFile, Log: c.Log, Faults: c.Faults, Migrations: migrations}
 }
 
 // DB holds the use cases. It is safe for concurrent use.

@@ -2,7 +2,6 @@ package storage_test
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -63,16 +62,31 @@ func passfile(t *testing.T, lines string) string {
 func TestPassword_ChangesWithoutRestart(t *testing.T) {
 	b, setPassword := storagetest.PostgresWithPassword(t)
 	setPassword("first")
-	file := passfile(t, "*:*:*:*:first")
-	db, err := storage.OpenExisting(t.Context(), storage.Config{Database: b.Config().Database + "&passfile=" + url.QueryEscape(file)})
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	for _, password := range []string{"second", "third"} {
-		setPassword(password)
-		if err := db.Ping(t.Context()); !errors.Is(err, storage.ErrLoginRefused) {
-			t.Fatalf("with the old password in the file: got %v", err)
+	lines, alone := passfile(t, "*:*:*:*:first"), passfile(t, "first")
+	for file, c := range map[string]struct {
+		config storage.Config
+		before string // the password in the file
+	}{
+		lines: {storage.Config{Database: b.Config().Database + "&passfile=" + url.QueryEscape(lines)}, "*:*:*:*:"},
+		alone: {storage.Config{Database: b.Config().Database, Password: "first", PasswordFile: alone}, ""},
+	} {
+		setPassword("first")
+		db, err := storage.OpenExisting(t.Context(), c.config)
+		must(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		for _, password := range []string{"second", "third"} {
+			setPassword(password)
+			if err := db.Ping(t.Context()); !errors.Is(err, storage.ErrLoginRefused) {
+				t.Fatalf("with the old password in the file: got %v", err)
+			}
+			must(t, os.WriteFile(file, []byte(c.before+password+"\n"), 0o600))
+			must(t, db.Ping(t.Context()))
 		}
-		must(t, os.WriteFile(file, fmt.Appendf(nil, "*:*:*:*:%s\n", password), 0o600))
-		must(t, db.Ping(t.Context()))
 	}
+	// While another program writes the file, the password of the start counts.
+	setPassword("first")
+	must(t, os.Truncate(alone, 0))
+	db, err := storage.OpenExisting(t.Context(), storage.Config{Database: b.Config().Database, Password: "first", PasswordFile: alone})
+	must(t, err)
+	must(t, db.Close())
 }

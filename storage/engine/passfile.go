@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,6 +34,24 @@ func URLParameter(database, name string) string {
 	return query.Get(name)
 }
 
+// URLHosts returns the hosts of a database URL, each once, without the folders of unix sockets. It
+// returns none if the URL has a mistake, or for SQLite.
+func URLHosts(database string) (hosts []string) {
+	if database == "" {
+		return nil
+	}
+	config, err := parseURL(database)
+	if err != nil {
+		return nil // another check reports it
+	}
+	for _, host := range append([]*pgconn.FallbackConfig{{Host: config.Host}}, config.Fallbacks...) {
+		if !strings.HasPrefix(host.Host, "/") && !slices.Contains(hosts, host.Host) {
+			hosts = append(hosts, host.Host)
+		}
+	}
+	return hosts
+}
+
 // CheckPassfile checks a file of PostgreSQL passwords that the settings name. The driver skips a
 // file that it cannot read, and PostgreSQL would then report a wrong password. The text of the
 // error continues a sentence that begins with the name of the setting.
@@ -56,19 +75,20 @@ func CheckPassfile(name string) error {
 	return nil
 }
 
-// passwords is the driver.Connector of a database whose password may be in a password file. Each
+// passwords is the driver.Connector of a database whose password may be in a file. Each
 // connection reads the file again, so that a password can be replaced while the program runs. Each
 // host has its own line in the file; the driver alone would use the line of the first host for all.
 type passwords struct {
 	config   *pgx.ConnConfig
 	database string // the URL
-	password string // "" if the URL, PGPASSWORD or a file contains it
+	password string // "" if the URL, PGPASSWORD or a password file contains it
+	file     string // contains password and nothing else; "" for none
 	options  []stdlib.OptionOpenDB
 }
 
 // newPasswords returns the connector of a configuration, of which config is the driver's form.
 func newPasswords(c Config, config *pgx.ConnConfig, options ...stdlib.OptionOpenDB) *passwords {
-	return &passwords{config, c.Database, c.Password, options}
+	return &passwords{config, c.Database, c.Password, c.PasswordFile, options}
 }
 
 // Driver returns the driver of the connections.
@@ -114,11 +134,24 @@ func (p *passwords) parts() (parts []*pgx.ConnConfig) {
 	return parts
 }
 
+// currentPassword returns the password that is in the file now. While the file cannot be read or
+// is empty, for example because another program writes it, the earlier password counts.
+func (p *passwords) currentPassword() string {
+	if p.file == "" {
+		return p.password
+	}
+	content, err := os.ReadFile(p.file)
+	if current := strings.TrimRight(string(content), "\r\n"); err == nil && current != "" {
+		return current
+	}
+	return p.password
+}
+
 // passwordAt returns the password for a host. The driver chooses it, as for a URL with that host
 // alone.
 func (p *passwords) passwordAt(host *pgconn.FallbackConfig) string {
 	if p.password != "" {
-		return p.password
+		return p.currentPassword()
 	}
 	parts, _ := splitURL(p.database)
 	alone := "postgres://"

@@ -32,7 +32,9 @@ type Config struct {
 	Database   federation.Secret // a URL may hold a password
 
 	DatabasePassword federation.Secret // of PostgreSQL; "": in the URL, or in a file that PostgreSQL's own variables name
-	PasswordPlace    string            // where the password of PostgreSQL comes from, for error messages
+	// DatabasePasswordFile is the file that contains DatabasePassword, or "".
+	DatabasePasswordFile string
+	PasswordPlace        string // where the password of PostgreSQL comes from, for error messages
 
 	Master   MasterKeys
 	LogLevel slog.Level

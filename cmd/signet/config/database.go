@@ -43,6 +43,7 @@ func (r *Reading) compareDatabase(env map[string]string) {
 	case storage.HasPassword(database) && setting:
 		r.addMistakeAt(r.Place("database_password"), "database_password", "is set, but the URL in database has a password too: remove one of them")
 	case setting:
+		r.Config.DatabasePasswordFile = r.secretFileAt[r.Place("database_password")]
 		*place = "the setting database_password (" + r.Place("database_password").String() + ")"
 	case storage.HasPassword(database):
 		*place = "the URL in the setting database (" + r.Place("database").String() + ")"

@@ -107,5 +107,9 @@ func (r *Reading) readSecret(where Place, key string, file secretFile) (string, 
 		return "", false
 	}
 	r.addSecretFile(file.path)
+	if r.secretFileAt == nil {
+		r.secretFileAt = map[Place]string{}
+	}
+	r.secretFileAt[where] = file.path
 	return strings.TrimRight(string(content), "\r\n"), true
 }

@@ -25,7 +25,8 @@ type Reading struct {
 	Mistakes Mistakes
 	Files    Files // the files that were read; if one changes, the settings must be read again
 
-	secretFiles   []string // the files that contain a secret, in the order of reading
+	secretFiles   []string         // the files that contain a secret, in the order of reading
+	secretFileAt  map[Place]string // the file that the value of a secret at this place names
 	process       *values[Config]
 	connectors    []*values[provider.Connector]
 	brokenIDs     map[string]bool // ids of connectors that have a wrong variable

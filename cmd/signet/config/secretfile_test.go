@@ -114,6 +114,8 @@ func TestSecretFile_PasswordsOfPostgreSQL(t *testing.T) {
 		{map[string]string{"SIGNET_DATABASE": with, "PGPASSFILE": "/nowhere", "HOME": home}, "", ""},
 		{map[string]string{"SIGNET_DATABASE": without + "&password=p", "PGPASSFILE": "/nowhere"}, "", ""},
 		{map[string]string{"PGPASSFILE": "/nowhere", "HOME": home}, "", ""},
+		{map[string]string{"SIGNET_DATABASE": without, "SIGNET_DATABASE_PASSWORD": "p", "HOME": home}, "", ""},
+		{map[string]string{"SIGNET_DATABASE": with, "SIGNET_DATABASE_PASSWORD": "p"}, "the URL in database has a password too", ""},
 	} {
 		read := Read(Sources{File: fileWith(t, ""), Env: c.env})
 		for what, pair := range map[string][2]string{"mistakes": {fmt.Sprint(read.Err()), c.mistake}, "warnings": {strings.Join(read.OpenFiles(), "\n"), c.warned}} {

@@ -3,20 +3,25 @@ package config
 import (
 	"cmp"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
 
 	"signet/federation"
 	"signet/federation/foreign"
+	"signet/storage"
 )
 
 // Warnings returns the risks of valid settings; never nil. sslMode is the value of the variable
 // PGSSLMODE, which counts if the URL of the database has no sslmode.
 func (c Config) Warnings(sslMode string) []string {
 	list := []string{}
-	if host := unverifiedDatabase(c.Database, sslMode); host != "" {
-		list = append(list, "the connection to the database at "+host+" is not verified, so an attacker on the network could read and change everything: add sslmode=verify-full to its URL, and sslrootcert if it uses your own certificate authority")
+	if hosts := unverifiedHosts(c.Database, sslMode); len(hosts) > 0 {
+		list = append(list, "the connection to the database at "+strings.Join(hosts, ", ")+" is not verified, so an attacker on the network could read and change everything: add sslmode=verify-full to its URL, and sslrootcert if it uses your own certificate authority")
+	}
+	if c.DatabasePassword.Reveal() != "" && c.Database.Reveal() == "" {
+		list = append(list, "database_password is set, but database is not, so Signet uses SQLite in data_dir: set database to the URL of PostgreSQL, or remove the password")
 	}
 	if strings.HasPrefix(c.Issuer, "http://") {
 		list = append(list, "the issuer "+c.Issuer+" is plain http: passwords and tokens are sent unencrypted; use this only to try Signet out on this machine")
@@ -48,16 +53,12 @@ func sameSite(a, b string) bool {
 	return first.Hostname() == second.Hostname() || err == nil && errOther == nil && site == other
 }
 
-// unverifiedDatabase returns the host of a remote database whose certificate is not verified,
-// and "" if there is none. defaultMode counts if the URL has no sslmode. Without either, the
-// driver connects unencrypted if the server allows it.
-func unverifiedDatabase(database federation.Secret, defaultMode string) (host string) {
-	u, err := url.Parse(database.Reveal())
-	if err != nil || u.Hostname() == "" || foreign.IsLoopback(u.Hostname()) {
-		return ""
+// unverifiedHosts returns the remote hosts of a database whose certificates are not verified.
+// defaultMode counts if the URL has no sslmode. Without either, the driver connects unencrypted if
+// the server allows it.
+func unverifiedHosts(database federation.Secret, defaultMode string) []string {
+	if mode := cmp.Or(storage.URLParameter(database.Reveal(), "sslmode"), defaultMode); mode == "verify-full" || mode == "verify-ca" {
+		return nil
 	}
-	if mode := cmp.Or(u.Query().Get("sslmode"), defaultMode); mode == "verify-full" || mode == "verify-ca" {
-		return ""
-	}
-	return u.Hostname()
+	return slices.DeleteFunc(storage.URLHosts(database.Reveal()), foreign.IsLoopback)
 }

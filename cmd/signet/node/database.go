@@ -140,7 +140,7 @@ func ownerOf(path string) string {
 
 // StorageConfig returns the place of the data in the settings.
 func StorageConfig(c config.Config) storage.Config {
-	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Password: c.DatabasePassword.Reveal()}
+	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Password: c.DatabasePassword.Reveal(), PasswordFile: c.DatabasePasswordFile}
 }
 
 // Directory returns the rules of clients and users for the database.
