@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -48,6 +49,31 @@ func TestPassword_OfPostgreSQL(t *testing.T) {
 				must(t, db.Close())
 			}
 		})
+	}
+}
+
+// PgBouncer in transaction mode reads the passwords from PostgreSQL and signs in there as the client.
+func TestPassword_BehindPgBouncerWithAuthQuery(t *testing.T) {
+	b, setPassword := storagetest.PostgresWithPassword(t)
+	setPassword("pa:ss")
+	database := b.PooledByAuthQuery(t).Config().Database
+	if _, err := storage.OpenExisting(t.Context(), storage.Config{Database: database, Password: "wrong"}); !errors.Is(err, storage.ErrLoginRefused) {
+		t.Errorf("a wrong password: got %v, want ErrLoginRefused", err)
+	}
+	nobody := strings.Replace(database, "postgres://", "postgres://nobody_", 1)
+	if _, err := storage.OpenExisting(t.Context(), storage.Config{Database: nobody, Password: "pa:ss"}); !errors.Is(err, storage.ErrLoginRefused) {
+		t.Errorf("an unknown user: got %v, want ErrLoginRefused", err)
+	}
+	for range 2 { // two nodes share the connections of the pooler
+		db, err := storage.OpenExisting(t.Context(), storage.Config{Database: database, Password: "pa:ss"})
+		must(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		for i := range 20 {
+			id := storage.NewID("web")
+			must(t, db.CreateClient(t.Context(), storagetest.NewClient(storage.Web, id, "Client"), storage.By{At: noon.Add(time.Duration(i))}))
+			_, err := db.Client(t.Context(), id)
+			must(t, err)
+		}
 	}
 }
 

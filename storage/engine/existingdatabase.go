@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sys/unix"
@@ -79,10 +81,18 @@ func checkOrphanedWAL(path string) error {
 	return fmt.Errorf("%w: %s", ErrOrphanedWAL, filepath.Base(path+"-wal"))
 }
 
+// poolerRefusals are the messages of PgBouncer for a wrong user or password. It has the code of a
+// protocol violation for them, as for other reasons to close a connection.
+var poolerRefusals = []string{"SASL authentication failed", "password authentication failed", "no such user"}
+
 // isRefusedLogin reports whether PostgreSQL refused the user or the password.
 func isRefusedLogin(err error) bool {
 	var refused *pgconn.PgError
-	return errors.As(err, &refused) && len(refused.Code) == 5 && refused.Code[:2] == "28" // invalid authorization
+	if !errors.As(err, &refused) || len(refused.Code) != 5 {
+		return false
+	}
+	return refused.Code[:2] == "28" || // invalid authorization
+		refused.Code == "08P01" && slices.ContainsFunc(poolerRefusals, func(text string) bool { return strings.Contains(refused.Message, text) })
 }
 
 // isMissingDatabase reports whether PostgreSQL has no database of that name.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"signet/storage"
 )
@@ -27,7 +28,10 @@ type pgBouncer struct {
 
 var errMissingPgBouncer = errors.New("PgBouncer is not installed: apt-get install pgbouncer")
 
-var thePgBouncer = sync.OnceValues(startPgBouncer)
+var (
+	thePgBouncer          = sync.OnceValues(func() (*pgBouncer, error) { return startPgBouncer(letEveryoneIn) })
+	thePgBouncerAuthQuery = sync.OnceValues(func() (*pgBouncer, error) { return startPgBouncer(askForPasswords) })
+)
 
 // Pooled returns the same PostgreSQL database behind PgBouncer in transaction mode. PgBouncer
 // has so few connections to the server that each transaction may get another one.
@@ -41,17 +45,36 @@ func (b Backend) Pooled(t testing.TB) Backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Backend{Name: b.Name, config: storage.Config{Database: p.url(strings.TrimPrefix(u.Path, "/"))}}
+	return Backend{Name: b.Name, config: storage.Config{Database: p.url(u.User.Username(), strings.TrimPrefix(u.Path, "/"))}}
 }
 
-// pgBouncerSettings let every client in as the user of the cluster.
+// PooledByAuthQuery returns the database of PostgresWithPassword behind PgBouncer in transaction
+// mode, which reads the passwords of its clients from PostgreSQL (auth_query).
+func (b Backend) PooledByAuthQuery(t testing.TB) Backend {
+	t.Helper()
+	p, err := thePgBouncerAuthQuery()
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, database, _ := strings.Cut(strings.TrimPrefix(strings.Split(b.config.Database, "?")[0], "postgres://"), "@/")
+	return Backend{Name: b.Name, config: storage.Config{Database: p.url(user, database)}}
+}
+
+// The ways in which PgBouncer checks its clients.
+const (
+	letEveryoneIn   = "auth_type = any"
+	askForPasswords = "auth_type = scram-sha-256\nauth_user = postgres\nauth_query = SELECT usename, passwd FROM pg_shadow WHERE usename = $1"
+)
+
+// pgBouncerSettings has the folder of PostgreSQL's socket, the user there, how clients are
+// checked, and the folder of PgBouncer's socket.
 const pgBouncerSettings = `[databases]
-* = host=%s user=postgres
+* = host=%s%s
 [pgbouncer]
 pool_mode = transaction
 default_pool_size = 4
 max_client_conn = 1000
-auth_type = any
+%s
 listen_port = 6432
 unix_socket_dir = %s
 `
@@ -64,7 +87,7 @@ kill -TERM $server
 wait $server
 rm -rf "$2"`
 
-func startPgBouncer() (*pgBouncer, error) {
+func startPgBouncer(check string) (*pgBouncer, error) {
 	c, err := theCluster()
 	if err != nil {
 		return nil, err
@@ -84,7 +107,11 @@ func startPgBouncer() (*pgBouncer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "pgbouncer.ini"), fmt.Appendf(nil, pgBouncerSettings, c.folder, folder), 0o644); err != nil {
+	as := ""
+	if check == letEveryoneIn {
+		as = " user=postgres"
+	}
+	if err := os.WriteFile(filepath.Join(folder, "pgbouncer.ini"), fmt.Appendf(nil, pgBouncerSettings, c.folder, as, check, folder), 0o644); err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(folder, "log"))
@@ -105,14 +132,18 @@ func startPgBouncer() (*pgBouncer, error) {
 	return p, p.await()
 }
 
-// await polls until PgBouncer answers.
+// await polls until PgBouncer answers, even if it refuses the password.
 func (p *pgBouncer) await() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for {
-		conn, err := pgx.Connect(ctx, p.url("postgres"))
-		if err == nil {
+		conn, err := pgx.Connect(ctx, p.url("postgres", "postgres"))
+		var refused *pgconn.PgError
+		switch {
+		case err == nil:
 			return conn.Close(ctx)
+		case errors.As(err, &refused):
+			return nil
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
@@ -124,6 +155,6 @@ func (p *pgBouncer) await() error {
 }
 
 // url returns the URL of a database behind PgBouncer.
-func (p *pgBouncer) url(database string) string {
-	return "postgres://postgres@/" + database + "?port=6432&host=" + url.QueryEscape(p.folder)
+func (p *pgBouncer) url(user, database string) string {
+	return "postgres://" + user + "@/" + database + "?port=6432&host=" + url.QueryEscape(p.folder)
 }
