@@ -39,6 +39,7 @@ type scene struct {
 	*providertest.Testbed
 	upstream *providertest.Upstreams
 	trusted  *providertest.Testbed // a client that needs no consent
+	tv       *providertest.Testbed // a client of devices
 	user     storage.User
 	browser  *providertest.Visitor
 }
@@ -54,6 +55,7 @@ func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, 
 	s.trusted = b.AsClient(b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 	}))
+	s.tv = b.Televisions(t)
 	return s
 }
 
@@ -209,6 +211,51 @@ var acts = []act{
 		form := s.trusted.CodeForm(s.code(t), "code_verifier", strings.Repeat("w", 43))
 		return func() providertest.Answer { return s.trusted.TokenRequest(t, form) }
 	}},
+	{name: "device code", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return func() providertest.Answer { return s.tv.RequestDevice(t) }
+	}},
+	{name: "poll of a device that waits", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		d := s.tv.StartDevice(t)
+		return func() providertest.Answer { return s.tv.Poll(t, d) }
+	}},
+	{name: "page for the code of a device", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		d := s.tv.StartDevice(t)
+		s.signIn(t)
+		return s.gets(t, "/device?user_code="+d.UserCode)
+	}},
+	{name: "code of a device", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		d := s.tv.StartDevice(t)
+		s.signIn(t)
+		return s.posts(t, s.browser.Get(t, d.Complete).Form(t))
+	}},
+	{name: "wrong code of a device", events: []storage.EventType{storage.UserRefused}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		return s.posts(t, s.browser.Get(t, s.Issuer+"/device").Form(t), "user_code", "BCDF-GHJK")
+	}},
+	{name: "page of a device", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		d := s.tv.StartDevice(t)
+		s.signIn(t)
+		return s.gets(t, s.browser.OpenDevice(t, d).At.RequestURI())
+	}},
+	{name: "device allowed", events: []storage.EventType{storage.DeviceApproved}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		d := s.tv.StartDevice(t)
+		s.signIn(t)
+		return s.posts(t, s.browser.OpenDevice(t, d).Form(t), "decision", "allow")
+	}},
+	{name: "device denied", events: []storage.EventType{storage.DeviceDenied}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		d := s.tv.StartDevice(t)
+		s.signIn(t)
+		return s.posts(t, s.browser.OpenDevice(t, d).Form(t), "decision", "deny")
+	}},
+	{name: "device code redeemed", once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		d := s.allowedDevice(t)
+		return func() providertest.Answer { return s.tv.Poll(t, d) }
+	}},
+	{name: "device code replayed", events: []storage.EventType{storage.GrantReplayed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		d := s.allowedDevice(t)
+		providertest.WantStatus(t, s.tv.Poll(t, d), http.StatusOK)
+		return func() providertest.Answer { return s.tv.Poll(t, d) }
+	}},
 	{name: "refresh", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		token := s.tokens(t)["refresh_token"]
 		return func() providertest.Answer { return s.trusted.Refresh(t, token) }
@@ -285,6 +332,15 @@ var acts = []act{
 	}},
 }
 
+// allowedDevice returns a device that the user has allowed.
+func (s *scene) allowedDevice(t *testing.T) providertest.Device {
+	t.Helper()
+	d := s.tv.StartDevice(t)
+	s.signIn(t)
+	s.browser.AnswerDevice(t, d, "allow")
+	return d
+}
+
 // allActs returns acts, and one act for each page of the account.
 func allActs(t *testing.T) []act {
 	t.Helper()
@@ -348,7 +404,7 @@ var withoutAct = []string{
 // aboutClients are the types of events that name a client.
 var aboutClients = []storage.EventType{
 	storage.ConsentGiven, storage.ConsentDenied, storage.ConsentWithdrawn, storage.GrantReplayed, storage.GrantRetried,
-	storage.GrantRevoked, storage.TokenRevoked, storage.ClientRefused,
+	storage.GrantRevoked, storage.TokenRevoked, storage.ClientRefused, storage.DeviceApproved, storage.DeviceDenied,
 }
 
 // wantComplete checks that the event has everything that an operator looks for.

@@ -68,6 +68,7 @@ type Lifetimes struct {
 	SessionKept  time.Duration // inactive session with "Keep me signed in"; 7 d
 	SessionMax   time.Duration // session, however active it is; 30 d
 	Consent      time.Duration // remembered consent; 365 d
+	DeviceCode   time.Duration // device code and its user code; 10 min
 }
 
 const day = 24 * time.Hour
@@ -77,7 +78,7 @@ func (l *Lifetimes) setDefaults() {
 		&l.Access: 15 * time.Minute, &l.ID: 15 * time.Minute, &l.Code: time.Minute, &l.Request: 30 * time.Minute,
 		&l.Refresh: 7 * day, &l.RefreshMax: 30 * day, &l.Offline: 30 * day, &l.OfflineMax: 365 * day,
 		&l.RefreshGrace: 30 * time.Second, &l.Session: 12 * time.Hour, &l.SessionKept: 7 * day,
-		&l.SessionMax: 30 * day, &l.Consent: 365 * day,
+		&l.SessionMax: 30 * day, &l.Consent: 365 * day, &l.DeviceCode: 10 * time.Minute,
 	} {
 		if *value == 0 {
 			*value = fallback
@@ -100,7 +101,7 @@ func (l Lifetimes) forTokens() flow.Lifetimes {
 func (l Lifetimes) KeyLife(of keeper.Life) keeper.Life {
 	l.setDefaults()
 	of.Tokens = max(l.Access, l.ID)
-	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+oauth.CodeRemembered, session.DeviceLife)
+	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+oauth.CodeRemembered, l.DeviceCode, session.DeviceLife)
 	return of
 }
 

@@ -28,7 +28,7 @@ var advertised = map[string]usesAdvertised{
 		wantEqual(t, "iss", providertest.ClaimsOf(t, tokens["id_token"])["iss"], value)
 	},
 	"authorization_endpoint": isThere, "token_endpoint": isThere, "userinfo_endpoint": isThere, "introspection_endpoint": isThere,
-	"revocation_endpoint": isThere, "end_session_endpoint": isThere, "jwks_uri": isThere,
+	"revocation_endpoint": isThere, "device_authorization_endpoint": isThere, "end_session_endpoint": isThere, "jwks_uri": isThere,
 
 	"scopes_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		_, tokens := tokensOf(t, b, "scope", "openid "+value)
@@ -47,12 +47,15 @@ var advertised = map[string]usesAdvertised{
 	},
 	"grant_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		b = another(t, b, func(c *storage.Client) {
-			c.Metadata.Scope, c.Metadata.GrantTypes = "", append(c.Metadata.GrantTypes, storage.GrantClientCredentials)
+			c.Metadata.Scope, c.Metadata.GrantTypes = "", append(c.Metadata.GrantTypes, storage.GrantClientCredentials, storage.GrantDevice)
 		})
 		v, tokens := tokensOf(t, b)
+		d := b.StartDevice(t)
+		v.AnswerDevice(t, d, "allow")
 		form := map[string]url.Values{
 			"authorization_code": b.CodeForm(v.CodeFromSession(t)),
 			"refresh_token":      {"refresh_token": {tokens["refresh_token"].(string)}}, "client_credentials": {},
+			storage.GrantDevice: {"device_code": {d.Code}},
 		}[value]
 		if value == storage.GrantImplicit { // it has no token request
 			usesResponseType(t, b, "id_token")

@@ -24,6 +24,7 @@
 //	/end_session                                                      oauth/logout.go          OIDC RP-Initiated Logout, section 2
 //	/token                                                            oauth/token.go           RFC 6749, section 3.2; OIDC Core, section 3.1.3
 //	/revoke                                                           oauth/revoke.go          RFC 7009, section 2
+//	/device_authorization                                             oauth/device.go          RFC 8628, section 3.1
 //	/introspect                                                       oauth/introspect.go      RFC 7662, section 2
 //	/userinfo                                                         oauth/userinfo.go        OIDC Core, section 5.3; RFC 6750, section 2
 //	/login/{connector}/callback                                       interaction/callback.go  RFC 6749, section 4.1.2; OIDC Core, section 3.1.2.5

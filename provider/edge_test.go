@@ -52,7 +52,7 @@ func TestEdge_OversizedRequestsAreRefused(t *testing.T) {
 			}
 		}
 		for _, query := range []string{fields.String(), "x=" + strings.Repeat("x", 500<<10)} {
-			for _, path := range []string{"/authorize", "/end_session", "/login", "/authorize/next", "/consent"} {
+			for _, path := range []string{"/authorize", "/end_session", "/login", "/authorize/next", "/consent", "/device/confirm"} {
 				if a := v.Fetch(t, b.Issuer+path+"?"+query); a.StatusCode >= 500 || len(a.Cookies()) != 0 || len(a.Header.Get("Location")) > 8<<10 {
 					t.Errorf("GET %s with %d bytes of query: got %d", path, len(query), a.StatusCode)
 				}

@@ -103,7 +103,12 @@ func TestEnds_EveryEndReachesEveryConsumer(t *testing.T) {
 					}
 				}
 				v.ReplaceRefreshToken(h.app.Refresh.Value)
+				// A device that was let in and has not polled since gets nothing either (LO-09).
+				televisions := b.Televisions(t)
+				waiting := televisions.StartDevice(t)
+				v.AnswerDevice(t, waiting, "allow")
 				way.End(t, b, v, tokens)
+				televisions.RefusePoll(t, waiting, "invalid_grant")
 				for taker, takes := range takers {
 					for at, on := range map[string]*providertest.Testbed{"the node": b, "another node": node} {
 						if takes(t, on, h) {

@@ -116,7 +116,7 @@ func FuzzToken(f *testing.F) {
 	f.Add("grant_type=x", "Basic YXBwJTo6eA==")
 	f.Add("token=x", "Bearer e30.e30.e30")
 	f.Fuzz(func(t *testing.T, body, authorization string) {
-		for _, path := range []string{"/token", "/introspect", "/revoke", "/userinfo"} {
+		for _, path := range []string{"/token", "/introspect", "/revoke", "/device_authorization", "/userinfo"} {
 			a, ok := rawPost(b, path, providertest.FormType, body, "Authorization: "+authorization)
 			if !ok {
 				return
@@ -144,7 +144,7 @@ func FuzzForms(f *testing.F) {
 	f.Add("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\na\r\n--x--")
 	f.Add("text/plain", "a=b")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		for _, path := range []string{"/login", "/consent", "/select", "/end_session", "/login/link", "/setup", "/account/password"} {
+		for _, path := range []string{"/login", "/consent", "/device", "/device/confirm", "/select", "/end_session", "/login/link", "/setup", "/account/password"} {
 			a, ok := rawPost(b, path, contentType, body, "Accept: text/html")
 			if !ok {
 				return

@@ -82,7 +82,10 @@ func pages(t *testing.T, b *providertest.Testbed) map[string]providertest.Stop {
 	t.Helper()
 	s := b.Bench(t)
 	request := url.Values{"request": {s.Request(t, "prompt", "select_account consent")}}.Encode()
+	device := s.Visitor.OpenDevice(t, b.Televisions(t).StartDevice(t))
 	pages := map[string]providertest.Stop{
+		"device":          device,
+		"device's code":   s.Visitor.Submit(t, s.Visitor.Get(t, b.Issuer+"/device").Form(t), "user_code", "BCDF-GHJK"),
 		"stranger's home": b.Visitor(t).Get(t, b.Issuer+"/"),
 		"stranger":        b.Visitor(t).Get(t, b.AuthorizeURL()),
 		"wrong password":  s.Visitor.SignIn(t, s.Visitor.Get(t, b.AuthorizeURL("prompt", "login")), providertest.Alice, "wrong"),
@@ -93,6 +96,7 @@ func pages(t *testing.T, b *providertest.Testbed) map[string]providertest.Stop {
 		"not found":       s.Visitor.Get(t, b.Issuer+"/nowhere"),
 		"signed out":      b.Visitor(t).Get(t, b.EndSessionURL()),
 	}
+	pages["device denied"] = s.Visitor.Submit(t, device.Form(t), "decision", "deny")
 	f := s.Form(t, "/consent")
 	f.Values.Set("decision", "deny")
 	pages["continue"] = providertest.Stop{Answer: providertest.Do(t, s.Visitor.Client, s.Visitor.FormRequest(t, f))}

@@ -35,7 +35,7 @@ var grantTypes = []GrantType{
 	{Name: GrantRefresh, Served: true, ByDefault: []ClientType{Web, SPA, Native}},
 	{Name: GrantImplicit, InFrontChannel: true},
 	{Name: GrantClientCredentials, Served: true, ClientsOwn: true, ByDefault: []ClientType{Service}},
-	{Name: GrantDevice},
+	{Name: GrantDevice, Served: true, ByDefault: []ClientType{Native}},
 }
 
 // GrantTypes lists the grant types in the order of the discovery document.

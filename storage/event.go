@@ -72,6 +72,8 @@ const (
 	ConsentGiven         EventType = "consent.given"
 	ConsentDenied        EventType = "consent.denied"
 	ConsentWithdrawn     EventType = "consent.withdrawn"
+	DeviceApproved       EventType = "device.approved" // a user let a device sign in with a device code
+	DeviceDenied         EventType = "device.denied"
 	GrantReplayed        EventType = "grant.replayed"
 	GrantRevoked         EventType = "grant.revoked"
 	GrantRetried         EventType = "grant.retried"
@@ -104,7 +106,7 @@ var EventTypes = []EventType{
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
-	ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
+	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,
 	BreakGlassOpened, BreakGlassUsed, KeyCreated,
 	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm, KeyEngineFailed,

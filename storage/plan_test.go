@@ -180,6 +180,38 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SpendCode", func() error {
 			return w.SpendCode(ctx, storage.CodeRefusal{RequestID: "r3", CodeID: "c", SpentUntil: until, RevokesReplayed: true}, storage.By{From: from, At: noon})
 		}},
+		{"OpenDeviceCode", func() error {
+			d := storage.DeviceCode{ID: "d", UserCode: "u", ClientID: "web", ExpiresAt: until}
+			return w.OpenDeviceCode(ctx, d, []storage.Limit{{Key: "device", Max: 9, Window: time.Minute}}, noon)
+		}},
+		{"OpenDeviceCode", func() error {
+			return w.OpenDeviceCode(ctx, storage.DeviceCode{ID: "denied", UserCode: "v", ClientID: "web", ExpiresAt: until}, nil, noon)
+		}},
+		{"DeviceCode", func() error { _, err := w.DeviceCode(ctx, "d"); return err }},
+		{"DeviceCodeOf", func() error { _, err := w.DeviceCodeOf(ctx, []string{"t", "u"}, noon); return err }},
+		{"CountPoll", func() error { _, err := w.CountPoll(ctx, storage.DeviceCode{ID: "d"}, noon); return err }},
+		{"CountPoll", func() error { _, err := w.CountPoll(ctx, storage.DeviceCode{ID: "d"}, noon); return err }}, // too early
+		{"ApproveDevice", func() error {
+			return w.ApproveDevice(ctx, storage.DeviceAnswer{ID: "d", ClientID: "web", UserID: w.user.ID, SessionID: w.session.ID, From: from}, noon)
+		}},
+		{"DenyDevice", func() error {
+			return w.DenyDevice(ctx, storage.DeviceAnswer{ID: "denied", ClientID: "web", UserID: w.user.ID, SessionID: w.session.ID, From: from}, noon)
+		}},
+		{"DenyDevice", func() error { // answered
+			return w.DenyDevice(ctx, storage.DeviceAnswer{ID: "d", ClientID: "web", UserID: w.user.ID, SessionID: w.session.ID, From: from}, noon)
+		}},
+		{"RedeemDeviceCode", func() error {
+			r := deviceRedemption("d", "gid of a device", noon)
+			r.From = from
+			_, err := w.RedeemDeviceCode(ctx, r, noon)
+			return err
+		}},
+		{"RedeemDeviceCode", func() error { // replayed
+			r := deviceRedemption("d", "gid of a device", noon)
+			r.From = from
+			_, err := w.RedeemDeviceCode(ctx, r, noon)
+			return err
+		}},
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "", noon); return err }},
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "jti", noon); return err }},
 		{"LiveOnlineGrant", func() error { _, _, err := w.LiveOnlineGrant(ctx, "gid request code", "jti", noon); return err }},

@@ -217,12 +217,15 @@ func checkGrantTypesOfType(c storage.Client, wrong report) {
 	renews := slices.Contains(grants, storage.GrantCode) || slices.Contains(grants, storage.GrantDevice)
 	signsIn := renews || slices.Contains(grants, storage.GrantImplicit)
 	if slices.Contains(grants, storage.GrantRefresh) && !renews {
-		wrong("has refresh_token without authorization_code: add authorization_code, or remove refresh_token")
+		wrong("has refresh_token without authorization_code: add authorization_code or the device grant, or remove refresh_token")
 	}
 	if c.Public() && c.Type != storage.Service {
 		for _, own := range c.OwnGrantTypes() {
 			wrong("%s is for clients that authenticate (RFC 6749, section 4.4)", own)
 		}
+	}
+	if c.Type == storage.SPA && slices.Contains(grants, storage.GrantDevice) {
+		wrong("%s is for devices without a browser of their own: use authorization_code", storage.GrantDevice)
 	}
 	if c.Type == storage.Service && signsIn {
 		wrong("must be %s only: a service acts for itself", strings.Join(ofClients, " or "))

@@ -169,7 +169,10 @@ func TestCheckClient_OneRule(t *testing.T) {
 		{"a service without a secret", "token_endpoint_auth_method", storage.Service, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "none" }},
 		{"a hash for a client that has no secret", "client_secret", storage.SPA, func(c *storage.Client) { c.Secrets[1].Hash = "00" }},
 		{"an unknown prompt_login", "prompt_login", storage.Web, func(c *storage.Client) { c.PromptLogin = "strict" }},
-		{"the device grant, which is not served", "grant_types", storage.Native, func(c *storage.Client) {
+		{"a page in a browser with the device grant", "grant_types", storage.SPA, func(c *storage.Client) {
+			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantDevice)
+		}},
+		{"a service with the device grant", "grant_types", storage.Service, func(c *storage.Client) {
 			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantDevice)
 		}},
 		{"prompt=login where nobody signs in", "prompt_login", storage.Service, func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort }},

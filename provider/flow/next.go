@@ -16,8 +16,11 @@ type Step struct {
 	Refusal *Refusal // for the client
 }
 
-// SignInPage is the path of the sign-in page.
-const SignInPage = "/login"
+// The paths of the sign-in page, and of the page on which the user lets a device sign in.
+const (
+	SignInPage = "/login"
+	DevicePage = "/device/confirm"
+)
 
 // Refusal is an error that is sent to the client at its redirect URI.
 type Refusal struct {
@@ -52,8 +55,11 @@ var (
 	declined     = Step{Refusal: Refuse("proof_declined", "login_required", "the end-user did not sign in again")}
 	cannotProve  = Step{Refusal: Refuse("upstream_not_fresh", "login_required", "the upstream of this end-user does not ask for a sign-in again: "+
 		"signet client update --prompt-login best-effort accepts its sign-in as it is")}
-	otherUser = Step{Refusal: Refuse("other_user", "login_required", "another end-user than the hinted one signed in")}
-	weakACR   = Step{Refusal: Refuse("acr_not_reached", "unmet_authentication_requirements", "the essential acr cannot be reached")}
+	otherUser           = Step{Refusal: Refuse("other_user", "login_required", "another end-user than the hinted one signed in")}
+	noDeviceGrant       = Step{Refusal: Refuse("grant_type_not_allowed", "unauthorized_client", "this client is not registered for the device grant")}
+	deviceScopesLost    = Step{Refusal: Refuse("scope_lost", "invalid_scope", "this client is not registered for any requested scope any more")}
+	deviceResourcesLost = Step{Refusal: Refuse("resources_lost", "invalid_target", "this client is not registered for any requested resource any more")}
+	weakACR             = Step{Refusal: Refuse("acr_not_reached", "unmet_authentication_requirements", "the essential acr cannot be reached")}
 )
 
 // Facts holds the input of NextStep beside the request.
@@ -94,8 +100,11 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 	case len(q.EssentialACR) > 0 && !slices.Contains(q.EssentialACR, current.ACR):
 		return weakACR
 	}
-	if q.Kind == request.Page {
+	switch q.Kind {
+	case request.Page:
 		return Answer
+	case request.Device:
+		return deviceStep(q, f.Client)
 	}
 	switch current.Decision(q.ID, f.Consent.WithdrawnAt) {
 	case storage.FactDenied:
@@ -111,6 +120,21 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 		return unless(needsConsent, askConsent)
 	}
 	return Answer
+}
+
+// deviceStep decides the last step of a request of a device. The page is always shown, also for a
+// client that needs no consent: only the user can know whether the device is theirs (RFC 8628,
+// section 5.4). The page performs the answer.
+func deviceStep(q request.Request, client storage.Client) Step {
+	switch {
+	case !slices.Contains(client.Metadata.GrantTypes, storage.GrantDevice):
+		return noDeviceGrant
+	case q.Lost.AllScopes:
+		return deviceScopesLost
+	case q.Lost.AllResources:
+		return deviceResourcesLost
+	}
+	return Step{Page: DevicePage}
 }
 
 // reauthenticate decides the step for a sign-in that is not fresh enough. It asks the person

@@ -1,5 +1,5 @@
 // Package interaction shows the pages of a sign-in: the sign-in form, the page that asks
-// for a new proof, the account choice and the consent. It also sends browsers to an upstream
+// for a new proof, the account choice, the consent and the pages of a device. It also sends browsers to an upstream
 // and handles their return, and has the page that makes the first administrator.
 //
 // Each step opens the sealed request again, stores its result as a fact of the session, and

@@ -106,11 +106,15 @@ func (h *Handler) next(s step) string { return h.Visits.Next(s.Sealed) }
 // common returns the data that all pages share, with the client that the user signs in to.
 func (h *Handler) common(s step) templates.Common {
 	c := h.Site.Common()
-	if s.Kind != request.Code {
+	if !s.Kind.IsOfClient() {
 		return c
 	}
+	shown := s.RedirectURI
+	if s.Kind == request.Device {
+		shown = s.Client.Metadata.ClientURI
+	}
 	c.Client = templates.Client{
-		Name: s.Client.Name, Host: templates.HostOf(s.RedirectURI), HomeURL: s.Client.Metadata.ClientURI,
+		Name: s.Client.Name, Host: templates.HostOf(shown), HomeURL: s.Client.Metadata.ClientURI,
 		PolicyURL: s.Client.Metadata.PolicyURI, TermsURL: s.Client.Metadata.TosURI,
 	}
 	if c.Client.Name == "" {

@@ -25,7 +25,7 @@ var promptValues = []string{"none", "login", "consent", "select_account"}
 // has proven the client and the redirect URI. Unknown parameters are ignored.
 func (h *Handler) validate(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.Nonce = params.Get("nonce")
-	for _, check := range []func(*request.Request, storage.Client, url.Values) *flow.Refusal{
+	for _, check := range []authorizationCheck{
 		readResponseMode, readResponseType, refuseRequestObjects, readScopes, checkFrontChannel, readPrompt, readMaxAge, readChallenge, readResources, readClaimsRequest, h.readHint,
 	} {
 		if refusal := check(q, client, params); refusal != nil {
@@ -36,6 +36,10 @@ func (h *Handler) validate(q *request.Request, client storage.Client, params url
 	q.LoginHint = params.Get("login_hint")
 	return nil
 }
+
+// authorizationCheck reads some parameters of an authorization request. It returns a refusal, or
+// nil.
+type authorizationCheck = func(*request.Request, storage.Client, url.Values) *flow.Refusal
 
 // refuseRequestObjects refuses parameters that are not supported (OIDC Core, section
 // 3.1.2.6). If they were ignored, a client would believe that its signed parameters were

@@ -237,15 +237,21 @@ func (c authorizationCode) remainingRights(client storage.Client) (request.Right
 
 // newGrant returns the grant that a code opens. rights are the remaining rights of the code.
 func (h *Handler) newGrant(code authorizationCode, rights request.Rights, at time.Time) storage.Grant {
+	g := h.grantOf(rights, at)
+	g.UserID, g.ClientID, g.SessionID = code.UserID, code.ClientID, code.SessionID
+	g.AuthTime, g.StatedAt, g.ACR, g.AMR = code.AuthTime, code.Stated, code.ACR, code.AMR
+	return g
+}
+
+// grantOf returns a new grant of these rights with its lifetimes, without user and client.
+func (h *Handler) grantOf(rights request.Rights, at time.Time) storage.Grant {
 	offline := slices.Contains(rights.Scopes, oidc.ScopeOfflineAccess)
 	idle, whole := h.Tokens.Lifetimes.Refresh, h.Tokens.Lifetimes.RefreshMax
 	if offline {
 		idle, whole = h.Tokens.Lifetimes.Offline, h.Tokens.Lifetimes.OfflineMax
 	}
 	return storage.Grant{
-		ID: storage.NewTimedID(at), UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID,
-		Offline: offline, Scopes: rights.Scopes, Resources: rights.Resources, Claims: string(rights.Claims),
-		AuthTime: code.AuthTime, StatedAt: code.Stated, ACR: code.ACR, AMR: code.AMR,
+		ID: storage.NewTimedID(at), Offline: offline, Scopes: rights.Scopes, Resources: rights.Resources, Claims: string(rights.Claims),
 		IdleFor: idle, ExpiresAt: storage.At(at.Add(whole)),
 	}
 }

@@ -40,6 +40,7 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.UserinfoEndpoint = h.Issuer + "/userinfo"
 	m.IntrospectionEndpoint = h.Issuer + "/introspect"
 	m.RevocationEndpoint = h.Issuer + "/revoke"
+	m.DeviceAuthorizationEndpoint = h.Issuer + "/device_authorization"
 	m.EndSessionEndpoint = h.Issuer + "/end_session"
 	m.JwksURI = h.Issuer + "/jwks"
 	m.BackChannelLogoutSupported = true

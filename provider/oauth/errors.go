@@ -24,6 +24,13 @@ var (
 	errNoToken              = because("token_missing", "token is missing")
 	errNoCode               = because("code_missing", "code is missing")
 	errNoRefreshToken       = because("refresh_token_missing", "refresh_token is missing")
+	errNoDeviceCode         = because("device_code_missing", "device_code is missing")
+	errForeignDeviceCode    = because("foreign_device_code", "device code was issued to another client")
+	errAuthorizationPending = because("authorization_pending", "the user has not decided yet")
+	errSlowDown             = because("polled_too_early", "the device polls too often")
+	errDeviceDenied         = because("device_denied", "the user denied the device")
+	errDeviceExpired        = because("device_code_expired", "the device code has expired")
+	errDeviceRequestTooLong = because("request_too_large", "scope and resource are too long for URLs and cookies: request fewer")
 )
 
 func because(code, text string) error { return web.Because(code, errors.New(text)) }

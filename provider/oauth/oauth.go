@@ -33,6 +33,7 @@ type Deps struct {
 	Jobs       *upkeep.Jobs
 	Issuer     string
 	CodeLife   time.Duration  // lifetime of an authorization code
+	DeviceLife time.Duration  // lifetime of a device code
 	KeysCached time.Duration  // how long the JWKS may be cached
 	Proxies    []netip.Prefix // trusted to report the address of a client
 	Now        func() time.Time

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/provider/assertion"
 	"signet/provider/providertest"
@@ -118,7 +119,7 @@ var authorizeRefusals = []struct {
 // causesTestedElsewhere need a session, a changed client, or an upstream. Other tests cover them.
 var causesTestedElsewhere = []string{
 	"grant_type_not_allowed", "code_not_bound", "hint_contradicts", "consent_needed", "proof_needed", "proof_declined", "upstream_not_fresh", "other_user",
-	"acr_not_reached", "user_denied", "nonce_missing", "openid_missing",
+	"acr_not_reached", "user_denied", "nonce_missing", "openid_missing", "scope_lost", "resources_lost",
 }
 
 func TestRefusals_AuthorizeLogsCauses(t *testing.T) {
@@ -176,9 +177,9 @@ func causesIn(t *testing.T, file, pattern string) (causes []string) {
 // tokenScene has the clients, the code and the tokens for requests at the token endpoint.
 type tokenScene struct {
 	*providertest.Testbed
-	other, public, keyed *providertest.Testbed // other clients
-	code                 string                // not redeemed yet
-	tokens               map[string]any
+	other, public, keyed, tv *providertest.Testbed // other clients
+	code                     string                // not redeemed yet
+	tokens                   map[string]any
 }
 
 func (s *tokenScene) ask(t *testing.T, form url.Values, id, secret string) providertest.Answer {
@@ -294,6 +295,34 @@ var tokenRefusals = []struct {
 		s.EndSession(t, providertest.ClaimsOf(t, tokens["id_token"].(string))["sid"])
 		return s.Refresh(t, tokens["refresh_token"])
 	}},
+	{"device_code_missing", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.tv.Poll(t, providertest.Device{})
+	}},
+	{"unknown_device_code", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.tv.Poll(t, providertest.Device{Code: canarySecret})
+	}},
+	{"foreign_device_code", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		radio := s.AsClient(s.RegisterWith(t, storage.Native, "radio", func(c *storage.Client) {
+			c.Metadata.GrantTypes, c.Metadata.ResponseTypes = []string{storage.GrantDevice}, nil
+		}))
+		return radio.Poll(t, s.tv.StartDevice(t))
+	}},
+	{"authorization_pending", nil, func(t *testing.T, s *tokenScene) providertest.Answer { return s.tv.Poll(t, s.tv.StartDevice(t)) }},
+	{"polled_too_early", nil, func(t *testing.T, s *tokenScene) providertest.Answer {
+		d := s.tv.StartDevice(t)
+		s.tv.Poll(t, d)
+		return s.tv.Poll(t, d)
+	}},
+	{"device_denied", nil, func(t *testing.T, s *tokenScene) providertest.Answer { // the event device.denied is not a refusal
+		d := s.tv.StartDevice(t)
+		s.Visitor(t).AnswerDevice(t, d, "deny")
+		return s.tv.Poll(t, d)
+	}},
+	{"device_code_expired", nil, func(t *testing.T, s *tokenScene) providertest.Answer { // of no user
+		d := s.tv.StartDevice(t)
+		s.Advance(10 * time.Minute)
+		return s.tv.Poll(t, d)
+	}},
 	{"client_disabled", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
 		s.SetClientEnabledByID(t, s.other.Client.ID, false)
 		s.Follow(t)
@@ -313,6 +342,7 @@ func TestRefusals_TokenLogsCauses(t *testing.T) {
 		s := &tokenScene{Testbed: b}
 		otherClient, otherSecret := b.Register(t, storage.Web, "other", providertest.Callback)
 		publicClient, _ := b.Register(t, storage.SPA, "public", "https://spa.example.com/cb")
+		s.tv = b.Televisions(t)
 		s.keyed = b.KeyClient(t, "keyed", allKeys)
 		s.other, s.public = b.AsClient(otherClient, otherSecret), b.AsClient(publicClient, "")
 		v := b.Visitor(t)
@@ -342,12 +372,13 @@ func TestRefusals_TokenLogsCauses(t *testing.T) {
 		"throttled": true, "panic": true, "client_authentication": true, "token_missing": true, "wrong_method": true, "public_client": true,
 		"resources_lost": true, "nothing_left": true, "scope_lost": true, "authorization_details": true, "scope_not_allowed": true,
 		"verifier_without_challenge": true, "redirect_uri_not_registered": true, "assertion_not_own": true, "assertion_not_allowed": true,
+		"request_too_large": true, "too_many_device_codes": true,
 	}
 	for _, r := range tokenRefusals {
 		listed[r.cause] = true
 	}
 	for file, pattern := range map[string]string{
-		"../flow/narrowing.go": `because\("([a-z_]+)"`, "errors.go": `because\("([a-z_]+)"`, "clientauth.go": `unauthenticated\("([a-z_]+)"`, "clientassertion.go": `unauthenticated\("([a-z_]+)"`, "code.go": `Because\("([a-z_]+)"`, "refresh.go": `Because\("(unknown[a-z_]+)"`,
+		"../flow/narrowing.go": `because\("([a-z_]+)"`, "errors.go": `because\("([a-z_]+)"`, "device.go": `Because\("([a-z_]+)"`, "clientauth.go": `unauthenticated\("([a-z_]+)"`, "clientassertion.go": `unauthenticated\("([a-z_]+)"`, "code.go": `Because\("([a-z_]+)"`, "refresh.go": `Because\("(unknown[a-z_]+)"`,
 	} {
 		for _, cause := range causesIn(t, file, pattern) {
 			if !listed[cause] {

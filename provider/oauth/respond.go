@@ -56,11 +56,18 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 	if refusal.Cause() == flow.UserDenied.Refusal.Cause() {
 		trace.MarkRecorded() // the event consent.denied records it
 	}
-	if q.Kind != request.Code {
+	switch q.Kind {
+	case request.Code:
+		return h.respond(w, q, url.Values{"error": {refusal.Code}, "error_description": {refusal.Description}})
+	case request.Device:
+		return &web.Problem{
+			Status: http.StatusForbidden, Code: refusal.Code, Title: words.Say("device-problem.not-allowed-title"),
+			Text: words.Say("device-problem.not-allowed"), StartURL: h.Site.Base + request.DeviceEntryPage, StartText: words.Say("device-problem.another"),
+		}
+	default:
 		return &web.Problem{
 			Status: http.StatusForbidden, Code: refusal.Code, Title: words.Say("application-error.not-allowed.title"),
 			Text: words.Say("application-error.not-allowed.text"), StartURL: h.Site.Base + q.RestartPath(),
 		}
 	}
-	return h.respond(w, q, url.Values{"error": {refusal.Code}, "error_description": {refusal.Description}})
 }

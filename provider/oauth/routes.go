@@ -21,6 +21,10 @@ func (h *Handler) Routes() []web.Route {
 		client("POST|OPTIONS", "/token", h.token, "RFC 6749, section 3.2; OIDC Core, section 3.1.3"),
 		client("POST|OPTIONS", "/revoke", h.revoke, "RFC 7009, section 2"),
 		web.Route{
+			Methods: "POST", Path: "/device_authorization", Policy: web.ServerPolicy,
+			Handler: requireForm(h.requireClient(h.deviceAuthorization)), Specification: "RFC 8628, section 3.1",
+		},
+		web.Route{
 			Methods: "POST", Path: "/introspect", Policy: web.ServerPolicy,
 			Handler: requireForm(http.HandlerFunc(h.introspect)), Specification: "RFC 7662, section 2",
 		},

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,6 +50,7 @@ var grants = map[string]func(*Handler, context.Context, tokenRequest) (tokenResp
 	storage.GrantCode:              (*Handler).codeGrant,
 	storage.GrantRefresh:           (*Handler).refreshGrant,
 	storage.GrantClientCredentials: (*Handler).serviceGrant,
+	storage.GrantDevice:            (*Handler).deviceGrant,
 }
 
 // token serves the token endpoint (RFC 6749, section 3.2).
@@ -89,7 +91,17 @@ func (h *Handler) requireClient(serve clientEndpoint) http.Handler {
 			err = web.WriteJSON(w, http.StatusOK, answer)
 		}
 		if err != nil {
-			web.OAuth.Fail(w, r, err)
+			failAsClient(w, r, err)
 		}
 	})
+}
+
+// failAsClient answers a client with the error of its request. A refusal of the parameters of an
+// authorization request has its own code and description; the table has those of all others.
+func failAsClient(w http.ResponseWriter, r *http.Request, err error) {
+	if refusal, ok := errors.AsType[*flow.Refusal](err); ok {
+		web.OAuth.FailWith(w, r, web.Answer{Status: http.StatusBadRequest, Code: refusal.Code, Text: refusal.Description}, err)
+		return
+	}
+	web.OAuth.Fail(w, r, err)
 }

@@ -118,7 +118,7 @@ func (b *Testbed) Revoke(t *testing.T, token any, pairs ...string) {
 }
 
 // FormEndpoints are the endpoints that take a form from a client.
-var FormEndpoints = []string{"/token", "/introspect", "/revoke"}
+var FormEndpoints = []string{"/token", "/introspect", "/revoke", "/device_authorization"}
 
 // Post sends a body to an endpoint, with the id and secret of the testbed's client.
 func (b *Testbed) Post(t *testing.T, path, contentType string, body io.Reader, change ...func(*http.Request)) Answer {
@@ -141,10 +141,13 @@ func (b *Testbed) Post(t *testing.T, path, contentType string, body io.Reader, c
 const FormType = "application/x-www-form-urlencoded"
 
 // GoodForm returns a form that the endpoint parses without an error: the redemption of code
-// at /token, and an unknown token at the other endpoints.
+// at /token, a scope at /device_authorization, and an unknown token at the other endpoints.
 func (b *Testbed) GoodForm(path, code string) url.Values {
-	if path == "/token" {
+	switch path {
+	case "/token":
 		return b.CodeForm(code)
+	case "/device_authorization":
+		return url.Values{"scope": {"openid"}}
 	}
 	return url.Values{"token": {"none"}, "token_type_hint": {"access_token"}}
 }

@@ -25,6 +25,9 @@ type onceOnly struct {
 // singleUse lists all single-use things. Add a line for each new one.
 var singleUse = []onceOnly{
 	{"code", codeRivals, []error{storage.ErrReplayed}},
+	{"device code", deviceRivals, []error{storage.ErrReplayed}},
+	{"answer to a device", deviceAnswerRivals, []error{storage.ErrConflict}},
+	{"user code", userCodeRivals, []error{storage.ErrConflict}},
 	{"handle of a new session", handleRivals, []error{storage.ErrConflict}},
 	{"first keys of a line", keyRivals, []error{storage.ErrConflict}},
 	{"client id", clientRivals, []error{storage.ErrConflict}},
@@ -105,6 +108,59 @@ func codeRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) 
 	return func(on *storage.DB, _ string) error {
 		_, err := on.RedeemCode(context.Background(), a.redemption(session, a.Client.ID, round, "code"), a.Now())
 		return err
+	}
+}
+
+// openDevice stores a device code of the arena's client.
+func (a *arena) openDevice(t *testing.T, id string) {
+	t.Helper()
+	if err := a.DB.OpenDeviceCode(context.Background(), a.device(id, id), nil, a.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (a *arena) device(id, userCode string) storage.DeviceCode {
+	return storage.DeviceCode{ID: id, UserCode: userCode, ClientID: a.Client.ID, Scopes: []string{"openid"}, ExpiresAt: storage.At(a.Now().Add(10 * time.Minute))}
+}
+
+// deviceRivals polls an approved device code.
+func deviceRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	session := a.signedIn(t, a.Alice.ID)
+	a.openDevice(t, round)
+	answer := storage.DeviceAnswer{ID: round, ClientID: a.Client.ID, UserID: session.UserID, SessionID: session.ID, Scopes: []string{"openid"}, From: providertest.TestOrigin}
+	if err := a.DB.ApproveDevice(context.Background(), answer, a.Now()); err != nil {
+		t.Fatal(err)
+	}
+	return func(on *storage.DB, _ string) error {
+		_, err := on.RedeemDeviceCode(context.Background(), storage.DeviceRedemption{ID: round, From: providertest.TestOrigin, Grant: func(storage.DeviceCode) (storage.Grant, error) {
+			return storage.Grant{ID: storage.NewID("gid"), Scopes: []string{"openid"}, IdleFor: time.Hour, ExpiresAt: storage.At(a.Now().Add(24 * time.Hour))}, nil
+		}}, a.Now())
+		return err
+	}
+}
+
+// deviceAnswerRivals lets two users allow and deny one device.
+func deviceAnswerRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	other, err := a.DB.CreateUser(context.Background(), storage.User{Email: storage.NewID("d") + "@example.com"}, "", storage.By{At: a.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := []storage.Session{a.signedIn(t, a.Alice.ID), a.signedIn(t, other.ID)}
+	a.openDevice(t, round)
+	return func(on *storage.DB, rival string) error {
+		s := sessions[int(rival[len(rival)-1])%2]
+		decide := on.ApproveDevice
+		if rival[len(rival)-1] < '5' {
+			decide = on.DenyDevice
+		}
+		return decide(context.Background(), storage.DeviceAnswer{ID: round, ClientID: a.Client.ID, UserID: s.UserID, SessionID: s.ID, From: providertest.TestOrigin}, a.Now())
+	}
+}
+
+// userCodeRivals stores device codes with one user code.
+func userCodeRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	return func(on *storage.DB, rival string) error {
+		return on.OpenDeviceCode(context.Background(), a.device(rival, round), nil, a.Now())
 	}
 }
 

@@ -33,7 +33,7 @@ func (c *Requests) Open(ctx context.Context, sealed string, at time.Time) (Opene
 		return Opened{}, err
 	}
 	web.TraceOf(ctx).NoteClient(client.ID)
-	if q.Kind == Code {
+	if q.Kind.IsOfClient() {
 		q = q.NarrowedTo(client)
 	}
 	return Opened{Request: q, Sealed: sealed, Client: client}, nil
@@ -63,6 +63,8 @@ func (c *Requests) clientOf(ctx context.Context, q Request) (storage.Client, err
 		return storage.Client{}, nil
 	case Cookies:
 		return c.firstPartyOf(q)
+	case Device:
+		return c.enabledClient(ctx, q.ClientID)
 	}
 	return c.Client(ctx, q.ClientID, q.RedirectURI)
 }
@@ -83,9 +85,21 @@ func (c *Requests) firstPartyOf(q Request) (storage.Client, error) {
 // Client reads an enabled client and checks that the redirect URI is registered for it.
 // After an error (a *web.Problem, or an error of storage) the caller must not redirect.
 func (c *Requests) Client(ctx context.Context, id, redirectURI string) (storage.Client, error) {
+	web.TraceOf(ctx).NoteClaimedRedirect(redirectURI)
+	client, err := c.enabledClient(ctx, id)
+	if err != nil {
+		return storage.Client{}, err
+	}
+	if !client.AllowsRedirect(redirectURI) {
+		return storage.Client{}, c.unregisteredRedirect(client, redirectURI)
+	}
+	return client, nil
+}
+
+// enabledClient reads an enabled client. The errors are those of Client.
+func (c *Requests) enabledClient(ctx context.Context, id string) (storage.Client, error) {
 	trace := web.TraceOf(ctx)
 	trace.NoteClaimedClient(id)
-	trace.NoteClaimedRedirect(redirectURI)
 	client, err := c.Clients.Enabled(ctx, id)
 	switch {
 	case errors.Is(err, ErrDisabled):
@@ -97,8 +111,5 @@ func (c *Requests) Client(ctx context.Context, id, redirectURI string) (storage.
 		return storage.Client{}, fmt.Errorf("read client: %w", err)
 	}
 	trace.NoteClient(client.ID)
-	if !client.AllowsRedirect(redirectURI) {
-		return storage.Client{}, c.unregisteredRedirect(client, redirectURI)
-	}
 	return client, nil
 }

@@ -19,7 +19,13 @@ const (
 	Code    Kind = "code"    // an authorization code at the client's redirect URI
 	Cookies Kind = "cookies" // the cookies of the first-party app, and a redirect to it
 	Page    Kind = "page"    // a redirect to a path of the issuer
+	Device  Kind = "device"  // the page that lets a device sign in (RFC 8628)
 )
+
+// IsOfClient reports whether the answer gives rights of the user to a client that is not the
+// first-party app. Such a request is narrowed to the client, and the client's own rules about
+// the sign-in apply.
+func (k Kind) IsOfClient() bool { return k == Code || k == Device }
 
 // Request is a validated authorization request. It never changes after sealing. The
 // decisions of the user about it are stored as facts of the session, with the ID of the
@@ -29,9 +35,9 @@ type Request struct {
 	Kind    Kind           `json:"k"`
 	Created storage.Millis `json:"t"`
 
-	Path string `json:"p,omitempty"` // Page: a path of the issuer; Cookies: such a path, or a URL of the app
+	Path string `json:"p,omitempty"` // Page and Device: a path of the issuer; Cookies: such a path, or a URL of the app
 	Act  string `json:"d,omitempty"` // Page: the name of the visit.Act that needs a new proof
-	Back string `json:"j,omitempty"` // Page: the path that leads back without the act
+	Back string `json:"j,omitempty"` // Page and Device: the path that leads back
 
 	ClientID     string          `json:"c,omitempty"`
 	RedirectURI  string          `json:"u,omitempty"`
@@ -50,6 +56,9 @@ type Request struct {
 	EssentialACR []string        `json:"e,omitempty"` // essential acr values of the claims parameter: one must be met
 	NeedAuthTime bool            `json:"f,omitempty"` // auth_time is essential in the claims parameter
 
+	DeviceID string   `json:"v,omitempty"` // Device: ID of the storage.DeviceCode
+	UserCode UserCode `json:"w,omitempty"` // Device: as the user entered it
+
 	Lost Lost `json:"-"` // requested rights that the client may not have; set by NarrowedTo
 }
 
@@ -66,8 +75,8 @@ func (q Request) Type() storage.ResponseType {
 // settings of the client.
 func (q Request) Freshness(client storage.Client) storage.Freshness {
 	f := storage.Freshness{
-		Request: q.ID, Reauthenticate: q.Prompts("login"), AuthTimeKnown: q.NeedAuthTime || q.Kind == Code && client.Metadata.RequireAuthTime,
-		BestEffort: q.Kind == Code && client.PromptLogin == storage.PromptLoginBestEffort,
+		Request: q.ID, Reauthenticate: q.Prompts("login"), AuthTimeKnown: q.NeedAuthTime || q.Kind.IsOfClient() && client.Metadata.RequireAuthTime,
+		BestEffort: q.Kind.IsOfClient() && client.PromptLogin == storage.PromptLoginBestEffort,
 	}
 	if q.MaxAge != nil {
 		age := time.Duration(*q.MaxAge) * time.Second

@@ -66,6 +66,28 @@ func Fits(q Request, characters int) (bool, error) {
 	return keys.SealedSize(len(Compact(payload))) <= characters, nil
 }
 
+// DeviceEntryPage is the path, below the issuer, of the page on which users enter user codes.
+const DeviceEntryPage = "/device"
+
+// DeviceEntryPath returns the path, below the issuer, at which the user compares this code with
+// the one on the device (verification_uri_complete of RFC 8628, section 3.2).
+func DeviceEntryPath(shown UserCode) string {
+	if shown == "" {
+		return DeviceEntryPage
+	}
+	return DeviceEntryPage + "?" + url.Values{"user_code": {shown.String()}}.Encode()
+}
+
+// ForDevice returns the request for the device code whose user code the user has entered.
+func (c *Requests) ForDevice(d storage.DeviceCode, client storage.Client, entered UserCode, at time.Time) Request {
+	page := c.Base + DeviceEntryPage
+	return Request{
+		ID: storage.NewTimedID(at), Kind: Device, Created: storage.At(at), Path: page, Back: page,
+		ClientID: client.ID, Scopes: d.Scopes, Resources: d.Resources, MaxAge: client.Metadata.DefaultMaxAge,
+		DeviceID: d.ID, UserCode: entered,
+	}
+}
+
 // encode writes a request as compactly as JSON allows.
 func encode(q Request) ([]byte, error) {
 	var payload bytes.Buffer

@@ -132,9 +132,12 @@ func (a Answer) note(trace *Trace, err error) {
 
 func (a Answer) setRetryAfter(h http.Header) {
 	if a.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(a.RetryAfter))
+		SetRetryAfter(h, a.RetryAfter)
 	}
 }
+
+// SetRetryAfter sets the Retry-After header to a number of seconds.
+func SetRetryAfter(h http.Header, seconds int) { h.Set("Retry-After", strconv.Itoa(seconds)) }
 
 // FormRefusal returns the status and the message for a form with a password that was not
 // accepted, and sets Retry-After. Unknown users, wrong passwords and disabled users get

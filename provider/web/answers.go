@@ -48,7 +48,7 @@ var (
 		Text: "the database does not respond: try again", RetryAfter: 5,
 	}
 	// Clients cannot tell unknown, expired, replayed and revoked grants apart.
-	unusableGrant = badRequest("invalid_grant", "the code or refresh token is unknown, expired, already used, or belongs to another client: start a new authorization request")
+	unusableGrant = badRequest("invalid_grant", "the code, device code or refresh token is unknown, expired, already used, or belongs to another client: start a new authorization request")
 	// The client sees the reason, because it must explain it to its user.
 	tokenTooLarge     = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: causeText}
 	invalidToken      = Answer{Status: http.StatusUnauthorized, Code: "invalid_token", Text: "the access token is invalid, expired, or for another audience"}
@@ -92,20 +92,32 @@ var answers = map[Surface]map[string]Answer{
 		"scope_not_allowed":         badRequest("invalid_scope", "scope may only contain scopes that the client is registered for, and none about a user"),
 		"token_missing":             badRequest("invalid_request", "token is missing"),
 		"code_missing":              badRequest("invalid_request", "code is missing"),
-		"refresh_token_missing":     badRequest("invalid_request", "refresh_token is missing"),
-		"nothing_left":              badRequest("invalid_grant", "the client is no longer registered for any granted scope: start a new authorization request"),
-		"wrong_verifier":            badRequest("invalid_grant", "code_verifier does not match: start a new authorization request"),
-		"foreign_code":              unusableGrant,
-		"foreign_refresh_token":     unusableGrant,
-		"unknown_code":              unusableGrant,
-		"unknown_refresh_token":     unusableGrant,
-		"not_found":                 unusableGrant,
-		"expired":                   unusableGrant,
-		"replayed":                  unusableGrant,
-		"revoked":                   unusableGrant,
-		"token_too_large":           tokenTooLarge,
-		"unavailable":               noDatabase,
-		"internal":                  serverError,
+		"device_code_missing":       badRequest("invalid_request", "device_code is missing"),
+		"request_too_large":         badRequest("invalid_request", causeText),
+		"authorization_pending":     badRequest("authorization_pending", "the user has not decided yet: poll again after the interval"), // RFC 8628, section 3.5
+		"polled_too_early":          badRequest("slow_down", "poll less often: the interval is 5 seconds longer from now on, up to a minute"),
+		"device_denied":             badRequest("access_denied", "the user denied the device"),
+		"device_code_expired":       badRequest("expired_token", "the device code has expired: start a new device authorization request"),
+		"too_many_device_codes": {
+			Status: http.StatusTooManyRequests, Code: "temporarily_unavailable",
+			Text: "too many device codes are open: try again after the time in Retry-After",
+		},
+		"refresh_token_missing": badRequest("invalid_request", "refresh_token is missing"),
+		"nothing_left":          badRequest("invalid_grant", "the client is no longer registered for any granted scope: start a new authorization request"),
+		"wrong_verifier":        badRequest("invalid_grant", "code_verifier does not match: start a new authorization request"),
+		"foreign_code":          unusableGrant,
+		"foreign_refresh_token": unusableGrant,
+		"foreign_device_code":   unusableGrant,
+		"unknown_device_code":   unusableGrant,
+		"unknown_code":          unusableGrant,
+		"unknown_refresh_token": unusableGrant,
+		"not_found":             unusableGrant,
+		"expired":               unusableGrant,
+		"replayed":              unusableGrant,
+		"revoked":               unusableGrant,
+		"token_too_large":       tokenTooLarge,
+		"unavailable":           noDatabase,
+		"internal":              serverError,
 	},
 	Bearer: {
 		"token_missing":            {Status: http.StatusUnauthorized}, // RFC 6750, section 3.1: no code, no description

@@ -199,5 +199,6 @@ func TestClientFlags_AreTheFieldsOfTheDirectory(t *testing.T) {
 			}
 		}
 	}
-	s.run(t, exit.Denied, "client", "create", "--name", "C", "--type", "native", "--redirect-uri", "http://127.0.0.1/", "--grant-type", storage.GrantCode, "--grant-type", storage.GrantDevice)
+	s.run(t, exit.Denied, "client", "create", "--name", "C", "--type", "spa", "--redirect-uri", "https://a.example/", "--grant-type", storage.GrantCode, "--grant-type", storage.GrantDevice)
+	s.run(t, exit.OK, "client", "create", "--name", "C", "--type", "native", "--grant-type", storage.GrantDevice, "--response-type", "")
 }

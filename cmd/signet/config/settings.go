@@ -114,6 +114,7 @@ var settings = []setting{
 	lifetime("id", "15m", maxDay, "life of an ID token", func(l *provider.Lifetimes) *time.Duration { return &l.ID }),
 	// RFC 6749, section 4.1.2: at most 10 minutes.
 	lifetime("code", "60s", 10*time.Minute, "life of an authorization code; the client must redeem it within this time", func(l *provider.Lifetimes) *time.Duration { return &l.Code }),
+	lifetime("device_code", "10m", 30*time.Minute, "life of a device code; the user must enter the code of the device and decide within this time", func(l *provider.Lifetimes) *time.Duration { return &l.DeviceCode }),
 	lifetime("request", "30m", maxDay, "time to complete a sign-in; then the authorization request expires", func(l *provider.Lifetimes) *time.Duration { return &l.Request }),
 	lifetime("refresh", "7d", maxYear, "an unused refresh token expires after this time", func(l *provider.Lifetimes) *time.Duration { return &l.Refresh }),
 	lifetime("refresh_max", "30d", maxYear, "longest life of a refresh token, however often it is used", func(l *provider.Lifetimes) *time.Duration { return &l.RefreshMax }),

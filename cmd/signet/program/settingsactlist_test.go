@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +185,12 @@ var observations = map[string]observation{
 		code := w.signIn(h.app, "openid")
 		w.later(2 * time.Minute)
 		return w.redeem(code).outcome()
+	}},
+	"lifetimes.device_code": {"5m", "20m", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set).serve()
+		form := url.Values{"client_id": {h.app.ID}, "client_secret": {h.app.Secret}, "scope": {"openid"}}
+		_, body := w.send("POST", "/device_authorization", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+		return strings.Join(regexp.MustCompile(`"expires_in":\d+`).FindAllString(body, -1), " ")
 	}},
 	"lifetimes.request": {"10m", "2h", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set).serve()

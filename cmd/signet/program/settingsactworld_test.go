@@ -18,6 +18,7 @@ import (
 
 	"signet/cmd/signet/program"
 	"signet/cmd/signet/signettest"
+	"signet/storage"
 )
 
 // installTemplate is an installation with keys, a user and clients. Each value of a setting is tested
@@ -35,7 +36,7 @@ func newInstallTemplate(t *testing.T) installTemplate {
 		t.Fatalf("the first start: %s", served.output)
 	}
 	h := installTemplate{files: map[string][]byte{}}
-	h.app = i.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--skip-consent", "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--id-token-signed-response-alg", "ES256")
+	h.app = i.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--skip-consent", "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", storage.GrantDevice, "--id-token-signed-response-alg", "ES256")
 	h.asking = i.CreateClient(t, "--redirect-uri", signettest.Nowhere)
 	for _, id := range []string{"one", "two"} {
 		i.CreateClient(t, "--id", id, "--type", "spa", "--redirect-uri", signettest.Nowhere, "--first-party")
