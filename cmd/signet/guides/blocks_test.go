@@ -27,8 +27,8 @@ var elsewhere = map[string][2]string{
 	"package port":    {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
 	"package secret":  {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
 	"Kubernetes":      {"deploy/checks/guide_test.go", "TestKubernetes_Guide"}, // by make dist-test
-	"sums":            {"deploy/release/dist_test.go", "TestSums_SignatureIsCheckedAsDocumented"},
-	"image":           {"deploy/release/dist_test.go", "TestImage_CommandsAreThoseOfTheImages"},
+	"sums":            {"deploy/release/sums_test.go", "TestSums_SignatureIsCheckedAsDocumented"},
+	"image":           {"deploy/release/image_test.go", "TestImage_CommandsAreThoseOfTheImages"},
 	"compose":         {"deploy/checks/compose_test.go", "TestCompose_Runs"},
 }
 
