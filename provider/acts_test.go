@@ -3,6 +3,7 @@ package provider_test
 import (
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -625,8 +626,12 @@ func TestFaults_EachActSurvivesClockJumps(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
 	s.newUser(t)
 	witness, tokens := s.browser, s.tokens(t)
-	for _, a := range allActs(t) {
-		for _, jump := range []time.Duration{time.Hour, 24 * time.Hour, 365 * 24 * time.Hour} {
+	for i, a := range allActs(t) {
+		jumps := []time.Duration{time.Hour, 24 * time.Hour, 365 * 24 * time.Hour}
+		if os.Getenv("SIGNET_SOAK") == "" { // the acts take turns
+			jumps = jumps[i%3 : i%3+1]
+		}
+		for _, jump := range jumps {
 			for _, d := range []time.Duration{jump, -jump} {
 				s.newUser(t)
 				send := a.ready(t, s)

@@ -35,8 +35,8 @@ func TestMakefile_ListsTaggedPackages(t *testing.T) {
 			return nil
 		}
 		content, err := os.ReadFile(filepath.Join("../..", path))
-		head, _, _ := bytes.Cut(content, []byte("\npackage ")) // a constraint stands before it
-		if constraint.Match(head) {
+		names := bytes.Contains(content, []byte("pkcs11")) // quicker than the regular expression
+		if names && constraint.Match(content) {
 			tagged["./"+filepath.Dir(path)] = true
 		}
 		return err
