@@ -189,6 +189,13 @@ var observations = map[string]observation{
 			return providertest.HeaderOf(t, tokens["id_token"])["alg"].(string)
 		},
 	},
+	"userinfo_signed_response_alg": {
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "ES256" }},
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			_, tokens := tokensOf(t, b)
+			return b.Userinfo(t, tokens["access_token"].(string)).Header.Get("Content-Type")
+		},
+	},
 	"default_max_age": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(60)) }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {

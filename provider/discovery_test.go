@@ -87,6 +87,17 @@ var advertised = map[string]usesAdvertised{
 			t.Errorf("verify ID token: %v", err)
 		}
 	},
+	"userinfo_signing_alg_values_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		b = another(t, b, func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = value })
+		_, tokens := tokensOf(t, b)
+		signed, err := jose.ParseSignedCompact(b.Userinfo(t, tokens["access_token"].(string)).Body, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(value)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := signed.Verify(b.PublicKeys(t)); err != nil {
+			t.Errorf("verify userinfo: %v", err)
+		}
+	},
 	"token_endpoint_auth_methods_supported":                    authenticates("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, http.StatusBadRequest),
 	"revocation_endpoint_auth_methods_supported":               authenticates("/revoke", url.Values{"token": {"x"}}, http.StatusOK),
 	"introspection_endpoint_auth_methods_supported":            authenticates("/introspect", url.Values{"token": {"x"}}, http.StatusOK),
@@ -260,9 +271,9 @@ func TestDiscovery_EveryAdvertisedValueWorks(t *testing.T) {
 		c.ResponseTypes, c.Algorithms = storage.ResponseTypeNames(), keys.SigningAlgorithms()
 	}
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) { useAdvertised(t, b, checked) }, everything)
-	// Five response types, the implicit grant, and two algorithms of ID tokens.
-	if added := len(checked) - byDefault; added != 8 {
-		t.Errorf("the settings add %d values to the document, want 8", added)
+	// Five response types, the implicit grant, and two algorithms each of ID tokens and userinfo.
+	if added := len(checked) - byDefault; added != 10 {
+		t.Errorf("the settings add %d values to the document, want 10", added)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,7 +85,8 @@ type ClientMetadata struct {
 	JWKSURI                  string   `json:"jwks_uri,omitempty"`
 	SubjectType              string   `json:"subject_type,omitempty"`
 	IDTokenSignedResponseAlg string   `json:"id_token_signed_response_alg,omitempty"`
-	DefaultMaxAge            *int64   `json:"default_max_age,omitempty"` // seconds
+	UserinfoSignedAlg        string   `json:"userinfo_signed_response_alg,omitempty"` // "": userinfo is plain JSON
+	DefaultMaxAge            *int64   `json:"default_max_age,omitempty"`              // seconds
 	RequireAuthTime          bool     `json:"require_auth_time,omitempty"`
 	DefaultACRValues         []string `json:"default_acr_values,omitempty"`
 	InitiateLoginURI         string   `json:"initiate_login_uri,omitempty"`
@@ -137,6 +139,18 @@ func (c Client) IDTokenAlg() string {
 		return "RS256"
 	}
 	return c.Metadata.IDTokenSignedResponseAlg
+}
+
+// ChosenAlgs lists the signing algorithms that were chosen for the client. The server must have
+// a key for each.
+func (c Client) ChosenAlgs() []string {
+	var algs []string
+	for _, alg := range []string{c.Metadata.IDTokenSignedResponseAlg, c.Metadata.UserinfoSignedAlg} {
+		if alg != "" && !slices.Contains(algs, alg) {
+			algs = append(algs, alg)
+		}
+	}
+	return algs
 }
 
 // CreateClient stores a new client. It increments the change counter. It records the event client.created.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -224,8 +225,8 @@ func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (in
 // until its last token has expired. Its next key, which has signed nothing, is destroyed. It
 // increments the change counter. It records the event key.retired.
 //
-// ErrNotFound: the line has no active key. ErrConflict: the ID tokens of an enabled client are
-// signed with this algorithm; nothing was changed.
+// ErrNotFound: the line has no active key. ErrConflict: the ID tokens or the userinfo of an enabled
+// client are signed with this algorithm; nothing was changed.
 func (db *DB) RetireKeyLine(ctx context.Context, line string, margin time.Duration, by By) error {
 	return db.writeKeys(ctx, "retire key line", func(tx *gorm.DB) error {
 		var clients []Client
@@ -233,7 +234,7 @@ func (db *DB) RetireKeyLine(ctx context.Context, line string, margin time.Durati
 			return err
 		}
 		for _, c := range clients {
-			if c.Metadata.IDTokenSignedResponseAlg == line {
+			if slices.Contains(c.ChosenAlgs(), line) {
 				return fmt.Errorf("client %s asks for it: %w", c.ID, ErrConflict)
 			}
 		}

@@ -61,7 +61,7 @@ func (d *Directory) CreateClient(ctx context.Context, c storage.Client, from sto
 // CreateClientWithSecret is CreateClient with a secret from an earlier call of NewSecret, ""
 // for a client without a secret.
 func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client, secret string, from storage.Origin) (storage.Client, error) {
-	if err := d.checkSigningKey(ctx, c.Metadata.IDTokenSignedResponseAlg); err != nil {
+	if err := d.checkSigningKeys(ctx, c.ChosenAlgs()); err != nil {
 		return storage.Client{}, err
 	}
 	removeRepeatedClientValues(&c)
@@ -118,10 +118,17 @@ func (d *Directory) checkRevisedAlg(ctx context.Context, id string, revise func(
 	if err := revise(&after); err != nil {
 		return err
 	}
-	if after.Metadata.IDTokenSignedResponseAlg == before.Metadata.IDTokenSignedResponseAlg {
-		return nil
+	chosen := slices.DeleteFunc(after.ChosenAlgs(), func(alg string) bool { return slices.Contains(before.ChosenAlgs(), alg) })
+	return d.checkSigningKeys(ctx, chosen)
+}
+
+func (d *Directory) checkSigningKeys(ctx context.Context, algs []string) error {
+	for _, alg := range algs {
+		if err := d.checkSigningKey(ctx, alg); err != nil {
+			return err
+		}
 	}
-	return d.checkSigningKey(ctx, after.Metadata.IDTokenSignedResponseAlg)
+	return nil
 }
 
 // checkSigningKey checks that the server has an active key for the algorithm. It accepts

@@ -26,6 +26,7 @@ var validValues = map[string]func(c *storage.Client){
 	"jwks":                                func(c *storage.Client) { c.Metadata.JWKS = exampleKeys },
 	"jwks_uri":                            func(c *storage.Client) { c.Metadata.JWKSURI = "https://app.example.com/keys" },
 	"id_token_signed_response_alg":        func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "RS256" },
+	"userinfo_signed_response_alg":        func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "ES256" },
 	"default_max_age":                     func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(0)) },
 	"require_auth_time":                   func(c *storage.Client) { c.Metadata.RequireAuthTime = true },
 	"initiate_login_uri":                  func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start" },
@@ -52,10 +53,10 @@ var kindsOfClient = map[string]struct {
 	"web":    {storage.Web, nil, ownKeys},
 	"spa":    {storage.SPA, nil, "introspect audiences " + ownKeys},
 	"native": {storage.Native, nil, "introspect audiences " + ownKeys},
-	"service": {storage.Service, nil, ownKeys + " post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg default_max_age require_auth_time " +
+	"service": {storage.Service, nil, ownKeys + " post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time " +
 		"initiate_login_uri backchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
-	"web that acts for itself": {storage.Web, ownTokensOnly, ownKeys + " post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg default_max_age " +
+	"web that acts for itself": {storage.Web, ownTokensOnly, ownKeys + " post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
 		"require_auth_time initiate_login_uri backchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + ownKeys},
 }

@@ -81,6 +81,7 @@ var clientFields = []ClientField{
 	metadata("jwks_uri", func(m *storage.ClientMetadata) *string { return &m.JWKSURI }),
 	metadata("subject_type", func(m *storage.ClientMetadata) *string { return &m.SubjectType }),
 	metadata("id_token_signed_response_alg", func(m *storage.ClientMetadata) *string { return &m.IDTokenSignedResponseAlg }),
+	metadata("userinfo_signed_response_alg", func(m *storage.ClientMetadata) *string { return &m.UserinfoSignedAlg }),
 	metadata("default_max_age", func(m *storage.ClientMetadata) **int64 { return &m.DefaultMaxAge }),
 	metadata("require_auth_time", func(m *storage.ClientMetadata) *bool { return &m.RequireAuthTime }),
 	metadata("default_acr_values", func(m *storage.ClientMetadata) *[]string { return &m.DefaultACRValues }).

@@ -128,6 +128,7 @@ var invalidValues = map[string]func(c *storage.Client){
 	"id_token_signed_response_alg": func(c *storage.Client) {
 		c.Metadata.IDTokenSignedResponseAlg = "none"
 	},
+	"userinfo_signed_response_alg":        func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "HS256" },
 	"default_max_age":                     func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(-1)) },
 	"initiate_login_uri":                  func(c *storage.Client) { c.Metadata.InitiateLoginURI = "login" },
 	"backchannel_logout_uri":              func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "out" },

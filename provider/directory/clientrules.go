@@ -65,7 +65,8 @@ var clientRules = []clientRule{
 	{"frontchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.FrontchannelLogoutURI }), nil},
 	{"backchannel_logout_session_required", checkLogoutSession, []string{"backchannel_logout_uri"}},
 	{"subject_type", checkSubjectType, nil},
-	{"id_token_signed_response_alg", checkIDTokenAlg, nil},
+	{"id_token_signed_response_alg", signingAlg(func(m storage.ClientMetadata) string { return m.IDTokenSignedResponseAlg }), nil},
+	{"userinfo_signed_response_alg", signingAlg(func(m storage.ClientMetadata) string { return m.UserinfoSignedAlg }), nil},
 	{"default_max_age", checkMaxAge, nil},
 	{"prompt_login", checkPromptLogin, nil},
 	{"refresh_grace", checkRefreshGrace, nil},
@@ -340,16 +341,18 @@ func checkSubjectType(c storage.Client, wrong report) {
 	}
 }
 
-func checkIDTokenAlg(c storage.Client, wrong report) {
-	alg := c.Metadata.IDTokenSignedResponseAlg
-	if alg != "" && !slices.Contains(keys.SigningAlgorithms(), alg) {
-		wrong("%q is not supported: use %s", shortened(alg), strings.Join(idTokenAlgs(), ", "))
+// signingAlg returns the rule of a field with an algorithm that the server signs with.
+func signingAlg(field func(storage.ClientMetadata) string) func(storage.Client, report) {
+	return func(c storage.Client, wrong report) {
+		if alg := field(c.Metadata); alg != "" && !slices.Contains(keys.SigningAlgorithms(), alg) {
+			wrong("%q is not supported: use %s", shortened(alg), strings.Join(serverAlgs(), ", "))
+		}
 	}
 }
 
-// idTokenAlgs lists the signing algorithms of ID tokens. The default (OIDC Registration,
-// section 2) comes first.
-func idTokenAlgs() []string {
+// serverAlgs lists the signing algorithms of the server. The default of ID tokens (OIDC
+// Registration, section 2) comes first.
+func serverAlgs() []string {
 	byDefault := storage.Client{}.IDTokenAlg()
 	others := slices.DeleteFunc(keys.SigningAlgorithms(), func(alg string) bool { return alg == byDefault })
 	return append([]string{byDefault}, others...)

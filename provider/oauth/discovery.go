@@ -59,6 +59,7 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.SubjectTypesSupported = []string{"public"}
 	m.ACRValuesSupported = []string{session.OneFactor}
 	m.IDTokenSigningAlgValuesSupported = h.Ring.Algorithms()
+	m.UserinfoSigningAlgValuesSupported = h.Ring.Algorithms()
 	proofs := []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodPrivateKeyJWT}
 	m.TokenEndpointAuthMethodsSupported = append(slices.Clone(proofs), oidc.AuthMethodNone)
 	m.RevocationEndpointAuthMethodsSupported = m.TokenEndpointAuthMethodsSupported

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,49 +17,67 @@ import (
 // a bearer token in the header, and POST with the token in the form body.
 func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request) {
 	token, err := readBearerToken(w, r)
-	var claims map[string]any
 	if err == nil {
-		claims, err = h.userinfoClaims(w, r, token)
-	}
-	if err == nil {
-		err = web.WriteJSON(w, http.StatusOK, claims)
+		err = h.answerUserinfo(w, r, token)
 	}
 	if err != nil {
 		web.Bearer.Fail(w, r, err)
 	}
 }
 
-func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token string) (map[string]any, error) {
+// answerUserinfo answers with JSON, or with a signed JWT if the client has chosen an algorithm
+// (OIDC Core, section 5.3.2).
+func (h *Handler) answerUserinfo(w http.ResponseWriter, r *http.Request, token string) error {
+	claims, client, err := h.userinfoClaims(w, r, token)
+	if err != nil {
+		return err
+	}
+	if client.Metadata.UserinfoSignedAlg == "" {
+		return web.WriteJSON(w, http.StatusOK, claims)
+	}
+	signed, err := h.Ring.SignUserInfo(client.Metadata.UserinfoSignedAlg, client.ID, claims)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/jwt")
+	w.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(w, signed) // if the client has closed the connection, there is nothing to do
+	return nil
+}
+
+// userinfoClaims checks the token. It returns the claims that the token releases now, and its client.
+func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token string) (map[string]any, storage.Client, error) {
+	var client storage.Client
 	at := h.Now()
 	access, err := h.Ring.VerifyAccess(token, at)
 	if err != nil {
-		return nil, web.Because("unknown_or_expired_token", err)
+		return nil, client, web.Because("unknown_or_expired_token", err)
 	}
 	trace := web.TraceOf(r.Context())
 	trace.NoteClient(access.ClientID)
 	trace.NoteGrant(storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID, SessionID: access.SessionID})
-	client, err := h.Clients.Enabled(r.Context(), access.ClientID)
+	client, err = h.Clients.Enabled(r.Context(), access.ClientID)
 	if err != nil {
-		return nil, invalidTokenCause(err)
+		return nil, client, invalidTokenCause(err)
 	}
 	allowOrigin(w.Header(), r.Header.Get("Origin"), client)
 	if !slices.Contains(access.Audience, h.Issuer) || access.GrantID == "" {
-		return nil, because("foreign_audience", "the token is not for userinfo")
+		return nil, client, because("foreign_audience", "the token is not for userinfo")
 	}
 	if !slices.Contains(strings.Fields(access.Scope), oidc.ScopeOpenID) {
-		return nil, errScopeMissing
+		return nil, client, errScopeMissing
 	}
 	grant, user, err := h.Tokens.LiveGrant(r.Context(), access, client, at)
 	if err != nil {
-		return nil, invalidTokenCause(err)
+		return nil, client, invalidTokenCause(err)
 	}
 	trace.NoteUser(user.ID)
 	rights := flow.GrantRights(grant).NarrowedTo(client).Only(strings.Fields(access.Scope))
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
-		return nil, because("scope_lost", "the client is no longer registered for the scope openid")
+		return nil, client, because("scope_lost", "the client is no longer registered for the scope openid")
 	}
 	claims := flow.UserInfoClaims(rights, flow.VisibleTo(client, user))
-	return claims, flow.CheckLists(claims)
+	return claims, client, flow.CheckLists(claims)
 }
 
 // Reasons why a bearer token is refused. The table of answers is in provider/web.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -240,4 +241,30 @@ func TestUserinfo_DamagedTokensAreRefused(t *testing.T) {
 func spare(last byte) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return string(alphabet[strings.IndexByte(alphabet, last)^1])
+}
+
+// P-53: a signed answer is a JWT with kid, iss and aud, the same claims as the JSON, and no nonce. It
+// has no exp and no iat, so it is not accepted as an ID token.
+func TestUserinfo_SignedAnswer(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		tokens := b.Redeem(t, b.Visitor(t).SignInForCode(t, "nonce", "n", "claims", `{"userinfo":{"given_name":null}}`))
+		access := tokens["access_token"].(string)
+		plain := b.Userinfo(t, access).JSON(t)
+		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "RS256" })
+		a := b.Userinfo(t, access)
+		if got := a.Header.Get("Content-Type"); a.StatusCode != http.StatusOK || got != "application/jwt" || a.Header.Get("Cache-Control") != "no-store" {
+			t.Fatalf("status %d, %s: %s", a.StatusCode, got, a.Body)
+		}
+		if header := providertest.HeaderOf(t, a.Body); header["alg"] != "RS256" || header["kid"] == nil {
+			t.Errorf("the header is %v", header)
+		}
+		plain["iss"], plain["aud"] = b.Issuer, b.Client.ID
+		if signed := providertest.ClaimsOf(t, a.Body); !reflect.DeepEqual(signed, plain) {
+			t.Errorf("signed %v\nwant   %v", signed, plain)
+		}
+		b.Visitor(t).Get(t, b.AuthorizeURL("id_token_hint", a.Body)).WantError(t, "invalid_request")
+		if a := b.Userinfo(t, access+"x"); a.StatusCode != http.StatusUnauthorized || a.Header.Get("Content-Type") == "application/jwt" {
+			t.Errorf("a wrong token: status %d, %s", a.StatusCode, a.Header.Get("Content-Type"))
+		}
+	})
 }

@@ -52,6 +52,7 @@ var flagHelp = map[string]string{
 	"jwks_uri":                            "URL of the client's public keys, a JSON Web Key Set; Signet fetches them when the client authenticates",
 	"subject_type":                        "public (the only subject type)",
 	"id_token_signed_response_alg":        "algorithm that signs ID tokens: RS256 (the default), ES256, EdDSA or PS256",
+	"userinfo_signed_response_alg":        "/userinfo answers with a JWT that is signed with this algorithm; without it, the answer is JSON",
 	"default_max_age":                     "require a new sign-in if the last one is older than this, in seconds",
 	"require_auth_time":                   "accept only sign-ins with a known time, so that every ID token contains auth_time",
 	"initiate_login_uri":                  "https URI at which the application starts a sign-in; pages link to it",
