@@ -115,3 +115,38 @@ func TestFormPost_IsRefusedIfFormCannotCarryResponse(t *testing.T) {
 		}
 	})
 }
+
+// ASP.NET Core sends these requests by default, with response_type=id_token or code, a long state, and
+// parameters of its own.
+func TestFormPost_RequestsOfASPNETCore(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		const redirectURI = "https://app.example.com/signin-oidc"
+		client, secret := b.RegisterWith(t, storage.Web, "aspnet", func(c *storage.Client) {
+			c.Metadata.RedirectURIs = []string{redirectURI}
+			c.Metadata.GrantTypes, c.Metadata.ResponseTypes = append(c.Metadata.GrantTypes, storage.GrantImplicit), []string{"code", "id_token"}
+		})
+		b.Follow(t)
+		b = b.AsClient(client, secret)
+		state := "CfDJ8" + strings.Repeat("NvXo5-0aT_9kqKyMZ2bE7wRs", 25)
+		const nonce = "638999999999999999.YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU2Nzg5YWJjZGVmZ2hpamts"
+		for kind, sent := range map[string][]string{
+			"id_token": {"code_challenge", "", "code_challenge_method", ""},
+			"code":     nil,
+		} {
+			v := b.Visitor(t)
+			s := v.AnswerPages(t, v.Get(t, b.AuthorizeURL(formPost(append([]string{
+				"response_type", kind, "scope", "openid profile", "nonce", nonce, "state", state, "x-client-SKU", "ID_NET8_0", "x-client-ver", "7.1.2.0",
+			}, sent...)...)...)))
+			if s.Posted.Get("state") != state || s.LeftTo.String() != redirectURI {
+				t.Fatalf("%s: status %d, left to %v", kind, s.StatusCode, s.LeftTo)
+			}
+			token := s.Posted.Get("id_token")
+			if kind == "code" {
+				token = b.Redeem(t, s.Code(t))["id_token"].(string)
+			}
+			if got := providertest.ClaimsOf(t, token)["nonce"]; got != nonce {
+				t.Errorf("%s: nonce %v", kind, got)
+			}
+		}
+	})
+}
