@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -41,6 +42,8 @@ type release struct {
 // open reads the version of the clone that contains the folder clone and copies its files. It refuses
 // files that are not committed, unless dirty allows them, and a clone without history.
 func open(ctx context.Context, clone string, dirty bool) (*release, error) {
+	// Programs such as npm pack files with the modes that the umask of the builder gave them.
+	syscall.Umask(0o022)
 	r := &release{talk: io.Discard, programs: map[target]string{}, listed: map[target]map[string]folder{}, packages: map[string]debianPackage{}}
 	var err error
 	if r.root, err = git(ctx, clone, "rev-parse", "--show-toplevel"); err != nil {
