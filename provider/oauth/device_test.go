@@ -227,3 +227,38 @@ func TestDevice_OpenCodesAreLimited(t *testing.T) {
 		}
 	})
 }
+
+// DV-14: Polls at the moment of the approval, on two nodes, give at most one set of tokens.
+func TestDevice_PollsAtTheMomentOfTheApproval(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		tv, v := b.Televisions(t), b.Visitor(t)
+		nodes := []*providertest.Testbed{tv, tv.Node(t)}
+		d := tv.StartDevice(t)
+		form := v.OpenDevice(t, d).Form(t)
+		answers := make([]providertest.Answer, 20)
+		providertest.Race(len(answers)+1, func(i int) {
+			if i == len(answers) {
+				v.Submit(t, form, "decision", "allow")
+				return
+			}
+			answers[i] = nodes[i%2].Poll(t, d)
+		})
+		won := 0
+		for _, a := range answers {
+			got := a.JSON(t)["error"]
+			switch {
+			case a.StatusCode == http.StatusOK:
+				won++
+			case a.StatusCode != http.StatusBadRequest || got != "authorization_pending" && got != "slow_down" && got != "invalid_grant":
+				t.Errorf("a poll: %d %s", a.StatusCode, a.Body)
+			}
+		}
+		last := tv.Poll(t, d)
+		if last.StatusCode == http.StatusOK {
+			won++
+		}
+		if won != 1 {
+			t.Errorf("%d polls got tokens, want 1; the last: %s", won, last.Body)
+		}
+	})
+}

@@ -43,6 +43,7 @@ var singleUse = []onceOnly{
 // handles of two nodes.
 // MN-01: With two processes on one PostgreSQL, 50 parallel uses of each single-use value give
 // one success.
+// DV-14: Parallel polls of one approved device code give one set of tokens.
 // MN-02: The same holds for two processes on one SQLite file, without "database is locked".
 func TestSingleUse_OneOfFiftySucceeds(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
