@@ -490,9 +490,13 @@ func fullScans(t *testing.T, db *storage.DB, backend string, e storage.Executed)
 
 func sqliteScans(t *testing.T, db *storage.DB, e storage.Executed) (found []string) {
 	t.Helper()
-	for _, step := range lines(t, db.Read, `EXPLAIN QUERY PLAN `+e.SQL, 3, e.Args) {
+	plan := lines(t, db.Read, `EXPLAIN QUERY PLAN `+e.SQL, 3, e.Args)
+	for _, step := range plan {
 		scanned, is := strings.CutPrefix(step, "SCAN ")
 		name, how, _ := strings.Cut(scanned, " ")
+		if slices.Contains(plan, "MATERIALIZE "+name) || slices.Contains(plan, "CO-ROUTINE "+name) {
+			continue // the rows of a subquery, whose own steps are in the plan too
+		}
 		if !is || name == "CONSTANT" || strings.HasPrefix(name, "(") {
 			continue
 		}
