@@ -24,7 +24,7 @@ func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 		b.RegisterApp(t)
 		v := b.Visitor(t)
 		login := v.Get(t, b.AuthorizeURL()).Form(t)
-		var code string
+		var code, pushed string
 		var tokens map[string]any
 		post := func(path string, form url.Values, id, secret string) {
 			r, err := http.NewRequest(http.MethodPost, b.Issuer+path, strings.NewReader(form.Encode()))
@@ -73,6 +73,10 @@ func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 					t.Fatalf("%d %s", a.StatusCode, a.Body)
 				}
 			}},
+			{"push a request", 0, 1, func() { pushed = b.MustPush(t) }},
+			// Reads the row, the session and the consent. One write makes the request valid for
+			// longer, another one marks it as used.
+			{"authorize by a pushed request", 3, 2, func() { v.Get(t, b.PushedURL(pushed)).Code(t) }},
 			{"session of the app", 1, 0, func() { v.WantApp(t, true) }},
 			// Reads the session with its user. The first request opens the grant, the second rotates it.
 			{"first refresh of the app", 1, 1, func() { v.RefreshApp(t) }},

@@ -237,6 +237,10 @@ var observations = map[string]observation{
 			return noticeClaim(t, b, "sid")
 		},
 	},
+	"require_pushed_authorization_requests": {
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.RequirePushed = true }},
+		look: withoutSession(),
+	},
 	"first_party": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.FirstParty = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {

@@ -37,6 +37,7 @@ type Config struct {
 	Connectors       []Connector       // upstreams, in the order of their buttons
 	Outbound         outbound.Config   // limits of calls to other hosts
 	ResponseTypes    []string          // in the discovery document; default code
+	RequirePushed    bool              // every authorization request must be pushed (RFC 9126)
 	EditUsername     bool              // users may edit their preferred_username
 	Development      bool              // error pages also show the received and the registered values
 	DemoPath         string            // path that the home page links to; "" for no link

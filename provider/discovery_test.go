@@ -132,6 +132,16 @@ var advertised = map[string]usesAdvertised{
 		wantEqual(t, "the flag", value, "false")
 		b.Visitor(t).Get(t, b.AuthorizeURL("request_uri", "https://app.example.com/r")).WantError(t, "request_uri_not_supported")
 	},
+	"pushed_authorization_request_endpoint": func(t *testing.T, b *providertest.Testbed, value string) {
+		wantEqual(t, "the endpoint", value, b.Issuer+"/par")
+		v := b.Visitor(t)
+		page := v.SignIn(t, v.Get(t, b.PushedURL(b.MustPush(t))), providertest.Alice, providertest.Password)
+		b.Redeem(t, v.Allow(t, page).Code(t))
+	},
+	"require_pushed_authorization_requests": func(t *testing.T, b *providertest.Testbed, value string) {
+		page := b.Visitor(t).Get(t, b.AuthorizeURL())
+		wantEqual(t, "refused", fmt.Sprint(page.LeftTo != nil), value)
+	},
 	"backchannel_logout_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		wantEqual(t, "told of a sign-out", noticeClaim(t, another(t, b, withBackchannelLogout), "sub"), value)
 	},

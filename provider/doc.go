@@ -23,6 +23,7 @@
 //	/authorize                                                        oauth/authorize.go       RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1
 //	/end_session                                                      oauth/logout.go          OIDC RP-Initiated Logout, section 2
 //	/token                                                            oauth/token.go           RFC 6749, section 3.2; OIDC Core, section 3.1.3
+//	/par                                                              oauth/pushed.go          RFC 9126, section 2
 //	/revoke                                                           oauth/revoke.go          RFC 7009, section 2
 //	/device_authorization                                             oauth/device.go          RFC 8628, section 3.1
 //	/introspect                                                       oauth/introspect.go      RFC 7662, section 2

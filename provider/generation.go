@@ -35,7 +35,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		return nil, err
 	}
 	requests := request.New(request.Config{
-		Ring: s.ring, Clients: s.clients, Life: c.Lifetimes.Request, Issuer: c.Issuer, Base: s.issuer.Path, Explain: c.Development,
+		DB: s.db, Ring: s.ring, Clients: s.clients, Life: c.Lifetimes.Request, Issuer: c.Issuer, Base: s.issuer.Path, Explain: c.Development,
 		FirstParty: c.FirstParty.ClientID, Origins: append([]string{s.issuer.Scheme + "://" + s.issuer.Host}, live.Origins...),
 	})
 	visits := visit.New(visit.Deps{
@@ -58,7 +58,8 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	protocol, err := oauth.New(oauth.Deps{
 		DB: s.db, Ring: s.ring, Tokens: s.tokens, Clients: s.clients, Assertions: s.proofs, Requests: requests, Sessions: s.sessions, Visits: visits, Notices: s.notices,
-		Apps: app, Site: s.site, Jobs: s.jobs, Issuer: c.Issuer, CodeLife: c.Lifetimes.Code, DeviceLife: c.Lifetimes.DeviceCode, KeysCached: c.Keys.MaxAge, ResponseTypes: c.ResponseTypes, Proxies: live.TrustedProxies, Now: c.Now,
+		Apps: app, Site: s.site, Jobs: s.jobs, Issuer: c.Issuer, CodeLife: c.Lifetimes.Code, DeviceLife: c.Lifetimes.DeviceCode, KeysCached: c.Keys.MaxAge, ResponseTypes: c.ResponseTypes, RequirePushed: c.RequirePushed,
+		Proxies: live.TrustedProxies, Now: c.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -93,6 +93,7 @@ type ClientMetadata struct {
 	BackchannelLogoutURI     string   `json:"backchannel_logout_uri,omitempty"`
 	BackchannelLogoutSession bool     `json:"backchannel_logout_session_required,omitempty"`
 	FrontchannelLogoutURI    string   `json:"frontchannel_logout_uri,omitempty"`
+	RequirePushed            bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126, section 6
 	SoftwareID               string   `json:"software_id,omitempty"`
 	SoftwareVersion          string   `json:"software_version,omitempty"`
 }

@@ -221,6 +221,21 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"RotateGrant", func() error { return rotate(1) }}, // within the grace
 		{"ConnectedClientsOf", func() error { _, err := w.ConnectedClientsOf(ctx, w.user.ID, noon); return err }},
 		{"ClientsBySession", func() error { _, err := w.ClientsBySession(ctx, w.user.ID, noon); return err }},
+		{"PushRequest", func() error {
+			return w.PushRequest(ctx, storage.PushedRequest{ID: "pushed", ClientID: "web", Message: "m", ExpiresAt: until})
+		}},
+		{"OpenPushedRequest", func() error {
+			_, err := w.OpenPushedRequest(ctx, "pushed", "web", until, noon)
+			return err
+		}},
+		{"PushedRequest", func() error {
+			_, err := w.PushedRequest(ctx, "pushed", "web", noon)
+			return err
+		}},
+		{"UsePushedRequest", func() error {
+			_, err := w.UsePushedRequest(ctx, "pushed", noon)
+			return err
+		}},
 		{"SpendAssertion", func() error {
 			_, err := w.SpendAssertion(ctx, "web", "jti", until)
 			return err

@@ -28,6 +28,7 @@ func effectRules() []clientRule {
 		{"audiences", checkAudiencesEffect, []string{"type", "token_endpoint_auth_method", "audiences"}},
 		{"refresh_grace", checkRefreshGraceEffect, []string{"type", "grant_types", "refresh_grace"}},
 		{"first_party", checkFirstPartyEffect, []string{"type"}},
+		{"require_pushed_authorization_requests", checkPushedEffect, []string{"type", "grant_types"}},
 		{"jwks", checkKeysEffect(func(m storage.ClientMetadata) string { return m.JWKS }), []string{"token_endpoint_auth_method", "jwks"}},
 		{"jwks_uri", checkKeysEffect(func(m storage.ClientMetadata) string { return m.JWKSURI }), []string{"token_endpoint_auth_method", "jwks_uri"}},
 		{"token_endpoint_auth_signing_alg", checkKeysEffect(func(m storage.ClientMetadata) string { return m.TokenEndpointAuthAlg }),
@@ -122,5 +123,11 @@ func checkKeysEffect(value func(storage.ClientMetadata) string) func(storage.Cli
 		if value(c.Metadata) != "" && !c.AllowsAuthMethod(storage.AuthPrivateKey) {
 			wrong("%w", &noEffect{"is for clients that authenticate with a key of their own: set token_endpoint_auth_method to " + storage.AuthPrivateKey + ", or remove it"})
 		}
+	}
+}
+
+func checkPushedEffect(c storage.Client, wrong report) {
+	if c.Metadata.RequirePushed && !slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) {
+		wrong("%w", &noEffect{"is for clients that send authorization requests: remove it, or add the grant type " + storage.GrantCode})
 	}
 }

@@ -15,33 +15,34 @@ import (
 // response_types, type, client_name and token_endpoint_auth_method, which decide the kind
 // of a client.
 var validValues = map[string]func(c *storage.Client){
-	"post_logout_redirect_uris":           func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{"https://app.example.com/bye"} },
-	"scope":                               nil, // see TestClientScope_UngrantableScopeIsRefused
-	"client_uri":                          func(c *storage.Client) { c.Metadata.ClientURI = "https://app.example.com/" },
-	"policy_uri":                          func(c *storage.Client) { c.Metadata.PolicyURI = "https://app.example.com/privacy" },
-	"tos_uri":                             func(c *storage.Client) { c.Metadata.TosURI = "https://app.example.com/terms" },
-	"contacts":                            func(c *storage.Client) { c.Metadata.Contacts = []string{"ops@example.com"} },
-	"subject_type":                        func(c *storage.Client) { c.Metadata.SubjectType = "public" },
-	"token_endpoint_auth_signing_alg":     func(c *storage.Client) { c.Metadata.TokenEndpointAuthAlg = "ES256" },
-	"jwks":                                func(c *storage.Client) { c.Metadata.JWKS = exampleKeys },
-	"jwks_uri":                            func(c *storage.Client) { c.Metadata.JWKSURI = "https://app.example.com/keys" },
-	"id_token_signed_response_alg":        func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "RS256" },
-	"userinfo_signed_response_alg":        func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "ES256" },
-	"default_max_age":                     func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(0)) },
-	"require_auth_time":                   func(c *storage.Client) { c.Metadata.RequireAuthTime = true },
-	"initiate_login_uri":                  func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start" },
-	"backchannel_logout_uri":              func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "https://app.example.com/out" },
-	"backchannel_logout_session_required": nil, // needs backchannel_logout_uri
-	"first_party":                         func(c *storage.Client) { c.FirstParty = true },
-	"skip_consent":                        func(c *storage.Client) { c.SkipConsent = true },
-	"introspect":                          func(c *storage.Client) { c.Introspects = true },
-	"pkce_optional":                       func(c *storage.Client) { c.PKCEOptional = true },
-	"prompt_login":                        func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort },
-	"unverified_email":                    func(c *storage.Client) { c.UnverifiedEmail = true },
-	"resources":                           func(c *storage.Client) { c.Resources = []string{"https://api.example.com/"} },
-	"audiences":                           func(c *storage.Client) { c.Audiences = []string{"https://api.example.com/"} },
-	"allow_origins":                       func(c *storage.Client) { c.Origins = []string{"https://shop.example.com"} },
-	"refresh_grace":                       func(c *storage.Client) { c.RefreshGrace = 0 },
+	"post_logout_redirect_uris":             func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{"https://app.example.com/bye"} },
+	"scope":                                 nil, // see TestClientScope_UngrantableScopeIsRefused
+	"client_uri":                            func(c *storage.Client) { c.Metadata.ClientURI = "https://app.example.com/" },
+	"policy_uri":                            func(c *storage.Client) { c.Metadata.PolicyURI = "https://app.example.com/privacy" },
+	"tos_uri":                               func(c *storage.Client) { c.Metadata.TosURI = "https://app.example.com/terms" },
+	"contacts":                              func(c *storage.Client) { c.Metadata.Contacts = []string{"ops@example.com"} },
+	"subject_type":                          func(c *storage.Client) { c.Metadata.SubjectType = "public" },
+	"token_endpoint_auth_signing_alg":       func(c *storage.Client) { c.Metadata.TokenEndpointAuthAlg = "ES256" },
+	"jwks":                                  func(c *storage.Client) { c.Metadata.JWKS = exampleKeys },
+	"jwks_uri":                              func(c *storage.Client) { c.Metadata.JWKSURI = "https://app.example.com/keys" },
+	"id_token_signed_response_alg":          func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "RS256" },
+	"userinfo_signed_response_alg":          func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "ES256" },
+	"default_max_age":                       func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(0)) },
+	"require_auth_time":                     func(c *storage.Client) { c.Metadata.RequireAuthTime = true },
+	"initiate_login_uri":                    func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start" },
+	"backchannel_logout_uri":                func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "https://app.example.com/out" },
+	"backchannel_logout_session_required":   nil, // needs backchannel_logout_uri
+	"first_party":                           func(c *storage.Client) { c.FirstParty = true },
+	"skip_consent":                          func(c *storage.Client) { c.SkipConsent = true },
+	"introspect":                            func(c *storage.Client) { c.Introspects = true },
+	"pkce_optional":                         func(c *storage.Client) { c.PKCEOptional = true },
+	"prompt_login":                          func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort },
+	"unverified_email":                      func(c *storage.Client) { c.UnverifiedEmail = true },
+	"resources":                             func(c *storage.Client) { c.Resources = []string{"https://api.example.com/"} },
+	"audiences":                             func(c *storage.Client) { c.Audiences = []string{"https://api.example.com/"} },
+	"allow_origins":                         func(c *storage.Client) { c.Origins = []string{"https://shop.example.com"} },
+	"refresh_grace":                         func(c *storage.Client) { c.RefreshGrace = 0 },
+	"require_pushed_authorization_requests": func(c *storage.Client) { c.Metadata.RequirePushed = true },
 }
 
 // kindsOfClient are kinds of clients, with the fields that have no effect for them.
@@ -53,10 +54,10 @@ var kindsOfClient = map[string]struct {
 	"web":    {storage.Web, nil, ownKeys},
 	"spa":    {storage.SPA, nil, "introspect audiences " + ownKeys},
 	"native": {storage.Native, nil, "introspect audiences " + ownKeys},
-	"service": {storage.Service, nil, ownKeys + " post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time " +
+	"service": {storage.Service, nil, ownKeys + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time " +
 		"initiate_login_uri backchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
-	"web that acts for itself": {storage.Web, ownTokensOnly, ownKeys + " post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
+	"web that acts for itself": {storage.Web, ownTokensOnly, ownKeys + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
 		"require_auth_time initiate_login_uri backchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + ownKeys},
 }

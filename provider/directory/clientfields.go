@@ -91,6 +91,7 @@ var clientFields = []ClientField{
 	metadata("backchannel_logout_session_required", func(m *storage.ClientMetadata) *bool { return &m.BackchannelLogoutSession }),
 	metadata("frontchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.FrontchannelLogoutURI }).
 		unsupported("use backchannel_logout_uri to notify the client of sign-outs"),
+	metadata("require_pushed_authorization_requests", func(m *storage.ClientMetadata) *bool { return &m.RequirePushed }),
 	metadata("software_id", func(m *storage.ClientMetadata) *string { return &m.SoftwareID }).
 		unsupported("clients cannot register themselves"),
 	metadata("software_version", func(m *storage.ClientMetadata) *string { return &m.SoftwareVersion }).

@@ -27,6 +27,9 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if uri := params.Get("request_uri"); request.IsPushed(uri) {
+		return h.authorizePushed(w, r, uri, params.Get("client_id"))
+	}
 	// RFC 6749, section 4.1.2.1: no redirect before the client and the redirect URI
 	// are proven.
 	client, err := h.Requests.Client(r.Context(), params.Get("client_id"), params.Get("redirect_uri"))
@@ -39,13 +42,21 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 		ID: storage.NewTimedID(at), Kind: request.Code, Created: storage.At(at),
 		ClientID: client.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state"),
 	}
-	if refusal := h.validate(&q, client, params); refusal != nil {
+	refusal := h.validate(&q, client, params)
+	if refusal == nil && (h.RequirePushed || client.Metadata.RequirePushed) {
+		refusal = pushedOnly
+	}
+	if refusal != nil {
 		return h.refuse(w, r, q, *refusal)
 	}
 	if err := h.checkSize(q); err != nil {
 		return authorizeProblem(err)
 	}
-	opened := request.Opened{Request: q, Client: client}
+	return h.begin(w, r, request.Opened{Request: q, Client: client})
+}
+
+// begin answers a valid authorization request.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request, opened request.Opened) error {
 	if r.Method == http.MethodPost {
 		return h.redirectToStep(w, "/authorize/next", opened)
 	}
@@ -74,8 +85,8 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 }
 
 var (
-	errParametersTooLong = requestTooLarge("the parameters are longer than %d bytes: shorten state, nonce or claims", maxAuthorize)
-	errRequestTooLong    = requestTooLarge("the parameters are too long for URLs and cookies: shorten state, nonce or claims; a state of up to 1,500 characters is accepted")
+	errParametersTooLong = requestTooLarge("the parameters are longer than %d bytes: shorten state, nonce or claims, or send them to the pushed authorization request endpoint first", maxAuthorize)
+	errRequestTooLong    = requestTooLarge("the parameters are too long for URLs and cookies: shorten state, nonce or claims, or send them to the pushed authorization request endpoint first; a state of up to 1,500 characters is accepted")
 	errAnswerTooLong     = requestTooLarge("the URL of the response would be too long for proxies: shorten redirect_uri, state or nonce; a state of up to 1,500 characters is accepted")
 )
 
@@ -95,6 +106,11 @@ func (h *Handler) checkSize(q request.Request) error {
 	case !fits:
 		return errRequestTooLong
 	}
+	return h.checkAnswerSize(q)
+}
+
+// checkAnswerSize returns errAnswerTooLong if the response would be too long for a URL.
+func (h *Handler) checkAnswerSize(q request.Request) error {
 	// This upper bound assumes that every character needs an escape. Most requests are
 	// below it, and their exact size is not computed.
 	inCode := len(q.Nonce) + len(q.Claims)

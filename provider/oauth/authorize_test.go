@@ -248,7 +248,7 @@ func TestAuthorize_RequestObjectsAreRefused(t *testing.T) {
 		for name, code := range map[string]string{
 			"request": "request_not_supported", "request_uri": "request_uri_not_supported", "registration": "registration_not_supported",
 		} {
-			for _, value := range []string{object, "https://app.example.com/request.jwt", "urn:ietf:params:oauth:request_uri:x", "x"} {
+			for _, value := range []string{object, "https://app.example.com/request.jwt", "urn:ietf:params:oauth:request_uri", "x"} {
 				v.ByBoth(t, b.Params(name, value), func(t *testing.T, s providertest.Stop) {
 					t.Helper()
 					s.WantError(t, code)

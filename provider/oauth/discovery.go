@@ -27,6 +27,8 @@ type discoveryMetadata struct {
 	PromptValues             []string `json:"prompt_values_supported"`
 	ClaimsParameter          bool     `json:"claims_parameter_supported"`
 	RequestParameter         bool     `json:"request_parameter_supported"`
+	PushedEndpoint           string   `json:"pushed_authorization_request_endpoint"` // RFC 9126, section 5
+	RequirePushed            bool     `json:"require_pushed_authorization_requests"`
 }
 
 // discoveryDocument builds the discovery document and its ETag. The document lists only
@@ -42,6 +44,8 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.RevocationEndpoint = h.Issuer + "/revoke"
 	m.DeviceAuthorizationEndpoint = h.Issuer + "/device_authorization"
 	m.EndSessionEndpoint = h.Issuer + "/end_session"
+	m.PushedEndpoint = h.Issuer + "/par"
+	m.RequirePushed = h.RequirePushed
 	m.JwksURI = h.Issuer + "/jwks"
 	m.BackChannelLogoutSupported = true
 	m.BackChannelLogoutSessionSupported = true

@@ -40,6 +40,9 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 	case q.Kind == request.Cookies:
 		return h.Apps.AnswerWithCookies(w, r, opened, *facts.Current)
 	}
+	if err := h.usePushed(r, q, client, at); err != nil {
+		return err
+	}
 	return h.answer(w, r, opened, *facts.Current, at)
 }
 

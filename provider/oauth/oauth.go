@@ -39,6 +39,7 @@ type Deps struct {
 	Now        func() time.Time
 
 	ResponseTypes []string // in the discovery document; nil: code
+	RequirePushed bool     // every authorization request must be pushed
 }
 
 // Handler serves the endpoints of the package.

@@ -19,6 +19,7 @@ func (h *Handler) Routes() []web.Route {
 		entry("GET", "/authorize/next", h.next, ""),
 		entry("GET|POST", "/end_session", h.endSession, "OIDC RP-Initiated Logout, section 2"),
 		client("POST|OPTIONS", "/token", h.token, "RFC 6749, section 3.2; OIDC Core, section 3.1.3"),
+		client("POST|OPTIONS", "/par", h.push, "RFC 9126, section 2"),
 		client("POST|OPTIONS", "/revoke", h.revoke, "RFC 7009, section 2"),
 		web.Route{
 			Methods: "POST", Path: "/device_authorization", Policy: web.ServerPolicy,

@@ -77,7 +77,7 @@ func (h *Handler) token(ctx context.Context, r tokenRequest) (any, error) {
 type clientEndpoint func(context.Context, tokenRequest) (any, error)
 
 // requireClient authenticates the client, calls serve and sends its result as JSON. It sends
-// an empty body if the result is nil.
+// an empty body if the result is nil. A *flow.Refusal is sent with its own code.
 func (h *Handler) requireClient(serve clientEndpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client, err := h.authenticate(r)
@@ -88,7 +88,11 @@ func (h *Handler) requireClient(serve clientEndpoint) http.Handler {
 			answer, err = serve(r.Context(), tokenRequest{client, r.PostForm})
 		}
 		if err == nil && answer != nil {
-			err = web.WriteJSON(w, http.StatusOK, answer)
+			status := http.StatusOK
+			if _, is := answer.(pushedResponse); is {
+				status = http.StatusCreated // RFC 9126, section 2.2
+			}
+			err = web.WriteJSON(w, status, answer)
 		}
 		if err != nil {
 			failAsClient(w, r, err)

@@ -50,8 +50,11 @@ func (c *Requests) unseal(ctx context.Context, sealed string, at time.Time) (Req
 	if err != nil || json.Unmarshal(payload, &q) != nil {
 		return Request{}, c.invalidLink()
 	}
-	if openErr != nil {
+	switch {
+	case openErr != nil:
 		return Request{}, c.expiredRequest(ctx, q)
+	case q.Pushed != "":
+		return c.readPushed(ctx, q, at)
 	}
 	return q, nil
 }
@@ -96,7 +99,8 @@ func (c *Requests) Client(ctx context.Context, id, redirectURI string) (storage.
 	return client, nil
 }
 
-// enabledClient reads an enabled client. The errors are those of Client.
+// enabledClient reads an enabled client. After an error (a *web.Problem, or an error of storage)
+// the caller must not redirect.
 func (c *Requests) enabledClient(ctx context.Context, id string) (storage.Client, error) {
 	trace := web.TraceOf(ctx)
 	trace.NoteClaimedClient(id)

@@ -24,8 +24,11 @@ func (c *Requests) invalidLink() *web.Problem {
 func (c *Requests) expiredRequest(ctx context.Context, q Request) *web.Problem {
 	p := &web.Problem{
 		Status: http.StatusBadRequest, Code: "request_expired", Title: words.Say("request-problem.expired-title"),
-		Text: words.Say("request-problem.expired"), StartURL: c.Base + q.RestartPath(),
+		Text:  words.Say("request-problem.expired"),
 		Cause: ErrExpired,
+	}
+	if q.Pushed == "" { // only the client can push a request again
+		p.StartURL = c.Base + q.RestartPath()
 	}
 	if q.Kind == Code {
 		if client, err := c.Clients.Enabled(ctx, q.ClientID); err == nil {

@@ -39,6 +39,10 @@ type Request struct {
 	Act  string `json:"d,omitempty"` // Page: the name of the visit.Act that needs a new proof
 	Back string `json:"j,omitempty"` // Page and Device: the path that leads back
 
+	// Pushed is the row of a pushed request; "" for other requests. The browser then carries only
+	// this, the ID, the kind, the client and Created.
+	Pushed string `json:"z,omitempty"`
+
 	ClientID     string          `json:"c,omitempty"`
 	RedirectURI  string          `json:"u,omitempty"`
 	ResponseMode string          `json:"m,omitempty"` // "" (query), "fragment" or "form_post"

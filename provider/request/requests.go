@@ -25,6 +25,7 @@ var (
 
 // Config is the configuration of Requests.
 type Config struct {
+	DB      *storage.DB
 	Ring    *keys.Ring
 	Clients *Clients
 	Life    time.Duration // from sealing to the last step
@@ -49,7 +50,7 @@ func (c *Requests) FirstPartyClient() (storage.Client, error) {
 
 // Seal returns the sealed request that the browser carries.
 func (c *Requests) Seal(q Request) (string, error) {
-	payload, err := encode(q)
+	payload, err := encode(carried(q))
 	if err != nil {
 		return "", err
 	}
@@ -59,7 +60,7 @@ func (c *Requests) Seal(q Request) (string, error) {
 // Fits reports whether the sealed request has at most this number of characters. It
 // compresses the request only if it does not fit uncompressed.
 func Fits(q Request, characters int) (bool, error) {
-	payload, err := encode(q)
+	payload, err := encode(carried(q))
 	if err != nil || keys.SealedSize(len(payload)) <= characters {
 		return err == nil, err
 	}

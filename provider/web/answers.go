@@ -78,6 +78,10 @@ var answers = map[Surface]map[string]Answer{
 			Status: http.StatusTooManyRequests, Code: "invalid_client",
 			Text: "too many failed client authentications: check client_id and secret, and wait for the time in Retry-After",
 		},
+		"too_many_pushed_requests": {
+			Status: http.StatusTooManyRequests, Code: "temporarily_unavailable",
+			Text: "too many pushed requests of clients without authentication from this network: wait for the time in Retry-After", // RFC 9126, section 2.3
+		},
 		"two_authorization_headers": badRequest("invalid_request", causeText),
 		"two_methods":               badRequest("invalid_request", "authenticate the client with one method only"),
 		"two_clients":               badRequest("invalid_request", "client_id differs from the Authorization header"),

@@ -27,6 +27,9 @@ var unanswered = map[string]string{
 	"request.redirect_uri_missing":        "the answer is a page: there is no URI for a redirect",
 	"request.redirect_uri_not_registered": "the answer is a page: an unregistered URI gets no redirect",
 	"request.invalid_request_link":        "the answer is a page",
+	"request.pushed_request_unknown":      "the answer is a page: nothing proves a URI for a redirect",
+	"request.pushed_request_expired":      "the answer is a page: nothing proves a URI for a redirect",
+	"request.pushed_request_used":         "the answer is a page: nothing proves a URI for a redirect",
 	"request.request_expired":             "the answer is a page",
 	"request.first_party_not_configured":  "it occurs only for the first-party app, see the App surface",
 }

@@ -203,6 +203,12 @@ var settings = []setting{
 		set:   into(func(c *Config) *[]string { return &c.ResponseTypes }, parseResponseTypes),
 	},
 	{
+		key: "require_pushed_authorization_requests", byDef: "false", unit: "true or false", example: "true",
+		shape: trueOrFalse,
+		about: "refuses every authorization request that the client has not pushed to `/par` before (RFC 9126); `--require-pushed-authorization-requests` does this for one client",
+		set:   into(func(c *Config) *bool { return &c.RequirePushed }, parseBool),
+	},
+	{
 		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem", paths: wholePath,
 		about: "file with certificate authorities, in PEM form; Signet trusts them in addition to the system's when it calls an upstream",
 		set:   into(func(c *Config) *string { return &c.ExtraCA }, parseAuthorities),

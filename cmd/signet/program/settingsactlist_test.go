@@ -258,6 +258,14 @@ var observations = map[string]observation{
 	"registration.response_types": {"code", "code, code id_token", func(t *testing.T, h installTemplate, set string) string {
 		return h.world(t, set).serve().document("/.well-known/openid-configuration", "response_types_supported")
 	}},
+	"require_pushed_authorization_requests": {"false", "true", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set).serve()
+		w.browser.Open(w.authorizeURL(h.app, "openid"))
+		if w.browser.Left == nil {
+			return "a page"
+		}
+		return w.browser.Left.Query().Get("error")
+	}},
 	"outbound.extra_ca": {"own", "other", trusting},
 	"outbound.proxy":    {"PROXY", "http://127.0.0.1:1", proxied},
 	"keys.algorithms": {"ES256, RS256", "ES256, RS256, PS256", func(t *testing.T, h installTemplate, set string) string {

@@ -1,0 +1,87 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"signet/provider/flow"
+	"signet/provider/request"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// pushedResponse is the answer to a pushed authorization request (RFC 9126, section 2.2).
+type pushedResponse struct {
+	RequestURI string `json:"request_uri"`
+	ExpiresIn  int64  `json:"expires_in"` // seconds
+}
+
+// Limit of pushed requests of clients that do not authenticate, for one network.
+const (
+	pushesOfNetwork = 300
+	pushWindow      = 15 * time.Minute
+)
+
+// pushedOnly refuses a request that was not pushed.
+var pushedOnly = flow.Refuse("request_not_pushed", "invalid_request", "authorization requests must be pushed first: send the parameters to the pushed authorization request endpoint")
+
+// push serves the pushed authorization request endpoint (RFC 9126, section 2). It checks the
+// request as the authorization endpoint does.
+func (h *Handler) push(ctx context.Context, r tokenRequest) (any, error) {
+	if r.form.Has("request_uri") { // RFC 9126, section 2.1
+		return nil, flow.Refuse("request_uri", "invalid_request", "request_uri cannot be pushed: send the parameters of the request")
+	}
+	trace := web.TraceOf(ctx)
+	uri := r.form.Get("redirect_uri")
+	trace.NoteClaimedRedirect(uri)
+	if !r.client.AllowsRedirect(uri) {
+		return nil, flow.Refuse("redirect_uri_not_registered", "invalid_request", "redirect_uri is missing or not registered for this client")
+	}
+	at := h.Now()
+	q := request.Request{
+		ID: storage.NewTimedID(at), Kind: request.Code, Created: storage.At(at),
+		ClientID: r.client.ID, RedirectURI: uri, State: r.form.Get("state"),
+	}
+	if refusal := h.validate(&q, r.client, r.form); refusal != nil {
+		return nil, refusal
+	}
+	if err := h.checkAnswerSize(q); err != nil {
+		return nil, err
+	}
+	if r.client.Public() {
+		limit := storage.Limit{Key: "pushnet:" + storage.Network(trace.Address), Max: pushesOfNetwork, Window: pushWindow}
+		if _, err := h.DB.Reserve(ctx, []storage.Limit{limit}, at); err != nil {
+			if _, over := errors.AsType[*storage.ThrottledError](err); over {
+				err = web.Because("too_many_pushed_requests", err)
+			}
+			return nil, err
+		}
+	}
+	reference, err := h.Requests.Push(ctx, q, at)
+	return pushedResponse{reference, int64(request.PushedLife.Seconds())}, err
+}
+
+// authorizePushed answers an authorization request that names a pushed one. All parameters but
+// client_id and request_uri are ignored (RFC 9126, section 4; RFC 9101, section 5).
+func (h *Handler) authorizePushed(w http.ResponseWriter, r *http.Request, uri, clientID string) error {
+	opened, err := h.Requests.OpenPushed(r.Context(), uri, clientID, h.Now())
+	if err != nil {
+		return err
+	}
+	return h.begin(w, r, opened)
+}
+
+// usePushed marks a pushed request as used before its code is sent, so that one pushed request
+// leads to one code (RFC 9126, section 7.3). It does nothing for other requests.
+func (h *Handler) usePushed(r *http.Request, q request.Request, client storage.Client, at time.Time) error {
+	if q.Pushed == "" {
+		return nil
+	}
+	first, err := h.DB.UsePushedRequest(r.Context(), q.Pushed, at)
+	if err == nil && !first {
+		return h.Requests.PushedProblem(client, request.ErrPushedUsed)
+	}
+	return err
+}
