@@ -11,7 +11,7 @@ const (
 	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
-// GrantType is a grant type. A client can be registered for it if an endpoint serves it.
+// GrantType is a grant type. A client can be registered for it.
 type GrantType struct {
 	Name   string
 	Served bool // the token endpoint serves it
@@ -23,8 +23,7 @@ type GrantType struct {
 	// authenticate may have such a grant type. The token is valid only while the client has one.
 	ClientsOwn bool
 
-	// ByDefault lists the types of clients that get this grant type if they choose none. It is
-	// empty for a grant type that is not served.
+	// ByDefault lists the types of clients that get this grant type if they choose none.
 	ByDefault []ClientType
 }
 
@@ -48,11 +47,6 @@ func GrantTypeNames() []string {
 		names = append(names, g.Name)
 	}
 	return names
-}
-
-// IsGrantTypeServed reports whether an endpoint serves the grant type with that name.
-func IsGrantTypeServed(name string) bool {
-	return slices.ContainsFunc(grantTypes, func(g GrantType) bool { return g.Name == name && (g.Served || g.InFrontChannel) })
 }
 
 // OwnGrantTypes names the grant types of the client that give it tokens for itself.

@@ -111,8 +111,8 @@ var clientFields = []ClientField{
 
 var promptLogin = ClientField{Name: "prompt_login", Default: "strict", at: func(c *storage.Client) any { return &c.PromptLogin }}
 
-// WithoutEffect lists the fields and grant types of a stored client that are not supported.
-// An earlier release accepted them.
+// WithoutEffect lists the fields of a stored client that are not supported. An earlier release
+// accepted them.
 func WithoutEffect(c storage.Client) []string {
 	var names []string
 	for _, f := range clientFields {
@@ -120,5 +120,5 @@ func WithoutEffect(c storage.Client) []string {
 			names = append(names, f.Name)
 		}
 	}
-	return append(names, slices.DeleteFunc(slices.Clone(c.Metadata.GrantTypes), storage.IsGrantTypeServed)...)
+	return names
 }

@@ -200,13 +200,7 @@ func checkPKCEOptional(c storage.Client, wrong report) {
 }
 
 func checkGrantTypes(c storage.Client, wrong report) {
-	served, _ := grantTypeNames()
-	for _, name := range c.Metadata.GrantTypes {
-		if slices.Contains(storage.GrantTypeNames(), name) && !slices.Contains(served, name) {
-			wrong("%q %w", name, &notYet{"the token endpoint does not serve it"})
-		}
-	}
-	checkChoices(c.Metadata.GrantTypes, served, func(value string) bool { return slices.Contains(storage.GrantTypeNames(), value) }, wrong)
+	checkChoices(c.Metadata.GrantTypes, storage.GrantTypeNames(), wrong)
 }
 
 func checkGrantTypesOfType(c storage.Client, wrong report) {
@@ -214,7 +208,6 @@ func checkGrantTypesOfType(c storage.Client, wrong report) {
 	if len(grants) == 0 {
 		wrong("is empty, so the client cannot get tokens: add a grant type")
 	}
-	_, ofClients := grantTypeNames()
 	renews := slices.Contains(grants, storage.GrantCode) || slices.Contains(grants, storage.GrantDevice)
 	signsIn := renews || slices.Contains(grants, storage.GrantImplicit)
 	if slices.Contains(grants, storage.GrantRefresh) && !renews {
@@ -229,22 +222,19 @@ func checkGrantTypesOfType(c storage.Client, wrong report) {
 		wrong("%s is for devices without a browser of their own: use authorization_code", storage.GrantDevice)
 	}
 	if c.Type == storage.Service && signsIn {
-		wrong("must be %s only: a service acts for itself", strings.Join(ofClients, " or "))
+		wrong("must be %s only: a service acts for itself", strings.Join(ownGrantTypeNames(), " or "))
 	}
 }
 
-// grantTypeNames returns the names of the grant types that an endpoint serves. ofClients are those that issue tokens for the client itself.
-func grantTypeNames() (served, ofClients []string) {
+// ownGrantTypeNames returns the names of the grant types that issue tokens for the client itself.
+func ownGrantTypeNames() []string {
+	var names []string
 	for _, g := range storage.GrantTypes() {
-		if !storage.IsGrantTypeServed(g.Name) {
-			continue
-		}
-		served = append(served, g.Name)
 		if g.ClientsOwn {
-			ofClients = append(ofClients, g.Name)
+			names = append(names, g.Name)
 		}
 	}
-	return served, ofClients
+	return names
 }
 
 func checkResponseTypes(c storage.Client, wrong report) {
@@ -255,7 +245,7 @@ func checkResponseTypes(c storage.Client, wrong report) {
 			names[i] = t.Name // its words may be in any order
 		}
 	}
-	checkChoices(names, storage.ResponseTypeNames(), nil, wrong)
+	checkChoices(names, storage.ResponseTypeNames(), wrong)
 }
 
 // checkResponseTypesOfGrants checks that each response type has its grant types, and each grant
@@ -391,11 +381,10 @@ func texts(list func(storage.ClientMetadata) []string) func(storage.Client, repo
 	}
 }
 
-// checkChoices reports values that are not allowed and values that are listed twice. It does
-// not report unknown values for which isReported returns true: the caller reports them.
-func checkChoices(values, allowed []string, isReported func(string) bool, wrong report) {
+// checkChoices reports values that are not allowed and values that are listed twice.
+func checkChoices(values, allowed []string, wrong report) {
 	for i, value := range values {
-		if !slices.Contains(allowed, value) && (isReported == nil || !isReported(value)) {
+		if !slices.Contains(allowed, value) {
 			wrong("%q is not supported: use %s", shortened(value), strings.Join(allowed, ", "))
 		}
 		if slices.Contains(values[:i], value) {

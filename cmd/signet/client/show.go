@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,8 +55,7 @@ func describeField(c storage.Client, f directory.ClientField) (member, bool) {
 	case *bool:
 		m.json, m.text = *value, fmt.Sprint(*value)
 	case *[]string:
-		list := slices.DeleteFunc(slices.Clone(*value), func(v string) bool { return f.Name == "grant_types" && !storage.IsGrantTypeServed(v) })
-		m.json, m.text = list, strings.Join(list, " ")
+		m.json, m.text = *value, strings.Join(*value, " ")
 	case *string:
 		m.json, m.text = *value, *value
 		if f.Name == "jwks" && *value != "" { // an object (RFC 7591, section 2)
