@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"signet/provider"
+	"signet/provider/directory"
 	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -49,7 +50,7 @@ type scene struct {
 func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, change ...func(*providertest.Upstreams, *provider.Config)) *scene {
 	t.Helper()
 	up, option := providertest.WithUpstreams(t, change...)
-	b := providertest.Start(t, backend.OpenFaulty(t, faults), option)
+	b := providertest.Start(t, backend.OpenFaulty(t, faults), option, providertest.WithRegistration(directory.RegistrationOpen))
 	b.Backend = backend
 	b.RegisterApp(t)
 	s := &scene{Testbed: b, upstream: up}
@@ -108,6 +109,18 @@ func (s *scene) gets(t *testing.T, path string) func() providertest.Answer {
 
 func (s *scene) calls(t *testing.T, path, body string) func() providertest.Answer {
 	return func() providertest.Answer { return s.browser.CallApp(t, path, body) }
+}
+
+const ownDocument = `{"redirect_uris":["https://rp.example.org/cb"]}`
+
+// managesItself returns the function with which a client that registered itself calls its own
+// endpoint.
+func (s *scene) managesItself(t *testing.T, method string) func() providertest.Answer {
+	made := s.RegisterItself(t, "", ownDocument)
+	return func() providertest.Answer {
+		document := `{"client_id":"` + made["client_id"].(string) + `","redirect_uris":["https://rp.example.org/other"]}`
+		return s.SendRegistration(t, method, made["registration_client_uri"].(string), made["registration_access_token"].(string), document)
+	}
 }
 
 // acts lists all acts except those that open a page of the account, see allActs. A route
@@ -280,6 +293,20 @@ var acts = []act{
 		token := s.tokens(t)["access_token"].(string)
 		return func() providertest.Answer { return s.Userinfo(t, token) }
 	}},
+	{name: "client registers itself", events: []storage.EventType{storage.ClientRegistered}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return func() providertest.Answer {
+			return s.SendRegistration(t, http.MethodPost, s.Issuer+"/register", "", ownDocument)
+		}
+	}},
+	{name: "client reads itself", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.managesItself(t, http.MethodGet)
+	}},
+	{name: "client changes itself", events: []storage.EventType{storage.ClientUpdated}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.managesItself(t, http.MethodPut)
+	}},
+	{name: "client deletes itself", events: []storage.EventType{storage.ClientDeleted}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.managesItself(t, http.MethodDelete)
+	}},
 	{name: "introspection", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.postsToken(t, "/introspect", "access_token")
 	}},
@@ -372,7 +399,11 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 			s.newUser(t)
 			send := a.ready(t, s)
 			before := len(s.Events(t))
-			requested[send().Request.URL.Path] = true
+			path := send().Request.URL.Path
+			if strings.HasPrefix(path, "/register/") {
+				path = "/register/client_id"
+			}
+			requested[path] = true
 			s.Drain()
 			s.NoteRefusals(t)
 			all := s.Events(t)
@@ -406,6 +437,7 @@ var withoutAct = []string{
 var aboutClients = []storage.EventType{
 	storage.ConsentGiven, storage.ConsentDenied, storage.ConsentWithdrawn, storage.GrantReplayed, storage.GrantRetried,
 	storage.GrantRevoked, storage.TokenRevoked, storage.ClientRefused, storage.DeviceApproved, storage.DeviceDenied,
+	storage.ClientRegistered, storage.ClientUpdated, storage.ClientDeleted,
 }
 
 // wantComplete checks that the event has everything that an operator looks for.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider"
 	"signet/provider/directory"
 	"signet/provider/providertest"
 	"signet/storage"
@@ -82,6 +83,20 @@ func another(t *testing.T, b *providertest.Testbed, change func(*storage.Client)
 	return b.AsClient(client, secret)
 }
 
+// registersAsAnother observes a field that tells programs apart that register themselves: a
+// program with another value gets another client.
+func registersAsAnother(set func(*storage.Client)) observation {
+	return observation{
+		set: [2]func(*storage.Client){unchanged, set},
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			const document = `{"redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none","software_id":"%s","software_version":"%s"}`
+			plain := b.RegisterItself(t, "", fmt.Sprintf(document, "", ""))
+			again := b.RegisterItself(t, "", fmt.Sprintf(document, b.Client.Metadata.SoftwareID, b.Client.Metadata.SoftwareVersion))
+			return fmt.Sprint("same client: ", plain["client_id"] == again["client_id"])
+		},
+	}
+}
+
 const otherCallback, api = "https://app.example.com/other", "https://api.example.com/"
 
 // observations has an entry for every supported field of directory.ClientFields.
@@ -97,6 +112,8 @@ var observations = map[string]observation{
 		},
 		look: withoutSession("redirect_uri", "http://127.0.0.1:50001/cb"), // RFC 8252, section 7.3
 	},
+	"software_id":      registersAsAnother(func(c *storage.Client) { c.Metadata.SoftwareID = "photos" }),
+	"software_version": registersAsAnother(func(c *storage.Client) { c.Metadata.SoftwareVersion = "1.2" }),
 	"redirect_uris": {
 		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{otherCallback} }},
 		look: withoutSession("redirect_uri", otherCallback),
@@ -398,5 +415,5 @@ func TestClientFields_HaveAnEffect(t *testing.T) {
 				t.Errorf("%s: got %q with both values, want a difference", name, got[0])
 			}
 		}
-	})
+	}, func(_ *providertest.Upstreams, c *provider.Config) { c.Registration.Mode = directory.RegistrationOpen })
 }

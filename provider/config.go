@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/directory"
 	"signet/provider/flow"
 	"signet/provider/keys/keeper"
 	"signet/provider/keys/openssl"
@@ -31,18 +32,19 @@ type Config struct {
 	ModuleAlgorithms []string        // see vault.Config
 	RSA              *openssl.Engine // signs with RSA keys; default: crypto/rsa
 	Lifetimes        Lifetimes
-	Passwords        credential.Params // cost of argon2id
-	PasswordLength   int               // fewest characters of a new password; default 10
-	RateLimits       credential.Limits // for wrong passwords
-	Connectors       []Connector       // upstreams, in the order of their buttons
-	Outbound         outbound.Config   // limits of calls to other hosts
-	ResponseTypes    []string          // in the discovery document; default code
-	RequirePushed    bool              // every authorization request must be pushed (RFC 9126)
-	EditUsername     bool              // users may edit their preferred_username
-	Development      bool              // error pages also show the received and the registered values
-	DemoPath         string            // path that the home page links to; "" for no link
-	Now              func() time.Time  // default time.Now
-	Log              *slog.Logger      // default slog.Default
+	Passwords        credential.Params            // cost of argon2id
+	PasswordLength   int                          // fewest characters of a new password; default 10
+	RateLimits       credential.Limits            // for wrong passwords
+	Connectors       []Connector                  // upstreams, in the order of their buttons
+	Registration     directory.RegistrationPolicy // for clients that register themselves; default: off
+	Outbound         outbound.Config              // limits of calls to other hosts
+	ResponseTypes    []string                     // in the discovery document, and for clients that register themselves; default code
+	RequirePushed    bool                         // every authorization request must be pushed (RFC 9126)
+	EditUsername     bool                         // users may edit their preferred_username
+	Development      bool                         // error pages also show the received and the registered values
+	DemoPath         string                       // path that the home page links to; "" for no link
+	Now              func() time.Time             // default time.Now
+	Log              *slog.Logger                 // default slog.Default
 }
 
 // FirstParty configures the first-party app: its pages use Signet's cookies and never see
@@ -126,6 +128,7 @@ func (c *Config) setDefaults() {
 	if c.Keys.MaxAge == 0 {
 		c.Keys.MaxAge = oauth.DocumentsCached
 	}
+	c.Registration.Networks, c.Registration.ResponseTypes = c.Outbound.Allowed, c.ResponseTypes
 	if c.CookieName == "" {
 		c.CookieName = session.DefaultBase
 	}

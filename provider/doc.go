@@ -26,6 +26,8 @@
 //	/par                                                              oauth/pushed.go          RFC 9126, section 2
 //	/revoke                                                           oauth/revoke.go          RFC 7009, section 2
 //	/device_authorization                                             oauth/device.go          RFC 8628, section 3.1
+//	/register                                                         oauth/register.go        RFC 7591, section 3; OIDC Registration, section 3.1
+//	/register/{client_id}                                             oauth/register.go        RFC 7592, section 2; OIDC Registration, section 4
 //	/introspect                                                       oauth/introspect.go      RFC 7662, section 2
 //	/userinfo                                                         oauth/userinfo.go        OIDC Core, section 5.3; RFC 6750, section 2
 //	/login/{connector}/callback                                       interaction/callback.go  RFC 6749, section 4.1.2; OIDC Core, section 3.1.2.5

@@ -57,7 +57,8 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		Issuer: c.Issuer, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits, Tokens: s.tokens, Now: c.Now,
 	})
 	protocol, err := oauth.New(oauth.Deps{
-		DB: s.db, Ring: s.ring, Tokens: s.tokens, Clients: s.clients, Assertions: s.proofs, Requests: requests, Sessions: s.sessions, Visits: visits, Notices: s.notices,
+		DB: s.db, Ring: s.ring, Tokens: s.tokens, Clients: s.clients, Assertions: s.proofs, Directory: s.directory, Registration: c.Registration,
+		Requests: requests, Sessions: s.sessions, Visits: visits, Notices: s.notices,
 		Apps: app, Site: s.site, Jobs: s.jobs, Issuer: c.Issuer, CodeLife: c.Lifetimes.Code, DeviceLife: c.Lifetimes.DeviceCode, KeysCached: c.Keys.MaxAge, ResponseTypes: c.ResponseTypes, RequirePushed: c.RequirePushed,
 		Proxies: live.TrustedProxies, Now: c.Now,
 	})

@@ -48,7 +48,8 @@ type Client struct {
 	Origins      []string      `gorm:"serializer:signet_json"`   // extra CORS origins
 	RefreshGrace time.Duration `gorm:"serializer:signet_millis"` // -1 (the default): use the setting
 
-	Secrets    [2]ClientSecret `gorm:"serializer:signet_json"` // both are valid, so that a secret can be replaced without downtime
+	Secrets [2]ClientSecret `gorm:"serializer:signet_json"` // both are valid, so that a secret can be replaced without downtime
+	Registration
 	DisabledAt Millis
 	CreatedAt  Millis `gorm:"autoCreateTime:false"`
 	UpdatedAt  Millis `gorm:"autoUpdateTime:false"`
@@ -130,8 +131,9 @@ func (c Client) AllowsAuthMethod(method string) bool {
 }
 
 // NonceReplacesPKCE reports whether a nonce protects the codes of the client as well as PKCE
-// does (RFC 9700, section 2.1.1). This holds only for a confidential client of type web.
-func (c Client) NonceReplacesPKCE() bool { return c.Type == Web && !c.Public() }
+// does (RFC 9700, section 2.1.1). This holds only for a confidential client of type web that an
+// administrator made or approved.
+func (c Client) NonceReplacesPKCE() bool { return c.Type == Web && !c.Public() && !c.IsUnapproved() }
 
 // IDTokenAlg returns the algorithm that signs ID tokens and logout tokens for this client. The
 // default is RS256 (OIDC Registration, section 2).
@@ -256,8 +258,20 @@ func (db *DB) DeleteClient(ctx context.Context, id string, by By) error {
 	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("delete client: %w", err)
 	}
+	return db.deleteClient(ctx, id, "", func(*gorm.DB) error { return nil }, by)
+}
+
+// deleteClient is DeleteClient with the reason of the event, if check allows it in the
+// transaction.
+func (db *DB) deleteClient(ctx context.Context, id, reason string, check func(tx *gorm.DB) error, by By) error {
 	w, finished := unfinished{Kind: clientDeletion, ClientID: id, At: At(by.At)}, false
 	err := db.write(ctx, "delete client", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, clientRow, id, forUpdate); err != nil {
+			return err
+		}
+		if err := check(tx); err != nil {
+			return err
+		}
 		disabled, err := changeOne(tx, `UPDATE clients SET disabled_at = CASE WHEN disabled_at = 0 THEN ? ELSE disabled_at END
 			WHERE id = ? AND `+isClient, At(by.At), id)
 		if err != nil {
@@ -269,7 +283,7 @@ func (db *DB) DeleteClient(ctx context.Context, id string, by By) error {
 		if _, finished, err = w.begin(tx); err != nil {
 			return err
 		}
-		return recordClientChange(tx, ClientDeleted, id, by)
+		return recordClientChangeFor(tx, ClientDeleted, id, reason, by)
 	})
 	if err == nil && !finished {
 		db.finish(ctx, w)
@@ -283,7 +297,7 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	// The columns are named because gorm would otherwise skip zero values of a struct. Save
 	// would create a deleted client again.
 	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
-		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "UpdatedAt").Updates(&row)
+		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "MetadataDigest", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
 		return res.Error
 	}
@@ -296,8 +310,13 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 // recordClientChange increments the change counter, so that caches read the client again, and records
 // the event.
 func recordClientChange(tx *gorm.DB, kind EventType, id string, by By) error {
+	return recordClientChangeFor(tx, kind, id, "", by)
+}
+
+// recordClientChangeFor is recordClientChange with the reason of the event.
+func recordClientChangeFor(tx *gorm.DB, kind EventType, id, reason string, by By) error {
 	if err := incrementChangeCounter(tx); err != nil {
 		return err
 	}
-	return record(tx, Event{Type: kind, Outcome: Succeeded, ClientID: id, From: by.From}, by.At)
+	return record(tx, Event{Type: kind, Outcome: Succeeded, Reason: reason, ClientID: id, From: by.From}, by.At)
 }

@@ -44,71 +44,76 @@ const (
 
 // The types of events. Operators filter by them, so they never change.
 const (
-	UserCreated          EventType = "user.created"
-	UserDisabled         EventType = "user.disabled"
-	UserEnabled          EventType = "user.enabled"
-	UserEvicted          EventType = "user.evicted"   // the owner of the address proved it, so earlier credentials were deleted
-	AddressProven        EventType = "address.proven" // an email address; the reason is the kind of proof
-	UserDeleted          EventType = "user.deleted"
-	UserPromoted         EventType = "user.promoted" // became an administrator
-	UserDemoted          EventType = "user.demoted"
-	UserUpdated          EventType = "user.updated"
-	UserGroupsChanged    EventType = "user.groups_changed" // groups from upstreams; the detail lists them
-	UserSignedIn         EventType = "user.signed_in"
-	UserSignInFailed     EventType = "user.sign_in_failed"
-	UserRefused          EventType = "user.refused" // another request of a signed-in user was refused
-	PasswordChanged      EventType = "password.changed"
-	ClientCreated        EventType = "client.created"
-	ClientUpdated        EventType = "client.updated"
-	ClientDisabled       EventType = "client.disabled"
-	ClientDeleted        EventType = "client.deleted"
-	ClientEnabled        EventType = "client.enabled"
-	ClientSecretReplaced EventType = "client.secret_replaced"
-	ClientRefused        EventType = "client.refused" // it did not authenticate, or is not allowed to make the request
-	SessionEnded         EventType = "session.ended"
-	SessionsEnded        EventType = "session.ended_all"
-	LogoutDelivered      EventType = "logout.delivered" // a client got the notice that a session ended
-	LogoutFailed         EventType = "logout.failed"    // delivery was given up
-	ConsentGiven         EventType = "consent.given"
-	ConsentDenied        EventType = "consent.denied"
-	ConsentWithdrawn     EventType = "consent.withdrawn"
-	DeviceApproved       EventType = "device.approved" // a user let a device sign in with a device code
-	DeviceDenied         EventType = "device.denied"
-	GrantReplayed        EventType = "grant.replayed"
-	GrantRevoked         EventType = "grant.revoked"
-	GrantRetried         EventType = "grant.retried"
-	GrantRefused         EventType = "grant.refused" // a code or a token of the grant was refused
-	TokenRevoked         EventType = "token.revoked"
-	IdentityLinked       EventType = "identity.linked"
-	IdentityUnlinked     EventType = "identity.unlinked"
-	UpstreamTokenRead    EventType = "identity.token_read"       // an operator read the token of an upstream
-	InstanceRestored     EventType = "instance.restored"         // a database was restored from a backup
-	EverythingEnded      EventType = "instance.everything_ended" // all sessions, grants and keys of the instance; the detail has the reason
-	SetupOpened          EventType = "setup.opened"              // a link for the first administrator was created
-	SetupCompleted       EventType = "setup.completed"
-	BreakGlassOpened     EventType = "setup.break_glass_opened" // a link for an administrator who has lost access was created
-	BreakGlassUsed       EventType = "setup.break_glass_used"
-	KeyCreated           EventType = "key.created"
-	KeyRotated           EventType = "key.rotated"
-	KeyRevokedEvent      EventType = "key.revoked"
-	KeyEnded             EventType = "key.gone"
-	KeyLineRetired       EventType = "key.retired"
-	KeysRewrapped        EventType = "key.rewrapped"
-	KeyAlarm             EventType = "key.alarm"         // a clock jumped, or a rotation is impossible
-	KeyEngineFailed      EventType = "key.engine_failed" // OpenSSL does not make the RSA signatures of a node, although its settings say so
+	UserCreated              EventType = "user.created"
+	UserDisabled             EventType = "user.disabled"
+	UserEnabled              EventType = "user.enabled"
+	UserEvicted              EventType = "user.evicted"   // the owner of the address proved it, so earlier credentials were deleted
+	AddressProven            EventType = "address.proven" // an email address; the reason is the kind of proof
+	UserDeleted              EventType = "user.deleted"
+	UserPromoted             EventType = "user.promoted" // became an administrator
+	UserDemoted              EventType = "user.demoted"
+	UserUpdated              EventType = "user.updated"
+	UserGroupsChanged        EventType = "user.groups_changed" // groups from upstreams; the detail lists them
+	UserSignedIn             EventType = "user.signed_in"
+	UserSignInFailed         EventType = "user.sign_in_failed"
+	UserRefused              EventType = "user.refused" // another request of a signed-in user was refused
+	PasswordChanged          EventType = "password.changed"
+	ClientCreated            EventType = "client.created"
+	ClientUpdated            EventType = "client.updated"
+	ClientDisabled           EventType = "client.disabled"
+	ClientDeleted            EventType = "client.deleted"
+	ClientEnabled            EventType = "client.enabled"
+	ClientSecretReplaced     EventType = "client.secret_replaced"
+	ClientRegistered         EventType = "client.registered" // it registered itself
+	ClientApproved           EventType = "client.approved"   // an administrator approved a client that registered itself
+	ClientRefused            EventType = "client.refused"    // it did not authenticate, or is not allowed to make the request
+	SessionEnded             EventType = "session.ended"
+	SessionsEnded            EventType = "session.ended_all"
+	LogoutDelivered          EventType = "logout.delivered" // a client got the notice that a session ended
+	LogoutFailed             EventType = "logout.failed"    // delivery was given up
+	ConsentGiven             EventType = "consent.given"
+	ConsentDenied            EventType = "consent.denied"
+	ConsentWithdrawn         EventType = "consent.withdrawn"
+	DeviceApproved           EventType = "device.approved" // a user let a device sign in with a device code
+	DeviceDenied             EventType = "device.denied"
+	GrantReplayed            EventType = "grant.replayed"
+	GrantRevoked             EventType = "grant.revoked"
+	GrantRetried             EventType = "grant.retried"
+	GrantRefused             EventType = "grant.refused" // a code or a token of the grant was refused
+	TokenRevoked             EventType = "token.revoked"
+	IdentityLinked           EventType = "identity.linked"
+	IdentityUnlinked         EventType = "identity.unlinked"
+	UpstreamTokenRead        EventType = "identity.token_read"       // an operator read the token of an upstream
+	InstanceRestored         EventType = "instance.restored"         // a database was restored from a backup
+	EverythingEnded          EventType = "instance.everything_ended" // all sessions, grants and keys of the instance; the detail has the reason
+	SetupOpened              EventType = "setup.opened"              // a link for the first administrator was created
+	SetupCompleted           EventType = "setup.completed"
+	BreakGlassOpened         EventType = "setup.break_glass_opened" // a link for an administrator who has lost access was created
+	BreakGlassUsed           EventType = "setup.break_glass_used"
+	RegistrationTokenCreated EventType = "registration_token.created" // an initial access token; the detail has its id
+	RegistrationTokenRevoked EventType = "registration_token.revoked"
+	KeyCreated               EventType = "key.created"
+	KeyRotated               EventType = "key.rotated"
+	KeyRevokedEvent          EventType = "key.revoked"
+	KeyEnded                 EventType = "key.gone"
+	KeyLineRetired           EventType = "key.retired"
+	KeysRewrapped            EventType = "key.rewrapped"
+	KeyAlarm                 EventType = "key.alarm"         // a clock jumped, or a rotation is impossible
+	KeyEngineFailed          EventType = "key.engine_failed" // OpenSSL does not make the RSA signatures of a node, although its settings say so
 )
 
 // EventTypes lists all types of events. These events name no user: those of keys, those of
-// clients except client.refused, those of the instance, token.revoked and setup.opened. All
+// clients except client.refused, those of the instance, those of registration
+// tokens, token.revoked and setup.opened. All
 // others can name one.
 var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
-	ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
+	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,
-	BreakGlassOpened, BreakGlassUsed, KeyCreated,
+	BreakGlassOpened, BreakGlassUsed, RegistrationTokenCreated, RegistrationTokenRevoked, KeyCreated,
 	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm, KeyEngineFailed,
 }
 

@@ -180,7 +180,7 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 
 // tables lists all tables but migrations.
 var tables = strings.Fields(`instance users credentials identities clients consents sessions grants spent keys throttles events
-	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished`)
+	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished registration_tokens`)
 
 // dump returns every row of every table as text, one row in a line.
 func (f *watched) dump(t *testing.T) string {
@@ -255,6 +255,9 @@ var (
 		"EndEverything":          {storage.EverythingEnded, storage.KeyCreated, storage.KeyRevokedEvent},
 		"CreateClient":           {storage.ClientCreated}, "ReviseClient": {storage.ClientUpdated},
 		"ReplaceSecret": {storage.ClientSecretReplaced}, "SetClientEnabled": {storage.ClientDisabled},
+		"RegisterClient": {storage.ClientRegistered}, "ReviseRegisteredClient": {storage.ClientUpdated}, "DeleteRegisteredClient": {storage.ClientDeleted},
+		"ApproveClient": {storage.ClientApproved}, "SweepUnusedClients": {storage.ClientDeleted},
+		"CreateRegistrationToken": {storage.RegistrationTokenCreated}, "RevokeRegistrationToken": {storage.RegistrationTokenRevoked},
 		"StartKeyLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
 		"RewrapKeys": {storage.KeysRewrapped}, "EndExpiredKeys": {storage.KeyEnded}, "RetireKeyLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
 		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn},

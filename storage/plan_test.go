@@ -19,7 +19,7 @@ import (
 )
 
 // smallTables stay small for any number of users, so statements may scan them.
-var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors", "emergency_links", "unfinished"}
+var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors", "emergency_links", "unfinished", "registration_tokens"}
 
 // methodsWithoutTables are methods that read no table, or that exist only in tests.
 var methodsWithoutTables = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
@@ -64,6 +64,12 @@ func everyUseCase(t *testing.T, w *world) []call {
 	}
 	claim := func(userID, sessionID string, except ...string) error {
 		_, err := w.ClaimNotices(ctx, storage.NoticeClaim{UserID: userID, SessionID: sessionID, Except: except, Limit: 32, Lease: time.Minute}, later)
+		return err
+	}
+	register := func(id, initial, digest string, at time.Time) error {
+		c := storagetest.NewClient(storage.Web, id, id)
+		c.TokenHash, c.MetadataDigest = "token of "+id, digest
+		_, _, err := w.RegisterClient(ctx, storage.ClientRegistration{Client: c, InitialToken: initial, MaxUnapproved: 10}, storage.By{From: from, At: at})
 		return err
 	}
 	return []call{
@@ -124,6 +130,28 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"ReplaceSecret", func() error {
 			return w.ReplaceSecret(ctx, "web", strings.Repeat("a", 64), time.Hour, storage.By{From: from, At: noon})
 		}},
+		{"CreateRegistrationToken", func() error {
+			return w.CreateRegistrationToken(ctx, storage.RegistrationToken{ID: "reg_a", Hash: "initial", UsesLeft: 1000, ExpiresAt: storage.At(noon.Add(time.Hour))}, storage.By{From: from, At: noon})
+		}},
+		{"RegistrationToken", func() error { _, err := w.RegistrationToken(ctx, "initial"); return err }},
+		{"RegistrationTokens", func() error { _, err := w.RegistrationTokens(ctx); return err }},
+		{"RegisterClient", func() error { return register("own", "initial", "", noon) }},
+		{"RegisterClient", func() error { return register("shared", "initial", "digest", noon) }},
+		{"RegisterClient", func() error { return register("stray", "", "", noon) }},
+		{"RegisterClient", func() error { return register("unused", "", "", noon.Add(-2*storage.UnusedClientLife)) }},
+		{"ReviseRegisteredClient", func() error {
+			_, err := w.ReviseRegisteredClient(ctx, "own", "token of own", func(c *storage.Client) error { c.Name = "New"; return nil }, storage.By{From: from, At: noon})
+			return err
+		}},
+		{"ApproveClient", func() error { return w.ApproveClient(ctx, "stray", storage.By{From: from, At: noon}) }},
+		{"DeleteRegisteredClient", func() error {
+			return w.DeleteRegisteredClient(ctx, "stray", "token of stray", storage.By{From: from, At: noon})
+		}},
+		{"SweepUnusedClients", func() error {
+			_, err := w.SweepUnusedClients(ctx, noon, storage.By{From: from, At: noon})
+			return err
+		}},
+		{"RevokeRegistrationToken", func() error { return w.RevokeRegistrationToken(ctx, "reg_a", storage.By{From: from, At: noon}) }},
 		{"StartKeyLines", func() error {
 			_, err := w.StartKeyLines(ctx, firstKeys("ES256"), storage.By{From: from, At: noon})
 			return err

@@ -41,6 +41,7 @@ var SweepRules = []SweepRule{
 	{"throttles", "bucket", "expires_at", sweepDay},
 	{"pushed_requests", "id", "expires_at", sweepDay},
 	{"device_codes", "id", "expires_at", sweepDay},
+	{"registration_tokens", "id", "expires_at", sweepDay},
 	{"outbox", "id", "delivered_at", 7 * sweepDay},
 	{"grants", "id", "revoked_at", keepSessions},
 	{"grants", "id", "expires_at", keepSessions},

@@ -21,6 +21,8 @@ type Client struct {
 	HomeURL   string // shown only if https
 	PolicyURL string // shown only if https
 	TermsURL  string // shown only if https
+
+	Unverified bool // it registered itself, and no administrator has approved it
 }
 
 // HostOf returns the target of a redirect URI to show beside the name of a client: its host,

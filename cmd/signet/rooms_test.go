@@ -61,7 +61,7 @@ var allowedImports = func() map[string][]string {
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
 		"provider/visit":            join(carriers, "provider/credential"),
-		"provider/directory":        {"provider/spelling", "federation/foreign", "storage", "provider/keys", "provider/credential"},
+		"provider/directory":        {"provider/spelling", "federation/foreign", "storage", "provider/keys", "provider/credential", "provider/outbound"},
 		"provider/interaction":      join(rulers, "provider/flow"),
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
@@ -73,7 +73,7 @@ var allowedImports = func() map[string][]string {
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider", "provider/assertion"}),
 
 		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for the errors of these packages
-		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
+		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper",
 			"provider/keys/pkcs11", "provider/keys/openssl", "provider/outbound"),
 		"cmd/signet/socket":     {"cmd/signet/exit", "provider/web", "storage"}, // for the limits of networks
 		"cmd/signet/supervisor": {},

@@ -20,16 +20,23 @@ const maxRemembered = 1000
 // keyMemory holds the keys of clients: parsed ones by their JSON text, and fetched ones by their
 // address. A changed registration has another text or address.
 type keyMemory struct {
-	client *http.Client
-	now    func() time.Time
+	configured, foreign *http.Client // see Config
+	now                 func() time.Time
 
 	mu        sync.Mutex
-	published map[string]*federation.PublicKeys
+	published map[publishedAt]*federation.PublicKeys
 	parsed    map[string][]foreign.Key
 }
 
-func newKeyMemory(client *http.Client, now func() time.Time) *keyMemory {
-	return &keyMemory{client: client, now: now, published: map[string]*federation.PublicKeys{}, parsed: map[string][]foreign.Key{}}
+// publishedAt is an address of keys, and whether a stranger registered it. An address of an
+// administrator may lead into a private network, and its keys must not serve a stranger.
+type publishedAt struct {
+	address  string
+	stranger bool
+}
+
+func newKeyMemory(c Config) *keyMemory {
+	return &keyMemory{configured: c.HTTP, foreign: c.Foreign, now: c.Now, published: map[publishedAt]*federation.PublicKeys{}, parsed: map[string][]foreign.Key{}}
 }
 
 // verify checks that one of the client's own keys made the signature. Errors are those of
@@ -37,7 +44,7 @@ func newKeyMemory(client *http.Client, now func() time.Time) *keyMemory {
 func (m *keyMemory) verify(ctx context.Context, client storage.Client, token foreign.UnverifiedJWS) error {
 	switch {
 	case client.Metadata.JWKSURI != "":
-		return m.at(client.Metadata.JWKSURI).Verify(ctx, token)
+		return m.at(publishedAt{client.Metadata.JWKSURI, client.IsSelfRegistered()}).Verify(ctx, token)
 	case client.Metadata.JWKS != "":
 		keys, err := m.in(client.Metadata.JWKS)
 		if err != nil {
@@ -49,16 +56,20 @@ func (m *keyMemory) verify(ctx context.Context, client storage.Client, token for
 }
 
 // at returns the keys that are published at an address.
-func (m *keyMemory) at(address string) *federation.PublicKeys {
+func (m *keyMemory) at(place publishedAt) *federation.PublicKeys {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	keys, found := m.published[address]
+	keys, found := m.published[place]
 	if !found {
 		if len(m.published) >= maxRemembered {
 			clear(m.published)
 		}
-		keys = federation.NewPublicKeys(m.client, address, m.now)
-		m.published[address] = keys
+		client := m.configured
+		if place.stranger {
+			client = m.foreign
+		}
+		keys = federation.NewPublicKeys(client, place.address, m.now)
+		m.published[place] = keys
 	}
 	return keys
 }

@@ -31,7 +31,8 @@ func invalid(code, format string, args ...any) error {
 // Config holds the dependencies of a Verifier. All are required.
 type Config struct {
 	DB         *storage.DB
-	HTTP       *http.Client // fetches keys; its addresses come from registrations
+	HTTP       *http.Client // fetches keys from addresses that an administrator entered
+	Foreign    *http.Client // fetches keys of clients that registered themselves
 	Algorithms []string     // that assertions may be signed with
 	Now        func() time.Time
 }
@@ -43,7 +44,7 @@ type Verifier struct {
 }
 
 // New returns a Verifier that has fetched no keys yet.
-func New(c Config) *Verifier { return &Verifier{c, newKeyMemory(c.HTTP, c.Now)} }
+func New(c Config) *Verifier { return &Verifier{c, newKeyMemory(c)} }
 
 // Verify checks that an assertion proves this client to a provider with these audiences, and marks
 // it as used (RFC 7523, section 3; OIDC Core, section 9). The caller has checked that the client

@@ -97,6 +97,7 @@ func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*st
 	revised, err := d.db.ReviseClient(ctx, id, func(c *storage.Client) error {
 		before := *c
 		if refused = revise(c); refused == nil {
+			c.MetadataDigest = "" // a program that registers the former metadata again must not get this client
 			removeRepeatedClientValues(c)
 			refused = CheckClientChange(before, *c)
 		}

@@ -32,6 +32,8 @@ var validValues = map[string]func(c *storage.Client){
 	"initiate_login_uri":                    func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start" },
 	"backchannel_logout_uri":                func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "https://app.example.com/out" },
 	"backchannel_logout_session_required":   nil, // needs backchannel_logout_uri
+	"software_id":                           func(c *storage.Client) { c.Metadata.SoftwareID = "photos" },
+	"software_version":                      func(c *storage.Client) { c.Metadata.SoftwareVersion = "1.2" },
 	"first_party":                           func(c *storage.Client) { c.FirstParty = true },
 	"skip_consent":                          func(c *storage.Client) { c.SkipConsent = true },
 	"introspect":                            func(c *storage.Client) { c.Introspects = true },

@@ -17,8 +17,9 @@ type ClientField struct {
 	// Default is the name of the empty value, "" if it has no name.
 	Default string
 
-	at     func(*storage.Client) any
-	notYet string // why the field is not supported yet; "" if it is supported
+	at        func(*storage.Client) any
+	notYet    string // why the field is not supported yet; "" if it is supported
+	registers bool   // a client that registers itself may set it
 }
 
 // ClientFields lists the fields in the order in which callers show them.
@@ -54,15 +55,26 @@ func field[P any](name string, at func(*storage.Client) P) ClientField {
 	return ClientField{Name: name, at: func(c *storage.Client) any { return at(c) }}
 }
 
-// metadata returns a field of ClientMetadata.
+// metadata returns a field of ClientMetadata. Clients that register themselves may set it.
 func metadata[P any](name string, at func(*storage.ClientMetadata) P) ClientField {
-	return field(name, func(c *storage.Client) P { return at(&c.Metadata) })
+	return field(name, func(c *storage.Client) P { return at(&c.Metadata) }).registered()
+}
+
+// registered marks f as a field that a client may set when it registers itself.
+func (f ClientField) registered() ClientField {
+	f.registers = true
+	return f
+}
+
+// copy copies the value of the field.
+func (f ClientField) copy(to, from *storage.Client) {
+	reflect.ValueOf(f.at(to)).Elem().Set(reflect.ValueOf(f.at(from)).Elem())
 }
 
 // clientFields is the only table of the fields of clients. Fields that no code reads are
 // marked as unsupported. Remove the mark when code reads the field.
 var clientFields = []ClientField{
-	field("client_name", func(c *storage.Client) *string { return &c.Name }),
+	field("client_name", func(c *storage.Client) *string { return &c.Name }).registered(),
 	field("type", func(c *storage.Client) *storage.ClientType { return &c.Type }),
 	metadata("redirect_uris", func(m *storage.ClientMetadata) *[]string { return &m.RedirectURIs }),
 	metadata("post_logout_redirect_uris", func(m *storage.ClientMetadata) *[]string { return &m.PostLogoutRedirectURIs }),
@@ -92,10 +104,8 @@ var clientFields = []ClientField{
 	metadata("frontchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.FrontchannelLogoutURI }).
 		unsupported("use backchannel_logout_uri to notify the client of sign-outs"),
 	metadata("require_pushed_authorization_requests", func(m *storage.ClientMetadata) *bool { return &m.RequirePushed }),
-	metadata("software_id", func(m *storage.ClientMetadata) *string { return &m.SoftwareID }).
-		unsupported("clients cannot register themselves"),
-	metadata("software_version", func(m *storage.ClientMetadata) *string { return &m.SoftwareVersion }).
-		unsupported("clients cannot register themselves"),
+	metadata("software_id", func(m *storage.ClientMetadata) *string { return &m.SoftwareID }),
+	metadata("software_version", func(m *storage.ClientMetadata) *string { return &m.SoftwareVersion }),
 
 	field("first_party", func(c *storage.Client) *bool { return &c.FirstParty }),
 	field("skip_consent", func(c *storage.Client) *bool { return &c.SkipConsent }),

@@ -26,7 +26,7 @@ func TestClientFields_EveryColumnIsInTheTable(t *testing.T) {
 	for _, f := range directory.ClientFields() {
 		at[reflect.ValueOf(f.At(&c)).UnsafePointer()] = f.Name
 	}
-	exempt := []string{"ID", "Metadata", "Secrets", "DisabledAt", "CreatedAt", "UpdatedAt"} // not fields of the registration
+	exempt := []string{"ID", "Metadata", "Secrets", "DisabledAt", "CreatedAt", "UpdatedAt", "Registration"} // not fields of the registration
 	for _, row := range []reflect.Value{reflect.ValueOf(&c).Elem(), reflect.ValueOf(&c.Metadata).Elem()} {
 		for i := range row.NumField() {
 			column := row.Type().Field(i)
@@ -133,6 +133,8 @@ var invalidValues = map[string]func(c *storage.Client){
 	"initiate_login_uri":                  func(c *storage.Client) { c.Metadata.InitiateLoginURI = "login" },
 	"backchannel_logout_uri":              func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "out" },
 	"backchannel_logout_session_required": func(c *storage.Client) { c.Metadata.BackchannelLogoutSession = true },
+	"software_id":                         func(c *storage.Client) { c.Metadata.SoftwareID = "a\x00" },
+	"software_version":                    func(c *storage.Client) { c.Metadata.SoftwareVersion = "a\x00" },
 	"prompt_login":                        func(c *storage.Client) { c.PromptLogin = "never" },
 	"resources":                           func(c *storage.Client) { c.Resources = []string{"api"} },
 	"audiences":                           func(c *storage.Client) { c.Audiences = []string{"api"} },

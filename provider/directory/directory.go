@@ -14,20 +14,23 @@ type Deps struct {
 	// Algorithms are the configured signing algorithms. The first start of a server makes keys
 	// for them, so clients may request them before that start.
 	Algorithms []string
-	Now        func() time.Time
+	// Registration are the rules for clients that register themselves.
+	Registration RegistrationPolicy
+	Now          func() time.Time
 }
 
 // Directory creates and changes clients and users. It is safe for concurrent use.
 type Directory struct {
-	db         *storage.DB
-	passwords  *credential.Passwords
-	algorithms []string
-	now        func() time.Time
+	db           *storage.DB
+	passwords    *credential.Passwords
+	algorithms   []string
+	registration RegistrationPolicy
+	now          func() time.Time
 }
 
 // New returns a Directory with these dependencies.
 func New(d Deps) *Directory {
-	return &Directory{db: d.DB, passwords: d.Passwords, algorithms: d.Algorithms, now: d.Now}
+	return &Directory{db: d.DB, passwords: d.Passwords, algorithms: d.Algorithms, registration: d.Registration, now: d.Now}
 }
 
 // by returns the origin of an act together with the current time.

@@ -116,6 +116,7 @@ func (h *Handler) common(s step) templates.Common {
 	c.Client = templates.Client{
 		Name: s.Client.Name, Host: templates.HostOf(shown), HomeURL: s.Client.Metadata.ClientURI,
 		PolicyURL: s.Client.Metadata.PolicyURI, TermsURL: s.Client.Metadata.TosURI,
+		Unverified: s.Client.IsUnapproved(),
 	}
 	if c.Client.Name == "" {
 		c.Client.Name = s.Client.ID

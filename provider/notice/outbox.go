@@ -37,9 +37,10 @@ type Config struct {
 	DB      *storage.DB
 	Ring    *keys.Ring
 	Clients *request.Clients
-	// HTTP calls the clients. It limits time and size of a call. New replaces its redirect
-	// rule: redirects are never followed.
-	HTTP *http.Client
+	// HTTP calls the clients whose address an administrator entered, Foreign those that registered
+	// themselves. Both limit time and size of a call. New replaces their redirect rules: redirects
+	// are never followed.
+	HTTP, Foreign *http.Client
 	// Follow reloads the keys and clients if they have changed. Clients do not answer a logout
 	// token again that they refused, so no key may sign it that was revoked a moment ago.
 	Follow func(ctx context.Context, at time.Time) error
@@ -51,6 +52,7 @@ type Config struct {
 type Outbox struct {
 	Config
 	http    *http.Client
+	foreign *http.Client
 	rounds  chan struct{} // one element for each running delivery after a sign-out
 	running sync.WaitGroup
 
@@ -64,9 +66,13 @@ const maxRounds = 16
 
 // New returns the outbox of a node.
 func New(c Config) *Outbox {
-	once := *c.HTTP
+	return &Outbox{Config: c, http: withoutRedirects(c.HTTP), foreign: withoutRedirects(c.Foreign), rounds: make(chan struct{}, maxRounds), pausedUntil: map[string]time.Time{}}
+}
+
+func withoutRedirects(c *http.Client) *http.Client {
+	once := *c
 	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Outbox{Config: c, http: &once, rounds: make(chan struct{}, maxRounds), pausedUntil: map[string]time.Time{}}
+	return &once
 }
 
 // DeliverOnce sends all notices that are due, and returns when each call has ended. The caller
@@ -151,7 +157,11 @@ func (o *Outbox) sendToken(ctx context.Context, n storage.Notice, at time.Time) 
 	if err != nil {
 		return failure{}, err
 	}
-	return post(ctx, o.http, client.Metadata.BackchannelLogoutURI, token), nil
+	caller := o.http
+	if client.IsSelfRegistered() {
+		caller = o.foreign
+	}
+	return post(ctx, caller, client.Metadata.BackchannelLogoutURI, token), nil
 }
 
 // token makes the logout token of a notice. Each try has the same jti, so that the client can

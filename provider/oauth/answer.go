@@ -39,9 +39,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, opened request.
 	var tooLong *flow.ListTooLongError
 	switch {
 	case errors.Is(err, storage.ErrRevoked): // the session has ended since it was read
-		return h.refuse(w, r, q, *flow.NeedsLogin.Refusal)
+		return h.refuse(w, r, q, client, *flow.NeedsLogin.Refusal)
 	case errors.As(err, &tooLong):
-		return h.refuse(w, r, q, *flow.Refuse(web.CauseOf(err), "server_error", tooLong.Error()))
+		return h.refuse(w, r, q, client, *flow.Refuse(web.CauseOf(err), "server_error", tooLong.Error()))
 	case err != nil:
 		return err
 	}

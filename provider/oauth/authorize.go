@@ -47,7 +47,7 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 		refusal = pushedOnly
 	}
 	if refusal != nil {
-		return h.refuse(w, r, q, *refusal)
+		return h.refuse(w, r, q, client, *refusal)
 	}
 	if err := h.checkSize(q); err != nil {
 		return authorizeProblem(err)

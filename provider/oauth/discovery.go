@@ -47,6 +47,9 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.PushedEndpoint = h.Issuer + "/par"
 	m.RequirePushed = h.RequirePushed
 	m.JwksURI = h.Issuer + "/jwks"
+	if !h.Registration.IsOff() {
+		m.RegistrationEndpoint = h.Issuer + registerPath
+	}
 	m.BackChannelLogoutSupported = true
 	m.BackChannelLogoutSessionSupported = true
 	m.ScopesSupported = request.ScopeNames

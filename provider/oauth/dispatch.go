@@ -21,7 +21,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 	q, client := opened.Request, opened.Client
 	if q.Kind == request.Code {
 		if refusal := checkRemainingRights(q, client); refusal != nil {
-			return h.refuse(w, r, q, *refusal)
+			return h.refuse(w, r, q, client, *refusal)
 		}
 	}
 	at := h.Now()
@@ -32,7 +32,7 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 	next := flow.NextStep(q, facts, at)
 	switch {
 	case next.Refusal != nil:
-		return h.refuse(w, r, q, *next.Refusal)
+		return h.refuse(w, r, q, client, *next.Refusal)
 	case next.Page != "":
 		return h.redirectToStep(w, next.Page, opened)
 	case q.Kind == request.Page:

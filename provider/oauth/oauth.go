@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"signet/provider/assertion"
+	"signet/provider/directory"
 	"signet/provider/firstparty"
 	"signet/provider/flow"
 	"signet/provider/keys"
@@ -19,24 +20,26 @@ import (
 
 // Deps are the dependencies of the endpoints. All but ResponseTypes are required.
 type Deps struct {
-	DB         *storage.DB
-	Ring       *keys.Ring
-	Tokens     *flow.Tokens
-	Clients    *request.Clients
-	Assertions *assertion.Verifier
-	Requests   *request.Requests
-	Sessions   *session.Sessions
-	Visits     *visit.Visits
-	Notices    *notice.Outbox
-	Apps       *firstparty.Handler // answers requests of kind request.Cookies
-	Site       *web.Site
-	Jobs       *upkeep.Jobs
-	Issuer     string
-	CodeLife   time.Duration  // lifetime of an authorization code
-	DeviceLife time.Duration  // lifetime of a device code
-	KeysCached time.Duration  // how long the JWKS may be cached
-	Proxies    []netip.Prefix // trusted to report the address of a client
-	Now        func() time.Time
+	DB           *storage.DB
+	Ring         *keys.Ring
+	Tokens       *flow.Tokens
+	Clients      *request.Clients
+	Assertions   *assertion.Verifier
+	Directory    *directory.Directory
+	Registration directory.RegistrationPolicy
+	Requests     *request.Requests
+	Sessions     *session.Sessions
+	Visits       *visit.Visits
+	Notices      *notice.Outbox
+	Apps         *firstparty.Handler // answers requests of kind request.Cookies
+	Site         *web.Site
+	Jobs         *upkeep.Jobs
+	Issuer       string
+	CodeLife     time.Duration  // lifetime of an authorization code
+	DeviceLife   time.Duration  // lifetime of a device code
+	KeysCached   time.Duration  // how long the JWKS may be cached
+	Proxies      []netip.Prefix // trusted to report the address of a client
+	Now          func() time.Time
 
 	ResponseTypes []string // in the discovery document; nil: code
 	RequirePushed bool     // every authorization request must be pushed

@@ -8,6 +8,8 @@ import (
 	"signet/provider/flow"
 	"signet/provider/request"
 	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
 	"signet/templates/words"
 )
 
@@ -49,7 +51,12 @@ func responseURI(q request.Request, params url.Values) string {
 
 // refuse sends an error back to the client (RFC 6749, section 4.1.2.1). A request for a page
 // of this provider, or for cookies, has no redirect URI. It gets an error page.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Request, refusal flow.Refusal) error {
+//
+// The error of a client that registered itself and was not approved is a page too, with a link
+// to the client (RFC 9700, section 4.11.2): otherwise everyone could register a client, and let
+// addresses of this provider redirect any visitor to any site. If the person denied the access,
+// the redirect is an answer to the person's own act.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, refusal flow.Refusal) error {
 	trace := web.TraceOf(r.Context())
 	trace.Note("code", refusal.Code)
 	trace.Refuse(&refusal)
@@ -58,7 +65,11 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 	}
 	switch q.Kind {
 	case request.Code:
-		return h.respond(w, q, url.Values{"error": {refusal.Code}, "error_description": {refusal.Description}})
+		answer := url.Values{"error": {refusal.Code}, "error_description": {refusal.Description}}
+		if client.IsUnapproved() && refusal.Cause() != flow.UserDenied.Refusal.Cause() {
+			return h.unverifiedProblem(q, refusal, answer)
+		}
+		return h.respond(w, q, answer)
 	case request.Device:
 		return &web.Problem{
 			Status: http.StatusForbidden, Code: refusal.Code, Title: words.Say("device-problem.not-allowed-title"),
@@ -70,4 +81,17 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 			Text: words.Say("application-error.not-allowed.text"), StartURL: h.Site.Base + q.RestartPath(),
 		}
 	}
+}
+
+// unverifiedProblem is the page with the error of an unapproved client. Its link is the
+// response; a link cannot carry a form.
+func (h *Handler) unverifiedProblem(q request.Request, refusal flow.Refusal, answer url.Values) error {
+	p := &web.Problem{
+		Status: http.StatusBadRequest, Code: refusal.Code, Title: words.Say("application-error.unverified.title"),
+		Text: words.Say("application-error.unverified.text", "Host", templates.HostOf(q.RedirectURI), "Reason", refusal.Description),
+	}
+	if q.ResponseMode != modeFormPost {
+		p.StartURL, p.StartText = responseURI(q, h.responseParams(q, answer)), words.Say("application-error.unverified.continue")
+	}
+	return p
 }

@@ -399,12 +399,12 @@ func (b *Testbed) WantUserinfo(t *testing.T, token string, status int) {
 	}
 }
 
-// WantEvent returns the newest event of this type about the grant, session or user with the
-// id about. It fails the test if there is none.
+// WantEvent returns the newest event of this type about the grant, session, user or client
+// with the id about. It fails the test if there is none.
 func (b *Testbed) WantEvent(t *testing.T, kind storage.EventType, about any) storage.Event {
 	t.Helper()
 	for _, e := range b.Events(t) {
-		if e.Type == kind && (e.GrantID == about || e.SessionID == about || e.UserID == about) {
+		if e.Type == kind && (e.GrantID == about || e.SessionID == about || e.UserID == about || e.ClientID == about) {
 			return e
 		}
 	}

@@ -22,7 +22,8 @@ func newSweeper(db *storage.DB) *sweeper {
 }
 
 // SweepOnce deletes rows that are no longer needed: see storage.SweepRules,
-// storage.DB.SweepSessions and storage.DB.SweepUnfinished. A lease selects one of several nodes; two at once would do no harm.
+// storage.DB.SweepUnusedClients, storage.DB.SweepSessions and storage.DB.SweepUnfinished. A lease
+// selects one of several nodes; two at once would do no harm.
 // The caller calls it once a minute, and never concurrently.
 func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 	until, mine, err := s.db.StartSweep(ctx, s.holder, at)
@@ -37,6 +38,10 @@ func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 		if err != nil {
 			return err
 		}
+	}
+	err = inBatches(func() (bool, error) { return s.db.SweepUnusedClients(ctx, until, bySystem(at)) })
+	if err != nil {
+		return err
 	}
 	for i := range s.walks {
 		err := inBatches(func() (full bool, err error) {

@@ -119,11 +119,31 @@ var answers = map[Surface]map[string]Answer{
 		"expired":               unusableGrant,
 		"replayed":              unusableGrant,
 		"revoked":               unusableGrant,
-		"token_too_large":       tokenTooLarge,
-		"unavailable":           noDatabase,
-		"internal":              serverError,
+		"registration_off": {
+			Status: http.StatusForbidden, Code: "access_denied", // RFC 7591 has no code for it
+			Text: "clients cannot register themselves at this server: ask its administrator to create the client, or to change the setting registration.mode",
+		},
+		"redirect_uris_refused": badRequest("invalid_redirect_uri", causeText),
+		"metadata_refused":      badRequest("invalid_client_metadata", causeText),
+		"registration_secret":   badRequest("invalid_client_metadata", "client_id must be that of the client, and client_secret its secret, if it is sent"),
+		"registration_shared": {
+			Status: http.StatusForbidden, Code: "access_denied",
+			Text: "several installations registered this client with the same metadata, so none of them may change or delete it: register a client with other metadata",
+		},
+		"registrations_full": {
+			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", RetryAfter: 3600,
+			Text: "too many clients have registered themselves and were not approved: ask the administrator for an initial access token",
+		},
+		"registration_throttled": {
+			Status: http.StatusTooManyRequests, Code: "temporarily_unavailable",
+			Text: "too many clients were registered from this network: try again after the time in Retry-After, or ask the administrator for an initial access token",
+		},
+		"token_too_large": tokenTooLarge,
+		"unavailable":     noDatabase,
+		"internal":        serverError,
 	},
 	Bearer: {
+		"registration_token":       invalidToken,
 		"token_missing":            {Status: http.StatusUnauthorized}, // RFC 6750, section 3.1: no code, no description
 		"malformed_request":        badRequest("invalid_request", causeText),
 		"unknown_or_expired_token": invalidToken,

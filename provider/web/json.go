@@ -32,6 +32,36 @@ func IsJSON(r *http.Request) bool {
 // empty body is valid too. If no members are allowed, a body of another content type is
 // ignored. *FormError.
 func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[string]string, error) {
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) == 0 || len(members) == 0 && !IsJSON(r) {
+		return nil, nil
+	}
+	if err := requireJSON(r); err != nil {
+		return nil, err
+	}
+	return readObject(body, members)
+}
+
+// JSONBody reads the body of a request whose document the caller parses: the content type
+// application/json in UTF-8, no parameter in the query, and at most 64 KiB. *FormError.
+func JSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if err := requireJSON(r); err != nil {
+		return nil, err
+	}
+	return readBody(w, r)
+}
+
+func requireJSON(r *http.Request) error {
+	if len(r.Header.Values("Content-Type")) > 1 || !IsJSON(r) || !isUTF8(charsetOf(r)) {
+		return &FormError{http.StatusUnsupportedMediaType, "send the body as application/json in UTF-8"}
+	}
+	return nil
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.URL.RawQuery != "" {
 		return nil, &FormError{http.StatusBadRequest, "send members in the body, not parameters in the query"}
 	}
@@ -42,13 +72,7 @@ func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[st
 		}
 		return nil, &FormError{http.StatusBadRequest, "the body cannot be read"}
 	}
-	if len(body) == 0 || len(members) == 0 && !IsJSON(r) {
-		return nil, nil
-	}
-	if len(r.Header.Values("Content-Type")) > 1 || !IsJSON(r) || !isUTF8(charsetOf(r)) {
-		return nil, &FormError{http.StatusUnsupportedMediaType, "send the body as application/json in UTF-8"}
-	}
-	return readObject(body, members)
+	return body, nil
 }
 
 // readObject reads one flat JSON object with only these members.

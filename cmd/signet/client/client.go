@@ -42,5 +42,8 @@ func clientState(c storage.Client) string {
 	if !c.Enabled() {
 		return "disabled"
 	}
+	if c.IsUnapproved() {
+		return "unapproved"
+	}
 	return "enabled"
 }

@@ -38,6 +38,9 @@ func describe(c storage.Client, secret string) described {
 		}
 	}
 	d = append(d, member{"enabled", c.Enabled(), fmt.Sprint(c.Enabled())})
+	if at := cli.OptionalTime(c.RegisteredAt); at != nil { // it registered itself
+		d = append(d, member{"registered_at", at, cli.FormatTime(*at)}, member{"approved", !c.IsUnapproved(), fmt.Sprint(!c.IsUnapproved())})
+	}
 	if until := cli.OptionalTime(c.Secrets[1].ExpiresAt); until != nil { // the old secret is still valid
 		d = append(d, member{"old_secret_expires_at", until, cli.FormatTime(*until)})
 	}

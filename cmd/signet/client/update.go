@@ -50,7 +50,11 @@ func (p commands) enableCommand() *cobra.Command {
 	return p.switchCommand("enable", "Enable a disabled client", (*directory.Directory).EnableClient)
 }
 
-// switchCommand returns the command disable or enable, which calls act.
+func (p commands) approveCommand() *cobra.Command {
+	return p.switchCommand("approve", "Approve a client that registered itself: its pages show no warning, and it does not expire when nobody uses it", (*directory.Directory).ApproveClient)
+}
+
+// switchCommand returns the command disable, enable or approve, which calls act.
 func (p commands) switchCommand(verb, short string, act func(*directory.Directory, context.Context, string, storage.Origin) error) *cobra.Command {
 	c := &cobra.Command{Use: verb + " CLIENT_ID", Short: short, Example: "  signet client " + verb + " my-app", Args: cli.ExactArgs("the client's id")}
 	asJSON := cli.JSONFlag(c)

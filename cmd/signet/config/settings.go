@@ -9,6 +9,7 @@ import (
 
 	"signet/federation"
 	"signet/provider"
+	"signet/provider/directory"
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
 	"signet/storage"
@@ -16,6 +17,9 @@ import (
 
 // setting is one row of the table of settings.
 type setting = option[Config]
+
+// registrationModes lists the values of the setting registration.mode.
+var registrationModes = []string{string(directory.RegistrationOff), string(directory.RegistrationToken), string(directory.RegistrationOpen)}
 
 // settings is the table of all settings.
 var settings = []setting{
@@ -191,6 +195,21 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
 	},
 	{
+		key: "registration.mode", byDef: string(directory.RegistrationOff), unit: "off, token or open", example: string(directory.RegistrationToken),
+		shape: oneOfWords(registrationModes...),
+		about: "who may register clients at the registration endpoint (RFC 7591): nobody (off), programs with a token of `signet registration token create` (token), or everyone (open)",
+		set: into(func(c *Config) *directory.RegistrationMode { return &c.Registration.Mode }, func(text string) (directory.RegistrationMode, error) {
+			mode, err := oneOf(registrationModes...)(text)
+			return directory.RegistrationMode(mode), err
+		}),
+	},
+	{
+		key: "rate_limits.registrations", byDef: "20", unit: "clients per hour", example: "200",
+		shape: rateLimit.shape(),
+		about: "clients that one IPv4 address or IPv6 /64 may register in an hour without a token, if registration.mode is open, before the answer is 429",
+		set:   into(func(c *Config) *int { return &c.Registration.PerNetwork }, rateLimit.parse),
+	},
+	{
 		key: "accounts.edit_username", byDef: "false", unit: "true or false", example: "true",
 		shape: trueOrFalse,
 		about: "lets users choose their user name (`preferred_username`) on the account page, which shows them the names that are taken; if false, only operators can set it",
@@ -199,7 +218,7 @@ var settings = []setting{
 	{
 		key: "registration.response_types", byDef: storage.ResponseTypeCode, unit: "response types", example: "code, code id_token",
 		shape: listOf(oneOfWords(storage.ResponseTypeNames()...)),
-		about: "response types that the discovery document offers to clients; an administrator can register a client for every response type (`--response-type`)",
+		about: "response types that the discovery document offers to clients, and that clients may register for themselves; an administrator can register a client for every response type (`--response-type`)",
 		set:   into(func(c *Config) *[]string { return &c.ResponseTypes }, parseResponseTypes),
 	},
 	{

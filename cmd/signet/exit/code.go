@@ -73,6 +73,7 @@ const (
 	OwnTools
 	ProgramTooOld
 	PublicClient
+	RegistrationRefused
 	Replayed
 	RevokedAlready
 	Revoked
@@ -151,6 +152,7 @@ var table = []Row{
 	{NoSigningKey, "no_signing_key", Denied, "no signing key has the algorithm", hasType[*directory.NoKeyError], "first add the algorithm to keys.algorithms on every node and restart the nodes"},
 	{PublicClient, "public_client", Denied, "a public client has no secret", is(directory.ErrPublicClient), "use a client of type web or service: signet client create --help"},
 	{KeyClient, "key_client", Denied, "a client with a key of its own has no secret", is(directory.ErrKeyClient), "replace the key with: signet client update CLIENT_ID --jwks FILE"},
+	{RegistrationRefused, "registration_refused", Denied, "a client may not register, change or delete itself", isRegistrationRefused, "check the setting registration.mode and the token"},
 	{FieldInvalid, "invalid_field", Denied, "a field of a user breaks a rule", isFieldError, "fix the field above"},
 	{WeakPassword, "weak_password", Denied, "the password is too easy to guess", is(credential.ErrWeak), "choose another password"},
 	{InvalidCredentials, "invalid_credentials", Denied, "wrong user name or password", is(credential.ErrWrong), "check the user name and the password"},
@@ -193,6 +195,17 @@ func isSettingError(err error) bool { return hasType[settingError](err) }
 
 func isFieldError(err error) bool {
 	return hasType[*directory.FieldError](err) || errors.Is(err, directory.ErrLongName)
+}
+
+func isRegistrationRefused(err error) bool {
+	for _, refusal := range []error{
+		directory.ErrRegistrationOff, directory.ErrRegistrationToken, directory.ErrNotOwnSecret, storage.ErrShared, storage.ErrRegistrationsFull,
+	} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
 }
 
 func isExpired(err error) bool {

@@ -1,0 +1,116 @@
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"signet/federation/foreign"
+	"signet/provider/outbound"
+	"signet/storage"
+)
+
+// checkForeignURLs applies the rules for URLs of strangers to a client that registers itself.
+// An administrator may enter such URLs, so CheckClient does not have these rules. They apply to
+// every field whose name says that it holds URLs.
+func checkForeignURLs(c storage.Client, p RegistrationPolicy) []*ClientFieldError {
+	var found []*ClientFieldError
+	for _, f := range clientFields {
+		if !f.registers || !f.Supported() || !strings.HasSuffix(f.Name, "_uri") && !strings.HasSuffix(f.Name, "_uris") {
+			continue
+		}
+		var uris []string
+		switch value := f.At(&c).(type) {
+		case *string:
+			uris = []string{*value}
+		case *[]string:
+			uris = *value
+		}
+		for _, uri := range uris {
+			if err := p.checkForeignURL(f.Name, uri, c.Type); uri != "" && err != nil {
+				found = append(found, newFieldError(f.Name, fmt.Errorf("%q %w", shortened(uri), err)))
+			}
+		}
+	}
+	return found
+}
+
+// isRedirect reports whether browsers, and not this server, are sent to the URLs of the field.
+func isRedirect(field string) bool { return strings.HasSuffix(field, "redirect_uris") }
+
+// checkForeignURL checks one URL of a stranger. The rules of all clients are checked elsewhere.
+func (p RegistrationPolicy) checkForeignURL(field, uri string, t storage.ClientType) error {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return nil // CheckClient reports it
+	}
+	ofApp := t == storage.Native && isRedirect(field)
+	switch host := u.Hostname(); {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil // the scheme of an app, see checkRedirectURI
+	case ofApp && storage.IsLoopbackHost(host):
+		return nil // RFC 8252, section 7.3
+	case u.Scheme == "http":
+		return errors.New("must be https")
+	case p.isInternal(host, isRedirect(field)):
+		return errors.New("names a host that is not on the public internet")
+	}
+	return nil
+}
+
+// internalNames are domains that are not in the public DNS (RFC 6761, 6762, 8375; ICANN for
+// .internal).
+var internalNames = []string{".internal", ".local", ".home.arpa", ".lan", ".intranet", ".corp", ".home"}
+
+// isInternal reports whether the host is this machine or belongs to a private network. Browsers
+// in a private network may be sent to its names, but this server must not call them. The address
+// to which a name leads is checked when it is called, see package outbound.
+func (p RegistrationPolicy) isInternal(host string, forBrowsers bool) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if address, err := netip.ParseAddr(host); err == nil {
+		return !outbound.IsPublic(address, p.Networks...)
+	}
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	if forBrowsers {
+		return false
+	}
+	for _, name := range internalNames {
+		if strings.HasSuffix(host, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkHostname checks a host name or an address without a port, in the form of
+// url.URL.Hostname.
+func checkHostname(host string) error {
+	if host != strings.ToLower(host) {
+		return errors.New("must be in lower case")
+	}
+	return foreign.CheckHostname(host)
+}
+
+// checkRedirectHosts checks that every redirect URI has one of the hosts that the initial access
+// token allows. An empty list allows every host.
+func checkRedirectHosts(c storage.Client, hosts []string) []*ClientFieldError {
+	var found []*ClientFieldError
+	for _, uri := range c.Metadata.RedirectURIs {
+		u, err := url.Parse(uri)
+		if len(hosts) == 0 || err != nil {
+			continue
+		}
+		allowed := false
+		for _, host := range hosts {
+			allowed = allowed || u.Hostname() == host
+		}
+		if !allowed {
+			found = append(found, newFieldError("redirect_uris", fmt.Errorf("%q has a host that the initial access token does not allow: use %s", shortened(uri), strings.Join(hosts, ", "))))
+		}
+	}
+	return found
+}

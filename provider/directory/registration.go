@@ -1,0 +1,245 @@
+package directory
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"signet/storage"
+)
+
+// Errors of clients that register themselves.
+var (
+	// ErrRegistrationOff: nobody may register clients.
+	ErrRegistrationOff = errors.New("registration is off")
+	// ErrRegistrationToken: the initial access token is missing, unknown, expired or used up, or
+	// the registration access token is not that of the client.
+	ErrRegistrationToken = errors.New("the registration token is missing, unknown, expired or used up")
+	// ErrNotOwnSecret: the document of the client has another client_id or client_secret.
+	ErrNotOwnSecret = errors.New("client_id or client_secret is not that of the client")
+)
+
+// Registered is the result of a registration. Secret and Token are shown once: only their hashes
+// are stored.
+type Registered struct {
+	Client storage.Client
+	Secret string // "" for a client without a secret
+	// Token is the registration access token. "": other installations registered the client too,
+	// so nobody may change it.
+	Token string
+}
+
+// Register registers the client that the document describes (RFC 7591, section 3). initial is
+// the initial access token, "" for none. An equal document of a public client gets the same
+// client, without a registration access token. Event client.registered.
+//
+// Errors: ErrRegistrationOff, ErrRegistrationToken, storage.ErrRegistrationsFull, *ClientError,
+// *NoKeyError. *storage.ThrottledError: the network has registered too many clients.
+func (d *Directory) Register(ctx context.Context, document ClientDocument, initial string, from storage.Origin) (Registered, error) {
+	p := d.registration
+	switch {
+	case p.IsOff():
+		return Registered{}, ErrRegistrationOff
+	case initial == "" && p.Mode == RegistrationToken:
+		return Registered{}, ErrRegistrationToken
+	}
+	hosts, initialHash, err := d.readInitialToken(ctx, initial)
+	if err != nil {
+		return Registered{}, err
+	}
+	c, err := document.client(NewClientID())
+	if err != nil {
+		return Registered{}, err
+	}
+	if err := d.checkRegistered(ctx, c, checkRedirectHosts(c, hosts)); err != nil {
+		return Registered{}, err
+	}
+	by := d.by(from)
+	if initial == "" {
+		if _, err := d.db.Reserve(ctx, p.limits(from.Address), by.At); err != nil {
+			return Registered{}, err
+		}
+	}
+	made := Registered{Client: c, Token: randomText(32)}
+	made.Client.TokenHash = storage.SecretHash(made.Token)
+	if c.HasSecret() {
+		made.Secret = NewSecret()
+		made.Client.Secrets[0] = storage.ClientSecret{Hash: storage.SecretHash(made.Secret), CreatedAt: storage.At(by.At)}
+	}
+	made.Client.MetadataDigest = metadataDigest(c)
+	var isNew bool
+	made.Client, isNew, err = d.db.RegisterClient(ctx, storage.ClientRegistration{Client: made.Client, InitialToken: initialHash, MaxUnapproved: maxUnapproved}, by)
+	if errors.Is(err, storage.ErrNotFound) {
+		return Registered{}, fmt.Errorf("%w: %w", ErrRegistrationToken, err)
+	}
+	if !isNew {
+		made.Token = "" // another installation may have it: a new one would take the client over
+	}
+	return made, err
+}
+
+// readInitialToken returns the hosts that an initial access token allows, and its hash. Whether
+// the token may still be used is decided when the client is stored.
+func (d *Directory) readInitialToken(ctx context.Context, initial string) (hosts []string, hash string, err error) {
+	if initial == "" {
+		return nil, "", nil
+	}
+	hash = storage.SecretHash(initial)
+	token, err := d.db.RegistrationToken(ctx, hash)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, "", fmt.Errorf("%w: %w", ErrRegistrationToken, err)
+	}
+	if err == nil && token.ExpiresAt <= storage.At(d.now()) {
+		return nil, "", fmt.Errorf("%w: it has expired", ErrRegistrationToken)
+	}
+	return token.RedirectHosts, hash, err
+}
+
+// checkRegistered applies the rules of all clients, and those for clients that register
+// themselves. found are the problems that the caller has found. Errors: *ClientError,
+// *NoKeyError.
+func (d *Directory) checkRegistered(ctx context.Context, c storage.Client, found []*ClientFieldError) error {
+	found = slices.Concat(found, checkForeignURLs(c, d.registration), checkRegisteredRights(c, d.registration))
+	if broken, is := errors.AsType[*ClientError](CheckClient(c)); is {
+		found = append(found, broken.Problems...)
+	}
+	if len(found) > 0 {
+		return &ClientError{found}
+	}
+	return d.checkSigningKey(ctx, c.Metadata.IDTokenSignedResponseAlg)
+}
+
+// checkRegisteredRights refuses the rights that only an administrator gives: tokens of the
+// client's own, with which it could act without a person, and response types that the settings
+// do not offer.
+func checkRegisteredRights(c storage.Client, p RegistrationPolicy) []*ClientFieldError {
+	var found []*ClientFieldError
+	for _, own := range c.OwnGrantTypes() {
+		found = append(found, newFieldError("grant_types", fmt.Errorf("%q is given by an administrator only: ask for authorization_code, or have the client created by the administrator", own)))
+	}
+	for _, types := range c.Metadata.ResponseTypes {
+		if !p.allowsResponseType(types) {
+			found = append(found, newFieldError("response_types", fmt.Errorf("%q cannot be registered: use one of response_types_supported in the discovery document", shortened(types))))
+		}
+	}
+	return found
+}
+
+// metadataDigest identifies equal registrations of public clients. It is "" for a client with a
+// secret: a secret is never given twice.
+func metadataDigest(c storage.Client) string {
+	if !c.Public() {
+		return ""
+	}
+	text, err := json.Marshal(struct {
+		Type     storage.ClientType
+		Name     string
+		Metadata storage.ClientMetadata
+	}{c.Type, c.Name, c.Metadata})
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// RegisteredClient returns the client with this registration access token (RFC 7592, section
+// 2.1). Errors: ErrRegistrationOff, ErrRegistrationToken.
+func (d *Directory) RegisteredClient(ctx context.Context, id, token string) (storage.Client, error) {
+	if d.registration.IsOff() {
+		return storage.Client{}, ErrRegistrationOff
+	}
+	c, err := d.db.Client(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && (token == "" || !c.Enabled() || c.TokenHash != storage.SecretHash(token)) {
+		return storage.Client{}, ErrRegistrationToken
+	}
+	return c, err
+}
+
+// ReplaceRegistered replaces the metadata of a client that registered itself by those of the
+// document (RFC 7592, section 2.2). Fields that only an administrator may set stay. Event
+// client.updated.
+//
+// Errors: ErrRegistrationOff, ErrRegistrationToken, ErrNotOwnSecret, storage.ErrShared,
+// *ClientError, *NoKeyError.
+func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, document ClientDocument, from storage.Origin) (storage.Client, error) {
+	before, err := d.RegisteredClient(ctx, id, token)
+	if err != nil {
+		return storage.Client{}, err
+	}
+	if err := document.checkOwner(before, d); err != nil {
+		return storage.Client{}, err
+	}
+	want, err := document.client(id)
+	if err != nil {
+		return storage.Client{}, err
+	}
+	if want.Public() != before.Public() || want.HasSecret() != before.HasSecret() {
+		return storage.Client{}, &ClientError{[]*ClientFieldError{newFieldError("token_endpoint_auth_method",
+			errors.New("cannot change between none, a secret and a key: register another client"))}}
+	}
+	if err := d.checkRegistered(ctx, want, nil); err != nil {
+		return storage.Client{}, err
+	}
+	revised, err := d.db.ReviseRegisteredClient(ctx, id, storage.SecretHash(token), func(c *storage.Client) error {
+		for _, f := range clientFields {
+			if f.registers {
+				f.copy(c, &want)
+			}
+		}
+		c.Type, c.MetadataDigest = want.Type, metadataDigest(want)
+		return nil
+	}, d.by(from))
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Client{}, fmt.Errorf("%w: %w", ErrRegistrationToken, err)
+	}
+	return revised, err
+}
+
+// checkOwner checks the client_id of the document, which is required, and the client_secret,
+// which is optional (RFC 7592, section 2.2). Errors: ErrNotOwnSecret.
+func (d ClientDocument) checkOwner(c storage.Client, directory *Directory) error {
+	id, err := d.text("client_id")
+	if err != nil || id != c.ID {
+		return ErrNotOwnSecret
+	}
+	secret, err := d.text("client_secret")
+	if err != nil || secret != "" && !SecretMatches(c.Secrets, secret, directory.now()) {
+		return ErrNotOwnSecret
+	}
+	return nil
+}
+
+// DeleteRegistered deletes a client that registered itself, with its tokens and consents (RFC
+// 7592, section 2.3). Event client.deleted. Errors: ErrRegistrationOff, ErrRegistrationToken,
+// storage.ErrShared.
+func (d *Directory) DeleteRegistered(ctx context.Context, id, token string, from storage.Origin) error {
+	if _, err := d.RegisteredClient(ctx, id, token); err != nil {
+		return err
+	}
+	err := d.db.DeleteRegisteredClient(ctx, id, storage.SecretHash(token), d.by(from))
+	if errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("%w: %w", ErrRegistrationToken, err)
+	}
+	return err
+}
+
+// IsRedirectProblem reports whether the first problem is one of redirect_uris, for which RFC
+// 7591, section 3.2.2, has an error code of its own.
+func (e *ClientError) IsRedirectProblem() bool {
+	return len(e.Problems) > 0 && e.Problems[0].Field == "redirect_uris"
+}
+
+// Line lists the problems in one line.
+func (e *ClientError) Line() string {
+	var texts []string
+	for _, problem := range e.Problems {
+		texts = append(texts, problem.Error())
+	}
+	return strings.Join(texts, "; ")
+}
