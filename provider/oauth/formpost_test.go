@@ -52,7 +52,7 @@ func checkFormPost(t *testing.T, name string, s providertest.Stop) {
 	if s.Posted == nil || s.LeftTo.String() != providertest.Callback {
 		t.Fatalf("%s: no form is posted to the redirect URI: at %s, status %d, left to %v", name, s.At, s.StatusCode, s.LeftTo)
 	}
-	if csp := s.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "; form-action https://app.example.com; ") || !strings.Contains(csp, "script-src 'self'") {
+	if csp := s.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "; form-action https:; ") || !strings.Contains(csp, "script-src 'self'") {
 		t.Errorf("%s: the policy is %s", name, csp)
 	}
 	for header, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "strict-origin", "Location": "", "Refresh": ""} {
@@ -107,9 +107,9 @@ func TestFormPost_IsRefusedIfFormCannotCarryResponse(t *testing.T) {
 			}
 			s.WantError(t, "invalid_request")
 		}
-		for uri, allowed := range map[string]string{"http://127.0.0.1:4711/callback": "http://127.0.0.1:4711", "http://[::1]:4711/callback": "http:"} {
+		for _, uri := range []string{"http://127.0.0.1:4711/callback", "http://[::1]:4711/callback"} {
 			s := b.Visitor(t).Get(t, asNative.AuthorizeURL(formPost("redirect_uri", uri, "prompt", "none")...))
-			if s.Posted.Get("error") != "login_required" || !strings.Contains(s.Header.Get("Content-Security-Policy"), "; form-action "+allowed+"; ") {
+			if s.Posted.Get("error") != "login_required" || !strings.Contains(s.Header.Get("Content-Security-Policy"), "; form-action http: https:; ") {
 				t.Errorf("%s: posted %v with the policy %s", uri, s.Posted, s.Header.Get("Content-Security-Policy"))
 			}
 		}

@@ -2,8 +2,7 @@ package web
 
 import (
 	"net/http"
-	"net/url"
-	"regexp"
+	"strings"
 )
 
 // The pages load nothing but their own style, script and pictures.
@@ -14,20 +13,15 @@ const (
 	otherPolicy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 
-// policyHost matches a host that a policy can name (Content Security Policy 3, section 2.3.1).
-var policyHost = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]+)?$`)
-
-// formPolicy is the policy of a page whose form posts to target: it allows the origin of target
-// alone. A policy cannot name the host of an IPv6 address, so it then allows the scheme.
+// formPolicy is the policy of a page whose form posts to target. It allows every https origin,
+// because Chromium applies form-action to the redirects after the form too, and applications
+// redirect from their callback to another of their hosts. If target is http, which is allowed on
+// loopback only, it allows http too.
 func formPolicy(target string) string {
-	u, err := url.Parse(target)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https":
-		return pageSources + "'none'" + pageFrames
-	case !policyHost.MatchString(u.Host):
-		return pageSources + u.Scheme + ":" + pageFrames
+	if strings.HasPrefix(target, "http://") {
+		return pageSources + "http: https:" + pageFrames
 	}
-	return pageSources + u.Scheme + "://" + u.Host + pageFrames
+	return pageSources + "https:" + pageFrames
 }
 
 // Headers sets the headers of all answers, including 404s and redirects. The default is

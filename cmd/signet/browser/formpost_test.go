@@ -11,19 +11,19 @@ import (
 )
 
 // TestFormPost_InTheBrowser signs in with response_mode=form_post, with scripts and without. The
-// policy of the page lets the browser post to the client.
+// policy of the page lets the browser post to the client, and follow its redirect to another origin.
 //
 // P-75: The page posts the response by itself, and with a button where no script runs.
 func TestFormPost_InTheBrowser(t *testing.T) {
-	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/callback" {
-			_ = r.ParseForm()
-			said := fmt.Sprintf("%s from %s: %d fields, a code: %v, query %q", r.Method, r.Header.Get("Origin"), len(r.PostForm), r.PostForm.Has("code"), r.URL.RawQuery)
-			http.Redirect(w, r, "/end?"+url.Values{"said": {said}}.Encode(), http.StatusSeeOther)
-			return
-		}
+	end := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = fmt.Fprintf(w, "<title>An app</title><link rel=icon href=data:,>%s", r.FormValue("said"))
+	}))
+	t.Cleanup(end.Close)
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		said := fmt.Sprintf("%s from %s: %d fields, a code: %v, query %q", r.Method, r.Header.Get("Origin"), len(r.PostForm), r.PostForm.Has("code"), r.URL.RawQuery)
+		http.Redirect(w, r, end.URL+"/end?"+url.Values{"said": {said}}.Encode(), http.StatusSeeOther)
 	}))
 	t.Cleanup(app.Close)
 	i := signettest.NewInstance(t)
