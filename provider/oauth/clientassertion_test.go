@@ -56,12 +56,15 @@ func TestClientAssertion_EveryAlgorithmAtEveryEndpoint(t *testing.T) {
 		b = b.KeyClient(t, "robot", allKeys)
 		for alg, key := range clientKeys {
 			for _, path := range providertest.FormEndpoints {
-				form := url.Values{"token": {"none"}}
-				if path == "/token" {
+				form, want := url.Values{"token": {"none"}}, http.StatusOK
+				switch path {
+				case "/token":
 					form = providertest.OwnToken()
+				case "/device_authorization":
+					want = http.StatusBadRequest // unauthorized_client: a service has no device grant
 				}
 				a := b.PostAssertion(t, path, form, key.Sign(b.AssertionClaims()))
-				if a.StatusCode != http.StatusOK {
+				if a.StatusCode != want || strings.Contains(a.Body, "invalid_client") {
 					t.Errorf("%s at %s: got %d %s", alg, path, a.StatusCode, a.Body)
 				}
 			}
