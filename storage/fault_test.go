@@ -277,6 +277,9 @@ var (
 	}
 	silent = map[string]string{
 		"Reserve":               "an attempt is recorded once it has failed",
+		"SpendAssertion":        "the request of the client is in the log",
+		"PushRequest":           "the request of the client is in the log",
+		"UsePushedRequest":      "the sign-in records its steps",
 		"GiveBack":              "the use case that succeeded records it",
 		"AddFact":               "the use case of the step records its decision",
 		"ClaimNotices":          "a delivery is recorded when its result is stored",
