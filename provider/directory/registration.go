@@ -119,7 +119,11 @@ func (d *Directory) checkRegistered(ctx context.Context, c storage.Client, found
 // do not offer.
 func checkRegisteredRights(c storage.Client, p RegistrationPolicy) []*ClientFieldError {
 	var found []*ClientFieldError
-	for _, own := range c.OwnGrantTypes() {
+	given := c.OwnGrantTypes()
+	if slices.Contains(c.Metadata.GrantTypes, storage.GrantDevice) {
+		given = append(given, storage.GrantDevice) // the page that confirms a device shows no warning
+	}
+	for _, own := range given {
 		found = append(found, newFieldError("grant_types", fmt.Errorf("%q is given by an administrator only: ask for authorization_code, or have the client created by the administrator", own)))
 	}
 	for _, types := range c.Metadata.ResponseTypes {

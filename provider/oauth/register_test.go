@@ -135,6 +135,7 @@ func TestRegister_Rules(t *testing.T) {
 				`"initiate_login_uri":"http://a.example/login"`, `"policy_uri":"javascript:alert(1)"`, `"tos_uri":"http://a.example/"`, `"client_uri":"https://localhost/"`,
 				`"backchannel_logout_uri":"https://169.254.169.254/x"`, `"backchannel_logout_uri":"https://db.internal/x"`, `"backchannel_logout_uri":"https://[::1]/x"`,
 				`"post_logout_redirect_uris":["https://192.168.0.1/"]`, `"token_endpoint_auth_method":"client_secret_jwt"`, `"grant_types":["client_credentials"]`,
+				`"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:device_code"]`,
 				`"grant_types":["password"]`, `"response_types":["token"]`, `"application_type":"tablet"`, `"client_name":7`, `"scope":"openid admin"`,
 				`"default_max_age":"1"`, `"default_max_age":-1`, `"require_auth_time":"yes"`, `"id_token_signed_response_alg":"none"`,
 				`"application_type":"native","token_endpoint_auth_method":"client_secret_basic"`, `"client_name":"a","client_name":"b"`, `"CLIENT_NAME":"a","client_name":"b"`,
