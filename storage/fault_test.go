@@ -287,6 +287,7 @@ var (
 		"RecordJWKSReaders":     "a measurement, not an act",
 		"RaiseLongestLife":      "follows from the settings",
 		"OpenDeviceCode":        "the answer of the user is recorded",
+		"OpenGrant":             "tokens of a client are recorded when they end",
 		"CountPoll":             "devices poll every few seconds",
 		"ClampKeyTimes":         "key.alarm reports the clock",
 		"RewrapTokens":          "part of a rewrap, which is recorded",

@@ -264,6 +264,12 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.UsePushedRequest(ctx, "pushed", noon)
 			return err
 		}},
+		{"OpenGrant", func() error {
+			opened := redemption("request", "without a code").Grant
+			opened.ID = "gid without a code"
+			_, err := w.OpenGrant(ctx, opened, from, noon)
+			return err
+		}},
 		{"SpendAssertion", func() error {
 			_, err := w.SpendAssertion(ctx, "web", "jti", until)
 			return err
