@@ -72,7 +72,7 @@ const (
 // Errors: *ClientError.
 func (d *Directory) CreateRegistrationToken(ctx context.Context, draft storage.RegistrationToken, from storage.Origin) (made storage.RegistrationToken, token string, err error) {
 	by := d.by(from)
-	if err := checkRegistrationToken(draft, by.At); err != nil {
+	if err := CheckRegistrationToken(draft, by.At); err != nil {
 		return storage.RegistrationToken{}, "", err
 	}
 	token = randomText(32)
@@ -80,7 +80,9 @@ func (d *Directory) CreateRegistrationToken(ctx context.Context, draft storage.R
 	return draft, token, d.db.CreateRegistrationToken(ctx, draft, by)
 }
 
-func checkRegistrationToken(t storage.RegistrationToken, at time.Time) error {
+// CheckRegistrationToken checks the name, the uses, the redirect hosts and the expiry of an
+// initial access token at a moment. Errors: *ClientError.
+func CheckRegistrationToken(t storage.RegistrationToken, at time.Time) error {
 	var found []*ClientFieldError
 	wrong := func(field, format string, args ...any) {
 		found = append(found, newFieldError(field, fmt.Errorf(format, args...)))

@@ -50,6 +50,8 @@ var flagHelp = map[string]string{
 	"contacts":                              "contact for users if the client sends a wrong request, such as an email address; the error page shows it",
 	"jwks":                                  "file with the client's public keys, a JSON Web Key Set",
 	"jwks_uri":                              "URL of the client's public keys, a JSON Web Key Set; Signet fetches them when the client authenticates",
+	"software_id":                           "identifier of the software that the client is an installation of",
+	"software_version":                      "version of that software",
 	"subject_type":                          "public (the only subject type)",
 	"id_token_signed_response_alg":          "algorithm that signs ID tokens: RS256 (the default), ES256, EdDSA or PS256",
 	"userinfo_signed_response_alg":          "/userinfo answers with a JWT that is signed with this algorithm; without it, the answer is JSON",

@@ -70,6 +70,7 @@ var completers = map[string]completer{
 	"EMAIL|SUB": {fromDatabase: completeUsers},
 	"CLIENT_ID": {fromDatabase: completeClients},
 	"KID":       {fromDatabase: completeKeys},
+	"TOKEN_ID":  {fromDatabase: completeRegistrationTokens},
 	"CONNECTOR": {fromConfig: completeConnectors},
 	"[ID…]":     {fromConfig: completeConnectors},
 
@@ -108,6 +109,11 @@ func completeLines(ctx context.Context, db *storage.DB, _ string) ([]cobra.Compl
 	rows, err := db.Keys(ctx)
 	rows = slices.DeleteFunc(rows, func(k storage.Key) bool { return k.State != storage.KeyActive })
 	return completions(rows, func(k storage.Key) (string, string) { return k.Line, "signs with " + k.ID }), err
+}
+
+func completeRegistrationTokens(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
+	tokens, err := db.RegistrationTokens(ctx)
+	return completions(tokens, func(t storage.RegistrationToken) (string, string) { return t.ID, t.Name }), err
 }
 
 func completeIdentities(ctx context.Context, db *storage.DB, u storage.User) ([]cobra.Completion, error) {

@@ -43,20 +43,21 @@ approved by you. The setting registration.mode must be token or open.`,
 	expires := c.Flags().String("expires", "24h", "time until it expires, 1m to 365d")
 	hosts := c.Flags().StringArray("redirect-host", nil, "host that redirect URIs may have; repeat the flag for more (default: every host)")
 	asJSON := cli.JSONFlag(c)
-	var life time.Duration
-	cli.CheckUsage(c, func() (err error) {
-		if life, err = config.ParseDuration(*expires, time.Minute, directory.MaxRegistrationLife); err != nil {
+	var draft storage.RegistrationToken
+	cli.CheckUsage(c, func() error {
+		life, err := config.ParseDuration(*expires, time.Minute, directory.MaxRegistrationLife)
+		if err != nil {
 			return fmt.Errorf("--expires %w", err)
+		}
+		at := p.Now()
+		draft = storage.RegistrationToken{Name: *name, UsesLeft: int64(*uses), RedirectHosts: cli.DropEmpty(*hosts), ExpiresAt: storage.At(at.Add(life))}
+		if broken, is := errors.AsType[*directory.ClientError](directory.CheckRegistrationToken(draft, at)); is {
+			return errors.New("--" + strings.ReplaceAll(broken.Line(), "redirect_hosts", "redirect-host"))
 		}
 		return nil
 	})
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
-		made, token, err := p.Directory(settings, db).CreateRegistrationToken(ctx, storage.RegistrationToken{
-			Name: *name, UsesLeft: int64(*uses), RedirectHosts: cli.DropEmpty(*hosts), ExpiresAt: storage.At(p.Now().Add(life)),
-		}, cli.Origin())
-		if broken, is := errors.AsType[*directory.ClientError](err); is {
-			return cli.UsageError(c, errors.New("--"+strings.ReplaceAll(broken.Line(), "redirect_hosts", "redirect-host")))
-		}
+		made, token, err := p.Directory(settings, db).CreateRegistrationToken(ctx, draft, cli.Origin())
 		if err != nil {
 			return err
 		}
@@ -103,7 +104,7 @@ func (p *program) registrationTokenListCommand() *cobra.Command {
 
 func (p *program) registrationTokenRevokeCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "revoke ID", Short: "Make a token for registrations invalid; its clients stay", Example: "  signet registration token revoke reg_…",
+		Use: "revoke TOKEN_ID", Short: "Make a token for registrations invalid; its clients stay", Example: "  signet registration token revoke reg_…",
 		Args: cli.ExactArgs("the token's id"),
 	}
 	asJSON := cli.JSONFlag(c)

@@ -246,6 +246,12 @@ var observations = map[string]observation{
 	"passwords.threads":   {"1", "2", hashOf},
 	"rate_limits.account": {"1", "3", guesses("alice@example.com", "alice@example.com", "alice@example.com")},
 	"rate_limits.network": {"1", "3", guesses("a@example.com", "b@example.com", "c@example.com")},
+	"rate_limits.registrations": {"1", "2", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, "SIGNET_REGISTRATION_MODE=open", set).serve()
+		w.send(http.MethodPost, "/register", `{"redirect_uris":["https://one.example/callback"]}`, "Content-Type", "application/json")
+		answer, _ := w.send(http.MethodPost, "/register", `{"redirect_uris":["https://two.example/callback"]}`, "Content-Type", "application/json")
+		return answer.Status
+	}},
 	"rate_limits.window": {"5m", "15m", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", "SIGNET_RATE_LIMITS_ACCOUNT=1", set).serve()
 		w.appLogin(w.Email, "a wrong password")
@@ -255,6 +261,9 @@ var observations = map[string]observation{
 	}},
 	"signup":                 {"closed", "connectors", onPage("/admin/connectors", "an account is created", google...)},
 	"accounts.edit_username": {"false", "true", onPage("/account/profile", `name="preferred_username"`)},
+	"registration.mode": {"off", "open", func(t *testing.T, h installTemplate, set string) string {
+		return h.world(t, set).serve().document("/.well-known/openid-configuration", "registration_endpoint")
+	}},
 	"registration.response_types": {"code", "code, code id_token", func(t *testing.T, h installTemplate, set string) string {
 		return h.world(t, set).serve().document("/.well-known/openid-configuration", "response_types_supported")
 	}},
