@@ -336,7 +336,10 @@ func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client s
 	}
 	page := templates.SignedOut{
 		Common: h.Site.Common(), Ended: ended.UserID != "", AppName: cmp.Or(client.Name, client.ID),
-		ContinueURL: client.Metadata.ClientURI, AgainURL: h.signInAgain(client),
+		AgainURL: h.signInAgain(client),
+	}
+	if !client.IsUnapproved() { // see request.InitiateLogin
+		page.ContinueURL = client.Metadata.ClientURI
 	}
 	for _, report := range reports {
 		page.Told = append(page.Told, templates.ToldClient{Name: report.Name, State: toldStates[report.State]})

@@ -10,6 +10,7 @@ import (
 	"signet/provider"
 	"signet/provider/directory"
 	"signet/provider/providertest"
+	"signet/provider/request"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -357,12 +358,22 @@ func slicesOf(counts map[any]int) (list []int) {
 // links of the client are on the sign-in page.
 func TestRegister_UnapprovedClientIsNoRedirector(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		made := b.RegisterItself(t, "", webDocument)
+		made := b.RegisterItself(t, "", strings.Replace(webDocument, "{", `{"initiate_login_uri":"https://rp.example.org/begin",`, 1))
 		client, err := b.DB.Client(t.Context(), made["client_id"].(string))
 		if err != nil {
 			t.Fatal(err)
 		}
 		app := b.AsClient(client, made["client_secret"].(string))
+		// No page without the warning leads to an address of the client.
+		leads := map[string]string{
+			"wrong redirect URI": app.AuthorizeURL("redirect_uri", providertest.EvilRedirectURI), "signed out": app.EndSessionURL("client_id", client.ID),
+			"unknown request_uri": app.PushedURL(request.PushedPrefix + "x"),
+		}
+		for name, address := range leads {
+			if page := b.Visitor(t).Get(t, address); strings.Contains(page.Body, "https://rp.example.org") || strings.Contains(page.Body, "dev@rp.example.org") {
+				t.Errorf("%s: the page leads to the client:\n%s", name, page.Body)
+			}
+		}
 		redirect := []string{"redirect_uri", "https://rp.example.org:8443/cb"}
 		params := func(pairs ...string) []string { return append(append([]string{}, redirect...), pairs...) }
 		v := app.Visitor(t)
@@ -403,6 +414,11 @@ func TestRegister_UnapprovedClientIsNoRedirector(t *testing.T) {
 		fresh.Get(t, app.AuthorizeURL(params("prompt", "none")...)).WantError(t, "login_required")
 		if page := fresh.Get(t, app.AuthorizeURL(redirect...)); strings.Contains(page.Body, `id="unverified"`) {
 			t.Error("the page of an approved client warns")
+		}
+		for name, address := range leads {
+			if page := fresh.Get(t, address); !strings.Contains(page.Body, "https://rp.example.org/begin?iss=") {
+				t.Errorf("%s: the page does not lead to the approved client:\n%s", name, page.Body)
+			}
 		}
 	}, providertest.WithRegistration(directory.RegistrationOpen))
 }

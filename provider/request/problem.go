@@ -48,10 +48,11 @@ func (c *Requests) leadToClient(p *web.Problem, client storage.Client, loginHint
 
 // InitiateLogin returns the address at which the client starts a sign-in on request of
 // others (OIDC Core, section 4: iss is required); "" for a client without an
-// initiate_login_uri.
+// initiate_login_uri, and for an unapproved one: everyone could register a client, and let a page
+// of this provider lead to any site under a name of their choice.
 func InitiateLogin(client storage.Client, issuer, loginHint string) string {
 	start, err := url.Parse(client.Metadata.InitiateLoginURI)
-	if err != nil || client.Metadata.InitiateLoginURI == "" {
+	if err != nil || client.Metadata.InitiateLoginURI == "" || client.IsUnapproved() {
 		return ""
 	}
 	query := start.Query()
@@ -72,8 +73,12 @@ func unknownClient(id string, why error) *web.Problem {
 	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: words.Say("request-problem.client-title"), Text: text, Cause: why}
 }
 
-// contactsOf lists the first contacts of a client; "" for a client without any.
+// contactsOf lists the first contacts of a client; "" for a client without any, and for an
+// unapproved one, whose contacts are a text of a stranger.
 func contactsOf(client storage.Client) string {
+	if client.IsUnapproved() {
+		return ""
+	}
 	const most = 3 // more would only make the page longer
 	contacts := client.Metadata.Contacts
 	return strings.Join(contacts[:min(most, len(contacts))], ", ")
