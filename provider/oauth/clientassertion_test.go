@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"signet/provider/assertion"
 	"signet/provider/keys"
 	"signet/provider/providertest"
 	"signet/storage"
@@ -257,6 +258,8 @@ func TestClientAssertion_NoOtherMethod(t *testing.T) {
 		}
 		robot.WantPostedError(t, key, url.Values{"client_secret": {"x"}}, http.StatusBadRequest, "invalid_request")
 		robot.WantPostedError(t, key, url.Values{"client_id": {b.Client.ID}}, http.StatusUnauthorized, "invalid_client")
+		form := url.Values{"client_assertion": {key.Sign(robot.AssertionClaims())}, "client_assertion_type": {assertion.Type}, "client_id": {b.Client.ID}, "grant_type": {"client_credentials"}}
+		providertest.WantOAuthError(t, b.TokenRequest(t, form, func(r *http.Request) { r.SetBasicAuth("robot", "") }), http.StatusBadRequest, "invalid_request")
 		robot.WantPostedError(t, key, url.Values{"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:saml2-bearer"}}, http.StatusUnauthorized, "invalid_client")
 	})
 }

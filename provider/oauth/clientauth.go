@@ -197,6 +197,9 @@ func readCredentials(r *http.Request) (credentials, error) {
 	if err != nil {
 		return claimed, err
 	}
+	if form.Get("client_id") != "" && form.Get("client_id") != id {
+		return claimed, errTwoClients
+	}
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
 		if sent.secret != "" || form.Has("client_secret") {
 			return claimed, errTwoMethods
@@ -206,8 +209,6 @@ func readCredentials(r *http.Request) (credentials, error) {
 	switch {
 	case sent.secret != "" && form.Has("client_secret"):
 		return claimed, errTwoMethods
-	case form.Get("client_id") != "" && form.Get("client_id") != id:
-		return claimed, errTwoClients
 	case sent.secret != "":
 		return sent, nil
 	case id == "":
