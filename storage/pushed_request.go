@@ -35,20 +35,24 @@ func (db *DB) OpenPushedRequest(ctx context.Context, id, clientID string, until 
 	if err := refuseImpossible(id, clientID); err != nil {
 		return PushedRequest{}, fmt.Errorf("open pushed request: %w", err)
 	}
+	p, err := db.PushedRequest(ctx, id, clientID, at)
+	if err != nil {
+		return p, err // without a write, because everyone can send a reference
+	}
 	opened := false
-	err := db.write(ctx, "open pushed request", func(tx *gorm.DB) (err error) {
+	err = db.write(ctx, "open pushed request", func(tx *gorm.DB) (err error) {
 		opened, err = changeOne(tx, `UPDATE pushed_requests SET expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END
 			WHERE id = ? AND client_id = ? AND used_at = 0 AND expires_at > ?`, until, until, id, clientID, At(at))
 		return err
 	})
-	if err != nil {
-		return PushedRequest{}, err
+	if err != nil || opened {
+		p.ExpiresAt = max(p.ExpiresAt, until)
+		return p, err
 	}
-	p, err := db.PushedRequest(ctx, id, clientID, at)
-	if err == nil && !opened {
+	if p, err = db.PushedRequest(ctx, id, clientID, at); err == nil {
 		err = fmt.Errorf("open pushed request: %w", ErrExpired)
 	}
-	return p, err
+	return p, err // used or deleted since the first read
 }
 
 // PushedRequest returns an opened request of a client. Errors are those of OpenPushedRequest.

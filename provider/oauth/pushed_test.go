@@ -57,11 +57,13 @@ func TestPushed_LeadsToOneCode(t *testing.T) {
 	})
 }
 
-// P-77: The reference is bound to its client and expires.
+// P-77: The reference is bound to its client and expires. A reference that cannot be used writes
+// nothing: everyone can send one, and SQLite has one writer.
 func TestPushed_RefusedReferences(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.AsClient(b.Register(t, storage.Web, "other", providertest.Callback))
 		uri := b.MustPush(t)
+		_, writes := b.DB.Calls()
 		for name, c := range map[string]struct{ address, code, cause string }{
 			"another client":    {other.PushedURL(uri), "invalid_request_uri", "pushed_request_unknown"},
 			"an invented one":   {b.PushedURL(uri[:len(uri)-1] + "_"), "invalid_request_uri", "pushed_request_unknown"},
@@ -75,6 +77,9 @@ func TestPushed_RefusedReferences(t *testing.T) {
 				t.Errorf("%s: want the cause %s in %s", name, c.cause, log)
 			}
 		}
+		if _, after := b.DB.Calls(); after != writes {
+			t.Errorf("refused references: got %d write transactions, want 0", after-writes)
+		}
 		v := b.Visitor(t)
 		opened := v.Get(t, b.PushedURL(uri))
 		late := b.MustPush(t)
@@ -84,6 +89,22 @@ func TestPushed_RefusedReferences(t *testing.T) {
 		v.Get(t, b.PushedURL(uri)).WantPage(t, http.StatusBadRequest, "invalid_redirect_uri")
 		if opened.StatusCode != http.StatusOK {
 			t.Errorf("the page: got %d", opened.StatusCode)
+		}
+	})
+}
+
+// P-77: A reference that is opened again and again expires all the same, and the log names that cause.
+func TestPushed_ExpiresThoughOpenedAgain(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		uri, v := b.MustPush(t), b.Visitor(t)
+		for _, wait := range []time.Duration{80 * time.Second, 29 * time.Minute} {
+			b.Advance(wait)
+			v.Get(t, b.PushedURL(uri)).Form(t)
+		}
+		b.Advance(2 * time.Minute)
+		v.Get(t, b.PushedURL(uri)).WantPage(t, http.StatusBadRequest, "invalid_request_uri")
+		if log := b.Log.String(); !strings.Contains(log, `"cause":"pushed_request_expired"`) {
+			t.Error("the log does not name the cause")
 		}
 	})
 }

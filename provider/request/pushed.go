@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/provider/keys"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates/words"
@@ -114,12 +115,16 @@ func (c *Requests) readPushed(ctx context.Context, reference Request, at time.Ti
 	return q, nil
 }
 
-// unsealPushed reads the message of a row. ErrPushedUnknown: it is damaged, or belongs to another
-// row or client.
+// unsealPushed reads the message of a row. ErrPushedExpired: the row was opened several times and
+// is valid for longer than the message. ErrPushedUnknown: the message is damaged, or belongs to
+// another client.
 func (c *Requests) unsealPushed(row storage.PushedRequest, at time.Time) (Request, error) {
 	var q Request
 	payload, err := c.Ring.Unseal(pushedPurpose, row.Message, at)
-	if err != nil {
+	switch {
+	case errors.Is(err, keys.ErrExpired):
+		return Request{}, ErrPushedExpired
+	case err != nil:
 		return Request{}, ErrPushedUnknown
 	}
 	if payload, err = Expand(payload); err != nil || json.Unmarshal(payload, &q) != nil || q.ClientID != row.ClientID {
@@ -140,7 +145,7 @@ func (c *Requests) pushedProblem(client storage.Client, err error) error {
 		cause = ErrPushedExpired
 	case errors.Is(err, storage.ErrReplayed):
 		cause = ErrPushedUsed
-	case !errors.Is(err, ErrPushedUnknown):
+	case !errors.Is(err, ErrPushedUnknown) && !errors.Is(err, ErrPushedExpired):
 		return err
 	}
 	return c.PushedProblem(client, cause)
