@@ -77,9 +77,12 @@ func (h *Handler) manageRegistration(w http.ResponseWriter, r *http.Request) (ma
 		var document directory.ClientDocument
 		if document, err = readClientDocument(w, r); err == nil {
 			client, err = h.Directory.ReplaceRegistered(r.Context(), id, token, document, trace.Origin())
+			h.Clients.NoteChange(id) // after an error too: the change may have been committed
 		}
 	case http.MethodDelete:
-		return nil, h.Directory.DeleteRegistered(r.Context(), id, token, trace.Origin())
+		err = h.Directory.DeleteRegistered(r.Context(), id, token, trace.Origin())
+		h.Clients.NoteChange(id)
+		return nil, err
 	}
 	if err != nil {
 		return nil, err

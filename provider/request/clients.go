@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"signet/provider/web"
@@ -14,8 +15,9 @@ import (
 // Clients holds the registered clients in memory. Its owner calls Reload after the change
 // counter of the database has changed.
 type Clients struct {
-	db  *storage.DB
-	all atomic.Pointer[clientSet]
+	db        *storage.DB
+	all       atomic.Pointer[clientSet]
+	reloading sync.Mutex // locked while Reload reads the clients and replaces the set
 }
 
 type clientSet struct {
@@ -23,6 +25,7 @@ type clientSet struct {
 	origins         map[string]bool             // of all enabled clients
 	firstParty      []storage.Client            // enabled
 	byPostLogoutURI map[string][]storage.Client // enabled, by each registered post_logout_redirect_uri
+	changed         sync.Map                    // ids of the clients that NoteChange named
 }
 
 // NewClients loads all clients.
@@ -33,6 +36,8 @@ func NewClients(ctx context.Context, db *storage.DB) (*Clients, error) {
 
 // Reload reads all clients again. If that fails, the clients in memory stay.
 func (c *Clients) Reload(ctx context.Context) error {
+	c.reloading.Lock()
+	defer c.reloading.Unlock()
 	list, err := c.db.Clients(ctx)
 	if err != nil {
 		return fmt.Errorf("read clients: %w", err)
@@ -56,14 +61,24 @@ func (c *Clients) Reload(ctx context.Context) error {
 	return nil
 }
 
+// NoteChange makes Enabled look up this client in the database until the next Reload. Call it
+// after this node has committed a change or the deletion of the client: the caller of the change
+// may use it at once.
+func (c *Clients) NoteChange(id string) {
+	c.reloading.Lock() // a Reload that runs now may have read the client before the change
+	defer c.reloading.Unlock()
+	c.all.Load().changed.Store(id, true)
+}
+
 // Enabled returns an enabled client. It looks up clients that are not in memory in the
 // database, so a new client works at once.
 //
 // storage.ErrNotFound: the client is unknown. ErrDisabled (which is also
 // storage.ErrNotFound): the client is disabled.
 func (c *Clients) Enabled(ctx context.Context, id string) (storage.Client, error) {
-	client, ok := c.all.Load().byID[id]
-	if !ok {
+	set := c.all.Load()
+	client, ok := set.byID[id]
+	if _, changed := set.changed.Load(id); changed || !ok {
 		var err error
 		if client, err = c.db.Client(ctx, id); err != nil {
 			return storage.Client{}, err
