@@ -111,7 +111,7 @@ func (d *Directory) checkRegistered(ctx context.Context, c storage.Client, found
 	if len(found) > 0 {
 		return &ClientError{found}
 	}
-	return d.checkSigningKey(ctx, c.Metadata.IDTokenSignedResponseAlg)
+	return d.checkSigningKeys(ctx, c.ChosenAlgs())
 }
 
 // checkRegisteredRights refuses the rights that only an administrator gives: tokens of the

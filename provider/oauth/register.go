@@ -162,7 +162,7 @@ func registrationCause(err error) error {
 	}
 	if noKey, is := errors.AsType[*directory.NoKeyError](err); is {
 		return web.WithAdvice(web.Because("metadata_refused", err),
-			"id_token_signed_response_alg: "+noKey.Error()+": use an algorithm of id_token_signing_alg_values_supported")
+			noKey.Error()+": for id_token_signed_response_alg and userinfo_signed_response_alg, use algorithms of id_token_signing_alg_values_supported")
 	}
 	broken, is := errors.AsType[*directory.ClientError](err)
 	switch {

@@ -139,6 +139,7 @@ func TestRegister_Rules(t *testing.T) {
 				`"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:device_code"]`,
 				`"grant_types":["password"]`, `"response_types":["token"]`, `"application_type":"tablet"`, `"client_name":7`, `"scope":"openid admin"`,
 				`"default_max_age":"1"`, `"default_max_age":-1`, `"require_auth_time":"yes"`, `"id_token_signed_response_alg":"none"`,
+				`"id_token_signed_response_alg":"EdDSA"`, `"userinfo_signed_response_alg":"EdDSA"`, // there is no key
 				`"application_type":"native","token_endpoint_auth_method":"client_secret_basic"`, `"client_name":"a","client_name":"b"`, `"CLIENT_NAME":"a","client_name":"b"`,
 				`"subject_type":"secret"`,
 			},
