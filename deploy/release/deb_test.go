@@ -141,7 +141,7 @@ func TestDeb_InstalledService(t *testing.T) {
 	// A unix socket, and then the socket of systemd: no request is refused while the service restarts.
 	m.dropIn(t, "listen", "[Service]\nEnvironment=SIGNET_LISTEN=unix:/run/signet/signet.sock\n")
 	m.run(t, "systemctl", "restart", "signet.service")
-	pid = m.mainPID(t, pid)
+	m.mainPID(t, pid)
 	if out := m.run(t, "runuser", "-u", "signet", "--", "env", "SIGNET_LISTEN=unix:/run/signet/signet.sock", "signet", "health"); out != "ok\n" {
 		t.Errorf("at the unix socket signet health prints %s", out)
 	}
@@ -179,7 +179,7 @@ func TestDeb_InstalledService(t *testing.T) {
 
 	// An upgrade restarts the service, and keeps data and settings.
 	m.run(t, "dpkg", "-i", "/var/second.deb")
-	pid = m.mainPID(t, pid)
+	m.mainPID(t, pid)
 	serves("after the upgrade")
 	if got := m.run(t, "cat", "/etc/signet/signet.yaml"); got != settings {
 		t.Errorf("the upgrade changed the settings:\n%s", got)
