@@ -18,6 +18,10 @@ import (
 // checkSize.
 const maxAuthorize = 2560
 
+// maxCode is the length of the longest code in bytes. A client sends it to the token endpoint,
+// where a form has at most 64 KiB, and its claims are stored with the grant.
+const maxCode = 16 << 10
+
 // authorize serves the authorization endpoint (RFC 6749, section 4.1.1; OIDC Core, section
 // 3.1.2.1). A GET is answered at once if no page must be shown. A POST from another site
 // comes without the session cookie (SameSite=Lax). Its request is validated and sealed, and
@@ -88,6 +92,7 @@ var (
 	errParametersTooLong = requestTooLarge("the parameters are longer than %d bytes: shorten state, nonce or claims, or send them to the pushed authorization request endpoint first", maxAuthorize)
 	errRequestTooLong    = requestTooLarge("the parameters are too long for URLs and cookies: shorten state, nonce or claims, or send them to the pushed authorization request endpoint first; a state of up to 1,500 characters is accepted")
 	errAnswerTooLong     = requestTooLarge("the URL of the response would be too long for proxies: shorten redirect_uri, state or nonce; a state of up to 1,500 characters is accepted")
+	errCodeTooLong       = requestTooLarge("the code would be longer than %d bytes: shorten nonce or claims", maxCode)
 )
 
 func requestTooLarge(format string, args ...any) error {
@@ -109,7 +114,8 @@ func (h *Handler) checkSize(q request.Request) error {
 	return h.checkAnswerSize(q)
 }
 
-// checkAnswerSize returns errAnswerTooLong if the response would be too long for a URL.
+// checkAnswerSize returns errAnswerTooLong if the response would be too long for a URL, and
+// errCodeTooLong if its code would be.
 func (h *Handler) checkAnswerSize(q request.Request) error {
 	// This upper bound assumes that every character needs an escape. Most requests are
 	// below it, and their exact size is not computed.
@@ -120,12 +126,17 @@ func (h *Handler) checkAnswerSize(q request.Request) error {
 		}
 	}
 	tokens := sizeOfTokens(q.Type())
-	if len(q.RedirectURI)+3*(len(q.State)+len(h.Issuer))+2*inCode+codeOverhead+tokens <= web.MaxAddress || q.ResponseMode == modeFormPost {
+	if len(q.RedirectURI)+3*(len(q.State)+len(h.Issuer))+2*inCode+codeOverhead+tokens <= web.MaxAddress {
 		return nil
 	}
 	code, err := h.longestCode(q)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case code > maxCode:
+		return errCodeTooLong
+	case q.ResponseMode == modeFormPost:
+		return nil
 	}
 	longest := h.responseParams(q, url.Values{"code": {strings.Repeat("c", code)}})
 	if len(responseURI(q, longest))+tokens > web.MaxAddress {

@@ -1,6 +1,8 @@
 package oauth_test
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -127,6 +129,7 @@ func TestPushed_CheckedWhenPushed(t *testing.T) {
 			"plain":                 {form("code_challenge_method", "plain"), "invalid_request"},
 			"another client":        {form("client_id", "nobody"), "invalid_request"},
 			"a state of 20,000":     {form("state", strings.Repeat("s", 20000)), "invalid_request"},
+			"a code of 60,000":      {form("response_mode", "form_post", "nonce", randomText(45000)), "invalid_request"},
 			"an unknown prompt":     {form("prompt", "maybe"), "invalid_request"},
 			"authorization_details": {form("authorization_details", "[]"), "invalid_authorization_details"},
 		} {
@@ -151,6 +154,13 @@ func TestPushed_CheckedWhenPushed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// randomText returns n characters that cannot be compressed.
+func randomText(n int) string {
+	raw := make([]byte, n)
+	rand.Read(raw)
+	return base64.RawURLEncoding.EncodeToString(raw)[:n]
 }
 
 // A request that is too long for a URL can be pushed. The page for such a request names this way.
