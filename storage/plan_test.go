@@ -134,6 +134,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return w.CreateRegistrationToken(ctx, storage.RegistrationToken{ID: "reg_a", Hash: "initial", UsesLeft: 1000, ExpiresAt: storage.At(noon.Add(time.Hour))}, storage.By{From: from, At: noon})
 		}},
 		{"RegistrationToken", func() error { _, err := w.RegistrationToken(ctx, "initial"); return err }},
+		{"RegistrationTokenWithID", func() error { _, err := w.RegistrationTokenWithID(ctx, "reg_a"); return err }},
 		{"RegistrationTokens", func() error { _, err := w.RegistrationTokens(ctx); return err }},
 		{"RegisterClient", func() error { return register("own", "initial", "", noon) }},
 		{"RegisterClient", func() error { return register("shared", "initial", "digest", noon) }},

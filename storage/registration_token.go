@@ -58,6 +58,19 @@ func (db *DB) RegistrationToken(ctx context.Context, hash string) (RegistrationT
 	return t, err
 }
 
+// RegistrationTokenWithID reads an initial access token, whether or not it is still valid.
+// ErrNotFound.
+func (db *DB) RegistrationTokenWithID(ctx context.Context, id string) (RegistrationToken, error) {
+	if err := refuseImpossible(id); err != nil {
+		return RegistrationToken{}, fmt.Errorf("read registration token by id: %w", err)
+	}
+	var t RegistrationToken
+	err := db.read(ctx, "read registration token by id", func(q *gorm.DB) error {
+		return q.Where("id = ?", id).Take(&t).Error
+	})
+	return t, err
+}
+
 // RevokeRegistrationToken deletes an initial access token. Clients that registered with it
 // stay. It records the event registration_token.revoked. ErrNotFound.
 func (db *DB) RevokeRegistrationToken(ctx context.Context, id string, by By) error {

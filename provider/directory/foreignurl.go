@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"signet/federation/foreign"
@@ -95,22 +96,45 @@ func checkHostname(host string) error {
 	return foreign.CheckHostname(host)
 }
 
-// checkRedirectHosts checks that every redirect URI has one of the hosts that the initial access
-// token allows. An empty list allows every host.
-func checkRedirectHosts(c storage.Client, hosts []string) []*ClientFieldError {
+// redirectHosts are the hosts to which a client that registers itself may let browsers be
+// redirected. The zero value allows every host.
+type redirectHosts struct {
+	limited bool
+	hosts   []string // see hostOf
+}
+
+// limitTo returns the hosts of an initial access token. An empty list allows every host.
+func limitTo(hosts []string) redirectHosts { return redirectHosts{len(hosts) > 0, hosts} }
+
+// check checks every URI to which browsers are redirected after a sign-in or a sign-out.
+func (h redirectHosts) check(c storage.Client) []*ClientFieldError {
+	if !h.limited {
+		return nil
+	}
 	var found []*ClientFieldError
-	for _, uri := range c.Metadata.RedirectURIs {
-		u, err := url.Parse(uri)
-		if len(hosts) == 0 || err != nil {
-			continue
-		}
-		allowed := false
-		for _, host := range hosts {
-			allowed = allowed || u.Hostname() == host
-		}
-		if !allowed {
-			found = append(found, newFieldError("redirect_uris", fmt.Errorf("%q has a host that the initial access token does not allow: use %s", shortened(uri), strings.Join(hosts, ", "))))
+	wrong := func(field, uri string) {
+		if !slices.Contains(h.hosts, hostOf(uri)) {
+			found = append(found, newFieldError(field, fmt.Errorf("%q has a host that the initial access token does not allow: use %s", shortened(uri), strings.Join(slices.Compact(slices.Sorted(slices.Values(h.hosts))), ", "))))
 		}
 	}
+	for _, uri := range c.Metadata.RedirectURIs {
+		wrong("redirect_uris", uri)
+	}
+	for _, uri := range c.Metadata.PostLogoutRedirectURIs {
+		wrong("post_logout_redirect_uris", uri)
+	}
 	return found
+}
+
+// hostOf returns the host of a URI without its port. For an app on a device it is the scheme and
+// a colon, which no host of a token is.
+func hostOf(uri string) string {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return ""
+	case u.Scheme == "https" || u.Scheme == "http":
+		return u.Hostname()
+	}
+	return u.Scheme + ":"
 }

@@ -56,7 +56,7 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 	if err != nil {
 		return Registered{}, err
 	}
-	if err := d.checkRegistered(ctx, c, checkRedirectHosts(c, hosts)); err != nil {
+	if err := d.checkRegistered(ctx, c, hosts.check(c)); err != nil {
 		return Registered{}, err
 	}
 	by := d.by(from)
@@ -85,19 +85,44 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 
 // readInitialToken returns the hosts that an initial access token allows, and its hash. Whether
 // the token may still be used is decided when the client is stored.
-func (d *Directory) readInitialToken(ctx context.Context, initial string) (hosts []string, hash string, err error) {
+func (d *Directory) readInitialToken(ctx context.Context, initial string) (hosts redirectHosts, hash string, err error) {
 	if initial == "" {
-		return nil, "", nil
+		return redirectHosts{}, "", nil
 	}
 	hash = storage.SecretHash(initial)
 	token, err := d.db.RegistrationToken(ctx, hash)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, "", fmt.Errorf("%w: %w", ErrRegistrationToken, err)
+		return redirectHosts{}, "", fmt.Errorf("%w: %w", ErrRegistrationToken, err)
 	}
 	if err == nil && token.ExpiresAt <= storage.At(d.now()) {
-		return nil, "", fmt.Errorf("%w: it has expired", ErrRegistrationToken)
+		return redirectHosts{}, "", fmt.Errorf("%w: it has expired", ErrRegistrationToken)
 	}
-	return token.RedirectHosts, hash, err
+	return limitTo(token.RedirectHosts), hash, err
+}
+
+// hostsOf returns the hosts that a client may have when it changes itself. A client of open
+// registration may have every host, because its change ends its approval. Another client stays
+// approved. It keeps the hosts that it has, and gets others only as long as its initial access
+// token allows them.
+func (d *Directory) hostsOf(ctx context.Context, c storage.Client) (redirectHosts, error) {
+	if c.RegisteredWith == "" {
+		return redirectHosts{}, nil
+	}
+	token, err := d.db.RegistrationTokenWithID(ctx, c.RegisteredWith)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		token = storage.RegistrationToken{} // it was revoked, or expired and was deleted
+	case err != nil:
+		return redirectHosts{}, err
+	}
+	hosts := redirectHosts{limited: true}
+	if token.ExpiresAt > storage.At(d.now()) {
+		hosts = limitTo(token.RedirectHosts)
+	}
+	for _, uri := range slices.Concat(c.Metadata.RedirectURIs, c.Metadata.PostLogoutRedirectURIs) {
+		hosts.hosts = append(hosts.hosts, hostOf(uri))
+	}
+	return hosts, nil
 }
 
 // checkRegistered applies the rules of all clients, and those for clients that register
@@ -187,7 +212,11 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 		return storage.Client{}, &ClientError{[]*ClientFieldError{newFieldError("token_endpoint_auth_method",
 			errors.New("cannot change between none, a secret and a key: register another client"))}}
 	}
-	if err := d.checkRegistered(ctx, want, nil); err != nil {
+	hosts, err := d.hostsOf(ctx, before)
+	if err != nil {
+		return storage.Client{}, err
+	}
+	if err := d.checkRegistered(ctx, want, hosts.check(want)); err != nil {
 		return storage.Client{}, err
 	}
 	revised, err := d.db.ReviseRegisteredClient(ctx, id, storage.SecretHash(token), func(c *storage.Client) error {

@@ -1,0 +1,63 @@
+package oauth_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"signet/provider/directory"
+	"signet/provider/providertest"
+	"signet/storage"
+)
+
+// A client that an initial access token has approved stays approved when it changes itself.
+// Therefore it never gets a redirect host that the token does not allow (RFC 7592, section 2.2).
+func TestRegister_TokenLimitsLaterRedirectHosts(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		const metadata = `"redirect_uris":["https://rp.example.org/cb"]`
+		type change struct {
+			name, metadata string
+			status         int
+		}
+		try := func(made map[string]any, rows ...change) {
+			t.Helper()
+			for _, row := range rows {
+				a := b.SendRegistration(t, http.MethodPut, made["registration_client_uri"].(string), made["registration_access_token"].(string), `{"client_id":"`+made["client_id"].(string)+`",`+row.metadata+`}`)
+				if a.StatusCode != row.status {
+					t.Errorf("%s: got %d %s, want %d", row.name, a.StatusCode, a.Body, row.status)
+				}
+			}
+		}
+		limited := b.RegisterItself(t, b.InitialToken(t, 1, "rp.example.org", "b.example.org"), "{"+metadata+"}")
+		foreign := change{"foreign host", `"redirect_uris":["https://rp.example.org/cb","https://evil.example/cb"]`, http.StatusBadRequest}
+		foreignBye := change{"foreign host after sign-out", metadata + `,"post_logout_redirect_uris":["https://evil.example/"]`, http.StatusBadRequest}
+		foreignApp := change{"app", `"redirect_uris":["com.evil:/cb"],"application_type":"native","token_endpoint_auth_method":"none"`, http.StatusBadRequest}
+		same := change{"same host", `"redirect_uris":["https://rp.example.org:9/other"]`, http.StatusOK}
+		try(limited, foreign, foreignBye, same, change{"other host of the token", `"redirect_uris":["https://rp.example.org/cb","https://b.example.org/cb"]`, http.StatusOK}, same)
+		refused := b.SendRegistration(t, http.MethodPost, b.Issuer+"/register", b.InitialToken(t, 1, "rp.example.org"), "{"+foreignBye.metadata+"}")
+		providertest.WantOAuthError(t, refused, http.StatusBadRequest, "invalid_client_metadata")
+
+		free := b.RegisterItself(t, b.InitialToken(t, 1), "{"+metadata+"}")
+		app := b.RegisterItself(t, b.InitialToken(t, 1), `{"redirect_uris":["com.example.app:/cb"],"application_type":"native"}`)
+		try(free, change{"every host", foreign.metadata, http.StatusOK}, same)
+		b.Advance(25 * time.Hour) // the tokens have expired
+		try(free, foreign, same)
+		try(limited, change{"host of the expired token", `"redirect_uris":["https://b.example.org/cb"]`, http.StatusBadRequest}, same)
+		try(app, foreignApp)
+		if _, err := b.DB.SweepRows(t.Context(), sweepRule(t, "registration_tokens by expires_at"), b.Now().Add(48*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		try(limited, foreign, same)
+	}, providertest.WithRegistration(directory.RegistrationToken))
+}
+
+func sweepRule(t *testing.T, name string) storage.SweepRule {
+	t.Helper()
+	for _, rule := range storage.SweepRules {
+		if rule.String() == name {
+			return rule
+		}
+	}
+	t.Fatalf("no rule %s", name)
+	return storage.SweepRule{}
+}
