@@ -16,7 +16,7 @@ import (
 // that an administrator made.
 type Registration struct {
 	TokenHash    string `gorm:"column:registration"` // of the registration access token (RFC 7592)
-	RegisteredAt Millis
+	RegisteredAt Millis // the last registration, if several installations share the client
 	// RegisteredWith is the ID of the initial access token, "" for open registration.
 	RegisteredWith string
 	// MetadataDigest identifies equal registrations of public clients, see RegisterClient. "": the
@@ -76,7 +76,7 @@ func (db *DB) RegisterClient(ctx context.Context, r ClientRegistration, by By) (
 		if err := findInitialToken(tx, r.InitialToken, &c, by.At); err != nil {
 			return err
 		}
-		shared, found, err := shareClient(tx, c)
+		shared, found, err := shareClient(tx, c, by.At)
 		if found || err != nil {
 			registered, isNew = shared, false
 			return err
@@ -111,8 +111,9 @@ func findInitialToken(tx *gorm.DB, hash string, c *Client, at time.Time) error {
 }
 
 // shareClient counts one more installation for the client that an equal registration has
-// made. It returns false if there is none.
-func shareClient(tx *gorm.DB, c Client) (Client, bool, error) {
+// made. SweepUnusedClients keeps the client as long as a new one. It returns false if there is
+// none.
+func shareClient(tx *gorm.DB, c Client, at time.Time) (Client, bool, error) {
 	if c.MetadataDigest == "" {
 		return Client{}, false, nil
 	}
@@ -122,8 +123,8 @@ func shareClient(tx *gorm.DB, c Client) (Client, bool, error) {
 	if err != nil || len(equal) == 0 {
 		return Client{}, false, err
 	}
-	equal[0].Registrations++
-	return equal[0], true, tx.Exec(`UPDATE clients SET registrations = registrations + 1 WHERE id = ?`, equal[0].ID).Error
+	equal[0].Registrations, equal[0].RegisteredAt = equal[0].Registrations+1, At(at)
+	return equal[0], true, tx.Exec(`UPDATE clients SET registrations = registrations + 1, registered_at = ? WHERE id = ?`, At(at), equal[0].ID).Error
 }
 
 // admitClient uses up the initial access token, or counts the unapproved clients.

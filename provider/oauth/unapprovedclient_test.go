@@ -8,6 +8,7 @@ import (
 	"signet/provider/directory"
 	"signet/provider/providertest"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // A client that an initial access token has approved stays approved when it changes itself.
@@ -60,4 +61,30 @@ func sweepRule(t *testing.T, name string) storage.SweepRule {
 	}
 	t.Fatalf("no rule %s", name)
 	return storage.SweepRule{}
+}
+
+// DR-11: an installation that gets an existing client has as much time as one that gets a new
+// client, before unused clients are deleted.
+func TestRegister_SharedClientDoesNotExpireBeforeItsLastInstallation(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		b := providertest.StartOn(t, backend, providertest.WithRegistration(directory.RegistrationOpen))
+		const document = `{"redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none"}`
+		first := b.RegisterItself(t, "", document)
+		b.Advance(storage.UnusedClientLife - time.Minute)
+		last := b.RegisterItself(t, "", document)
+		if last["client_id"] != first["client_id"] || last["client_id_issued_at"] != first["client_id_issued_at"] {
+			t.Errorf("got %v, then %v", first, last)
+		}
+		for _, row := range []struct {
+			wait time.Duration
+			kept bool
+		}{{time.Hour, true}, {storage.UnusedClientLife + time.Minute, false}} {
+			if _, err := b.DB.SweepUnusedClients(t.Context(), b.Now().Add(row.wait), storage.By{At: b.Now()}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.DB.Client(t.Context(), last["client_id"].(string)); (err == nil) != row.kept {
+				t.Errorf("%s after the last registration: %v", row.wait, err)
+			}
+		}
+	})
 }
