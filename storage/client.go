@@ -135,6 +135,10 @@ func (c Client) AllowsAuthMethod(method string) bool {
 // administrator made or approved.
 func (c Client) NonceReplacesPKCE() bool { return c.Type == Web && !c.Public() && !c.IsUnapproved() }
 
+// SkipsConsent reports whether users are not asked for consent. Administrators gave this right to
+// the client that they saw. If it changed itself since, nobody has checked its redirect URIs.
+func (c Client) SkipsConsent() bool { return (c.FirstParty || c.SkipConsent) && !c.IsUnapproved() }
+
 // IDTokenAlg returns the algorithm that signs ID tokens and logout tokens for this client. The
 // default is RS256 (OIDC Registration, section 2).
 func (c Client) IDTokenAlg() string {

@@ -112,7 +112,7 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 	case storage.FactAllowed:
 		return Answer
 	}
-	if f.Client.FirstParty || f.Client.SkipConsent {
+	if f.Client.SkipsConsent() {
 		return Answer
 	}
 	remembered := f.Client.RemembersConsent(q.RedirectURI) && f.Consent.Covers(q.Scopes, q.Resources, q.ClaimNames())

@@ -55,7 +55,7 @@ func (h *Handler) facts(r *http.Request, opened request.Opened, at time.Time) (f
 		return flow.Facts{Client: client}, err
 	}
 	facts := flow.Facts{Current: current, Client: client}
-	if q.Kind == request.Code && !client.FirstParty && !client.SkipConsent {
+	if q.Kind == request.Code && !client.SkipsConsent() {
 		facts.Consent, err = h.DB.Consent(r.Context(), current.UserID, client.ID, at)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return facts, fmt.Errorf("read consent: %w", err)

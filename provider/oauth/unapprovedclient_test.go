@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,37 @@ import (
 	"signet/storage"
 	"signet/storage/storagetest"
 )
+
+// DR-07: the right to skip consent belongs to the client that an administrator saw. It rests
+// while a client that has changed itself is unapproved.
+func TestRegister_ChangedClientAsksForConsent(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		made := b.RegisterItself(t, "", webDocument)
+		id, by := made["client_id"].(string), storage.By{At: b.Now()}
+		if err := b.DB.ApproveClient(t.Context(), id, by); err != nil {
+			t.Fatal(err)
+		}
+		client, err := b.DB.ReviseClient(t.Context(), id, func(c *storage.Client) error { c.SkipConsent = true; return nil }, by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Follow(t)
+		app := b.AsClient(client, made["client_secret"].(string))
+		v := app.Visitor(t)
+		page := v.SignIn(t, v.Get(t, app.AuthorizeURL("redirect_uri", "https://rp.example.org:8443/cb")), providertest.Alice, providertest.Password)
+		page.Code(t)
+
+		a := b.SendRegistration(t, http.MethodPut, made["registration_client_uri"].(string), made["registration_access_token"].(string), `{"client_id":"`+id+`","redirect_uris":["https://evil.example/cb"]}`)
+		if a.StatusCode != http.StatusOK {
+			t.Fatalf("got %d %s", a.StatusCode, a.Body)
+		}
+		b.Follow(t)
+		page = v.Get(t, app.AuthorizeURL("redirect_uri", "https://evil.example/cb"))
+		if page.LeftTo != nil || !strings.Contains(page.Body, `id="unverified"`) {
+			t.Errorf("the browser was sent to %v without a question", page.LeftTo)
+		}
+	}, providertest.WithRegistration(directory.RegistrationOpen))
+}
 
 // A client that an initial access token has approved stays approved when it changes itself.
 // Therefore it never gets a redirect host that the token does not allow (RFC 7592, section 2.2).
