@@ -100,6 +100,10 @@ func samples() map[string]templates.Page {
 			{Name: "Mail", State: templates.Told}, {Name: "Wiki", State: templates.NotAnswering}, {Name: "Photos", State: templates.BeingTold}, {Name: "Forum", State: templates.NotTold},
 		}},
 		"signedout-all-told": templates.SignedOut{Common: plain, Ended: true, Told: []templates.ToldClient{{Name: "Mail", State: templates.Told}, {Name: "Wiki", State: templates.Told}}},
+		"signedout-unverified": templates.SignedOut{
+			Common: templates.Common{Base: plain.Base, Issuer: plain.Issuer, Client: templates.Client{Host: "rp.example.org", Unverified: true}}, Ended: true,
+			ContinueURL: "https://rp.example.org/bye", AppName: "rp.example.org", AgainURL: "/auth/account",
+		},
 		"signedout-continue": templates.SignedOut{Common: photos, Ended: true, ContinueURL: "https://photos.example.com/bye?state=1&x=2", AppName: "Photos", AgainURL: "/auth/account"},
 		"continue":           templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request"},
 		"formpost": templates.FormPost{Common: photos, URL: "https://photos.example.com/callback?tenant=7&x=%2F", Fields: []templates.Field{

@@ -270,17 +270,24 @@ func (h *Handler) continueToSignedOut(w http.ResponseWriter, params url.Values) 
 // finishLogout sends the browser back to the client if the request has a registered redirect
 // URI. It adds state if it was sent, and nothing else (section 3). Otherwise it shows the
 // signed-out page. It checks the redirect URI again, because a sealed request may be half an
-// hour old.
+// hour old. An unapproved client gets a link on that page instead of a redirect (RFC 9700,
+// section 4.11.2): without a session, any site could let this address redirect a visitor.
 func (h *Handler) finishLogout(w http.ResponseWriter, r *http.Request, request logoutRequest, ended notice.EndedSessions) error {
 	w.Header().Set("Clear-Site-Data", `"cache"`)
 	client, err := h.enabledClient(r, request)
 	if err != nil {
 		return err
 	}
-	if request.Redirect == "" || !client.AllowsPostLogoutRedirect(request.Redirect) {
-		return h.showSignedOut(w, r, client, ended)
+	returns := request.Redirect != "" && client.AllowsPostLogoutRedirect(request.Redirect)
+	switch {
+	case returns && client.IsUnapproved():
+		return h.showSignedOut(w, r, client, request.location(), ended)
+	case returns:
+		return web.SeeOther(w, request.location())
+	case client.IsUnapproved():
+		return h.showSignedOut(w, r, client, "", ended) // see request.InitiateLogin
 	}
-	return web.SeeOther(w, request.location())
+	return h.showSignedOut(w, r, client, client.Metadata.ClientURI, ended)
 }
 
 // fitsWith reports whether the request with this redirect URI stays short enough for
@@ -325,21 +332,22 @@ func (h *Handler) enabledClient(r *http.Request, request logoutRequest) (storage
 // reportTimeout is how long the signed-out page waits for the answers of the clients.
 const reportTimeout = 1500 * time.Millisecond
 
-// showSignedOut shows the signed-out page with links to continue. The browser that has signed
-// out also sees which applications have been notified. ended is the zero value if this browser
-// had no session, or if the page is opened again later. The session has ended already, even if the
-// page fails.
-func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client storage.Client, ended notice.EndedSessions) error {
+// showSignedOut shows the signed-out page with links to continue. continueTo is an address of the
+// client, "" for none. The browser that has signed out also sees which applications have been
+// notified. ended is the zero value if this browser had no session, or if the page is opened again
+// later. The session has ended already, even if the page fails.
+func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client storage.Client, continueTo string, ended notice.EndedSessions) error {
 	reports, err := h.Notices.Report(r.Context(), ended, reportTimeout)
 	if err != nil {
 		web.TraceOf(r.Context()).Note("error", err.Error())
 	}
 	page := templates.SignedOut{
 		Common: h.Site.Common(), Ended: ended.UserID != "", AppName: cmp.Or(client.Name, client.ID),
-		AgainURL: h.signInAgain(client),
+		ContinueURL: continueTo, AgainURL: h.signInAgain(client),
 	}
-	if !client.IsUnapproved() { // see request.InitiateLogin
-		page.ContinueURL = client.Metadata.ClientURI
+	if client.IsUnapproved() && continueTo != "" {
+		host := templates.HostOf(continueTo)
+		page.Client, page.AppName = templates.Client{Host: host, Unverified: true}, host // nobody has checked its name
 	}
 	for _, report := range reports {
 		page.Told = append(page.Told, templates.ToldClient{Name: report.Name, State: toldStates[report.State]})

@@ -12,6 +12,42 @@ import (
 	"signet/storage/storagetest"
 )
 
+// AZ-33: the sign-out endpoint redirects nobody to an unapproved client. Its page warns, and shows
+// the host instead of the name that the client chose.
+func TestRegister_UnapprovedClientGetsNoRedirectAfterSignOut(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		const bye = "https://evil.example/bye"
+		made := b.RegisterItself(t, "", `{"redirect_uris":["https://evil.example/cb"],"client_name":"Google",
+			"post_logout_redirect_uris":["`+bye+`","`+providertest.PostLogoutURI+`"]}`)
+		id := made["client_id"].(string)
+		v := b.Visitor(t)
+		page := v.Get(t, b.EndSessionURL("client_id", id, "post_logout_redirect_uri", bye, "state", "s"))
+		if page.LeftTo != nil || page.StatusCode != http.StatusOK {
+			t.Fatalf("got %d, left to %v", page.StatusCode, page.LeftTo)
+		}
+		if strings.Contains(page.Body, "Google") || !strings.Contains(page.Body, "Back to <bdi>evil.example") || !strings.Contains(page.Body, `id="unverified"`) {
+			t.Errorf("got\n%s", page.Body)
+		}
+		if link := page.Link(t, "continue"); link != bye+"?state=s" {
+			t.Errorf("the link leads to %q", link)
+		}
+
+		// The URI of another client stays that of the other client.
+		b.RegisterPostLogoutURI(t)
+		if page := v.Get(t, b.EndSessionURL("post_logout_redirect_uri", providertest.PostLogoutURI)); page.LeftTo == nil {
+			t.Error("an unapproved client keeps another client from its redirect")
+		}
+
+		if err := b.DB.ApproveClient(t.Context(), id, storage.By{At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		b.Follow(t)
+		if page := v.Get(t, b.EndSessionURL("client_id", id, "post_logout_redirect_uri", bye)); page.LeftTo == nil || page.LeftTo.String() != bye {
+			t.Errorf("approved client: left to %v", page.LeftTo)
+		}
+	}, providertest.WithRegistration(directory.RegistrationOpen))
+}
+
 // DR-07: the right to skip consent belongs to the client that an administrator saw. It rests
 // while a client that has changed itself is unapproved.
 func TestRegister_ChangedClientAsksForConsent(t *testing.T) {

@@ -49,8 +49,10 @@ func (c *Clients) Reload(ctx context.Context) error {
 			if client.FirstParty {
 				set.firstParty = append(set.firstParty, client)
 			}
-			for _, uri := range slices.Compact(slices.Sorted(slices.Values(client.Metadata.PostLogoutRedirectURIs))) {
-				set.byPostLogoutURI[uri] = append(set.byPostLogoutURI[uri], client)
+			if !client.IsUnapproved() { // it could register the URI of another client, so that none is the only one
+				for _, uri := range slices.Compact(slices.Sorted(slices.Values(client.Metadata.PostLogoutRedirectURIs))) {
+					set.byPostLogoutURI[uri] = append(set.byPostLogoutURI[uri], client)
+				}
 			}
 			for _, origin := range client.AllOrigins() {
 				set.origins[origin] = true
@@ -122,8 +124,9 @@ func (c *Clients) FirstParty(id string) (storage.Client, error) {
 }
 
 // OfPostLogoutRedirect returns the only enabled client that has registered exactly this
-// post_logout_redirect_uri; false if no client or several clients have. It does not allow
-// any port for native clients: that needs a request that names the client.
+// post_logout_redirect_uri; false if no client or several clients have. Unapproved clients do
+// not count. It does not allow any port for native clients: that needs a request that names the
+// client.
 func (c *Clients) OfPostLogoutRedirect(uri string) (storage.Client, bool) {
 	list := c.all.Load().byPostLogoutURI[uri]
 	if len(list) != 1 {
