@@ -195,7 +195,7 @@ func (d *Directory) RegisteredClient(ctx context.Context, id, token string) (sto
 // client.updated.
 //
 // Errors: ErrRegistrationOff, ErrRegistrationToken, ErrNotOwnSecret, storage.ErrShared,
-// *ClientError, *NoKeyError.
+// *ClientError, *NoKeyError. *storage.ThrottledError: the client has changed too often.
 func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, document ClientDocument, from storage.Origin) (storage.Client, error) {
 	before, err := d.RegisteredClient(ctx, id, token)
 	if err != nil {
@@ -219,6 +219,10 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 	if err := d.checkRegistered(ctx, want, hosts.check(want)); err != nil {
 		return storage.Client{}, err
 	}
+	by := d.by(from)
+	if _, err := d.db.Reserve(ctx, []storage.Limit{{Key: "registrationchange:" + id, Max: changesOfClient, Window: registrationWindow}}, by.At); err != nil {
+		return storage.Client{}, err
+	}
 	revised, err := d.db.ReviseRegisteredClient(ctx, id, storage.SecretHash(token), func(c *storage.Client) error {
 		for _, f := range clientFields {
 			if f.registers {
@@ -227,7 +231,7 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 		}
 		c.Type, c.MetadataDigest = want.Type, metadataDigest(want)
 		return nil
-	}, d.by(from))
+	}, by)
 	if errors.Is(err, storage.ErrNotFound) {
 		return storage.Client{}, fmt.Errorf("%w: %w", ErrRegistrationToken, err)
 	}

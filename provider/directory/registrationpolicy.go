@@ -45,6 +45,9 @@ func (p RegistrationPolicy) allowsResponseType(words string) bool {
 const (
 	defaultPerNetwork  = 20
 	registrationWindow = time.Hour
+	// changesOfClient limits how often a client may change itself within registrationWindow. Each
+	// change writes an event that stays for a year, and all nodes read their clients again.
+	changesOfClient = 60
 	// maxUnapproved limits the clients that registered themselves without an initial access token
 	// and that no administrator has approved. All nodes keep all clients in memory.
 	maxUnapproved = 1000

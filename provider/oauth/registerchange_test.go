@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"signet/provider/directory"
 	"signet/provider/providertest"
@@ -38,5 +39,29 @@ func TestRegister_ChangeActsAtOnce(t *testing.T) {
 		providertest.WantOAuthError(t, app.TokenRequest(t, app.CodeForm(code, "redirect_uri", after)), http.StatusUnauthorized, "invalid_client")
 		b.Follow(t)
 		providertest.WantOAuthError(t, app.TokenRequest(t, app.CodeForm(code, "redirect_uri", after)), http.StatusUnauthorized, "invalid_client")
+	}, providertest.WithRegistration(directory.RegistrationOpen))
+}
+
+// DR-11: One client can change itself only so often. Refused documents do not count.
+func TestRegister_ChangesAreLimited(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		made := b.RegisterItself(t, "", webDocument)
+		change := func(uri string) providertest.Answer {
+			return b.SendRegistration(t, http.MethodPut, made["registration_client_uri"].(string), made["registration_access_token"].(string),
+				`{"client_id":"`+made["client_id"].(string)+`","redirect_uris":["`+uri+`"]}`)
+		}
+		providertest.WantOAuthError(t, change("http://rp.example.org/"), http.StatusBadRequest, "invalid_redirect_uri")
+		for range 60 {
+			if a := change("https://rp.example.org/cb"); a.StatusCode != http.StatusOK {
+				t.Fatalf("got %d %s", a.StatusCode, a.Body)
+			}
+		}
+		if a := change("https://rp.example.org/cb"); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+			t.Errorf("beyond the limit: got %d %s", a.StatusCode, a.Body)
+		}
+		b.Advance(time.Hour)
+		if a := change("https://rp.example.org/cb"); a.StatusCode != http.StatusOK {
+			t.Errorf("an hour later: got %d %s", a.StatusCode, a.Body)
+		}
 	}, providertest.WithRegistration(directory.RegistrationOpen))
 }

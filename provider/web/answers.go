@@ -136,7 +136,7 @@ var answers = map[Surface]map[string]Answer{
 		},
 		"registration_throttled": {
 			Status: http.StatusTooManyRequests, Code: "temporarily_unavailable",
-			Text: "too many clients were registered from this network: try again after the time in Retry-After, or ask the administrator for an initial access token",
+			Text: "too many clients were registered from this network, or this client was changed too often: try again after the time in Retry-After; a new client may register with an initial access token of the administrator",
 		},
 		"token_too_large": tokenTooLarge,
 		"unavailable":     noDatabase,
