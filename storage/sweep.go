@@ -34,12 +34,12 @@ const (
 )
 
 // SweepRules lists the rows that SweepRows deletes. When the row of a used ID expires, the token
-// or code with that ID has expired too. Expired and revoked grants are kept as long as ended
-// sessions.
+// or code with that ID has expired too. Pushed requests can be large, so they are kept for an hour
+// only. Expired and revoked grants are kept as long as ended sessions.
 var SweepRules = []SweepRule{
 	{"spent", "kind, id", "expires_at", sweepDay},
 	{"throttles", "bucket", "expires_at", sweepDay},
-	{"pushed_requests", "id", "expires_at", sweepDay},
+	{"pushed_requests", "id", "expires_at", time.Hour},
 	{"device_codes", "id", "expires_at", sweepDay},
 	{"registration_tokens", "id", "expires_at", sweepDay},
 	{"outbox", "id", "delivered_at", 7 * sweepDay},

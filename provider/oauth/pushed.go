@@ -24,6 +24,12 @@ const (
 	pushWindow      = 15 * time.Minute
 )
 
+// maxPushed is the size of the largest stored request in bytes. Everyone can push requests of a
+// client that does not authenticate.
+const maxPushed = 16 << 10
+
+var errPushedTooLong = requestTooLarge("the stored request would have more than %d bytes: shorten state, nonce, login_hint or claims", maxPushed)
+
 // pushedOnly refuses a request that was not pushed.
 var pushedOnly = flow.Refuse("request_not_pushed", "invalid_request", "authorization requests must be pushed first: send the parameters to the pushed authorization request endpoint")
 
@@ -47,7 +53,7 @@ func (h *Handler) push(ctx context.Context, r tokenRequest) (any, error) {
 	if refusal := h.validate(&q, r.client, r.form); refusal != nil {
 		return nil, refusal
 	}
-	if err := h.checkAnswerSize(q); err != nil {
+	if err := h.checkPushedSize(q); err != nil {
 		return nil, err
 	}
 	if r.client.Public() {
@@ -61,6 +67,19 @@ func (h *Handler) push(ctx context.Context, r tokenRequest) (any, error) {
 	}
 	reference, err := h.Requests.Push(ctx, q, at)
 	return pushedResponse{reference, int64(request.PushedLife.Seconds())}, err
+}
+
+// checkPushedSize returns errPushedTooLong if the row would be too large, and the errors of
+// checkAnswerSize.
+func (h *Handler) checkPushedSize(q request.Request) error {
+	fits, err := request.Fits(q, maxPushed)
+	switch {
+	case err != nil:
+		return err
+	case !fits:
+		return errPushedTooLong
+	}
+	return h.checkAnswerSize(q)
 }
 
 // authorizePushed answers an authorization request that names a pushed one. All parameters but

@@ -130,6 +130,7 @@ func TestPushed_CheckedWhenPushed(t *testing.T) {
 			"another client":        {form("client_id", "nobody"), "invalid_request"},
 			"a state of 20,000":     {form("state", strings.Repeat("s", 20000)), "invalid_request"},
 			"a code of 60,000":      {form("response_mode", "form_post", "nonce", randomText(45000)), "invalid_request"},
+			"a hint of 40,000":      {form("login_hint", randomText(40000)), "invalid_request"},
 			"an unknown prompt":     {form("prompt", "maybe"), "invalid_request"},
 			"authorization_details": {form("authorization_details", "[]"), "invalid_authorization_details"},
 		} {
