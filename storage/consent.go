@@ -33,6 +33,12 @@ func (c Consent) Covers(scopes, resources, claims []string) bool {
 	return containsAll(c.Scopes, scopes) && containsAll(c.Resources, resources) && containsAll(c.Claims, claims)
 }
 
+// IsOutdated reports whether the client has changed itself since the user consented, and no
+// administrator has approved the change. The user agreed to another name and host then.
+func (c Consent) IsOutdated(client Client) bool {
+	return client.IsUnapproved() && c.GrantedAt < client.UpdatedAt
+}
+
 func containsAll(have, want []string) bool {
 	for _, w := range want {
 		if !slices.Contains(have, w) {

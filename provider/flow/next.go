@@ -115,7 +115,7 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 	if f.Client.SkipsConsent() {
 		return Answer
 	}
-	remembered := f.Client.RemembersConsent(q.RedirectURI) && f.Consent.Covers(q.Scopes, q.Resources, q.ClaimNames())
+	remembered := f.Client.RemembersConsent(q.RedirectURI) && !f.Consent.IsOutdated(f.Client) && f.Consent.Covers(q.Scopes, q.Resources, q.ClaimNames())
 	if !remembered || q.Prompts("consent") {
 		return unless(needsConsent, askConsent)
 	}

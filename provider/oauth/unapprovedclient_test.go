@@ -48,33 +48,44 @@ func TestRegister_UnapprovedClientGetsNoRedirectAfterSignOut(t *testing.T) {
 	}, providertest.WithRegistration(directory.RegistrationOpen))
 }
 
-// DR-07: the right to skip consent belongs to the client that an administrator saw. It rests
-// while a client that has changed itself is unapproved.
+// DR-07: the right to skip consent belongs to the client that an administrator saw, and a consent
+// to the one that the user saw. Neither holds for a client that has changed itself since.
 func TestRegister_ChangedClientAsksForConsent(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		made := b.RegisterItself(t, "", webDocument)
-		id, by := made["client_id"].(string), storage.By{At: b.Now()}
-		if err := b.DB.ApproveClient(t.Context(), id, by); err != nil {
-			t.Fatal(err)
-		}
-		client, err := b.DB.ReviseClient(t.Context(), id, func(c *storage.Client) error { c.SkipConsent = true; return nil }, by)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Follow(t)
-		app := b.AsClient(client, made["client_secret"].(string))
-		v := app.Visitor(t)
-		page := v.SignIn(t, v.Get(t, app.AuthorizeURL("redirect_uri", "https://rp.example.org:8443/cb")), providertest.Alice, providertest.Password)
-		page.Code(t)
+		for name, skips := range map[string]bool{"skip_consent": true, "remembered consent": false} {
+			t.Run(name, func(t *testing.T) {
+				made := b.RegisterItself(t, "", webDocument)
+				id, by := made["client_id"].(string), storage.By{At: b.Now()}
+				client, err := b.DB.ReviseClient(t.Context(), id, func(c *storage.Client) error { c.SkipConsent = skips; return nil }, by)
+				if err == nil && skips {
+					err = b.DB.ApproveClient(t.Context(), id, by)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.Follow(t)
+				app := b.AsClient(client, made["client_secret"].(string))
+				v := app.Visitor(t)
+				page := v.SignIn(t, v.Get(t, app.AuthorizeURL("redirect_uri", "https://rp.example.org:8443/cb")), providertest.Alice, providertest.Password)
+				if !skips {
+					page = v.Allow(t, page)
+				}
+				page.Code(t)
+				v.Get(t, app.AuthorizeURL("redirect_uri", "https://rp.example.org:8443/cb")).Code(t)
 
-		a := b.SendRegistration(t, http.MethodPut, made["registration_client_uri"].(string), made["registration_access_token"].(string), `{"client_id":"`+id+`","redirect_uris":["https://evil.example/cb"]}`)
-		if a.StatusCode != http.StatusOK {
-			t.Fatalf("got %d %s", a.StatusCode, a.Body)
-		}
-		b.Follow(t)
-		page = v.Get(t, app.AuthorizeURL("redirect_uri", "https://evil.example/cb"))
-		if page.LeftTo != nil || !strings.Contains(page.Body, `id="unverified"`) {
-			t.Errorf("the browser was sent to %v without a question", page.LeftTo)
+				b.Advance(time.Second)
+				a := b.SendRegistration(t, http.MethodPut, made["registration_client_uri"].(string), made["registration_access_token"].(string), `{"client_id":"`+id+`","redirect_uris":["https://evil.example/cb"]}`)
+				if a.StatusCode != http.StatusOK {
+					t.Fatalf("got %d %s", a.StatusCode, a.Body)
+				}
+				b.Follow(t)
+				page = v.Get(t, app.AuthorizeURL("redirect_uri", "https://evil.example/cb"))
+				if page.LeftTo != nil || !strings.Contains(page.Body, `id="unverified"`) {
+					t.Fatalf("the browser was sent to %v without a question", page.LeftTo)
+				}
+				v.Allow(t, page).Code(t)
+				v.Get(t, app.AuthorizeURL("redirect_uri", "https://evil.example/cb")).Code(t)
+			})
 		}
 	}, providertest.WithRegistration(directory.RegistrationOpen))
 }
