@@ -279,6 +279,7 @@ var (
 		"Reserve":               "an attempt is recorded once it has failed",
 		"SpendAssertion":        "the request of the client is in the log",
 		"PushRequest":           "the request of the client is in the log",
+		"OpenPushedRequest":     "the sign-in records its steps",
 		"UsePushedRequest":      "the sign-in records its steps",
 		"GiveBack":              "the use case that succeeded records it",
 		"AddFact":               "the use case of the step records its decision",
