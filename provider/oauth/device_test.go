@@ -152,7 +152,7 @@ func TestDevice_RequestIsChecked(t *testing.T) {
 			}
 		}
 		long := url.Values{"scope": {"openid"}}
-		for i := range 60 {
+		for i := range 90 {
 			long.Add("resource", fmt.Sprintf("https://api%d.example.com/%s", i, storage.NewID("")))
 		}
 		wide := b.AsClient(b.RegisterWith(t, storage.Native, "wide", func(c *storage.Client) {
