@@ -3,7 +3,6 @@ package request
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -58,10 +57,7 @@ func (c *Requests) Push(ctx context.Context, q Request, at time.Time) (uri strin
 func IsPushed(uri string) bool { return strings.HasPrefix(uri, PushedPrefix) }
 
 // pushedID returns the ID of the row that belongs to a request_uri.
-func pushedID(uri string) string {
-	sum := sha256.Sum256([]byte(uri))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
+func pushedID(uri string) string { return storage.SecretHash(uri) }
 
 // OpenPushed returns the request that this client has pushed, when a browser arrives with its
 // request_uri. From then on, the request is valid for the lifetime of an authorization request.

@@ -206,8 +206,8 @@ func (b *balanced) signInAndOut(t *testing.T) {
 	}
 }
 
-// wantSharing checks for each pair of nodes that the second one accepts what the first one has
-// issued, and that what the second one has ended is over at the first one.
+// wantSharing checks for each pair of nodes that the second node accepts the tokens of the first
+// node, and that the first node refuses the grants and sessions that the second node has ended.
 func (b *balanced) wantSharing(t *testing.T) {
 	t.Helper()
 	for _, from := range b.nodes {

@@ -153,7 +153,7 @@ func (row keyPartyRow) checkRefusals(t *testing.T, saw keyPartyReport) {
 }
 
 // checkRegistration checks that the client could read, change and delete its registration, and
-// what is left of it then.
+// that a deleted client is refused.
 func (row keyPartyRow) checkRegistration(t *testing.T, saw keyPartyReport) {
 	t.Helper()
 	var other string
