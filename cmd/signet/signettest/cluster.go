@@ -282,8 +282,8 @@ func (c *Cluster) Token(at string, form url.Values) (status int, got Tokens, err
 }
 
 // OverProcesses runs f with two processes on one SQLite file and, at the same time, with two
-// processes on one PostgreSQL database.
-func OverProcesses(t *testing.T, f func(t *testing.T, c *Cluster, at []string)) {
+// processes on one PostgreSQL database. The processes have these settings in their environment.
+func OverProcesses(t *testing.T, f func(t *testing.T, c *Cluster, at []string), settings ...string) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
@@ -292,6 +292,7 @@ func OverProcesses(t *testing.T, f func(t *testing.T, c *Cluster, at []string)) 
 				database = storagetest.Postgres(t).Config().Database
 			}
 			c := NewCluster(t, database)
+			c.Env = append(c.Env, settings...)
 			f(t, c, []string{c.Start(t, true).Address, c.Start(t, false).Address})
 		})
 	}
