@@ -18,7 +18,7 @@ func guideBlocks(t *testing.T) []guideBlock {
 	page, err := os.ReadFile("../../docs/kubernetes.md")
 	must(t, err)
 	var blocks []guideBlock
-	for _, found := range regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```").FindAllStringSubmatch(string(page), -1) {
+	for _, found := range regexp.MustCompile("(?ms)^<!-- run: Kubernetes -->\n```([a-z]+)\n(.*?)^```").FindAllStringSubmatch(string(page), -1) {
 		blocks = append(blocks, guideBlock{found[1], found[2]})
 	}
 	if len(blocks) < 6 {

@@ -26,7 +26,8 @@ var elsewhere = map[string][2]string{
 	"package":         {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
 	"package port":    {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
 	"package secret":  {"deploy/release/deb_test.go", "TestDeb_InstalledService"},
-	"Kubernetes":      {"deploy/checks/guide_test.go", "TestKubernetes_Guide"}, // by make dist-test
+	"Kubernetes":      {"deploy/checks/guide_test.go", "TestKubernetes_Guide"},                            // by make dist-test
+	"Kubernetes API":  {"cmd/signet/parties/kubernetes_test.go", "TestKubernetes_APIServerAcceptsTokens"}, // by make soak
 	"sums":            {"deploy/release/sums_test.go", "TestSums_SignatureIsCheckedAsDocumented"},
 	"image":           {"deploy/release/image_test.go", "TestImage_CommandsAreThoseOfTheImages"},
 	"compose":         {"deploy/checks/compose_test.go", "TestCompose_Runs"},

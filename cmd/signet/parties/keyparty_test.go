@@ -91,7 +91,7 @@ func TestClients_OpenIDClient(t *testing.T) {
 }
 
 // tellStory runs a story. For each URL that it wants visited, the browser signs in or consents.
-func tellStory(t *testing.T, node *signettest.NodeProcess, b *signettest.FormBrowser, i *signettest.Instance, job map[string]any) keyPartyReport {
+func tellStory(t *testing.T, node *signettest.LineProcess, b *signettest.FormBrowser, i *signettest.Instance, job map[string]any) keyPartyReport {
 	t.Helper()
 	b.T = t
 	line, err := json.Marshal(job)

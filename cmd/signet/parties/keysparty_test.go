@@ -22,7 +22,7 @@ func TestKeys_OpenIDClientThroughRotations(t *testing.T) {
 	c.Env = append(c.Env, signettest.Soon...)
 	c.Start(t, true)
 	kids := map[string]bool{}
-	var party *signettest.NodeProcess
+	var party *signettest.LineProcess
 	wantSignIn := func(when string) {
 		t.Helper()
 		code := c.Codes(t, 1)[0]
