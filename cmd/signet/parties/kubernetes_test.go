@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -113,12 +112,7 @@ type kubernetesTokens struct {
 func startKubernetes(t *testing.T, program string) *kubernetes {
 	t.Helper()
 	k := &kubernetes{Instance: signettest.NewInstance(t), behind: &atomic.Int64{}, program: program}
-	target, err := url.Parse(k.Issuer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.front = httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
-	t.Cleanup(k.front.Close)
+	k.front = startTLSFront(t, k.Issuer)
 	k.Env = append(k.Env, "SIGNET_ISSUER="+k.front.URL)
 	k.Env = append(k.Env, signettest.Soon...)
 
