@@ -31,6 +31,7 @@ var libraries = []Library{
 	{"python-social-auth", storage.Web, false, false, ""},
 	{"django-allauth", storage.Web, true, true, ""},
 	{"gitlab-omniauth-openid-connect", storage.Web, true, false, ""},
+	{"spring-security", storage.Web, false, false, ""},
 	{"oauth2-proxy", storage.Web, true, true, ""},
 	{"oidc-agent", storage.Native, true, false, ""},
 }

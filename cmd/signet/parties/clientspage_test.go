@@ -19,7 +19,7 @@ func TestClientsPage_ListsTestedParties(t *testing.T) {
 		t.Fatal("docs/clients.md has no table of clients")
 	}
 	var locked string
-	for _, lock := range []string{"browser/package.json", "python/requirements.txt", "go/go.mod"} {
+	for _, lock := range []string{"browser/package.json", "python/requirements.txt", "go/go.mod", "java/pom.xml"} {
 		text, err := os.ReadFile("../testdata/" + lock)
 		if err != nil {
 			t.Fatal(err)
@@ -45,7 +45,7 @@ func TestClientsPage_ListsTestedParties(t *testing.T) {
 			t.Errorf("row %d of docs/clients.md is %s, want %s", i+1, name, parties[i].name)
 		}
 		packages := regexp.QuoteMeta(strings.ToLower(name)) + "|" + regexp.QuoteMeta(strings.ToLower(other))
-		lock := regexp.MustCompile(`(?:` + packages + `)(?:/v\d+ v|": "|==)` + regexp.QuoteMeta(version) + `\b`)
+		lock := regexp.MustCompile(`(?:` + packages + `)(?:/v\d+ v|": "|==|\.version>)` + regexp.QuoteMeta(version) + `\b`)
 		if version != "Debian 12" && !lock.MatchString(locked) {
 			t.Errorf("docs/clients.md says that %s was tested in version %s, but no lock file has that version", name, version)
 		}

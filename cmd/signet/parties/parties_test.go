@@ -1,6 +1,7 @@
 package parties_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -39,6 +40,10 @@ var parties = []struct {
 	{"python-social-auth", true, website{name: "python-social-auth", callback: "/social/complete/oidc/", start: inPython("python-social-auth"), refreshes: true}.story},
 	{"django-allauth", true, website{name: "django-allauth", callback: "/accounts/oidc/signet/login/callback/", start: inPython("django-allauth"), needsPKCEOptional: true}.story},
 	{"gitlab-omniauth-openid-connect", true, website{name: "gitlab-omniauth-openid-connect", callback: "/auth/openid_connect/callback", start: inRuby("gitlab.rb"), signsOut: true}.story},
+	{"spring-security", true, website{
+		name: "spring-security", callback: "/login/oauth2/code/signet", login: "/oauth2/authorization/signet",
+		start: inJava("SpringParty"), refreshes: true, signsOut: true,
+	}.story},
 	{"oauth2-proxy", true, testOAuth2Proxy},
 	{"oidc-agent", true, testOIDCAgent},
 }
@@ -58,13 +63,15 @@ func TestRelyingParty_Defaults(t *testing.T) {
 
 // website is a party that runs a small site for the tests, with these pages:
 //
-//	/login   starts a sign-in, at once or after a form with the id begin; ends at /me
+//	/login   starts a sign-in, at once or after a form with the id begin; ends at /me. The field login
+//	         names another path
 //	/me      shows {"email":…} or {"sub":…} of the person; 401 if nobody is signed in
 //	/refresh refreshes the tokens, then shows {"rotated":true} or redirects to /me
 //	/logout  signs out at the site and at the provider; ends at /bye
 type website struct {
 	name     string // in the list of libraries
 	callback string // path of its redirect URI
+	login    string // path that starts a sign-in; "": /login
 	start    func(t *testing.T, s partySite)
 
 	create            []string // more flags of signet client create
@@ -76,6 +83,7 @@ type website struct {
 // partySite is the site of a party, with the settings that the party gets.
 type partySite struct {
 	origin, port, issuer string
+	login                string // path that starts a sign-in
 	client               signettest.CreatedClient
 }
 
@@ -129,7 +137,7 @@ func (w website) run(t *testing.T) (partySite, *signettest.Instance, *tokenFront
 	t.Helper()
 	i, front := newInstanceBehindFront(t)
 	port := signettest.FreePort(t)
-	s := partySite{origin: fmt.Sprintf("http://127.0.0.1:%d", port), port: fmt.Sprint(port), issuer: i.Issuer}
+	s := partySite{origin: fmt.Sprintf("http://127.0.0.1:%d", port), port: fmt.Sprint(port), issuer: i.Issuer, login: cmp.Or(w.login, "/login")}
 	create := []string{"--type", "web", "--redirect-uri", s.origin + w.callback, "--post-logout-redirect-uri", s.origin + "/bye"}
 	s.client = i.CreateClient(t, append(create, w.create...)...)
 	i.Serve(t)
@@ -145,7 +153,7 @@ func (s partySite) makePKCEOptional(t *testing.T, i *signettest.Instance) {
 	t.Helper()
 	b := signettest.NewFormBrowser(t)
 	signInError := func() string {
-		b.Open(s.origin + "/login")
+		b.Open(s.origin + s.login)
 		for b.Left != nil && strings.HasPrefix(b.Left.String(), s.issuer) {
 			target := b.Left.String()
 			b.Left = nil
@@ -166,7 +174,7 @@ func (s partySite) makePKCEOptional(t *testing.T, i *signettest.Instance) {
 // begin starts a sign-in and follows it to the provider's page.
 func (s partySite) begin(b *signettest.FormBrowser) {
 	b.T.Helper()
-	b.Visit(s.origin + "/login")
+	b.Visit(s.origin + s.login)
 	if signettest.FindByID(b.Page, "begin") != nil { // this party begins with a form
 		b.Left = nil
 		b.Send("begin", "", nil)
@@ -305,6 +313,27 @@ func inRuby(program string) func(t *testing.T, s partySite) {
 		}
 		s.run(t, exec.Command("ruby", "../testdata/ruby/"+program, s.issuer, s.client.ID, s.client.Secret, s.port))
 	}
+}
+
+// inJava starts a class of testdata/java. The arguments more follow those of every party.
+func inJava(class string, more ...string) func(t *testing.T, s partySite) {
+	return func(t *testing.T, s partySite) {
+		t.Helper()
+		args := append(javaClass(t, class), s.issuer, s.client.ID, s.client.Secret, s.port)
+		s.run(t, exec.Command("java", append(args, more...)...))
+	}
+}
+
+// javaClass returns the arguments of java that run a class of testdata/java. The compiler optimizes
+// little, since the programs end soon.
+func javaClass(t *testing.T, class string) []string {
+	t.Helper()
+	const target = "../testdata/java/target"
+	libraries, err := os.ReadFile(target + "/classpath")
+	if err != nil {
+		t.Fatal("the Java classes of testdata/java are missing: run make prepare-soak")
+	}
+	return []string{"-XX:TieredStopAtLevel=1", "-cp", target + "/classes:" + strings.TrimSpace(string(libraries)), "signet.parties." + class}
 }
 
 func inGo(pkg string) func(t *testing.T, s partySite) {
