@@ -258,6 +258,22 @@ var observations = map[string]observation{
 		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.RequirePushed = true }},
 		look: withoutSession(),
 	},
+	"request_object_signing_alg": {
+		set: [2]func(*storage.Client){withObjectKeys, func(c *storage.Client) {
+			withObjectKeys(c)
+			c.Metadata.RequestObjectAlg = otherKey.Algorithm
+		}},
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			return placeOf(b.Visitor(t).Get(t, b.SignedURL(observedKey, b.ObjectClaims())))
+		},
+	},
+	"require_signed_request_object": {
+		set: [2]func(*storage.Client){withObjectKeys, func(c *storage.Client) {
+			withObjectKeys(c)
+			c.Metadata.RequireSignedRequest = true
+		}},
+		look: withoutSession(),
+	},
 	"first_party": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.FirstParty = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
@@ -338,6 +354,9 @@ func withKeys(keys ...providertest.ClientKey) func(*storage.Client) {
 		}
 	}
 }
+
+// withObjectKeys registers keys for request objects.
+func withObjectKeys(c *storage.Client) { c.Metadata.JWKS = providertest.JWKS(observedKey, otherKey) }
 
 // acceptsAssertion reports whether an assertion that observedKey has signed proves the client.
 func acceptsAssertion(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {

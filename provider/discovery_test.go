@@ -125,8 +125,15 @@ var advertised = map[string]usesAdvertised{
 		b.Visitor(t).Get(t, b.AuthorizeURL("code_challenge_method", "plain")).WantError(t, "invalid_request")
 	},
 	"request_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
-		wantEqual(t, "the flag", value, "false")
-		b.Visitor(t).Get(t, b.AuthorizeURL("request", "e30.e30.")).WantError(t, "request_not_supported")
+		b = another(t, b, withObjectKeys)
+		page := b.Visitor(t).Get(t, b.SignedURL(observedKey, b.ObjectClaims("prompt", "none")))
+		wantEqual(t, "prompt in the object counts", fmt.Sprint(page.Response(t).Get("error") == "login_required"), value)
+	},
+	"request_object_signing_alg_values_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		key := providertest.NewClientKey(value, "1")
+		b = another(t, b, func(c *storage.Client) { c.Metadata.JWKS, c.Metadata.RequestObjectAlg = providertest.JWKS(key), value })
+		v := b.Visitor(t)
+		b.Redeem(t, v.SignIn(t, v.Get(t, b.SignedURL(key, b.ObjectClaims())), providertest.Alice, providertest.Password).Code(t))
 	},
 	"request_uri_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		wantEqual(t, "the flag", value, "false")

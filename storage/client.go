@@ -95,6 +95,8 @@ type ClientMetadata struct {
 	BackchannelLogoutSession bool     `json:"backchannel_logout_session_required,omitempty"`
 	FrontchannelLogoutURI    string   `json:"frontchannel_logout_uri,omitempty"`
 	RequirePushed            bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126, section 6
+	RequestObjectAlg         string   `json:"request_object_signing_alg,omitempty"`            // "": every algorithm of client assertions
+	RequireSignedRequest     bool     `json:"require_signed_request_object,omitempty"`         // RFC 9101, section 10.5
 	SoftwareID               string   `json:"software_id,omitempty"`
 	SoftwareVersion          string   `json:"software_version,omitempty"`
 }
@@ -113,6 +115,9 @@ const (
 // Public reports whether the client cannot authenticate. A client without a chosen method is not
 // public: it has a secret.
 func (c Client) Public() bool { return c.Metadata.TokenEndpointAuthMethod == AuthNone }
+
+// HasKeys reports whether the client has registered keys of its own.
+func (c Client) HasKeys() bool { return c.Metadata.JWKS != "" || c.Metadata.JWKSURI != "" }
 
 // HasSecret reports whether the client authenticates with a secret.
 func (c Client) HasSecret() bool {

@@ -1,10 +1,13 @@
-// Package assertion verifies client assertions: signed JWTs by which a client authenticates
-// instead of sending a secret (RFC 7521; RFC 7523, sections 2.2 and 3; OIDC Core, section 9).
+// Package assertion verifies the JWTs that clients sign: client assertions, by which a client
+// authenticates instead of sending a secret (RFC 7521; RFC 7523, sections 2.2 and 3; OIDC Core,
+// section 9), and request objects, which carry the parameters of an authorization request (RFC
+// 9101; OIDC Core, section 6.1).
 //
-// It owns the reading of an assertion, the rules of its claims, the keys of clients with the
-// memory of those that were fetched, and the rule that each assertion is accepted once on all
-// nodes. Keys come from the registration of the client or from its jwks_uri. Key material in the
-// assertion itself is never used.
+// It owns the reading of these JWTs, the rules of their claims, the keys of clients with the
+// memory of those that were fetched, the rule that a JWT serves one purpose, and the rule that each
+// assertion is accepted once on all nodes. Keys come from the registration of the client or from its jwks_uri. Key material in the
+// JWT itself is never used.
 //
-// The package does not know forms, endpoints, secrets or tokens, and does not answer requests.
+// The package does not know endpoints, secrets, tokens or the values of parameters, and does not
+// answer requests.
 package assertion

@@ -2,7 +2,9 @@ package assertion_test
 
 import (
 	"encoding/base64"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"signet/provider/assertion"
 )
@@ -27,6 +29,40 @@ func FuzzRead(f *testing.F) {
 		}
 		if _, err := assertion.Read(header + payload); err == nil && len(header+payload) > assertion.MaxLength {
 			t.Error("a text over the limit was read")
+		}
+	})
+}
+
+// FuzzReadRequestObject reads request objects of strangers. What is read has a bounded length, and each
+// parameter but resource has one value that is not empty and that a form could carry.
+func FuzzReadRequestObject(f *testing.F) {
+	for _, payload := range []string{
+		`{"iss":"a","client_id":"a","aud":["x"],"exp":1700000000,"max_age":3600,"claims":{"userinfo":{"name":null}},"scope":"openid"}`,
+		`{"resource":["https://a.example/","https://b.example/"]}`, `{"resource":[1]}`, `{"scope":"a","scope":"b"}`, `{"scope":"a","Scope":"b"}`,
+		`{"state":"\u0000"}`, `{"state":"\ud800"}`, `{"prompt":null,"max_age":1e400,"a":true,"b":[]}`, `{"request":"x"}`, `[]`,
+	} {
+		f.Add(`{"alg":"ES256","typ":"oauth-authz-req+jwt"}`, payload)
+	}
+	f.Add(`{"alg":"none"}`, `{"iss":"a"}`)
+	f.Fuzz(func(t *testing.T, header, payload string) {
+		encode := base64.RawURLEncoding.EncodeToString
+		text := encode([]byte(header)) + "." + encode([]byte(payload)) + ".AAAA"
+		read, err := assertion.ReadRequestObject(text)
+		if err != nil {
+			return
+		}
+		if len(text) > assertion.MaxRequestObject {
+			t.Error("a text over the limit was read")
+		}
+		for name, values := range assertion.ParametersOf(read) {
+			if len(values) == 0 || len(values) > 1 && name != "resource" {
+				t.Errorf("%s has the values %q", name, values)
+			}
+			for _, value := range values {
+				if value == "" || strings.ContainsRune(value, 0) || !utf8.ValidString(value) {
+					t.Errorf("%s has the value %q", name, value)
+				}
+			}
 		}
 	})
 }

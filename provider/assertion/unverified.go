@@ -22,15 +22,23 @@ const MaxLength = 8 << 10
 // maxID is the longest jti in bytes.
 const maxID = 512
 
-// types are the values of the header typ that an assertion may have. Other values mark tokens for
-// other purposes, such as at+jwt and dpop+jwt (RFC 8725, section 3.11).
-var types = []string{"", "jwt", "client-authentication+jwt"}
+// purpose is a use of the JWTs that clients sign. A JWT is accepted for one purpose only (RFC 8725,
+// section 3.12).
+type purpose struct {
+	noun    string   // begins the stable codes of its errors
+	types   []string // values of the header typ; others mark tokens for other purposes (RFC 8725, section 3.11)
+	longest int      // bytes
+	failure error    // that its errors wrap
+}
+
+var authentication = &purpose{"assertion", []string{"", "jwt", "client-authentication+jwt"}, MaxLength, ErrInvalid}
 
 // Unverified is an assertion whose signature has not been checked.
 type Unverified struct {
 	Issuer  string // iss
 	Subject string // sub
 
+	purpose  *purpose
 	token    foreign.UnverifiedJWS
 	claims   foreign.Members
 	audience []string
@@ -42,8 +50,17 @@ type Unverified struct {
 // another purpose, without iss or sub, or if a claim that it uses has the wrong form. It checks no
 // signature and compares no claim. The error continues a sentence that begins with the assertion.
 func Read(text string) (Unverified, error) {
-	if len(text) > MaxLength {
-		return Unverified{}, fmt.Errorf("has more than %d bytes", MaxLength)
+	a, err := read(text, authentication)
+	if err == nil && (a.Issuer == "" || a.Subject == "") {
+		err = errors.New("has no iss or no sub")
+	}
+	return a, err
+}
+
+// read reads a JWT for this purpose.
+func read(text string, p *purpose) (Unverified, error) {
+	if len(text) > p.longest {
+		return Unverified{}, fmt.Errorf("has more than %d bytes", p.longest)
 	}
 	token, err := foreign.ReadJWS(text)
 	if err != nil {
@@ -51,14 +68,14 @@ func Read(text string) (Unverified, error) {
 	}
 	if kind, err := token.Type(); err != nil {
 		return Unverified{}, err
-	} else if !slices.Contains(types, kind) {
+	} else if !slices.Contains(p.types, kind) {
 		return Unverified{}, fmt.Errorf("has the typ %q of a token for another purpose", foreign.ForError(kind))
 	}
 	claims, err := foreign.ReadMembers(token.Payload)
 	if err != nil {
 		return Unverified{}, fmt.Errorf("has a payload that %w", err)
 	}
-	a := Unverified{token: token, claims: claims, times: map[string]time.Time{}}
+	a := Unverified{purpose: p, token: token, claims: claims, times: map[string]time.Time{}}
 	return a, a.readClaims()
 }
 
@@ -70,10 +87,7 @@ func (a *Unverified) readClaims() error {
 		}
 		*into = text
 	}
-	switch {
-	case a.Issuer == "" || a.Subject == "":
-		return errors.New("has no iss or no sub")
-	case len(a.id) > maxID:
+	if len(a.id) > maxID {
 		return fmt.Errorf("has a jti of more than %d bytes", maxID)
 	}
 	for _, name := range []string{"exp", "iat", "nbf"} {

@@ -24,8 +24,9 @@ const (
 // ErrInvalid: the assertion does not prove the client. The error has the stable code of the cause.
 var ErrInvalid = errors.New("the assertion does not prove the client")
 
-func invalid(code, format string, args ...any) error {
-	return web.Because(code, fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...))
+// invalid returns an error for this JWT. code ends the stable code of the error.
+func (a *Unverified) invalid(code, format string, args ...any) error {
+	return web.Because(a.purpose.noun+"_"+code, fmt.Errorf("%w: "+format, append([]any{a.purpose.failure}, args...)...))
 }
 
 // Config holds the dependencies of a Verifier. All are required.
@@ -33,11 +34,11 @@ type Config struct {
 	DB         *storage.DB
 	HTTP       *http.Client // fetches keys from addresses that an administrator entered
 	Foreign    *http.Client // fetches keys of clients that registered themselves
-	Algorithms []string     // that assertions may be signed with
+	Algorithms []string     // that clients may sign with
 	Now        func() time.Time
 }
 
-// Verifier verifies assertions. It is safe for concurrent use.
+// Verifier verifies assertions and request objects. It is safe for concurrent use.
 type Verifier struct {
 	Config
 	keys *keyMemory
@@ -53,15 +54,18 @@ func New(c Config) *Verifier { return &Verifier{c, newKeyMemory(c)} }
 // ErrInvalid. Another error means that the database did not respond.
 func (v *Verifier) Verify(ctx context.Context, client storage.Client, a Unverified, audiences []string) error {
 	if a.Issuer != client.ID || a.Subject != client.ID {
-		return invalid("assertion_not_own", "iss and sub must both be the client_id")
+		return a.invalid("not_own", "iss and sub must both be the client_id")
 	}
-	if err := a.checkClaims(audiences, v.Now()); err != nil {
+	if !a.isFor(audiences) {
+		return a.invalid("audience", "aud is %q, want one of %q", describe(a.audience), describe(audiences))
+	}
+	if err := a.checkTimes(v.Now()); err != nil {
 		return err
 	}
 	if a.id == "" {
-		return invalid("assertion_without_id", "jti is missing")
+		return a.invalid("without_id", "jti is missing")
 	}
-	if err := v.checkSignature(ctx, client, a.token); err != nil {
+	if err := v.checkSignature(ctx, client, a, client.Metadata.TokenEndpointAuthAlg); err != nil {
 		return err
 	}
 	fresh, err := v.DB.SpendAssertion(ctx, client.ID, a.id, storage.At(a.times["exp"].Add(skew+storage.MaxClockSkew)))
@@ -69,49 +73,47 @@ func (v *Verifier) Verify(ctx context.Context, client storage.Client, a Unverifi
 		return err
 	}
 	if !fresh {
-		return invalid("assertion_replayed", "it was used before")
+		return a.invalid("replayed", "it was used before")
 	}
 	return nil
 }
 
-// checkClaims checks audience and times. The limits of exp bound the time for which a stolen
-// assertion is of use.
-func (a *Unverified) checkClaims(audiences []string, at time.Time) error {
-	if !a.isFor(audiences) {
-		return invalid("assertion_audience", "aud is %q, want one of %q", describe(a.audience), describe(audiences))
-	}
+// checkTimes checks exp, iat and nbf. The limits of exp bound the time for which a stolen JWT is of
+// use.
+func (a *Unverified) checkTimes(at time.Time) error {
 	expires, found := a.times["exp"]
 	switch {
 	case !found:
-		return invalid("assertion_times", "exp is missing")
+		return a.invalid("times", "exp is missing")
 	case !expires.After(at.Add(-skew)):
-		return invalid("assertion_expired", "exp is %s ago: it has expired, or the clocks differ", at.Sub(expires).Round(time.Second))
+		return a.invalid("expired", "exp is %s ago: it has expired, or the clocks differ", at.Sub(expires).Round(time.Second))
 	case expires.After(at.Add(maxLife + skew)):
-		return invalid("assertion_times", "exp is more than %s ahead", maxLife)
+		return a.invalid("times", "exp is more than %s ahead", maxLife)
 	}
 	for _, name := range []string{"iat", "nbf"} {
 		if from, found := a.times[name]; found && from.After(at.Add(skew)) {
-			return invalid("assertion_times", "%s is %s ahead: check the clocks", name, from.Sub(at).Round(time.Second))
+			return a.invalid("times", "%s is %s ahead: check the clocks", name, from.Sub(at).Round(time.Second))
 		}
 	}
 	return nil
 }
 
-// checkSignature checks the algorithm and the signature.
-func (v *Verifier) checkSignature(ctx context.Context, client storage.Client, token foreign.UnverifiedJWS) error {
+// checkSignature checks the algorithm and the signature. only is the registered algorithm; "" allows
+// every one.
+func (v *Verifier) checkSignature(ctx context.Context, client storage.Client, a Unverified, only string) error {
 	allowed := v.Algorithms
-	if only := client.Metadata.TokenEndpointAuthAlg; only != "" {
+	if only != "" {
 		allowed = []string{only}
 	}
-	if !slices.Contains(allowed, token.Algorithm) {
-		return invalid("assertion_algorithm", "alg is %q, want one of %v", foreign.ForError(token.Algorithm), allowed)
+	if !slices.Contains(allowed, a.token.Algorithm) {
+		return a.invalid("algorithm", "alg is %q, want one of %v", foreign.ForError(a.token.Algorithm), allowed)
 	}
-	err := v.keys.verify(ctx, client, token)
+	err := v.keys.verify(ctx, client, a.token)
 	switch {
 	case errors.Is(err, federation.ErrUnreachable):
-		return invalid("client_keys_unreachable", "%w", err)
+		return web.Because("client_keys_unreachable", fmt.Errorf("%w: %w", a.purpose.failure, err))
 	case err != nil:
-		return invalid("assertion_signature", "%w", err)
+		return a.invalid("signature", "%w", err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"signet/federation/foreign"
+	"signet/provider/keys"
 	"signet/provider/spelling"
 	"signet/storage"
 )
@@ -28,11 +29,13 @@ func effectRules() []clientRule {
 		{"audiences", checkAudiencesEffect, []string{"type", "token_endpoint_auth_method", "audiences"}},
 		{"refresh_grace", checkRefreshGraceEffect, []string{"type", "grant_types", "refresh_grace"}},
 		{"first_party", checkFirstPartyEffect, []string{"type"}},
-		{"require_pushed_authorization_requests", checkPushedEffect, []string{"type", "grant_types"}},
-		{"jwks", checkKeysEffect(func(m storage.ClientMetadata) string { return m.JWKS }), []string{"token_endpoint_auth_method", "jwks"}},
-		{"jwks_uri", checkKeysEffect(func(m storage.ClientMetadata) string { return m.JWKSURI }), []string{"token_endpoint_auth_method", "jwks_uri"}},
-		{"token_endpoint_auth_signing_alg", checkKeysEffect(func(m storage.ClientMetadata) string { return m.TokenEndpointAuthAlg }),
-			[]string{"token_endpoint_auth_method", "token_endpoint_auth_signing_alg"}},
+		{"require_pushed_authorization_requests", checkRequestEffect(func(m storage.ClientMetadata) bool { return m.RequirePushed }), []string{"type", "grant_types"}},
+		{"require_signed_request_object", checkRequestEffect(func(m storage.ClientMetadata) bool { return m.RequireSignedRequest }), []string{"type", "grant_types"}},
+		{"jwks", checkKeysEffect(func(m storage.ClientMetadata) string { return m.JWKS }), []string{"token_endpoint_auth_method", "grant_types", "jwks"}},
+		{"jwks", checkRequestKeysEffect, []string{"token_endpoint_auth_method", "grant_types", "jwks"}},
+		{"jwks_uri", checkKeysEffect(func(m storage.ClientMetadata) string { return m.JWKSURI }), []string{"token_endpoint_auth_method", "grant_types", "jwks_uri"}},
+		{"token_endpoint_auth_signing_alg", checkAuthAlgEffect, []string{"token_endpoint_auth_method", "token_endpoint_auth_signing_alg"}},
+		{"request_object_signing_alg", checkRequestAlgEffect, []string{"grant_types", "jwks", "jwks_uri", "request_object_signing_alg"}},
 	}
 	for _, f := range clientFields {
 		if slices.Contains(signInFields, f.Name) {
@@ -117,17 +120,53 @@ func checkPromptLoginEffect(c storage.Client, wrong report) {
 	}
 }
 
-// checkKeysEffect returns the rule of a field that only clients with keys of their own use.
+const forKeyClients = "is for clients that authenticate with a key of their own: set token_endpoint_auth_method to " + storage.AuthPrivateKey + ", or remove it"
+
+// checkKeysEffect returns the rule of a field with the keys of the client. They verify client
+// assertions and request objects.
 func checkKeysEffect(value func(storage.ClientMetadata) string) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) {
-		if value(c.Metadata) != "" && !c.AllowsAuthMethod(storage.AuthPrivateKey) {
-			wrong("%w", &noEffect{"is for clients that authenticate with a key of their own: set token_endpoint_auth_method to " + storage.AuthPrivateKey + ", or remove it"})
+		if value(c.Metadata) != "" && !c.AllowsAuthMethod(storage.AuthPrivateKey) && !usesAuthorize(c) {
+			wrong("%w", &noEffect{forKeyClients})
 		}
 	}
 }
 
-func checkPushedEffect(c storage.Client, wrong report) {
-	if c.Metadata.RequirePushed && !slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) {
-		wrong("%w", &noEffect{"is for clients that send authorization requests: remove it, or add the grant type " + storage.GrantCode})
+// checkRequestKeysEffect refuses keys that could verify no request object, of a client for which they
+// have no other use.
+func checkRequestKeysEffect(c storage.Client, wrong report) {
+	if c.Metadata.JWKS == "" || c.AllowsAuthMethod(storage.AuthPrivateKey) || !usesAuthorize(c) {
+		return
+	}
+	set, _ := foreign.ReadKeySet([]byte(c.Metadata.JWKS)) // checkJWKS reports the error
+	if !hasKeyFor(set, keys.SigningAlgorithms()) {
+		wrong("%w", &noEffect{"has no key for signatures with " + strings.Join(keys.SigningAlgorithms(), ", ") + ": add one, or remove it"})
+	}
+}
+
+func checkAuthAlgEffect(c storage.Client, wrong report) {
+	if c.Metadata.TokenEndpointAuthAlg != "" && !c.AllowsAuthMethod(storage.AuthPrivateKey) {
+		wrong("%w", &noEffect{forKeyClients})
+	}
+}
+
+func checkRequestAlgEffect(c storage.Client, wrong report) {
+	switch {
+	case c.Metadata.RequestObjectAlg == "":
+	case !usesAuthorize(c):
+		wrong("%w", &noEffect{forRequests})
+	case !c.HasKeys():
+		wrong("%w", &noEffect{"is for clients that sign their requests: set jwks or jwks_uri, or remove it"})
+	}
+}
+
+const forRequests = "is for clients that send authorization requests: remove it, or add the grant type " + storage.GrantCode
+
+// checkRequestEffect returns the rule of a field that restricts authorization requests.
+func checkRequestEffect(restricts func(storage.ClientMetadata) bool) func(storage.Client, report) {
+	return func(c storage.Client, wrong report) {
+		if restricts(c.Metadata) && !usesAuthorize(c) {
+			wrong("%w", &noEffect{forRequests})
+		}
 	}
 }

@@ -45,6 +45,8 @@ var validValues = map[string]func(c *storage.Client){
 	"allow_origins":                         func(c *storage.Client) { c.Origins = []string{"https://shop.example.com"} },
 	"refresh_grace":                         func(c *storage.Client) { c.RefreshGrace = 0 },
 	"require_pushed_authorization_requests": func(c *storage.Client) { c.Metadata.RequirePushed = true },
+	"request_object_signing_alg":            nil, // see TestClientEffects_RequestObjectsNeedKeys
+	"require_signed_request_object":         nil,
 }
 
 // kindsOfClient are kinds of clients, with the fields that have no effect for them.
@@ -53,19 +55,20 @@ var kindsOfClient = map[string]struct {
 	change func(c *storage.Client)
 	idle   string // fields without an effect
 }{
-	"web":    {storage.Web, nil, ownKeys},
-	"spa":    {storage.SPA, nil, "introspect audiences " + ownKeys},
-	"native": {storage.Native, nil, "introspect audiences " + ownKeys},
-	"service": {storage.Service, nil, ownKeys + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time " +
+	"web":    {storage.Web, nil, authAlg},
+	"spa":    {storage.SPA, nil, "introspect audiences " + authAlg},
+	"native": {storage.Native, nil, "introspect audiences " + authAlg},
+	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time " +
 		"initiate_login_uri backchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
-	"web that acts for itself": {storage.Web, ownTokensOnly, ownKeys + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
+	"web that acts for itself": {storage.Web, ownTokensOnly, "jwks jwks_uri " + authAlg + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
 		"require_auth_time initiate_login_uri backchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
-	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + ownKeys},
+	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + authAlg},
 }
 
-// ownKeys are the fields of a client that authenticates with a key of its own.
-const ownKeys = "jwks jwks_uri token_endpoint_auth_signing_alg"
+// authAlg is a field of clients that authenticate with a key of their own. The keys themselves also
+// verify request objects.
+const authAlg = "token_endpoint_auth_signing_alg"
 
 // exampleKeys is a JWK Set with the ES256 key of RFC 7517, appendix A.1.
 const exampleKeys = `{"keys":[{"kty":"EC","crv":"P-256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`
@@ -173,5 +176,41 @@ func TestClientEffects_FirstPartyRenewsWithoutRefreshTokens(t *testing.T) {
 	})
 	if problems := problemsOf(c); problems != "" {
 		t.Error(problems)
+	}
+}
+
+// TestClientEffects_RequestObjectsNeedKeys: the fields of request objects are for clients that send
+// authorization requests and have keys that fit.
+func TestClientEffects_RequestObjectsNeedKeys(t *testing.T) {
+	const algorithm, required = "request_object_signing_alg", "require_signed_request_object"
+	set := func(c *storage.Client, keys, alg string, must bool) {
+		c.Metadata.JWKS, c.Metadata.RequestObjectAlg, c.Metadata.RequireSignedRequest = keys, alg, must
+	}
+	for name, c := range map[string]struct {
+		kind   storage.ClientType
+		change func(*storage.Client)
+		want   string
+	}{
+		"with keys":          {storage.Web, func(c *storage.Client) { set(c, exampleKeys, "ES256", true) }, ""},
+		"of a public client": {storage.SPA, func(c *storage.Client) { set(c, exampleKeys, "ES256", true) }, ""},
+		"with a place of keys": {storage.Web, func(c *storage.Client) {
+			set(c, "", "RS256", true)
+			c.Metadata.JWKSURI = "https://app.example.com/keys"
+		}, ""},
+		"without keys":            {storage.Web, func(c *storage.Client) { set(c, "", "ES256", true) }, required + " " + directory.InvalidValue + ", " + algorithm + " " + directory.NoEffect},
+		"without a key that fits": {storage.Web, func(c *storage.Client) { set(c, exampleKeys, "RS256", false) }, "jwks " + directory.InvalidValue},
+		"with keys of encryption": {storage.Web, func(c *storage.Client) {
+			set(c, strings.Replace(exampleKeys, `"kid"`, `"use":"enc","kid"`, 1), "", false)
+		}, "jwks " + directory.NoEffect},
+		"with an algorithm of MAC": {storage.Web, func(c *storage.Client) { set(c, exampleKeys, "HS256", false) }, algorithm + " " + directory.InvalidValue},
+		"unsigned":                 {storage.Web, func(c *storage.Client) { set(c, exampleKeys, "none", false) }, algorithm + " " + directory.InvalidValue},
+		"of a service": {storage.Service, func(c *storage.Client) {
+			set(c, exampleKeys, "ES256", true)
+			c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey
+		}, required + " " + directory.NoEffect + ", " + algorithm + " " + directory.NoEffect},
+	} {
+		if got := codesOf(directory.CheckClient(changedClient(c.kind, c.change))); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
 	}
 }

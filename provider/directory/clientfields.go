@@ -104,6 +104,8 @@ var clientFields = []ClientField{
 	metadata("frontchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.FrontchannelLogoutURI }).
 		unsupported("use backchannel_logout_uri to notify the client of sign-outs"),
 	metadata("require_pushed_authorization_requests", func(m *storage.ClientMetadata) *bool { return &m.RequirePushed }),
+	metadata("request_object_signing_alg", func(m *storage.ClientMetadata) *string { return &m.RequestObjectAlg }),
+	metadata("require_signed_request_object", func(m *storage.ClientMetadata) *bool { return &m.RequireSignedRequest }),
 	metadata("software_id", func(m *storage.ClientMetadata) *string { return &m.SoftwareID }),
 	metadata("software_version", func(m *storage.ClientMetadata) *string { return &m.SoftwareVersion }),
 

@@ -115,6 +115,9 @@ var invalidValues = map[string]func(c *storage.Client){
 	"token_endpoint_auth_signing_alg": func(c *storage.Client) {
 		c.Metadata.TokenEndpointAuthAlg = "HS256"
 	},
+	"request_object_signing_alg": func(c *storage.Client) {
+		c.Metadata.RequestObjectAlg = "none"
+	},
 	"jwks":           func(c *storage.Client) { c.Metadata.JWKS = `{"keys":[]}` },
 	"jwks_uri":       func(c *storage.Client) { c.Metadata.JWKSURI = "keys" },
 	"grant_types":    func(c *storage.Client) { c.Metadata.GrantTypes = []string{"authorisation_code"} },

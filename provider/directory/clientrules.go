@@ -59,7 +59,9 @@ var clientRules = []clientRule{
 	{"tos_uri", shownLink(func(m storage.ClientMetadata) string { return m.TosURI }), nil},
 	{"jwks_uri", link(func(m storage.ClientMetadata) string { return m.JWKSURI }), nil},
 	{"jwks", checkJWKS, []string{"jwks_uri"}},
-	{"jwks", checkKeyAlgorithms, []string{"jwks", "token_endpoint_auth_method", "token_endpoint_auth_signing_alg"}},
+	{"request_object_signing_alg", signingAlg(func(m storage.ClientMetadata) string { return m.RequestObjectAlg }), nil},
+	{"jwks", checkKeyAlgorithms, []string{"jwks", "token_endpoint_auth_method", "token_endpoint_auth_signing_alg", "request_object_signing_alg"}},
+	{"require_signed_request_object", checkSignedRequest, []string{"grant_types", "jwks", "jwks_uri"}},
 	{"initiate_login_uri", shownLink(func(m storage.ClientMetadata) string { return m.InitiateLoginURI }), nil},
 	{"backchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.BackchannelLogoutURI }), nil},
 	{"frontchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.FrontchannelLogoutURI }), nil},
@@ -300,25 +302,43 @@ func checkJWKS(c storage.Client, wrong report) {
 	}
 }
 
-// checkKeyAlgorithms checks that one of the client's own keys can verify its assertions.
+// checkKeyAlgorithms checks that one of the client's own keys can verify its assertions, and one its
+// request objects.
 func checkKeyAlgorithms(c storage.Client, wrong report) {
-	if c.Metadata.JWKS == "" || !c.AllowsAuthMethod(storage.AuthPrivateKey) {
+	if c.Metadata.JWKS == "" {
 		return
 	}
 	set, err := foreign.ReadKeySet([]byte(c.Metadata.JWKS))
 	if err != nil {
 		return // checkJWKS reports it
 	}
-	usable := keys.SigningAlgorithms()
-	if only := c.Metadata.TokenEndpointAuthAlg; only != "" {
-		usable = []string{only}
-	}
-	for _, key := range set {
-		if slices.ContainsFunc(usable, key.Fits) {
-			return
+	checkKeyFor := func(only string) {
+		usable := keys.SigningAlgorithms()
+		if only != "" {
+			usable = []string{only}
+		}
+		if !hasKeyFor(set, usable) {
+			wrong("has no key for signatures with %s: add one", strings.Join(usable, ", "))
 		}
 	}
-	wrong("has no key for signatures with %s: add one", strings.Join(usable, ", "))
+	if c.AllowsAuthMethod(storage.AuthPrivateKey) {
+		checkKeyFor(c.Metadata.TokenEndpointAuthAlg)
+	}
+	if only := c.Metadata.RequestObjectAlg; only != "" && only != c.Metadata.TokenEndpointAuthAlg {
+		checkKeyFor(only)
+	}
+}
+
+// hasKeyFor reports whether one of the keys can verify signatures by one of the algorithms.
+func hasKeyFor(set []foreign.Key, algorithms []string) bool {
+	return slices.ContainsFunc(set, func(key foreign.Key) bool { return slices.ContainsFunc(algorithms, key.Fits) })
+}
+
+// checkSignedRequest refuses a client that could never send a request.
+func checkSignedRequest(c storage.Client, wrong report) {
+	if c.Metadata.RequireSignedRequest && usesAuthorize(c) && !c.HasKeys() {
+		wrong("needs the keys of the client: set jwks or jwks_uri")
+	}
 }
 
 func checkSubjectType(c storage.Client, wrong report) {

@@ -34,6 +34,11 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 	if uri := params.Get("request_uri"); request.IsPushed(uri) {
 		return h.authorizePushed(w, r, uri, params.Get("client_id"))
 	}
+	signed := params.Has("request")
+	params, refused, err := h.openRequestObject(r.Context(), params)
+	if err != nil {
+		return err
+	}
 	// RFC 6749, section 4.1.2.1: no redirect before the client and the redirect URI
 	// are proven.
 	client, err := h.Requests.Client(r.Context(), params.Get("client_id"), params.Get("redirect_uri"))
@@ -46,7 +51,10 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 		ID: storage.NewTimedID(at), Kind: request.Code, Created: storage.At(at),
 		ClientID: client.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state"),
 	}
-	refusal := h.validate(&q, client, params)
+	refusal := h.validateOpened(&q, client, params, refused)
+	if refusal == nil {
+		refusal = requireSigned(client, signed)
+	}
 	if refusal == nil && (h.RequirePushed || client.Metadata.RequirePushed) {
 		refusal = pushedOnly
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,10 +205,13 @@ func TestAuthorize_UnknownClientOrRedirectURIShowsPage(t *testing.T) {
 				code = "invalid_redirect_uri"
 			}
 			for _, other := range others {
-				params := b.Params(append([]string{"client_id", sent.client, "redirect_uri", sent.uri}, other...)...)
+				params, want := b.Params(append([]string{"client_id", sent.client, "redirect_uri", sent.uri}, other...)...), code
+				if params.Has("request") && sent.uri == "" && code == "invalid_redirect_uri" {
+					want = "request_not_supported" // the redirect URI could be in the object
+				}
 				v.ByBoth(t, params, func(t *testing.T, s providertest.Stop) {
 					t.Helper()
-					s.WantPage(t, http.StatusBadRequest, code)
+					s.WantPage(t, http.StatusBadRequest, want)
 				})
 			}
 		}
@@ -238,9 +243,10 @@ func TestAuthorize_EveryResponseNamesTheIssuer(t *testing.T) {
 	}, providertest.WithIssuerPath("/tenants/one"))
 }
 
-// P-30: Request objects are refused with the registered error, never ignored (OIDC Core,
-// section 6).
-func TestAuthorize_RequestObjectsAreRefused(t *testing.T) {
+// P-30: A request object of a client without keys, a request_uri of others and registration are refused
+// with the registered error, never ignored (OIDC Core, section 6).
+// PJ-09: A request_uri is never fetched.
+func TestAuthorize_UnsupportedObjectsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.SignInForCode(t)
@@ -258,9 +264,15 @@ func TestAuthorize_RequestObjectsAreRefused(t *testing.T) {
 			v.Get(t, b.AuthorizeURL(name, object, "redirect_uri", "https://evil.example/")).WantPage(t, http.StatusBadRequest, "invalid_redirect_uri")
 			v.Get(t, b.AuthorizeURL(name, object, "client_id", "")).WantPage(t, http.StatusBadRequest, "invalid_client")
 		}
-		discovery := v.Fetch(t, b.Issuer+"/.well-known/openid-configuration").JSON(t)
-		if discovery["request_parameter_supported"] != false || discovery["request_uri_parameter_supported"] != false {
-			t.Errorf("discovery advertises request objects, which are refused: %v, %v", discovery["request_parameter_supported"], discovery["request_uri_parameter_supported"])
+		var fetches atomic.Int64
+		party := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fetches.Add(1) }))
+		defer party.Close()
+		for _, uri := range []string{party.URL + "/request.jwt", "http://169.254.169.254/latest/meta-data"} {
+			v.Get(t, b.AuthorizeURL("request_uri", uri)).WantError(t, "request_uri_not_supported")
+			v.Get(t, b.AuthorizeURL("request_uri", uri, "request", object)).WantError(t, "request_uri_not_supported")
+		}
+		if fetches.Load() != 0 || b.Discovery(t)["request_uri_parameter_supported"] != false {
+			t.Errorf("%d fetches; discovery says %v", fetches.Load(), b.Discovery(t)["request_uri_parameter_supported"])
 		}
 	})
 }

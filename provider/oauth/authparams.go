@@ -43,11 +43,11 @@ type authorizationCheck = func(*request.Request, storage.Client, url.Values) *fl
 
 // refuseRequestObjects refuses parameters that are not supported (OIDC Core, section
 // 3.1.2.6). If they were ignored, a client would believe that its signed parameters were
-// used.
+// used. Where request objects are supported, the caller has opened them before.
 func refuseRequestObjects(_ *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	switch {
 	case params.Has("request"):
-		return flow.Refuse("request_object", "request_not_supported", "request objects are not supported: send the parameters in the request itself")
+		return flow.Refuse("request_object", "request_not_supported", "request objects are not supported at this endpoint: send the parameters in the request itself")
 	case params.Has("request_uri"):
 		return flow.Refuse("request_uri", "request_uri_not_supported", "request_uri is not supported: send the parameters in the request itself")
 	case params.Has("authorization_details"):

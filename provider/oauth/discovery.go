@@ -74,6 +74,8 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.TokenEndpointAuthSigningAlgValuesSupported = keys.SigningAlgorithms()
 	m.RevocationEndpointAuthSigningAlgValuesSupported = keys.SigningAlgorithms()
 	m.IntrospectionEndpointAuthSigningAlgValuesSupported = keys.SigningAlgorithms()
+	m.RequestParameter = true
+	m.RequestObjectSigningAlgValuesSupported = keys.SigningAlgorithms()
 	m.CodeChallengeMethodsSupported = []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256}
 	m.ClaimTypesSupported = []string{"normal"}
 	m.UILocalesSupported = oidc.Locales{language.English} // the language of all pages

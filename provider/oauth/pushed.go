@@ -34,13 +34,20 @@ var errPushedTooLong = requestTooLarge("the stored request would have more than 
 var pushedOnly = flow.Refuse("request_not_pushed", "invalid_request", "authorization requests must be pushed first: send the parameters to the pushed authorization request endpoint")
 
 // push serves the pushed authorization request endpoint (RFC 9126, section 2). It checks the
-// request as the authorization endpoint does.
+// request as the authorization endpoint does. The request may be a request object (section 3).
 func (h *Handler) push(ctx context.Context, r tokenRequest) (any, error) {
 	if r.form.Has("request_uri") { // RFC 9126, section 2.1
 		return nil, flow.Refuse("request_uri", "invalid_request", "request_uri cannot be pushed: send the parameters of the request")
 	}
-	trace := web.TraceOf(ctx)
-	uri := r.form.Get("redirect_uri")
+	trace, params := web.TraceOf(ctx), r.form
+	signed := params.Has("request")
+	if signed {
+		var refusal *flow.Refusal
+		if params, refusal = h.readRequestObject(ctx, r.client, params); refusal != nil {
+			return nil, refusal
+		}
+	}
+	uri := params.Get("redirect_uri")
 	trace.NoteClaimedRedirect(uri)
 	if !r.client.AllowsRedirect(uri) {
 		return nil, flow.Refuse("redirect_uri_not_registered", "invalid_request", "redirect_uri is missing or not registered for this client")
@@ -48,9 +55,12 @@ func (h *Handler) push(ctx context.Context, r tokenRequest) (any, error) {
 	at := h.Now()
 	q := request.Request{
 		ID: storage.NewTimedID(at), Kind: request.Code, Created: storage.At(at),
-		ClientID: r.client.ID, RedirectURI: uri, State: r.form.Get("state"),
+		ClientID: r.client.ID, RedirectURI: uri, State: params.Get("state"),
 	}
-	if refusal := h.validate(&q, r.client, r.form); refusal != nil {
+	if refusal := h.validate(&q, r.client, params); refusal != nil {
+		return nil, refusal
+	}
+	if refusal := requireSigned(r.client, signed); refusal != nil {
 		return nil, refusal
 	}
 	if err := h.checkPushedSize(q); err != nil {

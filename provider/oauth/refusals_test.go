@@ -98,7 +98,7 @@ var authorizeRefusals = []struct {
 	{"response_type_missing", []string{"response_type", ""}},
 	{"response_type_unknown", []string{"response_type", "token"}},
 	{"response_type_not_allowed", []string{"response_type", "code token"}},
-	{"request_object", []string{"request", "x.y.z"}},
+	{"request_object_without_keys", []string{"request", "x.y.z"}},
 	{"request_uri", []string{"request_uri", "https://app.example.com/request"}},
 	{"registration", []string{"registration", "{}"}},
 	{"authorization_details", []string{"authorization_details", "[]"}},
@@ -119,7 +119,9 @@ var authorizeRefusals = []struct {
 // causesTestedElsewhere need a session, a changed client, or an upstream. Other tests cover them.
 var causesTestedElsewhere = []string{
 	"grant_type_not_allowed", "code_not_bound", "hint_contradicts", "consent_needed", "proof_needed", "proof_declined", "upstream_not_fresh", "other_user",
-	"acr_not_reached", "user_denied", "nonce_missing", "openid_missing", "scope_lost", "resources_lost",
+	"acr_not_reached", "user_denied", "request_object", "nonce_missing", "openid_missing", "scope_lost", "resources_lost", "request_not_signed", "client_keys_unreachable",
+	"request_object_malformed", "request_object_not_own", "request_object_audience", "request_object_nested", "request_object_times", "request_object_expired",
+	"request_object_algorithm", "request_object_signature",
 }
 
 func TestRefusals_AuthorizeLogsCauses(t *testing.T) {
@@ -149,7 +151,7 @@ func TestRefusals_AuthorizeLogsCauses(t *testing.T) {
 			}
 		}
 	})
-	for _, file := range []string{"authparams.go", "responsetype.go", "../flow/next.go"} {
+	for _, file := range []string{"authparams.go", "requestobject.go", "responsetype.go", "../flow/next.go"} {
 		for _, cause := range causesIn(t, file, `\bRefuse\("([a-z_]+)"`) {
 			if !listed[cause] {
 				t.Errorf("%s: the cause %s is in no table of refusals", file, cause)

@@ -67,7 +67,7 @@ func (c *Requests) clientOf(ctx context.Context, q Request) (storage.Client, err
 	case Cookies:
 		return c.firstPartyOf(q)
 	case Device:
-		return c.enabledClient(ctx, q.ClientID)
+		return c.EnabledClient(ctx, q.ClientID)
 	}
 	return c.Client(ctx, q.ClientID, q.RedirectURI)
 }
@@ -89,7 +89,7 @@ func (c *Requests) firstPartyOf(q Request) (storage.Client, error) {
 // After an error (a *web.Problem, or an error of storage) the caller must not redirect.
 func (c *Requests) Client(ctx context.Context, id, redirectURI string) (storage.Client, error) {
 	web.TraceOf(ctx).NoteClaimedRedirect(redirectURI)
-	client, err := c.enabledClient(ctx, id)
+	client, err := c.EnabledClient(ctx, id)
 	if err != nil {
 		return storage.Client{}, err
 	}
@@ -99,9 +99,9 @@ func (c *Requests) Client(ctx context.Context, id, redirectURI string) (storage.
 	return client, nil
 }
 
-// enabledClient reads an enabled client. After an error (a *web.Problem, or an error of storage)
+// EnabledClient reads an enabled client. After an error (a *web.Problem, or an error of storage)
 // the caller must not redirect.
-func (c *Requests) enabledClient(ctx context.Context, id string) (storage.Client, error) {
+func (c *Requests) EnabledClient(ctx context.Context, id string) (storage.Client, error) {
 	trace := web.TraceOf(ctx)
 	trace.NoteClaimedClient(id)
 	client, err := c.Clients.Enabled(ctx, id)

@@ -32,6 +32,9 @@ func (c *Requests) expiredRequest(ctx context.Context, q Request) *web.Problem {
 	}
 	if q.Kind == Code {
 		if client, err := c.Clients.Enabled(ctx, q.ClientID); err == nil {
+			if client.Metadata.RequireSignedRequest { // only the client can sign a request again
+				p.StartURL = ""
+			}
 			c.leadToClient(p, client, q.LoginHint)
 		}
 	}

@@ -65,7 +65,7 @@ func pushedID(uri string) string { return storage.SecretHash(uri) }
 // ErrPushedUnknown, ErrPushedExpired, ErrPushedUsed, ErrClient or ErrRedirectURI, or an error of
 // storage.
 func (c *Requests) OpenPushed(ctx context.Context, uri, clientID string, at time.Time) (Opened, error) {
-	client, err := c.enabledClient(ctx, clientID)
+	client, err := c.EnabledClient(ctx, clientID)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -95,7 +95,7 @@ func carried(q Request) Request {
 
 // readPushed returns the whole request of a reference that the browser has sent back.
 func (c *Requests) readPushed(ctx context.Context, reference Request, at time.Time) (Request, error) {
-	client, err := c.enabledClient(ctx, reference.ClientID)
+	client, err := c.EnabledClient(ctx, reference.ClientID)
 	if err != nil {
 		return Request{}, err
 	}

@@ -78,7 +78,7 @@ var values = map[storage.ClientType][]string{
 		"--contact", "ops@a.example", "--contact", "Ada <ada@a.example>", "--subject-type", "public", "--id-token-signed-response-alg", "ES256", "--userinfo-signed-response-alg", "RS256", "--default-max-age", "0",
 		"--require-auth-time", "--initiate-login-uri", "https://a.example/login", "--backchannel-logout-uri", "https://a.example/out", "--backchannel-logout-session-required",
 		"--software-id", "photos", "--software-version", "1.2",
-		"--require-pushed-authorization-requests", "--first-party", "--skip-consent", "--introspect", "--pkce-optional", "--prompt-login", "best-effort", "--unverified-email",
+		"--require-pushed-authorization-requests", "--request-object-signing-alg", "ES256", "--require-signed-request-object", "--first-party", "--skip-consent", "--introspect", "--pkce-optional", "--prompt-login", "best-effort", "--unverified-email",
 		"--resource", "https://api.example/", "--audience", "https://a.example/api", "--allow-origin", "https://a.example", "--refresh-grace", "0s",
 	},
 	storage.SPA:    {"--redirect-uri", "https://a.example/", "--refresh-grace", "90s"},

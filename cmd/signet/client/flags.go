@@ -48,8 +48,8 @@ var flagHelp = map[string]string{
 	"policy_uri":                            "privacy policy of the client; the sign-in pages link to it",
 	"tos_uri":                               "terms of service of the client; the sign-in pages link to them",
 	"contacts":                              "contact for users if the client sends a wrong request, such as an email address; the error page shows it",
-	"jwks":                                  "file with the client's public keys, a JSON Web Key Set",
-	"jwks_uri":                              "URL of the client's public keys, a JSON Web Key Set; Signet fetches them when the client authenticates",
+	"jwks":                                  "file with the client's public keys, a JSON Web Key Set; they verify its assertions and request objects",
+	"jwks_uri":                              "URL of the client's public keys, a JSON Web Key Set; Signet fetches them when it must verify a signature of the client",
 	"software_id":                           "identifier of the software that the client is an installation of",
 	"software_version":                      "version of that software",
 	"subject_type":                          "public (the only subject type)",
@@ -70,6 +70,8 @@ var flagHelp = map[string]string{
 	"pkce_optional":                         "a client with a secret may omit PKCE and the nonce",
 	"unverified_email":                      "the client also receives unproven email addresses (email_verified: false); other clients receive only proven ones",
 	"require_pushed_authorization_requests": "the client must push its authorization requests (RFC 9126)",
+	"request_object_signing_alg":            "only algorithm that may sign the client's request objects: RS256, PS256, ES256 or EdDSA (default: all of them)",
+	"require_signed_request_object":         "the client must send its authorization requests as signed request objects (RFC 9101)",
 	"prompt_login": "strict (the default): prompt=login and max_age require that the user proves their identity again, and otherwise fail with login_required; " +
 		"best-effort: a sign-in through an upstream that does not ask again is enough",
 }

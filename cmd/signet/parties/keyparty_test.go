@@ -46,10 +46,15 @@ func keyPartyRows(jwks string) []keyPartyRow {
 		{"key with RS256, must push", byKey("RS256", required), map[string]any{"key": "RS256", "push": true}},
 		{"secret, must push", created(required), map[string]any{"push": true}},
 		{"public, must push", created("--type", "native", required), map[string]any{"push": true, "public": true}},
+		{"secret, signs its requests", created("--jwks", jwks, "--request-object-signing-alg", "ES256", "--require-signed-request-object"), map[string]any{"sign": "ES256"}},
+		{"key with RS256, signs and pushes", byKey("RS256", required, "--require-signed-request-object"), map[string]any{"key": "RS256", "push": true, "sign": "RS256"}},
 		{"registers with defaults", nil, map[string]any{"redirect_uri": home, "metadata": map[string]any{}}},
 		{"registers client_secret_post", nil, map[string]any{"redirect_uri": home, "metadata": map[string]any{"token_endpoint_auth_method": "client_secret_post"}}},
 		{"registers a key, must push", nil, map[string]any{"redirect_uri": home, "key": "ES256", "push": true, "metadata": map[string]any{
 			"token_endpoint_auth_method": "private_key_jwt", "require_pushed_authorization_requests": true,
+		}}},
+		{"registers a secret, signs its requests", nil, map[string]any{"redirect_uri": home, "sign": "ES256", "metadata": map[string]any{
+			"token_endpoint_auth_method": "client_secret_post", "request_object_signing_alg": "ES256", "require_signed_request_object": true,
 		}}},
 		{"registers as public", nil, map[string]any{"redirect_uri": signettest.Nowhere, "public": true, "metadata": map[string]any{
 			"token_endpoint_auth_method": "none", "application_type": "native",
@@ -58,7 +63,7 @@ func keyPartyRows(jwks string) []keyPartyRow {
 }
 
 // TestClients_OpenIDClient signs in with openid-client, whose clients prove themselves with keys
-// (RFC 7523), push their requests (RFC 9126) or register themselves (RFC 7591, RFC 7592).
+// (RFC 7523), sign their requests (RFC 9101), push them (RFC 9126) or register themselves (RFC 7591, RFC 7592).
 func TestClients_OpenIDClient(t *testing.T) {
 	i := signettest.NewInstance(t)
 	i.Env = append(i.Env, "SIGNET_REGISTRATION_MODE=open")
@@ -122,6 +127,9 @@ func tellStory(t *testing.T, node *signettest.LineProcess, b *signettest.FormBro
 func (row keyPartyRow) checkSignIn(t *testing.T, i *signettest.Instance, saw keyPartyReport) {
 	t.Helper()
 	sent, introspected := "client_id code_challenge code_challenge_method prompt redirect_uri response_type scope state", "true true"
+	if row.job["sign"] != nil {
+		sent = "client_id request"
+	}
 	if row.job["push"] == true {
 		sent = "client_id request_uri"
 	}

@@ -1,5 +1,5 @@
-// A relying party on openid-client whose clients prove themselves with keys, push their requests,
-// or register themselves. Each line of standard input starts a story in JSON. When a story needs
+// A relying party on openid-client whose clients prove themselves with keys, sign their requests,
+// push them, or register themselves. Each line of standard input starts a story in JSON. When a story needs
 // the browser, the program prints {"visit": URL}, and the next line is the URL at which the browser
 // left the provider. Its last line is the report of the story.
 //
@@ -23,8 +23,9 @@ const publicKeys = async () => ({
   keys: await Promise.all(Object.entries(keys).map(async ([alg, { publicKey }]) =>
     ({ ...await crypto.subtle.exportKey('jwk', publicKey), kid: alg, alg, use: 'sig' }))),
 })
-// The assertions with ES256 name their key, those with RS256 do not.
-const proofBy = alg => oidc.PrivateKeyJwt(alg === 'ES256' ? { key: keys[alg].privateKey, kid: alg } : keys[alg].privateKey)
+// Signatures with ES256 name their key, those with RS256 do not.
+const signingKey = alg => alg === 'ES256' ? { key: keys[alg].privateKey, kid: alg } : keys[alg].privateKey
+const proofBy = alg => oidc.PrivateKeyJwt(signingKey(alg))
 
 // refusal returns the error of a promise that must fail. For a response with a challenge the library
 // leaves the body to its caller.
@@ -32,13 +33,14 @@ const refusal = promise => promise.then(() => 'no error', async error =>
   error.error ?? (error instanceof oidc.WWWAuthenticateChallengeError ? (await error.response.json()).error : `${error.code}: ${error.message}`))
 
 // begin returns the URL of a sign-in and the checks of its response.
-async function begin(config, { redirect_uri, push }, { pkce = true } = {}) {
+async function begin(config, { redirect_uri, push, sign }, { pkce = true } = {}) {
   const checks = { pkceCodeVerifier: oidc.randomPKCECodeVerifier(), expectedState: oidc.randomState(), idTokenExpected: true }
-  const parameters = { redirect_uri, scope: 'openid email offline_access', prompt: 'consent', state: checks.expectedState }
+  let parameters = { redirect_uri, scope: 'openid email offline_access', prompt: 'consent', state: checks.expectedState }
   if (pkce) {
     parameters.code_challenge = await oidc.calculatePKCECodeChallenge(checks.pkceCodeVerifier)
     parameters.code_challenge_method = 'S256'
   }
+  if (sign) parameters = (await oidc.buildAuthorizationUrlWithJAR(config, parameters, signingKey(sign))).searchParams
   const build = push ? oidc.buildAuthorizationUrlWithPAR : oidc.buildAuthorizationUrl
   return { url: await build(config, parameters), checks }
 }
@@ -95,7 +97,7 @@ const stories = {
   // deletes itself.
   registered: async job => {
     const metadata = { client_name: 'Before', redirect_uris: [job.redirect_uri], grant_types: ['authorization_code', 'refresh_token'], ...job.metadata }
-    if (job.key) metadata.jwks = await publicKeys()
+    if (job.key || job.sign) metadata.jwks = await publicKeys()
     // Without token_endpoint_auth_method, a client with a secret uses Basic (RFC 7591, section 2). The
     // default of the library is the body.
     const isBasic = !job.key && !metadata.token_endpoint_auth_method
