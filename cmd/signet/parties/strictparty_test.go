@@ -8,7 +8,7 @@ import (
 	"signet/storage"
 )
 
-// strictReport holds the answers to the requests of a story of strictparty.mjs.
+// strictReport holds the answers to the requests of a story of strictparty.mjs or NimbusParty.java.
 type strictReport struct {
 	Visit  string // URL that the browser must open; the story goes on after it
 	Failed string // error that ended the story
@@ -22,6 +22,10 @@ type strictReport struct {
 	Spent          bool // the reference of the pushed request still leads to the client
 
 	Again, OtherKey, NotPushed, Revoked string // errors of requests that must fail
+
+	Read, Changed string // name of the registered client, before and after it changed itself
+	Deleted       int    // status of the answer
+	Gone          string // error of a client that reads its registration after the deletion
 }
 
 // TestClients_OAuth4WebAPI runs two clients on oauth4webapi. One registers itself with an initial
@@ -40,14 +44,7 @@ func TestClients_OAuth4WebAPI(t *testing.T) {
 
 	t.Run("registered", func(t *testing.T) {
 		job := map[string]any{"story": "registered", "token": initial.Token, "redirect_uri": "https://shop.example.com/callback"}
-		saw := tellStrictStory(t, node, job, func(b *signettest.FormBrowser) {
-			if signettest.FindByID(b.Page, "login") != nil {
-				b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
-			}
-			if b.Left == nil && signettest.FindByID(b.Page, "consent") != nil {
-				b.Send("consent", "allow", nil)
-			}
-		})
+		saw := tellStrictStory(t, node, job, signInAndAllow(i))
 		saw.Subject = wantSubject(t, i, saw.Subject)
 		if want := (strictReport{
 			Life: 90, Subject: saw.Subject, Email: i.Email, Signed: "application/jwt", Active: true,
@@ -57,16 +54,33 @@ func TestClients_OAuth4WebAPI(t *testing.T) {
 		}
 	})
 	t.Run("device", func(t *testing.T) {
-		saw := tellStrictStory(t, node, map[string]any{"story": "device", "client_id": tv.ID}, func(b *signettest.FormBrowser) {
-			b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
-			b.Send("device", "", nil)
-			b.Click("allow")
-		})
+		saw := tellStrictStory(t, node, map[string]any{"story": "device", "client_id": tv.ID}, letDeviceIn(i))
 		saw.Subject = wantSubject(t, i, saw.Subject)
 		if want := (strictReport{Life: 600, Interval: 5, Subject: saw.Subject, Refreshable: true, Again: "invalid_grant"}); saw != want {
 			t.Errorf("the device saw %+v, want %+v", saw, want)
 		}
 	})
+}
+
+// signInAndAllow returns the acts of a person at a sign-in.
+func signInAndAllow(i *signettest.Instance) func(*signettest.FormBrowser) {
+	return func(b *signettest.FormBrowser) {
+		if signettest.FindByID(b.Page, "login") != nil {
+			b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
+		}
+		if b.Left == nil && signettest.FindByID(b.Page, "consent") != nil {
+			b.Send("consent", "allow", nil)
+		}
+	}
+}
+
+// letDeviceIn returns the acts of a person who has opened the link that a device shows.
+func letDeviceIn(i *signettest.Instance) func(*signettest.FormBrowser) {
+	return func(b *signettest.FormBrowser) {
+		b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
+		b.Send("device", "", nil)
+		b.Click("allow")
+	}
 }
 
 // wantSubject checks that a subject is the user of the installation, and returns it.
@@ -84,7 +98,7 @@ func wantSubject(t *testing.T, i *signettest.Instance, got string) string {
 
 // tellStrictStory runs a story. For each URL that it wants visited, act does what a person does on
 // the pages of Signet.
-func tellStrictStory(t *testing.T, node *signettest.LineProcess, job map[string]any, act func(*signettest.FormBrowser)) strictReport {
+func tellStrictStory(t *testing.T, program *signettest.LineProcess, job map[string]any, act func(*signettest.FormBrowser)) strictReport {
 	t.Helper()
 	line, err := json.Marshal(job)
 	if err != nil {
@@ -92,7 +106,7 @@ func tellStrictStory(t *testing.T, node *signettest.LineProcess, job map[string]
 	}
 	b := signettest.NewFormBrowser(t)
 	for {
-		said := node.Check(string(line))
+		said := program.Check(string(line))
 		var saw strictReport
 		if err := json.Unmarshal([]byte(said), &saw); err != nil || saw.Failed != "" {
 			t.Fatalf("the story ended with %s (%v)", said, err)

@@ -1,0 +1,45 @@
+package parties_test
+
+import (
+	"net/http"
+	"testing"
+
+	"signet/cmd/signet/signettest"
+	"signet/storage"
+)
+
+// TestClients_Nimbus runs two clients on the SDK of Nimbus. One registers itself with a key, pushes
+// its request, refreshes, introspects, revokes, changes its registration and deletes itself. The
+// other is a device.
+func TestClients_Nimbus(t *testing.T) {
+	if !signettest.InSoak() {
+		return
+	}
+	i := signettest.NewInstance(t)
+	i.Env = append(i.Env, "SIGNET_REGISTRATION_MODE=token")
+	var initial struct {
+		Token string `json:"token"`
+	}
+	i.Command(t, "", &initial, "registration", "token", "create", "--name", "A test", "--json")
+	tv := i.CreateClient(t, "--type", "native", "--response-type", "", "--grant-type", storage.GrantDevice, "--grant-type", storage.GrantRefresh)
+	i.Serve(t)
+	nimbus := signettest.StartLines(t, ".", "java", append(javaClass(t, "NimbusParty"), i.Issuer)...)
+
+	t.Run("registered", func(t *testing.T) {
+		saw := tellStrictStory(t, nimbus, map[string]any{"story": "registered", "token": initial.Token, "redirect_uri": "https://shop.example.com/callback"}, signInAndAllow(i))
+		saw.Subject = wantSubject(t, i, saw.Subject)
+		if want := (strictReport{
+			Life: 90, Subject: saw.Subject, Email: i.Email, Active: true, OtherKey: "invalid_client", Revoked: "invalid_grant",
+			Read: "Before", Changed: "After", Deleted: http.StatusNoContent, Gone: "invalid_token",
+		}); saw != want {
+			t.Errorf("the client saw %+v, want %+v", saw, want)
+		}
+	})
+	t.Run("device", func(t *testing.T) {
+		saw := tellStrictStory(t, nimbus, map[string]any{"story": "device", "client_id": tv.ID}, letDeviceIn(i))
+		saw.Subject = wantSubject(t, i, saw.Subject)
+		if want := (strictReport{Life: 600, Interval: 5, Subject: saw.Subject, Refreshable: true, Again: "invalid_grant"}); saw != want {
+			t.Errorf("the device saw %+v, want %+v", saw, want)
+		}
+	})
+}
