@@ -9,7 +9,7 @@ import (
 )
 
 // TestClients_Nimbus runs two clients on the SDK of Nimbus. One registers itself with a key, pushes
-// its request, refreshes, introspects, revokes, changes its registration and deletes itself. The
+// and signs its requests, refreshes, introspects, revokes, changes its registration and deletes itself. The
 // other is a device.
 func TestClients_Nimbus(t *testing.T) {
 	if !signettest.InSoak() {
@@ -29,7 +29,8 @@ func TestClients_Nimbus(t *testing.T) {
 		saw := tellStrictStory(t, nimbus, map[string]any{"story": "registered", "token": initial.Token, "redirect_uri": "https://shop.example.com/callback"}, signInAndAllow(i))
 		saw.Subject = wantSubject(t, i, saw.Subject)
 		if want := (strictReport{
-			Life: 90, Subject: saw.Subject, Email: i.Email, Active: true, OtherKey: "invalid_client", Revoked: "invalid_grant",
+			Life: 90, Subject: saw.Subject, Email: i.Email, SignedSubject: saw.Subject, Active: true,
+			OtherKey: "invalid_client", OtherObject: "invalid_request_object", Revoked: "invalid_grant",
 			Read: "Before", Changed: "After", Deleted: http.StatusNoContent, Gone: "invalid_token",
 		}); saw != want {
 			t.Errorf("the client saw %+v, want %+v", saw, want)

@@ -16,12 +16,13 @@ type strictReport struct {
 	Life           int // of the pushed request or of the device code, in seconds
 	Interval       int // between two polls of the device, in seconds
 	Subject, Email string
+	SignedSubject  string // after a signed request
 	Signed         string // media type of the answer of /userinfo
 	Active, Dead   bool   // the access token, before and after the revocation of its grant
 	Refreshable    bool
 	Spent          bool // the reference of the pushed request still leads to the client
 
-	Again, OtherKey, NotPushed, Revoked string // errors of requests that must fail
+	Again, OtherKey, OtherObject, NotPushed, Revoked string // errors of requests that must fail
 
 	Read, Changed string // name of the registered client, before and after it changed itself
 	Deleted       int    // status of the answer
@@ -29,8 +30,9 @@ type strictReport struct {
 }
 
 // TestClients_OAuth4WebAPI runs two clients on oauth4webapi. One registers itself with an initial
-// access token and a key (RFC 7591), pushes its requests (RFC 9126), signs an assertion for every
-// call (RFC 7523) and reads a signed answer of /userinfo. The other is a device (RFC 8628).
+// access token and a key (RFC 7591), pushes its requests (RFC 9126) and signs them (RFC 9101), signs an
+// assertion for every call (RFC 7523) and reads a signed answer of /userinfo. The other is a device
+// (RFC 8628).
 func TestClients_OAuth4WebAPI(t *testing.T) {
 	i := signettest.NewInstance(t)
 	i.Env = append(i.Env, "SIGNET_REGISTRATION_MODE=token")
@@ -47,8 +49,8 @@ func TestClients_OAuth4WebAPI(t *testing.T) {
 		saw := tellStrictStory(t, node, job, signInAndAllow(i))
 		saw.Subject = wantSubject(t, i, saw.Subject)
 		if want := (strictReport{
-			Life: 90, Subject: saw.Subject, Email: i.Email, Signed: "application/jwt", Active: true,
-			Again: "invalid_client", OtherKey: "invalid_client", NotPushed: "invalid_request", Revoked: "invalid_grant",
+			Life: 90, Subject: saw.Subject, Email: i.Email, SignedSubject: saw.Subject, Signed: "application/jwt", Active: true,
+			Again: "invalid_client", OtherKey: "invalid_client", OtherObject: "invalid_request_object", NotPushed: "invalid_request", Revoked: "invalid_grant",
 		}); saw != want {
 			t.Errorf("the client saw %+v, want %+v", saw, want)
 		}

@@ -1,5 +1,5 @@
 // Clients on oauth4webapi, which checks each answer strictly: one registers itself with a key, pushes
-// its requests and proves itself with assertions; the other is a device. Each line of standard input
+// and signs its requests and proves itself with assertions; the other is a device. Each line of standard input
 // starts a story in JSON. When a story needs the browser, the program prints {"visit": URL}, and the
 // next line is the URL at which the browser ended. Its last line is the report of the story.
 //
@@ -38,27 +38,33 @@ const stories = {
     const client = await oauth.processDynamicClientRegistrationResponse(await oauth.dynamicClientRegistrationRequest(as, {
       client_name: 'Strict', redirect_uris: [job.redirect_uri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
       token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'ES256', jwks: { keys: [key] },
-      id_token_signed_response_alg: 'ES256', userinfo_signed_response_alg: 'ES256', require_pushed_authorization_requests: true,
+      id_token_signed_response_alg: 'ES256', userinfo_signed_response_alg: 'ES256',
+      request_object_signing_alg: 'ES256', require_pushed_authorization_requests: true,
     }, { initialAccessToken: job.token, ...insecure }))
     const proof = options => oauth.PrivateKeyJwt({ key: privateKey, kid: 'one' }, options)
     const push = async (parameters, by = proof()) => oauth.processPushedAuthorizationResponse(as, client,
       await oauth.pushedAuthorizationRequest(as, client, by, parameters, insecure))
-    const start = request => `${as.authorization_endpoint}?${new URLSearchParams({ client_id: client.client_id, request_uri: request.request_uri })}`
+    const start = pushed => `${as.authorization_endpoint}?${new URLSearchParams({ client_id: client.client_id, request_uri: pushed.request_uri })}`
 
-    const verifier = oauth.generateRandomCodeVerifier()
-    const state = oauth.generateRandomState()
-    const nonce = oauth.generateRandomNonce()
-    const parameters = {
-      client_id: client.client_id, redirect_uri: job.redirect_uri, response_type: 'code', scope: 'openid email offline_access', state, nonce,
-      code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', prompt: 'consent',
+    // begin makes the parameters of a sign-in, and finish checks its response and redeems the code.
+    const begin = async (more = {}) => {
+      const [verifier, state, nonce] = [oauth.generateRandomCodeVerifier(), oauth.generateRandomState(), oauth.generateRandomNonce()]
+      return { verifier, state, nonce, parameters: {
+        client_id: client.client_id, redirect_uri: job.redirect_uri, response_type: 'code', scope: 'openid email offline_access', state, nonce,
+        code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', ...more,
+      } }
     }
+    const finish = async ({ verifier, state, nonce }, pushed) => tokensOf(as, client, oauth.processAuthorizationCodeResponse,
+      await oauth.authorizationCodeGrantRequest(as, client, proof(),
+        oauth.validateAuthResponse(as, client, await visit(start(pushed)), state), job.redirect_uri, verifier, insecure),
+      { expectedNonce: nonce, requireIdToken: true })
+
     const report = {}
+    const asked = await begin({ prompt: 'consent' })
+    const { parameters } = asked
     const pushed = await push(parameters)
     report.life = pushed.expires_in
-    const answer = oauth.validateAuthResponse(as, client, await visit(start(pushed)), state)
-    const first = await tokensOf(as, client, oauth.processAuthorizationCodeResponse,
-      await oauth.authorizationCodeGrantRequest(as, client, proof(), answer, job.redirect_uri, verifier, insecure),
-      { expectedNonce: nonce, requireIdToken: true })
+    const first = await finish(asked, pushed)
     const { sub } = oauth.getValidatedIdTokenClaims(first)
     report.subject = sub
 
@@ -73,6 +79,12 @@ const stories = {
     const introspect = async token => oauth.processIntrospectionResponse(as, client,
       await oauth.introspectionRequest(as, client, proof(), token, insecure))
     report.active = (await introspect(next.access_token)).active
+
+    // A signed request, in the way that the client is registered for.
+    const again = await begin()
+    const sign = key => oauth.issueRequestObject(as, client, again.parameters, { key, kid: 'one' })
+    report.signedSubject = oauth.getValidatedIdTokenClaims(await finish(again, await push({ request: await sign(privateKey) }))).sub
+    report.otherObject = await refusal(push({ request: await sign((await oauth.generateKeyPair('ES256')).privateKey) }))
 
     // The same assertion twice: its jti is spent.
     const same = proof({ [oauth.modifyAssertion]: (_, payload) => { payload.jti = 'the same' } })

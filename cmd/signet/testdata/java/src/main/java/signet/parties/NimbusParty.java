@@ -1,11 +1,16 @@
 package signet.parties;
 
+import com.nimbusds.jose.JOSEObjectType;
 import com.nimbusds.jose.JWSAlgorithm;
+import com.nimbusds.jose.JWSHeader;
+import com.nimbusds.jose.crypto.ECDSASigner;
 import com.nimbusds.jose.jwk.Curve;
 import com.nimbusds.jose.jwk.ECKey;
 import com.nimbusds.jose.jwk.JWKSet;
 import com.nimbusds.jose.jwk.gen.ECKeyGenerator;
 import com.nimbusds.jose.util.JSONObjectUtils;
+import com.nimbusds.jwt.JWTClaimsSet;
+import com.nimbusds.jwt.SignedJWT;
 import com.nimbusds.oauth2.sdk.AuthorizationCodeGrant;
 import com.nimbusds.oauth2.sdk.AuthorizationGrant;
 import com.nimbusds.oauth2.sdk.AuthorizationRequest;
@@ -15,6 +20,7 @@ import com.nimbusds.oauth2.sdk.ErrorResponse;
 import com.nimbusds.oauth2.sdk.GrantType;
 import com.nimbusds.oauth2.sdk.PushedAuthorizationRequest;
 import com.nimbusds.oauth2.sdk.PushedAuthorizationResponse;
+import com.nimbusds.oauth2.sdk.PushedAuthorizationSuccessResponse;
 import com.nimbusds.oauth2.sdk.RefreshTokenGrant;
 import com.nimbusds.oauth2.sdk.Response;
 import com.nimbusds.oauth2.sdk.ResponseType;
@@ -56,10 +62,13 @@ import com.nimbusds.openid.connect.sdk.rp.OIDCClientMetadata;
 import com.nimbusds.openid.connect.sdk.rp.OIDCClientRegistrationRequest;
 import com.nimbusds.openid.connect.sdk.rp.OIDCClientRegistrationResponseParser;
 import com.nimbusds.openid.connect.sdk.rp.OIDCClientUpdateRequest;
+import com.nimbusds.openid.connect.sdk.token.OIDCTokens;
 import com.nimbusds.openid.connect.sdk.validators.IDTokenValidator;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.net.URI;
+import java.time.Instant;
+import java.util.Date;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
@@ -112,32 +121,29 @@ public class NimbusParty {
 		metadata.setTokenEndpointAuthMethod(ClientAuthenticationMethod.PRIVATE_KEY_JWT);
 		metadata.setJWKSet(new JWKSet(key.toPublicJWK()));
 		metadata.setIDTokenJWSAlg(JWSAlgorithm.ES256);
+		metadata.setRequestObjectJWSAlg(JWSAlgorithm.ES256);
 		client = registration(OIDCClientRegistrationResponseParser.parse(
 				new OIDCClientRegistrationRequest(provider.getRegistrationEndpointURI(), metadata, new BearerAccessToken((String) job.get("token"))).toHTTPRequest().send()));
 
-		var state = new State();
-		var nonce = new Nonce();
-		var verifier = new CodeVerifier();
-		var request = new AuthenticationRequest.Builder(ResponseType.CODE, new Scope("openid", "email", "offline_access"), client.getID(), redirectURI())
-				.state(state).nonce(nonce).codeChallenge(verifier, CodeChallengeMethod.S256).prompt(Prompt.Type.CONSENT).build();
-		var pushed = push(request, key).toSuccessResponse();
+		var asked = new SignIn();
+		var pushed = push(asked.request, key).toSuccessResponse();
 		report.put("life", pushed.getLifetime());
-		var visit = new AuthorizationRequest.Builder(pushed.getRequestURI(), client.getID()).endpointURI(provider.getAuthorizationEndpointURI()).build().toURI();
-		var answer = AuthorizationResponse.parse(visit(visit)).toSuccessResponse();
-		if (!answer.getState().equals(state) || !answer.getIssuer().equals(provider.getIssuer())) {
-			throw new IllegalStateException("the response has another state or issuer: " + answer.toParameters());
-		}
-		var first = tokens(new AuthorizationCodeGrant(answer.getAuthorizationCode(), redirectURI(), verifier));
-		var claims = new IDTokenValidator(provider.getIssuer(), client.getID(), JWSAlgorithm.ES256, provider.getJWKSetURI().toURL())
-				.validate(first.getOIDCTokens().getIDToken(), nonce);
-		report.put("subject", claims.getSubject().getValue());
+		var first = asked.finish(pushed);
+		report.put("subject", asked.subject);
 		report.put("email", UserInfoResponse.parse(
-				new UserInfoRequest(provider.getUserInfoEndpointURI(), first.getOIDCTokens().getAccessToken()).toHTTPRequest().send())
+				new UserInfoRequest(provider.getUserInfoEndpointURI(), first.getAccessToken()).toHTTPRequest().send())
 				.toSuccessResponse().getUserInfo().getEmailAddress());
 
-		var next = tokens(new RefreshTokenGrant(first.getOIDCTokens().getRefreshToken())).getOIDCTokens();
+		var next = tokens(new RefreshTokenGrant(first.getRefreshToken()));
 		report.put("active", isActive(next.getAccessToken()));
-		report.put("otherKey", error(push(request, new ECKeyGenerator(Curve.P_256).keyID("one").generate())));
+		report.put("otherKey", error(push(asked.request, foreignKey())));
+
+		// A signed request, in the way that the client is registered for.
+		var again = new SignIn();
+		again.finish(push(again.signedBy(key), key).toSuccessResponse());
+		report.put("signedSubject", again.subject);
+		report.put("otherObject", error(push(again.signedBy(foreignKey()), key)));
+
 		new TokenRevocationRequest(provider.getRevocationEndpointURI(), proof(key), next.getRefreshToken()).toHTTPRequest().send().ensureStatusCode(200);
 		report.put("revoked", error(OIDCTokenResponseParser.parse(redeem(new RefreshTokenGrant(next.getRefreshToken())))));
 		report.put("dead", isActive(next.getAccessToken()));
@@ -149,6 +155,43 @@ public class NimbusParty {
 		report.put("deleted", new ClientDeleteRequest(client.getRegistrationURI(), client.getRegistrationAccessToken()).toHTTPRequest().send().getStatusCode());
 		report.put("gone", error(OIDCClientRegistrationResponseParser.parse(read())));
 		return report;
+	}
+
+	/** One sign-in of the client. */
+	private class SignIn {
+		private final State state = new State();
+		private final Nonce nonce = new Nonce();
+		private final CodeVerifier verifier = new CodeVerifier();
+		private final AuthenticationRequest request = new AuthenticationRequest.Builder(
+				ResponseType.CODE, new Scope("openid", "email", "offline_access"), client.getID(), redirectURI())
+				.state(state).nonce(nonce).codeChallenge(verifier, CodeChallengeMethod.S256).prompt(Prompt.Type.CONSENT).build();
+		private String subject;
+
+		/** Returns the request as a request object (RFC 9101). */
+		private AuthenticationRequest signedBy(ECKey by) throws Exception {
+			var claims = new JWTClaimsSet.Builder(request.toJWTClaimsSet()).issuer(client.getID().getValue()).audience(provider.getIssuer().getValue())
+					.expirationTime(Date.from(Instant.now().plusSeconds(60))).build();
+			var object = new SignedJWT(new JWSHeader.Builder(JWSAlgorithm.ES256).keyID(by.getKeyID()).type(new JOSEObjectType("oauth-authz-req+jwt")).build(), claims);
+			object.sign(new ECDSASigner(by));
+			return new AuthenticationRequest.Builder(object, client.getID()).build();
+		}
+
+		/** Sends the browser to a pushed request, checks the response and redeems the code. */
+		private OIDCTokens finish(PushedAuthorizationSuccessResponse pushed) throws Exception {
+			var start = new AuthorizationRequest.Builder(pushed.getRequestURI(), client.getID()).endpointURI(provider.getAuthorizationEndpointURI()).build().toURI();
+			var answer = AuthorizationResponse.parse(visit(start)).toSuccessResponse();
+			if (!answer.getState().equals(state) || !answer.getIssuer().equals(provider.getIssuer())) {
+				throw new IllegalStateException("the response has another state or issuer: " + answer.toParameters());
+			}
+			var tokens = tokens(new AuthorizationCodeGrant(answer.getAuthorizationCode(), redirectURI(), verifier));
+			subject = new IDTokenValidator(provider.getIssuer(), client.getID(), JWSAlgorithm.ES256, provider.getJWKSetURI().toURL())
+					.validate(tokens.getIDToken(), nonce).getSubject().getValue();
+			return tokens;
+		}
+	}
+
+	private static ECKey foreignKey() throws Exception {
+		return new ECKeyGenerator(Curve.P_256).keyID("one").generate();
 	}
 
 	private URI redirectURI() {
@@ -178,8 +221,8 @@ public class NimbusParty {
 		return new TokenRequest.Builder(provider.getTokenEndpointURI(), proof(key), grant).build().toHTTPRequest().send();
 	}
 
-	private OIDCTokenResponse tokens(AuthorizationGrant grant) throws Exception {
-		return (OIDCTokenResponse) OIDCTokenResponseParser.parse(redeem(grant)).toSuccessResponse();
+	private OIDCTokens tokens(AuthorizationGrant grant) throws Exception {
+		return ((OIDCTokenResponse) OIDCTokenResponseParser.parse(redeem(grant)).toSuccessResponse()).getOIDCTokens();
 	}
 
 	private boolean isActive(Token token) throws Exception {
