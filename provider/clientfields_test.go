@@ -227,6 +227,14 @@ var observations = map[string]observation{
 			return placeOf(b.Visitor(t).AuthorizeThrough(t, "github", "octo")) // an upstream that reports no auth_time
 		},
 	},
+	"default_acr_values": {
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"phr", storage.ACROneFactor} }},
+		kept: storage.ACROneFactor, // a list without this value is refused, because no sign-in has another one
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			_, tokens := tokensOf(t, b)
+			return providertest.ClaimsOf(t, tokens["id_token"])["acr"].(string)
+		},
+	},
 	"initiate_login_uri": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start?tenant=7" }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {

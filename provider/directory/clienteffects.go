@@ -13,7 +13,7 @@ import (
 // signInFields are the fields that are read only when a person signs in to the client or
 // out of it.
 var signInFields = []string{
-	"post_logout_redirect_uris", "policy_uri", "tos_uri", "id_token_signed_response_alg", "userinfo_signed_response_alg", "default_max_age", "require_auth_time",
+	"post_logout_redirect_uris", "policy_uri", "tos_uri", "id_token_signed_response_alg", "userinfo_signed_response_alg", "default_max_age", "require_auth_time", "default_acr_values",
 	"initiate_login_uri", "backchannel_logout_uri", "backchannel_logout_session_required", "skip_consent", "pkce_optional",
 	"unverified_email",
 }
@@ -28,6 +28,7 @@ func effectRules() []clientRule {
 		{"prompt_login", checkPromptLoginEffect, []string{"type", "grant_types", "prompt_login"}},
 		{"audiences", checkAudiencesEffect, []string{"type", "token_endpoint_auth_method", "audiences"}},
 		{"refresh_grace", checkRefreshGraceEffect, []string{"type", "grant_types", "refresh_grace"}},
+		{"default_acr_values", checkACREffect, []string{"default_acr_values"}},
 		{"first_party", checkFirstPartyEffect, []string{"type"}},
 		{"require_pushed_authorization_requests", checkRequestEffect(func(m storage.ClientMetadata) bool { return m.RequirePushed }), []string{"type", "grant_types"}},
 		{"require_signed_request_object", checkRequestEffect(func(m storage.ClientMetadata) bool { return m.RequireSignedRequest }), []string{"type", "grant_types"}},
@@ -68,6 +69,15 @@ func checkSignInEffect(f ClientField) func(storage.Client, report) {
 func checkFirstPartyEffect(c storage.Client, wrong report) {
 	if c.FirstParty && c.Type == storage.Service {
 		wrong("%w", &noEffect{"is for an app that people sign in to, and a service acts for itself: remove it, or make a client of another type"})
+	}
+}
+
+// checkACREffect refuses values of which no sign-in can have one. The first value is only preferred
+// (OIDC Registration, section 2), so that others may be there too.
+func checkACREffect(c storage.Client, wrong report) {
+	list := c.Metadata.DefaultACRValues
+	if len(list) > 0 && signsPeopleIn(c) && !slices.ContainsFunc(storage.ACRValues(), func(acr string) bool { return slices.Contains(list, acr) }) {
+		wrong("%w", &noEffect{"has no value that a sign-in can have: add one of " + strings.Join(storage.ACRValues(), ", ") + ", or remove it"})
 	}
 }
 

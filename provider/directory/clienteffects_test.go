@@ -29,6 +29,7 @@ var validValues = map[string]func(c *storage.Client){
 	"userinfo_signed_response_alg":          func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "ES256" },
 	"default_max_age":                       func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(0)) },
 	"require_auth_time":                     func(c *storage.Client) { c.Metadata.RequireAuthTime = true },
+	"default_acr_values":                    func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"phr", "urn:signet:1fa"} },
 	"initiate_login_uri":                    func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start" },
 	"backchannel_logout_uri":                func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "https://app.example.com/out" },
 	"backchannel_logout_session_required":   nil, // needs backchannel_logout_uri
@@ -58,11 +59,11 @@ var kindsOfClient = map[string]struct {
 	"web":    {storage.Web, nil, authAlg},
 	"spa":    {storage.SPA, nil, "introspect audiences " + authAlg},
 	"native": {storage.Native, nil, "introspect audiences " + authAlg},
-	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time " +
+	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time default_acr_values " +
 		"initiate_login_uri backchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
 	"web that acts for itself": {storage.Web, ownTokensOnly, "jwks jwks_uri " + authAlg + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
-		"require_auth_time initiate_login_uri backchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
+		"require_auth_time default_acr_values initiate_login_uri backchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + authAlg},
 }
 
@@ -211,6 +212,16 @@ func TestClientEffects_RequestObjectsNeedKeys(t *testing.T) {
 	} {
 		if got := codesOf(directory.CheckClient(changedClient(c.kind, c.change))); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestClientEffects_ReachableACR: the requested acr values must have one that a sign-in can have.
+func TestClientEffects_ReachableACR(t *testing.T) {
+	for value, want := range map[string]string{"urn:signet:1fa": "", "urn:signet:2fa": "default_acr_values " + directory.NoEffect} {
+		c := changedClient(storage.Web, func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"phr", value} })
+		if got := codesOf(directory.CheckClient(c)); got != want {
+			t.Errorf("%s: got %q, want %q", value, got, want)
 		}
 	}
 }

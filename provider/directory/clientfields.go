@@ -96,8 +96,7 @@ var clientFields = []ClientField{
 	metadata("userinfo_signed_response_alg", func(m *storage.ClientMetadata) *string { return &m.UserinfoSignedAlg }),
 	metadata("default_max_age", func(m *storage.ClientMetadata) **int64 { return &m.DefaultMaxAge }),
 	metadata("require_auth_time", func(m *storage.ClientMetadata) *bool { return &m.RequireAuthTime }),
-	metadata("default_acr_values", func(m *storage.ClientMetadata) *[]string { return &m.DefaultACRValues }).
-		unsupported("every sign-in has the same acr"),
+	metadata("default_acr_values", func(m *storage.ClientMetadata) *[]string { return &m.DefaultACRValues }),
 	metadata("initiate_login_uri", func(m *storage.ClientMetadata) *string { return &m.InitiateLoginURI }),
 	metadata("backchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.BackchannelLogoutURI }),
 	metadata("backchannel_logout_session_required", func(m *storage.ClientMetadata) *bool { return &m.BackchannelLogoutSession }),

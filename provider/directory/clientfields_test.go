@@ -133,6 +133,7 @@ var invalidValues = map[string]func(c *storage.Client){
 	},
 	"userinfo_signed_response_alg":        func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "HS256" },
 	"default_max_age":                     func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(-1)) },
+	"default_acr_values":                  func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"a\x00"} },
 	"initiate_login_uri":                  func(c *storage.Client) { c.Metadata.InitiateLoginURI = "login" },
 	"backchannel_logout_uri":              func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "out" },
 	"backchannel_logout_session_required": func(c *storage.Client) { c.Metadata.BackchannelLogoutSession = true },

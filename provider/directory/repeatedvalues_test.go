@@ -12,8 +12,8 @@ import (
 // listValues has two values for each list of a client.
 var listValues = map[string][2]string{
 	"RedirectURIs": {"https://a.example.com/cb", "https://b.example.com/cb"}, "PostLogoutRedirectURIs": {"https://a.example.com/", "https://b.example.com/"},
-	"Contacts":  {"a@example.com", "b@example.com"},
-	"Resources": {"https://api.example.com/", "urn:api"}, "Audiences": {"https://api.example.com/", "urn:api"}, "Origins": {"https://a.example.com", "https://b.example.com"},
+	"Contacts":         {"a@example.com", "b@example.com"},
+	"DefaultACRValues": {"urn:signet:1fa", "phr"}, "Resources": {"https://api.example.com/", "urn:api"}, "Audiences": {"https://api.example.com/", "urn:api"}, "Origins": {"https://a.example.com", "https://b.example.com"},
 }
 
 // wantListsOnce fails the test unless each list of the client has its two values once.
@@ -35,8 +35,8 @@ func wantListsOnce(t *testing.T, c storage.Client) {
 // TestClient_ListsAreSets sets repeated values in every list of a client. Creation and change
 // store each value once.
 func TestClient_ListsAreSets(t *testing.T) {
-	// A repeated type is refused, see checkChoices. DefaultACRValues is not supported yet.
-	refused := []string{"GrantTypes", "ResponseTypes", "DefaultACRValues"}
+	// A repeated type is refused, see checkChoices.
+	refused := []string{"GrantTypes", "ResponseTypes"}
 	doubled := func(c *storage.Client) (found map[string]*[]string) {
 		found = map[string]*[]string{}
 		for _, holder := range []reflect.Value{reflect.ValueOf(c).Elem(), reflect.ValueOf(&c.Metadata).Elem()} {

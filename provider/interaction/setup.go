@@ -159,7 +159,7 @@ func (h *Handler) newAdmin(r *http.Request, token string, form url.Values,
 // signInAdmin starts the session. The user has just chosen the password, so no further proof
 // is needed.
 func (h *Handler) signInAdmin(w http.ResponseWriter, r *http.Request, user storage.User) error {
-	_, err := h.Sessions.Start(w, r, session.SignIn{UserID: user.ID, ACR: session.OneFactor, AMR: session.ByPassword, NotBefore: &user.NotBefore})
+	_, err := h.Sessions.Start(w, r, session.SignIn{UserID: user.ID, ACR: storage.ACROneFactor, AMR: session.ByPassword, NotBefore: &user.NotBefore})
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"signet/provider/flow"
 	"signet/provider/keys"
 	"signet/provider/request"
-	"signet/provider/session"
 	"signet/storage"
 )
 
@@ -64,7 +63,7 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 		}
 	}
 	m.SubjectTypesSupported = []string{"public"}
-	m.ACRValuesSupported = []string{session.OneFactor}
+	m.ACRValuesSupported = storage.ACRValues()
 	m.IDTokenSigningAlgValuesSupported = h.Ring.Algorithms()
 	m.UserinfoSigningAlgValuesSupported = h.Ring.Algorithms()
 	proofs := []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodPrivateKeyJWT}

@@ -93,10 +93,6 @@ func (s *Sessions) CurrentWithRenewal(r *http.Request) (Current, storage.Millis,
 	return current, renewed, err
 }
 
-// OneFactor is the acr of every session: the person gave one proof, of any kind. The value
-// is Signet's own.
-const OneFactor = "urn:signet:1fa"
-
 // ByPassword is the amr of a password (RFC 8176).
 var ByPassword = []string{"pwd"}
 

@@ -6,6 +6,7 @@ import (
 	"signet/provider/credential"
 	"signet/provider/session"
 	"signet/provider/web"
+	"signet/storage"
 )
 
 // PasswordSignIn is the input of a sign-in with a password, from the sign-in page or from
@@ -25,7 +26,7 @@ func (v *Visits) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignI
 	}
 	started, err := v.Sessions.Start(w, r, session.SignIn{
 		UserID: checked.User.ID, Request: in.RequestID, ClientID: in.ClientID,
-		ACR: session.OneFactor, AMR: session.ByPassword, Keep: in.Keep,
+		ACR: storage.ACROneFactor, AMR: session.ByPassword, Keep: in.Keep,
 		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore,
 		GiveBack: checked.Reserved,
 	})

@@ -76,7 +76,7 @@ var values = map[storage.ClientType][]string{
 		"--token-endpoint-auth-method", "private_key_jwt", "--jwks", "testdata/keys.json", "--grant-type", "authorization_code", "--grant-type", "client_credentials", "--response-type", "code",
 		"--scope", "openid", "--scope", "email", "--client-uri", "https://a.example/", "--policy-uri", "https://a.example/privacy", "--tos-uri", "https://a.example/terms",
 		"--contact", "ops@a.example", "--contact", "Ada <ada@a.example>", "--subject-type", "public", "--id-token-signed-response-alg", "ES256", "--userinfo-signed-response-alg", "RS256", "--default-max-age", "0",
-		"--require-auth-time", "--initiate-login-uri", "https://a.example/login", "--backchannel-logout-uri", "https://a.example/out", "--backchannel-logout-session-required",
+		"--require-auth-time", "--default-acr-value", "urn:signet:1fa", "--initiate-login-uri", "https://a.example/login", "--backchannel-logout-uri", "https://a.example/out", "--backchannel-logout-session-required",
 		"--software-id", "photos", "--software-version", "1.2",
 		"--require-pushed-authorization-requests", "--request-object-signing-alg", "ES256", "--require-signed-request-object", "--first-party", "--skip-consent", "--introspect", "--pkce-optional", "--prompt-login", "best-effort", "--unverified-email",
 		"--resource", "https://api.example/", "--audience", "https://a.example/api", "--allow-origin", "https://a.example", "--refresh-grace", "0s",
