@@ -15,7 +15,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"signet/cmd/signet/signettest"
-	"signet/provider/assertion"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -201,7 +200,7 @@ func makeAssertion(t *testing.T, c *signettest.Cluster) func() func(string) *htt
 		robot := c.CreateClient(t, "--type", "service", "--token-endpoint-auth-method", "private_key_jwt", "--jwks", file, "--scope", "jobs")
 		sign := func(id string) url.Values {
 			at := time.Now().Unix()
-			return url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {assertion.Type}, "client_assertion": {key.Sign(map[string]any{
+			return url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {key.Sign(map[string]any{
 				"iss": robot.ID, "sub": robot.ID, "aud": c.Issuer, "iat": at, "exp": at + 60, "jti": id,
 			})}}
 		}
