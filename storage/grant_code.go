@@ -28,6 +28,9 @@ type CodeRedemption struct {
 	IssuedAt   Millis // when the code was sent
 	SpentUntil Millis // how long the use must be remembered
 	Grant      Grant  // the grant to open; the caller sets its ID
+	// FrontGrant is the ID of the grant of the tokens that were sent together with the code; "":
+	// none. A replay revokes it too.
+	FrontGrant string
 	From       Origin
 }
 
@@ -36,8 +39,8 @@ type CodeRedemption struct {
 // redirect URI and the code verifier. The caller sets IdleFor and ExpiresAt of the grant;
 // RedeemCode sets its generation, its idle expiry, and when it was created and rotated.
 //
-// ErrReplayed: this code was used before. Its grant and all tokens of the grant are revoked, and
-// a first-party session has ended; this is committed (RFC 6749, section 4.1.2). It records the event
+// ErrReplayed: this code was used before. Its grant, FrontGrant and all their tokens are revoked,
+// and a first-party session has ended; this is committed (RFC 6749, section 4.1.2). It records the event
 // grant.replayed. ErrExpired: another code of the same request was used; nothing is revoked.
 // ErrRevoked: the user, the client or the session has ended, or the consent was withdrawn after
 // the code was issued.
@@ -114,13 +117,14 @@ type CodeRefusal struct {
 	SpentUntil Millis // how long the use must be remembered
 	// RevokesReplayed: if this code was redeemed before, treat this as a replay.
 	RevokesReplayed bool
+	FrontGrant      string // as in CodeRedemption
 }
 
 // SpendCode makes a code invalid without opening a grant. It is for expired codes, and for a
 // wrong code verifier from the right client.
 //
-// ErrReplayed: c.RevokesReplayed is set and this code was redeemed before; its grant is revoked,
-// as in RedeemCode.
+// ErrReplayed: c.RevokesReplayed is set and this code was redeemed before; its grant and
+// FrontGrant are revoked, as in RedeemCode.
 func (db *DB) SpendCode(ctx context.Context, c CodeRefusal, by By) error {
 	if err := refuseImpossible(c.RequestID, c.CodeID); err != nil {
 		return fmt.Errorf("spend code: %w", err)
@@ -134,7 +138,7 @@ func (db *DB) SpendCode(ctx context.Context, c CodeRefusal, by By) error {
 		if err != nil || before.CodeID != c.CodeID || before.GrantID == "" {
 			return err
 		}
-		if err := revokeReplayed(tx, before.GrantID, "code_replayed", by); err != nil {
+		if err := revokeReplayedCode(tx, before.GrantID, c.FrontGrant, by); err != nil {
 			return err
 		}
 		return engine.Committed(ErrReplayed)
@@ -180,12 +184,23 @@ func refuseCode(tx *gorm.DB, r CodeRedemption, otherwise error, at time.Time) er
 	if before.CodeID != r.CodeID {
 		return engine.Committed(otherwise)
 	}
-	if before.GrantID != "" {
-		if err := revokeReplayed(tx, before.GrantID, "code_replayed", By{From: r.From, At: at}); err != nil {
-			return err
-		}
+	if err := revokeReplayedCode(tx, before.GrantID, r.FrontGrant, By{From: r.From, At: at}); err != nil {
+		return err
 	}
 	return engine.Committed(ErrReplayed)
+}
+
+// revokeReplayedCode revokes the grant that a code has opened, and the grant of the tokens that
+// were sent together with the code; front may be "". It does nothing if the code has opened no
+// grant.
+func revokeReplayedCode(tx *gorm.DB, opened, front string, by By) error {
+	if opened == "" {
+		return nil
+	}
+	if err := revokeReplayed(tx, opened, "code_replayed", by); err != nil || front == "" {
+		return err
+	}
+	return revokeReplayed(tx, front, "code_replayed", by)
 }
 
 // replayed is the reason why a grant was revoked, and why a first-party session ended.

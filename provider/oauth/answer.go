@@ -25,6 +25,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, opened request.
 		stated = 0
 	}
 	content, params, t := newCode(q, current.Session, stated, at), url.Values{}, q.Type()
+	if t.InFrontChannel() {
+		content.Front = storage.NewTimedID(at)
+	}
 	if t.Code {
 		code, err := h.sealCode(content, at)
 		if err != nil {
@@ -50,9 +53,10 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, opened request.
 }
 
 // issueFrontChannel opens a grant and makes the tokens of the response. Its grant is not that of
-// the code: each ends by itself.
+// the code: each ends by itself, but a replay of the code ends both.
 func (h *Handler) issueFrontChannel(r *http.Request, opened request.Opened, content authorizationCode, code string, user storage.User, at time.Time) (flow.Issued, error) {
 	grant := h.newGrant(content, opened.Rights(), at)
+	grant.ID = content.Front
 	if grant.Offline { // offline_access is for the grant of the code
 		grant.Offline, grant.IdleFor, grant.ExpiresAt = false, h.Tokens.Lifetimes.Refresh, storage.At(at.Add(h.Tokens.Lifetimes.RefreshMax))
 	}

@@ -47,6 +47,7 @@ type authorizationCode struct {
 	Claims    json.RawMessage `json:"l,omitempty"`
 	Challenge string          `json:"g,omitempty"`
 	Issued    storage.Millis  `json:"w"`
+	Front     string          `json:"f,omitempty"` // ID of the grant of the tokens beside the code; "": none
 }
 
 // sealCode returns the code as the client receives it. Nothing is written to the database; the
@@ -107,7 +108,11 @@ func sizeOfTokens(t storage.ResponseType) int {
 func (h *Handler) longestCode(q request.Request) (int, error) {
 	id := storage.UserPrefix + strings.Repeat("7Q", 16) // compression does not shorten random characters
 	latest := storage.Millis(math.MaxInt64)
-	payload, err := newCode(q, storage.Session{UserID: id, ID: id, AuthTime: latest, ACR: strings.Repeat("a", 64), AMR: []string{"pwd", "otp", "mfa", "hwk", "fed"}}, latest, h.Now()).encode()
+	code := newCode(q, storage.Session{UserID: id, ID: id, AuthTime: latest, ACR: strings.Repeat("a", 64), AMR: []string{"pwd", "otp", "mfa", "hwk", "fed"}}, latest, h.Now())
+	if q.Type().InFrontChannel() {
+		code.Front = id
+	}
+	payload, err := code.encode()
 	return keys.SealedSize(len(payload)) + 32, err
 }
 
@@ -141,7 +146,7 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 		return tokenResponse{}, err
 	}
 	by := storage.By{From: trace.Origin(), At: at}
-	refusal := storage.CodeRefusal{RequestID: code.RequestID, CodeID: code.ID, SpentUntil: storage.At(at.Add(h.CodeLife + CodeRemembered))}
+	refusal := storage.CodeRefusal{RequestID: code.RequestID, CodeID: code.ID, SpentUntil: storage.At(at.Add(h.CodeLife + CodeRemembered)), FrontGrant: code.Front}
 	if !verifierMatches(code.Challenge, r.form.Get("code_verifier")) {
 		if openErr == nil {
 			if err := h.DB.SpendCode(ctx, refusal, by); err != nil && !errors.Is(err, storage.ErrReplayed) {
@@ -174,7 +179,7 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 	issuance.Nonce = code.Nonce
 	grant, err := h.DB.RedeemCode(ctx, storage.CodeRedemption{
 		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: refusal.SpentUntil,
-		Grant: h.newGrant(code, rights, at), From: by.From,
+		Grant: h.newGrant(code, rights, at), FrontGrant: code.Front, From: by.From,
 	}, at)
 	if err != nil {
 		return tokenResponse{}, err

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/provider/providertest"
 	"signet/storage"
@@ -197,6 +198,31 @@ func TestResponseType_TokensByFormPost(t *testing.T) {
 		b.Redeem(t, s.Code(t))
 		if claims := providertest.ClaimsOf(t, s.Posted.Get("id_token")); claims["c_hash"] != leftHalf(s.Posted.Get("code")) {
 			t.Errorf("c_hash %v", claims["c_hash"])
+		}
+	})
+}
+
+// P-38: a second use of a hybrid code ends all tokens of that authorization: those of the code and
+// those that came with it, also after the code has expired. The next authorization keeps its tokens.
+func TestResponseType_ReplayedCodeEndsTheTokensBesideIt(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		allowResponseTypes(t, b)
+		v := b.Visitor(t)
+		v.SignInForCode(t)
+		for name, wait := range map[string]time.Duration{"at once": 0, "after the expiry of the code": 2 * time.Minute} {
+			got := v.Get(t, b.AuthorizeURL("response_type", "code id_token token", "nonce", "n")).Response(t)
+			other := v.Get(t, b.AuthorizeURL("response_type", "code token", "nonce", "n")).Response(t)
+			tokens := b.Redeem(t, got.Get("code"))
+			b.WantUserinfo(t, got.Get("access_token"), http.StatusOK)
+			b.Advance(wait)
+			providertest.WantOAuthError(t, b.TokenRequest(t, b.CodeForm(got.Get("code"))), http.StatusBadRequest, "invalid_grant")
+			for token, status := range map[string]int{
+				got.Get("access_token"): http.StatusUnauthorized, tokens["access_token"].(string): http.StatusUnauthorized, other.Get("access_token"): http.StatusOK,
+			} {
+				if a := b.Userinfo(t, token); a.StatusCode != status {
+					t.Errorf("%s: userinfo %d, want %d", name, a.StatusCode, status)
+				}
+			}
 		}
 	})
 }
