@@ -17,6 +17,7 @@ type Error struct {
 	Reference string         // the request id, for the log
 	StartURL  string         // "Start again"; "" for none
 	StartText words.Sentence // zero: "Start again"
+	Fields    []Field        // if set, a form posts them to StartURL
 }
 
 func (Error) page() string { return "error.html" }

@@ -99,7 +99,7 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 var (
 	errParametersTooLong = requestTooLarge("the parameters are longer than %d bytes: shorten state, nonce or claims, or send them to the pushed authorization request endpoint first", maxAuthorize)
 	errRequestTooLong    = requestTooLarge("the parameters are too long for URLs and cookies: shorten state, nonce or claims, or send them to the pushed authorization request endpoint first; a state of up to 1,500 characters is accepted")
-	errAnswerTooLong     = requestTooLarge("the URL of the response would be too long for proxies: shorten redirect_uri, state or nonce; a state of up to 1,500 characters is accepted")
+	errAnswerTooLong     = requestTooLarge("the URL of the response would be too long for proxies: shorten redirect_uri, state or nonce, or use response_mode=form_post; a state of up to 1,500 characters is accepted")
 	errCodeTooLong       = requestTooLarge("the code would be longer than %d bytes: shorten nonce or claims", maxCode)
 )
 

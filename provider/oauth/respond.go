@@ -83,15 +83,17 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 	}
 }
 
-// unverifiedProblem is the page with the error of an unapproved client. Its link is the
-// response; a link cannot carry a form.
+// unverifiedProblem is the page with the error of an unapproved client. Its link or its form is
+// the response.
 func (h *Handler) unverifiedProblem(q request.Request, refusal flow.Refusal, answer url.Values) error {
+	params := h.responseParams(q, answer)
 	p := &web.Problem{
 		Status: http.StatusBadRequest, Code: refusal.Code, Title: words.Say("application-error.unverified.title"),
-		Text: words.Say("application-error.unverified.text", "Host", templates.HostOf(q.RedirectURI), "Reason", refusal.Description),
+		Text:     words.Say("application-error.unverified.text", "Host", templates.HostOf(q.RedirectURI), "Reason", refusal.Description),
+		StartURL: responseURI(q, params), StartText: words.Say("application-error.unverified.continue"),
 	}
-	if q.ResponseMode != modeFormPost {
-		p.StartURL, p.StartText = responseURI(q, h.responseParams(q, answer)), words.Say("application-error.unverified.continue")
+	if q.ResponseMode == modeFormPost {
+		p.StartURL, p.Fields = q.RedirectURI, params
 	}
 	return p
 }

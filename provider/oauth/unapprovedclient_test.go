@@ -48,6 +48,40 @@ func TestRegister_UnapprovedClientGetsNoRedirectAfterSignOut(t *testing.T) {
 	}, providertest.WithRegistration(directory.RegistrationOpen))
 }
 
+// AZ-33: an error of an unapproved client in the response mode form_post is a page whose button
+// posts the response. The page does not post it by itself, also not by a script.
+func TestRegister_UnapprovedClientGetsPostedErrorAfterClick(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		made := b.RegisterItself(t, "", `{"redirect_uris":["https://evil.example/cb"]}`)
+		id := made["client_id"].(string)
+		client, err := b.DB.Client(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := b.AsClient(client, made["client_secret"].(string))
+		address := app.AuthorizeURL(formPost("redirect_uri", "https://evil.example/cb", "prompt", "none", "state", `a"b`)...)
+		page := b.Visitor(t).Get(t, address)
+		page.WantPage(t, http.StatusBadRequest, "login_required")
+		form := page.Form(t)
+		if form.Action != "https://evil.example/cb" || form.Values.Get("error") != "login_required" || form.Values.Get("state") != `a"b` || form.Values.Get("iss") != b.Issuer {
+			t.Errorf("the form posts %v to %s", form.Values, form.Action)
+		}
+		if strings.Contains(page.Body, "data-send") || !strings.Contains(page.Body, `<button id="start" type="submit">`) || page.Header.Get("Refresh") != "" {
+			t.Errorf("the page sends the form by itself:\n%s", page.Body)
+		}
+		for header, want := range map[string]string{"Content-Security-Policy": "; form-action https:; ", "Referrer-Policy": "strict-origin"} {
+			if got := page.Header.Get(header); !strings.Contains(got, want) {
+				t.Errorf("%s is %q", header, got)
+			}
+		}
+		if err := b.DB.ApproveClient(t.Context(), id, storage.By{At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		b.Follow(t)
+		b.Visitor(t).Get(t, address).WantError(t, "login_required")
+	}, providertest.WithRegistration(directory.RegistrationOpen))
+}
+
 // DR-07: the right to skip consent belongs to the client that an administrator saw, and a consent
 // to the one that the user saw. Neither holds for a client that has changed itself since.
 func TestRegister_ChangedClientAsksForConsent(t *testing.T) {

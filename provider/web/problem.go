@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"signet/templates"
@@ -17,6 +18,7 @@ type Problem struct {
 	Detail     []templates.Difference
 	StartURL   string         // target of the link below the text; "" for no link
 	StartText  words.Sentence // zero: see linkTextFor
+	Fields     url.Values     // if set, a button posts them to StartURL, which must be http or https; otherwise a link leads there
 	RetryAfter int            // seconds, for 429 and 503
 	Cause      error          // only for the log
 }

@@ -109,7 +109,11 @@ func (s *Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, 
 	if p.StartURL != "" {
 		page.StartText = cmp.Or(p.StartText, s.linkTextFor(p.StartURL))
 	}
-	if err := s.write(w, p.Status, page, ownReferrer, pagePolicy); err != nil {
+	referrer, policy := ownReferrer, pagePolicy
+	if p.Fields != nil {
+		page.Fields, referrer, policy = fieldsOf(p.Fields), originReferrer, formPolicy(p.StartURL) // as in PostTo
+	}
+	if err := s.write(w, p.Status, page, referrer, policy); err != nil {
 		http.Error(w, p.Title.String()+" ("+p.Code+", "+trace.ID+")", p.Status)
 	}
 }
@@ -217,14 +221,20 @@ func (s *Site) ContinueTo(w http.ResponseWriter, path string) error {
 //
 // The receiver gets our origin in the Origin header, so it can tell our forms from others.
 func (s *Site) PostTo(w http.ResponseWriter, target string, fields url.Values) error {
-	page := templates.FormPost{Common: s.Common(), URL: target}
+	page := templates.FormPost{Common: s.Common(), URL: target, Fields: fieldsOf(fields)}
 	page.Client.Host = templates.HostOf(target)
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		for _, value := range fields[name] {
-			page.Fields = append(page.Fields, templates.Field{Parameter: name, Value: value})
+	return s.write(w, http.StatusOK, page, originReferrer, formPolicy(target))
+}
+
+// fieldsOf returns the hidden fields of a form, in the order of their names.
+func fieldsOf(values url.Values) []templates.Field {
+	var fields []templates.Field
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[name] {
+			fields = append(fields, templates.Field{Parameter: name, Value: value})
 		}
 	}
-	return s.write(w, http.StatusOK, page, originReferrer, formPolicy(target))
+	return fields
 }
 
 // SeeOther redirects with 303: the browser follows with GET, even after a POST, and does
