@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"signet/provider/oauth"
 	"signet/provider/outbound"
 	"signet/provider/session"
+	"signet/storage"
 )
 
 // Config holds the settings of a provider. Issuer and MasterKey are required; the zero
@@ -34,7 +36,8 @@ type Config struct {
 	Lifetimes        Lifetimes
 	Passwords        credential.Params            // cost of argon2id
 	PasswordLength   int                          // fewest characters of a new password; default 10
-	RateLimits       credential.Limits            // for wrong passwords
+	RateLimits       credential.Limits            // for wrong passwords; the number of a network also for wrong secrets of clients and user codes
+	RequestLimits    RequestLimits                // for requests of clients that do not authenticate
 	Connectors       []Connector                  // upstreams, in the order of their buttons
 	Registration     directory.RegistrationPolicy // for clients that register themselves; default: off
 	Outbound         outbound.Config              // limits of calls to other hosts
@@ -53,6 +56,21 @@ type FirstParty struct {
 	ClientID string   // client of the app; default: the only first-party client
 	Origins  []string // origins of its pages (scheme, host and port); the issuer's own origin always counts
 	Audience string   // aud of its access tokens, never the issuer; default: the client's id
+}
+
+// RequestLimits are the numbers of requests of clients that do not authenticate, from one IPv4
+// address or IPv6 /64, before the answer is 429. Zero means the default, which each comment gives.
+type RequestLimits struct {
+	Pushed      int // authorization requests that are pushed in 15 minutes; 300
+	DeviceCodes int // device codes that are opened for one client in the life of a code; 50
+}
+
+func (l RequestLimits) pushes() storage.NetworkLimit {
+	return storage.NetworkLimit{Max: cmp.Or(l.Pushed, 300), Window: 15 * time.Minute}
+}
+
+func (l RequestLimits) deviceCodes(life time.Duration) storage.NetworkLimit {
+	return storage.NetworkLimit{Max: cmp.Or(l.DeviceCodes, 50), Window: life}
 }
 
 // Lifetimes are the times after which tokens, sessions and the like expire. Zero means

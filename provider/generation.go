@@ -44,7 +44,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	signIn := interaction.New(interaction.Deps{
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits,
-		Directory: s.directory, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, Now: c.Now, Log: c.Log,
+		Directory: s.directory, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), Now: c.Now, Log: c.Log,
 	})
 	accountPages := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
@@ -60,6 +60,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		DB: s.db, Ring: s.ring, Tokens: s.tokens, Clients: s.clients, Assertions: s.proofs, Directory: s.directory, Registration: c.Registration,
 		Requests: requests, Sessions: s.sessions, Visits: visits, Notices: s.notices,
 		Apps: app, Site: s.site, Jobs: s.jobs, Issuer: c.Issuer, CodeLife: c.Lifetimes.Code, DeviceLife: c.Lifetimes.DeviceCode, KeysCached: c.Keys.MaxAge, ResponseTypes: c.ResponseTypes, RequirePushed: c.RequirePushed,
+		Failures: c.RateLimits.OfNetwork(), Pushes: c.RequestLimits.pushes(), DeviceCodes: c.RequestLimits.deviceCodes(c.Lifetimes.DeviceCode),
 		Proxies: live.TrustedProxies, Now: c.Now,
 	})
 	if err != nil {

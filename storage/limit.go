@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,11 @@ type Limit struct {
 // an IPv4 address, or an IPv6 /64, since a customer can use any address within it. It returns
 // "unknown" for all texts that are not an address.
 func Network(address string) string {
+	return networkOf(address, 64)
+}
+
+// networkOf returns an IPv4 address, or the prefix of an IPv6 address.
+func networkOf(address string, bits int) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
 		return "unknown"
@@ -32,11 +38,33 @@ func Network(address string) string {
 	if ip.Is4() {
 		return ip.String()
 	}
-	prefix, err := ip.Prefix(64)
+	prefix, err := ip.Prefix(bits)
 	if err != nil {
 		return "unknown"
 	}
 	return prefix.String()
+}
+
+// NetworkLimit is how many attempts are allowed from one network within a window. Some customers
+// have an IPv6 /48 with 65,536 networks, and change the network with every attempt. Therefore all
+// networks of a /48 have a limit together. It is larger, because providers of mobile access give
+// each phone a network of one /48.
+type NetworkLimit struct {
+	Max    int // from one Network
+	Wide   int // from one IPv6 /48; 0: wideFactor times Max
+	Window time.Duration
+}
+
+const wideFactor = 10
+
+// For returns the limits for an address. name is the first part of their keys.
+func (l NetworkLimit) For(name, address string) []Limit {
+	network, wide := Network(address), networkOf(address, 48)
+	limits := []Limit{{Key: name + ":" + network, Max: l.Max, Window: l.Window}}
+	if wide != network {
+		limits = append(limits, Limit{Key: name + ":" + wide, Max: cmp.Or(l.Wide, wideFactor*l.Max), Window: l.Window})
+	}
+	return limits
 }
 
 // Reservation is an attempt that was counted and can be given back. DB.Reserve sets its keys;

@@ -149,7 +149,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return w.DeleteRegisteredClient(ctx, "stray", "token of stray", storage.By{From: from, At: noon})
 		}},
 		{"SweepUnusedClients", func() error {
-			_, err := w.SweepUnusedClients(ctx, noon, storage.By{From: from, At: noon})
+			_, err := w.SweepUnusedClients(ctx, 10, noon, storage.By{From: from, At: noon})
 			return err
 		}},
 		{"RevokeRegistrationToken", func() error { return w.RevokeRegistrationToken(ctx, "reg_a", storage.By{From: from, At: noon}) }},

@@ -51,7 +51,7 @@ var ErrShared = engine.NewVerdict("the client is shared by several installations
 type ClientRegistration struct {
 	Client        Client
 	InitialToken  string // hash of the initial access token, "" for open registration
-	MaxUnapproved int64  // limit of all unapproved clients of the instance
+	MaxUnapproved int64  // limit of all unapproved clients of the instance, see MaxUnapprovedClients
 }
 
 // RegisterClient stores a client that registers itself. If an enabled client with the same
@@ -136,12 +136,16 @@ func admitClient(tx *gorm.DB, r ClientRegistration, c Client) error {
 		}
 		return err
 	}
-	var unapproved int64
-	err := tx.Raw(`SELECT COUNT(*) FROM clients WHERE registered_at <> 0 AND approved_at = 0`).Scan(&unapproved).Error
+	unapproved, err := countUnapproved(tx)
 	if err == nil && unapproved >= r.MaxUnapproved {
 		return ErrRegistrationsFull
 	}
 	return err
+}
+
+func countUnapproved(q *gorm.DB) (unapproved int64, err error) {
+	err = q.Raw(`SELECT COUNT(*) FROM clients WHERE registered_at <> 0 AND approved_at = 0`).Scan(&unapproved).Error
+	return unapproved, err
 }
 
 // ReviseRegisteredClient is ReviseClient for a client that changes itself with its registration
@@ -226,8 +230,27 @@ func (db *DB) ApproveClient(ctx context.Context, id string, by By) error {
 	})
 }
 
-// UnusedClientLife is how long an unapproved client may go unused before it is deleted.
+// MaxUnapprovedClients is the limit of the clients that registered themselves without an initial
+// access token and that no administrator has approved. All nodes keep all clients in memory.
+const MaxUnapprovedClients = 1000
+
+// UnusedClientLife is how long an unapproved client may go unused before it is deleted, while less
+// than half of the places for unapproved clients are taken.
 const UnusedClientLife = 30 * sweepDay
+
+// unusedLife returns how long an unapproved client may go unused, and how many clients may be
+// deleted for it. A real client is used soon after its registration. While many clients are
+// registered and not used, the oldest of them make room for others, so that nobody can close open
+// registration for long.
+func unusedLife(unapproved, most int64) (life time.Duration, batch int64) {
+	switch half, threeQuarters := (most+1)/2, (3*most+3)/4; {
+	case unapproved >= threeQuarters:
+		return time.Hour, min(unapproved-threeQuarters+1, unusedBatch)
+	case unapproved >= half:
+		return sweepDay, min(unapproved-half+1, unusedBatch)
+	}
+	return UnusedClientLife, unusedBatch
+}
 
 // unusedBatch is the largest number of clients that one call of SweepUnusedClients deletes.
 const unusedBatch = 20
@@ -236,14 +259,23 @@ const unusedBatch = 20
 // and was not approved. Grants are kept 30 days after they end, see SweepRules.
 const unusedClient = `registered_at <> 0 AND approved_at = 0 AND registered_at < ? AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = clients.id)`
 
-// SweepUnusedClients deletes unapproved clients to which nobody had signed in for
-// UnusedClientLife at until. It returns whether there may be more. Event client.deleted with the reason
+// SweepUnusedClients deletes unapproved clients to which nobody had signed in for a time at until:
+// UnusedClientLife, or a day while half of the most places for them are taken, or an hour while
+// three quarters are. It returns whether there may be more. Event client.deleted with the reason
 // "unused".
-func (db *DB) SweepUnusedClients(ctx context.Context, until time.Time, by By) (full bool, err error) {
-	before := At(until.Add(-UnusedClientLife))
+func (db *DB) SweepUnusedClients(ctx context.Context, most int64, until time.Time, by By) (full bool, err error) {
+	var before Millis
+	var batch int64
 	var ids []string
 	err = db.read(ctx, "look for unused clients", func(q *gorm.DB) error {
-		return q.Raw(`SELECT id FROM clients WHERE `+unusedClient+` AND `+isClient+` ORDER BY registered_at LIMIT ?`, before, unusedBatch).Scan(&ids).Error
+		unapproved, err := countUnapproved(q)
+		if err != nil {
+			return err
+		}
+		var life time.Duration
+		life, batch = unusedLife(unapproved, most)
+		before = At(until.Add(-life))
+		return q.Raw(`SELECT id FROM clients WHERE `+unusedClient+` AND `+isClient+` ORDER BY registered_at LIMIT ?`, before, batch).Scan(&ids).Error
 	})
 	for _, id := range ids {
 		if err != nil {
@@ -256,5 +288,5 @@ func (db *DB) SweepUnusedClients(ctx context.Context, until time.Time, by By) (f
 			err = nil // used or approved in the meantime, or deleted by another node
 		}
 	}
-	return len(ids) == unusedBatch && err == nil, err
+	return int64(len(ids)) == batch && err == nil, err
 }

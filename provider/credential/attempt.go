@@ -27,10 +27,8 @@ func (p *Passwords) limitsFor(user storage.User, a Attempt, bucket string) []sto
 	if a.Device.KnownTo(user) {
 		return []storage.Limit{{Key: "dev:" + a.Device.ID, Max: p.limits.Account, Window: p.limits.Window}}
 	}
-	return []storage.Limit{
-		{Key: "name:" + bucket, Max: p.limits.Account, Window: p.limits.Window},
-		{Key: "net:" + storage.Network(a.Address), Max: p.limits.Network, Window: p.limits.Window},
-	}
+	name := storage.Limit{Key: "name:" + bucket, Max: p.limits.Account, Window: p.limits.Window}
+	return append(p.limits.OfNetwork().For("net", a.Address), name)
 }
 
 // bucketOf returns the bucket of a typed name. All spellings of an address have the same

@@ -15,6 +15,13 @@ type Limits struct {
 	Window  time.Duration // wrong passwords within this time are counted; default 15 min
 }
 
+// OfNetwork returns the limit of wrong passwords from one network. Other endpoints at which secrets
+// can be guessed use the same number.
+func (l Limits) OfNetwork() storage.NetworkLimit {
+	l = l.orDefault()
+	return storage.NetworkLimit{Max: l.Network, Window: l.Window}
+}
+
 func (l Limits) orDefault() Limits {
 	l.Account, l.Network = positiveOr(l.Account, 20), positiveOr(l.Network, 100)
 	if l.Window <= 0 {

@@ -73,7 +73,7 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 	}
 	made.Client.MetadataDigest = metadataDigest(c)
 	var isNew bool
-	made.Client, isNew, err = d.db.RegisterClient(ctx, storage.ClientRegistration{Client: made.Client, InitialToken: initialHash, MaxUnapproved: maxUnapproved}, by)
+	made.Client, isNew, err = d.db.RegisterClient(ctx, storage.ClientRegistration{Client: made.Client, InitialToken: initialHash, MaxUnapproved: storage.MaxUnapprovedClients}, by)
 	if errors.Is(err, storage.ErrNotFound) {
 		return Registered{}, fmt.Errorf("%w: %w", ErrRegistrationToken, err)
 	}

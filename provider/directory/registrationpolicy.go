@@ -48,9 +48,9 @@ const (
 	// changesOfClient limits how often a client may change itself within registrationWindow. Each
 	// change writes an event that stays for a year, and all nodes read their clients again.
 	changesOfClient = 60
-	// maxUnapproved limits the clients that registered themselves without an initial access token
-	// and that no administrator has approved. All nodes keep all clients in memory.
-	maxUnapproved = 1000
+	// wideFactor is how many times PerNetwork one IPv6 /48 may register. Each registration takes a
+	// place, see storage.MaxUnapprovedClients.
+	wideFactor = 3
 )
 
 // limits returns the limits of open registration for a caller at this IP address.
@@ -59,7 +59,7 @@ func (p RegistrationPolicy) limits(address string) []storage.Limit {
 	if most <= 0 {
 		most = defaultPerNetwork
 	}
-	return []storage.Limit{{Key: "registration:" + storage.Network(address), Max: most, Window: registrationWindow}}
+	return storage.NetworkLimit{Max: most, Wide: wideFactor * most, Window: registrationWindow}.For("registration", address)
 }
 
 // The limits of initial access tokens.

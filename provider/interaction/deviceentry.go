@@ -14,13 +14,12 @@ import (
 	"signet/templates/words"
 )
 
-// Limits of wrong user codes in one window, for one user in all sessions, and for one network. A
+// Limit of wrong user codes of one user in all sessions. Deps.WrongCodes is that of one network. A
 // code lives as long as a window, so one user can try 10 of 2.56 * 10^10 codes (RFC 8628, section
 // 5.1).
 const (
-	wrongCodesOfUser    = 10
-	wrongCodesOfNetwork = 100
-	wrongCodesWindow    = 15 * time.Minute
+	wrongCodesOfUser = 10
+	wrongCodesWindow = 15 * time.Minute
 )
 
 var (
@@ -94,10 +93,9 @@ func (h *Handler) requestOf(r *http.Request, current session.Current, code reque
 		return request.Request{}, errUserCode
 	}
 	at := h.Now()
-	reserved, err := h.DB.Reserve(r.Context(), []storage.Limit{
-		{Key: "usercode:" + current.UserID, Max: wrongCodesOfUser, Window: wrongCodesWindow},
-		{Key: "usercodenet:" + storage.Network(web.TraceOf(r.Context()).Address), Max: wrongCodesOfNetwork, Window: wrongCodesWindow},
-	}, at)
+	limits := append(h.WrongCodes.For("usercodenet", web.TraceOf(r.Context()).Address),
+		storage.Limit{Key: "usercode:" + current.UserID, Max: wrongCodesOfUser, Window: wrongCodesWindow})
+	reserved, err := h.DB.Reserve(r.Context(), limits, at)
 	if throttled, over := errors.AsType[*storage.ThrottledError](err); over {
 		return request.Request{}, errors.Join(errUserCodesThrottled, throttled)
 	}

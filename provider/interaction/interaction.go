@@ -27,10 +27,11 @@ type Deps struct {
 	Sessions    *session.Sessions
 	Directory   *directory.Directory
 	Visits      *visit.Visits
-	Connectors  []Connector   // in the operator's order
-	Health      *Health       // results of trips to the upstreams
-	KeepFor     time.Duration // life of a session with "Keep me signed in"
-	ConsentLife time.Duration // time for which a consent is remembered
+	Connectors  []Connector          // in the operator's order
+	Health      *Health              // results of trips to the upstreams
+	KeepFor     time.Duration        // life of a session with "Keep me signed in"
+	ConsentLife time.Duration        // time for which a consent is remembered
+	WrongCodes  storage.NetworkLimit // of user codes of devices
 	Now         func() time.Time
 	Log         *slog.Logger
 }

@@ -141,11 +141,10 @@ func wrongMethod(sent, registered string) error {
 	)
 }
 
-// Limits of failed client authentications, for one client and for one network.
+// Limit of failed client authentications of one client. Deps.Failures is that of one network.
 const (
-	failuresOfClient  = 20
-	failuresOfNetwork = 100
-	failureWindow     = 15 * time.Minute
+	failuresOfClient = 20
+	failureWindow    = 15 * time.Minute
 )
 
 // countFailure counts a wrong secret and returns refused, or errClientThrottled if a limit
@@ -168,10 +167,8 @@ func (h *Handler) countFailure(r *http.Request, known string, sent credentials, 
 		}
 		trace.MarkRecorded() // the event; above a limit no event is written, on purpose
 	}
-	err = h.DB.CountFailure(r.Context(), []storage.Limit{
-		{Key: "client:" + bucket, Max: failuresOfClient, Window: failureWindow},
-		{Key: "clientnet:" + storage.Network(trace.Address), Max: failuresOfNetwork, Window: failureWindow},
-	}, event, at)
+	limits := append(h.Failures.For("clientnet", trace.Address), storage.Limit{Key: "client:" + bucket, Max: failuresOfClient, Window: failureWindow})
+	err = h.DB.CountFailure(r.Context(), limits, event, at)
 	if _, over := errors.AsType[*storage.ThrottledError](err); over {
 		return fmt.Errorf("%w: %w", errClientThrottled, err)
 	}

@@ -13,13 +13,10 @@ import (
 	"signet/storage"
 )
 
-// Limits of the device codes that are opened within the life of one code. A stranger can use the
-// id of a public client, so those are limited for each network too. A confidential client may ask
-// for all its devices from one address.
-const (
-	codesOfClient  = 10_000
-	codesOfNetwork = 50
-)
+// codesOfClient limits the device codes of one client that are opened within the life of one code.
+// A stranger can use the id of a public client, so those are limited for each network too. A
+// confidential client may ask for all its devices from one address.
+const codesOfClient = 10_000
 
 // userCodeAttempts is how many user codes are tried until one is free. Codes collide seldom.
 const userCodeAttempts = 5
@@ -75,7 +72,7 @@ func (h *Handler) deviceAuthorization(ctx context.Context, r tokenRequest) (any,
 func (h *Handler) openDeviceCode(ctx context.Context, d storage.DeviceCode, client storage.Client, at time.Time) (request.UserCode, error) {
 	limits := []storage.Limit{{Key: "device:" + client.ID, Max: codesOfClient, Window: h.DeviceLife}}
 	if client.Public() {
-		limits = append(limits, storage.Limit{Key: "devicenet:" + client.ID + ":" + storage.Network(d.Address), Max: codesOfNetwork, Window: h.DeviceLife})
+		limits = append(limits, h.DeviceCodes.For("devicenet:"+client.ID, d.Address)...)
 	}
 	var err error
 	for range userCodeAttempts {

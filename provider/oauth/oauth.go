@@ -41,6 +41,10 @@ type Deps struct {
 	Proxies      []netip.Prefix // trusted to report the address of a client
 	Now          func() time.Time
 
+	Failures    storage.NetworkLimit // of client authentications
+	Pushes      storage.NetworkLimit // of requests that clients without authentication push
+	DeviceCodes storage.NetworkLimit // of device codes, for each client without authentication
+
 	ResponseTypes []string // in the discovery document; nil: code
 	RequirePushed bool     // every authorization request must be pushed
 }

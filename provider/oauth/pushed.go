@@ -18,12 +18,6 @@ type pushedResponse struct {
 	ExpiresIn  int64  `json:"expires_in"` // seconds
 }
 
-// Limit of pushed requests of clients that do not authenticate, for one network.
-const (
-	pushesOfNetwork = 300
-	pushWindow      = 15 * time.Minute
-)
-
 // maxPushed is the size of the largest stored request in bytes. Everyone can push requests of a
 // client that does not authenticate.
 const maxPushed = 16 << 10
@@ -67,8 +61,7 @@ func (h *Handler) push(ctx context.Context, r tokenRequest) (any, error) {
 		return nil, err
 	}
 	if r.client.Public() {
-		limit := storage.Limit{Key: "pushnet:" + storage.Network(trace.Address), Max: pushesOfNetwork, Window: pushWindow}
-		if _, err := h.DB.Reserve(ctx, []storage.Limit{limit}, at); err != nil {
+		if _, err := h.DB.Reserve(ctx, h.Pushes.For("pushnet", trace.Address), at); err != nil {
 			if _, over := errors.AsType[*storage.ThrottledError](err); over {
 				err = web.Because("too_many_pushed_requests", err)
 			}

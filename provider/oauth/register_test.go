@@ -293,7 +293,7 @@ func TestRegister_LimitsAndExpiry(t *testing.T) {
 		}
 		sweep := func(until time.Time, want ...bool) {
 			t.Helper()
-			if _, err := b.DB.SweepUnusedClients(t.Context(), until, storage.By{At: b.Now()}); err != nil {
+			if _, err := b.DB.SweepUnusedClients(t.Context(), storage.MaxUnapprovedClients, until, storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
 			for i, id := range ids {

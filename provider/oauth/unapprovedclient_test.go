@@ -192,7 +192,7 @@ func TestRegister_SharedClientDoesNotExpireBeforeItsLastInstallation(t *testing.
 			wait time.Duration
 			kept bool
 		}{{time.Hour, true}, {storage.UnusedClientLife + time.Minute, false}} {
-			if _, err := b.DB.SweepUnusedClients(t.Context(), b.Now().Add(row.wait), storage.By{At: b.Now()}); err != nil {
+			if _, err := b.DB.SweepUnusedClients(t.Context(), storage.MaxUnapprovedClients, b.Now().Add(row.wait), storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := b.DB.Client(t.Context(), last["client_id"].(string)); (err == nil) != row.kept {

@@ -39,7 +39,9 @@ func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 			return err
 		}
 	}
-	err = inBatches(func() (bool, error) { return s.db.SweepUnusedClients(ctx, until, bySystem(at)) })
+	err = inBatches(func() (bool, error) {
+		return s.db.SweepUnusedClients(ctx, storage.MaxUnapprovedClients, until, bySystem(at))
+	})
 	if err != nil {
 		return err
 	}

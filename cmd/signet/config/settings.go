@@ -177,13 +177,13 @@ var settings = []setting{
 	{
 		key: "rate_limits.network", byDef: "100", unit: "wrong passwords", example: "500",
 		shape: rateLimit.shape(),
-		about: "wrong passwords allowed from one IPv4 address or IPv6 /64 before the answer is 429",
+		about: "wrong passwords allowed from one IPv4 address or IPv6 /64 before the answer is 429; this number also applies to wrong secrets of clients and wrong codes of devices, which are counted apart; an IPv6 /48 may have ten times as many",
 		set:   into(func(c *Config) *int { return &c.RateLimits.Network }, rateLimit.parse),
 	},
 	{
 		key: "rate_limits.window", byDef: "15m", unit: "duration", example: "30m",
 		shape: duration,
-		about: "period in which wrong passwords are counted",
+		about: "period in which wrong passwords are counted, and the other attempts of rate_limits.network",
 		set: into(func(c *Config) *time.Duration { return &c.RateLimits.Window }, func(text string) (time.Duration, error) {
 			return ParseDuration(text, time.Minute, maxDay)
 		}),
@@ -206,8 +206,20 @@ var settings = []setting{
 	{
 		key: "rate_limits.registrations", byDef: "20", unit: "clients per hour", example: "200",
 		shape: rateLimit.shape(),
-		about: "clients that one IPv4 address or IPv6 /64 may register in an hour without a token, if registration.mode is open, before the answer is 429",
+		about: "clients that one IPv4 address or IPv6 /64 may register in an hour without a token, if registration.mode is open, before the answer is 429; an IPv6 /48 may register three times as many",
 		set:   into(func(c *Config) *int { return &c.Registration.PerNetwork }, rateLimit.parse),
+	},
+	{
+		key: "rate_limits.pushed_requests", byDef: "300", unit: "requests per 15 minutes", example: "3000",
+		shape: rateLimit.shape(),
+		about: "authorization requests that clients without a secret or key may push from one IPv4 address or IPv6 /64 before the answer is 429; an IPv6 /48 may push ten times as many",
+		set:   into(func(c *Config) *int { return &c.RequestLimits.Pushed }, rateLimit.parse),
+	},
+	{
+		key: "rate_limits.device_codes", byDef: "50", unit: "codes within lifetimes.device_code", example: "500",
+		shape: rateLimit.shape(),
+		about: "device codes that one client without a secret or key may ask for from one IPv4 address or IPv6 /64 before the answer is 429; an IPv6 /48 may ask for ten times as many",
+		set:   into(func(c *Config) *int { return &c.RequestLimits.DeviceCodes }, rateLimit.parse),
 	},
 	{
 		key: "accounts.edit_username", byDef: "false", unit: "true or false", example: "true",

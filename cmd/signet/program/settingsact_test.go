@@ -117,6 +117,23 @@ func guesses(names ...string) func(*testing.T, installTemplate, string) string {
 	}
 }
 
+// withoutSecret observes the answers to two requests of a client without a secret.
+func withoutSecret(path, form string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set)
+		if code, printed := w.command("", "client", "create", "--id", "tv", "--name", "TV", "--type", "native", "--redirect-uri", "http://127.0.0.1/callback"); code != 0 {
+			t.Fatal(printed)
+		}
+		w.serve()
+		var seen []string
+		for range 2 {
+			answer, _ := w.send(http.MethodPost, path, "client_id=tv&"+form, "Content-Type", "application/x-www-form-urlencoded")
+			seen = append(seen, answer.Status)
+		}
+		return fmt.Sprint(seen)
+	}
+}
+
 // connectorCheck returns the output of `connector check` for an upstream of the test.
 func connectorCheck(issuer string, w *world) (printed string) {
 	file := filepath.Join(w.dir, "corp.yaml")

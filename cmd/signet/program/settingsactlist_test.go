@@ -252,6 +252,11 @@ var observations = map[string]observation{
 		answer, _ := w.send(http.MethodPost, "/register", `{"redirect_uris":["https://two.example/callback"]}`, "Content-Type", "application/json")
 		return answer.Status
 	}},
+	"rate_limits.pushed_requests": {"1", "2", withoutSecret("/par", url.Values{
+		"response_type": {"code"}, "redirect_uri": {"http://127.0.0.1/callback"}, "scope": {"openid"},
+		"code_challenge": {strings.Repeat("c", 43)}, "code_challenge_method": {"S256"},
+	}.Encode())},
+	"rate_limits.device_codes": {"1", "2", withoutSecret("/device_authorization", "scope=openid")},
 	"rate_limits.window": {"5m", "15m", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", "SIGNET_RATE_LIMITS_ACCOUNT=1", set).serve()
 		w.appLogin(w.Email, "a wrong password")
