@@ -36,6 +36,9 @@ func (f ClientField) At(c *storage.Client) any { return f.at(c) }
 // refused with the code NotSupportedYet. A stored value may stay.
 func (f ClientField) Supported() bool { return f.notYet == "" }
 
+// Registers reports whether a client that registers itself may set the field.
+func (f ClientField) Registers() bool { return f.registers }
+
 // Empty reports whether the field is not set in c.
 func (f ClientField) Empty(c storage.Client) bool {
 	if grace, is := f.at(&c).(*time.Duration); is {

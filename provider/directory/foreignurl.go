@@ -15,27 +15,35 @@ import (
 
 // checkForeignURLs applies the rules for URLs of strangers to a client that registers itself.
 // An administrator may enter such URLs, so CheckClient does not have these rules. They apply to
-// every field whose name says that it holds URLs.
-func checkForeignURLs(c storage.Client, p RegistrationPolicy) []*ClientFieldError {
+// every field whose name says that it holds URLs. URLs that the field had before may stay.
+func checkForeignURLs(before, c storage.Client, p RegistrationPolicy) []*ClientFieldError {
 	var found []*ClientFieldError
 	for _, f := range clientFields {
 		if !f.registers || !f.Supported() || !strings.HasSuffix(f.Name, "_uri") && !strings.HasSuffix(f.Name, "_uris") {
 			continue
 		}
-		var uris []string
-		switch value := f.At(&c).(type) {
-		case *string:
-			uris = []string{*value}
-		case *[]string:
-			uris = *value
-		}
-		for _, uri := range uris {
+		old := urlsOf(f, before)
+		for _, uri := range urlsOf(f, c) {
+			if slices.Contains(old, uri) {
+				continue
+			}
 			if err := p.checkForeignURL(f.Name, uri, c.Type); uri != "" && err != nil {
 				found = append(found, newFieldError(f.Name, fmt.Errorf("%q %w", shortened(uri), err)))
 			}
 		}
 	}
 	return found
+}
+
+// urlsOf returns the URLs of a field.
+func urlsOf(f ClientField, c storage.Client) []string {
+	switch value := f.At(&c).(type) {
+	case *string:
+		return []string{*value}
+	case *[]string:
+		return *value
+	}
+	return nil
 }
 
 // isRedirect reports whether browsers, and not this server, are sent to the URLs of the field.

@@ -49,15 +49,31 @@ func (d ClientDocument) text(name string) (string, error) {
 	return text, nil
 }
 
+// newRegistration is the client that a document for a new client describes, without its metadata.
+func newRegistration() storage.Client {
+	return storage.Client{ID: NewClientID(), Type: storage.Web, RefreshGrace: -1}
+}
+
 // client returns the client that the document describes, with the defaults of RFC 7591, section
-// 2. It does not apply the rules of clients. Errors: *ClientError.
-func (d ClientDocument) client(id string) (storage.Client, error) {
-	c := storage.Client{ID: id, Type: storage.Web, RefreshGrace: -1}
+// 2. Fields that a client cannot register are those of before. A document with the members that
+// applicationType returns the application_type of a client (OIDC Registration, section 2).
+func applicationType(c storage.Client) string {
+	if c.Type == storage.Native {
+		return "native"
+	}
+	return "web"
+}
+
+// ClientMembers returns for before describes before. client does not apply the rules of clients.
+// Errors: *ClientError.
+func (d ClientDocument) client(before storage.Client) (storage.Client, error) {
+	c := before
 	var found []*ClientFieldError
 	for _, f := range clientFields {
 		if !f.registers || !f.Supported() {
 			continue
 		}
+		f.copy(&c, &storage.Client{RefreshGrace: -1})
 		if err := d.readInto(f, &c); err != nil {
 			found = append(found, newFieldError(f.Name, err))
 		}
@@ -65,9 +81,11 @@ func (d ClientDocument) client(id string) (storage.Client, error) {
 	if len(found) > 0 {
 		return c, &ClientError{found}
 	}
-	c.Type = d.clientType(c)
 	m := &c.Metadata
-	if m.TokenEndpointAuthMethod == "" {
+	// An administrator may leave the method open. Then it is not among the members.
+	open := m.TokenEndpointAuthMethod == "" && before.IsSelfRegistered() && before.Metadata.TokenEndpointAuthMethod == ""
+	c.Type = d.clientType(c, before)
+	if m.TokenEndpointAuthMethod == "" && !open {
 		m.TokenEndpointAuthMethod = storage.AuthBasic
 		if c.Type == storage.Native {
 			m.TokenEndpointAuthMethod = storage.AuthNone // an installed app cannot keep a secret (RFC 8252, section 8.5)
@@ -79,8 +97,10 @@ func (d ClientDocument) client(id string) (storage.Client, error) {
 	if len(m.ResponseTypes) == 0 && slices.Contains(m.GrantTypes, storage.GrantCode) {
 		m.ResponseTypes = []string{storage.ResponseTypeCode}
 	}
-	if c.Name = shownName(c.Name); c.Name == "" {
-		c.Name = nameOf(c)
+	if c.Name == "" || c.Name != before.Name { // an administrator may choose another name
+		if c.Name = shownName(c.Name); c.Name == "" {
+			c.Name = nameOf(c)
+		}
 	}
 	removeRepeatedClientValues(&c)
 	removeIdleValues(&c)
@@ -103,10 +123,13 @@ func removeIdleValues(c *storage.Client) {
 }
 
 // clientType derives the type from application_type and the authentication method. Many apps
-// without a server register loopback redirect URIs and no application_type; they are native.
-func (d ClientDocument) clientType(c storage.Client) storage.ClientType {
+// without a server register loopback redirect URIs and no application_type; they are native. A
+// type that an administrator has chosen stays.
+func (d ClientDocument) clientType(c, before storage.Client) storage.ClientType {
 	public := c.Metadata.TokenEndpointAuthMethod == storage.AuthNone
 	switch {
+	case before.IsSelfRegistered() && d.application == applicationType(before) && public == before.Public():
+		return before.Type
 	case d.application == "native", d.application == "" && public && opensApps(c.Metadata.RedirectURIs):
 		return storage.Native
 	case public:
@@ -210,10 +233,7 @@ func textsOf(value any) ([]string, error) {
 // ClientMembers returns the registered metadata of a client as members of a JSON document (RFC
 // 7591, section 3.2.1). Fields that a client cannot register are not among them.
 func ClientMembers(c storage.Client) map[string]any {
-	members := map[string]any{"client_id": c.ID, "client_id_issued_at": c.CreatedAt.Unix(), "application_type": "web"}
-	if c.Type == storage.Native {
-		members["application_type"] = "native"
-	}
+	members := map[string]any{"client_id": c.ID, "client_id_issued_at": c.CreatedAt.Unix(), "application_type": applicationType(c)}
 	for _, f := range clientFields {
 		if !f.registers || !f.Supported() || f.Empty(c) {
 			continue

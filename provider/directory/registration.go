@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"signet/federation/foreign"
 	"signet/storage"
 )
 
@@ -52,11 +53,12 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 	if err != nil {
 		return Registered{}, err
 	}
-	c, err := document.client(NewClientID())
+	empty := newRegistration()
+	c, err := document.client(empty)
 	if err != nil {
 		return Registered{}, err
 	}
-	if err := d.checkRegistered(ctx, c, hosts.check(c)); err != nil {
+	if err := d.checkRegistered(ctx, empty, c, hosts.check(c)); err != nil {
 		return Registered{}, err
 	}
 	by := d.by(from)
@@ -126,33 +128,55 @@ func (d *Directory) hostsOf(ctx context.Context, c storage.Client) (redirectHost
 }
 
 // checkRegistered applies the rules of all clients, and those for clients that register
-// themselves. found are the problems that the caller has found. Errors: *ClientError,
-// *NoKeyError.
-func (d *Directory) checkRegistered(ctx context.Context, c storage.Client, found []*ClientFieldError) error {
-	found = slices.Concat(found, checkForeignURLs(c, d.registration), checkRegisteredRights(c, d.registration))
-	if broken, is := errors.AsType[*ClientError](CheckClient(c)); is {
-		found = append(found, broken.Problems...)
+// themselves. before is the client as it was; a new client has no values before. What a client has
+// already stays allowed, because an administrator may have given it, and a client sends back what
+// it has read (RFC 7592, section 2.2). found are the problems that the caller has found. Errors:
+// *ClientError, *NoKeyError.
+func (d *Directory) checkRegistered(ctx context.Context, before, c storage.Client, found []*ClientFieldError) error {
+	found = slices.Concat(found, checkForeignURLs(before, c, d.registration), checkRegisteredRights(before, c, d.registration))
+	err := CheckClient(c)
+	if before.IsSelfRegistered() {
+		err = CheckClientChange(before, c)
+	}
+	if broken, is := errors.AsType[*ClientError](err); is {
+		for _, problem := range broken.Problems {
+			if !isAdministrators(problem.Field) { // the client cannot solve it
+				found = append(found, problem)
+			}
+		}
 	}
 	if len(found) > 0 {
 		return &ClientError{found}
 	}
-	return d.checkSigningKeys(ctx, c.ChosenAlgs())
+	chosen := slices.DeleteFunc(c.ChosenAlgs(), func(alg string) bool { return slices.Contains(before.ChosenAlgs(), alg) })
+	return d.checkSigningKeys(ctx, chosen)
+}
+
+// isAdministrators reports whether only an administrator may set the field.
+func isAdministrators(name string) bool {
+	return slices.ContainsFunc(clientFields, func(f ClientField) bool { return f.Name == name && !f.registers && name != "type" })
 }
 
 // checkRegisteredRights refuses the rights that only an administrator gives: tokens of the
-// client's own, with which it could act without a person, and response types that the settings
-// do not offer.
-func checkRegisteredRights(c storage.Client, p RegistrationPolicy) []*ClientFieldError {
+// client's own, with which it could act without a person; the scopes of such tokens; the device
+// grant, with which a stranger's device gets tokens of a person (RFC 8628, section 5.4); and
+// response types that the settings do not offer.
+func checkRegisteredRights(before, c storage.Client, p RegistrationPolicy) []*ClientFieldError {
 	var found []*ClientFieldError
-	given := c.OwnGrantTypes()
-	if slices.Contains(c.Metadata.GrantTypes, storage.GrantDevice) {
-		given = append(given, storage.GrantDevice) // the page that confirms a device shows no warning
+	for _, grant := range c.Metadata.GrantTypes {
+		if (grant == storage.GrantDevice || slices.Contains(c.OwnGrantTypes(), grant)) && !slices.Contains(before.Metadata.GrantTypes, grant) {
+			found = append(found, newFieldError("grant_types", fmt.Errorf("%q is given by an administrator only: ask for authorization_code, or have the client created by the administrator", grant)))
+		}
 	}
-	for _, own := range given {
-		found = append(found, newFieldError("grant_types", fmt.Errorf("%q is given by an administrator only: ask for authorization_code, or have the client created by the administrator", own)))
+	if len(c.OwnGrantTypes()) > 0 {
+		for _, scope := range foreign.Distinct(strings.Fields(c.Metadata.Scope)) {
+			if !slices.Contains(storage.PersonalScopes(), scope) && !slices.Contains(strings.Fields(before.Metadata.Scope), scope) {
+				found = append(found, newFieldError("scope", fmt.Errorf("%q is given by an administrator only", shortened(scope))))
+			}
+		}
 	}
 	for _, types := range c.Metadata.ResponseTypes {
-		if !p.allowsResponseType(types) {
+		if !p.allowsResponseType(types) && !slices.Contains(before.Metadata.ResponseTypes, types) {
 			found = append(found, newFieldError("response_types", fmt.Errorf("%q cannot be registered: use one of response_types_supported in the discovery document", shortened(types))))
 		}
 	}
@@ -204,7 +228,7 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 	if err := document.checkOwner(before, d); err != nil {
 		return storage.Client{}, err
 	}
-	want, err := document.client(id)
+	want, err := document.client(before)
 	if err != nil {
 		return storage.Client{}, err
 	}
@@ -216,7 +240,7 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 	if err != nil {
 		return storage.Client{}, err
 	}
-	if err := d.checkRegistered(ctx, want, hosts.check(want)); err != nil {
+	if err := d.checkRegistered(ctx, before, want, hosts.check(want)); err != nil {
 		return storage.Client{}, err
 	}
 	by := d.by(from)
@@ -225,11 +249,14 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 	}
 	revised, err := d.db.ReviseRegisteredClient(ctx, id, storage.SecretHash(token), func(c *storage.Client) error {
 		for _, f := range clientFields {
-			if f.registers {
+			if f.registers && f.Supported() {
 				f.copy(c, &want)
 			}
 		}
-		c.Type, c.MetadataDigest = want.Type, metadataDigest(want)
+		c.Type = want.Type
+		if c.MetadataDigest != "" { // otherwise an administrator has changed the client, see ReviseClient
+			c.MetadataDigest = metadataDigest(want)
+		}
 		return nil
 	}, by)
 	if errors.Is(err, storage.ErrNotFound) {
