@@ -137,7 +137,7 @@ type DeviceAnswer struct {
 }
 
 // ApproveDevice lets the device code open a grant of this session. It records the event
-// device.approved.
+// device.approved, with the address of the device in the detail device_address.
 //
 // ErrNotFound: the code has expired or does not exist. ErrConflict: a user has decided already.
 // ErrRevoked: the session, the user or the client has ended.
@@ -183,9 +183,13 @@ func (db *DB) answerDevice(ctx context.Context, name string, a DeviceAnswer, col
 		if !decided {
 			return refuseAnswer(tx, a.ID)
 		}
+		var address string // of the device; From is that of the browser
+		if err := tx.Raw(`SELECT address FROM device_codes WHERE id = ?`, a.ID).Scan(&address).Error; err != nil {
+			return err
+		}
 		return record(tx, Event{
 			Type: event, Outcome: Succeeded, UserID: a.UserID, ClientID: a.ClientID, SessionID: a.SessionID, From: a.From,
-			Detail: map[string]any{"scopes": a.Scopes, "resources": a.Resources},
+			Detail: map[string]any{"scopes": a.Scopes, "resources": a.Resources, "device_address": address},
 		}, at)
 	})
 }

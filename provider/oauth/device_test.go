@@ -11,6 +11,7 @@ import (
 
 	"signet/provider/providertest"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // DV-05: A device code of another client is invalid_grant.
@@ -260,5 +261,67 @@ func TestDevice_PollsAtTheMomentOfTheApproval(t *testing.T) {
 		if won != 1 {
 			t.Errorf("%d polls got tokens, want 1; the last: %s", won, last.Body)
 		}
+	})
+}
+
+// DV-08: The events of the answer name the network address of the device beside that of the browser, so
+// that an administrator can see a device elsewhere.
+func TestDevice_EventsNameTheAddressOfTheDevice(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		b := providertest.StartOn(t, backend, providertest.BehindProxy)
+		tv, v := b.Televisions(t), b.Visitor(t)
+		for decision, event := range map[string]storage.EventType{"allow": storage.DeviceApproved, "deny": storage.DeviceDenied} {
+			a := tv.Post(t, "/device_authorization", providertest.FormType, strings.NewReader("client_id=tv&scope=openid"), func(r *http.Request) {
+				r.Header.Del("Authorization")
+				r.Header.Set("X-Forwarded-For", "203.0.113.99")
+			})
+			if a.StatusCode != http.StatusOK {
+				t.Fatalf("got %d %s", a.StatusCode, a.Body)
+			}
+			v.AnswerDevice(t, providertest.Device{Complete: a.JSON(t)["verification_uri_complete"].(string)}, decision)
+			if e := b.WantEvent(t, event, b.Alice.ID); e.Detail["device_address"] != "203.0.113.99" || e.From.Address == "203.0.113.99" {
+				t.Errorf("%s: %v from %s", event, e.Detail, e.From.Address)
+			}
+		}
+	})
+}
+
+// Device codes and pushed requests of a client that was disabled or deleted are refused at once, also
+// those that a user has approved. They are deleted with the client, so a later client with the same id
+// does not get them.
+func TestDevice_CodesAndPushedRequestsEndWithTheirClient(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		spa := func(c *storage.Client) {
+			c.Metadata.RedirectURIs = []string{providertest.Callback}
+			c.Metadata.GrantTypes, c.Metadata.ResponseTypes = []string{storage.GrantCode, storage.GrantDevice, storage.GrantRefresh}, []string{"code"}
+		}
+		tv, v := b.Televisions(t, spa), b.Visitor(t)
+		pending, approved, pushed := tv.StartDevice(t), tv.StartDevice(t), tv.MustPush(t)
+		open := v.OpenDevice(t, pending)
+		v.AnswerDevice(t, approved, "allow")
+		refused := func(why string) {
+			t.Helper()
+			b.Follow(t)
+			for _, d := range []providertest.Device{pending, approved} {
+				if a := tv.Poll(t, d); a.StatusCode != http.StatusUnauthorized || a.JSON(t)["error"] != "invalid_client" {
+					t.Errorf("%s: poll: %d %s", why, a.StatusCode, a.Body)
+				}
+			}
+			v.Submit(t, open.Form(t), "decision", "allow").WantPage(t, http.StatusBadRequest, "invalid_client")
+			v.Get(t, tv.PushedURL(pushed)).WantPage(t, http.StatusBadRequest, "invalid_client")
+		}
+		b.SetClientEnabledByID(t, "tv", false)
+		refused("disabled")
+		if err := b.DB.DeleteClient(t.Context(), "tv", storage.By{At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		refused("deleted")
+		if n := len(b.Table(t, "device_codes")) + len(b.Table(t, "pushed_requests")); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
+		tv = b.Televisions(t, spa)
+		tv.RefusePoll(t, pending, "invalid_grant")
+		tv.RefusePoll(t, approved, "invalid_grant")
+		v.Get(t, tv.PushedURL(pushed)).WantPage(t, http.StatusBadRequest, "invalid_request_uri")
 	})
 }
