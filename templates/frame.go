@@ -17,7 +17,7 @@ type Common struct {
 // the page shortens and cleans the name and always shows Host beside it.
 type Client struct {
 	Name      string
-	Host      string // host of its redirect URI or client_uri, which the application cannot invent
+	Host      string // host of its redirect URI, or of the client_uri that an administrator has approved
 	HomeURL   string // shown only if https
 	PolicyURL string // shown only if https
 	TermsURL  string // shown only if https

@@ -364,7 +364,7 @@ func TestPasswords_FloodGetsRetryAfter(t *testing.T) {
 		wantSignedIn(t, b, "afterwards", b.Visitor(t).TryPasswordInApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
 		counted := 0
 		for _, row := range b.Table(t, "throttles") {
-			if n, _ := strconv.Atoi(row["attempts"]); strings.HasPrefix(row["bucket"], "net:") {
+			if n, _ := strconv.Atoi(row["attempts"]); strings.HasPrefix(row["bucket"], "net:") && !strings.HasSuffix(row["bucket"], "/48") {
 				counted += n
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/directory"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -104,7 +105,12 @@ func TestDevice_OnlyTheOpenPageOfTheUserApproves(t *testing.T) {
 		v.Submit(t, page.Form(t)).WantPage(t, http.StatusBadRequest, "invalid_request")
 		w.SignIn(t, w.Get(t, d.Complete), "bob@example.com", providertest.Password)
 		w.Submit(t, page.Form(t), "decision", "allow").WantPage(t, http.StatusConflict, "stale_form")
-		w.Get(t, page.At.String()).WantText(t, d.UserCode, "bob@example.com") // his own decision, not hers
+		// A link to the page of another user leads to the page on which he enters the code himself.
+		own := w.Get(t, page.At.String())
+		if own.At.Path != "/device" || own.Form(t).Values.Get("user_code") != d.UserCode {
+			t.Errorf("the link leads to %s:\n%s", own.At, own.Body)
+		}
+		w.Submit(t, own.Form(t)).WantText(t, d.UserCode, "bob@example.com", `id="allow"`) // his own decision, not hers
 		b.Visitor(t).Get(t, page.At.String()).WantPage(t, http.StatusConflict, "stale_form")
 		tv.RefusePoll(t, d, "authorization_pending")
 
@@ -151,4 +157,38 @@ func TestDevice_RulesOfTheClientApply(t *testing.T) {
 		b.Follow(t)
 		enter(t, v, d.UserCode).WantText(t, "invalid_user_code")
 	})
+}
+
+// DV-08: The page warns of an application that registered itself and that nobody has approved. It
+// does not show the host of client_uri then, because the application can invent it.
+func TestDevice_PageWarnsOfUnapprovedApplication(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		made := b.RegisterItself(t, "", `{"redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none","client_name":"Google","client_uri":"https://www.google.com/"}`)
+		client, err := b.DB.ReviseClient(t.Context(), made["client_id"].(string), func(c *storage.Client) error {
+			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantDevice)
+			return nil
+		}, storage.By{At: b.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Follow(t)
+		app, v := b.AsClient(client, ""), b.Visitor(t)
+		for _, approved := range []bool{false, true} {
+			want := 1
+			if approved {
+				want = 0
+				if err := b.DB.ApproveClient(t.Context(), client.ID, storage.By{At: b.Now()}); err != nil {
+					t.Fatal(err)
+				}
+				b.Follow(t)
+			}
+			page := v.OpenDevice(t, app.StartDevice(t))
+			if got := strings.Count(page.Body, `id="unverified"`); page.At.Path != "/device/confirm" || got != want {
+				t.Errorf("approved: %v: %s has %d warnings, want %d", approved, page.At.Path, got, want)
+			}
+			if shown := strings.Contains(page.Body, "www.google.com</bdi>"); shown != approved {
+				t.Errorf("approved: %v: the page shows the host of client_uri: %v", approved, shown)
+			}
+		}
+	}, providertest.WithRegistration(directory.RegistrationOpen))
 }

@@ -50,6 +50,10 @@ func (h *Handler) mustReturn(s deviceStep) bool {
 }
 
 // showDevice asks whether the device may sign in. After the answer it shows the result.
+//
+// Another user than the one who has entered the code must enter it too: otherwise a link to this
+// page, from a stranger who has entered the code of a device of their own, would need one click
+// less than the link of the device (RFC 8628, section 5.4).
 func (h *Handler) showDevice(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.openDevice(r, r.URL.Query().Get("request"))
 	if err != nil {
@@ -57,6 +61,9 @@ func (h *Handler) showDevice(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !s.code.IsPending(h.Now()) {
 		return h.showDeviceAnswer(w, s)
+	}
+	if s.EnteredBy != s.current.UserID {
+		return web.SeeOther(w, h.Site.Base+request.DeviceEntryPath(s.UserCode))
 	}
 	if h.mustReturn(s) {
 		return web.SeeOther(w, h.next(s.step))

@@ -114,7 +114,7 @@ func (h *Handler) requestOf(r *http.Request, current session.Current, code reque
 	if err != nil {
 		return request.Request{}, unknownUserCode(err)
 	}
-	return h.Requests.ForDevice(d, client, code, at), h.DB.GiveBack(r.Context(), reserved, at)
+	return h.Requests.ForDevice(d, client, code, current.UserID, at), h.DB.GiveBack(r.Context(), reserved, at)
 }
 
 // unknownUserCode is errUserCode if err says that a code or its client does not exist.

@@ -111,7 +111,10 @@ func (h *Handler) common(s step) templates.Common {
 		return c
 	}
 	shown := s.RedirectURI
-	if s.Kind == request.Device {
+	switch {
+	case s.Kind == request.Device && s.Client.IsUnapproved():
+		shown = "" // the application can invent its client_uri
+	case s.Kind == request.Device:
 		shown = s.Client.Metadata.ClientURI
 	}
 	c.Client = templates.Client{

@@ -50,7 +50,7 @@ func (h *Handler) deviceAuthorization(ctx context.Context, r tokenRequest) (any,
 		Address: web.TraceOf(ctx).Address, ExpiresAt: storage.At(at.Add(h.DeviceLife)),
 	}
 	// The request travels in URLs and cookies once the user has entered the code.
-	fits, err := request.Fits(h.Requests.ForDevice(opened, r.client, request.NewUserCode(), at), h.Visits.Sessions.Cookies.MaxCarriedSize())
+	fits, err := request.Fits(h.Requests.ForDevice(opened, r.client, request.NewUserCode(), storage.NewID(storage.UserPrefix), at), h.Visits.Sessions.Cookies.MaxCarriedSize())
 	switch {
 	case err != nil:
 		return nil, err

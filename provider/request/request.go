@@ -60,8 +60,9 @@ type Request struct {
 	EssentialACR []string        `json:"e,omitempty"` // essential acr values of the claims parameter: one must be met
 	NeedAuthTime bool            `json:"f,omitempty"` // auth_time is essential in the claims parameter
 
-	DeviceID string   `json:"v,omitempty"` // Device: ID of the storage.DeviceCode
-	UserCode UserCode `json:"w,omitempty"` // Device: as the user entered it
+	DeviceID  string   `json:"v,omitempty"` // Device: ID of the storage.DeviceCode
+	UserCode  UserCode `json:"w,omitempty"` // Device: as the user entered it
+	EnteredBy string   `json:"x,omitempty"` // Device: ID of that user
 
 	Lost Lost `json:"-"` // requested rights that the client may not have; set by NarrowedTo
 }

@@ -79,13 +79,13 @@ func DeviceEntryPath(shown UserCode) string {
 	return DeviceEntryPage + "?" + url.Values{"user_code": {shown.String()}}.Encode()
 }
 
-// ForDevice returns the request for the device code whose user code the user has entered.
-func (c *Requests) ForDevice(d storage.DeviceCode, client storage.Client, entered UserCode, at time.Time) Request {
+// ForDevice returns the request for the device code whose user code this user has entered.
+func (c *Requests) ForDevice(d storage.DeviceCode, client storage.Client, entered UserCode, userID string, at time.Time) Request {
 	page := c.Base + DeviceEntryPage
 	return Request{
 		ID: storage.NewTimedID(at), Kind: Device, Created: storage.At(at), Path: page, Back: page,
 		ClientID: client.ID, Scopes: d.Scopes, Resources: d.Resources, MaxAge: client.Metadata.DefaultMaxAge,
-		DeviceID: d.ID, UserCode: entered,
+		DeviceID: d.ID, UserCode: entered, EnteredBy: userID,
 	}
 }
 
