@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +66,15 @@ func TestRelyingParty_SpringSecurity(t *testing.T) {
 		// Without the decoder of docs/clients.md, Spring Boot refuses the type at+jwt.
 		if status, _, challenge := callAPI(t, s.origin+"/plain-api", token); status != http.StatusUnauthorized || !strings.Contains(challenge, "typ") {
 			t.Errorf("without a decoder of its own, the API answers %d: %s", status, challenge)
+		}
+	})
+
+	// Spring ignores iss, since its address names the registration.
+	t.Run("login from the list of applications", func(t *testing.T) {
+		keepOnly(t, b, i.Issuer, "signet")
+		b.Visit(s.origin + s.login + "?" + url.Values{"iss": {i.Issuer}}.Encode())
+		if me := shownJSON(t, b); b.At.Path != "/me" || me["sub"] == nil {
+			t.Errorf("the browser is at %s and reads %v", b.At, me)
 		}
 	})
 
