@@ -22,6 +22,8 @@ type Config struct {
 	PasswordFile string
 	Log          *slog.Logger // nil: nothing is logged
 	Faults       Faults       `json:"-"` // for tests only; nil: no call fails on purpose
+	// Mails: the instance sends mails, so acts write the mails that tell their user of them.
+	Mails bool
 }
 
 // Types for tests that make calls of the database fail: see Config.Faults.
@@ -69,6 +71,7 @@ func (c Config) engineConfig() engine.Config {
 // DB holds the use cases. It is safe for concurrent use.
 type DB struct {
 	engine *engine.Engine
+	mails  bool // see Config.Mails
 }
 
 // Open opens the database, runs its pending migrations under a lock and checks that this program
@@ -78,7 +81,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{e}, nil
+	return &DB{e, c.Mails}, nil
 }
 
 // OpenExisting opens a database that exists and has all migrations. Unlike Open, it creates
@@ -91,7 +94,7 @@ func OpenExisting(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{e}, nil
+	return &DB{e, c.Mails}, nil
 }
 
 // Close waits for the running writes and closes the database. A second call does nothing.

@@ -71,6 +71,7 @@ const (
 	SessionsEnded            EventType = "session.ended_all"
 	LogoutDelivered          EventType = "logout.delivered" // a client got the notice that a session ended
 	LogoutFailed             EventType = "logout.failed"    // delivery was given up
+	MailFailed               EventType = "mail.failed"      // a mail was given up; the reason is the last error
 	ConsentGiven             EventType = "consent.given"
 	ConsentDenied            EventType = "consent.denied"
 	ConsentWithdrawn         EventType = "consent.withdrawn"
@@ -110,7 +111,7 @@ var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
-	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
+	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,
 	BreakGlassOpened, BreakGlassUsed, RegistrationTokenCreated, RegistrationTokenRevoked, KeyCreated,

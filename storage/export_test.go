@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -20,3 +21,12 @@ func (db *DB) Read(ctx context.Context, run func(q *gorm.DB) error) error {
 
 // RunScript runs the statements of a script in the format of the migrations.
 func RunScript(tx *gorm.DB, script string) error { return engine.RunScript(tx, script) }
+
+// SpendLink uses up a link, like an act that does nothing else.
+func (db *DB) SpendLink(ctx context.Context, r LinkRef, at time.Time) (l MailLink, err error) {
+	err = db.write(ctx, "spend link", func(tx *gorm.DB) error {
+		l, err = spendLink(tx, r, at)
+		return err
+	})
+	return l, err
+}

@@ -93,6 +93,7 @@ func endInstance(tx *gorm.DB, notBefore Millis, at time.Time) error {
 		{`DELETE FROM pushed_requests WHERE id <> ''`, nil},
 		{`DELETE FROM device_codes WHERE id <> ''`, nil},
 		{`DELETE FROM setup_links WHERE hash <> ''`, nil},
+		{`DELETE FROM mail_links WHERE id <> ''`, nil},
 		{closeEmergencyLinks, nil},
 	} {
 		if err := tx.Exec(ended.sql, ended.args...).Error; err != nil {

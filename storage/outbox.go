@@ -104,34 +104,51 @@ type NoticeClaim struct {
 // ClaimNotices takes notices that are due for one attempt each, the longest due first. Each
 // notice goes to one node only. If that node does not settle it, it is due again when the lease
 // ends. If no notice is due, nothing is written.
-func (db *DB) ClaimNotices(ctx context.Context, c NoticeClaim, at time.Time) ([]Notice, error) {
-	until := At(at.Add(c.Lease))
-	// A lease that ends later was taken under a fast clock, and counts as over. The factor
-	// allows for the normal clock difference between nodes.
-	tooLate := At(at.Add(2 * c.Lease))
-	due := func(q *gorm.DB) *gorm.DB {
-		return q.Model(&Notice{}).Where(`delivered_at = 0 AND given_up_at = 0 AND due_at <= ? AND (leased_until <= ? OR leased_until > ?)`,
-			At(at), At(at), tooLate)
-	}
-	var ids []string
-	err := db.read(ctx, "look for notices", func(q *gorm.DB) error {
-		q = noticeScope{c.UserID, c.SessionID}.apply(due(q))
+func (db *DB) ClaimNotices(ctx context.Context, c NoticeClaim, at time.Time) (claimed []Notice, err error) {
+	due := outboxClaim{step: "notices", kind: "logout", limit: c.Limit, lease: c.Lease, more: func(q *gorm.DB) *gorm.DB {
+		q = noticeScope{c.UserID, c.SessionID}.apply(q)
 		if len(c.Except) > 0 {
 			q = q.Where("client_id NOT IN ?", c.Except)
 		}
-		return q.Order("due_at").Limit(c.Limit).Pluck("id", &ids).Error
+		return q
+	}}
+	err = db.claimDue(ctx, due, at, func(tx *gorm.DB) *gorm.DB { claimed = nil; return tx.Scan(&claimed) }, engine.ColumnNames(&Notice{}))
+	return claimed, err
+}
+
+// outboxClaim describes which rows of the outbox a node takes.
+type outboxClaim struct {
+	step  string // for errors
+	kind  string
+	more  func(q *gorm.DB) *gorm.DB // further conditions; nil: none
+	limit int
+	lease time.Duration
+}
+
+// claimDue takes rows of one kind that are due, the longest due first, and passes the query that
+// returns them to scan. If no row is due, nothing is written.
+func (db *DB) claimDue(ctx context.Context, c outboxClaim, at time.Time, scan func(*gorm.DB) *gorm.DB, columns string) error {
+	until := At(at.Add(c.lease))
+	// A lease that ends later was taken under a fast clock, and counts as over. The factor
+	// allows for the normal clock difference between nodes.
+	tooLate := At(at.Add(2 * c.lease))
+	var ids []string
+	err := db.read(ctx, "look for "+c.step, func(q *gorm.DB) error {
+		q = q.Table("outbox").Where(`kind = ? AND delivered_at = 0 AND given_up_at = 0 AND due_at <= ? AND (leased_until <= ? OR leased_until > ?)`,
+			c.kind, At(at), At(at), tooLate)
+		if c.more != nil {
+			q = c.more(q)
+		}
+		return q.Order("due_at").Limit(c.limit).Pluck("id", &ids).Error
 	})
 	if err != nil || len(ids) == 0 {
-		return nil, err
+		return err
 	}
-	var claimed []Notice
-	err = db.write(ctx, "claim notices", func(tx *gorm.DB) error {
-		claimed = nil
-		return tx.Raw(`UPDATE outbox SET tries = tries + 1, leased_until = ?
+	return db.write(ctx, "claim "+c.step, func(tx *gorm.DB) error {
+		return scan(tx.Raw(`UPDATE outbox SET tries = tries + 1, leased_until = ?
 			WHERE id IN ? AND delivered_at = 0 AND given_up_at = 0 AND due_at <= ? AND (leased_until <= ? OR leased_until > ?)
-			RETURNING `+engine.ColumnNames(&Notice{}), until, ids, At(at), At(at), tooLate).Scan(&claimed).Error
+			RETURNING `+columns, until, ids, At(at), At(at), tooLate)).Error
 	})
-	return claimed, err
 }
 
 // NoticeResult is the result of one attempt to deliver a notice.

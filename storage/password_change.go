@@ -54,6 +54,9 @@ func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time
 		if err := giveBack(tx, c.GiveBack); err != nil {
 			return err
 		}
+		if err := db.notify(tx, MailDraft{Kind: MailPasswordChanged, UserID: c.UserID}, By{From: c.From, At: at}); err != nil {
+			return err
+		}
 		return record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, UserID: c.UserID, SessionID: session.ID, From: c.From}, at)
 	})
 	if err != nil {

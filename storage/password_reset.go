@@ -50,7 +50,7 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 		if cleared {
 			evicted = attached
 		}
-		return replacePassword(tx, u.ID, r.Hash, r.Reason, By{From: r.From, At: at})
+		return db.replacePassword(tx, u.ID, r.Hash, r.Reason, By{From: r.From, At: at})
 	})
 	if err != nil {
 		return Attached{}, err
@@ -61,11 +61,14 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 // replacePassword sets the password hash of a user and ends all sessions and grants of the user.
 // It records the events password.changed and session.ended_all with the reason. The caller holds
 // the lock of the user's row.
-func replacePassword(tx *gorm.DB, userID, hash, reason string, by By) error {
+func (db *DB) replacePassword(tx *gorm.DB, userID, hash, reason string, by By) error {
 	if err := setPassword(tx, userID, hash, by.At); err != nil {
 		return err
 	}
 	if err := endAllOfUser(tx, userID, by.At); err != nil {
+		return err
+	}
+	if err := db.notify(tx, MailDraft{Kind: MailPasswordChanged, UserID: userID}, by); err != nil {
 		return err
 	}
 	if err := record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, Reason: reason, UserID: userID, From: by.From}, by.At); err != nil {

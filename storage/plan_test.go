@@ -385,6 +385,43 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SettleNotice", func() error {
 			return w.SettleNotice(ctx, storage.Notice{ID: "none", UserID: w.user.ID, ClientID: "web", SessionID: w.session.ID}, storage.NoticeResult{}, later)
 		}},
+		{"IssueLink", func() error {
+			_, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkReset, Holder: w.user.ID, UserID: w.user.ID}, later)
+			return err
+		}},
+		{"RequestMail", func() error {
+			return w.RequestMail(ctx, storage.MailRequest{
+				Limits: limits[1:], Link: &storage.LinkDraft{Kind: storage.LinkSignUp, Holder: "dan@example.com"},
+				Mail: &storage.MailDraft{Kind: storage.MailPasswordChanged, Recipient: "dan@example.com"},
+			}, later)
+		}},
+		{"OpenMailLink", func() error {
+			_, err := w.OpenMailLink(ctx, storage.LinkRef{Kind: storage.LinkReset, Holder: w.user.ID, ID: "another"}, later)
+			return ignoreErrors(err, storage.ErrLinkDead)
+		}},
+		{"SpendLink", func() error {
+			l, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkReset, Holder: w.user.ID, UserID: w.user.ID}, later)
+			if err != nil {
+				return err
+			}
+			_, err = w.SpendLink(ctx, l.Ref(), later)
+			return err
+		}},
+		{"ClaimMails", func() error {
+			_, err := w.ClaimMails(ctx, storage.MailClaim{Limit: 16, Lease: time.Minute}, later)
+			return err
+		}},
+		{"SettleMails", func() error {
+			err := w.RequestMail(ctx, storage.MailRequest{Mail: &storage.MailDraft{Kind: storage.MailPasswordChanged, Recipient: "dan@example.com"}}, later)
+			if err != nil {
+				return err
+			}
+			mails, err := w.ClaimMails(ctx, storage.MailClaim{Limit: 16, Lease: time.Minute}, later)
+			if err != nil {
+				return err
+			}
+			return w.SettleMails(ctx, []storage.MailResult{{Mail: mails[0], Error: "status_550"}}, later)
+		}},
 		{"WithdrawConsent", func() error { return w.WithdrawConsent(ctx, w.user.ID, "web", storage.By{From: from, At: later}) }},
 		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", storage.By{From: from, At: later}) }},
 		{"SetUserEnabled", func() error { return w.SetUserEnabled(ctx, w.user.ID, false, storage.By{From: from, At: later}) }},

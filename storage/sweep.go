@@ -43,6 +43,8 @@ var SweepRules = []SweepRule{
 	{"device_codes", "id", "expires_at", sweepDay},
 	{"registration_tokens", "id", "expires_at", sweepDay},
 	{"outbox", "id", "delivered_at", 7 * sweepDay},
+	{"outbox", "id", "given_up_at", keepSessions},
+	{"mail_links", "kind, holder", "expires_at", sweepDay},
 	{"grants", "id", "revoked_at", keepSessions},
 	{"grants", "id", "expires_at", keepSessions},
 	{"consents", "user_id, client_id", "expires_at", keepSessions},

@@ -216,6 +216,9 @@ func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
 		if err != nil {
 			return err
 		}
+		if err := deleteMails(tx, userID); err != nil {
+			return err
+		}
 		if _, finished, err = w.begin(tx); err != nil {
 			return err
 		}
@@ -252,6 +255,14 @@ var clearPerson = []string{
 		username_folded = '', profile = '', picture = '', website = '', gender = '', birthdate = '', zoneinfo = '', locale = '',
 		phone_number = '', phone_number_verified = FALSE, address = '', upstream_groups = '' WHERE id = ?`,
 	`DELETE FROM credentials WHERE user_id = ?`, `DELETE FROM identities WHERE user_id = ?`,
+}
+
+// deleteMails deletes the mails of a user, which contain the address, and the links.
+func deleteMails(tx *gorm.DB, userID string) error {
+	if err := tx.Exec(`DELETE FROM outbox WHERE kind = 'mail' AND user_id = ? AND user_id <> ''`, userID).Error; err != nil {
+		return err
+	}
+	return endLinks(tx, userID)
 }
 
 // lockUser reads a user under the lock of its row.

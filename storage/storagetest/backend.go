@@ -9,7 +9,8 @@ import (
 	"signet/storage"
 )
 
-// Backend is one fresh, empty database. It exists until the test ends.
+// Backend is one fresh, empty database. It exists until the test ends. Its instance sends mails,
+// so acts write the mails that tell of them.
 type Backend struct {
 	Name   string // "sqlite" or "postgres"
 	config storage.Config
@@ -26,14 +27,14 @@ func Each(t *testing.T, f func(t *testing.T, b Backend)) {
 // only.
 func SQLite(t testing.TB) Backend {
 	t.Helper()
-	return Backend{Name: "sqlite", config: storage.Config{DataDir: newFile(t)}}
+	return Backend{Name: "sqlite", config: storage.Config{DataDir: newFile(t), Mails: true}}
 }
 
 // Postgres returns a fresh PostgreSQL database with the schema, for a test or benchmark of
 // PostgreSQL only. If PostgreSQL is missing, the test fails.
 func Postgres(t testing.TB) Backend {
 	t.Helper()
-	b := Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t)}}
+	b := Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t), Mails: true}}
 	if os.Getenv("SIGNET_PGBOUNCER") != "" { // the same tests behind a pooler: make soak
 		return b.Pooled(t)
 	}
@@ -43,14 +44,14 @@ func Postgres(t testing.TB) Backend {
 // EmptyPostgres returns a fresh PostgreSQL database without a schema.
 func EmptyPostgres(t testing.TB) Backend {
 	t.Helper()
-	return Backend{Name: "postgres", config: storage.Config{Database: newDatabaseOf(t, "template0")}}
+	return Backend{Name: "postgres", config: storage.Config{Database: newDatabaseOf(t, "template0"), Mails: true}}
 }
 
 // PostgresWithPassword returns a PostgreSQL database whose user needs a password, which is not in
 // its Config. setPassword sets the password of that user, and ends its connections.
 func PostgresWithPassword(t testing.TB) (b Backend, setPassword func(string)) {
 	t.Helper()
-	b = Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t)}} // no pooler, which would need the password too
+	b = Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t), Mails: true}} // no pooler, which would need the password too
 	c, err := theCluster()
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +77,12 @@ func PostgresWithPassword(t testing.TB) (b Backend, setPassword func(string)) {
 // Config returns the configuration that opens the database. A second handle, or another process,
 // that uses it sees the same rows.
 func (b Backend) Config() storage.Config { return b.config }
+
+// WithoutMails returns the same database as an instance without a mail server uses it.
+func (b Backend) WithoutMails() Backend {
+	b.config.Mails = false
+	return b
+}
 
 // Open opens a handle on the database and closes it at the end of the test. Each call returns
 // another handle on the same database, as another node would have.

@@ -45,7 +45,7 @@ func (b Backend) Pooled(t testing.TB) Backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Backend{Name: b.Name, config: storage.Config{Database: p.url(u.User.Username(), strings.TrimPrefix(u.Path, "/"))}}
+	return Backend{Name: b.Name, config: storage.Config{Database: p.url(u.User.Username(), strings.TrimPrefix(u.Path, "/")), Mails: b.config.Mails}}
 }
 
 // PooledByAuthQuery returns the database of PostgresWithPassword behind PgBouncer in transaction
@@ -57,7 +57,7 @@ func (b Backend) PooledByAuthQuery(t testing.TB) Backend {
 		t.Fatal(err)
 	}
 	user, database, _ := strings.Cut(strings.TrimPrefix(strings.Split(b.config.Database, "?")[0], "postgres://"), "@/")
-	return Backend{Name: b.Name, config: storage.Config{Database: p.url(user, database)}}
+	return Backend{Name: b.Name, config: storage.Config{Database: p.url(user, database), Mails: b.config.Mails}}
 }
 
 // The ways in which PgBouncer checks its clients.

@@ -1,0 +1,235 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage/engine"
+)
+
+// MailKind names the text of a mail.
+type MailKind string
+
+// The kinds of mails. Rows keep them, so they never change.
+const (
+	MailPasswordChanged MailKind = "password_changed"
+)
+
+// MailKinds lists all kinds of mails.
+var MailKinds = []MailKind{MailPasswordChanged}
+
+// Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made
+// when the mail is sent, so a copy of the database cannot be used to open a link. The row stays
+// afterwards and records the result.
+type Mail struct {
+	ID        string
+	UserID    string      // "": the recipient has no account, or nobody may learn whether
+	ClientID  string      // the application that the mail names; "": none
+	Recipient string      // the address as it was entered
+	Message   MailMessage `gorm:"serializer:signet_json"`
+
+	Tries       int64  // attempts that have begun
+	DueAt       Millis // when the next attempt is due
+	LeasedUntil Millis // a node is sending it until then
+	DeliveredAt Millis // when the mail server accepted it
+	GivenUpAt   Millis
+	LastError   string // a stable code; "": the last attempt succeeded, or there was none
+	CreatedAt   Millis `gorm:"autoCreateTime:false"`
+}
+
+// TableName returns the name of the table, which also holds logout notices.
+func (Mail) TableName() string { return "outbox" }
+
+// MailMessage is the part of a mail from which its text is made.
+type MailMessage struct {
+	Kind     MailKind  `json:"kind"`
+	Language string    `json:"language,omitempty"` // BCP 47; "": that of the user's profile
+	Link     LinkRef   `json:"link,omitzero"`      // the one-time link of the mail; zero: none
+	Facts    MailFacts `json:"facts"`
+}
+
+// MailFacts describe the act that a mail tells of. An empty field is not in the text.
+type MailFacts struct {
+	At        Millis `json:"at"`
+	Address   string `json:"address,omitempty"` // network address of the act
+	Agent     string `json:"agent,omitempty"`   // User-Agent of the act
+	Connector string `json:"connector,omitempty"`
+	Operator  bool   `json:"operator,omitempty"` // an operator acted, not the user
+}
+
+// MailDraft is a mail to write. See Mail for its fields.
+type MailDraft struct {
+	Kind      MailKind
+	Recipient string
+	UserID    string
+	ClientID  string
+	Language  string
+	Link      LinkRef
+	Facts     MailFacts
+}
+
+// factsOf returns the facts of an act in the account of a user. Those of an operator's browser
+// are not for the user.
+func factsOf(userID string, by By) MailFacts {
+	from := by.From.clean()
+	if from.Actor != "" && from.Actor != userID {
+		return MailFacts{At: At(by.At), Operator: true}
+	}
+	return MailFacts{At: At(by.At), Address: from.Address, Agent: from.Agent}
+}
+
+// queueMail writes a mail in the transaction of the act that it tells of.
+func queueMail(tx *gorm.DB, d MailDraft, at time.Time) error {
+	message, err := d.message()
+	if err != nil {
+		return err
+	}
+	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, client_id, recipient, message, due_at, created_at) VALUES (?, 'mail', ?, ?, ?, ?, ?, ?)`,
+		newMailID(at), d.UserID, d.ClientID, cleanText(d.Recipient, longestName), message, At(at), At(at)).Error
+}
+
+// notify writes a mail about an act to its user, in the transaction of the act, if this instance
+// sends mails and the address of the user is verified. A person could otherwise send mails to
+// any address by acts in an account that names it.
+func (db *DB) notify(tx *gorm.DB, d MailDraft, by By) error {
+	if !db.mails {
+		return nil
+	}
+	connector := d.Facts.Connector
+	d.Facts = factsOf(d.UserID, by)
+	d.Facts.Connector = connector
+	message, err := d.message()
+	if err != nil {
+		return err
+	}
+	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, client_id, recipient, message, due_at, created_at)
+		SELECT CAST(? AS TEXT), 'mail', u.id, CAST(? AS TEXT), u.email, CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT)
+		FROM users u WHERE u.id = ? AND u.email <> '' AND u.email_verified`,
+		newMailID(by.At), d.ClientID, message, At(by.At), At(by.At), d.UserID).Error
+}
+
+func newMailID(at time.Time) string { return "mail_" + NewTimedID(at) }
+
+func (d MailDraft) message() (string, error) {
+	text, err := engine.JSONText(MailMessage{Kind: d.Kind, Language: d.Language, Link: d.Link, Facts: d.Facts})
+	if err != nil {
+		return "", fmt.Errorf("encode mail: %w", err)
+	}
+	return text, nil
+}
+
+// MailRequest is the input of DB.RequestMail.
+type MailRequest struct {
+	Limits []Limit    // reserved for every request, also if no mail is sent
+	Link   *LinkDraft // the link of the mail; nil: none
+	Mail   *MailDraft // nil: no mail is sent, and the caller must not learn that
+}
+
+// RequestMail counts a request for a mail that a stranger can make, and writes the link and the
+// mail, in one transaction. The number of transactions does not depend on whether a mail is
+// sent.
+//
+// *ThrottledError: a limit is exceeded.
+func (db *DB) RequestMail(ctx context.Context, r MailRequest, at time.Time) error {
+	if err := checkLimitKeys(r.Limits); err != nil {
+		return fmt.Errorf("request mail: %w", err)
+	}
+	return db.write(ctx, "request mail", func(tx *gorm.DB) error {
+		if _, err := countAttempts(tx, r.Limits, at); err != nil || r.Mail == nil {
+			return err
+		}
+		draft := *r.Mail
+		if r.Link != nil {
+			link, err := issueLink(tx, *r.Link, at)
+			if err != nil {
+				return err
+			}
+			draft.Link = link.Ref()
+		}
+		return queueMail(tx, draft, at)
+	})
+}
+
+// MailClaim is the input of DB.ClaimMails.
+type MailClaim struct {
+	Limit int           // the largest number of mails
+	Lease time.Duration // how long no other node gets them
+}
+
+// ClaimMails takes mails that are due for one attempt each, the longest due first. Each mail
+// goes to one node only. If that node does not settle it, it is due again when the lease ends.
+// If no mail is due, nothing is written.
+func (db *DB) ClaimMails(ctx context.Context, c MailClaim, at time.Time) (claimed []Mail, err error) {
+	due := outboxClaim{step: "mails", kind: "mail", limit: c.Limit, lease: c.Lease}
+	err = db.claimDue(ctx, due, at, func(tx *gorm.DB) *gorm.DB { claimed = nil; return tx.Scan(&claimed) }, engine.ColumnNames(&Mail{}))
+	slices.SortFunc(claimed, func(a, b Mail) int { return cmp.Or(cmp.Compare(a.DueAt, b.DueAt), strings.Compare(a.ID, b.ID)) })
+	return claimed, err
+}
+
+// MailResult is the result of one attempt to send a claimed mail.
+type MailResult struct {
+	Mail     Mail
+	Error    string    // a stable code; "": the mail server accepted the mail
+	RetryAt  time.Time // when to try again after an error; zero: never
+	NotTried bool      // the attempt did not take place and does not count
+}
+
+// SettleMails records the results of attempts with claimed mails, in one transaction. A mail
+// whose lease has ended and that another node has taken is left alone. It records the event
+// mail.failed when a mail is given up.
+func (db *DB) SettleMails(ctx context.Context, results []MailResult, at time.Time) error {
+	if len(results) == 0 {
+		return nil
+	}
+	return db.write(ctx, "settle mails", func(tx *gorm.DB) error {
+		var failed []Event
+		for _, r := range results {
+			givenUp, err := settleMail(tx, r, at)
+			if err != nil {
+				return err
+			}
+			if givenUp {
+				failed = append(failed, Event{
+					Type: MailFailed, Outcome: Refused, Reason: r.Error, UserID: r.Mail.UserID, ClientID: r.Mail.ClientID, At: At(at),
+					Detail: map[string]any{"mail": r.Mail.ID, "kind": string(r.Mail.Message.Kind), "tries": r.Mail.Tries},
+				})
+			}
+		}
+		failed, err := sortByMergeKey(failed)
+		if err != nil {
+			return err
+		}
+		for _, e := range failed {
+			if err := record(tx, e, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// settleMail stores one result and reports whether the mail is given up.
+func settleMail(tx *gorm.DB, r MailResult, at time.Time) (givenUp bool, err error) {
+	delivered, gaveUp, due, tries := At(at), Millis(0), r.Mail.DueAt, r.Mail.Tries
+	switch {
+	case r.NotTried:
+		delivered, tries = 0, tries-1
+	case r.Error != "" && r.RetryAt.IsZero():
+		delivered, gaveUp = 0, At(at)
+	case r.Error != "":
+		delivered, due = 0, At(r.RetryAt)
+	}
+	if r.NotTried {
+		r.Error = r.Mail.LastError
+	}
+	stillClaimed, err := changeOne(tx, `UPDATE outbox SET delivered_at = ?, given_up_at = ?, due_at = ?, tries = ?, leased_until = 0, last_error = ?
+		WHERE id = ? AND kind = 'mail' AND tries = ? AND leased_until = ?`,
+		delivered, gaveUp, due, tries, cleanText(r.Error, longestName), r.Mail.ID, r.Mail.Tries, r.Mail.LeasedUntil)
+	return stillClaimed && gaveUp != 0, err
+}
