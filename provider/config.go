@@ -12,6 +12,8 @@ import (
 	"signet/provider/keys/keeper"
 	"signet/provider/keys/openssl"
 	"signet/provider/keys/vault"
+	"signet/provider/mail"
+	"signet/provider/notice"
 	"signet/provider/oauth"
 	"signet/provider/outbound"
 	"signet/provider/session"
@@ -44,6 +46,8 @@ type Config struct {
 	ResponseTypes    []string                     // in the discovery document, and for clients that register themselves; default code
 	RequirePushed    bool                         // every authorization request must be pushed (RFC 9126)
 	EditUsername     bool                         // users may edit their preferred_username
+	Mail             mail.Config                  // the mail server; zero: no mails are sent
+	Mailer           notice.Mailer                // sends the mails instead of that server; nil: the server does
 	Development      bool                         // error pages also show the received and the registered values
 	DemoPath         string                       // path that the home page links to; "" for no link
 	Now              func() time.Time             // default time.Now
@@ -122,7 +126,7 @@ func (l Lifetimes) forTokens() flow.Lifetimes {
 func (l Lifetimes) KeyLife(of keeper.Life) keeper.Life {
 	l.setDefaults()
 	of.Tokens = max(l.Access, l.ID)
-	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+oauth.CodeRemembered, l.DeviceCode, session.DeviceLife)
+	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+oauth.CodeRemembered, l.DeviceCode, session.DeviceLife, storage.LongestLinkLife)
 	return of
 }
 

@@ -26,6 +26,12 @@ func (p *Provider) DeliverOnce(ctx context.Context, at time.Time) error {
 	return errors.Join(p.shared.jobs.QueueEndedLogoutsOnce(ctx, at), p.shared.notices.DeliverOnce(ctx, at))
 }
 
+// SendMailsOnce sends the due mails; see notice.Mails. Call it once a second; calls must not
+// overlap.
+func (p *Provider) SendMailsOnce(ctx context.Context, at time.Time) error {
+	return p.shared.mails.SendMailsOnce(ctx, at)
+}
+
 // Drain waits for the back-channel logout notices that requests have started to send. Call
 // it after the last request.
 func (p *Provider) Drain() { p.shared.notices.Wait() }

@@ -16,6 +16,8 @@ import (
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
 	"signet/provider/keys/vault"
+	"signet/provider/link"
+	"signet/provider/mail"
 	"signet/provider/notice"
 	"signet/provider/outbound"
 	"signet/provider/request"
@@ -47,6 +49,8 @@ type shared struct {
 	sessions  *session.Sessions
 	outbound  *outbound.Client
 	notices   *notice.Outbox
+	links     *link.Links
+	mails     *notice.Mails
 	health    *interaction.Health
 	jobs      *upkeep.Jobs
 	gates     *front.Gates
@@ -97,7 +101,23 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		HTTP: s.outbound.Configured(), Foreign: s.outbound.Foreign(),
 		Follow: s.reload,
 	})
+	s.links = link.New(link.Config{DB: db, Ring: s.ring, Issuer: c.Issuer, Now: c.Now})
+	s.mails = notice.NewMails(notice.MailConfig{DB: db, Links: s.links, Clients: s.clients, Mailer: s.mailer(), Issuer: issuer, Now: c.Now, Log: c.Log})
 	return s, nil
+}
+
+// mailer returns what sends the mails; nil if this instance sends none.
+func (s *shared) mailer() notice.Mailer {
+	c := s.config
+	switch {
+	case c.Mailer != nil:
+		return c.Mailer
+	case !c.Mail.IsSet():
+		return nil
+	}
+	server := c.Mail
+	server.Roots, server.Name = c.Outbound.Roots, s.issuer.Hostname()
+	return mail.NewServer(server, 0)
 }
 
 // openKeys opens the ring, the keeper and the rotator; all three share one vault. An

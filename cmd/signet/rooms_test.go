@@ -22,13 +22,13 @@ var allowedImports = func() map[string][]string {
 	ground := []string{"federation/foreign", "storage", "federation", "templates", "templates/words", "static"}
 	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
 	carriers := join(tools, "provider/request", "provider/session")
-	deciders := join(carriers, "provider/credential", "provider/notice")
+	deciders := join(carriers, "provider/credential", "provider/notice", "provider/link", "provider/mail")
 	rulers := join(deciders, "provider/visit", "provider/directory")
 	pages := join(rulers, "provider/flow", "provider/interaction", "provider/account", "provider/admin", "provider/firstparty")
 	// Only a few packages may revoke a key or decrypt a private key. The others use a ring, which
 	// can only sign and verify.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
-	tests := []string{"storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
+	tests := []string{"provider/mail/mailtest", "storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
 	// The program: the commands import the process and the demo of `signet dev`, and both import
 	// the settings.
 	settings := []string{"provider/spelling", "cmd/signet/exit", "cmd/signet/socket"}
@@ -56,7 +56,10 @@ var allowedImports = func() map[string][]string {
 		"provider/request":          tools,
 		"provider/session":          tools,
 		"provider/credential":       carriers,
-		"provider/notice":           carriers,
+		"provider/mail":             {"federation/foreign", "federation"},
+		"provider/mail/mailtest":    {},
+		"provider/link":             {"storage", "provider/keys"},
+		"provider/notice":           join(carriers, "provider/link", "provider/mail"),
 		"provider/assertion":        {"federation/foreign", "storage", "federation", "provider/web"},
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
@@ -74,7 +77,7 @@ var allowedImports = func() map[string][]string {
 
 		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for the errors of these packages
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper",
-			"provider/keys/pkcs11", "provider/keys/openssl", "provider/outbound"),
+			"provider/keys/pkcs11", "provider/keys/openssl", "provider/mail", "provider/outbound"),
 		"cmd/signet/socket":     {"cmd/signet/exit", "provider/web", "storage"}, // for the limits of networks
 		"cmd/signet/supervisor": {},
 		"cmd/signet/node": join(settings, "cmd/signet/config", "cmd/signet/supervisor", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
@@ -104,6 +107,7 @@ var allowedImports = func() map[string][]string {
 var testPackages = map[string]string{
 	"storage/storagetest":       "it creates temporary databases: only tests may import it",
 	"provider/keys/keystest":    "it creates keys with a public master key: only tests may import it",
+	"provider/mail/mailtest":    "it is a mail server: only tests may import it",
 	"provider/providertest":     "it starts a provider and acts as its users: only tests may import it",
 	"cmd/signet/signettest":     "it runs the program and acts as its users: only tests may import it",
 	"federation/federationtest": "it imitates Google and GitHub: only tests and `signet dev` may import it, so that `signet serve` cannot use it",
@@ -153,6 +157,12 @@ var externalPackages = []struct {
 	{[]string{"os/signal"},
 		[]string{"cmd/signet/program", "cmd/signet/node"}, true,
 		"only cmd/signet/program (to end) and cmd/signet/node (to reload settings) handle signals"},
+	{[]string{"github.com/wneessen/go-mail"},
+		[]string{"provider/mail"}, false,
+		"only provider/mail speaks to the mail server: it limits times and checks addresses"},
+	{[]string{"github.com/emersion/go-smtp", "github.com/emersion/go-sasl"},
+		nil, true,
+		"it is the mail server of the tests"},
 	{[]string{"github.com/rogpeppe/go-internal"},
 		nil, true,
 		"it runs the test scripts"},

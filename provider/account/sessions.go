@@ -60,7 +60,7 @@ func (h *Handler) stolenSessions(r *http.Request, current session.Current) ([]te
 	times := visit.MomentsFor(current.User, h.Now())
 	var rows []templates.StolenSession
 	for _, s := range list {
-		rows = append(rows, templates.StolenSession{Agent: describeAgent(s.Agent), Ended: times.Write(s.EndedAt)})
+		rows = append(rows, templates.StolenSession{Agent: web.DescribeAgent(s.Agent), Ended: times.Write(s.EndedAt)})
 	}
 	return rows, nil
 }
@@ -69,7 +69,7 @@ func (h *Handler) stolenSessions(r *http.Request, current session.Current) ([]te
 func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage.Session, clients []string) (templates.SessionRow, error) {
 	times := visit.MomentsFor(current.User, h.Now())
 	row := templates.SessionRow{
-		ID: s.ID, Agent: describeAgent(s.Agent), Address: s.Address, Here: s.ID == current.ID,
+		ID: s.ID, Agent: web.DescribeAgent(s.Agent), Address: s.Address, Here: s.ID == current.ID,
 		SignedIn: times.Write(s.ArrivedAt), LastActive: times.Write(s.SeenAt),
 	}
 	if row.Here {

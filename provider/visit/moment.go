@@ -33,7 +33,7 @@ func (m Moments) Write(at storage.Millis) templates.Moment {
 	}
 	return templates.Moment{
 		ISO:  t.Format(time.RFC3339),
-		Text: t.In(m.zone).Format("2 January 2006, 15:04 MST"),
+		Text: templates.WriteTime(t, m.zone),
 		Ago:  ago(m.now.Sub(t)),
 	}
 }

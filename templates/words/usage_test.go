@@ -1,6 +1,7 @@
 package words_test
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -55,13 +56,15 @@ func TestCatalog_CallsAndSentencesAgree(t *testing.T) {
 	}
 }
 
-// callsOfPages finds {{say "key" …}} and {{sayHTML "key" …}} in the pages.
+// callsOfPages finds {{say "key" …}} and {{sayHTML "key" …}} in the pages and mails.
 func callsOfPages(t *testing.T) (calls []call) {
 	t.Helper()
 	paths, err := filepath.Glob("../*.html")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no pages: %v", err)
+	mails, err2 := filepath.Glob("../mails/*.html")
+	if err := errors.Join(err, err2); err != nil || len(paths) == 0 || len(mails) == 0 {
+		t.Fatalf("no pages or no mails: %v", err)
 	}
+	paths = append(paths, mails...)
 	for _, path := range paths {
 		content, err := os.ReadFile(path)
 		if err != nil {

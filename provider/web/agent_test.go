@@ -1,4 +1,4 @@
-package account
+package web
 
 import "testing"
 
@@ -20,7 +20,7 @@ func TestDescribeAgent_NamesKnownBrowsersAndSystems(t *testing.T) {
 		"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/605.1.15 (KHTML, like Gecko) Epiphany":                                                              "Unknown browser on Linux",
 		"curl/8.14.1": "Unknown browser", "Go-http-client/1.1": "Unknown browser", "": "Unknown browser",
 	} {
-		if got := describeAgent(agent); got.String() != want {
+		if got := DescribeAgent(agent); got.String() != want {
 			t.Errorf("%q: got %q, want %q", agent, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package account
+package web
 
 import (
 	"strings"
@@ -21,11 +21,11 @@ var (
 
 type marker struct{ text, name string }
 
-// describeAgent describes a User-Agent in words: browser and operating system. Versions
+// DescribeAgent describes a User-Agent in words: browser and operating system. Versions
 // are left out, because browsers no longer send true ones. A browser that is not in the
 // list is "Unknown browser": after a wrong guess, people would take their own session for
 // a stranger's.
-func describeAgent(agent string) words.Sentence {
+func DescribeAgent(agent string) words.Sentence {
 	browser, system := firstMatch(browsers, agent), firstMatch(systems, agent)
 	if browser == "" && strings.Contains(agent, "Version/") && strings.Contains(agent, "Safari/") && system != "Android" {
 		browser = "Safari"

@@ -1,0 +1,140 @@
+package link_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/provider/keys/keystest"
+	"signet/provider/link"
+	"signet/storage"
+)
+
+func open(t testing.TB, at func() time.Time) (*link.Links, *keystest.Node) {
+	t.Helper()
+	n := keystest.Open(t, "ES256")
+	return link.New(link.Config{DB: n.DB, Ring: n.Ring, Issuer: keystest.Issuer + "/auth", Now: at}), n
+}
+
+func issue(t *testing.T, links *link.Links, kind storage.LinkKind) (l storage.MailLink, sealed string) {
+	t.Helper()
+	l, err := links.DB.IssueLink(t.Context(), storage.LinkDraft{Kind: kind, Holder: "ada@example.com", Address: "Ada@example.com"}, keystest.Noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := links.URL(l.Ref(), l.ExpiresAt.Time())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(address)
+	if err != nil || !strings.HasPrefix(address, keystest.Issuer+"/auth/link/"+string(kind)+"?") {
+		t.Fatalf("URL %s, %v", address, err)
+	}
+	return l, u.Query().Get(link.Parameter)
+}
+
+func wantCode(t *testing.T, err error, want string) {
+	t.Helper()
+	dead, is := errors.AsType[*storage.DeadLinkError](err)
+	if want == "" && err != nil || want != "" && (!is || dead.Code != want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
+// RC-05: a link opens only pages of its kind, and another sealed message opens none.
+func TestLinks_OpenOnlyTheirKind(t *testing.T) {
+	links, n := open(t, func() time.Time { return keystest.Noon })
+	kinds := []storage.LinkKind{storage.LinkReset, storage.LinkVerify, storage.LinkSignUp, storage.LinkInvitation, storage.LinkUndo}
+	for _, kind := range kinds {
+		l, sealed := issue(t, links, kind)
+		for _, page := range kinds {
+			got, err := links.Open(t.Context(), page, sealed)
+			if page != kind {
+				wantCode(t, err, "link_invalid")
+			} else if err != nil || got != l {
+				t.Errorf("%s: %+v, %v", kind, got, err)
+			}
+		}
+		for _, altered := range []string{"", sealed[:len(sealed)-1], sealed + "A", strings.Repeat("A", 100), n.SealedMessage(t, "request"), l.ID} {
+			_, err := links.Open(t.Context(), kind, altered)
+			wantCode(t, err, "link_invalid")
+		}
+		if strings.Contains(sealed, l.ID) {
+			t.Error("the link shows the name of its row")
+		}
+	}
+}
+
+func TestLinks_Expire(t *testing.T) {
+	now := keystest.Noon
+	links, _ := open(t, func() time.Time { return now })
+	for kind, life := range map[storage.LinkKind]time.Duration{
+		storage.LinkReset: 30 * time.Minute, storage.LinkVerify: 24 * time.Hour, storage.LinkSignUp: 24 * time.Hour,
+		storage.LinkInvitation: 7 * 24 * time.Hour, storage.LinkUndo: 7 * 24 * time.Hour,
+	} {
+		now = keystest.Noon
+		_, sealed := issue(t, links, kind)
+		now = keystest.Noon.Add(life - time.Millisecond)
+		_, err := links.Open(t.Context(), kind, sealed)
+		wantCode(t, err, "")
+		now = keystest.Noon.Add(life)
+		_, err = links.Open(t.Context(), kind, sealed)
+		wantCode(t, err, "link_expired")
+		if life > storage.LongestLinkLife {
+			t.Errorf("%s lives longer than the secrets that seal links", kind)
+		}
+	}
+}
+
+// A link is sealed at each try of its mail. Each of them opens the row, and a newer link of the
+// kind makes all of them invalid.
+func TestLinks_NewerOneReplaces(t *testing.T) {
+	links, _ := open(t, func() time.Time { return keystest.Noon })
+	l, first := issue(t, links, storage.LinkReset)
+	again, err := links.URL(l.Ref(), l.ExpiresAt.Time())
+	if err != nil || strings.HasSuffix(again, first) {
+		t.Fatalf("%s, %v: want another sealed text", again, err)
+	}
+	_, newer := issue(t, links, storage.LinkReset)
+	_, err = links.Open(t.Context(), storage.LinkReset, first)
+	wantCode(t, err, "link_replaced")
+	_, err = links.Open(t.Context(), storage.LinkReset, newer)
+	wantCode(t, err, "")
+}
+
+// RC-10: three mails to an address and twenty for a network in 15 minutes; the keys contain no
+// address.
+func TestLinks_LimitsAreForAddressAndNetwork(t *testing.T) {
+	links, _ := open(t, func() time.Time { return keystest.Noon })
+	limits, err := links.Limits("ada@example.com", "2001:db8::1")
+	if err != nil || len(limits) != 2 || limits[0].Max != 3 || limits[1].Max != 20 || limits[0].Window != 15*time.Minute || limits[1].Window != 15*time.Minute {
+		t.Errorf("limits %+v, %v", limits, err)
+	}
+	if strings.Contains(limits[0].Key, "ada") || limits[1].Key != "mailnet:2001:db8::/64" {
+		t.Errorf("keys %q, %q", limits[0].Key, limits[1].Key)
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	links, _ := open(f, func() time.Time { return keystest.Noon })
+	l, err := links.DB.IssueLink(f.Context(), storage.LinkDraft{Kind: storage.LinkReset, Holder: "ada@example.com"}, keystest.Noon)
+	if err != nil {
+		f.Fatal(err)
+	}
+	address, err := links.URL(l.Ref(), l.ExpiresAt.Time())
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, sealed, _ := strings.Cut(address, "?link=")
+	f.Add(sealed)
+	f.Add("")
+	f.Add("AAAA")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := links.Open(t.Context(), storage.LinkReset, text)
+		if (err == nil) != (text == sealed) || err != nil && !errors.Is(err, storage.ErrLinkDead) || err == nil && got.ID != l.ID {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	})
+}

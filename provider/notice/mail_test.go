@@ -1,0 +1,260 @@
+package notice_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"signet/provider"
+	"signet/provider/mail/mailtest"
+	"signet/provider/providertest"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// eachMail runs the test on every database with a mail server.
+func eachMail(t *testing.T, f func(t *testing.T, b *providertest.Testbed, s *mailtest.Server)) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		s := mailtest.Start(t)
+		f(t, providertest.StartOn(t, backend, providertest.WithMail(s)), s)
+	})
+}
+
+// resetPassword sets the password of a user, like the command of an operator.
+func resetPassword(t *testing.T, b *providertest.Testbed, userID string) {
+	t.Helper()
+	_, err := b.DB.ResetPassword(t.Context(), storage.PasswordReset{UserID: userID, Hash: "x", Reason: "operator", From: storage.Origin{Actor: "cli", Address: "192.0.2.9"}}, b.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMails_TellTheUserOfAChangedPassword(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		v := b.Visitor(t).SetUserAgent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
+		v.ChangePassword(t, providertest.Password, "another horse battery").WantText(t, "changed")
+		if early := s.Received(); len(early) != 0 {
+			t.Fatal("the mail was sent within the request")
+		}
+		b.SendMails(t)
+		b.SendMails(t)
+		got := s.Received()
+		if len(got) != 1 {
+			t.Fatalf("%d mails, want 1", len(got))
+		}
+		host := mustParse(t, b.Issuer).Host
+		m := got[0]
+		if m.From != "no-reply@example.com" || m.To[0] != providertest.Alice || m.Subject() != "Your password was changed" {
+			t.Errorf("from %s to %s: %q", m.From, m.To, m.Subject())
+		}
+		at := b.Now().In(london(t)).Format("2 January 2006, ")
+		for _, want := range []string{
+			"The password of your account alice@example.com at " + host + " was changed.", "Time: " + at, "Network address: 127.0.0.1", "Browser: Firefox on Linux",
+			"Contact the administrator of " + host + " at once.",
+		} {
+			if !strings.Contains(strings.ReplaceAll(m.Text, "\n", " "), want) {
+				t.Errorf("%q is not in the text:\n%s", want, m.Text)
+			}
+		}
+		for _, want := range []string{"<h1>Your password was changed</h1>", "<dt>Network address</dt>", `<html lang="en" dir="ltr">`} {
+			if !strings.Contains(m.HTML, want) {
+				t.Errorf("%q is not in the HTML:\n%s", want, m.HTML)
+			}
+		}
+		if strings.Contains(m.HTML, "<img") || strings.Contains(m.HTML, "src=") {
+			t.Errorf("the HTML loads something:\n%s", m.HTML)
+		}
+	})
+}
+
+func mustParse(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func london(t *testing.T) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+// A mail about an operator's act does not show the operator's network address.
+func TestMails_OperatorIsNamedWithoutAnAddress(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		resetPassword(t, b, b.Alice.ID)
+		b.SendMails(t)
+		got := s.Received()
+		if len(got) != 1 || !strings.Contains(got[0].Text, "An administrator changed the password") || strings.Contains(got[0].Text, "192.0.2.9") {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestMails_SentAgainUntilAccepted(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		resetPassword(t, b, b.Alice.ID)
+		answers := []int{451, 450, 421, 0}
+		s.Refuse(providertest.Alice, func() error {
+			code := answers[0]
+			answers = answers[1:]
+			if code == 0 {
+				return nil
+			}
+			return mailtest.Status(code)
+		})
+		for _, wait := range []time.Duration{0, 10 * time.Second, time.Minute, 5 * time.Minute} {
+			if wait > 0 {
+				b.Advance(wait - time.Second)
+				before := len(answers)
+				b.SendMails(t)
+				if len(answers) != before {
+					t.Fatalf("tried a second before %s", wait)
+				}
+				b.Advance(time.Second)
+			}
+			b.Restarted(t, providertest.WithMail(s)).SendMails(t)
+		}
+		if got := s.Received(); len(got) != 1 || len(answers) != 0 {
+			t.Errorf("%d mails, %d answers left, want 1 and none", len(got), len(answers))
+		}
+		b.Advance(24 * time.Hour)
+		b.SendMails(t)
+		if got := s.Received(); len(got) != 0 {
+			t.Error("sent again after it was accepted")
+		}
+	})
+}
+
+func TestMails_GivenUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		code        int
+		tries       int
+		wantedEvent string
+	}{"temporary": {451, 11, "status_451"}, "final": {550, 1, "status_550"}} {
+		t.Run(name, func(t *testing.T) {
+			s := mailtest.Start(t)
+			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+				resetPassword(t, b, b.Alice.ID)
+				tries := 0
+				s.Refuse(providertest.Alice, func() error { tries++; return mailtest.Status(c.code) })
+				for range 25 * 30 {
+					b.SendMails(t)
+					b.Advance(2 * time.Minute)
+				}
+				if tries != c.tries {
+					t.Errorf("%d tries, want %d", tries, c.tries)
+				}
+				e := b.WantEvent(t, storage.MailFailed, b.Alice.ID)
+				if e.Reason != c.wantedEvent || e.UserID != b.Alice.ID {
+					t.Errorf("event %+v", e)
+				}
+				log := b.Log.String()
+				if !strings.Contains(log, `"level":"ERROR","msg":"a mail is given up`) || strings.Contains(log, providertest.Alice) {
+					t.Errorf("the log has no error line, or shows the address:\n%s", log)
+				}
+			}, providertest.WithMail(s))
+		})
+	}
+}
+
+// The mail server cannot be used: nothing is lost, and nothing is given up before its time.
+func TestMails_ServerIsDown(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		for i := range 40 {
+			resetPassword(t, b, b.User(t, fmt.Sprintf("user%d@example.com", i), providertest.Password).ID)
+		}
+		broken := b.Node(t, providertest.WithMail(s), func(c *provider.Config) { c.Mail.Port = 1 })
+		for range 5 {
+			broken.SendMails(t)
+			b.Advance(10 * time.Second)
+		}
+		for range 20 {
+			b.Advance(time.Minute)
+			b.SendMails(t)
+		}
+		if got := s.Received(); len(got) != 40 {
+			t.Errorf("%d mails, want 40", len(got))
+		}
+		if s.Connections() > 6 {
+			t.Errorf("%d connections for 40 mails", s.Connections())
+		}
+	})
+}
+
+func TestMails_TwoNodesSendEachOnce(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		for i := range 40 {
+			resetPassword(t, b, b.User(t, fmt.Sprintf("user%d@example.com", i), providertest.Password).ID)
+		}
+		nodes := []*providertest.Testbed{b, b.Node(t, providertest.WithMail(s))}
+		var all sync.WaitGroup
+		for _, node := range nodes {
+			all.Go(func() {
+				for range 5 {
+					_ = node.SendMailsOnce(t.Context(), b.Now())
+				}
+			})
+		}
+		all.Wait()
+		b.SendMails(t)
+		times := map[string]int{}
+		for _, m := range s.Received() {
+			times[m.To[0]]++
+		}
+		if len(times) != 40 {
+			t.Errorf("%d people got a mail, want 40", len(times))
+		}
+		for address, n := range times {
+			if n != 1 {
+				t.Errorf("%s got %d mails", address, n)
+			}
+		}
+	})
+}
+
+// A node stops while it holds the lease of a mail, after the server has accepted it: the mail is
+// sent again, with the same Message-ID.
+func TestMails_SurviveAKilledNode(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		resetPassword(t, b, b.Alice.ID)
+		claimed, err := b.DB.ClaimMails(t.Context(), storage.MailClaim{Limit: 10, Lease: time.Minute}, b.Now())
+		if err != nil || len(claimed) != 1 {
+			t.Fatalf("%v, %v", claimed, err)
+		}
+		b.SendMails(t)
+		if len(s.Received()) != 0 {
+			t.Error("sent during the lease of another node")
+		}
+		b.Advance(time.Minute)
+		b.SendMails(t)
+		if got := s.Received(); len(got) != 1 {
+			t.Errorf("%d mails after the lease, want 1", len(got))
+		}
+	})
+}
+
+// An old mail, such as one from before the mail server was configured, is not sent.
+func TestMails_TooOldOnesAreNotSent(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		resetPassword(t, b, b.Alice.ID)
+		b.Advance(24*time.Hour + time.Second)
+		b.SendMails(t)
+		if got := s.Received(); len(got) != 0 {
+			t.Errorf("sent %+v", got)
+		}
+		if e := b.WantEvent(t, storage.MailFailed, b.Alice.ID); e.Reason != "too_old" {
+			t.Errorf("event %+v", e)
+		}
+	})
+}

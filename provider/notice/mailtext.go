@@ -1,0 +1,82 @@
+package notice
+
+import (
+	"fmt"
+	"net/url"
+	"time"
+
+	"signet/federation/foreign"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+	"signet/templates/words"
+)
+
+// content is what the text of a mail is made from.
+type content struct {
+	storage.Mail
+	issuer      *url.URL
+	zone        *time.Location
+	application string // "": none
+	link        string // URL of the one-time link; "": none
+}
+
+// setUser takes over the time zone of the user.
+func (c *content) setUser(u storage.User) {
+	if zone, err := foreign.TimeZone(u.Zoneinfo); err == nil {
+		c.zone = zone
+	}
+}
+
+// mailTexts lists the texts by the kind of mail.
+var mailTexts = map[storage.MailKind]func(content) templates.Mail{
+	storage.MailPasswordChanged: content.passwordChanged,
+}
+
+// render makes the text of the mail. There is one language yet.
+func (c content) render() (templates.Texts, error) {
+	text, known := mailTexts[c.Message.Kind]
+	if !known {
+		return templates.Texts{}, fmt.Errorf("there is no text for mails of the kind %q", c.Message.Kind)
+	}
+	return text(c).Render(words.English())
+}
+
+func (c content) passwordChanged() templates.Mail {
+	m := templates.Mail{
+		Issuer: c.issuer.Host, Subject: words.Say("mail-password-changed.subject"), Facts: c.facts(),
+		Lines:  []words.Sentence{words.Say("mail-password-changed.text", "Email", c.Recipient, "Issuer", c.issuer.Host)},
+		Advice: words.Say("mail-password-changed.not-you", "Issuer", c.issuer.Host),
+	}
+	if c.Message.Facts.Operator {
+		m.Lines = []words.Sentence{words.Say("mail-password-changed.text-operator", "Email", c.Recipient, "Issuer", c.issuer.Host)}
+		m.Advice = words.Say("mail-password-changed.not-expected", "Issuer", c.issuer.Host)
+	}
+	return m
+}
+
+// facts lists the time, the network address, the browser and the application of the act, as far
+// as they are known.
+func (c content) facts() (list []templates.MailFact) {
+	f := c.Message.Facts
+	add := func(label words.Sentence, value string) {
+		if value != "" {
+			list = append(list, templates.MailFact{Label: label, Value: words.Say("mail.value", "Value", value)})
+		}
+	}
+	add(words.Say("mail.time"), templates.WriteTime(f.At.Time(), c.zone))
+	add(words.Say("mail.application"), c.application)
+	add(words.Say("mail.network-address"), f.Address)
+	if f.Agent != "" {
+		list = append(list, templates.MailFact{Label: words.Say("mail.browser"), Value: web.DescribeAgent(f.Agent)})
+	}
+	return list
+}
+
+// TestMail returns the texts of the mail with which an operator tries the settings.
+func TestMail(issuer *url.URL) (templates.Texts, error) {
+	return templates.Mail{
+		Issuer: issuer.Host, Subject: words.Say("mail.test-subject", "Issuer", issuer.Host),
+		Lines: []words.Sentence{words.Say("mail.test-text", "Issuer", issuer.Host)},
+	}.Render(words.English())
+}
