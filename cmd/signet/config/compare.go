@@ -4,6 +4,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"signet/federation/foreign"
+	"signet/provider/mail"
 )
 
 // compare checks the settings against each other. It skips a setting that is wrong by itself,
@@ -14,6 +17,7 @@ func (r *Reading) compare() {
 	r.compareFirstParty()
 	r.compareTLS()
 	r.comparePKCS11()
+	r.compareMail()
 	r.compareDataDir()
 }
 
@@ -113,5 +117,34 @@ func (r *Reading) comparePKCS11() {
 		if r.areValid("keys.algorithms", "keys.pkcs11.algorithms") && !slices.Contains(r.Config.Algorithms, name) {
 			r.addMistakeAt(r.Place("keys.pkcs11.algorithms"), "keys.pkcs11.algorithms", "contains %s, which is not in keys.algorithms (%s)", name, strings.Join(r.Config.Algorithms, ", "))
 		}
+	}
+}
+
+// compareMail checks that the settings of the mail server are complete, and that passwords and
+// mails are not sent unencrypted over a network.
+func (r *Reading) compareMail() {
+	c := r.Config.Mail
+	if !r.areValid("smtp.host", "smtp.port", "smtp.tls", "smtp.username", "smtp.password", "mail.from") {
+		return
+	}
+	for _, s := range []struct {
+		key   string
+		given bool
+	}{{"smtp.port", c.Port != 0}, {"smtp.username", c.Username != ""}, {"smtp.password", c.Password.Reveal() != ""}, {"mail.from", c.From.IsSet()}} {
+		if s.given && !c.IsSet() {
+			r.addMistakeAt(r.Place(s.key), s.key, "is set, but smtp.host is not: set both, or neither")
+		}
+	}
+	host := r.Place("smtp.host")
+	switch {
+	case !c.IsSet():
+	case !c.From.IsSet():
+		r.addMistakeAt(host, "mail.from", "is missing, but smtp.host is set: set it to the sender of the mails, such as no-reply@example.com")
+	case c.Username != "" && c.Password.Reveal() == "":
+		r.addMistakeAt(r.Place("smtp.username"), "smtp.password", "is missing, but smtp.username is set: set both, or neither")
+	case c.Username == "" && c.Password.Reveal() != "":
+		r.addMistakeAt(r.Place("smtp.password"), "smtp.username", "is missing, but smtp.password is set: set both, or neither")
+	case c.Encryption == mail.None && !foreign.IsLoopback(c.Host):
+		r.addMistakeAt(r.Place("smtp.tls"), "smtp.tls", "is none, but %s is not a loopback host: use starttls or tls, so that passwords and links are encrypted", c.Host)
 	}
 }

@@ -190,6 +190,7 @@ var (
 	hashPasses     = bounds{2, 16}
 	hashThreads    = bounds{1, 16}
 	rateLimit      = bounds{1, 1_000_000}
+	mailPort       = bounds{1, 65535}
 )
 
 func (b bounds) parse(text string) (int, error) {
@@ -306,6 +307,14 @@ func oneOf(words ...string) func(string) (string, error) {
 		}
 		return text, nil
 	}
+}
+
+// parseMailHost parses the name or the address of a mail server.
+func parseMailHost(text string) (string, error) {
+	if strings.ContainsAny(text, "/@ ") || strings.Contains(text, ":") && strings.Count(text, ":") < 2 {
+		return "", errors.New("is not a host: write only its name or address, and the port in smtp.port")
+	}
+	return text, foreign.CheckHostname(text)
 }
 
 func parseBool(text string) (bool, error) {

@@ -12,6 +12,7 @@ import (
 	"signet/provider/directory"
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
+	"signet/provider/mail"
 	"signet/storage"
 )
 
@@ -20,6 +21,9 @@ type setting = option[Config]
 
 // registrationModes lists the values of the setting registration.mode.
 var registrationModes = []string{string(directory.RegistrationOff), string(directory.RegistrationToken), string(directory.RegistrationOpen)}
+
+// encryptions lists the values of the setting smtp.tls.
+var encryptions = []string{string(mail.StartTLS), string(mail.TLS), string(mail.None)}
 
 // settings is the table of all settings.
 var settings = []setting{
@@ -240,8 +244,43 @@ var settings = []setting{
 		set:   into(func(c *Config) *bool { return &c.RequirePushed }, parseBool),
 	},
 	{
+		key: "smtp.host", unit: "host", example: "smtp.example.com",
+		about: "mail server that sends all mails; without it, Signet sends no mails and offers nothing that needs one",
+		set:   into(func(c *Config) *string { return &c.Mail.Host }, parseMailHost),
+	},
+	{
+		key: "smtp.port", unit: "port", example: "587",
+		shape: mailPort.shape(),
+		about: "port of the mail server; default: 587, or 465 if smtp.tls is tls, or 25 if it is none",
+		set:   into(func(c *Config) *int { return &c.Mail.Port }, mailPort.parse),
+	},
+	{
+		key: "smtp.tls", byDef: string(mail.StartTLS), unit: "starttls, tls or none", example: string(mail.TLS),
+		shape: oneOfWords(encryptions...),
+		about: "encryption of the connection to the mail server: required by STARTTLS (starttls), from the beginning (tls), or none, which is only allowed for loopback hosts",
+		set: into(func(c *Config) *mail.Encryption { return &c.Mail.Encryption }, func(text string) (mail.Encryption, error) {
+			encryption, err := oneOf(encryptions...)(text)
+			return mail.Encryption(encryption), err
+		}),
+	},
+	{
+		key: "smtp.username", unit: "text", example: "signet",
+		about: "user name at the mail server; without it, Signet does not authenticate there",
+		set:   into(func(c *Config) *string { return &c.Mail.Username }, parseText),
+	},
+	{
+		key: "smtp.password", unit: "text", example: "the password of that user", secret: true,
+		about: "password of smtp.username",
+		set:   into(func(c *Config) *federation.Secret { return &c.Mail.Password }, parseSecret),
+	},
+	{
+		key: "mail.from", unit: "address", example: "Example <no-reply@example.com>",
+		about: "sender of all mails: an email address, or a name and the address in <>; required with smtp.host",
+		set:   into(func(c *Config) *mail.Sender { return &c.Mail.From }, mail.ParseSender),
+	},
+	{
 		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem", paths: wholePath,
-		about: "file with certificate authorities, in PEM form; Signet trusts them in addition to the system's when it calls an upstream",
+		about: "file with certificate authorities, in PEM form; Signet trusts them in addition to the system's when it calls an upstream or the mail server",
 		set:   into(func(c *Config) *string { return &c.ExtraCA }, parseAuthorities),
 	},
 	{

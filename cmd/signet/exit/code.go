@@ -56,6 +56,7 @@ const (
 	KeyClient
 	LastAdministrator
 	LastWayIn
+	LinkDead
 	MasterKey
 	MasterKeyMissing
 	MigrationsPending
@@ -170,6 +171,7 @@ var table = []Row{
 	{EmailNotVerified, "email_not_verified", Denied, "the upstream sends no verified email address", is(federation.ErrNoEmail), "check the settings of the connector"},
 	{UpstreamNotAllowed, "account_not_allowed", Denied, "the upstream account is not allowed to sign in here", is(federation.ErrNotAllowed), "check allowed_domains of the connector"},
 	{EmailNotUsable, "invalid_email", Denied, "the text is not an email address", is(foreign.ErrEmail), "fix the email address"},
+	{LinkDead, "link_dead", Denied, "the one-time link was used or replaced, or it has expired or ended", is(storage.ErrLinkDead), "make a new link"},
 	{Throttled, "throttled", Denied, "too many attempts", hasType[*storage.ThrottledError], "wait, then try again"},
 	{Replayed, "replayed", Denied, "the code, token or link was used before", is(storage.ErrReplayed), "start over"},
 	{Revoked, "revoked", Denied, "the user, client, session or grant has ended", is(storage.ErrRevoked), "start over"},

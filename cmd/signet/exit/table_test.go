@@ -77,6 +77,7 @@ func sentinels(files []*ast.File) []string {
 var wrapped = map[string]error{
 	"storage.RevokedError":       &storage.RevokedError{},
 	"storage.UnprovenError":      &storage.UnprovenError{},
+	"storage.DeadLinkError":      &storage.DeadLinkError{},
 	"directory.ClientError":      &directory.ClientError{},
 	"directory.ClientFieldError": fmt.Errorf("%w", directory.ErrInvalidClient), // occurs only in a ClientError
 }

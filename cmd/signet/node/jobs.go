@@ -21,6 +21,7 @@ func (n *Node) jobs() []job {
 		{"cannot read changes from the database", "changes are read again", n.followOnce},
 		{"cannot maintain the signing keys", "the signing keys are maintained again", n.rotateOnce},
 		{"cannot send logout tokens", "logout tokens are sent again", n.deliverOnce},
+		{"cannot send mails", "mails are sent again", n.sendMailsOnce},
 		{"", "", n.noteClosedOnce},
 		{"", "", n.expiries.warnOnce},
 		{"cannot delete expired rows", "expired rows are deleted again", n.sweepOnce},
@@ -83,6 +84,11 @@ func (n *Node) rotateOnce(ctx context.Context, _ int) error {
 // deliverOnce sends clients the logout tokens of ended sessions.
 func (n *Node) deliverOnce(ctx context.Context, _ int) error {
 	return n.Provider().DeliverOnce(ctx, n.clock.Now())
+}
+
+// sendMailsOnce sends people the mails that are due.
+func (n *Node) sendMailsOnce(ctx context.Context, _ int) error {
+	return n.Provider().SendMailsOnce(ctx, n.clock.Now())
 }
 
 // sweepOnce deletes expired rows once a minute.

@@ -43,6 +43,7 @@ var withoutJSON = map[string]string{
 // withoutCompletion holds the arguments that are not completed, with the reason.
 var withoutCompletion = map[string]string{
 	"FILE|-":                   "the shell completes files",
+	"ADDRESS":                  "a mail can go to any address",
 	"SID":                      "the user comes later, as --user",
 	"bash|zsh|fish|powershell": "it has its own completion",
 }

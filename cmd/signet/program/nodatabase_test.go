@@ -36,6 +36,7 @@ var withoutDatabase = map[string]int{
 	"signet completion":      exit.OK,
 	"signet version":         exit.OK,
 	"signet health":          exit.Unreachable,
+	"signet mail test":       exit.Config, // there is no mail server
 }
 
 // requiredFlags holds the flags without which a command is wrong use.

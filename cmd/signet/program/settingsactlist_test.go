@@ -15,6 +15,7 @@ import (
 
 	"signet/cmd/signet/signettest"
 	"signet/provider/keys/openssl"
+	"signet/provider/mail/mailtest"
 	"signet/storage/storagetest"
 )
 
@@ -110,6 +111,38 @@ func onPage(path, text string, more ...string) func(*testing.T, installTemplate,
 			t.Fatalf("%s: %s, %v", path, answer.Status, err)
 		}
 		return fmt.Sprint(strings.Contains(string(body), text))
+	}
+}
+
+// testMail observes a test mail at a server with the login signet:secret. The variables of more come
+// before the observed one, and HOST, PORT and CA in them stand for the server.
+func testMail(option mailtest.Option, more ...string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
+		server := mailtest.Start(t, option, mailtest.WithLogin("signet", "secret"))
+		w := h.world(t)
+		ca := filepath.Join(w.dir, "ca.pem")
+		if err := os.WriteFile(ca, server.CA, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]string{
+			"SIGNET_SMTP_HOST": "HOST", "SIGNET_SMTP_PORT": "PORT", "SIGNET_SMTP_USERNAME": "signet", "SIGNET_SMTP_PASSWORD": "secret",
+			"SIGNET_MAIL_FROM": "a@example.com", "SIGNET_OUTBOUND_EXTRA_CA": ca,
+		}
+		for _, pair := range append(more, set) {
+			name, value, _ := strings.Cut(pair, "=")
+			values[name] = value
+		}
+		for name, value := range values {
+			if value != "NONE" {
+				w.Env = append(w.Env, name+"="+strings.NewReplacer("HOST", server.Host, "PORT", fmt.Sprint(server.Port)).Replace(value))
+			}
+		}
+		code, _ := w.command("", "mail", "test", "ada@example.com")
+		seen := fmt.Sprintf("exit code %d", code)
+		for _, m := range server.Received() {
+			seen += ", mail of " + m.From
+		}
+		return seen
 	}
 }
 
@@ -280,6 +313,12 @@ var observations = map[string]observation{
 		}
 		return w.browser.Left.Query().Get("error")
 	}},
+	"smtp.host":         {"HOST", "127.0.0.2", testMail(mailtest.WithStartTLS)},
+	"smtp.port":         {"PORT", "1", testMail(mailtest.WithStartTLS)},
+	"smtp.tls":          {"starttls", "tls", testMail(mailtest.WithTLS)},
+	"smtp.username":     {"signet", "other", testMail(mailtest.WithStartTLS)},
+	"smtp.password":     {"secret", "other", testMail(mailtest.WithStartTLS)},
+	"mail.from":         {"a@example.com", "b@example.com", testMail(mailtest.WithStartTLS)},
 	"outbound.extra_ca": {"own", "other", trusting},
 	"outbound.proxy":    {"PROXY", "http://127.0.0.1:1", proxied},
 	"keys.algorithms": {"ES256, RS256", "ES256, RS256, PS256", func(t *testing.T, h installTemplate, set string) string {
