@@ -20,6 +20,7 @@ var unanswered = map[string]string{
 	"oauth.foreign_token":                 "revocation only logs it and answers 200 (RFC 7009, section 2.2)",
 	"oauth.grant_dead":                    "it wraps the not_found of storage, which has a row",
 	"oauth/logout.go.malformed_request":   "the answer is a page",
+	"oauth.request_object_malformed":      "openRequestObject answers it with a refusal, as all errors of request objects",
 	"oauth.request_too_large":             "the answer is a page: a redirect would be as large as the request",
 	"request.client_disabled":             "client authentication answers it as unauthenticated, and the authorization endpoint with a page",
 	"request.client_id_missing":           "the answer is a page: an unknown client gets no redirect",
