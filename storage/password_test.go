@@ -1,11 +1,13 @@
 package storage_test
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,4 +117,38 @@ func TestPassword_ChangesWithoutRestart(t *testing.T) {
 	db, err := storage.OpenExisting(t.Context(), storage.Config{Database: b.Config().Database, Password: "first", PasswordFile: alone})
 	must(t, err)
 	must(t, db.Close())
+}
+
+// A password file that cannot be read for a long time, for example on a network file system, holds up
+// a connection only until the deadline of its caller. As soon as it can be read, its password is used.
+func TestPassword_UnreadableFileWaitsOnlyUntilTheDeadline(t *testing.T) {
+	b, setPassword := storagetest.PostgresWithPassword(t)
+	setPassword("first")
+	lines, alone := passfile(t, "*:*:*:*:first"), passfile(t, "first")
+	for file, c := range map[string]struct {
+		config  storage.Config
+		content string
+	}{
+		lines: {storage.Config{Database: b.Config().Database + "&passfile=" + url.QueryEscape(lines)}, "*:*:*:*:second\n"},
+		alone: {storage.Config{Database: b.Config().Database, Password: "first", PasswordFile: alone}, "second\n"},
+	} {
+		setPassword("first")
+		db, err := storage.OpenExisting(t.Context(), c.config)
+		must(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		setPassword("second")
+		must(t, os.Remove(file))
+		must(t, syscall.Mkfifo(file, 0o600)) // a read of it waits until somebody writes
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			if err := db.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want the deadline", err)
+			}
+			cancel()
+		}
+		must(t, os.WriteFile(file, []byte(c.content), 0o600)) // ends the read that waits
+		must(t, os.Remove(file))
+		must(t, os.WriteFile(file, []byte(c.content), 0o600))
+		must(t, db.Ping(t.Context()))
+	}
 }

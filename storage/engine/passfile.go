@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -84,11 +85,15 @@ type passwords struct {
 	password string // "" if the URL, PGPASSWORD or a password file contains it
 	file     string // contains password and nothing else; "" for none
 	options  []stdlib.OptionOpenDB
+	reading  chan struct{} // has an entry while the file is read
 }
+
+// longestRead is how long a connection waits for the file if its caller has no earlier deadline.
+const longestRead = 10 * time.Second
 
 // newPasswords returns the connector of a configuration, of which config is the driver's form.
 func newPasswords(c Config, config *pgx.ConnConfig, options ...stdlib.OptionOpenDB) *passwords {
-	return &passwords{config, c.Database, c.Password, c.PasswordFile, options}
+	return &passwords{config, c.Database, c.Password, c.PasswordFile, options, make(chan struct{}, 1)}
 }
 
 // Driver returns the driver of the connections.
@@ -96,8 +101,12 @@ func (p *passwords) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
 
 // Connect connects to the first host that accepts a connection.
 func (p *passwords) Connect(ctx context.Context) (driver.Conn, error) {
+	parts, err := p.readParts(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var failed []error
-	for _, part := range p.parts() {
+	for _, part := range parts {
 		conn, err := stdlib.GetConnector(*part, p.options...).Connect(ctx)
 		if err == nil {
 			return conn, nil
@@ -110,6 +119,30 @@ func (p *passwords) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, failed[0]
 	}
 	return nil, errors.Join(failed...)
+}
+
+// readParts calls parts and returns at the deadline of ctx. A file on a network file system may not
+// be readable for a long time, and no read of a file can be stopped. Therefore only one connection
+// reads at a time, and the others wait for their turn.
+func (p *passwords) readParts(ctx context.Context) ([]*pgx.ConnConfig, error) {
+	ctx, cancel := context.WithTimeout(ctx, longestRead)
+	defer cancel()
+	select {
+	case p.reading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the file with the password of the database: %w", ctx.Err())
+	}
+	read := make(chan []*pgx.ConnConfig, 1)
+	go func() {
+		defer func() { <-p.reading }()
+		read <- p.parts()
+	}()
+	select {
+	case parts := <-read:
+		return parts, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("read the file with the password of the database: %w", ctx.Err())
+	}
 }
 
 // parts splits the configuration into neighbouring hosts with the same password.
