@@ -346,7 +346,7 @@ func TestHeaders_OnlyAllowedOriginsReadAnswers(t *testing.T) {
 		b.Follow(t)
 		v := b.Visitor(t)
 		v.SignInAndRedeem(t, providertest.Alice)
-		shared := []string{"/token", "/userinfo", "/revoke", "/par", "/register", "/register/client_id"}
+		shared := []string{"/token", "/userinfo", "/revoke", "/par", "/register/client_id"}
 		for _, path := range append(providertest.Routes(t), "/nowhere") {
 			public := path == "/jwks" || strings.HasPrefix(path, "/.well-known/o")
 			for origin, registered := range map[string]bool{

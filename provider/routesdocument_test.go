@@ -133,7 +133,7 @@ func TestRoutes_EachPolicyIsDescribed(t *testing.T) {
 			t.Errorf("%s %s: got policy %q and package %q, want a described policy, a package and a handler", r.Methods, r.Path, r.Policy, r.Package)
 		}
 		preflight := strings.Contains(r.Methods, "OPTIONS")
-		crossOrigin := r.Policy == web.ClientPolicy || r.Policy == web.RegistrationPolicy || r.Policy == web.TokenPolicy || r.Policy == web.FirstPartyPolicy || r.Policy == web.DocumentPolicy && r.Path != "/healthz"
+		crossOrigin := r.Policy == web.ClientPolicy || r.Policy == web.ManagementPolicy || r.Policy == web.TokenPolicy || r.Policy == web.FirstPartyPolicy || r.Policy == web.DocumentPolicy && r.Path != "/healthz"
 		if preflight != crossOrigin {
 			t.Errorf("%s %s: got preflight %v, want %v for the policy %q", r.Methods, r.Path, preflight, crossOrigin, r.Policy)
 		}

@@ -15,12 +15,13 @@ import (
 const registerPath = "/register"
 
 // register serves the registration endpoint (RFC 7591, section 3; OIDC Registration, section
-// 3.1).
+// 3.1). No page of another origin may call it: the page of a stranger, who can register a client
+// with its origin, could otherwise let each of its visitors register clients, and every visitor
+// has another network.
 func (h *Handler) register(w http.ResponseWriter, r *http.Request) {
 	made, err := h.registerClient(w, r)
 	if err == nil {
 		web.TraceOf(r.Context()).NoteClient(made.Client.ID)
-		allowOrigin(w.Header(), r.Header.Get("Origin"), made.Client)
 		err = web.WriteJSON(w, http.StatusCreated, h.registrationAnswer(made))
 	}
 	if err != nil {

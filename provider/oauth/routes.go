@@ -26,11 +26,11 @@ func (h *Handler) Routes() []web.Route {
 			Handler: requireForm(h.requireClient(h.deviceAuthorization)), Specification: "RFC 8628, section 3.1",
 		},
 		web.Route{
-			Methods: "POST|OPTIONS", Path: "/register", Policy: web.RegistrationPolicy,
-			Handler: h.withCORS(http.MethodPost, http.HandlerFunc(h.register)), Specification: "RFC 7591, section 3; OIDC Registration, section 3.1",
+			Methods: "POST", Path: "/register", Policy: web.RegistrationPolicy,
+			Handler: http.HandlerFunc(h.register), Specification: "RFC 7591, section 3; OIDC Registration, section 3.1",
 		},
 		web.Route{
-			Methods: "GET|HEAD|PUT|DELETE|OPTIONS", Path: "/register/{client_id}", Policy: web.RegistrationPolicy,
+			Methods: "GET|HEAD|PUT|DELETE|OPTIONS", Path: "/register/{client_id}", Policy: web.ManagementPolicy,
 			Handler: h.withCORS("GET, HEAD, PUT, DELETE", http.HandlerFunc(h.registration)), Specification: "RFC 7592, section 2; OIDC Registration, section 4",
 		},
 		web.Route{

@@ -39,6 +39,7 @@ const (
 	ServerPolicy       Policy = "server"
 	TokenPolicy        Policy = "token"
 	RegistrationPolicy Policy = "registration"
+	ManagementPolicy   Policy = "registered client"
 	FirstPartyPolicy   Policy = "first-party app"
 	HealthPolicy       Policy = "health"
 	FilePolicy         Policy = "file"
@@ -55,7 +56,8 @@ var Policies = []struct {
 	{ClientPolicy, "a form in the body, at most 64 KiB, no parameter twice. The client authenticates. Pages at the origins of the client may read the answer, without credentials; a preflight allows every header. An error is OAuth JSON."},
 	{ServerPolicy, "as client, but readable from no origin: only servers call it."},
 	{TokenPolicy, "one access token in one place. Pages at the origins of the client may read the answer, without credentials. An error is a bearer challenge."},
-	{RegistrationPolicy, "a JSON object in the body, at most 64 KiB, and at most one token. It is served if the setting registration.mode allows it. An error is OAuth JSON, or a bearer challenge if it is about the token."},
+	{RegistrationPolicy, "a JSON object in the body, at most 64 KiB, and at most one token. It is served if the setting registration.mode allows it. An error is OAuth JSON, or a bearer challenge if it is about the token. It is readable from no origin."},
+	{ManagementPolicy, "as registration, with the token of the client. Pages at the origins of the client may read the answer, without credentials."},
 	{FirstPartyPolicy, "JSON with the cookies of the browser, only from first_party.origins. A preflight allows Content-Type, X-CSRF and the headers of tracing libraries. An error is JSON."},
 	{HealthPolicy, "one word of JSON for programs that monitor the node."},
 	{FilePolicy, "a file with a name that browsers know, such as the icon. It may be cached for a day."},
