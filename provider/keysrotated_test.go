@@ -4,9 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"signet/provider"
 	"signet/provider/providertest"
@@ -93,6 +96,51 @@ func TestRotateOnce_TwoNodesHandOver(t *testing.T) {
 		}
 		if rotated != 3*3 { // ES256, RS256 and the internal line
 			t.Errorf("got %d rotations, want 9", rotated)
+		}
+	})
+}
+
+// TestJWKS_RotationPublishesNewKeysBesideOld rotates in the running server. The old keys stay in the
+// JWKS, the new ones have a kid and material of their own, and tokens of before and after verify.
+//
+// P-08: keys rotate without a restart, and old keys stay published.
+func TestJWKS_RotationPublishesNewKeysBesideOld(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		old := b.Redeem(t, v.SignInForCode(t))
+		before := b.PublicKeys(t)
+		if _, err := b.Keeper(t).Rotate(t.Context(), nil, 0, storage.By{At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		b.Follow(t)
+		after, fresh := b.PublicKeys(t), b.Redeem(t, v.CodeFromSession(t))
+		for _, key := range before.Keys {
+			if same := after.Key(key.KeyID); len(same) != 1 || !reflect.DeepEqual(same[0].Key, key.Key) {
+				t.Errorf("the key %s is not published any more", key.KeyID)
+			}
+		}
+		if len(after.Keys) <= len(before.Keys) {
+			t.Errorf("%d keys after the rotation, %d before", len(after.Keys), len(before.Keys))
+		}
+		for i, key := range after.Keys {
+			for _, other := range after.Keys[:i] {
+				if other.KeyID == key.KeyID || reflect.DeepEqual(other.Key, key.Key) {
+					t.Errorf("%s and %s are one key", other.KeyID, key.KeyID)
+				}
+			}
+		}
+		if providertest.HeaderOf(t, old["id_token"])["kid"] == providertest.HeaderOf(t, fresh["id_token"])["kid"] {
+			t.Error("a token after the rotation has the old key")
+		}
+		for name, tokens := range map[string]map[string]any{"before": old, "after": fresh} {
+			key := after.Key(providertest.HeaderOf(t, tokens["id_token"])["kid"].(string))
+			signed, err := jose.ParseSigned(tokens["id_token"].(string), []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+			if err == nil && len(key) == 1 {
+				_, err = signed.Verify(key[0])
+			}
+			if err != nil || len(key) != 1 {
+				t.Errorf("the ID token of %s the rotation: %d keys, %v", name, len(key), err)
+			}
 		}
 	})
 }

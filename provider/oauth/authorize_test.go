@@ -181,6 +181,7 @@ func TestAuthorize_OnlyKnownResponseModesAreAccepted(t *testing.T) {
 
 // AZ-13: An unknown or disabled client, or an unregistered redirect URI, gives a page and
 // never a redirect (RFC 6749, section 4.1.2.1).
+// P-12: client and redirect URI are checked before all other parameters.
 func TestAuthorize_UnknownClientOrRedirectURIShowsPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		disabled, _ := b.Register(t, storage.Web, "disabled", providertest.Callback)

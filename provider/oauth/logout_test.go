@@ -228,6 +228,8 @@ func TestEndSession_ConfirmationBelongsToItsSession(t *testing.T) {
 // session ends that session without a confirmation. The browser is redirected only if the
 // requesting client has registered the URI. The request needs no client if exactly one client has
 // registered the URI.
+// P-66: A hint must be an ID token of ours for a known client, with our signature.
+// P-67: The redirect URI is compared exactly, and is not used without a client that has registered it.
 func TestEndSession_UnusableParametersAreIgnored(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const shared, others = "https://shared.example.com/bye", "https://other.example.com/bye"
@@ -341,6 +343,7 @@ func TestEndSession_MalformedParametersShowPage(t *testing.T) {
 	})
 }
 
+// P-66: The expiry of a hint is ignored.
 func TestEndSession_OldHintIsAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.RegisterPostLogoutURI(t)

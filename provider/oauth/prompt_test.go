@@ -279,6 +279,7 @@ func TestPrompt_ACRMatchesTheSignIn(t *testing.T) {
 }
 
 // AZ-35: A tiny max_age does not cause an endless loop of sign-ins.
+// P-25: The sign-in meets max_age even if the consent takes longer, and auth_time is in the ID token.
 func TestPrompt_TinyMaxAgeWithSlowConsent(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, change := range [][]string{{"max_age", "1"}, {"max_age", "0"}, {"prompt", "login consent", "max_age", "1"}} {
@@ -300,6 +301,7 @@ func TestPrompt_TinyMaxAgeWithSlowConsent(t *testing.T) {
 	})
 }
 
+// P-25: auth_time is in the ID token for every max_age.
 // P-26: auth_time is the time of the sign-in. It changes only with another sign-in.
 // P-23: prompt=login asks again, once, and moves auth_time.
 func TestPrompt_Login(t *testing.T) {

@@ -160,6 +160,48 @@ func TestRefusals_AuthorizeLogsCauses(t *testing.T) {
 	}
 }
 
+// P-16: an error response has only registered parameters and never a code, and its text is ASCII
+// without quotation marks, backslashes and line breaks, whatever the request contains.
+func TestRefusals_ResponsesContainOnlyRegisteredParameters(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		const hostile = "é\"\\\r\n\t<b>\u202e"
+		requests := [][]string{}
+		for _, r := range authorizeRefusals {
+			requests = append(requests, r.pairs)
+		}
+		for _, name := range []string{"response_type", "response_mode", "scope", "prompt", "max_age", "claims", "resource", "request", "request_uri", "nonce", "code_challenge", "code_challenge_method", "id_token_hint", "acr_values", "registration"} {
+			requests = append(requests, []string{name, hostile})
+		}
+		v, errors := b.Visitor(t), 0
+		v.SignInForCode(t)
+		for _, pairs := range append(requests, []string{"scope", "openid phone", "prompt", "none"}) {
+			for _, more := range [][]string{{}, {"state", ""}, {"response_mode", "fragment"}, {"response_mode", "form_post"}} {
+				s := v.Get(t, b.AuthorizeURL(append(slices.Clone(more), pairs...)...))
+				if s.LeftTo == nil {
+					continue // a page, see P-12
+				}
+				got := s.Response(t)
+				if got.Has("code") && !got.Has("error") {
+					continue // nothing is wrong with the request
+				}
+				errors++
+				for name, values := range got {
+					if !slices.Contains([]string{"error", "error_description", "error_uri", "state", "iss", "session_state"}, name) || len(values) != 1 {
+						t.Errorf("%q: the response has %s %q", pairs, name, values)
+					}
+				}
+				text := got.Get("error") + got.Get("error_description")
+				if got.Get("error") == "" || strings.ContainsFunc(text, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' || r == '\\' }) {
+					t.Errorf("%q: the text is %q", pairs, text)
+				}
+			}
+		}
+		if errors < 60 {
+			t.Errorf("%d error responses were checked", errors)
+		}
+	})
+}
+
 // causesIn returns the causes in a source file. pattern has the cause as its first group.
 func causesIn(t *testing.T, file, pattern string) (causes []string) {
 	t.Helper()

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -22,6 +23,7 @@ const webDocument = `{"redirect_uris":["https://rp.example.org:8443/cb"],"client
 	"client_id":"admin","skip_consent":true,"first_party":true,"introspect":true,"resources":["https://api.example.com"],
 	"type":"service","allow_origins":["https://evil.example"],"dev_mode":true,"client_name#de":"Fotos"}`
 
+// P-55: a client without scope may use every standard scope.
 // P-54: a registration is answered with 201 and the metadata, a secret that does not expire, and
 // the registration access token together with its address. P-58: the client reads and deletes
 // itself with that token. P-60: the metadata come back unchanged.
@@ -118,7 +120,8 @@ func TestRegister_SettingDecides(t *testing.T) {
 	}, providertest.WithRegistration(directory.RegistrationToken))
 }
 
-// P-59, DR-02, DR-05, DR-06, RU-01 to RU-12: the rules of registered metadata.
+// P-59, DR-02, DR-05, DR-06, RU-01 to RU-12: the rules of registered metadata. P-56: what registrations
+// often contain beside the necessary is accepted.
 func TestRegister_Rules(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		refused := map[string][]string{
@@ -167,6 +170,8 @@ func TestRegister_Rules(t *testing.T) {
 			`{"redirect_uris":["com.example.app:/cb","http://localhost:7/cb"],"application_type":"native"}`:          storage.Native,
 			`{"redirect_uris":["https://spa.example/cb"],"token_endpoint_auth_method":"none"}`:                       storage.SPA,
 			`{"redirect_uris":["https://suite.internal:8443/cb"],"grant_types":null,"jwks":{"keys":[]},"unknown":1}`: storage.Web,
+			`{"redirect_uris":["https://suite.test:8443/cb"],"grant_types":["authorization_code","implicit","refresh_token"],"response_types":["token id_token code"],
+				"client_name":"suite","contacts":["certification@example.org"],"token_endpoint_auth_method":"client_secret_post","jwks":` + providertest.JWKS(providertest.NewClientKey("RS256", "")) + `}`: storage.Web,
 		}
 		for document, want := range accepted {
 			made := b.RegisterItself(t, "", document)
@@ -179,7 +184,7 @@ func TestRegister_Rules(t *testing.T) {
 		if name := []rune(long["client_name"].(string)); len(name) > 200 || !strings.HasPrefix(string(name), "Google x") {
 			t.Errorf("client_name is %q", string(name))
 		}
-	}, providertest.WithRegistration(directory.RegistrationOpen))
+	}, providertest.WithRegistration(directory.RegistrationOpen), func(c *provider.Config) { c.ResponseTypes = []string{"code", "code id_token token"} })
 }
 
 // RFC 7592, section 2.2: a PUT replaces the whole metadata. Fields that an administrator set
@@ -306,6 +311,30 @@ func TestRegister_LimitsAndExpiry(t *testing.T) {
 		sweep(b.Now().Add(storage.UnusedClientLife+time.Minute), true, true, false)
 		if e := b.WantEvent(t, storage.ClientDeleted, ids[2]); e.Reason != "unused" {
 			t.Errorf("event %+v", e)
+		}
+	})
+}
+
+// P-63: many clients can register at once, at several nodes, if rate_limits.registrations allows it.
+func TestRegister_ManyInParallel(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		b := providertest.StartOn(t, backend, providertest.WithRegistration(directory.RegistrationOpen))
+		nodes := []*providertest.Testbed{b, b.Node(t, providertest.WithRegistration(directory.RegistrationOpen))}
+		made := make([]providertest.Answer, 100)
+		providertest.Race(len(made), func(i int) {
+			on := nodes[i%2]
+			made[i] = on.SendRegistration(t, http.MethodPost, on.Issuer+"/register", "", fmt.Sprintf(`{"redirect_uris":["https://rp%d.example.org/cb"]}`, i))
+		})
+		ids := map[any]bool{}
+		for _, a := range made {
+			if a.StatusCode != http.StatusCreated {
+				t.Errorf("got %d %s", a.StatusCode, a.Body)
+				continue
+			}
+			ids[a.JSON(t)["client_id"]] = true
+		}
+		if len(ids) != len(made) {
+			t.Errorf("%d clients, want %d", len(ids), len(made))
 		}
 	})
 }

@@ -45,6 +45,7 @@ var administratorValues = map[string]func(c *storage.Client){
 	"userinfo_signed_response_alg":          func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "ES256" },
 	"default_max_age":                       func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(0)) },
 	"require_auth_time":                     func(c *storage.Client) { c.Metadata.RequireAuthTime = true },
+	"default_acr_values":                    func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"urn:signet:1fa"} },
 	"initiate_login_uri":                    func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://intranet.lan/login" },
 	"backchannel_logout_uri":                func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "https://10.1.2.3/logout" },
 	"backchannel_logout_session_required":   func(c *storage.Client) { c.Metadata.BackchannelLogoutSession = true },
@@ -106,7 +107,7 @@ func TestRegister_WhatTheClientHasReadIsAccepted(t *testing.T) {
 			change := administratorValues[f.Name]
 			if change == nil {
 				if f.Registers() && f.Supported() {
-					t.Errorf("%s has no value here", f.Name)
+					t.Errorf("%s has no value here: add one to administratorValues", f.Name)
 				}
 				continue
 			}
