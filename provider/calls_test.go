@@ -22,9 +22,12 @@ func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 			c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 		})
 		b.RegisterApp(t)
+		tv := b.Televisions(t)
 		v := b.Visitor(t)
 		login := v.Get(t, b.AuthorizeURL()).Form(t)
 		var code, pushed string
+		var device providertest.Device
+		var page providertest.Stop
 		var tokens map[string]any
 		post := func(path string, form url.Values, id, secret string) {
 			r, err := http.NewRequest(http.MethodPost, b.Issuer+path, strings.NewReader(form.Encode()))
@@ -77,6 +80,22 @@ func TestCalls_EachRequestMakesItsFixedNumber(t *testing.T) {
 			// Reads the row, the session and the consent. One write makes the request valid for
 			// longer, another one marks it as used.
 			{"authorize by a pushed request", 3, 2, func() { v.Get(t, b.PushedURL(pushed)).Code(t) }},
+			// Reads the limits before it writes.
+			{"device authorization", 1, 1, func() { device = tv.StartDevice(t) }},
+			{"poll of a device that waits", 1, 1, func() { tv.RefusePoll(t, device, "authorization_pending") }},
+			{"poll of a device that waits, too early", 1, 1, func() { tv.RefusePoll(t, device, "slow_down") }},
+			{"page for the code of a device", 1, 0, func() { page = v.Get(t, device.Complete) }},
+			// Reads the session for the form, the dispatcher and the next page, the device code by the
+			// code that the user has entered and for the page, and the consent. The attempt is counted
+			// before the code is looked up, and given back.
+			{"code of a device", 6, 2, func() { page = v.Submit(t, page.Form(t)) }},
+			// Reads the session and the device code for the form, and for the page with the result.
+			{"device allowed", 4, 1, func() { page = v.Submit(t, page.Form(t), "decision", "allow") }},
+			{"poll of a device that was allowed", 1, 1, func() {
+				if a := tv.Poll(t, device); a.StatusCode != http.StatusOK {
+					t.Fatalf("%d %s", a.StatusCode, a.Body)
+				}
+			}},
 			{"session of the app", 1, 0, func() { v.WantApp(t, true) }},
 			// Reads the session with its user. The first request opens the grant, the second rotates it.
 			{"first refresh of the app", 1, 1, func() { v.RefreshApp(t) }},
