@@ -12,6 +12,7 @@ import (
 	"signet/cmd/signet/signettest"
 	"signet/provider/providertest"
 	"signet/static"
+	"signet/storage"
 )
 
 // everyCombination reports whether axe-core checks each page in each window and in all colors.
@@ -58,9 +59,10 @@ func TestPages_EveryStateIsAccessible(t *testing.T) {
 // axe-core. A page may have 15 KB and 7 requests.
 func TestPages_AreAccessibleAndLight(t *testing.T) {
 	dev := signettest.StartDev(t)
+	tv := (&signettest.Instance{Env: []string{"SIGNET_DATA_DIR=" + dev.Dir}}).CreateClient(t, "--type", "native", "--response-type", "", "--grant-type", storage.GrantDevice)
 	accountPages, adminPages := providertest.Pages(t, "/account"), providertest.Pages(t, "/admin")
 	job := map[string]any{
-		"admin": dev.Administrator(t), "accountPages": accountPages, "adminPages": adminPages,
+		"admin": dev.Administrator(t), "accountPages": accountPages, "adminPages": adminPages, "device": tv.ID,
 		"every": everyCombination(), "screenshots": os.Getenv("SCREENSHOTS"),
 	}
 	var saw struct {
@@ -72,7 +74,7 @@ func TestPages_AreAccessibleAndLight(t *testing.T) {
 		Complaints []string
 	}
 	dev.Browse(t, "accessibility.mjs", job, &saw)
-	if got, want := len(saw.Pages), 25+len(accountPages)+len(adminPages); got != want {
+	if got, want := len(saw.Pages), 30+len(accountPages)+len(adminPages); got != want {
 		t.Errorf("%d pages were judged, want %d", got, want)
 	}
 	for _, page := range saw.Pages {

@@ -79,6 +79,27 @@ async function walk(page, job, judge) {
   await page.goto(`${job.issuer}/`)
   await judge('home, signed in')
 
+  const device = await startDevice(job)
+  await page.goto(device.verification_uri)
+  await page.locator('#continue').waitFor()
+  await judge('device, code')
+  await page.locator('#user_code').fill('BCDF-GHJK')
+  await page.locator('#continue').click()
+  await page.locator('#problem').waitFor()
+  await judge('device, wrong code')
+  await page.goto(device.verification_uri_complete)
+  await page.locator('#continue').click()
+  await page.locator('#allow').waitFor()
+  await judge('device, compare')
+  await page.locator('#deny').click()
+  await page.locator('#answered').waitFor()
+  await judge('device, denied')
+  await page.goto((await startDevice(job)).verification_uri_complete)
+  await page.locator('#continue').click()
+  await page.locator('#allow').click()
+  await page.locator('#answered').waitFor()
+  await judge('device, allowed')
+
   for (const path of job.accountPages) {
     await page.goto(job.issuer + path)
     await judge(titleOf(path))
@@ -129,6 +150,12 @@ async function walk(page, job, judge) {
   await page.locator('#revoke').click()
   await page.locator('#problem').waitFor()
   await judge('admin keys, revoke mistyped')
+}
+
+// startDevice asks for a code as a device does (RFC 8628, section 3.1).
+async function startDevice(job) {
+  const answer = await fetch(`${job.issuer}/device_authorization`, { method: 'POST', body: new URLSearchParams({ client_id: job.device, scope: 'openid email' }) })
+  return answer.json()
 }
 
 // titleOf returns the path of a page as words: "account profile".
