@@ -157,8 +157,20 @@ func (d *Directory) DisableClient(ctx context.Context, id string, from storage.O
 	return d.db.SetClientEnabled(ctx, id, false, d.by(from))
 }
 
-// EnableClient enables a disabled client. Event client.enabled. Errors: storage.ErrNotFound.
+// EnableClient enables a disabled client. Event client.enabled.
+//
+// Errors: storage.ErrNotFound. *NoKeyError: an algorithm of the client was retired while it was
+// disabled.
 func (d *Directory) EnableClient(ctx context.Context, id string, from storage.Origin) error {
+	c, err := d.db.Client(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !c.Enabled() {
+		if err := d.checkSigningKeys(ctx, c.ChosenAlgs()); err != nil {
+			return err
+		}
+	}
 	return d.db.SetClientEnabled(ctx, id, true, d.by(from))
 }
 

@@ -221,3 +221,40 @@ func TestClient_DisableEnableDelete(t *testing.T) {
 		}
 	})
 }
+
+// An algorithm can be retired while the client that uses it is disabled. The client is then not
+// enabled, because the server cannot sign for it.
+func TestEnableClient_ChecksTheKeysAgain(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
+		made, _ := h.create(t, changedClient(storage.Web, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "RS256" }))
+		by := storage.By{At: noon}
+		var keys []storage.Key
+		for _, line := range []string{"ES256", "RS256"} {
+			keys = append(keys, storage.Key{ID: "kid-" + line, Line: line, State: storage.KeyActive, Sealed: []byte("sealed")})
+		}
+		if _, err := h.db.StartKeyLines(t.Context(), keys, by); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := h.DisableClient(t.Context(), made.ID, storage.Origin{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.EnableClient(t.Context(), made.ID, storage.Origin{}); err != nil {
+				t.Fatalf("with a key: got %v", err)
+			}
+		}
+		if err := h.DisableClient(t.Context(), made.ID, storage.Origin{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.db.RetireKeyLine(t.Context(), "RS256", 0, by); err != nil {
+			t.Fatal(err)
+		}
+		err := h.EnableClient(t.Context(), made.ID, storage.Origin{})
+		if noKey, is := errors.AsType[*directory.NoKeyError](err); !is || noKey.Algorithm != "RS256" {
+			t.Errorf("without a key: got %v, want NoKeyError", err)
+		}
+		if c, err := h.db.Client(t.Context(), made.ID); err != nil || c.Enabled() {
+			t.Errorf("the client is enabled: %v", err)
+		}
+	})
+}

@@ -60,7 +60,7 @@ func (p commands) switchCommand(verb, short string, act func(*directory.Director
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		if err := act(p.Directory(settings, db), ctx, args[0], cli.Origin()); err != nil {
-			return clientError(args[0], err)
+			return cmp.Or(refusalError(c, args[0], err), clientError(args[0], err))
 		}
 		switched, err := db.Client(ctx, args[0])
 		if err != nil {
