@@ -127,7 +127,7 @@ func (c caller) getPage(ctx context.Context, step, address string) (response, er
 // all others.
 func retryableError(step string, a response) error {
 	if a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout {
-		return fmt.Errorf("%s: status %d: %w", step, a.status, ErrUnreachable)
+		return unreachable("%s: status %d", step, a.status)
 	}
 	return nil
 }
@@ -189,13 +189,13 @@ func classifyCallError(step string, err error) error {
 	case errors.As(err, &certificate), errors.As(err, &handshake), errors.As(err, &alert):
 		return untrusted("%s: TLS failed: the server has no valid certificate, or does not speak TLS", step)
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%s: the request was cancelled: %w", step, ErrUnreachable)
+		return unreachable("%s: the request was cancelled", step)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return fmt.Errorf("%s: no answer in time: %w", step, ErrUnreachable)
+		return unreachable("%s: no answer in time", step)
 	case errors.As(err, &errno):
-		return fmt.Errorf("%s: %s: %w", step, errno, ErrUnreachable)
+		return unreachable("%s: %s", step, errno)
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%s: connection failed: %w", step, ErrUnreachable)
+		return unreachable("%s: connection failed", step)
 	}
 	return untrusted("%s: the answer is not valid HTTP or too large, or this address is not allowed", step)
 }

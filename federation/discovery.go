@@ -81,7 +81,7 @@ func (d *discovery) get(ctx context.Context) (*metadata, error) {
 	select {
 	case <-flight:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("discover: no answer in time: %w", ErrUnreachable)
+		return nil, unreachable("discover: no answer in time")
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -123,12 +123,17 @@ func (d *discovery) refresh(ctx context.Context, flight chan struct{}) {
 	close(flight)
 }
 
+// discoveryURL returns the address of an issuer's discovery document (OIDC Discovery, section 4.1).
+func discoveryURL(issuer string) string {
+	return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"
+}
+
 // fetch fetches the discovery document and does not use the cache. The document's issuer
 // must equal d.issuer byte for byte. Errors are those of do and read; ErrMisconfigured for
 // any status but 200.
 func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	step := "discover"
-	from := strings.TrimSuffix(d.baseURL, "/") + "/.well-known/openid-configuration"
+	from := discoveryURL(d.baseURL)
 	a, err := d.caller.get(ctx, step, from, nil)
 	if err != nil {
 		return nil, err
@@ -218,25 +223,29 @@ func (d *discovery) readEndpoints(o object, m *metadata, keys bool) error {
 // issuer's registered domain, or on a host that the kind or the settings list. Otherwise a
 // discovery document could send codes, secrets and browsers to another party.
 func (d *discovery) checkEndpointHost(endpoint string) error {
-	u, err := upstreamURL(endpoint)
+	u, ofIssuer, err := endpointURL(d.baseURL, endpoint)
+	if err == nil && !ofIssuer && !slices.Contains(d.hosts, u.Hostname()) {
+		err = fmt.Errorf("host %s is not in the issuer's domain: if it belongs to the upstream, add it to hosts", foreign.ForError(u.Host))
+	}
+	return err
+}
+
+// endpointURL parses the URL of an endpoint from a discovery document. ofIssuer reports whether it
+// is on the issuer's host or in the issuer's registered domain.
+func endpointURL(issuer, endpoint string) (u *url.URL, ofIssuer bool, err error) {
+	u, err = upstreamURL(endpoint)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	issuer, err := url.Parse(d.baseURL)
+	base, err := url.Parse(issuer)
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	if u.Scheme == "http" && issuer.Scheme != "http" {
-		return fmt.Errorf("%q is not https", foreign.ForError(endpoint))
+	if u.Scheme == "http" && base.Scheme != "http" {
+		return nil, false, fmt.Errorf("%q is not https", foreign.ForError(endpoint))
 	}
-	if u.Host == issuer.Host || slices.Contains(d.hosts, u.Hostname()) {
-		return nil
-	}
-	ours, theirs := registeredDomain(issuer.Hostname()), registeredDomain(u.Hostname())
-	if ours == "" || ours != theirs || u.Scheme != "https" {
-		return fmt.Errorf("host %s is not in the issuer's domain: if it belongs to the upstream, add it to hosts", foreign.ForError(u.Host))
-	}
-	return nil
+	ours, theirs := registeredDomain(base.Hostname()), registeredDomain(u.Hostname())
+	return u, u.Host == base.Host || ours != "" && ours == theirs && u.Scheme == "https", nil
 }
 
 // registeredDomain returns the part of a host name that can be registered, such as

@@ -44,9 +44,26 @@ func ErrorCode(err error) string {
 	return ""
 }
 
+// answerError is one of our errors with the reason for it.
+type answerError struct {
+	reason string
+	kind   error
+}
+
+// Error returns the reason, and the text of our error.
+func (e *answerError) Error() string { return e.reason + ": " + e.kind.Error() }
+
+// Unwrap returns our error.
+func (e *answerError) Unwrap() error { return e.kind }
+
 // untrusted returns an ErrUntrusted with that text.
 func untrusted(format string, args ...any) error {
-	return fmt.Errorf(format+": %w", append(args, ErrUntrusted)...)
+	return &answerError{fmt.Sprintf(format, args...), ErrUntrusted}
+}
+
+// unreachable returns an ErrUnreachable with that text.
+func unreachable(format string, args ...any) error {
+	return &answerError{fmt.Sprintf(format, args...), ErrUnreachable}
 }
 
 // atStep wraps an error with the step that failed; nil stays nil.

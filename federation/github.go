@@ -240,7 +240,7 @@ func (c *gitHub) getAPI(ctx context.Context, step, path, token string) (response
 func apiError(step string, a response) error {
 	switch {
 	case isRateLimited(a):
-		return fmt.Errorf("%s: status %d: GitHub's rate limit is exceeded: %w", step, a.status, ErrUnreachable)
+		return unreachable("%s: status %d: GitHub's rate limit is exceeded", step, a.status)
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		return fmt.Errorf("%s: status %d: %w", step, a.status, ErrDenied)
 	}

@@ -24,6 +24,10 @@ const maxTriedKeys = 20
 // RFC 8037; RFC 9864 gives EdDSA with Ed25519 a second name).
 var asymmetric = []string{"RS256", "ES256", "EdDSA", "Ed25519", "PS256", "RS384", "ES384", "PS384", "RS512", "ES512", "PS512"}
 
+// keysMediaTypes are the accepted forms of a JWK Set. Kubernetes serves only the registered one (RFC
+// 7517, section 8.5.2).
+const keysMediaTypes = "application/jwk-set+json, application/json"
+
 var symmetric = []string{"HS256", "HS384", "HS512"}
 
 // needsKeys reports whether one of the algorithms verifies with published keys.
@@ -37,7 +41,8 @@ func needsKeys(algorithms []string) bool {
 type keySet struct {
 	caller caller
 	now    func() time.Time
-	uri    string
+	uri    string        // "": the discovery document of issuer names it
+	issuer string        // only used without uri
 	life   time.Duration // how long fetched keys are used; 0: as long as the keySet
 
 	mu        sync.Mutex
@@ -101,7 +106,10 @@ func (k *keySet) age() keyAge {
 	return expiredKeys
 }
 
-// verifyByAny returns nil if one of the keys verifies the token, else ErrUntrusted with the
+// errSignature is the ErrUntrusted of a token that no key verifies.
+var errSignature = fmt.Errorf("%w", ErrUntrusted)
+
+// verifyByAny returns nil if one of the keys verifies the token, else errSignature with the
 // reason. It also tries keys without an id, because the token's key may have none.
 func verifyByAny(keys []foreign.Key, token foreign.UnverifiedJWS) error {
 	named, fitting := 0, 0
@@ -121,13 +129,14 @@ func verifyByAny(keys []foreign.Key, token foreign.UnverifiedJWS) error {
 			return nil
 		}
 	}
+	reason := "no published key verifies the signature"
 	switch {
 	case named == 0:
-		return untrusted("none of the %d usable keys has the token's kid %q", len(keys), foreign.ForError(token.KeyID))
+		reason = fmt.Sprintf("none of the %d usable keys has the token's kid %q", len(keys), foreign.ForError(token.KeyID))
 	case fitting == 0:
-		return untrusted("the key with the token's kid %q is not for %s", foreign.ForError(token.KeyID), foreign.ForError(token.Algorithm))
+		reason = fmt.Sprintf("the key with the token's kid %q is not for %s", foreign.ForError(token.KeyID), foreign.ForError(token.Algorithm))
 	}
-	return untrusted("no published key verifies the signature")
+	return &answerError{reason, errSignature}
 }
 
 // refresh fetches the keys, unless the last fetch was less than retryAfter ago. Then it
@@ -143,7 +152,7 @@ func (k *keySet) refresh(ctx context.Context) ([]foreign.Key, error) {
 	select {
 	case <-flight:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("fetch keys: no answer in time: %w", ErrUnreachable)
+		return nil, unreachable("fetch keys: no answer in time")
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,7 +182,7 @@ func (k *keySet) startFetch(ctx context.Context) <-chan struct{} {
 }
 
 func (k *keySet) fetch(ctx context.Context, flight chan struct{}) {
-	found, err := fetchKeys(ctx, k.caller, k.uri)
+	found, err := k.published(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.askedAt, k.failure = k.now(), err
@@ -182,6 +191,21 @@ func (k *keySet) fetch(ctx context.Context, flight chan struct{}) {
 	}
 	k.flight = nil
 	close(flight)
+}
+
+// published returns the keys that are published now. Both calls together end after the time limit
+// of one. Errors are those of fetchKeys.
+func (k *keySet) published(ctx context.Context) (publishedKeys, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.caller.timeout)
+	defer cancel()
+	uri := k.uri
+	if uri == "" {
+		var err error
+		if uri, err = discoverKeys(ctx, k.caller, k.issuer); err != nil {
+			return publishedKeys{}, err
+		}
+	}
+	return fetchKeys(ctx, k.caller, uri)
 }
 
 // publishedKeys is an upstream's answer with its keys.
@@ -195,7 +219,7 @@ type publishedKeys struct {
 // usable.
 func fetchKeys(ctx context.Context, c caller, uri string) (publishedKeys, error) {
 	const step = "fetch keys"
-	a, err := c.get(ctx, step, uri, nil)
+	a, err := c.get(ctx, step, uri, http.Header{"Accept": {keysMediaTypes}})
 	if err != nil {
 		return publishedKeys{}, err
 	}

@@ -59,6 +59,10 @@ var kinds = []struct {
 	{"kid", func(t *testing.T, s *providertest.Bench) string {
 		return fmt.Sprint(providertest.HeaderOf(t, s.Tokens["id_token"])["kid"])
 	}, nil},
+	{"workload token", func(t *testing.T, s *providertest.Bench) string {
+		client, issuer := s.Workload(t)
+		return issuer.Key.Sign(client.KubernetesToken(issuer.URL))
+	}, []string{"workload token"}},
 	{"client assertion", func(t *testing.T, s *providertest.Bench) string {
 		return foreignJWT(t, "JWT", s.Bed.Client.ID, s.Bed.Issuer)
 	}, nil},

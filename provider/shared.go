@@ -85,7 +85,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	s.passwords = credential.New(credential.Config{
 		DB: db, Params: c.Passwords, Limits: c.RateLimits, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: c.Now, Bucket: s.ring.Bucket,
 	})
-	s.directory = directory.New(directory.Deps{DB: db, Passwords: s.passwords, Algorithms: c.Algorithms, Registration: c.Registration, Now: c.Now})
+	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Registration: c.Registration, Now: c.Now})
 	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.forTokens()})
 	s.sessions = session.New(session.Config{
 		DB: db, Ring: s.ring, Now: c.Now,
@@ -93,7 +93,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		Idle:    c.Lifetimes.Session, KeptIdle: c.Lifetimes.SessionKept, Max: c.Lifetimes.SessionMax,
 	})
 	s.proofs = assertion.New(assertion.Config{
-		DB: db, Algorithms: keys.SigningAlgorithms(), Now: c.Now,
+		DB: db, Issuer: c.Issuer, Algorithms: keys.SigningAlgorithms(), Now: c.Now,
 		HTTP: s.outbound.Configured(), Foreign: s.outbound.Foreign(),
 	})
 	s.notices = notice.New(notice.Config{

@@ -48,7 +48,8 @@ type Client struct {
 	Origins      []string      `gorm:"serializer:signet_json"`   // extra CORS origins
 	RefreshGrace time.Duration `gorm:"serializer:signet_millis"` // -1 (the default): use the setting
 
-	Secrets [2]ClientSecret `gorm:"serializer:signet_json"` // both are valid, so that a secret can be replaced without downtime
+	Secrets     [2]ClientSecret `gorm:"serializer:signet_json"` // both are valid, so that a secret can be replaced without downtime
+	Federations []Federation    `gorm:"serializer:signet_json"` // issuers whose tokens prove the client; only an administrator sets them
 	Registration
 	DisabledAt Millis
 	CreatedAt  Millis `gorm:"autoCreateTime:false"`
@@ -306,7 +307,7 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	// The columns are named because gorm would otherwise skip zero values of a struct. Save
 	// would create a deleted client again.
 	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
-		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "MetadataDigest", "UpdatedAt").Updates(&row)
+		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "Federations", "MetadataDigest", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
 		return res.Error
 	}

@@ -125,7 +125,7 @@ func TestMigrations_SeedIsReadByTheUseCases(t *testing.T) {
 		if _, _, err := db.SessionByHandle(t.Context(), "handle", noon); err != nil {
 			t.Error(err)
 		}
-		if c, err := db.Client(t.Context(), "seed"); err != nil || c.RefreshGrace != -1 || len(c.Metadata.RedirectURIs) != 1 {
+		if c, err := db.Client(t.Context(), "seed"); err != nil || c.RefreshGrace != -1 || len(c.Metadata.RedirectURIs) != 1 || len(c.Federations) != 1 {
 			t.Errorf("client %+v, %v", c, err)
 		}
 		if c, err := db.Consent(t.Context(), "usr_seed", "seed", noon); err != nil || !c.Covers([]string{"openid"}, nil, nil) {

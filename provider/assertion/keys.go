@@ -2,7 +2,6 @@ package assertion
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -28,10 +27,11 @@ type keyMemory struct {
 	parsed    map[string][]foreign.Key
 }
 
-// publishedAt is an address of keys, and whether a stranger registered it. An address of an
+// publishedAt is a place of keys, and whether a stranger registered it. An address of an
 // administrator may lead into a private network, and its keys must not serve a stranger.
 type publishedAt struct {
 	address  string
+	issuer   string // without an address: its discovery document names the address
 	stranger bool
 }
 
@@ -40,11 +40,11 @@ func newKeyMemory(c Config) *keyMemory {
 }
 
 // verify checks that one of the client's own keys made the signature. Errors are those of
-// federation.PublicKeys.Verify.
+// federation.PublicKeys.Verify, or that the client has no keys.
 func (m *keyMemory) verify(ctx context.Context, client storage.Client, token foreign.UnverifiedJWS) error {
 	switch {
 	case client.Metadata.JWKSURI != "":
-		return m.at(publishedAt{client.Metadata.JWKSURI, client.IsSelfRegistered()}).Verify(ctx, token)
+		return m.at(publishedAt{address: client.Metadata.JWKSURI, stranger: client.IsSelfRegistered()}).Verify(ctx, token)
 	case client.Metadata.JWKS != "":
 		keys, err := m.in(client.Metadata.JWKS)
 		if err != nil {
@@ -52,7 +52,7 @@ func (m *keyMemory) verify(ctx context.Context, client storage.Client, token for
 		}
 		return federation.VerifyByKeys(keys, token)
 	}
-	return errors.New("the client has neither jwks nor jwks_uri")
+	return fmt.Errorf("the client has neither jwks nor jwks_uri: %w", federation.ErrSignature)
 }
 
 // at returns the keys that are published at an address.
@@ -68,7 +68,11 @@ func (m *keyMemory) at(place publishedAt) *federation.PublicKeys {
 		if place.stranger {
 			client = m.foreign
 		}
-		keys = federation.NewPublicKeys(client, place.address, m.now)
+		if place.address == "" {
+			keys = federation.NewIssuerKeys(client, place.issuer, m.now)
+		} else {
+			keys = federation.NewPublicKeys(client, place.address, m.now)
+		}
 		m.published[place] = keys
 	}
 	return keys

@@ -100,7 +100,7 @@ func textsOf(list []any) ([]string, error) {
 // until it expires, because a person may open a link twice; the code of its request is bound to the
 // browser and to the challenge in it.
 //
-// ErrInvalidRequest.
+// ErrInvalidRequest, ErrNoKeys.
 func (v *Verifier) VerifyRequest(ctx context.Context, client storage.Client, o RequestObject, issuer string) (url.Values, error) {
 	a := &o.jwt
 	switch {

@@ -21,8 +21,14 @@ const (
 	skew = 30 * time.Second
 )
 
-// ErrInvalid: the assertion does not prove the client. The error has the stable code of the cause.
-var ErrInvalid = errors.New("the assertion does not prove the client")
+// Errors of a Verifier. Each has the stable code of the cause.
+var (
+	// ErrInvalid: the assertion does not prove the client.
+	ErrInvalid = errors.New("the assertion does not prove the client")
+	// ErrNoKeys: the keys that verify a JWT cannot be fetched, or none is usable. So nobody knows
+	// whether the client has signed it.
+	ErrNoKeys = errors.New("the JWT cannot be verified")
+)
 
 // invalid returns an error for this JWT. code ends the stable code of the error.
 func (a *Unverified) invalid(code, format string, args ...any) error {
@@ -32,6 +38,7 @@ func (a *Unverified) invalid(code, format string, args ...any) error {
 // Config holds the dependencies of a Verifier. All are required.
 type Config struct {
 	DB         *storage.DB
+	Issuer     string       // of this server
 	HTTP       *http.Client // fetches keys from addresses that an administrator entered
 	Foreign    *http.Client // fetches keys of clients that registered themselves
 	Algorithms []string     // that clients may sign with
@@ -47,12 +54,16 @@ type Verifier struct {
 // New returns a Verifier that has fetched no keys yet.
 func New(c Config) *Verifier { return &Verifier{c, newKeyMemory(c)} }
 
-// Verify checks that an assertion proves this client to a provider with these audiences, and marks
-// it as used (RFC 7523, section 3; OIDC Core, section 9). The caller has checked that the client
-// authenticates with assertions.
+// Verify checks that an assertion proves this client to a provider with these audiences (RFC 7523,
+// section 3; OIDC Core, section 9). The client has signed it itself, or it is a token of an issuer
+// that one of the client's federations names. An assertion of the client itself is marked as used.
+// The caller has checked that the client authenticates with assertions.
 //
-// ErrInvalid. Another error means that the database did not respond.
+// ErrInvalid, ErrNoKeys. Another error means that the database did not respond.
 func (v *Verifier) Verify(ctx context.Context, client storage.Client, a Unverified, audiences []string) error {
+	if a.Issuer != client.ID && len(client.Federations) > 0 {
+		return v.verifyWorkload(ctx, client, a)
+	}
 	if a.Issuer != client.ID || a.Subject != client.ID {
 		return a.invalid("not_own", "iss and sub must both be the client_id")
 	}
@@ -101,6 +112,14 @@ func (a *Unverified) checkTimes(at time.Time) error {
 // checkSignature checks the algorithm and the signature. only is the registered algorithm; "" allows
 // every one.
 func (v *Verifier) checkSignature(ctx context.Context, client storage.Client, a Unverified, only string) error {
+	if err := v.checkAlgorithm(a, only); err != nil {
+		return err
+	}
+	return a.signatureError(v.keys.verify(ctx, client, a.token))
+}
+
+// checkAlgorithm checks the algorithm of a JWT. only is the registered one; "" allows every one.
+func (v *Verifier) checkAlgorithm(a Unverified, only string) error {
 	allowed := v.Algorithms
 	if only != "" {
 		allowed = []string{only}
@@ -108,12 +127,16 @@ func (v *Verifier) checkSignature(ctx context.Context, client storage.Client, a 
 	if !slices.Contains(allowed, a.token.Algorithm) {
 		return a.invalid("algorithm", "alg is %q, want one of %v", foreign.ForError(a.token.Algorithm), allowed)
 	}
-	err := v.keys.verify(ctx, client, a.token)
+	return nil
+}
+
+// signatureError returns the error of a JWT for an error of federation.PublicKeys.Verify; nil for nil.
+func (a *Unverified) signatureError(err error) error {
 	switch {
-	case errors.Is(err, federation.ErrUnreachable):
-		return web.Because("client_keys_unreachable", fmt.Errorf("%w: %w", a.purpose.failure, err))
-	case err != nil:
+	case err == nil:
+		return nil
+	case errors.Is(err, federation.ErrSignature):
 		return a.invalid("signature", "%w", err)
 	}
-	return nil
+	return web.Because("client_keys_unreachable", fmt.Errorf("%w: %w", ErrNoKeys, err))
 }

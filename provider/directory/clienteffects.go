@@ -37,6 +37,7 @@ func effectRules() []clientRule {
 		{"jwks_uri", checkKeysEffect(func(m storage.ClientMetadata) string { return m.JWKSURI }), []string{"token_endpoint_auth_method", "grant_types", "jwks_uri"}},
 		{"token_endpoint_auth_signing_alg", checkAuthAlgEffect, []string{"token_endpoint_auth_method", "token_endpoint_auth_signing_alg"}},
 		{"request_object_signing_alg", checkRequestAlgEffect, []string{"grant_types", "jwks", "jwks_uri", "request_object_signing_alg"}},
+		{federationsField, checkFederationsEffect, []string{"token_endpoint_auth_method"}},
 	}
 	for _, f := range clientFields {
 		if slices.Contains(signInFields, f.Name) {

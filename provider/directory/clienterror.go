@@ -32,7 +32,7 @@ func (e *ClientError) Unwrap() error { return ErrInvalidClient }
 
 // ClientFieldError: a field of a client breaks a rule.
 type ClientFieldError struct {
-	Field string // a name in ClientFields, client_id or client_secret
+	Field string // a name in ClientFields, client_id, client_secret or federations
 	Code  string // NotSupportedYet, NoEffect or InvalidValue
 	Cause error
 }

@@ -79,6 +79,7 @@ var clientRules = []clientRule{
 	{"allow_origins", checkOrigins, nil},
 	{"resources", resources(func(c storage.Client) []string { return c.Resources }), nil},
 	{"audiences", resources(func(c storage.Client) []string { return c.Audiences }), nil},
+	{federationsField, checkFederations, nil},
 }
 
 // CheckClient applies all rules to a new client. It returns all problems at once in a
@@ -103,6 +104,9 @@ func CheckClientChange(before, after storage.Client) error {
 
 // unchanged reports whether a field has the same value in both clients.
 func unchanged(name string, before, after storage.Client) bool {
+	if name == federationsField {
+		return reflect.DeepEqual(before.Federations, after.Federations)
+	}
 	for _, f := range clientFields {
 		if f.Name == name {
 			return reflect.DeepEqual(f.At(&before), f.At(&after))

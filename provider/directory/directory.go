@@ -10,6 +10,7 @@ import (
 // Deps are the dependencies of a Directory.
 type Deps struct {
 	DB        *storage.DB
+	Issuer    string                // of this server
 	Passwords *credential.Passwords // hashes new passwords
 	// Algorithms are the configured signing algorithms. The first start of a server makes keys
 	// for them, so clients may request them before that start.
@@ -22,6 +23,7 @@ type Deps struct {
 // Directory creates and changes clients and users. It is safe for concurrent use.
 type Directory struct {
 	db           *storage.DB
+	issuer       string
 	passwords    *credential.Passwords
 	algorithms   []string
 	registration RegistrationPolicy
@@ -30,7 +32,7 @@ type Directory struct {
 
 // New returns a Directory with these dependencies.
 func New(d Deps) *Directory {
-	return &Directory{db: d.DB, passwords: d.Passwords, algorithms: d.Algorithms, registration: d.Registration, now: d.Now}
+	return &Directory{db: d.DB, issuer: d.Issuer, passwords: d.Passwords, algorithms: d.Algorithms, registration: d.Registration, now: d.Now}
 }
 
 // by returns the origin of an act together with the current time.

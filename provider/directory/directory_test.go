@@ -14,6 +14,8 @@ import (
 
 var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
+const testIssuer = "https://id.example.com"
+
 // testDirectory is a Directory with its database. Its clock always shows noon.
 type testDirectory struct {
 	*directory.Directory
@@ -26,7 +28,7 @@ func eachDirectory(t *testing.T, test func(t *testing.T, h testDirectory)) {
 		db := b.Open(t)
 		now := func() time.Time { return noon }
 		passwords := credential.New(credential.Config{DB: db, Now: now, Params: credential.Params{Memory: 8, Time: 1, Threads: 1}})
-		test(t, testDirectory{directory.New(directory.Deps{DB: db, Passwords: passwords, Algorithms: []string{"ES256", "RS256"}, Now: now}), db})
+		test(t, testDirectory{directory.New(directory.Deps{DB: db, Issuer: testIssuer, Passwords: passwords, Algorithms: []string{"ES256", "RS256"}, Now: now}), db})
 	})
 }
 

@@ -17,12 +17,14 @@ import (
 var (
 	errAssertionType       = unauthenticated("assertion_type", "client_assertion_type is not "+assertion.Type)
 	errAssertionOfOthers   = unauthenticated("assertion_not_own", "the assertion is for another client than client_id")
+	errAssertionNamesNone  = unauthenticated("assertion_not_own", "iss and sub differ and client_id is missing: a token of another issuer needs client_id")
 	errAssertionNotAllowed = unauthenticated("assertion_not_allowed", "the client is not registered for private_key_jwt")
 )
 
 // assertionCredentials reads the credentials of a request with a client assertion (RFC 7521,
-// section 4.2). id is the client_id of the request, which is optional: the subject of the
-// assertion names the client too.
+// section 4.2). id is the client_id of the request. It is optional if the client has signed the
+// assertion itself, because iss and sub name the client then. The subject of another issuer's token
+// never names a client.
 func assertionCredentials(form url.Values, id string) (credentials, error) {
 	claimed := credentials{id: id}
 	if form.Get("client_assertion_type") != assertion.Type {
@@ -32,13 +34,18 @@ func assertionCredentials(form url.Values, id string) (credentials, error) {
 	if err != nil {
 		return claimed, unauthenticated("assertion_malformed", "the assertion "+err.Error())
 	}
-	if id != "" && id != read.Subject {
+	switch ofClient := read.Issuer == read.Subject; {
+	case id == "" && !ofClient:
+		return credentials{id: read.Subject}, errAssertionNamesNone
+	case id != "" && ofClient && id != read.Subject:
 		return claimed, errAssertionOfOthers
 	}
 	return credentials{id: cmp.Or(id, read.Subject), method: storage.AuthPrivateKey, assertion: read}, nil
 }
 
-// checkAssertion returns nil if the assertion proves the client. It marks the assertion as used.
+// checkAssertion returns nil if the assertion proves the client. It marks an assertion of the
+// client's own as used. If nobody can know whether it proves the client, the error is not
+// errClientAuthentication, so that it counts as no wrong credential.
 func (h *Handler) checkAssertion(r *http.Request, client storage.Client, sent assertion.Unverified) error {
 	switch {
 	case client.ID == "":

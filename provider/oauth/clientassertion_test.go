@@ -348,7 +348,7 @@ func TestClientAssertion_PublishedKeys(t *testing.T) {
 		want("the host is down", second, http.StatusOK, 1)
 		want("the host is down, at once again", second, http.StatusOK, 0)
 		b.Advance(24 * time.Hour)
-		want("the host is down for a day", second, http.StatusUnauthorized, 1)
+		want("the host is down for a day", second, http.StatusServiceUnavailable, 1)
 		if !strings.Contains(b.Log.String(), `"cause":"client_keys_unreachable"`) {
 			t.Error("the log does not say that the keys cannot be fetched")
 		}

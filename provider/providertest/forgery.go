@@ -36,6 +36,9 @@ type Bench struct {
 	Bed     *Testbed
 	Visitor *Visitor
 	Tokens  map[string]any
+
+	workload *Testbed // see Workload
+	foreign  *WorkloadIssuer
 }
 
 // Bench signs alice in with a new browser and redeems a code for her tokens.
@@ -46,7 +49,28 @@ func (b *Testbed) Bench(t *testing.T) *Bench {
 	if page.LeftTo == nil {
 		page = v.Allow(t, page)
 	}
-	return &Bench{b, v, b.Redeem(t, page.Code(t))}
+	return &Bench{Bed: b, Visitor: v, Tokens: b.Redeem(t, page.Code(t))}
+}
+
+// Workload returns the testbed as a client that tokens of a foreign issuer prove, and the issuer.
+// The client also names this server as an issuer, with every audience that our tokens have. The
+// rules of clients refuse that, so that only the check of the tokens is left.
+func (s *Bench) Workload(t *testing.T) (*Testbed, *WorkloadIssuer) {
+	t.Helper()
+	if s.workload != nil {
+		return s.workload, s.foreign
+	}
+	s.foreign = ServeIssuer(t)
+	federations := []storage.Federation{{Name: "foreign", Kind: storage.FederationKubernetes, Issuer: s.foreign.URL, Subject: KubernetesSubject}}
+	for _, audience := range []string{"", s.Bed.Client.ID} {
+		for _, subject := range []string{s.Bed.Alice.ID, s.Bed.Client.ID} {
+			federations = append(federations, storage.Federation{
+				Name: "own", Kind: storage.FederationOIDC, Issuer: s.Bed.Issuer, JWKSURI: s.Bed.Issuer + "/jwks", Audience: audience, Subject: subject,
+			})
+		}
+	}
+	s.workload = s.Bed.WorkloadClient(t, storage.NewID("workload-"), federations...)
+	return s.workload, s.foreign
 }
 
 // Consumers are the endpoints and parameters that take a signed or sealed value, by name.
@@ -104,6 +128,10 @@ var Consumers = map[string]func(t *testing.T, s *Bench, value string) bool{
 		r, _ := http.NewRequest(http.MethodGet, s.Bed.Issuer+"/", nil)
 		r.AddCookie(&http.Cookie{Name: "signet", Value: value})
 		return strings.Contains(Do(t, Direct, r).Body, Alice)
+	},
+	"workload token": func(t *testing.T, s *Bench, value string) bool {
+		client, _ := s.Workload(t)
+		return client.PostWorkload(t, "/token", OwnToken(), value).StatusCode == http.StatusOK
 	},
 	"client secret": func(t *testing.T, s *Bench, value string) bool {
 		a := s.Bed.TokenRequest(t, s.Bed.CodeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", Basic(s.Bed.Client.ID, value)) })

@@ -78,6 +78,10 @@ var answers = map[Surface]map[string]Answer{
 			Status: http.StatusTooManyRequests, Code: "invalid_client",
 			Text: "too many failed client authentications: check client_id and secret, and wait for the time in Retry-After",
 		},
+		"client_keys_unreachable": {
+			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
+			Text: "the public keys that verify client_assertion cannot be fetched: try again", RetryAfter: 5,
+		},
 		"too_many_pushed_requests": {
 			Status: http.StatusTooManyRequests, Code: "temporarily_unavailable",
 			Text: "too many pushed requests of clients without authentication from this network: wait for the time in Retry-After", // RFC 9126, section 2.3

@@ -20,7 +20,8 @@ func Command(program *cli.Program) *cobra.Command {
 	c := &cobra.Command{Use: "client", Short: "Create, show and change clients"}
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(),
-		p.updateCommand(), p.disableCommand(), p.enableCommand(), p.approveCommand(), p.secretCommand(), p.deleteCommand())
+		p.updateCommand(), p.disableCommand(), p.enableCommand(), p.approveCommand(), p.secretCommand(),
+		p.federationCommand(), p.deleteCommand())
 	return c
 }
 
@@ -37,7 +38,8 @@ func (p commands) createCommand() *cobra.Command {
 
 The secret of a web client or a service is printed only once. Signet stores only its
 hash. With --token-endpoint-auth-method private_key_jwt there is no secret: the client
-signs a JWT with a key of its own.`,
+signs a JWT with a key of its own, or sends one of an issuer that you name with
+signet client federation add.`,
 		Example: `  signet client create --name "My app" --redirect-uri https://app.example.com/callback
   signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json
   signet client create --type service --name Billing --token-endpoint-auth-method private_key_jwt --jwks public-keys.json

@@ -37,6 +37,9 @@ func describe(c storage.Client, secret string) described {
 			d = append(d, m)
 		}
 	}
+	if len(c.Federations) > 0 {
+		d = append(d, federationMember(c.Federations))
+	}
 	d = append(d, member{"enabled", c.Enabled(), fmt.Sprint(c.Enabled())})
 	if at := cli.OptionalTime(c.RegisteredAt); at != nil { // it registered itself
 		d = append(d, member{"registered_at", at, cli.FormatTime(*at)}, member{"approved", !c.IsUnapproved(), fmt.Sprint(!c.IsUnapproved())})
@@ -150,7 +153,7 @@ func (p commands) sayWhatIsMissing(c storage.Client) {
 	switch {
 	case c.HasSecret() && c.Secrets[0].Hash == "":
 		p.Say("the client has no secret yet; create one with: signet client secret rotate %s", c.ID)
-	case c.AllowsAuthMethod(storage.AuthPrivateKey) && c.Metadata.JWKS == "" && c.Metadata.JWKSURI == "":
-		p.Say("the client has no keys yet; add them with: signet client update %s --jwks FILE, or --jwks-uri URL", c.ID)
+	case c.AllowsAuthMethod(storage.AuthPrivateKey) && c.Metadata.JWKS == "" && c.Metadata.JWKSURI == "" && len(c.Federations) == 0:
+		p.Say("the client has no keys yet; add them with: signet client update %s --jwks FILE, or --jwks-uri URL; or let the tokens of another issuer prove it with: signet client federation add %s KIND --subject PATTERN", c.ID, c.ID)
 	}
 }

@@ -3,6 +3,7 @@ package exit
 import (
 	"context"
 	"errors"
+	"slices"
 	"syscall"
 
 	"signet/federation"
@@ -104,8 +105,10 @@ type Row struct {
 // Rows returns the table, in the order of the numbers.
 func Rows() []Row { return table }
 
-func is(target error) func(error) bool {
-	return func(err error) bool { return errors.Is(err, target) }
+func is(targets ...error) func(error) bool {
+	return func(err error) bool {
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+	}
 }
 
 func hasType[E error](err error) bool {
@@ -135,7 +138,7 @@ var table = []Row{
 	{KeyModule, "key_module", Config, "the PKCS #11 module that holds the keys cannot be used", is(vault.ErrModule), "check keys.pkcs11.module, keys.pkcs11.token and keys.pkcs11.pin, and that the token is connected and contains its keys"},
 	{ConnectorMisconfigured, "connector", Config, "a connector is configured wrongly", is(federation.ErrMisconfigured), "find the cause with: signet connector check"},
 
-	{NotFound, "not_found", NotFound, "the named object does not exist", is(storage.ErrNotFound), "check the name; list the existing names with the list command, such as: signet client list"},
+	{NotFound, "not_found", NotFound, "the named object does not exist", is(storage.ErrNotFound, directory.ErrNoFederation), "check the name; list the existing names with the list command, such as: signet client list"},
 	{NoDatabase, "no_database", NotFound, "there is no database at the place that the settings name", is(storage.ErrNoDatabase), "pass its folder with --data-dir or SIGNET_DATA_DIR, or its settings file with --config; to make a new database, run: signet migrate"},
 	{UnknownKey, "unknown_key", NotFound, "there is no such key, or it cannot be used", is(keys.ErrNoKey), "list the keys with: signet keys list"},
 

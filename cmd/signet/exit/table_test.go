@@ -82,6 +82,12 @@ var wrapped = map[string]error{
 	"directory.ClientFieldError": fmt.Errorf("%w", directory.ErrInvalidClient), // occurs only in a ClientError
 }
 
+// ofServer holds the sentinels that no command meets, with the reason.
+var ofServer = map[string]string{
+	"federation.ErrKeys":      "only a server verifies the JWTs of clients",
+	"federation.ErrSignature": "only a server verifies the JWTs of clients",
+}
+
 // A new sentinel of one of these packages needs a row. Without one, a command would end with
 // the 1 of an unknown failure.
 func TestTable_HasARowForEverySentinel(t *testing.T) {
@@ -110,7 +116,7 @@ func TestTable_HasARowForEverySentinel(t *testing.T) {
 				}
 				continue
 			}
-			if !named[name] {
+			if !named[name] && ofServer[name] == "" {
 				t.Errorf("%s has no row in the table of exit codes", name)
 			}
 		}

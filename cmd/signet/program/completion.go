@@ -63,6 +63,7 @@ type completer struct {
 	fromConfig   func(config.Config) []cobra.Completion
 	fromDatabase func(ctx context.Context, db *storage.DB, typed string) ([]cobra.Completion, error)
 	ofUser       func(ctx context.Context, db *storage.DB, u storage.User) ([]cobra.Completion, error) // u is the first argument
+	ofClient     func(storage.Client) []cobra.Completion                                               // the first argument
 }
 
 // completers maps the name of an argument in a usage line, or a flag, to its completer.
@@ -75,6 +76,9 @@ var completers = map[string]completer{
 	"[ID…]":     {fromConfig: completeConnectors},
 
 	"CONNECTOR[:SUBJECT]": {ofUser: completeIdentities},
+
+	"KIND":       {fromConfig: completeFederationKinds},
+	"FEDERATION": {ofClient: completeFederations},
 
 	"ALG": {fromDatabase: completeLines},
 	"KEY": {fromConfig: completeSettings},
@@ -122,6 +126,14 @@ func completeIdentities(ctx context.Context, db *storage.DB, u storage.User) ([]
 		return foreign.ForTerminal(user.IdentityName(i)) != user.IdentityName(i)
 	})
 	return completions(list, func(i storage.Identity) (string, string) { return user.IdentityName(i), i.Email }), err
+}
+
+func completeFederationKinds(config.Config) []cobra.Completion {
+	return completions(directory.FederationPresets(), func(p directory.FederationPreset) (string, string) { return string(p.Kind), p.Title })
+}
+
+func completeFederations(c storage.Client) []cobra.Completion {
+	return completions(c.Federations, func(f storage.Federation) (string, string) { return f.Name, f.Subject })
 }
 
 func completeConnectors(c config.Config) []cobra.Completion {
@@ -246,8 +258,12 @@ func completeFromDatabase(ctx context.Context, c config.Config, values completer
 }
 
 func (values completer) query(ctx context.Context, db *storage.DB, args []string, typed string) ([]cobra.Completion, error) {
-	if values.ofUser == nil {
+	switch {
+	case values.fromDatabase != nil:
 		return values.fromDatabase(ctx, db, typed)
+	case values.ofClient != nil:
+		c, err := db.Client(ctx, args[0])
+		return values.ofClient(c), err
 	}
 	u, err := user.Find(ctx, db, args[0])
 	if err != nil {

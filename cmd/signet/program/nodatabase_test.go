@@ -41,20 +41,23 @@ var withoutDatabase = map[string]int{
 
 // requiredFlags holds the flags without which a command is wrong use.
 var requiredFlags = map[string][]string{
-	"signet client create":     {"--name", "x"},
-	"signet client update":     {"--name", "x"},
-	"signet user create":       {"--email", "ada@example.com"},
-	"signet user update":       {"--name", "x"},
-	"signet user set-password": {"--password-stdin"},
-	"signet session end":       {"--user", "x"},
-	"signet end-everything":    {"--reason", "x"},
+	"signet client create":         {"--name", "x"},
+	"signet client federation add": {"--subject", "x"},
+	"signet client update":         {"--name", "x"},
+	"signet user create":           {"--email", "ada@example.com"},
+	"signet user update":           {"--name", "x"},
+	"signet user set-password":     {"--password-stdin"},
+	"signet session end":           {"--user", "x"},
+	"signet end-everything":        {"--reason", "x"},
 }
+
+// argumentValues holds the values of arguments that cannot have every value.
+var argumentValues = map[string]string{"KEY": "issuer", "KIND": "github", "bash|zsh|fish|powershell": "bash", "FILE|-": "out.db"}
 
 // readingCalls returns for each command that must not create a database the arguments of one or
 // more calls.
 func readingCalls(t *testing.T) map[string][][]string {
 	t.Helper()
-	values := map[string]string{"KEY": "issuer", "bash|zsh|fish|powershell": "bash", "FILE|-": "out.db"}
 	calls := map[string][][]string{
 		"signet migrate": {{"migrate", "--check"}},
 		"signet restore": {{"restore", "nowhere.db"}, {"restore", "--database-restored"}},
@@ -67,7 +70,7 @@ func readingCalls(t *testing.T) map[string][][]string {
 		}
 		call := strings.Fields(path)[1:]
 		for _, name := range argumentNames(c.Use) {
-			switch value, known := values[name]; {
+			switch value, known := argumentValues[name]; {
 			case known:
 				call = append(call, value)
 			case !strings.HasPrefix(name, "["):

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func doubtfulCalls(t *testing.T) (calls [][]string) {
 		var bare []string
 		for _, name := range argumentNames(c.Use) {
 			if !strings.HasPrefix(name, "[") {
-				bare = append(bare, "x")
+				bare = append(bare, cmp.Or(argumentValues[name], "x"))
 			}
 		}
 		bare = append(strings.Fields(path)[1:], bare...)
