@@ -54,6 +54,10 @@ type Config struct {
 	Log              *slog.Logger                 // default slog.Default
 }
 
+// SendsMails reports whether this instance sends mails. If not, no page offers an act that needs
+// one.
+func (c Config) SendsMails() bool { return c.Mailer != nil || c.Mail.IsSet() }
+
 // FirstParty configures the first-party app: its pages use Signet's cookies and never see
 // a token.
 type FirstParty struct {

@@ -34,6 +34,11 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
+	names := map[string]string{}
+	for _, c := range federationConnectors(connectors) {
+		names[c.ID()] = c.Name()
+	}
+	s.names.Store(&names)
 	requests := request.New(request.Config{
 		DB: s.db, Ring: s.ring, Clients: s.clients, Life: c.Lifetimes.Request, Issuer: c.Issuer, Base: s.issuer.Path, Explain: c.Development,
 		FirstParty: c.FirstParty.ClientID, Origins: append([]string{s.issuer.Scheme + "://" + s.issuer.Host}, live.Origins...),

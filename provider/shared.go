@@ -51,6 +51,7 @@ type shared struct {
 	notices   *notice.Outbox
 	links     *link.Links
 	mails     *notice.Mails
+	names     atomic.Pointer[map[string]string] // of the connectors, by id
 	health    *interaction.Health
 	jobs      *upkeep.Jobs
 	gates     *front.Gates
@@ -102,7 +103,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		Follow: s.reload,
 	})
 	s.links = link.New(link.Config{DB: db, Ring: s.ring, Issuer: c.Issuer, Now: c.Now})
-	s.mails = notice.NewMails(notice.MailConfig{DB: db, Links: s.links, Clients: s.clients, Mailer: s.mailer(), Issuer: issuer, Now: c.Now, Log: c.Log})
+	s.mails = notice.NewMails(notice.MailConfig{DB: db, Links: s.links, Clients: s.clients, Mailer: s.mailer(), ConnectorName: s.connectorName, Issuer: issuer, Now: c.Now, Log: c.Log})
 	return s, nil
 }
 
@@ -118,6 +119,14 @@ func (s *shared) mailer() notice.Mailer {
 	server := c.Mail
 	server.Roots, server.Name = c.Outbound.Roots, s.issuer.Hostname()
 	return mail.NewServer(server, 0)
+}
+
+// connectorName returns the name of a connector of the current settings, or else its id.
+func (s *shared) connectorName(id string) string {
+	if names := s.names.Load(); names != nil && (*names)[id] != "" {
+		return (*names)[id]
+	}
+	return id
 }
 
 // openKeys opens the ring, the keeper and the rotator; all three share one vault. An

@@ -72,6 +72,7 @@ const (
 	LogoutDelivered          EventType = "logout.delivered" // a client got the notice that a session ended
 	LogoutFailed             EventType = "logout.failed"    // delivery was given up
 	MailFailed               EventType = "mail.failed"      // a mail was given up; the reason is the last error
+	MailRetried              EventType = "mail.retried"     // an operator has mails sent again that had failed
 	ConsentGiven             EventType = "consent.given"
 	ConsentDenied            EventType = "consent.denied"
 	ConsentWithdrawn         EventType = "consent.withdrawn"
@@ -105,13 +106,13 @@ const (
 
 // EventTypes lists all types of events. These events name no user: those of keys, those of
 // clients except client.refused, those of the instance, those of registration
-// tokens, token.revoked and setup.opened. All
+// tokens, token.revoked, mail.retried and setup.opened. All
 // others can name one.
 var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
-	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed,
+	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,
 	BreakGlassOpened, BreakGlassUsed, RegistrationTokenCreated, RegistrationTokenRevoked, KeyCreated,

@@ -273,7 +273,7 @@ var (
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
 		"SetUserEnabled": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "GrantAdmin": {storage.UserPromoted, storage.UserEvicted}, "RevokeAdmin": {storage.UserDemoted},
 		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored},
-		"SettleNotice": {storage.LogoutDelivered}, "SettleMails": {storage.MailFailed}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
+		"SettleNotice": {storage.LogoutDelivered}, "SettleMails": {storage.MailFailed}, "RetryMails": {storage.MailRetried}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
 	}
 	silent = map[string]string{
 		"Reserve":               "an attempt is recorded once it has failed",

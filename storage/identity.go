@@ -79,36 +79,41 @@ func countSignInMethods(tx *gorm.DB, userID string, connectors []string) (int64,
 	return n, err
 }
 
-// linkIdentity stores an identity of a user. If the user already has it, it updates when the
-// identity was last used.
+// linkIdentity stores an identity of a user, and reports whether it is new. If the user already
+// has it, it updates when the identity was last used.
 //
 // ErrConflict: the identity belongs to another user.
-func linkIdentity(tx *gorm.DB, i Identity, by By) error {
+func linkIdentity(tx *gorm.DB, i Identity, by By) (fresh bool, err error) {
 	if err := refuseImpossible(i.Connector, i.Issuer, i.Subject, i.UserID); err != nil {
-		return err
+		return false, err
 	}
-	fresh, err := changeOne(tx, `INSERT INTO identities (connector, issuer, subject, user_id, email, name, used_at, created_at)
+	fresh, err = changeOne(tx, `INSERT INTO identities (connector, issuer, subject, user_id, email, name, used_at, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		i.Connector, i.Issuer, i.Subject, i.UserID, cleanText(i.Email, longestName), cleanText(i.Name, longestName), At(by.At), At(by.At))
 	if err != nil {
-		return err
+		return false, err
 	}
 	if fresh {
 		if err := storeToken(tx, i); err != nil {
-			return err
+			return false, err
 		}
-		return record(tx, Event{Type: IdentityLinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: by.From}, by.At)
+		return true, record(tx, Event{Type: IdentityLinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: by.From}, by.At)
 	}
 	used, err := changeOne(tx, `UPDATE identities SET used_at = ?, email = ?, name = ?
 		WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
 		At(by.At), cleanText(i.Email, longestName), cleanText(i.Name, longestName), i.Connector, i.Issuer, i.Subject, i.UserID)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case !used:
-		return ErrConflict
+		return false, ErrConflict
 	}
-	return storeToken(tx, i)
+	return false, storeToken(tx, i)
+}
+
+// notifyLinked tells the user that an identity was linked to the account.
+func (db *DB) notifyLinked(tx *gorm.DB, i Identity, by By) error {
+	return db.notify(tx, MailDraft{Kind: MailIdentityLinked, UserID: i.UserID, Facts: MailFacts{Connector: i.Connector, Identity: cleanText(i.Email, longestName)}}, by)
 }
 
 // isLinked reports whether the identity belongs to the user.

@@ -47,8 +47,14 @@ func (db *DB) LinkIdentity(ctx context.Context, l IdentityLink, at time.Time) er
 		if err := spendAttempt(tx, l.ProofID, l.Until); err != nil {
 			return err
 		}
-		if err := linkIdentity(tx, l.Identity, By{From: l.From, At: at}); err != nil {
+		fresh, err := linkIdentity(tx, l.Identity, By{From: l.From, At: at})
+		if err != nil {
 			return err
+		}
+		if fresh {
+			if err := db.notifyLinked(tx, l.Identity, By{From: l.From, At: at}); err != nil {
+				return err
+			}
 		}
 		if err := storeAssertedGroups(tx, l.Identity, l.Groups, By{From: l.From, At: at}); err != nil {
 			return err

@@ -71,6 +71,10 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 		if err := updateUpstreamGroups(tx, i.UserID, groupsChange{connector: i.Connector, reason: "unlinked"}, By{From: u.From, At: at}); err != nil {
 			return err
 		}
+		removal := MailDraft{Kind: MailIdentityRemoved, UserID: i.UserID, Facts: MailFacts{Connector: i.Connector, Identity: cleanText(i.Email, longestName)}}
+		if err := db.notify(tx, removal, By{From: u.From, At: at}); err != nil {
+			return err
+		}
 		return record(tx, Event{Type: IdentityUnlinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: u.From}, at)
 	})
 	if err == nil && !finished {

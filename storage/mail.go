@@ -19,10 +19,15 @@ type MailKind string
 // The kinds of mails. Rows keep them, so they never change.
 const (
 	MailPasswordChanged MailKind = "password_changed"
+	MailNewBrowser      MailKind = "new_browser" // a sign-in from a browser in which the user had not signed in before
+	MailIdentityLinked  MailKind = "identity_linked"
+	MailIdentityRemoved MailKind = "identity_removed"
+	MailAccountDisabled MailKind = "account_disabled"
+	MailAccountEnabled  MailKind = "account_enabled"
 )
 
 // MailKinds lists all kinds of mails.
-var MailKinds = []MailKind{MailPasswordChanged}
+var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailAccountDisabled, MailAccountEnabled}
 
 // Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made
 // when the mail is sent, so a copy of the database cannot be used to open a link. The row stays
@@ -60,6 +65,7 @@ type MailFacts struct {
 	Address   string `json:"address,omitempty"` // network address of the act
 	Agent     string `json:"agent,omitempty"`   // User-Agent of the act
 	Connector string `json:"connector,omitempty"`
+	Identity  string `json:"identity,omitempty"` // email address of an upstream identity
 	Operator  bool   `json:"operator,omitempty"` // an operator acted, not the user
 }
 
@@ -97,20 +103,23 @@ func queueMail(tx *gorm.DB, d MailDraft, at time.Time) error {
 // notify writes a mail about an act to its user, in the transaction of the act, if this instance
 // sends mails and the address of the user is verified. A person could otherwise send mails to
 // any address by acts in an account that names it.
-func (db *DB) notify(tx *gorm.DB, d MailDraft, by By) error {
+func (db *DB) notify(tx *gorm.DB, d MailDraft, by By) error { return db.notifyIf(tx, d, by, `TRUE`) }
+
+// notifyIf is notify with a further condition, which refers to the user as u.
+func (db *DB) notifyIf(tx *gorm.DB, d MailDraft, by By, condition string) error {
 	if !db.mails {
 		return nil
 	}
-	connector := d.Facts.Connector
+	connector, identity := d.Facts.Connector, d.Facts.Identity
 	d.Facts = factsOf(d.UserID, by)
-	d.Facts.Connector = connector
+	d.Facts.Connector, d.Facts.Identity = connector, identity
 	message, err := d.message()
 	if err != nil {
 		return err
 	}
 	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, client_id, recipient, message, due_at, created_at)
 		SELECT CAST(? AS TEXT), 'mail', u.id, CAST(? AS TEXT), u.email, CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT)
-		FROM users u WHERE u.id = ? AND u.email <> '' AND u.email_verified`,
+		FROM users u WHERE u.id = ? AND u.email <> '' AND u.email_verified AND `+condition,
 		newMailID(by.At), d.ClientID, message, At(by.At), At(by.At), d.UserID).Error
 }
 
@@ -233,3 +242,70 @@ func settleMail(tx *gorm.DB, r MailResult, at time.Time) (givenUp bool, err erro
 		delivered, gaveUp, due, tries, cleanText(r.Error, longestName), r.Mail.ID, r.Mail.Tries, r.Mail.LeasedUntil)
 	return stillClaimed && gaveUp != 0, err
 }
+
+// MailFilter selects mails.
+type MailFilter struct {
+	Failed bool   // only those that are given up, or that failed and wait for another try
+	ID     string // only this one; "": all
+}
+
+// Mails lists the mails of the outbox, the newest first, at most limit. Delivered mails are kept
+// for 7 days, and those that were given up for 30.
+func (db *DB) Mails(ctx context.Context, f MailFilter, limit int) (list []Mail, err error) {
+	err = db.read(ctx, "list mails", func(q *gorm.DB) error {
+		q = q.Where("kind = 'mail' AND id >= 'mail_' AND id < 'mail`'")
+		if f.Failed {
+			q = q.Where("delivered_at = 0 AND last_error <> ''")
+		}
+		if f.ID != "" {
+			q = q.Where("id = ?", f.ID)
+		}
+		return q.Order("id DESC").Limit(limit).Find(&list).Error
+	})
+	return list, err
+}
+
+// RetryMails makes mails due at once that were given up or wait for another try, as if they were
+// new. It returns their number. It leaves alone mails that are delivered or that a node is
+// sending. If ids is empty, it is for those that were given up, at most SweepBatch of them. It
+// records the event mail.retried.
+func (db *DB) RetryMails(ctx context.Context, ids []string, by By) (retried int64, err error) {
+	err = db.write(ctx, "retry mails", func(tx *gorm.DB) error {
+		which := gorm.Expr(`id IN (SELECT id FROM outbox WHERE kind = 'mail' AND given_up_at <> 0 AND given_up_at > 0 ORDER BY given_up_at LIMIT ?)`, SweepBatch)
+		if len(ids) > 0 {
+			which = gorm.Expr(`id IN ?`, ids)
+		}
+		changed := tx.Exec(`UPDATE outbox SET given_up_at = 0, due_at = ?, created_at = ?, tries = 0, last_error = '', leased_until = 0
+			WHERE kind = 'mail' AND delivered_at = 0 AND leased_until <= ? AND ?`, At(by.At), At(by.At), At(by.At), which)
+		if changed.Error != nil || changed.RowsAffected == 0 {
+			return changed.Error
+		}
+		retried = changed.RowsAffected
+		return record(tx, Event{Type: MailRetried, Outcome: Succeeded, From: by.From, Detail: map[string]any{"mails": retried}}, by.At)
+	})
+	return retried, err
+}
+
+// State returns what becomes of the mail.
+func (m Mail) State() MailState {
+	switch {
+	case m.DeliveredAt != 0:
+		return MailDelivered
+	case m.GivenUpAt != 0:
+		return MailGivenUp
+	case m.LastError != "":
+		return MailRetrying
+	}
+	return MailWaiting
+}
+
+// MailState is the state of a mail.
+type MailState string
+
+// The states of a mail.
+const (
+	MailWaiting   MailState = "waiting"
+	MailRetrying  MailState = "retrying"  // the last try failed; it is sent again later
+	MailDelivered MailState = "delivered" // the mail server accepted it
+	MailGivenUp   MailState = "given_up"
+)

@@ -176,6 +176,49 @@ func TestMails_ResultDecidesTheNextTry(t *testing.T) {
 	})
 }
 
+func TestMails_OperatorRetriesFailedOnes(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for i, address := range []string{"a@example.com", "b@example.com", "c@example.com"} {
+			w.requestMail(t, address, noon.Add(time.Duration(i)*time.Millisecond))
+		}
+		mails := w.claimMails(t, noon.Add(time.Second))
+		w.settleMails(t, noon, storage.MailResult{Mail: mails[0]}, storage.MailResult{Mail: mails[1], Error: "status_550"},
+			storage.MailResult{Mail: mails[2], Error: "timeout", RetryAt: noon.Add(time.Hour)})
+		states := func(f storage.MailFilter) (list []string) {
+			t.Helper()
+			found, err := w.Mails(t.Context(), f, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range found {
+				list = append(list, m.Recipient[:1]+" "+string(m.State()))
+			}
+			return list
+		}
+		if got := fmt.Sprint(states(storage.MailFilter{})); got != "[c retrying b given_up a delivered]" {
+			t.Errorf("all: %s", got)
+		}
+		if got := fmt.Sprint(states(storage.MailFilter{Failed: true}), states(storage.MailFilter{ID: mails[0].ID})); got != "[c retrying b given_up] [a delivered]" {
+			t.Errorf("failed ones, and the first: %s", got)
+		}
+		by := storage.By{From: storage.Origin{Actor: "cli"}, At: noon.Add(48 * time.Hour)}
+		for _, c := range []struct {
+			ids  []string
+			want int64
+		}{{nil, 1}, {[]string{mails[0].ID, mails[2].ID, "mail_unknown"}, 1}, {nil, 0}} {
+			if n, err := w.RetryMails(t.Context(), c.ids, by); err != nil || n != c.want {
+				t.Errorf("retry %q: %d, %v, want %d", c.ids, n, err, c.want)
+			}
+		}
+		if again := w.claimMails(t, by.At); len(again) != 2 || again[0].Tries != 1 || again[0].CreatedAt != storage.At(by.At) {
+			t.Errorf("due: %+v, want two like new ones", again)
+		}
+		if n, err := w.RetryMails(t.Context(), []string{mails[1].ID}, by); err != nil || n != 0 {
+			t.Errorf("retry of a mail that is being sent: %d, %v", n, err)
+		}
+	})
+}
+
 func TestMails_DeletedWithTheirUser(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		u := w.verifiedUser(t, "bob@example.com")

@@ -422,6 +422,15 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			return w.SettleMails(ctx, []storage.MailResult{{Mail: mails[0], Error: "status_550"}}, later)
 		}},
+		{"Mails", func() error { _, err := w.Mails(ctx, storage.MailFilter{}, 10); return err }},
+		{"RetryMails", func() error {
+			_, err := w.RetryMails(ctx, nil, storage.By{From: from, At: later})
+			return err
+		}},
+		{"RetryMails", func() error {
+			_, err := w.RetryMails(ctx, []string{"mail_a", "mail_b"}, storage.By{From: from, At: later})
+			return err
+		}},
 		{"WithdrawConsent", func() error { return w.WithdrawConsent(ctx, w.user.ID, "web", storage.By{From: from, At: later}) }},
 		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", storage.By{From: from, At: later}) }},
 		{"SetUserEnabled", func() error { return w.SetUserEnabled(ctx, w.user.ID, false, storage.By{From: from, At: later}) }},

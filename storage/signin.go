@@ -30,6 +30,9 @@ type SignIn struct {
 	// GiveBack is the reservation of this attempt, which is given back.
 	GiveBack Reservation
 	From     Origin
+	// NewBrowser: the user has not signed in with this browser before. Unless it is the user's
+	// very first sign-in, a mail tells the user of it.
+	NewBrowser bool
 
 	through   Identity // the identity that opens the session; zero: a password or passkey
 	connector string   // for the event: connector of the identity that was used, even if a password opens the session
@@ -67,7 +70,7 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 		if in, err = startCheckedSession(tx, s, at); err != nil {
 			return err
 		}
-		return finishSignIn(tx, s, in, at)
+		return db.finishSignIn(tx, s, in, at)
 	})
 	if err != nil {
 		return Session{}, err
@@ -78,7 +81,8 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 // startedSession is the session that a sign-in has started.
 type startedSession struct {
 	Session
-	repeated bool // the session continues an old one, or its user has very many
+	resumed  bool // the session continues an old one
+	repeated bool // the same, or its user has very many
 }
 
 // startCheckedSession checks the user and starts the session. The caller holds the lock of the
@@ -91,14 +95,22 @@ func startCheckedSession(tx *gorm.DB, s SignIn, at time.Time) (startedSession, e
 	return startSession(tx, s, notBefore, at)
 }
 
-// finishSignIn renews the password hash, gives the reserved attempt back and records the
-// sign-in. It records the event user.signed_in.
-func finishSignIn(tx *gorm.DB, s SignIn, in startedSession, at time.Time) error {
+// finishSignIn renews the password hash, gives the reserved attempt back, tells the user of a new
+// browser and records the sign-in. It records the event user.signed_in.
+func (db *DB) finishSignIn(tx *gorm.DB, s SignIn, in startedSession, at time.Time) error {
 	if err := renewHash(tx, s, at); err != nil {
 		return err
 	}
 	if err := giveBack(tx, s.GiveBack); err != nil {
 		return err
+	}
+	if s.NewBrowser && !in.resumed {
+		// The event of this sign-in does not exist yet.
+		arrival := MailDraft{Kind: MailNewBrowser, UserID: s.UserID, ClientID: s.ClientID}
+		err := db.notifyIf(tx, arrival, By{From: s.From, At: at}, `EXISTS (SELECT 1 FROM events e WHERE e.user_id = u.id AND e.user_id <> '' AND e.type = 'user.signed_in')`)
+		if err != nil {
+			return err
+		}
 	}
 	return record(tx, Event{
 		Type: UserSignedIn, Outcome: Succeeded, UserID: s.UserID, ClientID: s.ClientID, SessionID: in.ID, Connector: s.connector,
@@ -149,7 +161,7 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (starte
 	}
 	applyProof(&session, before, s, now)
 	if before.ID != "" {
-		return startedSession{session, true}, replaceSession(tx, session)
+		return startedSession{session, true, true}, replaceSession(tx, session)
 	}
 	// If this clock is behind the one that moved not_before, the session must be later than
 	// not_before nevertheless, or it would not be live.
@@ -159,7 +171,7 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (starte
 		return startedSession{}, err
 	}
 	repeated, err := trimSessions(tx, session, By{From: s.From, At: at})
-	return startedSession{session, repeated}, err
+	return startedSession{session, false, repeated}, err
 }
 
 // applyProof sets auth_time, acr and amr, and adds a fact. A session keeps its newest proof: a

@@ -79,10 +79,10 @@ func (db *DB) runConnectorSignIn(ctx context.Context, a ConnectorSignIn, settleU
 		if in, err = startCheckedSession(tx, a.SignIn, at); err != nil {
 			return err
 		}
-		if err := attachIdentity(tx, a, at); err != nil {
+		if err := db.attachIdentity(tx, a, at); err != nil {
 			return err
 		}
-		return finishSignIn(tx, a.SignIn, in, at)
+		return db.finishSignIn(tx, a.SignIn, in, at)
 	})
 	return in, err
 }
@@ -174,10 +174,16 @@ func checkAddressMatch(tx *gorm.DB, a ConnectorSignIn) error {
 
 // attachIdentity links the identity, or updates when it was used, and takes over the profile and
 // the groups from the upstream.
-func attachIdentity(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
+func (db *DB) attachIdentity(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	by := By{From: a.SignIn.From, At: at}
-	if err := linkIdentity(tx, a.Identity, by); err != nil {
+	fresh, err := linkIdentity(tx, a.Identity, by)
+	if err != nil {
 		return err
+	}
+	if isNewUser := a.NewUser.ID != ""; fresh && !isNewUser {
+		if err := db.notifyLinked(tx, a.Identity, by); err != nil {
+			return err
+		}
 	}
 	if err := followProfile(tx, a.Identity, a.Profile, at); err != nil {
 		return err

@@ -166,9 +166,9 @@ func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, b
 		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 			return err
 		}
-		event, disabledAt := UserEnabled, Millis(0)
+		event, mail, disabledAt := UserEnabled, MailAccountEnabled, Millis(0)
 		if !enabled {
-			event, disabledAt = UserDisabled, At(by.At)
+			event, mail, disabledAt = UserDisabled, MailAccountDisabled, At(by.At)
 			if err := db.checkNotLastAdmin(tx, userID); err != nil {
 				return err
 			}
@@ -185,6 +185,9 @@ func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, b
 			if err := endAllOfUser(tx, userID, by.At); err != nil {
 				return err
 			}
+		}
+		if err := db.notify(tx, MailDraft{Kind: mail, UserID: userID}, by); err != nil {
+			return err
 		}
 		return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 	})

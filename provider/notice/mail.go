@@ -43,9 +43,11 @@ type MailConfig struct {
 	Links   *link.Links
 	Clients *request.Clients
 	Mailer  Mailer // nil: this instance sends no mails
-	Issuer  *url.URL
-	Now     func() time.Time
-	Log     *slog.Logger
+	// ConnectorName returns the name that people know a connector by.
+	ConnectorName func(id string) string
+	Issuer        *url.URL
+	Now           func() time.Time
+	Log           *slog.Logger
 }
 
 // Mails sends the mails of the outbox that are due. Several nodes can do this at the same time.
@@ -184,6 +186,9 @@ func (m *Mails) compose(ctx context.Context, row storage.Mail, at time.Time) (me
 			return message, "", err
 		}
 		c.application = client.Name
+	}
+	if id := row.Message.Facts.Connector; id != "" {
+		c.connector = m.ConnectorName(id)
 	}
 	texts, err := c.render()
 	if err != nil {

@@ -3,12 +3,14 @@ package notice_test
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"signet/provider"
+	"signet/provider/mail"
 	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
@@ -69,6 +71,77 @@ func TestMails_TellTheUserOfAChangedPassword(t *testing.T) {
 			t.Errorf("the HTML loads something:\n%s", m.HTML)
 		}
 	})
+}
+
+// The very first sign-in tells nothing, and a known browser neither. A browser stays known after a
+// sign-out.
+func TestMails_TellOfASignInFromANewBrowser(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		signIn := func(v *providertest.Visitor) {
+			t.Helper()
+			v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
+			b.SendMails(t)
+		}
+		first, second := b.Visitor(t), b.Visitor(t)
+		signIn(first)
+		if got := s.Received(); len(got) != 0 {
+			t.Fatalf("the first sign-in: %+v", got)
+		}
+		signIn(second)
+		got := s.Received()
+		if len(got) != 1 || got[0].Subject() != "New sign-in to your account" || got[0].To[0] != providertest.Alice {
+			t.Fatalf("a new browser: %+v", got)
+		}
+		for _, want := range []string{"Application: App app", "Network address: 127.0.0.1", b.Issuer + "/account/sessions"} {
+			if !strings.Contains(got[0].Text, want) {
+				t.Errorf("%q is not in the text:\n%s", want, got[0].Text)
+			}
+		}
+		for _, v := range []*providertest.Visitor{first, second} {
+			v.Submit(t, v.Get(t, b.EndSessionURL()).Form(t), "decision", "allow")
+			signIn(v)
+		}
+		if got := s.Received(); len(got) != 0 {
+			t.Errorf("known browsers: %+v", got)
+		}
+	})
+}
+
+func TestMails_TellOfIdentitiesAndOfADisabledAccount(t *testing.T) {
+	s := mailtest.Start(t, mailtest.WithoutTLS)
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
+		subjects := func() (list []string) {
+			b.SendMails(t)
+			for _, m := range s.Received() {
+				list = append(list, m.Subject())
+				if !strings.Contains(m.Text, "alice@example.com") {
+					t.Errorf("%s does not name the account:\n%s", m.Subject(), m.Text)
+				}
+			}
+			return list
+		}
+		v := b.Visitor(t)
+		v.Account(t, "/account/identities")
+		v.Connect(t, "google", "ada").WantAt(t, "/account/identities?done=linked")
+		want(t, "connected", subjects(), "A Google account was connected")
+		v.Submit(t, v.Get(t, b.Issuer+"/account/identities").UnlinkForms(t)[0])
+		want(t, "disconnected", subjects(), "A Google account was disconnected")
+		b.SetAliceEnabled(t, false)
+		want(t, "disabled", subjects(), "Your account was disabled")
+		b.SetAliceEnabled(t, true)
+		want(t, "enabled", subjects(), "Your account was enabled")
+	}, func(_ *providertest.Upstreams, c *provider.Config) {
+		roots := c.Outbound.Roots // of the upstreams
+		providertest.WithMail(s)(c)
+		c.Outbound.Roots, c.Mail.Encryption = roots, mail.None
+	})
+}
+
+func want(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: mails %q, want %q", what, got, want)
+	}
 }
 
 func mustParse(t *testing.T, text string) *url.URL {

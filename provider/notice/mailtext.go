@@ -18,6 +18,7 @@ type content struct {
 	issuer      *url.URL
 	zone        *time.Location
 	application string // "": none
+	connector   string // name of the upstream; "": none
 	link        string // URL of the one-time link; "": none
 }
 
@@ -31,6 +32,11 @@ func (c *content) setUser(u storage.User) {
 // mailTexts lists the texts by the kind of mail.
 var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailPasswordChanged: content.passwordChanged,
+	storage.MailNewBrowser:      content.newBrowser,
+	storage.MailIdentityLinked:  content.identityLinked,
+	storage.MailIdentityRemoved: content.identityRemoved,
+	storage.MailAccountDisabled: content.accountDisabled,
+	storage.MailAccountEnabled:  content.accountEnabled,
 }
 
 // render makes the text of the mail. There is one language yet.
@@ -53,6 +59,50 @@ func (c content) passwordChanged() templates.Mail {
 		m.Advice = words.Say("mail-password-changed.not-expected", "Issuer", c.issuer.Host)
 	}
 	return m
+}
+
+// mail returns a mail with one paragraph, the facts and an advice.
+func (c content) mail(subject, text, advice words.Sentence) templates.Mail {
+	return templates.Mail{Issuer: c.issuer.Host, Subject: subject, Lines: []words.Sentence{text}, Facts: c.facts(), Advice: advice}
+}
+
+// page returns the URL of a page of the account.
+func (c content) page(path string) string { return c.issuer.JoinPath(path).String() }
+
+func (c content) newBrowser() templates.Mail {
+	m := c.mail(words.Say("mail-new-browser.subject"), words.Say("mail-new-browser.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-new-browser.not-you"))
+	m.AdviceURL = c.page("account/sessions")
+	return m
+}
+
+func (c content) identityLinked() templates.Mail {
+	text := words.Say("mail-identity-linked.text", "Connector", c.connector, "Email", c.Recipient, "Issuer", c.issuer.Host)
+	if identity := c.Message.Facts.Identity; identity != "" {
+		text = words.Say("mail-identity-linked.text-named", "Connector", c.connector, "Identity", identity, "Email", c.Recipient, "Issuer", c.issuer.Host)
+	}
+	m := c.mail(words.Say("mail-identity-linked.subject", "Connector", c.connector), text, words.Say("mail-identity-linked.not-you"))
+	m.AdviceURL = c.page("account/identities")
+	return m
+}
+
+func (c content) identityRemoved() templates.Mail {
+	text := words.Say("mail-identity-removed.text", "Connector", c.connector, "Email", c.Recipient, "Issuer", c.issuer.Host)
+	if identity := c.Message.Facts.Identity; identity != "" {
+		text = words.Say("mail-identity-removed.text-named", "Connector", c.connector, "Identity", identity, "Email", c.Recipient, "Issuer", c.issuer.Host)
+	}
+	m := c.mail(words.Say("mail-identity-removed.subject", "Connector", c.connector), text, words.Say("mail-identity-removed.not-you"))
+	m.AdviceURL = c.page("account")
+	return m
+}
+
+func (c content) accountDisabled() templates.Mail {
+	return c.mail(words.Say("mail-account-disabled.subject"), words.Say("mail-account-disabled.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-account-disabled.not-expected", "Issuer", c.issuer.Host))
+}
+
+func (c content) accountEnabled() templates.Mail {
+	return c.mail(words.Say("mail-account-enabled.subject"), words.Say("mail-account-enabled.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-account-enabled.not-expected", "Issuer", c.issuer.Host))
 }
 
 // facts lists the time, the network address, the browser and the application of the act, as far

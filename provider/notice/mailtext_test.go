@@ -15,9 +15,9 @@ func TestMailTexts_EachKindHasOne(t *testing.T) {
 	for _, kind := range storage.MailKinds {
 		for _, operator := range []bool{false, true} {
 			texts, err := content{
-				issuer: &url.URL{Scheme: "https", Host: "id.example.com"}, zone: time.UTC, application: hostile, link: "https://id.example.com/link/x?link=sealed",
+				issuer: &url.URL{Scheme: "https", Host: "id.example.com"}, zone: time.UTC, application: hostile, connector: hostile, link: "https://id.example.com/link/x?link=sealed",
 				Mail: storage.Mail{Recipient: "ada@example.com", Message: storage.MailMessage{
-					Kind: kind, Facts: storage.MailFacts{At: 1772366400000, Address: "192.0.2.7", Agent: hostile, Connector: hostile, Operator: operator},
+					Kind: kind, Facts: storage.MailFacts{At: 1772366400000, Address: "192.0.2.7", Agent: hostile, Connector: hostile, Identity: hostile, Operator: operator},
 				}},
 			}.render()
 			if err != nil {

@@ -29,7 +29,7 @@ type SignIn struct {
 // this browser ends.
 func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in SignIn) (storage.Session, error) {
 	handle := newHandle()
-	started, err := s.DB.SignIn(r.Context(), s.storageSignIn(r, in, handle), s.Now())
+	started, err := s.DB.SignIn(r.Context(), s.storageSignIn(r, in, in.UserID, handle), s.Now())
 	if err != nil {
 		return storage.Session{}, fmt.Errorf("sign in: %w", err)
 	}
@@ -40,7 +40,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in SignIn) (sto
 // arrival.SignIn from in. The caller has decided to which user the identity belongs.
 func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in SignIn, arrival storage.ConnectorSignIn) error {
 	handle := newHandle()
-	arrival.SignIn = s.storageSignIn(r, in, handle)
+	arrival.SignIn = s.storageSignIn(r, in, arrival.Identity.UserID, handle)
 	started, err := s.DB.SignInThrough(r.Context(), arrival, s.Now())
 	if err != nil {
 		return fmt.Errorf("sign in through connector: %w", err)
@@ -49,7 +49,7 @@ func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in SignI
 }
 
 // storageSignIn returns the input of SignIn in storage.
-func (s *Sessions) storageSignIn(r *http.Request, in SignIn, handle string) storage.SignIn {
+func (s *Sessions) storageSignIn(r *http.Request, in SignIn, userID, handle string) storage.SignIn {
 	old := ""
 	if handle, ok := s.Cookies.read(r, s.Cookies.sessionName()); ok {
 		old = storage.SecretHash(handle)
@@ -63,7 +63,7 @@ func (s *Sessions) storageSignIn(r *http.Request, in SignIn, handle string) stor
 		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, Asserted: in.Asserted,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
 		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack,
-		From: web.TraceOf(r.Context()).Origin(),
+		From: web.TraceOf(r.Context()).Origin(), NewBrowser: s.Device(r).UserID != userID,
 	}
 }
 
