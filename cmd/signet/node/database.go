@@ -140,7 +140,7 @@ func ownerOf(path string) string {
 
 // StorageConfig returns the place of the data in the settings, and whether acts write mails.
 func StorageConfig(c config.Config) storage.Config {
-	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Password: c.DatabasePassword.Reveal(), PasswordFile: c.DatabasePasswordFile, Mails: c.Mail.IsSet()}
+	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Password: c.DatabasePassword.Reveal(), PasswordFile: c.DatabasePasswordFile, Mails: c.SendsMails()}
 }
 
 // Directory returns the rules of clients and users for the database.

@@ -68,12 +68,13 @@ type completer struct {
 
 // completers maps the name of an argument in a usage line, or a flag, to its completer.
 var completers = map[string]completer{
-	"EMAIL|SUB": {fromDatabase: completeUsers},
-	"CLIENT_ID": {fromDatabase: completeClients},
-	"KID":       {fromDatabase: completeKeys},
-	"TOKEN_ID":  {fromDatabase: completeRegistrationTokens},
-	"CONNECTOR": {fromConfig: completeConnectors},
-	"[ID…]":     {fromConfig: completeConnectors},
+	"EMAIL|SUB":  {fromDatabase: completeUsers},
+	"CLIENT_ID":  {fromDatabase: completeClients},
+	"KID":        {fromDatabase: completeKeys},
+	"TOKEN_ID":   {fromDatabase: completeRegistrationTokens},
+	"[MAIL_ID…]": {fromDatabase: completeMails},
+	"CONNECTOR":  {fromConfig: completeConnectors},
+	"[ID…]":      {fromConfig: completeConnectors},
 
 	"CONNECTOR[:SUBJECT]": {ofUser: completeIdentities},
 

@@ -18,10 +18,135 @@ import (
 )
 
 func (p *program) mailCommand() *cobra.Command {
-	c := &cobra.Command{Use: "mail", Short: "Test the mail server"}
+	c := &cobra.Command{Use: "mail", Short: "Test the mail server, list mails and send failed ones again"}
 	cli.RequireSubcommand(c)
-	c.AddCommand(p.mailTestCommand())
+	c.AddCommand(p.mailTestCommand(), p.mailListCommand(), p.mailRetryCommand())
 	return c
+}
+
+func (p *program) mailListCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List mails and what became of them",
+		Long: `List the mails of the last days, the newest first: to whom, of which kind, and what became
+of them. A mail is waiting, retrying (it failed and is sent again later), delivered (the
+mail server accepted it) or given_up. The list shows no text and no link, because the
+database has none.`,
+		Example: `  signet mail list --failed
+  signet mail list --limit 500 --json`,
+		Args: cli.ExactArgs(),
+	}
+	failed := c.Flags().Bool("failed", false, "only mails that were given up, or whose last try failed")
+	limit := c.Flags().Int("limit", 50, "largest number of mails, 1 to 10000")
+	asJSON := cli.JSONFlag(c)
+	cli.CheckUsage(c, func() error {
+		if *limit < 1 || *limit > 10_000 {
+			return errors.New("--limit must be 1 to 10000")
+		}
+		return nil
+	})
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+		mails, err := db.Mails(ctx, storage.MailFilter{Failed: *failed}, *limit)
+		if err != nil {
+			return err
+		}
+		if !settings.SendsMails() {
+			p.Say("the setting smtp.host is missing: no mails are sent")
+		}
+		if *asJSON {
+			list := []describedMail{} // never null
+			for _, m := range mails {
+				list = append(list, describeMail(m))
+			}
+			return p.WriteJSON(map[string]any{"mails": list})
+		}
+		if len(mails) == 0 {
+			p.Say("there are no such mails")
+			return nil
+		}
+		rows := [][]string{{"ID", "WRITTEN", "KIND", "RECIPIENT", "STATE", "TRIES", "ERROR"}}
+		for _, m := range mails {
+			rows = append(rows, []string{m.ID, cli.FormatTime(m.CreatedAt.Time()), string(m.Message.Kind), m.Recipient, string(m.State()), fmt.Sprint(m.Tries), m.LastError})
+		}
+		return p.WriteTable(rows)
+	})
+	return c
+}
+
+// describedMail is the JSON form of a mail.
+type describedMail struct {
+	ID          string    `json:"id"`
+	Kind        string    `json:"kind"`
+	Recipient   string    `json:"recipient"`
+	Subject     string    `json:"sub,omitempty"`
+	State       string    `json:"state"`
+	Tries       int64     `json:"tries"`
+	Error       string    `json:"error,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+	DueAt       time.Time `json:"due_at,omitzero"` // the next try
+	DeliveredAt time.Time `json:"delivered_at,omitzero"`
+	GivenUpAt   time.Time `json:"given_up_at,omitzero"`
+}
+
+func describeMail(m storage.Mail) describedMail {
+	d := describedMail{
+		ID: m.ID, Kind: string(m.Message.Kind), Recipient: m.Recipient, Subject: m.UserID, State: string(m.State()), Tries: m.Tries, Error: m.LastError,
+		CreatedAt: m.CreatedAt.Time(), DeliveredAt: m.DeliveredAt.Time(), GivenUpAt: m.GivenUpAt.Time(),
+	}
+	if m.State() == storage.MailWaiting || m.State() == storage.MailRetrying {
+		d.DueAt = m.DueAt.Time()
+	}
+	return d
+}
+
+func (p *program) mailRetryCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "retry [MAIL_ID…]",
+		Short: "Send mails again that failed",
+		Long: `Send mails again at once that were given up, or that wait for another try. Without an id,
+all mails that were given up are sent again. The servers send them within a second. A
+mail whose one-time link has expired or was replaced is not sent.`,
+		Example: `  signet mail retry
+  signet mail retry mail_…`,
+	}
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+		for _, id := range args {
+			found, err := db.Mails(ctx, storage.MailFilter{ID: id}, 1)
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				return exit.New(exit.NotFound, fmt.Errorf("there is no mail %q", id), "list the mails with: signet mail list")
+			}
+		}
+		var total int64
+		for {
+			n, err := db.RetryMails(ctx, args, storage.By{From: cli.Origin(), At: p.Now()})
+			if err != nil {
+				return err
+			}
+			total += n
+			if len(args) > 0 || n < storage.SweepBatch {
+				break
+			}
+		}
+		if !settings.SendsMails() {
+			p.Say("the setting smtp.host is missing: no mails are sent")
+		}
+		p.Say("mails that are sent again: %d", total)
+		if *asJSON {
+			return p.WriteJSON(map[string]any{"retried": total})
+		}
+		return nil
+	})
+	return c
+}
+
+// completeMails completes the mails that can be sent again.
+func completeMails(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
+	mails, err := db.Mails(ctx, storage.MailFilter{Failed: true}, maxCompletions)
+	return completions(mails, func(m storage.Mail) (string, string) { return m.ID, string(m.Message.Kind) + " to " + m.Recipient }), err
 }
 
 // mailTestPatience limits each step of a test mail.
