@@ -83,7 +83,7 @@ var allowedImports = func() map[string][]string {
 		"cmd/signet/node": join(settings, "cmd/signet/config", "cmd/signet/supervisor", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
 			"provider/keys/vault", "provider/keys/pkcs11", "provider/keys/openssl"),
 		"cmd/signet/demo": join(process, "static", "templates", "templates/words", "federation/foreign", "federation", "federation/federationtest", "storage", "provider",
-			"provider/web", "provider/directory", "provider/interaction"),
+			"provider/web", "provider/directory", "provider/interaction", "provider/mail"),
 		"cmd/signet/cli":        join(process, "federation/foreign", "storage", "provider/directory"),
 		"cmd/signet/user":       join(commands, "federation", "templates"),
 		"cmd/signet/client":     commands,

@@ -20,12 +20,13 @@ func (s *server) banner(open string, people people, application [][2]string) {
 
   Open       %s
 %s  Or with    a pretend Google or GitHub: their buttons are on the page
+  Mails      %s
 
   For administrators:
   Open       %s/admin
 %s
   For your own application:
-`, open, people.user.lines(), s.settings.Issuer, people.admin.lines())
+`, open, people.user.lines(), s.settings.Issuer+MailPath, s.settings.Issuer, people.admin.lines())
 	for _, fact := range application {
 		fmt.Fprintf(s.talk, "  %-9s  %s\n", fact[0], fact[1])
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -52,6 +53,33 @@ func TestDev_SignsInAtTheDemo(t *testing.T) {
 	b.Open(d.Issuer + demo.Path + "/login")
 	if signettest.FindByID(b.Page, "password") == nil {
 		t.Errorf("after the sign-out a sign-in asks for no password, but shows %s: %s", b.At, visible(b.Page))
+	}
+}
+
+// The demo catches the mails, shows them with their links, and sends none.
+func TestDev_ShowsItsMails(t *testing.T) {
+	d := signettest.StartDev(t)
+	signIn := func() {
+		b := signettest.NewFormBrowser(t)
+		b.Open(d.Issuer + demo.Path + "/login")
+		b.Send("login", "", map[string]string{"username": demo.UserEmail, "password": d.Password})
+	}
+	b := signettest.NewFormBrowser(t)
+	b.Open(d.Issuer + demo.MailPath)
+	if got := visible(b.Page); !strings.Contains(got, "There are no mails yet.") {
+		t.Errorf("before any mail: %s", got)
+	}
+	signIn()
+	signIn() // from a new browser
+	signettest.Eventually(t, 30*time.Second, "the mail is shown", func() bool {
+		b.Open(d.Issuer + demo.MailPath)
+		return strings.Contains(visible(b.Page), "New sign-in to your account")
+	})
+	shown := visible(b.Page)
+	for _, want := range []string{"To " + demo.UserEmail, "Network address: 127.0.0.1", "Open the link of this mail"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is not on the page: %s", want, shown)
+		}
 	}
 }
 

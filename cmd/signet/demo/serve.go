@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"signet/cmd/signet/config"
@@ -55,15 +56,21 @@ func open(ctx context.Context, d Deps, issuer string, upstreams pretend) (*serve
 	settings := config.Default()
 	settings.Issuer, settings.DataDir, settings.Connectors = issuer, d.DataDir, upstreams.connectors()
 	settings.Development = true
+	base := pathOf(issuer)
 	if d.App == "" {
 		settings.DemoPath = Path
 	}
+	mails, err := newMailbox(issuer, base, d.Log)
+	if err != nil {
+		return nil, err
+	}
+	settings.Mailer = mails
 	n, err := node.New(ctx, node.Deps{Config: settings, Now: d.Now, Log: d.Log})
 	if err != nil {
 		return nil, err
 	}
 	return &server{
-		settings: settings, node: n, directory: node.Directory(settings, n.DB(), d.Now), app: d.App, now: d.Now, log: d.Log, talk: d.Talk,
+		settings: settings, node: n, mails: mails, directory: node.Directory(settings, n.DB(), d.Now), app: d.App, now: d.Now, log: d.Log, talk: d.Talk,
 	}, nil
 }
 
@@ -82,7 +89,7 @@ func (s *server) handler(ctx context.Context) (http.Handler, error) {
 			return nil, fmt.Errorf("load the client of the app: %w", err)
 		}
 		s.appBanner(people)
-		return s.node, nil
+		return s.withMails(s.node), nil
 	}
 	secret, err := s.ensureClient(ctx)
 	if err != nil {
@@ -100,5 +107,22 @@ func (s *server) handler(ctx context.Context) (http.Handler, error) {
 	mux.Handle(Path, page)
 	mux.Handle(Path+"/", page)
 	mux.Handle("/", s.node)
-	return mux, nil
+	return s.withMails(mux), nil
+}
+
+// withMails serves the page of the mails beside the other pages.
+func (s *server) withMails(next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(pathOf(s.settings.Issuer)+MailPath, s.mails.page())
+	mux.Handle("/", next)
+	return mux
+}
+
+// pathOf returns the path of an issuer: "" or "/auth".
+func pathOf(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return ""
+	}
+	return u.Path
 }

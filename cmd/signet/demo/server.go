@@ -40,6 +40,7 @@ type person struct {
 type server struct {
 	settings  config.Config
 	node      *node.Node
+	mails     *mailbox
 	directory *directory.Directory
 	app       string
 	now       func() time.Time
