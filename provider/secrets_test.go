@@ -39,7 +39,7 @@ type tap struct {
 // secretNames are the names of parameters, form fields and JSON members with secret values.
 var secretNames = []string{
 	"code", "request", "logout", "ticket", "state", "nonce", "password", "new", "current", "old", "code_verifier", "client_secret", "token",
-	"access_token", "refresh_token", "id_token", "id_token_hint",
+	"access_token", "refresh_token", "id_token", "id_token_hint", "link",
 }
 
 func (p *tap) note(what, value string) {

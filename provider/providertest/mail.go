@@ -1,11 +1,19 @@
 package providertest
 
 import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"signet/provider"
+	"signet/provider/link"
 	"signet/provider/mail"
 	"signet/provider/mail/mailtest"
+	"signet/storage"
 )
 
 // WithMail sends mails through a mail server of the test.
@@ -26,4 +34,69 @@ func (b *Testbed) SendMails(t testing.TB) {
 	if err := b.SendMailsOnce(t.Context(), b.Now()); err != nil {
 		t.Fatalf("send mails: %v", err)
 	}
+}
+
+// LinkIn returns the sealed part of the only one-time link in the text of a mail.
+func LinkIn(t testing.TB, m mailtest.Mail) (address, sealed string) {
+	t.Helper()
+	for field := range strings.FieldsSeq(m.Text) {
+		u, err := url.Parse(field)
+		if err != nil || u.Query().Get(link.Parameter) == "" {
+			continue
+		}
+		if address != "" && address != field {
+			t.Fatalf("there are two links in the mail:\n%s", m.Text)
+		}
+		address, sealed = field, u.Query().Get(link.Parameter)
+	}
+	if address == "" {
+		t.Fatalf("there is no link in the mail:\n%s", m.Text)
+	}
+	return address, sealed
+}
+
+// WantNowhere wants a secret, such as the link of a mail, in no place that operators, users or
+// thieves of a copy read: the database, a backup, the events, the log, and the pages.
+func (b *Testbed) WantNowhere(t *testing.T, secret string) {
+	t.Helper()
+	if places := b.PlacesOf(t, secret); len(places) > 0 {
+		t.Errorf("%q is in: %s", secret, strings.Join(places, ", "))
+	}
+}
+
+// PlacesOf returns the places of WantNowhere that contain the secret.
+func (b *Testbed) PlacesOf(t *testing.T, secret string) (places []string) {
+	t.Helper()
+	search := func(place, text string) {
+		if strings.Contains(text, secret) {
+			places = append(places, place)
+		}
+	}
+	search("database", b.DumpDatabase(t))
+	if b.Backend.Name == "sqlite" {
+		file := filepath.Join(t.TempDir(), "backup.db")
+		if err := storage.Backup(t.Context(), b.Backend.Config(), file); err != nil {
+			t.Fatal(err)
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		search("backup", string(content))
+	}
+	events, err := json.Marshal(b.Events(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	search("events", string(events))
+	if _, _, err := b.DB.UserByEmail(t.Context(), AdminEmail); err != nil {
+		b.CreateUser(t, storage.User{Email: AdminEmail, EmailVerified: true, Admin: true}, Password)
+	}
+	v := b.Visitor(t)
+	search("/admin", v.SignIn(t, v.Get(t, b.Issuer+"/admin"), AdminEmail, Password).Body)
+	for _, path := range slices.Concat(Pages(t, "/account"), Pages(t, "/admin"), []string{"/", "/login", "/device"}) {
+		search(path, v.Get(t, b.Issuer+path).Body)
+	}
+	search("log", b.Log.String())
+	return places
 }
