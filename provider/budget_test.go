@@ -127,8 +127,13 @@ func TestBudget_LargestRequestsPassEveryStep(t *testing.T) {
 				walkPrompts(t, b, grow(n-min(n, 100)))
 			}
 		}
-	})
+	}, everySetting)
 }
+
+// withEverySetting turns on the settings that add to responses or cookies.
+func withEverySetting(c *provider.Config) { c.FrontchannelLogout = true }
+
+func everySetting(_ *providertest.Upstreams, c *provider.Config) { withEverySetting(c) }
 
 // largeWalk is one large request on its way through a sign-in.
 type largeWalk struct {
@@ -309,7 +314,7 @@ func TestBudget_LargestSignOut(t *testing.T) {
 				v.Walk(t, r)
 			}
 		}
-	})
+	}, withEverySetting)
 }
 
 // TestBudget_LargestAccessToken grows a token until it is refused. The largest accepted one

@@ -262,6 +262,19 @@ var observations = map[string]observation{
 			return noticeClaim(t, b, "sid")
 		},
 	},
+	"frontchannel_logout_uri": {
+		set: [2]func(*storage.Client){unchanged, withFrontchannelLogout},
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			return framed(t, b, "iss")
+		},
+	},
+	"frontchannel_logout_session_required": {
+		set:  [2]func(*storage.Client){withFrontchannelLogout, func(c *storage.Client) { withFrontchannelLogout(c); c.Metadata.FrontchannelSession = true }},
+		kept: "true", // OIDC Front-Channel Logout, section 2: true needs iss and sid, false allows them
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			return framed(t, b, "sid")
+		},
+	},
 	"require_pushed_authorization_requests": {
 		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.RequirePushed = true }},
 		look: withoutSession(),
@@ -406,6 +419,24 @@ func noticeClaim(t *testing.T, b *providertest.Testbed, claim string) string {
 	}
 }
 
+func withFrontchannelLogout(c *storage.Client) {
+	c.Metadata.FrontchannelLogoutURI = "https://app.example.com/out"
+}
+
+// framed signs Alice in and out. It reports whether the iframe of the client has the parameter.
+func framed(t *testing.T, b *providertest.Testbed, parameter string) string {
+	v, tokens := tokensOf(t, b)
+	frames := v.Get(t, b.EndSessionURL("id_token_hint", tokens["id_token"].(string))).Frames(t)
+	if len(frames) != 1 {
+		return fmt.Sprint(len(frames), " frames")
+	}
+	address, err := url.Parse(frames[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(address.Query().Has(parameter))
+}
+
 // TestClientFields_HaveAnEffect: a field exists only if code reads it. The test sets each
 // field to two values and sees a difference over HTTP. A new field fails here until it has
 // an observation.
@@ -418,7 +449,7 @@ func TestClientFields_HaveAnEffect(t *testing.T) {
 		}
 	}
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		rules := directory.New(directory.Deps{DB: b.DB, Now: b.Now})
+		rules := directory.New(directory.Deps{DB: b.DB, FrontchannelLogout: true, Now: b.Now})
 		for name, o := range observations {
 			if !known[name] {
 				t.Errorf("%s has an observation, but is not a field", name)
@@ -442,5 +473,7 @@ func TestClientFields_HaveAnEffect(t *testing.T) {
 				t.Errorf("%s: got %q with both values, want a difference", name, got[0])
 			}
 		}
-	}, func(_ *providertest.Upstreams, c *provider.Config) { c.Registration.Mode = directory.RegistrationOpen })
+	}, func(_ *providertest.Upstreams, c *provider.Config) {
+		c.Registration.Mode, c.FrontchannelLogout = directory.RegistrationOpen, true
+	})
 }

@@ -52,6 +52,8 @@ type Config struct {
 	DemoPath         string                       // path that the home page links to; "" for no link
 	Now              func() time.Time             // default time.Now
 	Log              *slog.Logger                 // default slog.Default
+
+	FrontchannelLogout bool // the page after a sign-out opens the frontchannel_logout_uri of the clients in iframes
 }
 
 // SendsMails reports whether this instance sends mails. If not, no page offers an act that needs

@@ -155,6 +155,12 @@ var advertised = map[string]usesAdvertised{
 	"backchannel_logout_session_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		wantEqual(t, "told of the session", noticeClaim(t, another(t, b, withBackchannelLogout), "sid"), value)
 	},
+	"frontchannel_logout_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		wantEqual(t, "framed after a sign-out", framed(t, another(t, b, withFrontchannelLogout), "iss"), value)
+	},
+	"frontchannel_logout_session_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		wantEqual(t, "framed with the session", framed(t, another(t, b, withFrontchannelLogout), "sid"), value)
+	},
 	"authorization_response_iss_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		for _, response := range []string{"", "none"} {
 			wantEqual(t, "iss", fmt.Sprint(responseOf(t, b, response).Get("iss") == b.Issuer), value)
@@ -286,11 +292,13 @@ func TestDiscovery_EveryAdvertisedValueWorks(t *testing.T) {
 	byDefault := len(checked)
 	everything := func(c *provider.Config) {
 		c.ResponseTypes, c.Algorithms = storage.ResponseTypeNames(), keys.SigningAlgorithms()
+		c.FrontchannelLogout = true
 	}
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) { useAdvertised(t, b, checked) }, everything)
-	// Five response types, the implicit grant, and two algorithms each of ID tokens and userinfo.
-	if added := len(checked) - byDefault; added != 10 {
-		t.Errorf("the settings add %d values to the document, want 10", added)
+	// Five response types, the implicit grant, two algorithms each of ID tokens and userinfo, two
+	// members of front-channel logout.
+	if added := len(checked) - byDefault; added != 12 {
+		t.Errorf("the settings add %d values to the document, want 12", added)
 	}
 }
 

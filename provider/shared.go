@@ -86,7 +86,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	s.passwords = credential.New(credential.Config{
 		DB: db, Params: c.Passwords, Limits: c.RateLimits, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: c.Now, Bucket: s.ring.Bucket,
 	})
-	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Registration: c.Registration, Now: c.Now})
+	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Registration: c.Registration, FrontchannelLogout: c.FrontchannelLogout, Now: c.Now})
 	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.forTokens()})
 	s.sessions = session.New(session.Config{
 		DB: db, Ring: s.ring, Now: c.Now,
@@ -100,7 +100,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	s.notices = notice.New(notice.Config{
 		DB: db, Ring: s.ring, Clients: s.clients, Now: c.Now, Log: c.Log,
 		HTTP: s.outbound.Configured(), Foreign: s.outbound.Foreign(),
-		Follow: s.reload,
+		Follow: s.reload, Issuer: c.Issuer, FrontChannel: c.FrontchannelLogout,
 	})
 	s.links = link.New(link.Config{DB: db, Ring: s.ring, Issuer: c.Issuer, Now: c.Now})
 	s.mails = notice.NewMails(notice.MailConfig{DB: db, Links: s.links, Clients: s.clients, Mailer: s.mailer(), ConnectorName: s.connectorName, Issuer: issuer, Now: c.Now, Log: c.Log})

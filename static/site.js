@@ -57,6 +57,18 @@
     form.querySelector("button").click();
   });
 
+  // The page whose frames sign the person out of applications goes on when all of them have
+  // answered, or failed. It does not wait longer than three seconds for them.
+  each("a[data-leave]", function (link) {
+    var left = false;
+    function leave() {
+      if (!left) window.location.replace(link.href);
+      left = true;
+    }
+    window.addEventListener("load", leave);
+    setTimeout(leave, 3000);
+  });
+
   window.addEventListener("pageshow", function () {
     each("form", function (form) { form.removeAttribute("data-sent"); });
   });

@@ -95,6 +95,7 @@ type ClientMetadata struct {
 	BackchannelLogoutURI     string   `json:"backchannel_logout_uri,omitempty"`
 	BackchannelLogoutSession bool     `json:"backchannel_logout_session_required,omitempty"`
 	FrontchannelLogoutURI    string   `json:"frontchannel_logout_uri,omitempty"`
+	FrontchannelSession      bool     `json:"frontchannel_logout_session_required,omitempty"`
 	RequirePushed            bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126, section 6
 	RequestObjectAlg         string   `json:"request_object_signing_alg,omitempty"`            // "": every algorithm of client assertions
 	RequireSignedRequest     bool     `json:"require_signed_request_object,omitempty"`         // RFC 9101, section 10.5

@@ -15,15 +15,22 @@ func (c Client) AllOrigins() []string {
 		return origins
 	}
 	for _, uri := range c.Metadata.RedirectURIs {
-		u, err := url.Parse(uri)
-		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-			continue
-		}
-		if origin := u.Scheme + "://" + u.Host; !slices.Contains(origins, origin) {
+		if origin := OriginOf(uri); origin != "" && !slices.Contains(origins, origin) {
 			origins = append(origins, origin)
 		}
 	}
 	return origins
+}
+
+// OriginOf returns the origin of an http or https URI as browsers write it, without the default
+// port of the scheme; "" for any other URI. The host must be in lower case, as in all registered
+// URIs.
+func OriginOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return ""
+	}
+	return u.Scheme + "://" + strings.TrimSuffix(u.Host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
 }
 
 // RemembersConsent reports whether a consent may be stored for this redirect URI. Another app on

@@ -250,6 +250,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"RotateGrant", func() error { return rotate(1) }}, // within the grace
 		{"ConnectedClientsOf", func() error { _, err := w.ConnectedClientsOf(ctx, w.user.ID, noon); return err }},
 		{"ClientsBySession", func() error { _, err := w.ClientsBySession(ctx, w.user.ID, noon); return err }},
+		{"ClientsOfSession", func() error { _, err := w.ClientsOfSession(ctx, w.user.ID, w.session.ID); return err }},
 		{"PushRequest", func() error {
 			return w.PushRequest(ctx, storage.PushedRequest{ID: "pushed", ClientID: "web", Message: "m", ExpiresAt: until})
 		}},

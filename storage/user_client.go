@@ -56,6 +56,19 @@ func (db *DB) ClientsBySession(ctx context.Context, userID string, at time.Time)
 	return clients, err
 }
 
+// ClientsOfSession lists the IDs of the clients that ever got a grant of a session, in order. The
+// session may have ended: such a client may still show the person as signed in.
+func (db *DB) ClientsOfSession(ctx context.Context, userID, sessionID string) ([]string, error) {
+	if err := refuseImpossible(userID, sessionID); err != nil {
+		return nil, fmt.Errorf("list clients of a session: %w", err)
+	}
+	var clients []string
+	err := db.read(ctx, "list clients of a session", func(q *gorm.DB) error {
+		return q.Raw(`SELECT DISTINCT client_id FROM grants WHERE user_id = ? AND session_id = ? ORDER BY client_id`, userID, sessionID).Scan(&clients).Error
+	})
+	return clients, err
+}
+
 // WithdrawConsent deletes the consent of a user for a client and revokes the client's grants of
 // the user, including offline grants. Codes that were issued before become invalid. It records the event
 // consent.withdrawn.

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -51,6 +52,42 @@ func TestConnectedClientsOf_ListsConsentsAndLiveGrants(t *testing.T) {
 		}
 		if got := w.connected(t, w.createUser(t, "bob@example.com").ID, later); len(got) != 0 {
 			t.Errorf("applications of bob: %+v, want none", got)
+		}
+	})
+}
+
+// The list keeps the clients whose grants were revoked, and stays after the session has ended:
+// their applications may still show the person as signed in.
+func TestClientsOfSession_ListsClientsOfEndedSession(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		revoked, elsewhere := w.createClient(t, "revoked"), w.createClient(t, "elsewhere")
+		w.redeem(t, w.redemption("first", "first", noon), noon)
+		w.redeem(t, w.redemption("again", "again", noon), noon)
+		r := w.redemption("revoked", "revoked", noon)
+		r.Grant.ClientID = revoked.ID
+		grant := w.redeem(t, r, noon)
+		if err := w.RevokeGrant(t.Context(), grant.ID, "asked", storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		other := w.signIn(t, w.user.ID, "other", "", noon)
+		r = w.redemption("elsewhere", "elsewhere", noon)
+		r.Grant.ClientID, r.Grant.SessionID = elsewhere.ID, other.ID
+		w.redeem(t, r, noon)
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{revoked.ID, w.client.ID}
+		if got, err := w.ClientsOfSession(t.Context(), w.user.ID, w.session.ID); err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %v, %v, want %v", got, err, want)
+		}
+		for _, ids := range [][2]string{{w.createUser(t, "bob@example.com").ID, w.session.ID}, {w.user.ID, "nothing"}} {
+			if got, err := w.ClientsOfSession(t.Context(), ids[0], ids[1]); err != nil || len(got) != 0 {
+				t.Errorf("%v: got %v, %v, want none", ids, got, err)
+			}
+		}
+		for _, ids := range [][2]string{{"", w.session.ID}, {w.user.ID, ""}} {
+			_, err := w.ClientsOfSession(t.Context(), ids[0], ids[1])
+			wantError(t, "an empty id", err, storage.ErrNotFound)
 		}
 	})
 }

@@ -26,10 +26,18 @@ func httpsLink(s string) string {
 // webLink returns s if it is an http or https address or a path of this origin, otherwise "".
 // So no link runs a script or opens a program.
 func webLink(s string) string {
+	if address := webAddress(s); address != "" {
+		return address
+	}
+	return ownPath(s)
+}
+
+// webAddress returns s if it is an http or https address with a host, otherwise "".
+func webAddress(s string) string {
 	if webScheme(s) != "" {
 		return s
 	}
-	return ownPath(s)
+	return ""
 }
 
 func webScheme(s string) string {

@@ -97,6 +97,7 @@ func functions(files *static.Files, language *words.Language) template.FuncMap {
 		"ownPath":       ownPath,
 		"httpsLink":     httpsLink,
 		"webLink":       webLink,
+		"webAddress":    webAddress,
 		"wrong":         wrong,
 		"fieldOf":       fieldOf,
 		"refusal":       refusal,

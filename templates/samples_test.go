@@ -105,7 +105,12 @@ func samples() map[string]templates.Page {
 			ContinueURL: "https://rp.example.org/bye", AppName: "rp.example.org", AgainURL: "/auth/account",
 		},
 		"signedout-continue": templates.SignedOut{Common: photos, Ended: true, ContinueURL: "https://photos.example.com/bye?state=1&x=2", AppName: "Photos", AgainURL: "/auth/account"},
-		"continue":           templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request"},
+		"signedout-frames": templates.SignedOut{Common: plain, Ended: true, AgainURL: "/auth/account", Frames: []string{
+			"https://mail.example.com/out?iss=https%3A%2F%2Fauth.example.com&sid=s", "https://wiki.example.com/out?tenant=7&iss=https%3A%2F%2Fauth.example.com&sid=s",
+		}},
+		"leaving":          templates.Leaving{Common: plain, URL: "https://photos.example.com/bye?state=1&x=2", AppName: "Photos", Frames: []string{"https://mail.example.com/out?sid=s"}},
+		"leaving-nameless": templates.Leaving{Common: plain, URL: "http://localhost:3000/bye", Frames: []string{"http://localhost:3000/out?sid=s"}},
+		"continue":         templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request"},
 		"formpost": templates.FormPost{Common: photos, URL: "https://photos.example.com/callback?tenant=7&x=%2F", Fields: []templates.Field{
 			{Parameter: "code", Value: "sealed.code"}, {Parameter: "iss", Value: "https://auth.example.com"}, {Parameter: "state", Value: `a"b<c>&d`},
 		}},

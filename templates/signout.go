@@ -16,6 +16,8 @@ type SignedOut struct {
 	Ended bool // a session has just ended; otherwise the browser had none
 	Told  []ToldClient
 
+	Frames []string // addresses of applications that the page opens in hidden iframes; only http and https
+
 	// Both are shown only if they are http, https or a path of ours; "" for none.
 	ContinueURL string // address of the application that the person comes from
 	AgainURL    string // begins another sign-in
@@ -23,6 +25,17 @@ type SignedOut struct {
 }
 
 func (SignedOut) page() string { return "signedout.html" }
+
+// Leaving opens addresses of applications in hidden iframes, which sign the person out there (OIDC
+// Front-Channel Logout), and then goes on to the application that the person comes from.
+type Leaving struct {
+	Common
+	Frames  []string
+	URL     string // http or https; Write refuses anything else
+	AppName string
+}
+
+func (Leaving) page() string { return "leaving.html" }
 
 // ToldClient is an application that gets a sign-out notice.
 type ToldClient struct {

@@ -174,8 +174,11 @@ func mustLeadToItsProblem(t *testing.T, d document) {
 func mustHaveNoInlineCode(t *testing.T, d document) {
 	t.Helper()
 	for _, e := range d.elements {
-		if slices.Contains([]string{"style", "iframe", "object", "embed", "base", "math", "template"}, e.Data) || e.Data == "svg" && attr(e, "class") != "timeline" {
+		if slices.Contains([]string{"style", "object", "embed", "base", "math", "template"}, e.Data) || e.Data == "svg" && attr(e, "class") != "timeline" {
 			t.Errorf("<%s> has no place on a page", e.Data)
+		}
+		if _, hidden := lookup(e, "hidden"); e.Data == "iframe" && (!hidden || attr(e, "sandbox") != "allow-same-origin allow-scripts" || attr(e, "referrerpolicy") != "no-referrer") {
+			t.Errorf("a frame of another site is shown, or may do too much: %v", e.Attr)
 		}
 		if e.Data == "script" && (e.FirstChild != nil || !strings.HasPrefix(attr(e, "src"), "/auth/static/site.")) {
 			t.Errorf("script is not the one file: %v", e.Attr)

@@ -160,7 +160,7 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, endAllAct)
 	}
-	ended := notice.EndedSessions{UserID: current.UserID, At: h.Now()}
+	ended := notice.EndedSessions{UserID: current.UserID, Browser: current.ID, At: h.Now()}
 	if err := h.Sessions.EndAll(r.Context(), w, current, "signed_out"); err != nil {
 		return err
 	}
@@ -168,10 +168,10 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 }
 
 // continueSignedOut starts the logout notices to the clients and sends the browser to the
-// page with their results. The address carries the ended sessions in sealed form, because
+// page with their results, which also makes the front-channel logouts. The address carries the ended sessions in sealed form, because
 // the browser has no session any more.
 func (h *Handler) continueSignedOut(w http.ResponseWriter, r *http.Request, ended notice.EndedSessions) error {
-	if !h.Notices.StartDelivery(r.Context(), ended) {
+	if !h.Notices.StartDelivery(r.Context(), ended) && !h.Notices.UsesFrontChannel() {
 		return h.Site.ContinueTo(w, h.Site.Base+"/end_session")
 	}
 	sealed, err := h.Notices.Seal(ended)

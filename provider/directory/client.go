@@ -72,6 +72,9 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 	if err := CheckClient(c); err != nil {
 		return storage.Client{}, err
 	}
+	if err := d.checkSettings(storage.Client{}, c); err != nil {
+		return storage.Client{}, err
+	}
 	if err := d.db.CreateClient(ctx, c, by); err != nil {
 		return storage.Client{}, fmt.Errorf("create client %s: %w", c.ID, err)
 	}
@@ -100,6 +103,9 @@ func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*st
 			c.MetadataDigest = "" // a program that registers the former metadata again must not get this client
 			removeRepeatedClientValues(c)
 			refused = CheckClientChange(before, *c)
+		}
+		if refused == nil {
+			refused = d.checkSettings(before, *c)
 		}
 		return refused
 	}, d.by(from))

@@ -14,7 +14,7 @@ import (
 // out of it.
 var signInFields = []string{
 	"post_logout_redirect_uris", "policy_uri", "tos_uri", "id_token_signed_response_alg", "userinfo_signed_response_alg", "default_max_age", "require_auth_time", "default_acr_values",
-	"initiate_login_uri", "backchannel_logout_uri", "backchannel_logout_session_required", "skip_consent", "pkce_optional",
+	"initiate_login_uri", "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri", "frontchannel_logout_session_required", "skip_consent", "pkce_optional",
 	"unverified_email",
 }
 
@@ -45,6 +45,27 @@ func effectRules() []clientRule {
 		}
 	}
 	return rules
+}
+
+// frontchannelFields are the fields that have an effect only if front-channel logout is on.
+var frontchannelFields = []string{"frontchannel_logout_uri", "frontchannel_logout_session_required"}
+
+// checkSettings refuses new values that have no effect with the settings of this server. A value
+// from a time when the setting was on may stay. Errors: *ClientError.
+func (d *Directory) checkSettings(before, after storage.Client) error {
+	if d.frontchannelLogout {
+		return nil
+	}
+	var found []*ClientFieldError
+	for _, f := range clientFields {
+		if slices.Contains(frontchannelFields, f.Name) && !f.Empty(after) && !unchanged(f.Name, before, after) {
+			found = append(found, newFieldError(f.Name, &noEffect{"does nothing while the setting frontchannel_logout is false: use backchannel_logout_uri, which works in every browser, or turn the setting on"}))
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return &ClientError{found}
 }
 
 // signsPeopleIn reports whether people can sign in to the client, with an authorization request

@@ -33,6 +33,8 @@ var validValues = map[string]func(c *storage.Client){
 	"initiate_login_uri":                    func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start" },
 	"backchannel_logout_uri":                func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "https://app.example.com/out" },
 	"backchannel_logout_session_required":   nil, // needs backchannel_logout_uri
+	"frontchannel_logout_uri":               func(c *storage.Client) { c.Metadata.FrontchannelLogoutURI = "https://app.example.com/out?x=1" },
+	"frontchannel_logout_session_required":  nil, // needs frontchannel_logout_uri
 	"software_id":                           func(c *storage.Client) { c.Metadata.SoftwareID = "photos" },
 	"software_version":                      func(c *storage.Client) { c.Metadata.SoftwareVersion = "1.2" },
 	"first_party":                           func(c *storage.Client) { c.FirstParty = true },
@@ -60,10 +62,10 @@ var kindsOfClient = map[string]struct {
 	"spa":    {storage.SPA, nil, "introspect audiences " + authAlg},
 	"native": {storage.Native, nil, "introspect audiences " + authAlg},
 	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time default_acr_values " +
-		"initiate_login_uri backchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
+		"initiate_login_uri backchannel_logout_uri frontchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
 	"web that acts for itself": {storage.Web, ownTokensOnly, "jwks jwks_uri " + authAlg + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
-		"require_auth_time default_acr_values initiate_login_uri backchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
+		"require_auth_time default_acr_values initiate_login_uri backchannel_logout_uri frontchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + authAlg},
 }
 

@@ -103,8 +103,8 @@ var clientFields = []ClientField{
 	metadata("initiate_login_uri", func(m *storage.ClientMetadata) *string { return &m.InitiateLoginURI }),
 	metadata("backchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.BackchannelLogoutURI }),
 	metadata("backchannel_logout_session_required", func(m *storage.ClientMetadata) *bool { return &m.BackchannelLogoutSession }),
-	metadata("frontchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.FrontchannelLogoutURI }).
-		unsupported("use backchannel_logout_uri to notify the client of sign-outs"),
+	metadata("frontchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.FrontchannelLogoutURI }),
+	metadata("frontchannel_logout_session_required", func(m *storage.ClientMetadata) *bool { return &m.FrontchannelSession }),
 	metadata("require_pushed_authorization_requests", func(m *storage.ClientMetadata) *bool { return &m.RequirePushed }),
 	metadata("request_object_signing_alg", func(m *storage.ClientMetadata) *string { return &m.RequestObjectAlg }),
 	metadata("require_signed_request_object", func(m *storage.ClientMetadata) *bool { return &m.RequireSignedRequest }),

@@ -131,19 +131,21 @@ var invalidValues = map[string]func(c *storage.Client){
 	"id_token_signed_response_alg": func(c *storage.Client) {
 		c.Metadata.IDTokenSignedResponseAlg = "none"
 	},
-	"userinfo_signed_response_alg":        func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "HS256" },
-	"default_max_age":                     func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(-1)) },
-	"default_acr_values":                  func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"a\x00"} },
-	"initiate_login_uri":                  func(c *storage.Client) { c.Metadata.InitiateLoginURI = "login" },
-	"backchannel_logout_uri":              func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "out" },
-	"backchannel_logout_session_required": func(c *storage.Client) { c.Metadata.BackchannelLogoutSession = true },
-	"software_id":                         func(c *storage.Client) { c.Metadata.SoftwareID = "a\x00" },
-	"software_version":                    func(c *storage.Client) { c.Metadata.SoftwareVersion = "a\x00" },
-	"prompt_login":                        func(c *storage.Client) { c.PromptLogin = "never" },
-	"resources":                           func(c *storage.Client) { c.Resources = []string{"api"} },
-	"audiences":                           func(c *storage.Client) { c.Audiences = []string{"api"} },
-	"allow_origins":                       func(c *storage.Client) { c.Origins = []string{"https://a.example/"} },
-	"refresh_grace":                       func(c *storage.Client) { c.RefreshGrace = time.Hour },
+	"userinfo_signed_response_alg":         func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "HS256" },
+	"default_max_age":                      func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(-1)) },
+	"default_acr_values":                   func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"a\x00"} },
+	"initiate_login_uri":                   func(c *storage.Client) { c.Metadata.InitiateLoginURI = "login" },
+	"backchannel_logout_uri":               func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "out" },
+	"backchannel_logout_session_required":  func(c *storage.Client) { c.Metadata.BackchannelLogoutSession = true },
+	"frontchannel_logout_uri":              func(c *storage.Client) { c.Metadata.FrontchannelLogoutURI = "out" },
+	"frontchannel_logout_session_required": func(c *storage.Client) { c.Metadata.FrontchannelSession = true },
+	"software_id":                          func(c *storage.Client) { c.Metadata.SoftwareID = "a\x00" },
+	"software_version":                     func(c *storage.Client) { c.Metadata.SoftwareVersion = "a\x00" },
+	"prompt_login":                         func(c *storage.Client) { c.PromptLogin = "never" },
+	"resources":                            func(c *storage.Client) { c.Resources = []string{"api"} },
+	"audiences":                            func(c *storage.Client) { c.Audiences = []string{"api"} },
+	"allow_origins":                        func(c *storage.Client) { c.Origins = []string{"https://a.example/"} },
+	"refresh_grace":                        func(c *storage.Client) { c.RefreshGrace = time.Hour },
 }
 
 // TestCheckClient_OneMistakeIsOneProblem: rules that read an invalid field do not run, so
@@ -178,9 +180,10 @@ func TestCheckClient_OneMistakeIsOneProblem(t *testing.T) {
 // for every pair of fields.
 func TestCheckClient_TwoMistakesAreTwoProblems(t *testing.T) {
 	follows := map[string][]string{ // fields with rules that read the invalid field
-		"type":                   {"redirect_uris", "post_logout_redirect_uris"},
-		"backchannel_logout_uri": {"backchannel_logout_session_required"},
-		"jwks_uri":               {"jwks"},
+		"type":                    {"redirect_uris", "post_logout_redirect_uris"},
+		"backchannel_logout_uri":  {"backchannel_logout_session_required"},
+		"frontchannel_logout_uri": {"frontchannel_logout_session_required"},
+		"jwks_uri":                {"jwks"},
 	}
 	for one, change := range invalidValues {
 		for other, another := range invalidValues {

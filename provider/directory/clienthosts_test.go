@@ -20,12 +20,17 @@ var uriMembers = map[string]func(c *storage.Client, uri string){
 	"jwks_uri": func(c *storage.Client, uri string) {
 		c.Metadata.TokenEndpointAuthMethod, c.Metadata.JWKSURI = storage.AuthPrivateKey, uri
 	},
-	"initiate_login_uri":      func(c *storage.Client, uri string) { c.Metadata.InitiateLoginURI = uri },
-	"backchannel_logout_uri":  func(c *storage.Client, uri string) { c.Metadata.BackchannelLogoutURI = uri },
-	"frontchannel_logout_uri": func(c *storage.Client, uri string) { c.Metadata.FrontchannelLogoutURI = uri },
-	"allow_origins":           func(c *storage.Client, uri string) { c.Origins = []string{strings.TrimSuffix(uri, "/")} },
-	"resources":               func(c *storage.Client, uri string) { c.Resources = []string{uri} },
-	"audiences":               func(c *storage.Client, uri string) { c.Audiences = []string{uri} },
+	"initiate_login_uri":     func(c *storage.Client, uri string) { c.Metadata.InitiateLoginURI = uri },
+	"backchannel_logout_uri": func(c *storage.Client, uri string) { c.Metadata.BackchannelLogoutURI = uri },
+	"frontchannel_logout_uri": func(c *storage.Client, uri string) {
+		c.Metadata.FrontchannelLogoutURI = uri
+		if origin := storage.OriginOf(uri); origin != "" && !slices.Contains(badHosts, uri) {
+			c.Metadata.RedirectURIs = []string{origin + "/callback"}
+		}
+	},
+	"allow_origins": func(c *storage.Client, uri string) { c.Origins = []string{strings.TrimSuffix(uri, "/")} },
+	"resources":     func(c *storage.Client, uri string) { c.Resources = []string{uri} },
+	"audiences":     func(c *storage.Client, uri string) { c.Audiences = []string{uri} },
 }
 
 // badHosts are URIs with an invalid host, or with a host that browsers spell differently.

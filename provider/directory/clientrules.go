@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -64,8 +65,10 @@ var clientRules = []clientRule{
 	{"require_signed_request_object", checkSignedRequest, []string{"grant_types", "jwks", "jwks_uri"}},
 	{"initiate_login_uri", shownLink(func(m storage.ClientMetadata) string { return m.InitiateLoginURI }), nil},
 	{"backchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.BackchannelLogoutURI }), nil},
-	{"frontchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.FrontchannelLogoutURI }), nil},
 	{"backchannel_logout_session_required", checkLogoutSession, []string{"backchannel_logout_uri"}},
+	{"frontchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.FrontchannelLogoutURI }), nil},
+	{"frontchannel_logout_uri", checkFrontchannelLogout, []string{"redirect_uris", "frontchannel_logout_uri"}},
+	{"frontchannel_logout_session_required", checkFrontchannelSession, []string{"frontchannel_logout_uri"}},
 	{"subject_type", checkSubjectType, nil},
 	{"id_token_signed_response_alg", signingAlg(func(m storage.ClientMetadata) string { return m.IDTokenSignedResponseAlg }), nil},
 	{"userinfo_signed_response_alg", signingAlg(func(m storage.ClientMetadata) string { return m.UserinfoSignedAlg }), nil},
@@ -290,6 +293,34 @@ func checkScope(c storage.Client, wrong report) {
 func checkLogoutSession(c storage.Client, wrong report) {
 	if c.Metadata.BackchannelLogoutSession && c.Metadata.BackchannelLogoutURI == "" {
 		wrong("needs a backchannel_logout_uri")
+	}
+}
+
+// checkFrontchannelLogout checks that the URI has the origin of a redirect URI (OIDC Front-Channel
+// Logout, section 2), so that pages frame no other site, and that its query has room for the
+// parameters of the logout.
+func checkFrontchannelLogout(c storage.Client, wrong report) {
+	uri := c.Metadata.FrontchannelLogoutURI
+	if uri == "" || !signsPeopleIn(c) {
+		return
+	}
+	origin := storage.OriginOf(uri)
+	if !slices.ContainsFunc(c.Metadata.RedirectURIs, func(redirect string) bool { return storage.OriginOf(redirect) == origin }) {
+		wrong("%q must have the scheme, host and port of one of the redirect_uris (OIDC Front-Channel Logout, section 2)", shortened(uri))
+	}
+	_, query, _ := strings.Cut(uri, "?")
+	parsed, err := url.ParseQuery(query)
+	switch {
+	case err != nil:
+		wrong("%q has an invalid query: check its escapes", shortened(uri))
+	case parsed.Has("iss") || parsed.Has("sid"):
+		wrong("%q has the query parameter iss or sid, which Signet adds: use another name", shortened(uri))
+	}
+}
+
+func checkFrontchannelSession(c storage.Client, wrong report) {
+	if c.Metadata.FrontchannelSession && c.Metadata.FrontchannelLogoutURI == "" {
+		wrong("needs a frontchannel_logout_uri")
 	}
 }
 

@@ -17,22 +17,26 @@ type Deps struct {
 	Algorithms []string
 	// Registration are the rules for clients that register themselves.
 	Registration RegistrationPolicy
-	Now          func() time.Time
+	// FrontchannelLogout is the setting frontchannel_logout. If it is off, clients cannot get a
+	// frontchannel_logout_uri.
+	FrontchannelLogout bool
+	Now                func() time.Time
 }
 
 // Directory creates and changes clients and users. It is safe for concurrent use.
 type Directory struct {
-	db           *storage.DB
-	issuer       string
-	passwords    *credential.Passwords
-	algorithms   []string
-	registration RegistrationPolicy
-	now          func() time.Time
+	db                 *storage.DB
+	issuer             string
+	passwords          *credential.Passwords
+	algorithms         []string
+	registration       RegistrationPolicy
+	frontchannelLogout bool
+	now                func() time.Time
 }
 
 // New returns a Directory with these dependencies.
 func New(d Deps) *Directory {
-	return &Directory{db: d.DB, issuer: d.Issuer, passwords: d.Passwords, algorithms: d.Algorithms, registration: d.Registration, now: d.Now}
+	return &Directory{db: d.DB, issuer: d.Issuer, passwords: d.Passwords, algorithms: d.Algorithms, registration: d.Registration, frontchannelLogout: d.FrontchannelLogout, now: d.Now}
 }
 
 // by returns the origin of an act together with the current time.

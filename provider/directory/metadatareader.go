@@ -114,10 +114,17 @@ func removeIdleValues(c *storage.Client) {
 	for _, rule := range effectRules() {
 		idle := false
 		rule.check(*c, func(string, ...any) { idle = true })
-		for _, f := range clientFields {
-			if idle && f.Name == rule.field && f.registers && f.Name != "scope" {
-				f.copy(c, &storage.Client{RefreshGrace: -1})
-			}
+		if idle && rule.field != "scope" {
+			clearField(c, rule.field)
+		}
+	}
+}
+
+// clearField removes the value of a field that clients may register.
+func clearField(c *storage.Client, name string) {
+	for _, f := range clientFields {
+		if f.Name == name && f.registers {
+			f.copy(c, &storage.Client{RefreshGrace: -1})
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 		return Registered{}, err
 	}
 	empty := newRegistration()
-	c, err := document.client(empty)
+	c, err := d.readRegistered(document, empty)
 	if err != nil {
 		return Registered{}, err
 	}
@@ -83,6 +83,21 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 		made.Token = "" // another installation may have it: a new one would take the client over
 	}
 	return made, err
+}
+
+// readRegistered returns the client that the document describes, without the values that have no
+// effect with the settings of this server. Errors: *ClientError.
+func (d *Directory) readRegistered(document ClientDocument, base storage.Client) (storage.Client, error) {
+	c, err := document.client(base)
+	if err != nil {
+		return c, err
+	}
+	if refused, is := errors.AsType[*ClientError](d.checkSettings(storage.Client{}, c)); is {
+		for _, problem := range refused.Problems {
+			clearField(&c, problem.Field)
+		}
+	}
+	return c, nil
 }
 
 // readInitialToken returns the hosts that an initial access token allows, and its hash. Whether
@@ -228,7 +243,7 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 	if err := document.checkOwner(before, d); err != nil {
 		return storage.Client{}, err
 	}
-	want, err := document.client(before)
+	want, err := d.readRegistered(document, before)
 	if err != nil {
 		return storage.Client{}, err
 	}

@@ -9,5 +9,8 @@
 // A mail is written in the transaction of the act that it tells of, and its text and its link are
 // made when it is sent. It is sent at least once, with the same Message-ID at each try.
 //
+// It also lists the addresses that the page after a sign-out opens in iframes (OIDC Front-Channel
+// Logout). Nobody knows whether a browser has opened them.
+//
 // The package does not know how a session ended, nor who ended it.
 package notice

@@ -32,7 +32,7 @@ var retryDelays = []time.Duration{
 	10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour,
 }
 
-// Config of an Outbox. All fields are required.
+// Config of an Outbox. All fields but FrontChannel are required.
 type Config struct {
 	DB      *storage.DB
 	Ring    *keys.Ring
@@ -44,8 +44,11 @@ type Config struct {
 	// Follow reloads the keys and clients if they have changed. Clients do not answer a logout
 	// token again that they refused, so no key may sign it that was revoked a moment ago.
 	Follow func(ctx context.Context, at time.Time) error
-	Now    func() time.Time
-	Log    *slog.Logger
+	Issuer string
+	// FrontChannel lets the page after a sign-out notify clients too, see Frames.
+	FrontChannel bool
+	Now          func() time.Time
+	Log          *slog.Logger
 }
 
 // Outbox sends the notices that are due. Several nodes can do this at the same time.

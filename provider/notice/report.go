@@ -14,6 +14,7 @@ import (
 type EndedSessions struct {
 	UserID    string    `json:"u"`
 	SessionID string    `json:"s,omitempty"` // "": every session of the user
+	Browser   string    `json:"b,omitempty"` // the session of this browser, if SessionID is ""
 	At        time.Time `json:"t"`
 }
 

@@ -28,6 +28,8 @@ type discoveryMetadata struct {
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	PushedEndpoint           string   `json:"pushed_authorization_request_endpoint"` // RFC 9126, section 5
 	RequirePushed            bool     `json:"require_pushed_authorization_requests"`
+	FrontchannelLogout       bool     `json:"frontchannel_logout_supported,omitempty"` // OIDC Front-Channel Logout, section 3
+	FrontchannelSession      bool     `json:"frontchannel_logout_session_supported,omitempty"`
 }
 
 // discoveryDocument builds the discovery document and its ETag. The document lists only
@@ -51,6 +53,7 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	}
 	m.BackChannelLogoutSupported = true
 	m.BackChannelLogoutSessionSupported = true
+	m.FrontchannelLogout, m.FrontchannelSession = h.Notices.FrontChannel, h.Notices.FrontChannel
 	m.ScopesSupported = request.ScopeNames
 	m.ResponseTypesSupported = h.ResponseTypes
 	if len(m.ResponseTypesSupported) == 0 {

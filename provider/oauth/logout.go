@@ -283,11 +283,33 @@ func (h *Handler) finishLogout(w http.ResponseWriter, r *http.Request, request l
 	case returns && client.IsUnapproved():
 		return h.showSignedOut(w, r, client, request.location(), ended)
 	case returns:
-		return web.SeeOther(w, request.location())
+		return h.leave(w, r, client, request.location(), ended)
 	case client.IsUnapproved():
 		return h.showSignedOut(w, r, client, "", ended) // see request.InitiateLogin
 	}
 	return h.showSignedOut(w, r, client, client.Metadata.ClientURI, ended)
+}
+
+// leave sends the browser to a redirect URI of the client. If applications are notified in iframes,
+// it shows them on a page that continues by itself. A link cannot lead to an app with a scheme of
+// its own, so the browser goes there at once, without iframes.
+func (h *Handler) leave(w http.ResponseWriter, r *http.Request, client storage.Client, location string, ended notice.EndedSessions) error {
+	frames := h.frames(r, ended)
+	if len(frames) == 0 || storage.OriginOf(location) == "" {
+		return web.SeeOther(w, location)
+	}
+	page := templates.Leaving{Common: h.Site.Common(), Frames: frames, URL: location, AppName: cmp.Or(client.Name, client.ID)}
+	return h.Site.LeaveAfterFrames(w, page, frames, location)
+}
+
+// frames returns the addresses that the page after a sign-out opens in iframes. The session has
+// ended already, so if they cannot be read, the page has none.
+func (h *Handler) frames(r *http.Request, ended notice.EndedSessions) []string {
+	frames, err := h.Notices.Frames(r.Context(), ended)
+	if err != nil {
+		web.TraceOf(r.Context()).Note("error", err.Error())
+	}
+	return frames
 }
 
 // fitsWith reports whether the request with this redirect URI stays short enough for
@@ -351,6 +373,9 @@ func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client s
 	}
 	for _, report := range reports {
 		page.Told = append(page.Told, templates.ToldClient{Name: report.Name, State: toldStates[report.State]})
+	}
+	if page.Frames = h.frames(r, ended); len(page.Frames) > 0 {
+		return h.Site.ShowWithFrames(w, page, page.Frames)
 	}
 	return h.Site.Show(w, page)
 }

@@ -67,7 +67,7 @@ func (v *Visitor) Walk(t *testing.T, r *http.Request) Stop {
 		a := Do(t, v.Client, r)
 		next := a.Header.Get("Location")
 		if refresh := a.Header.Get("Refresh"); refresh != "" {
-			next = strings.TrimPrefix(refresh, "0;url=")
+			_, next, _ = strings.Cut(refresh, ";url=")
 		}
 		if next == "" {
 			return Stop{Answer: a, At: r.URL}.withPostedResponse(t)
@@ -161,6 +161,22 @@ func (s Stop) Link(t *testing.T, id string) string {
 	}
 	t.Fatalf("no link %s on %s:\n%s", id, s.At.Path, s.Body)
 	return ""
+}
+
+// Frames returns the addresses of the iframes of the page.
+func (s Stop) Frames(t *testing.T) []string {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(s.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var frames []string
+	for n := range doc.Descendants() {
+		if n.Type == html.ElementNode && n.Data == "iframe" {
+			frames = append(frames, Attr(n, "src"))
+		}
+	}
+	return frames
 }
 
 // Attr returns the value of an attribute of an element, "" if there is none.

@@ -25,7 +25,8 @@ type clientSet struct {
 	origins         map[string]bool             // of all enabled clients
 	firstParty      []storage.Client            // enabled
 	byPostLogoutURI map[string][]storage.Client // enabled, by each registered post_logout_redirect_uri
-	changed         sync.Map                    // ids of the clients that NoteChange named
+	frontchannel    bool                        // an enabled client has a frontchannel_logout_uri
+	changed         sync.Map                    // ids of the clients that NoteChange named or that are new
 }
 
 // NewClients loads all clients.
@@ -54,6 +55,7 @@ func (c *Clients) Reload(ctx context.Context) error {
 					set.byPostLogoutURI[uri] = append(set.byPostLogoutURI[uri], client)
 				}
 			}
+			set.frontchannel = set.frontchannel || client.Metadata.FrontchannelLogoutURI != ""
 			for _, origin := range client.AllOrigins() {
 				set.origins[origin] = true
 			}
@@ -84,6 +86,9 @@ func (c *Clients) Enabled(ctx context.Context, id string) (storage.Client, error
 		var err error
 		if client, err = c.db.Client(ctx, id); err != nil {
 			return storage.Client{}, err
+		}
+		if !changed { // it is new, so HasFrontchannelLogout does not know it either
+			set.changed.Store(id, true)
 		}
 	}
 	if !client.Enabled() {
@@ -133,6 +138,21 @@ func (c *Clients) OfPostLogoutRedirect(uri string) (storage.Client, bool) {
 		return storage.Client{}, false
 	}
 	return list[0], true
+}
+
+// HasFrontchannelLogout reports whether an enabled client may have a frontchannel_logout_uri. It
+// sees the change of another node after the next Reload.
+func (c *Clients) HasFrontchannelLogout() bool {
+	set := c.all.Load()
+	if set.frontchannel {
+		return true
+	}
+	changed := false // a new or changed client may have one
+	set.changed.Range(func(any, any) bool {
+		changed = true
+		return false
+	})
+	return changed
 }
 
 // KnowsOrigin reports whether an enabled client has this web origin.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,32 @@ func formPolicy(target string) string {
 		return pageSources + "http: https:" + pageFrames
 	}
 	return pageSources + "https:" + pageFrames
+}
+
+// framesBudget is the most characters that the origins of frames may have in a policy, if the
+// answer contains no long address.
+const framesBudget = 1000
+
+// framesPolicy is the policy of a page that opens the frames. It allows their origins alone, or
+// every origin of their schemes if the list would have more than budget characters. A policy cannot
+// name an IPv6 address, so its scheme is allowed.
+func framesPolicy(frames []string, budget int) string {
+	var origins, schemes []string
+	for _, frame := range frames {
+		scheme, rest, _ := strings.Cut(frame, "://")
+		host, _, _ := strings.Cut(rest, "/")
+		host, _, _ = strings.Cut(host, "?")
+		origin := scheme + "://" + host
+		if strings.HasPrefix(host, "[") {
+			origin = scheme + ":"
+		}
+		origins, schemes = append(origins, origin), append(schemes, scheme+":")
+	}
+	sources := strings.Join(slices.Compact(slices.Sorted(slices.Values(origins))), " ")
+	if len(sources) > budget {
+		sources = strings.Join(slices.Compact(slices.Sorted(slices.Values(schemes))), " ")
+	}
+	return pageSources + "'self'; frame-src " + sources + pageFrames
 }
 
 // Headers sets the headers of all answers, including 404s and redirects. The default is

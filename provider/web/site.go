@@ -185,6 +185,8 @@ const ownReferrer = "same-origin"
 // originReferrer sends our origin alone as Referer, and as Origin with forms.
 const originReferrer = "strict-origin"
 
+const noReferrer = "no-referrer"
+
 func (s *Site) write(w http.ResponseWriter, status int, page templates.Page, referrer, policy string) error {
 	var body bytes.Buffer
 	if err := s.pages.Write(&body, page); err != nil {
@@ -235,6 +237,23 @@ func fieldsOf(values url.Values) []templates.Field {
 		}
 	}
 	return fields
+}
+
+// ShowWithFrames answers with a page that opens addresses of other sites in iframes. It sends them
+// no Referer, so the page must not have a form.
+func (s *Site) ShowWithFrames(w http.ResponseWriter, page templates.Page, frames []string) error {
+	return s.write(w, http.StatusOK, page, noReferrer, framesPolicy(frames, framesBudget))
+}
+
+// LeaveAfterFrames is ShowWithFrames for a page that goes on to an address outside the issuer. The
+// script of the pages goes there as soon as the frames have loaded, or have taken too long. Without
+// scripts, a Refresh does: Chromium begins to count its seconds when the frames have loaded.
+func (s *Site) LeaveAfterFrames(w http.ResponseWriter, page templates.Page, frames []string, target string) error {
+	if err := checkAddressLength(target); err != nil {
+		return err
+	}
+	w.Header().Set("Refresh", "4;url="+target)
+	return s.write(w, http.StatusOK, page, noReferrer, framesPolicy(frames, min(framesBudget, MaxAddress-len(target))))
 }
 
 // SeeOther redirects with 303: the browser follows with GET, even after a POST, and does

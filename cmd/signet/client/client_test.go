@@ -24,7 +24,7 @@ type terminal struct{ env []string }
 
 func newTerminal(t *testing.T) terminal {
 	t.Helper()
-	s := terminal{[]string{"SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "SIGNET_KEYS_ALGORITHMS=RS256,ES256"}}
+	s := terminal{[]string{"SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "SIGNET_KEYS_ALGORITHMS=RS256,ES256", "SIGNET_FRONTCHANNEL_LOGOUT=true"}}
 	s.run(t, exit.OK, "migrate")
 	return s
 }
@@ -77,6 +77,7 @@ var values = map[storage.ClientType][]string{
 		"--scope", "openid", "--scope", "email", "--client-uri", "https://a.example/", "--policy-uri", "https://a.example/privacy", "--tos-uri", "https://a.example/terms",
 		"--contact", "ops@a.example", "--contact", "Ada <ada@a.example>", "--subject-type", "public", "--id-token-signed-response-alg", "ES256", "--userinfo-signed-response-alg", "RS256", "--default-max-age", "0",
 		"--require-auth-time", "--default-acr-value", "urn:signet:1fa", "--initiate-login-uri", "https://a.example/login", "--backchannel-logout-uri", "https://a.example/out", "--backchannel-logout-session-required",
+		"--frontchannel-logout-uri", "https://a.example/out?a=1", "--frontchannel-logout-session-required",
 		"--software-id", "photos", "--software-version", "1.2",
 		"--require-pushed-authorization-requests", "--request-object-signing-alg", "ES256", "--require-signed-request-object", "--first-party", "--skip-consent", "--introspect", "--pkce-optional", "--prompt-login", "best-effort", "--unverified-email",
 		"--resource", "https://api.example/", "--audience", "https://a.example/api", "--allow-origin", "https://a.example", "--refresh-grace", "0s",

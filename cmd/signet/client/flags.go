@@ -61,6 +61,8 @@ var flagHelp = map[string]string{
 	"initiate_login_uri":                    "https URI at which the application starts a sign-in; pages link to it",
 	"backchannel_logout_uri":                "URI that receives a logout token when a session ends",
 	"backchannel_logout_session_required":   "the logout token must contain the session id (it always does)",
+	"frontchannel_logout_uri":               "URI that the page after a sign-out opens in an iframe, at the scheme, host and port of a redirect URI; needs the setting frontchannel_logout",
+	"frontchannel_logout_session_required":  "that iframe must get iss and sid (it always does)",
 	"resources":                             "audience that the client may request",
 	"audiences":                             "the client is the API with this audience, and may introspect tokens for it",
 	"allow_origins":                         "additional origin that may call Signet with CORS",

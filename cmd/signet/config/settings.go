@@ -279,6 +279,12 @@ var settings = []setting{
 		set:   into(func(c *Config) *mail.Sender { return &c.Mail.From }, mail.ParseSender),
 	},
 	{
+		key: "frontchannel_logout", byDef: "false", unit: "true or false", example: "true",
+		shape: trueOrFalse,
+		about: "the page after a sign-out opens the `frontchannel_logout_uri` of each client of the session in an iframe; browsers that block the cookies of other sites make this useless for clients at other sites, so prefer `backchannel_logout_uri`",
+		set:   into(func(c *Config) *bool { return &c.FrontchannelLogout }, parseBool),
+	},
+	{
 		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem", paths: wholePath,
 		about: "file with certificate authorities, in PEM form; Signet trusts them in addition to the system's when it calls an upstream or the mail server",
 		set:   into(func(c *Config) *string { return &c.ExtraCA }, parseAuthorities),

@@ -313,12 +313,15 @@ var observations = map[string]observation{
 		}
 		return w.browser.Left.Query().Get("error")
 	}},
-	"smtp.host":         {"HOST", "127.0.0.2", testMail(mailtest.WithStartTLS)},
-	"smtp.port":         {"PORT", "1", testMail(mailtest.WithStartTLS)},
-	"smtp.tls":          {"starttls", "tls", testMail(mailtest.WithTLS)},
-	"smtp.username":     {"signet", "other", testMail(mailtest.WithStartTLS)},
-	"smtp.password":     {"secret", "other", testMail(mailtest.WithStartTLS)},
-	"mail.from":         {"a@example.com", "b@example.com", testMail(mailtest.WithStartTLS)},
+	"smtp.host":     {"HOST", "127.0.0.2", testMail(mailtest.WithStartTLS)},
+	"smtp.port":     {"PORT", "1", testMail(mailtest.WithStartTLS)},
+	"smtp.tls":      {"starttls", "tls", testMail(mailtest.WithTLS)},
+	"smtp.username": {"signet", "other", testMail(mailtest.WithStartTLS)},
+	"smtp.password": {"secret", "other", testMail(mailtest.WithStartTLS)},
+	"mail.from":     {"a@example.com", "b@example.com", testMail(mailtest.WithStartTLS)},
+	"frontchannel_logout": {"false", "true", func(t *testing.T, h installTemplate, set string) string {
+		return h.world(t, set).serve().document("/.well-known/openid-configuration", "frontchannel_logout_supported")
+	}},
 	"outbound.extra_ca": {"own", "other", trusting},
 	"outbound.proxy":    {"PROXY", "http://127.0.0.1:1", proxied},
 	"keys.algorithms": {"ES256, RS256", "ES256, RS256, PS256", func(t *testing.T, h installTemplate, set string) string {
