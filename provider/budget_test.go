@@ -131,7 +131,7 @@ func TestBudget_LargestRequestsPassEveryStep(t *testing.T) {
 }
 
 // withEverySetting turns on the settings that add to responses or cookies.
-func withEverySetting(c *provider.Config) { c.FrontchannelLogout = true }
+func withEverySetting(c *provider.Config) { c.SessionManagement, c.FrontchannelLogout = true, true }
 
 func everySetting(_ *providertest.Upstreams, c *provider.Config) { withEverySetting(c) }
 

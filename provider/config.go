@@ -54,6 +54,7 @@ type Config struct {
 	Log              *slog.Logger                 // default slog.Default
 
 	FrontchannelLogout bool // the page after a sign-out opens the frontchannel_logout_uri of the clients in iframes
+	SessionManagement  bool // OIDC Session Management: session_state, check_session_iframe and their cookie
 }
 
 // SendsMails reports whether this instance sends mails. If not, no page offers an act that needs

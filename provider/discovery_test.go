@@ -161,6 +161,12 @@ var advertised = map[string]usesAdvertised{
 	"frontchannel_logout_session_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		wantEqual(t, "framed with the session", framed(t, another(t, b, withFrontchannelLogout), "sid"), value)
 	},
+	"check_session_iframe": func(t *testing.T, b *providertest.Testbed, value string) {
+		isThere(t, b, value)
+		for _, prompt := range []string{"", "none"} {
+			wantEqual(t, "session_state", responseOf(t, b, prompt).Has("session_state"), true)
+		}
+	},
 	"authorization_response_iss_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		for _, response := range []string{"", "none"} {
 			wantEqual(t, "iss", fmt.Sprint(responseOf(t, b, response).Get("iss") == b.Issuer), value)
@@ -292,13 +298,13 @@ func TestDiscovery_EveryAdvertisedValueWorks(t *testing.T) {
 	byDefault := len(checked)
 	everything := func(c *provider.Config) {
 		c.ResponseTypes, c.Algorithms = storage.ResponseTypeNames(), keys.SigningAlgorithms()
-		c.FrontchannelLogout = true
+		c.FrontchannelLogout, c.SessionManagement = true, true
 	}
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) { useAdvertised(t, b, checked) }, everything)
 	// Five response types, the implicit grant, two algorithms each of ID tokens and userinfo, two
-	// members of front-channel logout.
-	if added := len(checked) - byDefault; added != 12 {
-		t.Errorf("the settings add %d values to the document, want 12", added)
+	// members of front-channel logout, and the iframe.
+	if added := len(checked) - byDefault; added != 13 {
+		t.Errorf("the settings add %d values to the document, want 13", added)
 	}
 }
 

@@ -22,6 +22,7 @@
 //	host:/.well-known/oauth-authorization-server{path of the issuer}  oauth/discovery.go       RFC 8414, section 3.1
 //	/authorize                                                        oauth/authorize.go       RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1
 //	/end_session                                                      oauth/logout.go          OIDC RP-Initiated Logout, section 2
+//	/check_session                                                    oauth/sessionstate.go    OIDC Session Management, section 3.2
 //	/token                                                            oauth/token.go           RFC 6749, section 3.2; OIDC Core, section 3.1.3
 //	/par                                                              oauth/pushed.go          RFC 9126, section 2
 //	/revoke                                                           oauth/revoke.go          RFC 7009, section 2

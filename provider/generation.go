@@ -66,6 +66,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		Requests: requests, Sessions: s.sessions, Visits: visits, Notices: s.notices,
 		Apps: app, Site: s.site, Jobs: s.jobs, Issuer: c.Issuer, CodeLife: c.Lifetimes.Code, DeviceLife: c.Lifetimes.DeviceCode, KeysCached: c.Keys.MaxAge, ResponseTypes: c.ResponseTypes, RequirePushed: c.RequirePushed,
 		Failures: c.RateLimits.OfNetwork(), Pushes: c.RequestLimits.pushes(), DeviceCodes: c.RequestLimits.deviceCodes(c.Lifetimes.DeviceCode),
+		SessionManagement: c.SessionManagement, Files: s.files,
 		Proxies: live.TrustedProxies, Now: c.Now,
 	})
 	if err != nil {

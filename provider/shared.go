@@ -90,7 +90,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.forTokens()})
 	s.sessions = session.New(session.Config{
 		DB: db, Ring: s.ring, Now: c.Now,
-		Cookies: session.Cookies{Base: c.CookieName, HTTPS: issuer.Scheme == "https", Path: issuer.Path, Domain: c.CookieDomain},
+		Cookies: session.Cookies{Base: c.CookieName, HTTPS: issuer.Scheme == "https", Path: issuer.Path, Domain: c.CookieDomain, State: c.SessionManagement},
 		Idle:    c.Lifetimes.Session, KeptIdle: c.Lifetimes.SessionKept, Max: c.Lifetimes.SessionMax,
 	})
 	s.proofs = assertion.New(assertion.Config{

@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-//go:embed site.css site.js favicon.svg favicon.ico google.svg github.svg
+//go:embed site.css site.js check_session.js favicon.svg favicon.ico google.svg github.svg
 var embedded embed.FS
 
 // contentTypes are spelled out: the system's table differs between machines, and

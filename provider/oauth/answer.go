@@ -36,7 +36,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, opened request.
 		params.Set("code", code)
 	}
 	if !t.InFrontChannel() {
-		return h.respond(w, q, params)
+		return h.respond(w, r, q, params)
 	}
 	issued, err := h.issueFrontChannel(r, opened, content, params.Get("code"), current.User, at)
 	var tooLong *flow.ListTooLongError
@@ -49,7 +49,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, opened request.
 		return err
 	}
 	setTokens(params, issued)
-	return h.respond(w, q, params)
+	return h.respond(w, r, q, params)
 }
 
 // issueFrontChannel opens a grant and makes the tokens of the response. Its grant is not that of

@@ -133,8 +133,11 @@ func (h *Handler) checkAnswerSize(q request.Request) error {
 			inCode += len(value) + len(`"",`)
 		}
 	}
-	tokens := sizeOfTokens(q.Type())
-	if len(q.RedirectURI)+3*(len(q.State)+len(h.Issuer))+2*inCode+codeOverhead+tokens <= web.MaxAddress {
+	tokens, state := sizeOfTokens(q.Type()), ""
+	if h.SessionManagement {
+		state = longestSessionState
+	}
+	if len(q.RedirectURI)+3*(len(q.State)+len(h.Issuer))+len("&session_state=")+len(state)+2*inCode+codeOverhead+tokens <= web.MaxAddress {
 		return nil
 	}
 	code, err := h.longestCode(q)
@@ -146,7 +149,7 @@ func (h *Handler) checkAnswerSize(q request.Request) error {
 	case q.ResponseMode == modeFormPost:
 		return nil
 	}
-	longest := h.responseParams(q, url.Values{"code": {strings.Repeat("c", code)}})
+	longest := h.responseParams(q, url.Values{"code": {strings.Repeat("c", code)}}, state)
 	if len(responseURI(q, longest))+tokens > web.MaxAddress {
 		return errAnswerTooLong
 	}

@@ -54,6 +54,9 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.BackChannelLogoutSupported = true
 	m.BackChannelLogoutSessionSupported = true
 	m.FrontchannelLogout, m.FrontchannelSession = h.Notices.FrontChannel, h.Notices.FrontChannel
+	if h.SessionManagement {
+		m.CheckSessionIframe = h.Issuer + checkSessionPath
+	}
 	m.ScopesSupported = request.ScopeNames
 	m.ResponseTypesSupported = h.ResponseTypes
 	if len(m.ResponseTypesSupported) == 0 {

@@ -29,6 +29,9 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 	if err != nil {
 		return err
 	}
+	if q.Kind == request.Code {
+		r = h.syncBrowserState(w, r, facts.Current)
+	}
 	next := flow.NextStep(q, facts, at)
 	switch {
 	case next.Refusal != nil:

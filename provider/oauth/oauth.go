@@ -15,10 +15,11 @@ import (
 	"signet/provider/upkeep"
 	"signet/provider/visit"
 	"signet/provider/web"
+	"signet/static"
 	"signet/storage"
 )
 
-// Deps are the dependencies of the endpoints. All but ResponseTypes are required.
+// Deps are the dependencies of the endpoints. The last fields have a useful zero value; all others are required.
 type Deps struct {
 	DB           *storage.DB
 	Ring         *keys.Ring
@@ -33,6 +34,7 @@ type Deps struct {
 	Notices      *notice.Outbox
 	Apps         *firstparty.Handler // answers requests of kind request.Cookies
 	Site         *web.Site
+	Files        *static.Files
 	Jobs         *upkeep.Jobs
 	Issuer       string
 	CodeLife     time.Duration  // lifetime of an authorization code
@@ -45,8 +47,9 @@ type Deps struct {
 	Pushes      storage.NetworkLimit // of requests that clients without authentication push
 	DeviceCodes storage.NetworkLimit // of device codes, for each client without authentication
 
-	ResponseTypes []string // in the discovery document; nil: code
-	RequirePushed bool     // every authorization request must be pushed
+	ResponseTypes     []string // in the discovery document; nil: code
+	RequirePushed     bool     // every authorization request must be pushed
+	SessionManagement bool     // session_state, check_session_iframe
 }
 
 // Handler serves the endpoints of the package.

@@ -15,8 +15,8 @@ import (
 
 // respond sends the browser back to the client with the parameters of the response. It
 // checks the length of the URL, because errors may be sent before checkSize has run.
-func (h *Handler) respond(w http.ResponseWriter, q request.Request, params url.Values) error {
-	params = h.responseParams(q, params)
+func (h *Handler) respond(w http.ResponseWriter, r *http.Request, q request.Request, params url.Values) error {
+	params = h.responseParams(q, params, h.sessionState(q, h.browserState(r)))
 	if q.ResponseMode == modeFormPost {
 		return h.Site.PostTo(w, q.RedirectURI, params)
 	}
@@ -27,10 +27,14 @@ func (h *Handler) respond(w http.ResponseWriter, q request.Request, params url.V
 	return web.SeeOther(w, location)
 }
 
-// responseParams adds state and iss (RFC 9207, section 2) to the parameters of a response.
-func (h *Handler) responseParams(q request.Request, params url.Values) url.Values {
+// responseParams adds state, iss (RFC 9207, section 2) and session_state, if it is not "", to the
+// parameters of a response.
+func (h *Handler) responseParams(q request.Request, params url.Values, sessionState string) url.Values {
 	if q.State != "" {
 		params.Set("state", q.State)
+	}
+	if sessionState != "" {
+		params.Set("session_state", sessionState)
 	}
 	params.Set("iss", h.Issuer)
 	return params
@@ -67,9 +71,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 	case request.Code:
 		answer := url.Values{"error": {refusal.Code}, "error_description": {refusal.Description}}
 		if client.IsUnapproved() && refusal.Cause() != flow.UserDenied.Refusal.Cause() {
-			return h.unverifiedProblem(q, refusal, answer)
+			return h.unverifiedProblem(r, q, refusal, answer)
 		}
-		return h.respond(w, q, answer)
+		return h.respond(w, r, q, answer)
 	case request.Device:
 		return &web.Problem{
 			Status: http.StatusForbidden, Code: refusal.Code, Title: words.Say("device-problem.not-allowed-title"),
@@ -85,8 +89,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 
 // unverifiedProblem is the page with the error of an unapproved client. Its link or its form is
 // the response.
-func (h *Handler) unverifiedProblem(q request.Request, refusal flow.Refusal, answer url.Values) error {
-	params := h.responseParams(q, answer)
+func (h *Handler) unverifiedProblem(r *http.Request, q request.Request, refusal flow.Refusal, answer url.Values) error {
+	params := h.responseParams(q, answer, h.sessionState(q, h.browserState(r)))
 	p := &web.Problem{
 		Status: http.StatusBadRequest, Code: refusal.Code, Title: words.Say("application-error.unverified.title"),
 		Text:     words.Say("application-error.unverified.text", "Host", templates.HostOf(q.RedirectURI), "Reason", refusal.Description),

@@ -18,6 +18,10 @@ func (h *Handler) Routes() []web.Route {
 		entry("GET|POST", "/authorize", h.authorize, "RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1"),
 		entry("GET", "/authorize/next", h.next, ""),
 		entry("GET|POST", "/end_session", h.endSession, "OIDC RP-Initiated Logout, section 2"),
+		web.Route{
+			Methods: "GET|HEAD", Path: "/check_session", Policy: web.FramedPolicy,
+			Handler: h.Site.CrossOriginPage(h.checkSession), Specification: "OIDC Session Management, section 3.2",
+		},
 		client("POST|OPTIONS", "/token", h.token, "RFC 6749, section 3.2; OIDC Core, section 3.1.3"),
 		client("POST|OPTIONS", "/par", h.push, "RFC 9126, section 2"),
 		client("POST|OPTIONS", "/revoke", h.revoke, "RFC 7009, section 2"),

@@ -13,6 +13,7 @@ type Cookies struct {
 	Base   string // setting cookie_name; DefaultBase
 	HTTPS  bool
 	Path   string // the issuer's path
+	State  bool   // setting session_management: browsers get a cookie with their state
 	Domain string // setting cookie_domain: all hosts of this domain get the access token; "" for the issuer's host only
 }
 

@@ -9,6 +9,9 @@
 // the session and proves no identity. It only decides where a wrong password counts:
 // against this browser, or against the account as a whole.
 //
+// The state of a browser is a cookie that scripts may read. It is a hash of the sid, for OIDC
+// Session Management, and signs nobody in.
+//
 // The tokens of the first-party app are in cookies of their own. They are removed
 // together with the session's cookie.
 //

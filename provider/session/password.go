@@ -35,6 +35,7 @@ func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, curren
 		cookie.MaxAge = int(next.ExpiresAt.Time().Sub(s.Now()).Seconds())
 	}
 	http.SetCookie(w, cookie)
+	s.setState(w, next)
 	s.Cookies.ClearTokens(w) // they belong to a grant that has ended
 	return s.setDeviceCookie(w, s.Device(r), next)
 }

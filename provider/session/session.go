@@ -117,11 +117,12 @@ func (s *Sessions) EndAll(ctx context.Context, w http.ResponseWriter, current Cu
 	return nil
 }
 
-// Clear removes the session's cookie and those of the first-party app. The device's cookie
+// Clear removes the session's cookie, those of the first-party app and the browser's state. The device's cookie
 // stays, see DeviceLife.
 func (s *Sessions) Clear(w http.ResponseWriter) {
 	s.Cookies.Clear(w, "")
 	s.Cookies.ClearTokens(w)
+	s.clearState(w)
 }
 
 // newHandle returns 256 random bits as 43 base64url characters.

@@ -79,5 +79,6 @@ func (s *Sessions) setCookies(w http.ResponseWriter, r *http.Request, handle str
 		cookie.MaxAge = int(s.Max.Seconds())
 	}
 	http.SetCookie(w, cookie)
+	s.setState(w, started)
 	return s.setDeviceCookie(w, s.Device(r), started)
 }

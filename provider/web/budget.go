@@ -13,7 +13,8 @@ const (
 	// MaxAddress is the limit, in characters, for the address of a redirect. The
 	// remainder of MaxHeaderBlock is for the other headers.
 	MaxAddress = 3200
-	// MaxCookies is the limit, in bytes, for all our cookies in the Cookie header.
+	// MaxCookies is the limit, in bytes, for all our cookies in the Cookie header. The cookie of
+	// the setting session_management comes on top, with less than 100 bytes.
 	MaxCookies = 6144
 )
 

@@ -25,6 +25,16 @@ func formPolicy(target string) string {
 	return pageSources + "https:" + pageFrames
 }
 
+// framablePolicy is the policy of a page that pages of every origin may frame.
+const framablePolicy = "default-src 'none'; script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *"
+
+// AllowFraming lets pages of every origin frame the answer. Such a page must show nothing that a
+// person could be led to click.
+func AllowFraming(h http.Header) {
+	h.Set("Content-Security-Policy", framablePolicy)
+	h.Del("X-Frame-Options")
+}
+
 // framesBudget is the most characters that the origins of frames may have in a policy, if the
 // answer contains no long address.
 const framesBudget = 1000

@@ -41,6 +41,7 @@ const (
 	RegistrationPolicy Policy = "registration"
 	ManagementPolicy   Policy = "registered client"
 	FirstPartyPolicy   Policy = "first-party app"
+	FramedPolicy       Policy = "framed"
 	HealthPolicy       Policy = "health"
 	FilePolicy         Policy = "file"
 )
@@ -59,13 +60,14 @@ var Policies = []struct {
 	{RegistrationPolicy, "a JSON object in the body, at most 64 KiB, and at most one token. It is served if the setting registration.mode allows it. An error is OAuth JSON, or a bearer challenge if it is about the token. It is readable from no origin."},
 	{ManagementPolicy, "as registration, with the token of the client. Pages at the origins of the client may read the answer, without credentials."},
 	{FirstPartyPolicy, "JSON with the cookies of the browser, only from first_party.origins. A preflight allows Content-Type, X-CSRF and the headers of tracing libraries. An error is JSON."},
+	{FramedPolicy, "a page without content that pages of every origin may frame. Its script answers messages of the page around it. It is served if the setting session_management is on."},
 	{HealthPolicy, "one word of JSON for programs that monitor the node."},
 	{FilePolicy, "a file with a name that browsers know, such as the icon. It may be cached for a day."},
 }
 
 // IsPage reports whether the answers are pages for people. If so, the answer to a wrong method
 // is a page, otherwise JSON.
-func (p Policy) IsPage() bool { return p == PagePolicy || p == EntryPagePolicy }
+func (p Policy) IsPage() bool { return p == PagePolicy || p == EntryPagePolicy || p == FramedPolicy }
 
 // MethodList returns the methods of the row.
 func (r Route) MethodList() []string { return strings.Split(r.Methods, "|") }

@@ -285,6 +285,12 @@ var settings = []setting{
 		set:   into(func(c *Config) *bool { return &c.FrontchannelLogout }, parseBool),
 	},
 	{
+		key: "session_management", byDef: "false", unit: "true or false", example: "true",
+		shape: trueOrFalse,
+		about: "lets the pages of clients see sign-outs in the same browser through `check_session_iframe`, and adds `session_state` to authorization responses (OIDC Session Management); works only for clients at the site of the issuer in browsers that block the cookies of other sites",
+		set:   into(func(c *Config) *bool { return &c.SessionManagement }, parseBool),
+	},
+	{
 		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem", paths: wholePath,
 		about: "file with certificate authorities, in PEM form; Signet trusts them in addition to the system's when it calls an upstream or the mail server",
 		set:   into(func(c *Config) *string { return &c.ExtraCA }, parseAuthorities),

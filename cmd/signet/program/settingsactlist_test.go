@@ -322,6 +322,14 @@ var observations = map[string]observation{
 	"frontchannel_logout": {"false", "true", func(t *testing.T, h installTemplate, set string) string {
 		return h.world(t, set).serve().document("/.well-known/openid-configuration", "frontchannel_logout_supported")
 	}},
+	"session_management": {"false", "true", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set).serve()
+		w.browser.Open(w.authorizeURL(h.app, "openid") + "&prompt=none")
+		if w.browser.Left == nil {
+			return "a page"
+		}
+		return fmt.Sprint(w.browser.Left.Query().Has("session_state"))
+	}},
 	"outbound.extra_ca": {"own", "other", trusting},
 	"outbound.proxy":    {"PROXY", "http://127.0.0.1:1", proxied},
 	"keys.algorithms": {"ES256, RS256", "ES256, RS256, PS256", func(t *testing.T, h installTemplate, set string) string {
