@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -28,7 +29,13 @@ func ServeIssuer(t testing.TB) *WorkloadIssuer {
 	i := &WorkloadIssuer{Key: NewClientKey("RS256", "issuer-key"), Keys: &KeyServer{}}
 	i.Keys.Publish(JWKS(i.Key))
 	routes := http.NewServeMux()
-	routes.Handle("/keys", i.Keys)
+	routes.HandleFunc("/keys", func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Accept"), "application/jwk-set+json") { // Kubernetes knows no other form
+			w.WriteHeader(http.StatusNotAcceptable)
+			return
+		}
+		i.Keys.ServeHTTP(w, r)
+	})
 	routes.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		i.Discoveries.Add(1)
 		if document := i.Document.Load(); document != nil {
