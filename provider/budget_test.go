@@ -223,7 +223,27 @@ func TestBudget_RefusalsThatAreTooLongArePages(t *testing.T) {
 			v := b.Visitor(t)
 			s := v.Get(t, b.Issuer+"/authorize?"+query)
 			s.WantPage(t, http.StatusBadRequest, "invalid_request")
-			s.WantText(t, "shorten redirect_uri, state or nonce")
+			s.WantText(t, "shorten redirect_uri, state or nonce", "response_mode=form_post")
+			v.Get(t, b.Issuer+"/authorize?"+query+"&response_mode=form_post").WantError(t, "invalid_scope") // as the page advises
+		}
+	})
+}
+
+// TestBudget_TokensTooLongForURLArePosted: if a response with tokens is too long for a URL, the page
+// advises form_post, which has no such limit.
+func TestBudget_TokensTooLongForURLArePosted(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Client.Metadata.GrantTypes = append(b.Client.Metadata.GrantTypes, storage.GrantImplicit)
+		b.Client.Metadata.ResponseTypes = storage.ResponseTypeNames()
+		b.ChangeClient(t, func(*storage.Client) {})
+		v := b.Visitor(t)
+		v.SignInForCode(t)
+		address := b.AuthorizeURL("response_type", "code id_token token", "nonce", "n", "state", "") + "&state=" + strings.Repeat(":", 1000)
+		s := v.Get(t, address)
+		s.WantPage(t, http.StatusBadRequest, "invalid_request")
+		s.WantText(t, "response_mode=form_post")
+		if got := v.Get(t, address+"&response_mode=form_post").Response(t); got.Get("access_token") == "" || got.Get("code") == "" {
+			t.Errorf("form_post: %v", got)
 		}
 	})
 }
