@@ -28,6 +28,10 @@ func Network(address string) string {
 	return networkOf(address, 64)
 }
 
+// WideNetwork returns an IPv4 address, or the IPv6 /48 of an address: the largest network that one
+// customer usually has. It returns "unknown" for all texts that are not an address.
+func WideNetwork(address string) string { return networkOf(address, 48) }
+
 // networkOf returns an IPv4 address, or the prefix of an IPv6 address.
 func networkOf(address string, bits int) string {
 	ip, err := netip.ParseAddr(address)
@@ -59,7 +63,7 @@ const wideFactor = 10
 
 // For returns the limits for an address. name is the first part of their keys.
 func (l NetworkLimit) For(name, address string) []Limit {
-	network, wide := Network(address), networkOf(address, 48)
+	network, wide := Network(address), WideNetwork(address)
 	limits := []Limit{{Key: name + ":" + network, Max: l.Max, Window: l.Window}}
 	if wide != network {
 		limits = append(limits, Limit{Key: name + ":" + wide, Max: cmp.Or(l.Wide, wideFactor*l.Max), Window: l.Window})

@@ -28,21 +28,30 @@ type Crowd struct {
 
 	mu       sync.Mutex
 	networks map[string]*crowdNetwork
+	owners   map[string]*crowdOwner
 	closed   int64
 }
 
 // crowdNetwork holds the connections of one network; see storage.Network.
 type crowdNetwork struct {
 	name    string
+	owner   *crowdOwner
 	open    int
 	waiting list.List // of *crowdConn, the longest waiting first
+}
+
+// crowdOwner counts the connections of all networks that one owner may have; see
+// storage.WideNetwork.
+type crowdOwner struct {
+	name          string
+	open, waiting int
 }
 
 // NewCrowd makes a Crowd for at most so many connections at once, and share waiting ones of
 // one network. exempt reports whether an address is exempt from the second limit. Peers at unix
 // sockets always are.
 func NewCrowd(most, share int, exempt func(netip.Addr) bool) *Crowd {
-	return &Crowd{share: share, exempt: exempt, places: make(chan struct{}, most), networks: map[string]*crowdNetwork{}}
+	return &Crowd{share: share, exempt: exempt, places: make(chan struct{}, most), networks: map[string]*crowdNetwork{}, owners: map[string]*crowdOwner{}}
 }
 
 // Limit returns a listener whose connections count in the crowd. The server must pass all
@@ -117,6 +126,7 @@ func (c *Crowd) line(conn *crowdConn) {
 		return
 	}
 	conn.place = conn.network.waiting.PushBack(conn)
+	conn.network.owner.waiting++
 	var longest *crowdConn
 	if conn.network.waiting.Len() > c.share {
 		longest = c.takeLongest(conn.network)
@@ -140,12 +150,19 @@ func (c *Crowd) takeLongest(n *crowdNetwork) *crowdConn {
 }
 
 // makePlace closes the longest waiting connection of the network with the most of them, so
-// that a crowd of many networks does not keep everyone else out.
+// that a crowd of many networks does not keep everyone else out. It looks at the networks of the
+// owner with the most waiting connections.
 func (c *Crowd) makePlace() {
 	c.mu.Lock()
+	var most *crowdOwner
+	for _, o := range c.owners {
+		if most == nil || o.waiting > most.waiting {
+			most = o
+		}
+	}
 	var largest *crowdNetwork
 	for _, n := range c.networks {
-		if largest == nil || n.waiting.Len() > largest.waiting.Len() {
+		if n.owner == most && (largest == nil || n.waiting.Len() > largest.waiting.Len()) {
 			largest = n
 		}
 	}
@@ -175,14 +192,24 @@ func (c *Crowd) enter(conn net.Conn) net.Conn {
 	c.mu.Lock()
 	network := c.networks[name]
 	if network == nil {
-		network = &crowdNetwork{name: name}
+		network = &crowdNetwork{name: name, owner: c.ownerOf(address)}
 		c.networks[name] = network
 	}
 	network.open++
+	network.owner.open++
 	counted.network = network
 	c.mu.Unlock()
 	c.line(counted)
 	return counted
+}
+
+// ownerOf returns the counts of the owner of an address. The caller holds the lock.
+func (c *Crowd) ownerOf(address netip.Addr) *crowdOwner {
+	name := storage.WideNetwork(address.String())
+	if c.owners[name] == nil {
+		c.owners[name] = &crowdOwner{name: name}
+	}
+	return c.owners[name]
 }
 
 // leave counts a connection that has ended.
@@ -197,6 +224,9 @@ func (c *Crowd) leave(conn *crowdConn) {
 	conn.leaveLine()
 	if conn.network.open--; conn.network.open == 0 {
 		delete(c.networks, conn.network.name)
+	}
+	if conn.network.owner.open--; conn.network.owner.open == 0 {
+		delete(c.owners, conn.network.owner.name)
 	}
 }
 
@@ -223,6 +253,7 @@ func (c *crowdConn) begin() {
 func (c *crowdConn) leaveLine() {
 	if c.place != nil {
 		c.network.waiting.Remove(c.place)
+		c.network.owner.waiting--
 		c.place = nil
 	}
 }

@@ -24,7 +24,7 @@ import (
 )
 
 // crowded is a server with a small limit. Addresses of loopback are its networks; 127.0.0.9 is
-// a proxy.
+// a proxy. 127.0.1.N stands for an address in the Nth network of one IPv6 /48.
 type crowded struct {
 	crowd   *socket.Crowd
 	address string
@@ -47,7 +47,7 @@ func startCrowded(t *testing.T, most, share int, secure bool) *crowded {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.EnableHTTP2 = true
 	plain := server.Listener
-	server.Listener = c.crowd.Limit(plain)
+	server.Listener = c.crowd.Limit(ipv6Listener{plain})
 	c.address = plain.Addr().String()
 	if secure {
 		server.StartTLS()
@@ -65,6 +65,27 @@ func startCrowded(t *testing.T, most, share int, secure bool) *crowded {
 	})
 	return c
 }
+
+// ipv6Listener gives the connections from 127.0.1.0/24 an IPv6 address.
+type ipv6Listener struct{ net.Listener }
+
+func (l ipv6Listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if n, is := strings.CutPrefix(conn.RemoteAddr().(*net.TCPAddr).IP.String(), "127.0.1."); is {
+		return ipv6Conn{conn, &net.TCPAddr{IP: net.ParseIP("2001:db8:1:" + n + "::1"), Port: 1}}, nil
+	}
+	return conn, nil
+}
+
+type ipv6Conn struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (c ipv6Conn) RemoteAddr() net.Addr { return c.remote }
 
 func (c *crowded) dial(t *testing.T, from string) net.Conn {
 	t.Helper()
@@ -296,6 +317,24 @@ func TestCrowd_FullServerMakesPlace(t *testing.T) {
 	must(t, ask(t, c.dial(t, "127.0.0.4"), "/"))
 	ended(t, "the largest network", large[0])
 	must(t, ask(t, small, "/"))
+
+	// The networks of one IPv6 /48 count together, although each has only one connection.
+	wide := startCrowded(t, most, 100, false)
+	var two []net.Conn
+	for range 2 {
+		two = append(two, wide.dial(t, "127.0.0.2"))
+		must(t, ask(t, two[len(two)-1], "/"))
+		wide.waitFor(t, len(two))
+	}
+	for n := range most - 2 {
+		must(t, ask(t, wide.dial(t, fmt.Sprintf("127.0.1.%d", n+1)), "/"))
+	}
+	for n := range 2 {
+		must(t, ask(t, wide.dial(t, fmt.Sprintf("127.0.0.%d", n+3)), "/"))
+	}
+	for _, peer := range two {
+		must(t, ask(t, peer, "/"))
+	}
 
 	full := startCrowded(t, 2, 100, false)
 	for range 2 {
