@@ -78,7 +78,7 @@ func withOwnKey(change func(c *storage.Client)) func(c *storage.Client) {
 // value that the client did not have is refused as before.
 func TestRegister_WhatTheClientHasReadIsAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		rules := directory.New(directory.Deps{DB: b.DB, Now: b.Now, Algorithms: []string{"ES256", "RS256"}})
+		rules := directory.New(directory.Deps{DB: b.DB, Now: b.Now, Algorithms: []string{"ES256", "RS256"}, FrontchannelLogout: true})
 		sendBack := func(t *testing.T, document string, change func(c *storage.Client), spoil func(members map[string]any)) (before, after storage.Client, a providertest.Answer) {
 			t.Helper()
 			made := b.RegisterItself(t, "", document)
@@ -171,5 +171,7 @@ func TestRegister_WhatTheClientHasReadIsAccepted(t *testing.T) {
 				t.Errorf("another value of %s: got %d %s", name, a.StatusCode, a.Body)
 			}
 		}
-	}, providertest.WithRegistration(directory.RegistrationOpen), func(c *provider.Config) { c.Algorithms = []string{"ES256", "RS256"} })
+	}, providertest.WithRegistration(directory.RegistrationOpen), func(c *provider.Config) {
+		c.Algorithms, c.FrontchannelLogout = []string{"ES256", "RS256"}, true
+	})
 }
