@@ -35,6 +35,7 @@ var administratorValues = map[string]func(c *storage.Client){
 		c.Metadata.GrantTypes, c.Metadata.Scope = append(c.Metadata.GrantTypes, storage.GrantClientCredentials), "openid jobs:read"
 	},
 	"client_uri":                          func(c *storage.Client) { c.Metadata.ClientURI = "https://intranet.local/" },
+	"logo_uri":                            func(c *storage.Client) { c.Metadata.LogoURI = "https://intranet.local/logo.png" },
 	"policy_uri":                          func(c *storage.Client) { c.Metadata.PolicyURI = "https://localhost/privacy" },
 	"tos_uri":                             func(c *storage.Client) { c.Metadata.TosURI = "https://192.168.0.7/terms" },
 	"contacts":                            func(c *storage.Client) { c.Metadata.Contacts = []string{"a@example.com", "b@example.com"} },
@@ -108,11 +109,12 @@ func TestRegister_WhatTheClientHasReadIsAccepted(t *testing.T) {
 		}
 		same := func(map[string]any) {}
 		for _, f := range directory.ClientFields() {
+			if !f.Registers() || !f.Supported() {
+				continue
+			}
 			change := administratorValues[f.Name]
 			if change == nil {
-				if f.Registers() && f.Supported() {
-					t.Errorf("%s has no value here: add one to administratorValues", f.Name)
-				}
+				t.Errorf("%s has no value here: add one to administratorValues", f.Name)
 				continue
 			}
 			t.Run(f.Name, func(t *testing.T) {
