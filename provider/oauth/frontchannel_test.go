@@ -6,12 +6,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"signet/provider"
 	"signet/provider/providertest"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // withFrontchannel turns front-channel logout on.
@@ -248,4 +250,28 @@ func TestFrontchannel_RegistrationFollowsTheSetting(t *testing.T) {
 			}
 		}, func(c *provider.Config) { c.FrontchannelLogout, c.Registration.Mode = on, "open" })
 	}
+}
+
+// ST-14: The session has ended before the page is made. If the clients of the session cannot be read
+// then, the page has no iframes, and the log names the cause.
+func TestFrontchannel_FailingDatabaseLeavesTheFramesOut(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		var fails atomic.Bool
+		b := providertest.Start(t, backend.OpenFaulty(t, func(name string) storage.Fault {
+			if fails.Load() && name == "list clients of a session" {
+				return storage.Fault{When: storage.AtOnce, Err: storage.ErrUnavailable}
+			}
+			return storage.Fault{}
+		}), withFrontchannel)
+		mail := framedClient(t, b, "mail.example.com", "/out")
+		v := b.Visitor(t)
+		tokens := use(t, v, mail)
+		fails.Store(true)
+		page := v.Get(t, b.EndSessionURL("id_token_hint", tokens["id_token"].(string)))
+		wantFrames(t, page)
+		if page.StatusCode != http.StatusOK || !strings.Contains(b.Log.String(), "find clients of the session") {
+			t.Errorf("got %d, and the log has no cause", page.StatusCode)
+		}
+		v.WantSignedOut(t)
+	})
 }
