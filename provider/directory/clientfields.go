@@ -125,12 +125,13 @@ var clientFields = []ClientField{
 
 var promptLogin = ClientField{Name: "prompt_login", Default: "strict", at: func(c *storage.Client) any { return &c.PromptLogin }}
 
-// WithoutEffect lists the fields of a stored client that are not supported. An earlier release
-// accepted them.
-func WithoutEffect(c storage.Client) []string {
+// WithoutEffect lists the fields of a stored client that are not supported, or not with the settings
+// of this server. An earlier release, or other settings, accepted them.
+func (d *Directory) WithoutEffect(c storage.Client) []string {
 	var names []string
 	for _, f := range clientFields {
-		if !f.Supported() && !f.Empty(c) {
+		off := !d.frontchannelLogout && slices.Contains(frontchannelFields, f.Name)
+		if (off || !f.Supported()) && !f.Empty(c) {
 			names = append(names, f.Name)
 		}
 	}

@@ -91,8 +91,8 @@ func TestClientFields_UnsupportedAreRefused(t *testing.T) {
 			if err := directory.CheckClientChange(old, changedClient(storage.Web, nil)); err != nil {
 				t.Errorf("stored %s that is removed: got %v, want no error", f.Name, err)
 			}
-			if !slices.Equal(directory.WithoutEffect(old), []string{f.Name}) {
-				t.Errorf("WithoutEffect: got %v, want %s", directory.WithoutEffect(old), f.Name)
+			if !slices.Equal(h.WithoutEffect(old), []string{f.Name}) {
+				t.Errorf("WithoutEffect: got %v, want %s", h.WithoutEffect(old), f.Name)
 			}
 			if _, is := f.At(&old).(*bool); is {
 				continue // a bool has no second value other than the empty one

@@ -46,8 +46,8 @@ func TestFrontchannelLogout_IsRefusedWhileTheSettingIsOff(t *testing.T) {
 				t.Errorf("%s: got %v, want two fields refused with %s", act, err, directory.NoEffect)
 			}
 		}
-		_, _, err := h.CreateClient(t.Context(), changedClient(storage.Web, set), storage.Origin{})
-		wantRefused("create", err)
+		_, _, refused := h.CreateClient(t.Context(), changedClient(storage.Web, set), storage.Origin{})
+		wantRefused("create", refused)
 		made, _ := h.create(t, changedClient(storage.Web, nil))
 		revise := func(d *directory.Directory, change func(*storage.Client)) error {
 			_, err := d.ReviseClient(t.Context(), made.ID, func(c *storage.Client) error { change(c); return nil }, storage.Origin{})
@@ -57,6 +57,13 @@ func TestFrontchannelLogout_IsRefusedWhileTheSettingIsOff(t *testing.T) {
 		on := directory.New(directory.Deps{DB: h.db, FrontchannelLogout: true, Now: func() time.Time { return noon }})
 		if err := revise(on, set); err != nil {
 			t.Fatal(err)
+		}
+		stored, err := h.db.Client(t.Context(), made.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, withSetting := h.WithoutEffect(stored), on.WithoutEffect(stored); len(got) != 2 || len(withSetting) != 0 {
+			t.Errorf("fields without effect: got %v, and %v with the setting, want 2 and none", got, withSetting)
 		}
 		if err := revise(h.Directory, func(c *storage.Client) { c.Name = "Another name" }); err != nil {
 			t.Errorf("another field, with a stored value: got %v, want no error", err)

@@ -73,7 +73,7 @@ signet client federation add.`,
 			return cmp.Or(refusalError(c, *id, err), err)
 		}
 		p.sayWhatIsMissing(created)
-		return p.showClient(created, secret, *asJSON)
+		return p.showClient(p.Directory(settings, db), created, secret, *asJSON)
 	})
 	return c
 }
@@ -88,7 +88,7 @@ func libraryNames() (names []string) {
 func (p commands) listCommand() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the clients", Example: "  signet client list --json", Args: cli.ExactArgs()}
 	asJSON := cli.JSONFlag(c)
-	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		clients, err := db.Clients(ctx)
 		if err != nil {
 			return fmt.Errorf("list clients: %w", err)
@@ -96,7 +96,7 @@ func (p commands) listCommand() *cobra.Command {
 		if *asJSON {
 			list := []described{} // never null
 			for _, c := range clients {
-				list = append(list, describe(c, ""))
+				list = append(list, describe(p.Directory(settings, db), c, ""))
 			}
 			return p.WriteJSON(map[string]any{"clients": list})
 		}
@@ -116,12 +116,12 @@ func (p commands) listCommand() *cobra.Command {
 func (p commands) showCommand() *cobra.Command {
 	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Example: "  signet client show my-app", Args: cli.ExactArgs("the client's id")}
 	asJSON := cli.JSONFlag(c)
-	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		found, err := db.Client(ctx, args[0])
 		if err != nil {
 			return clientError(args[0], err)
 		}
-		return p.showClient(found, "", *asJSON)
+		return p.showClient(p.Directory(settings, db), found, "", *asJSON)
 	})
 	return c
 }

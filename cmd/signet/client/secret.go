@@ -58,7 +58,7 @@ secrets are valid: if an earlier rotation still overlaps, its old secret expires
 		} else {
 			p.Say("older secrets are no longer valid")
 		}
-		return p.showClient(rotated, secret, *asJSON)
+		return p.showClient(p.Directory(settings, db), rotated, secret, *asJSON)
 	})
 	return c
 }

@@ -25,8 +25,8 @@ type member struct {
 type described []member
 
 // describe returns the members of a client, without the fields that are not set. secret is the
-// new secret; "" if none was made.
-func describe(c storage.Client, secret string) described {
+// new secret; "" if none was made. rules knows which fields have no effect.
+func describe(rules *directory.Directory, c storage.Client, secret string) described {
 	d := described{{"client_id", c.ID, c.ID}}
 	if secret != "" {
 		d = append(d, member{"client_secret", secret, secret}, member{"client_secret_expires_at", 0, "never"}) // RFC 7591, section 3.2.1
@@ -47,7 +47,7 @@ func describe(c storage.Client, secret string) described {
 	if until := cli.OptionalTime(c.Secrets[1].ExpiresAt); until != nil { // the old secret is still valid
 		d = append(d, member{"old_secret_expires_at", until, cli.FormatTime(*until)})
 	}
-	if ignored := directory.WithoutEffect(c); len(ignored) > 0 {
+	if ignored := rules.WithoutEffect(c); len(ignored) > 0 {
 		d = append(d, member{"without_effect", ignored, strings.Join(ignored, " ")})
 	}
 	return d
@@ -136,11 +136,11 @@ func (d described) rows() [][]string {
 }
 
 // showClient prints a client. secret is the new secret; "" if none was made.
-func (p commands) showClient(c storage.Client, secret string, asJSON bool) error {
+func (p commands) showClient(rules *directory.Directory, c storage.Client, secret string, asJSON bool) error {
 	if secret != "" {
 		p.Say("save the client secret now: it is not stored and will not be shown again")
 	}
-	d := describe(c, secret)
+	d := describe(rules, c, secret)
 	if asJSON {
 		return p.WriteJSON(d)
 	}

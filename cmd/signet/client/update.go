@@ -37,7 +37,7 @@ the whole list, and an empty value ("") clears the field.`,
 			return cmp.Or(refusalError(c, args[0], err), clientError(args[0], err))
 		}
 		p.sayWhatIsMissing(revised)
-		return p.showClient(revised, "", *asJSON)
+		return p.showClient(p.Directory(settings, db), revised, "", *asJSON)
 	})
 	return c
 }
@@ -67,7 +67,7 @@ func (p commands) switchCommand(verb, short string, act func(*directory.Director
 			return clientError(args[0], err)
 		}
 		p.Say("client %s is %s", switched.ID, clientState(switched))
-		return p.showClient(switched, "", *asJSON)
+		return p.showClient(p.Directory(settings, db), switched, "", *asJSON)
 	})
 	return c
 }
@@ -97,7 +97,7 @@ stop a client temporarily, use: signet client disable.`,
 		}
 		p.Say("client %s is deleted", found.ID)
 		if *asJSON {
-			return p.WriteJSON(describe(found, ""))
+			return p.WriteJSON(describe(p.Directory(settings, db), found, ""))
 		}
 		return nil
 	})
