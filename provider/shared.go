@@ -22,6 +22,7 @@ import (
 	"signet/provider/outbound"
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/subject"
 	"signet/provider/upkeep"
 	"signet/provider/web"
 	"signet/static"
@@ -37,12 +38,13 @@ type shared struct {
 	db     *storage.DB
 	seen   atomic.Int64 // value of the change counter when the caches were loaded
 
-	ring    *keys.Ring
-	keeper  *keeper.Keeper
-	rotator *keeper.Rotator
-	clients *request.Clients
-	tokens  *flow.Tokens
-	proofs  *assertion.Verifier
+	ring     *keys.Ring
+	keeper   *keeper.Keeper
+	rotator  *keeper.Rotator
+	clients  *request.Clients
+	subjects subject.Subjects
+	tokens   *flow.Tokens
+	proofs   *assertion.Verifier
 
 	passwords *credential.Passwords
 	directory *directory.Directory
@@ -87,7 +89,8 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		DB: db, Params: c.Passwords, Limits: c.RateLimits, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: c.Now, Bucket: s.ring.Bucket,
 	})
 	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Registration: c.Registration, FrontchannelLogout: c.FrontchannelLogout, Now: c.Now})
-	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.forTokens()})
+	s.subjects = subject.New(s.ring)
+	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Subjects: s.subjects, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.forTokens()})
 	s.sessions = session.New(session.Config{
 		DB: db, Ring: s.ring, Now: c.Now,
 		Cookies: session.Cookies{Base: c.CookieName, HTTPS: issuer.Scheme == "https", Path: issuer.Path, Domain: c.CookieDomain, State: c.SessionManagement},
@@ -98,7 +101,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		HTTP: s.outbound.Configured(), Foreign: s.outbound.Foreign(),
 	})
 	s.notices = notice.New(notice.Config{
-		DB: db, Ring: s.ring, Clients: s.clients, Now: c.Now, Log: c.Log,
+		DB: db, Ring: s.ring, Subjects: s.subjects, Clients: s.clients, Now: c.Now, Log: c.Log,
 		HTTP: s.outbound.Configured(), Foreign: s.outbound.Foreign(),
 		Follow: s.reload, Issuer: c.Issuer, FrontChannel: c.FrontchannelLogout,
 	})

@@ -82,7 +82,7 @@ func BenchmarkRotateGrant(b *testing.B) {
 				g, err := w.RedeemCode(context.Background(), w.redemption(storage.NewID("r"), "code", noon), noon)
 				for pb.Next() && err == nil {
 					g, err = w.RotateGrant(context.Background(), storage.GrantRotation{
-						GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID,
+						GrantID: g.ID, Generation: g.Generation, ClientID: g.ClientID,
 					}, func(storage.Grant) error { return nil }, noon)
 				}
 				if err != nil {

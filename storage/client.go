@@ -51,6 +51,9 @@ type Client struct {
 	Secrets     [2]ClientSecret `gorm:"serializer:signet_json"` // both are valid, so that a secret can be replaced without downtime
 	Federations []Federation    `gorm:"serializer:signet_json"` // issuers whose tokens prove the client; only an administrator sets them
 	Registration
+	// Sector is the sector identifier for pairwise subjects (OIDC Core, section 8.1): the clients
+	// of one sector see a user under the same subject. "": the client gets public subjects.
+	Sector     string
 	DisabledAt Millis
 	CreatedAt  Millis `gorm:"autoCreateTime:false"`
 	UpdatedAt  Millis `gorm:"autoUpdateTime:false"`
@@ -85,7 +88,7 @@ type ClientMetadata struct {
 	Contacts                 []string `json:"contacts,omitempty"`
 	JWKS                     string   `json:"jwks,omitempty"` // a JSON document
 	JWKSURI                  string   `json:"jwks_uri,omitempty"`
-	SubjectType              string   `json:"subject_type,omitempty"`
+	SubjectType              string   `json:"subject_type,omitempty"` // "", public or SubjectPairwise
 	IDTokenSignedResponseAlg string   `json:"id_token_signed_response_alg,omitempty"`
 	UserinfoSignedAlg        string   `json:"userinfo_signed_response_alg,omitempty"` // "": userinfo is plain JSON
 	DefaultMaxAge            *int64   `json:"default_max_age,omitempty"`              // seconds
@@ -113,6 +116,10 @@ const (
 	AuthPrivateKey = "private_key_jwt"
 	AuthNone       = "none"
 )
+
+// SubjectPairwise is the subject_type of a client that gets pairwise subjects (OIDC Core, section
+// 8).
+const SubjectPairwise = "pairwise"
 
 // Public reports whether the client cannot authenticate. A client without a chosen method is not
 // public: it has a secret.
@@ -169,8 +176,9 @@ func (c Client) ChosenAlgs() []string {
 
 // CreateClient stores a new client. It increments the change counter. It records the event client.created.
 //
-// ErrConflict: the ID is taken. An ID that begins with the prefix of subjects ("usr_") is an
-// error, because the sub of a token must never name both a client and a user.
+// ErrConflict: the ID is taken. ErrSubjectTaken: it is the chosen subject of a user. An ID that
+// begins with the prefix of users ("usr_") is an error, because the sub of a token must never name
+// both a client and a user.
 func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 	if err := refuseImpossible(c.ID); err != nil {
 		return fmt.Errorf("create client: %w", err)
@@ -185,7 +193,10 @@ func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 			if err := tx.Create(&row).Error; err != nil {
 				return err
 			}
-			return recordClientChange(tx, ClientCreated, c.ID, by)
+			if err := recordClientChange(tx, ClientCreated, c.ID, by); err != nil {
+				return err
+			}
+			return checkClientID(tx, c.ID) // after the change counter, so that a new user waits
 		})
 	}
 	err := create()
@@ -308,7 +319,7 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	// The columns are named because gorm would otherwise skip zero values of a struct. Save
 	// would create a deleted client again.
 	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
-		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "Federations", "MetadataDigest", "UpdatedAt").Updates(&row)
+		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "Federations", "MetadataDigest", "Sector", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
 		return res.Error
 	}

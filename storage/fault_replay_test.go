@@ -27,7 +27,7 @@ func TestRotateGrant_RevocationIsWholeOrNothing(t *testing.T) {
 			g := w.redeem(t, r, noon)
 			replay := func() error {
 				_, err := w.RotateGrant(t.Context(), storage.GrantRotation{
-					GrantID: g.ID, Generation: 2, UserID: w.user.ID, ClientID: w.client.ID,
+					GrantID: g.ID, Generation: 2, ClientID: w.client.ID,
 				}, func(storage.Grant) error { return nil }, noon)
 				return err
 			}

@@ -180,7 +180,7 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 
 // tables lists all tables but migrations.
 var tables = strings.Fields(`instance users credentials identities clients consents sessions grants spent keys throttles events
-	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished registration_tokens mail_links`)
+	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished registration_tokens mail_links subject_secret`)
 
 // dump returns every row of every table as text, one row in a line.
 func (f *watched) dump(t *testing.T) string {
@@ -296,6 +296,8 @@ var (
 		"CountPoll":             "devices poll every few seconds",
 		"ClampKeyTimes":         "key.alarm reports the clock",
 		"RewrapTokens":          "part of a rewrap, which is recorded",
+		"RewrapSubjectSecret":   "part of a rewrap, which is recorded",
+		"StartSubjectSecret":    "part of the first start, which records its keys",
 		"AnnounceConnectors":    "the presence of a node is not an act", "ReleaseConnectors": "the presence of a node is not an act",
 		"QueueEndedLogouts": "the end of the sessions is recorded",
 		"TakeLease":         "coordinates nodes", "ReturnLease": "coordinates nodes",

@@ -17,12 +17,14 @@ import (
 // and client are enabled, its session is live (unless the grant is offline), and it was created
 // after not_before of its user and of the instance. grantLives is this condition in SQL.
 type Grant struct {
-	ID        string // gid
-	UserID    string
-	ClientID  string
-	SessionID string
-	Connector string // of the session that opened it, see Session
-	Identity  string
+	ID     string // gid
+	UserID string
+	// ChosenSubject is that of the user.
+	ChosenSubject string `gorm:"column:subject"`
+	ClientID      string
+	SessionID     string
+	Connector     string // of the session that opened it, see Session
+	Identity      string
 
 	Offline    bool
 	FirstParty bool

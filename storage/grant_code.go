@@ -93,9 +93,9 @@ func (db *DB) RedeemCode(ctx context.Context, r CodeRedemption, at time.Time) (G
 }
 
 // openGrant stores a new grant of that session, in its first generation. The grant gets the
-// identity that the session has now.
+// identity that the session has now, and the chosen subject of its user.
 func openGrant(tx *gorm.DB, g *Grant, of touchedSession, at time.Time) error {
-	g.Connector, g.Identity = of.connector, of.identity
+	g.Connector, g.Identity, g.ChosenSubject = of.connector, of.identity, of.chosenSubject
 	g.Generation, g.RotatedAt, g.IdleExpiresAt = 1, At(at), At(at).Add(g.IdleFor)
 	g.RevokedAt, g.RevokeReason = 0, ""
 	row, err := engine.Values(g)

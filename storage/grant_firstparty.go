@@ -80,14 +80,14 @@ func continueFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant G
 		switch {
 		case r.GrantID == grant.ID && r.Generation != current:
 			grant, err = retryOrRevoke(tx, GrantRotation{
-				GrantID: grant.ID, Generation: r.Generation, UserID: grant.UserID, ClientID: grant.ClientID,
+				GrantID: grant.ID, Generation: r.Generation, ClientID: grant.ClientID,
 				Grace: r.Grace, From: r.From,
 			}, at)
 			return grant, true, err
 		case At(at) < grant.RotatedAt.Add(r.Grace):
 			return grant, true, nil
 		}
-		args := append([]any{At(at), At(at), grant.ID, current, grant.UserID, grant.ClientID}, grantArgs(at)...)
+		args := append([]any{At(at), At(at), grant.ID, current, grant.ClientID}, grantArgs(at)...)
 		if continued, err = rotateLive().QueryRow(tx, engine.Destinations(&grant), args...); err != nil || continued {
 			return grant, continued, err
 		}

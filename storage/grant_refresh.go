@@ -15,11 +15,13 @@ import (
 type GrantRotation struct {
 	GrantID    string
 	Generation int64
-	UserID     string // of the token; must equal that of the row
 	ClientID   string // of the token; must equal that of the row
-	Grace      time.Duration
-	Online     bool // the client may no longer have offline_access: make the grant online
-	From       Origin
+	// CheckSubject compares the subject of the token with the row, before anything changes. Its
+	// error ends the use case. Nil: there is nothing to compare.
+	CheckSubject func(Grant) error
+	Grace        time.Duration
+	Online       bool // the client may no longer have offline_access: make the grant online
+	From         Origin
 }
 
 // RotateGrant moves a live grant to its next generation by one conditional update, and returns
@@ -33,9 +35,9 @@ type GrantRotation struct {
 // ErrReplayed: the generation is older than the previous one, or newer than the row (after a
 // restored backup). The grant is revoked, and a first-party session has ended; this is committed
 // (RFC 9700, section 4.14.2). It records the event grant.replayed. ErrRevoked: the grant is not live.
-// ErrNotFound: there is no such grant, or it is another user's or client's; nothing changes.
+// ErrNotFound: there is no such grant, or it is another client's; nothing changes.
 func (db *DB) RotateGrant(ctx context.Context, r GrantRotation, check func(Grant) error, at time.Time) (Grant, error) {
-	if err := refuseImpossible(r.GrantID, r.UserID, r.ClientID); err != nil {
+	if err := refuseImpossible(r.GrantID, r.ClientID); err != nil {
 		return Grant{}, fmt.Errorf("rotate grant: %w", err)
 	}
 	var grant Grant
@@ -44,7 +46,7 @@ func (db *DB) RotateGrant(ctx context.Context, r GrantRotation, check func(Grant
 			return err
 		}
 		grant = Grant{}
-		args := append([]any{At(at), At(at), r.GrantID, r.Generation, r.UserID, r.ClientID}, grantArgs(at)...)
+		args := append([]any{At(at), At(at), r.GrantID, r.Generation, r.ClientID}, grantArgs(at)...)
 		rotate := rotateLive()
 		if r.Online {
 			rotate = rotateOnline()
@@ -54,6 +56,9 @@ func (db *DB) RotateGrant(ctx context.Context, r GrantRotation, check func(Grant
 			return err
 		}
 		if rotated {
+			if err := r.checkSubject(grant); err != nil {
+				return err
+			}
 			return runCheck(check, grant)
 		}
 		if grant, err = retryOrRevoke(tx, r, at); err != nil {
@@ -74,13 +79,21 @@ var (
 
 func buildRotateGrant(lives, andSet string) engine.Statement {
 	return engine.NewStatement(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for` + andSet + `
-		WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ` + lives + `
+		WHERE g.id = ? AND g.generation = ? AND g.client_id = ? AND ` + lives + `
 		RETURNING ` + engine.ColumnNames(&Grant{}))
 }
 
 // errCheckFailed marks the error of a function that the caller passed. It is a verdict: it
 // undoes this use case only, and leaves the other use cases of the batch alone.
 var errCheckFailed = engine.NewVerdict("refused")
+
+// checkSubject calls CheckSubject and marks its error.
+func (r GrantRotation) checkSubject(g Grant) error {
+	if r.CheckSubject == nil {
+		return nil
+	}
+	return runCheck(r.CheckSubject, g)
+}
 
 // runCheck calls check and marks its error.
 func runCheck(check func(Grant) error, g Grant) error {
@@ -102,8 +115,8 @@ func retryOrRevoke(tx *gorm.DB, r GrantRotation, at time.Time) (Grant, error) {
 	if r.Online {
 		lives = liveOnlineGrant(at)
 	}
-	err := tx.Raw(`SELECT g.*, ? AS live FROM grants g WHERE g.id = ? AND g.user_id = ? AND g.client_id = ?`,
-		lives, r.GrantID, r.UserID, r.ClientID).Scan(&rows).Error
+	err := tx.Raw(`SELECT g.*, ? AS live FROM grants g WHERE g.id = ? AND g.client_id = ?`,
+		lives, r.GrantID, r.ClientID).Scan(&rows).Error
 	switch {
 	case err != nil:
 		return Grant{}, err
@@ -113,6 +126,9 @@ func retryOrRevoke(tx *gorm.DB, r GrantRotation, at time.Time) (Grant, error) {
 		return Grant{}, engine.Committed(explainDeadGrant(tx, r.GrantID, at))
 	}
 	grant := rows[0].Grant
+	if err := r.checkSubject(grant); err != nil {
+		return Grant{}, err
+	}
 	if r.Generation == grant.Generation-1 && At(at) < grant.RotatedAt.Add(r.Grace) {
 		return grant, record(tx, Event{
 			Type: GrantRetried, Outcome: Succeeded, UserID: grant.UserID, ClientID: grant.ClientID,
@@ -144,8 +160,8 @@ var touchGrantSession = engine.NewStatement(`UPDATE sessions AS s SET seen_at = 
 // RefreshableGrant reads the live grant of a refresh token, without rotating it, for
 // introspection.
 //
-// ErrNotFound: the grant is not live, is another user's or client's, or is in another generation
-// than the token.
+// ErrNotFound: the grant is not live, is another client's, or is in another generation than the
+// token.
 func (db *DB) RefreshableGrant(ctx context.Context, r GrantRotation, at time.Time) (Grant, error) {
 	read := db.LiveGrant
 	if r.Online {
@@ -155,8 +171,8 @@ func (db *DB) RefreshableGrant(ctx context.Context, r GrantRotation, at time.Tim
 	if err != nil {
 		return Grant{}, err
 	}
-	if grant.Generation != r.Generation || grant.UserID != r.UserID || grant.ClientID != r.ClientID {
+	if grant.Generation != r.Generation || grant.ClientID != r.ClientID {
 		return Grant{}, fmt.Errorf("read grant: %w", ErrNotFound)
 	}
-	return grant, nil
+	return grant, r.checkSubject(grant)
 }

@@ -133,7 +133,7 @@ var operations = []struct {
 	}},
 	{"rotate", func(g *growing, i int) error {
 		grant, err := g.RotateGrant(context.Background(), storage.GrantRotation{
-			GrantID: "gid_" + crowdName(i), Generation: g.generations[i], UserID: "usr_" + crowdName(i), ClientID: g.client.ID,
+			GrantID: "gid_" + crowdName(i), Generation: g.generations[i], ClientID: g.client.ID,
 		}, func(storage.Grant) error { return nil }, noon)
 		g.generations[i] = grant.Generation
 		return err

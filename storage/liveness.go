@@ -51,11 +51,12 @@ func liveGrant(at time.Time) clause.Expr { return gorm.Expr(grantLives, grantArg
 // liveOnlineGrant is onlineLives for gorm.
 func liveOnlineGrant(at time.Time) clause.Expr { return gorm.Expr(onlineLives, grantArgs(at)...) }
 
-// touchedSession holds the values of a session that touchSession reads: its creation time, and
-// the identity that opened it.
+// touchedSession holds the values of a session that touchSession reads: its creation time, the
+// identity that opened it, and the chosen subject of its user.
 type touchedSession struct {
 	createdAt           Millis
 	connector, identity string
+	chosenSubject       string
 }
 
 // touchSession locks the row of a live session of this user and marks the session as seen. If
@@ -67,7 +68,7 @@ func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time)
 	stale := At(at.Add(-seenEvery))
 	args := append([]any{stale, At(at), stale, At(at), sessionID, userID}, sessionArgs(at)...)
 	var t touchedSession
-	found, err := touchLive.QueryRow(tx, []any{(*int64)(&t.createdAt), &t.connector, &t.identity}, append(args, clientID, clientID)...)
+	found, err := touchLive.QueryRow(tx, []any{(*int64)(&t.createdAt), &t.connector, &t.identity, &t.chosenSubject}, append(args, clientID, clientID)...)
 	if err != nil {
 		return touchedSession{}, err
 	}
@@ -84,4 +85,4 @@ var touchLive = engine.NewStatement(`UPDATE sessions AS s SET
 		idle_expires_at = CASE WHEN s.seen_at <= ? THEN ? + s.idle_for ELSE s.idle_expires_at END
 	WHERE s.id = ? AND s.user_id = ? AND ` + sessionLives + `
 		AND (CAST(? AS TEXT) = '' OR EXISTS (SELECT 1 FROM clients c WHERE c.id = ? AND c.disabled_at = 0))
-	RETURNING created_at, connector, identity`)
+	RETURNING created_at, connector, identity, (SELECT subject FROM users WHERE users.id = user_id)`)

@@ -139,7 +139,7 @@ func (w *world) refreshSteadily(t testing.TB, grants []storage.Grant, f func(), 
 			locks[k].Lock()
 			defer locks[k].Unlock()
 			next, err := w.RotateGrant(context.Background(), storage.GrantRotation{
-				GrantID: grants[k].ID, Generation: grants[k].Generation, UserID: grants[k].UserID, ClientID: grants[k].ClientID,
+				GrantID: grants[k].ID, Generation: grants[k].Generation, ClientID: grants[k].ClientID,
 			}, func(storage.Grant) error { return nil }, noon)
 			if err != nil {
 				t.Error(err)

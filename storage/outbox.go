@@ -17,6 +17,8 @@ type Notice struct {
 	UserID    string
 	ClientID  string
 	SessionID string // the session that has ended
+	// ChosenSubject is that of the user, who may be deleted by now.
+	ChosenSubject string `gorm:"column:subject"`
 
 	Tries       int64  // attempts that have begun
 	DueAt       Millis // when the next attempt is due
@@ -46,8 +48,8 @@ func (n Notice) Settled() bool { return n.DeliveredAt != 0 || n.GivenUpAt != 0 }
 // writer, and a user with many grants must not hold it.
 func queueLogout(tx *gorm.DB, at time.Time, sessions string, args ...any) error {
 	all := append([]any{At(at), At(at)}, args...)
-	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, client_id, session_id, due_at, created_at)
-		SELECT s.user_id || ':' || s.id || ':' || c.id, 'logout', s.user_id, c.id, s.id, CAST(? AS BIGINT), CAST(? AS BIGINT)
+	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, subject, client_id, session_id, due_at, created_at)
+		SELECT s.user_id || ':' || s.id || ':' || c.id, 'logout', s.user_id, COALESCE((SELECT subject FROM users WHERE users.id = s.user_id), ''), c.id, s.id, CAST(? AS BIGINT), CAST(? AS BIGINT)
 		FROM (SELECT DISTINCT user_id, session_id, client_id FROM grants WHERE user_id IN (SELECT s.user_id FROM sessions s WHERE `+sessions+`)) g
 		JOIN sessions s ON s.id = g.session_id AND s.user_id = g.user_id JOIN clients c ON c.id = g.client_id
 		WHERE `+sessions+` AND c.disabled_at = 0 AND c.metadata LIKE '%"backchannel_logout_uri":%'

@@ -207,7 +207,7 @@ func TestChangePassword_RaceWithRefreshLeavesNoGrant(t *testing.T) {
 			}
 			g := grants[i%2]
 			_, err := w.RotateGrant(t.Context(), storage.GrantRotation{
-				GrantID: g.ID, UserID: g.UserID, ClientID: g.ClientID, Generation: 1, Grace: time.Minute,
+				GrantID: g.ID, ClientID: g.ClientID, Generation: 1, Grace: time.Minute,
 			}, func(storage.Grant) error { return nil }, noon)
 			return err
 		})

@@ -92,7 +92,7 @@ func TestResetPassword_RaceLeavesNoSessionOrGrant(t *testing.T) {
 				return err
 			}
 			_, err := w.RotateGrant(t.Context(), storage.GrantRotation{
-				GrantID: g.ID, Generation: g.Generation, UserID: w.user.ID, ClientID: w.client.ID, Grace: time.Minute,
+				GrantID: g.ID, Generation: g.Generation, ClientID: w.client.ID, Grace: time.Minute,
 			}, func(storage.Grant) error { return nil }, at)
 			return err
 		})

@@ -19,7 +19,7 @@ import (
 )
 
 // smallTables stay small for any number of users, so statements may scan them.
-var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors", "emergency_links", "unfinished", "registration_tokens"}
+var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors", "emergency_links", "unfinished", "registration_tokens", "subject_secret"}
 
 // methodsWithoutTables are methods that read no table, or that exist only in tests.
 var methodsWithoutTables = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
@@ -44,7 +44,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 	identity := storage.Identity{Connector: "google", Issuer: "https://accounts.example", Subject: "1", UserID: w.user.ID}
 	limits := []storage.Limit{{Key: "a", Max: 1, Window: time.Minute}, {Key: "b", Max: 2, Window: time.Minute}}
 	rotation := func(generation int64) storage.GrantRotation {
-		return storage.GrantRotation{GrantID: "gid request code", Generation: generation, UserID: w.user.ID, ClientID: w.client.ID, Grace: time.Hour, From: from}
+		return storage.GrantRotation{GrantID: "gid request code", Generation: generation, ClientID: w.client.ID, Grace: time.Hour, From: from}
 	}
 	online := func(r storage.GrantRotation) storage.GrantRotation {
 		r.Online = true
@@ -79,6 +79,17 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"User", func() error { _, err := w.User(ctx, w.user.ID); return err }},
+		{"UserBySubject", func() error { _, err := w.UserBySubject(ctx, w.user.ID); return err }},
+		{"CreateUser", func() error {
+			_, err := w.CreateUser(ctx, storage.User{Email: "former@example.com", ChosenSubject: "of a former system"}, "", storage.By{From: from, At: noon})
+			return err
+		}},
+		{"UserBySubject", func() error { _, err := w.UserBySubject(ctx, "of a former system"); return err }},
+		{"StartSubjectSecret", func() error { return w.StartSubjectSecret(ctx, []byte("sealed")) }},
+		{"SubjectSecret", func() error { _, err := w.SubjectSecret(ctx); return err }},
+		{"RewrapSubjectSecret", func() error {
+			return w.RewrapSubjectSecret(ctx, func([]byte) ([]byte, error) { return []byte("sealed again"), nil })
+		}},
 		{"UserByEmail", func() error { _, _, err := w.UserByEmail(ctx, "alice@example.com"); return err }},
 		{"Users", func() error { _, err := w.Users(ctx, storage.UserFilter{}, 10); return err }},
 		{"Users", func() error {
@@ -549,7 +560,7 @@ func TestPlans_NoUseCaseScansAGrowingTable(t *testing.T) {
 }
 
 func isSentinel(err error) bool {
-	return slices.ContainsFunc([]error{storage.ErrNotFound, storage.ErrConflict, storage.ErrExpired, storage.ErrReplayed, storage.ErrRevoked},
+	return slices.ContainsFunc([]error{storage.ErrNotFound, storage.ErrConflict, storage.ErrExpired, storage.ErrReplayed, storage.ErrRevoked, storage.ErrSubjectTaken},
 		func(sentinel error) bool { return errors.Is(err, sentinel) })
 }
 

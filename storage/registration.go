@@ -61,7 +61,7 @@ type ClientRegistration struct {
 // records the event client.registered.
 //
 // ErrNotFound: the initial access token is unknown, expired or used up. ErrRegistrationsFull.
-// ErrConflict: the ID is taken.
+// ErrConflict: the ID is taken. ErrSubjectTaken: it is the chosen subject of a user.
 func (db *DB) RegisterClient(ctx context.Context, r ClientRegistration, by By) (registered Client, isNew bool, err error) {
 	if err := refuseImpossible(r.Client.ID, r.Client.TokenHash); err != nil {
 		return Client{}, false, fmt.Errorf("register client: %w", err)
@@ -86,6 +86,9 @@ func (db *DB) RegisterClient(ctx context.Context, r ClientRegistration, by By) (
 		}
 		c.CreatedAt, c.UpdatedAt, c.RegisteredAt, c.Registrations = At(by.At), At(by.At), At(by.At), 1
 		registered, isNew = c, true
+		if err := checkClientID(tx, c.ID); err != nil {
+			return err
+		}
 		if err := tx.Create(&c).Error; err != nil {
 			return err
 		}

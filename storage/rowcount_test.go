@@ -48,7 +48,7 @@ var writers = []struct {
 }{
 	{"an old refresh token within the grace", 1, func(t *testing.T, w *world) func(int) error {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
-		rotate := storage.GrantRotation{GrantID: g.ID, Generation: 1, UserID: g.UserID, ClientID: g.ClientID, Grace: time.Minute}
+		rotate := storage.GrantRotation{GrantID: g.ID, Generation: 1, ClientID: g.ClientID, Grace: time.Minute}
 		keep := func(storage.Grant) error { return nil }
 		if _, err := w.RotateGrant(t.Context(), rotate, keep, noon); err != nil {
 			t.Fatal(err)
@@ -62,7 +62,7 @@ var writers = []struct {
 	{"a refresh token of a wrong generation", 1, func(t *testing.T, w *world) func(int) error {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
 		return func(int) error {
-			_, err := w.RotateGrant(t.Context(), storage.GrantRotation{GrantID: g.ID, Generation: 7, UserID: g.UserID, ClientID: g.ClientID},
+			_, err := w.RotateGrant(t.Context(), storage.GrantRotation{GrantID: g.ID, Generation: 7, ClientID: g.ClientID},
 				func(storage.Grant) error { return nil }, noon)
 			return ignoreErrors(err, storage.ErrReplayed, storage.ErrRevoked)
 		}

@@ -11,10 +11,13 @@ import (
 	"signet/storage/engine"
 )
 
-// User is a person who can sign in. Its ID is the subject (sub) that clients get: "usr_" and
-// random characters, never reused, never an email address.
+// User is a person who can sign in. Its ID is "usr_" and random characters, never reused, never
+// an email address.
 type User struct {
 	ID string
+	// ChosenSubject replaces the ID as the subject of the user, see PublicSubject. "": none was
+	// chosen. It never changes.
+	ChosenSubject string `gorm:"column:subject"`
 
 	Email          string // as entered; mails go to this form
 	EmailCanonical string // the unique form, see CanonicalEmail
@@ -52,7 +55,8 @@ type Address struct {
 // Enabled reports whether the user may sign in and use existing sessions.
 func (u User) Enabled() bool { return u.DisabledAt == 0 }
 
-// UserPrefix is the beginning of every subject. The ID of a client must not begin with it.
+// UserPrefix is the beginning of every ID of a user. The ID of a client and a chosen subject must
+// not begin with it.
 const UserPrefix = "usr_"
 
 // CreateUser stores a new user with an optional password hash ("": no password). If u.ID is
@@ -60,14 +64,14 @@ const UserPrefix = "usr_"
 // user.created.
 //
 // ErrConflict: the canonical email address is taken. ErrUsernameTaken: another user has this
-// preferred_username, or one that looks like it.
+// preferred_username, or one that looks like it. ErrSubjectTaken.
 func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By) (User, error) {
 	u, err := newUser(u, by.At)
 	if err != nil {
 		return User{}, fmt.Errorf("create user: %w", err)
 	}
 	err = db.write(ctx, "create user", func(tx *gorm.DB) error {
-		if err := insertUser(tx, u, passwordHash, by); err != nil || !u.Admin {
+		if err := db.insertUser(tx, u, passwordHash, by); err != nil || !u.Admin {
 			return err
 		}
 		return closeSetup(tx, by.At)
@@ -94,7 +98,11 @@ func newUser(u User, at time.Time) (User, error) {
 	return u, refuseImpossible(u.ID)
 }
 
-func insertUser(tx *gorm.DB, u User, passwordHash string, by By) error {
+// insertUser stores a new user. ErrConflict, ErrUsernameTaken, ErrSubjectTaken.
+func (db *DB) insertUser(tx *gorm.DB, u User, passwordHash string, by By) error {
+	if err := db.checkSubject(tx, u.ChosenSubject); err != nil {
+		return err
+	}
 	if err := tx.Create(&u).Error; err != nil {
 		return asUsernameTaken(err)
 	}
@@ -193,8 +201,8 @@ func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, b
 	})
 }
 
-// DeleteUser deletes a user and all its data. Its sub is never given to another user. The
-// clients of its sessions get logout notices. The events keep the sub only. It records the event user.deleted.
+// DeleteUser deletes a user and all its data. Its ID is never given to another user. The
+// clients of its sessions get logout notices. The events keep the ID only. It records the event user.deleted.
 // ErrNotFound, ErrLastAdmin.
 //
 // One transaction decides it: from then on, all tokens of the user are invalid, no read finds
@@ -242,7 +250,7 @@ func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
 // claims.
 func clearUser(tx *gorm.DB, userID string, at time.Time) error {
 	for _, statement := range append([]string{
-		`UPDATE users SET email = '', email_canonical = '', email_verified = FALSE, admin = FALSE, roles = '', groups = '', custom = '' WHERE id = ?`,
+		`UPDATE users SET email = '', email_canonical = '', email_verified = FALSE, admin = FALSE, roles = '', groups = '', custom = '', subject = '' WHERE id = ?`,
 	}, clearPerson...) {
 		if err := tx.Exec(statement, userID).Error; err != nil {
 			return err

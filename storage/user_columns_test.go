@@ -14,7 +14,7 @@ import (
 // columnWriters lists the callers that can write each field of a user: an operator, the
 // person, or an upstream. "-" stands for fields whose value no caller chooses.
 var columnWriters = map[string]string{
-	"ID": "-", "EmailCanonical": "-", "UsernameFolded": "-", "NotBefore": "-", "CreatedAt": "-", "UpdatedAt": "-",
+	"ID": "-", "ChosenSubject": "-", "EmailCanonical": "-", "UsernameFolded": "-", "NotBefore": "-", "CreatedAt": "-", "UpdatedAt": "-",
 	"Admin":      "-", // only GrantAdmin and RevokeAdmin write it
 	"DisabledAt": "-", // only SetUserEnabled writes it
 	"Custom":     "-", // no caller writes it yet, and no claim uses it

@@ -40,8 +40,8 @@ type RevisedUser struct {
 }
 
 // ReviseUser changes a user by applying r.Revise to its current row. Two administrators can
-// therefore change different fields at the same time without losing a change. ID, Admin,
-// DisabledAt, CreatedAt and UpstreamGroups stay the same. A new email address ends all sessions
+// therefore change different fields at the same time without losing a change. ID,
+// ChosenSubject, Admin, DisabledAt, CreatedAt and UpstreamGroups stay the same. A new email address ends all sessions
 // and grants of the user.
 //
 // Marking an unverified address as verified is a first proof: it evicts the attachments (see
@@ -115,7 +115,7 @@ func (r UserRevision) apply(have User, at time.Time) (User, error) {
 		return User{}, fmt.Errorf("%w: %w", errCheckFailed, ErrNoPhone)
 	}
 	want.UpstreamGroups = have.UpstreamGroups
-	want.ID, want.Admin, want.DisabledAt, want.NotBefore, want.CreatedAt = have.ID, have.Admin, have.DisabledAt, have.NotBefore, have.CreatedAt
+	want.ID, want.ChosenSubject, want.Admin, want.DisabledAt, want.NotBefore, want.CreatedAt = have.ID, have.ChosenSubject, have.Admin, have.DisabledAt, have.NotBefore, have.CreatedAt
 	want.UpdatedAt = max(At(at), have.UpdatedAt+1) // always changes
 	return want, nil
 }

@@ -21,7 +21,7 @@ import (
 var allowedImports = func() map[string][]string {
 	ground := []string{"federation/foreign", "storage", "federation", "templates", "templates/words", "static"}
 	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
-	carriers := join(tools, "provider/request", "provider/session")
+	carriers := join(tools, "provider/request", "provider/session", "provider/subject")
 	deciders := join(carriers, "provider/credential", "provider/notice", "provider/link", "provider/mail")
 	rulers := join(deciders, "provider/visit", "provider/directory")
 	pages := join(rulers, "provider/flow", "provider/interaction", "provider/account", "provider/admin", "provider/firstparty")
@@ -55,6 +55,7 @@ var allowedImports = func() map[string][]string {
 		"provider/outbound":         ground,
 		"provider/request":          tools,
 		"provider/session":          tools,
+		"provider/subject":          {"storage", "provider/keys"},
 		"provider/credential":       carriers,
 		"provider/mail":             {"federation/foreign", "federation"},
 		"provider/mail/mailtest":    {},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"signet/storage"
@@ -43,7 +44,7 @@ func (d *Directory) PasswordMatches(stored, password string) bool {
 //
 // Errors: *FieldError. credential.ErrWeak, credential.ErrBusy: from hashing the password.
 // storage.ErrConflict: the email address is taken. storage.ErrUsernameTaken: another user
-// has this preferred_username, or one that looks like it.
+// has this preferred_username, or one that looks like it. storage.ErrSubjectTaken.
 func (d *Directory) CreateUser(ctx context.Context, u storage.User, password string, from storage.Origin) (storage.User, error) {
 	if err := CheckUser(&u, d.now()); err != nil {
 		return storage.User{}, err
@@ -75,11 +76,31 @@ func (d *Directory) CreateFirstAdmin(ctx context.Context, linkHash string, u sto
 	return d.db.CompleteSetup(ctx, linkHash, u, hash, d.by(from))
 }
 
+// maxUserSubject is the longest subject in characters (OIDC Core, section 2).
+const maxUserSubject = 255
+
+// checkSubject checks the chosen subject of a new user, "" for none. The subjects that Signet
+// makes itself begin with the prefix of users.
+func checkSubject(subject string) error {
+	switch {
+	case len(subject) > maxUserSubject:
+		return fmt.Errorf("it has more than %d characters", maxUserSubject)
+	case strings.ContainsFunc(subject, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("use only printable ASCII characters, without spaces")
+	case strings.HasPrefix(subject, storage.UserPrefix):
+		return errors.New("it must not begin with " + storage.UserPrefix + ", as the ids of users do")
+	}
+	return nil
+}
+
 // CheckUser checks a user that is created at this time, and changes each value to its
 // canonical spelling. Errors: *FieldError.
 func CheckUser(u *storage.User, at time.Time) error {
 	if err := CheckEmail(u.Email); err != nil {
 		return err
+	}
+	if err := checkSubject(u.ChosenSubject); err != nil {
+		return &FieldError{"subject", fmt.Errorf("%q: %w", shortened(u.ChosenSubject), err)}
 	}
 	if u.PhoneNumberVerified && u.PhoneNumber == "" {
 		return &FieldError{"phone_number_verified", errors.New("needs a phone_number")}

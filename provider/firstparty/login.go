@@ -41,10 +41,14 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	user, err := h.claimsForApp(client, current.User)
+	if err != nil {
+		return err
+	}
 	return web.WriteJSON(w, http.StatusOK, struct {
 		User    map[string]any `json:"user"`
 		Expires string         `json:"expires_at"`
-	}{claimsForApp(client, current.User), rfc3339(expires)})
+	}{user, rfc3339(expires)})
 }
 
 // answerRefusal answers with the reason why a password was refused. It returns err

@@ -3,7 +3,6 @@ package firstparty
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -59,7 +58,7 @@ func (h *Handler) newRequest(client storage.Client) request.Request {
 // on the pages first.
 func (h *Handler) renew(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, current *session.Current) (time.Time, error) {
 	at := h.Now()
-	switch next := flow.NextStep(q, flow.Facts{Current: current, Client: client}, at); {
+	switch next := flow.NextStep(q, flow.NewFacts(h.Tokens.Subjects, q, client, current), at); {
 	case next == flow.NeedsLogin:
 		return time.Time{}, session.ErrNone
 	case next != flow.Answer:
@@ -100,7 +99,10 @@ func (h *Handler) AnswerWithCookies(w http.ResponseWriter, r *http.Request, open
 // setTokens opens or renews the session's first-party grant, and sets the cookies with its
 // tokens. It returns when the access token expires.
 func (h *Handler) setTokens(w http.ResponseWriter, r *http.Request, client storage.Client, current session.Current, at time.Time) (time.Time, error) {
-	renewal := h.renewal(r, client, current, at)
+	renewal, err := h.renewal(r, client, current, at)
+	if err != nil {
+		return time.Time{}, err
+	}
 	grant, err := h.DB.RenewFirstParty(r.Context(), renewal, at)
 	if err != nil {
 		return time.Time{}, err
@@ -109,13 +111,13 @@ func (h *Handler) setTokens(w http.ResponseWriter, r *http.Request, client stora
 	// the grant was opened, and the registered scopes of the client may have changed.
 	grant.Scopes = scopesOf(client)
 	grant.AuthTime, grant.ACR, grant.AMR = current.AuthTime, current.ACR, current.AMR
-	access, err := h.Tokens.AccessToken(grant, current.User, grant.Scopes, []string{h.Tokens.FirstPartyAudience(client)}, at)
+	access, err := h.Tokens.AccessToken(client, grant, current.User, grant.Scopes, []string{h.Tokens.FirstPartyAudience(client)}, at)
 	if err != nil {
 		return time.Time{}, err
 	}
-	refresh, err := h.Tokens.RefreshToken(grant)
+	refresh, err := h.Tokens.RefreshToken(client, grant)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("sign refresh token: %w", err)
+		return time.Time{}, err
 	}
 	life := h.Tokens.Lifetimes.Access
 	tokens := session.Tokens{Access: access, AccessLife: life, Refresh: refresh}
@@ -127,7 +129,7 @@ func (h *Handler) setTokens(w http.ResponseWriter, r *http.Request, client stora
 
 // renewal returns the input of RenewFirstParty in storage. It includes the grant of the
 // browser's refresh token if that token was issued to this user and client.
-func (h *Handler) renewal(r *http.Request, client storage.Client, current session.Current, at time.Time) storage.FirstPartyRenewal {
+func (h *Handler) renewal(r *http.Request, client storage.Client, current session.Current, at time.Time) (storage.FirstPartyRenewal, error) {
 	renewal := storage.FirstPartyRenewal{
 		Grant: storage.Grant{
 			ID: storage.NewTimedID(at), UserID: current.UserID, ClientID: client.ID, SessionID: current.ID, Scopes: scopesOf(client),
@@ -138,10 +140,14 @@ func (h *Handler) renewal(r *http.Request, client storage.Client, current sessio
 	}
 	// The grant of an expired token is passed on too, so that storage detects even a late replay.
 	token, err := h.Ring.OpenRefresh(h.Sessions.Cookies.RefreshToken(r), at)
-	if (err == nil || errors.Is(err, keys.ErrExpired)) && token.Subject == current.UserID && token.ClientID == client.ID {
+	if err != nil && !errors.Is(err, keys.ErrExpired) || token.ClientID != client.ID {
+		return renewal, nil
+	}
+	sub, err := h.Tokens.Subjects.OfUser(client, current.User)
+	if err == nil && token.Subject == sub {
 		renewal.GrantID, renewal.Generation = token.GrantID, token.Generation
 	}
-	return renewal
+	return renewal, err
 }
 
 // scopesOf returns the registered scopes of the client; if there are none: openid, profile

@@ -21,10 +21,14 @@ var claimNames = []string{"sub", "email", "name", "picture", "roles", "groups"}
 // claimsForApp returns the claims of a user for the app: the members of claimNames that the
 // scopes of the client release (OIDC Core, section 5.4). It leaves out claims without a
 // value.
-func claimsForApp(client storage.Client, u storage.User) map[string]any {
-	claims := flow.UserInfoClaims(request.Rights{Scopes: scopesOf(client)}, flow.VisibleTo(client, u))
+func (h *Handler) claimsForApp(client storage.Client, u storage.User) (map[string]any, error) {
+	sub, err := h.Tokens.Subjects.OfUser(client, u)
+	if err != nil {
+		return nil, err
+	}
+	claims := flow.UserInfoClaims(sub, request.Rights{Scopes: scopesOf(client)}, flow.VisibleTo(client, u))
 	maps.DeleteFunc(claims, func(name string, _ any) bool { return !slices.Contains(claimNames, name) })
-	return claims
+	return claims, nil
 }
 
 // session serves GET /session: it returns the signed-in user. expires_at is the time when
@@ -46,13 +50,17 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 	if renewed != 0 {
 		expires = renewed.Time().Add(h.Tokens.Lifetimes.Access)
 	}
+	user, err := h.claimsForApp(client, current.User)
+	if err != nil {
+		return err
+	}
 	return web.WriteJSON(w, http.StatusOK, struct {
 		Authenticated bool           `json:"authenticated"`
 		User          map[string]any `json:"user"`
 		Expires       string         `json:"expires_at"`
 		AuthTime      string         `json:"auth_time,omitempty"`
 		AMR           []string       `json:"amr,omitempty"`
-	}{true, claimsForApp(client, current.User), rfc3339(expires), formatAuthTime(current.AuthTime), current.AMR})
+	}{true, user, rfc3339(expires), formatAuthTime(current.AuthTime), current.AMR})
 }
 
 // formatAuthTime returns "" for a sign-in at an unknown time; the answer then has no

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/json"
+	"maps"
 
 	"signet/federation/foreign"
 	"signet/provider/request"
@@ -131,20 +132,24 @@ func requestedClaims(stored string, u Visible) released {
 	return out
 }
 
-// UserInfoClaims returns the claims that the rights release at the UserInfo endpoint,
-// including sub (OIDC Core, section 5.3.2).
-func UserInfoClaims(rights request.Rights, v Visible) map[string]any {
-	claims := requestedClaims(string(rights.Claims), v).UserInfo
-	if claims == nil {
-		claims = map[string]any{}
-	}
-	for _, scope := range rights.Scopes {
+// UserInfoClaims returns the claims that the rights release at the UserInfo endpoint, with the
+// subject sub of the user at the client (OIDC Core, section 5.3.2).
+func UserInfoClaims(sub string, rights request.Rights, v Visible) map[string]any {
+	claims := scopeClaims(rights.Scopes, v)
+	maps.Copy(claims, requestedClaims(string(rights.Claims), v).UserInfo)
+	claims["sub"] = sub
+	return claims
+}
+
+// scopeClaims returns the claims that the scopes release (OIDC Core, section 5.4).
+func scopeClaims(scopes []string, v Visible) map[string]any {
+	claims := map[string]any{}
+	for _, scope := range scopes {
 		for _, name := range request.ScopeClaims[scope] {
 			if value, ok := v.claim(name); ok {
 				claims[name] = value
 			}
 		}
 	}
-	claims["sub"] = v.user.ID
 	return claims
 }

@@ -31,11 +31,14 @@ type FrontChannel struct {
 // userinfo (OIDC Core, section 5.4).
 func (t *Tokens) IssueFrontChannel(client storage.Client, grant storage.Grant, user storage.User, f FrontChannel, at time.Time) (Issued, error) {
 	var issued Issued
+	sub, err := t.Subjects.OfGrant(client, grant)
+	if err != nil {
+		return Issued{}, err
+	}
 	if f.Type.Token {
-		access := t.accessToken(grant, user, f.Rights.Scopes, t.audience(Issuance{Rights: f.Rights}), at)
+		access := t.accessToken(sub, grant, user, f.Rights.Scopes, t.audience(Issuance{Rights: f.Rights}), at)
 		issued.Scope, issued.Life = access.Scope, min(t.Lifetimes.Access, frontChannelLife)
 		access.Expires = at.Add(issued.Life).Unix()
-		var err error
 		if issued.Access, err = t.signAccess(access); err != nil {
 			return Issued{}, err
 		}
@@ -44,7 +47,7 @@ func (t *Tokens) IssueFrontChannel(client storage.Client, grant storage.Grant, u
 		return issued, nil
 	}
 	alg := client.IDTokenAlg()
-	id := t.idToken(client, grant, at)
+	id := t.idToken(sub, client, grant, at)
 	id.Nonce = f.Nonce
 	if issued.Access != "" {
 		id.AtHash = keys.HalfHash(alg, issued.Access)
@@ -55,15 +58,13 @@ func (t *Tokens) IssueFrontChannel(client storage.Client, grant storage.Grant, u
 	visible := VisibleTo(client, user)
 	id.Claims = requestedClaims(string(f.Rights.Claims), visible).IDToken
 	if !f.Type.Code && !f.Type.Token {
-		all := UserInfoClaims(request.Rights{Scopes: f.Rights.Scopes}, visible)
-		delete(all, "sub")
+		all := scopeClaims(f.Rights.Scopes, visible)
 		maps.Copy(all, id.Claims)
 		id.Claims = all
 	}
 	if err := CheckLists(id.Claims); err != nil {
 		return Issued{}, fmt.Errorf("make ID token: %w", err)
 	}
-	var err error
 	if issued.ID, err = t.Ring.SignID(alg, id); err != nil {
 		return Issued{}, fmt.Errorf("sign ID token: %w", err)
 	}

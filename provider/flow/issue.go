@@ -32,14 +32,18 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 	if err != nil {
 		return Issued{}, err
 	}
-	access := t.accessToken(grant, user, issuance.Scopes, t.audience(issuance), at)
+	sub, err := t.Subjects.OfGrant(client, grant)
+	if err != nil {
+		return Issued{}, err
+	}
+	access := t.accessToken(sub, grant, user, issuance.Scopes, t.audience(issuance), at)
 	issued := Issued{Scope: access.Scope, Life: t.Lifetimes.Access}
 	if issued.Access, err = t.signAccess(access); err != nil {
 		return Issued{}, err
 	}
 	if slices.Contains(issuance.Scopes, request.ScopeOpenID) {
 		alg := client.IDTokenAlg()
-		id := t.idToken(client, grant, at)
+		id := t.idToken(sub, client, grant, at)
 		id.AtHash, id.Nonce = keys.HalfHash(alg, issued.Access), issuance.Nonce
 		id.Claims = requestedClaims(string(issuance.Claims), VisibleTo(client, user)).IDToken
 		if err := CheckLists(id.Claims); err != nil {
@@ -50,8 +54,8 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 		}
 	}
 	if slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
-		if issued.Refresh, err = t.RefreshToken(grant); err != nil {
-			return Issued{}, fmt.Errorf("sign refresh token: %w", err)
+		if issued.Refresh, err = t.refreshToken(sub, grant); err != nil {
+			return Issued{}, err
 		}
 		issued.RefreshLife = max(0, time.Duration(refreshEnd(grant).Unix()-at.Unix())*time.Second)
 	}
@@ -81,15 +85,19 @@ func (t *Tokens) audience(issuance Issuance) []string {
 	return audience
 }
 
-// AccessToken makes an access token of a grant for the scopes and audiences. user needs only
-// the fields that the scopes release.
-func (t *Tokens) AccessToken(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) (string, error) {
-	return t.signAccess(t.accessToken(grant, user, scopes, audience, at))
+// AccessToken makes an access token of a grant of the client, for the scopes and audiences. user
+// needs only the fields that the scopes release.
+func (t *Tokens) AccessToken(client storage.Client, grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) (string, error) {
+	sub, err := t.Subjects.OfGrant(client, grant)
+	if err != nil {
+		return "", err
+	}
+	return t.signAccess(t.accessToken(sub, grant, user, scopes, audience, at))
 }
 
-func (t *Tokens) accessToken(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) keys.AccessToken {
+func (t *Tokens) accessToken(sub string, grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) keys.AccessToken {
 	access := keys.AccessToken{
-		Subject: grant.UserID, Audience: foreign.Distinct(audience), ClientID: grant.ClientID,
+		Subject: sub, Audience: foreign.Distinct(audience), ClientID: grant.ClientID,
 		Scope: joinScopes(scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
 		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.Access).Unix(),
@@ -143,21 +151,33 @@ func accessAlg(available []string) string {
 // idToken is the ID token of a grant (OIDC Core, section 2) as far as the grant says. With
 // the code flow, the claims of the scopes stay at userinfo; it carries those asked for
 // one by one.
-func (t *Tokens) idToken(client storage.Client, grant storage.Grant, at time.Time) keys.IDToken {
+func (t *Tokens) idToken(sub string, client storage.Client, grant storage.Grant, at time.Time) keys.IDToken {
 	return keys.IDToken{
-		Subject: grant.UserID, Audience: client.ID, SessionID: grant.SessionID,
+		Subject: sub, Audience: client.ID, SessionID: grant.SessionID,
 		AuthTime: grant.IDTokenAuthTime().Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.ID).Unix(),
 	}
 }
 
 // RefreshToken returns the refresh token of the grant's current generation. It is a pure
-// function of the row: the same generation always gives the same bytes.
-func (t *Tokens) RefreshToken(g storage.Grant) (string, error) {
-	return t.Ring.SignRefresh(keys.RefreshToken{
-		Subject: g.UserID, ClientID: g.ClientID, GrantID: g.ID, Generation: g.Generation,
+// function of the row and the client: the same generation always gives the same bytes.
+func (t *Tokens) RefreshToken(client storage.Client, g storage.Grant) (string, error) {
+	sub, err := t.Subjects.OfGrant(client, g)
+	if err != nil {
+		return "", err
+	}
+	return t.refreshToken(sub, g)
+}
+
+func (t *Tokens) refreshToken(sub string, g storage.Grant) (string, error) {
+	signed, err := t.Ring.SignRefresh(keys.RefreshToken{
+		Subject: sub, ClientID: g.ClientID, GrantID: g.ID, Generation: g.Generation,
 		IssuedAt: g.RotatedAt.Unix(), Expires: refreshEnd(g).Unix(),
 	})
+	if err != nil {
+		return "", fmt.Errorf("sign refresh token: %w", err)
+	}
+	return signed, nil
 }
 
 // refreshEnd returns when the refresh token of the grant's current generation expires.

@@ -22,8 +22,11 @@ func (t *Tokens) LiveGrant(ctx context.Context, access keys.AccessToken, client 
 		read = t.DB.LiveOnlineGrant
 	}
 	grant, user, err := read(ctx, access.GrantID, access.ID, at)
-	if err == nil && (grant.UserID != access.Subject || grant.ClientID != access.ClientID) {
+	if err == nil && grant.ClientID != access.ClientID {
 		err = storage.ErrNotFound
+	}
+	if err == nil {
+		err = t.Subjects.CheckGrant(client, grant, access.Subject)
 	}
 	return grant, user, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/subject"
 	"signet/storage"
 )
 
@@ -68,6 +69,22 @@ type Facts struct {
 	Client                storage.Client   // the zero value for Signet's own pages
 	Consent               storage.Consent  // the zero value: no stored consent
 	NoWayToReauthenticate bool             // the user has no (other) way to sign in again
+	OtherUser             bool             // the request names another user than the signed-in one
+}
+
+// NewFacts returns the facts about a client and a session, nil for none, without a consent.
+func NewFacts(s subject.Subjects, q request.Request, client storage.Client, current *session.Current) Facts {
+	return Facts{Current: current, Client: client, OtherUser: current != nil && NamesOther(s, q, client, current.User)}
+}
+
+// NamesOther reports whether the request names a subject, and the user has another one at the
+// client.
+func NamesOther(s subject.Subjects, q request.Request, client storage.Client, u storage.User) bool {
+	if q.HintSubject == "" {
+		return false
+	}
+	sub, err := s.OfUser(client, u)
+	return err != nil || sub != q.HintSubject
 }
 
 // NextStep decides the next step of a request from the facts alone. A prompt is met only by a
@@ -88,7 +105,7 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 	wanted := q.Freshness(f.Client)
 	answered := current.Answered(q.ID)
 	switch {
-	case q.HintSubject != "" && q.HintSubject != current.UserID:
+	case f.OtherUser:
 		if answered {
 			return otherUser
 		}

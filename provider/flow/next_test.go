@@ -20,7 +20,12 @@ type situation struct {
 }
 
 func (s situation) next() Step {
-	return NextStep(s.q, Facts{s.current, s.client, s.consent, s.stuck}, tableTime)
+	return NextStep(s.q, s.facts(s.current), tableTime)
+}
+
+func (s situation) facts(current *session.Current) Facts {
+	other := current != nil && s.q.HintSubject != "" && s.q.HintSubject != current.UserID
+	return Facts{current, s.client, s.consent, s.stuck, other}
 }
 
 var tableTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -239,7 +244,7 @@ func TestNextStep_EveryStepLeadsOn(t *testing.T) {
 			}
 			next.Facts = append(slices.Clone(current.Facts), storage.Fact{Kind: leaves[got.Page], At: storage.At(at), Request: s.q.ID})
 			current, at = &next, at.Add(20*time.Minute) // longer than every max_age
-			got = NextStep(s.q, Facts{current, s.client, s.consent, s.stuck}, at)
+			got = NextStep(s.q, s.facts(current), at)
 		}
 	})
 }

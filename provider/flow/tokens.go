@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/subject"
 	"signet/storage"
 )
 
@@ -11,6 +12,7 @@ import (
 type Deps struct {
 	DB        *storage.DB
 	Ring      *keys.Ring
+	Subjects  subject.Subjects
 	Issuer    string
 	Audience  string // of the first-party app's access tokens; "": the id of its client
 	Lifetimes Lifetimes

@@ -3,6 +3,7 @@ package interaction
 import (
 	"net/http"
 
+	"signet/provider/flow"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/visit"
@@ -14,8 +15,8 @@ import (
 // mustProve reports whether the signed-in user must give a new proof of their identity. It
 // is false if the request is for another account.
 func (h *Handler) mustProve(s step, current session.Current) bool {
-	hinted := s.HintSubject == "" || s.HintSubject == current.UserID
-	return hinted && !s.wantsOther && !current.Meets(s.Freshness(s.Client), h.Now())
+	other := flow.NamesOther(h.Subjects, s.Request, s.Client, current.User)
+	return !other && !s.wantsOther && !current.Meets(s.Freshness(s.Client), h.Now())
 }
 
 // confirmPage returns the page that asks for a new proof, with the ways of this account to

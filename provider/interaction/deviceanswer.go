@@ -45,7 +45,7 @@ func (h *Handler) openDevice(r *http.Request, sealed string) (deviceStep, error)
 // mustReturn reports whether the dispatcher must decide before the user may answer: the user must
 // sign in again, or the client has lost rights.
 func (h *Handler) mustReturn(s deviceStep) bool {
-	next := flow.NextStep(s.Request, flow.Facts{Current: &s.current, Client: s.Client}, h.Now())
+	next := flow.NextStep(s.Request, h.facts(s.step, &s.current), h.Now())
 	return next.Page != flow.DevicePage
 }
 

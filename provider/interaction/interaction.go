@@ -12,6 +12,7 @@ import (
 	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/subject"
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
@@ -25,6 +26,7 @@ type Deps struct {
 	Ring        *keys.Ring
 	Requests    *request.Requests
 	Sessions    *session.Sessions
+	Subjects    subject.Subjects
 	Directory   *directory.Directory
 	Visits      *visit.Visits
 	Connectors  []Connector          // in the operator's order

@@ -100,7 +100,7 @@ func (h *Handler) departToProvider(w http.ResponseWriter, r *http.Request, seale
 	if err != nil {
 		return err
 	}
-	if flow.NextStep(s.Request, flow.Facts{Current: current, Client: s.Client}, h.Now()).Page != flow.SignInPage {
+	if flow.NextStep(s.Request, h.facts(s, current), h.Now()).Page != flow.SignInPage {
 		return web.SeeOther(w, h.next(s))
 	}
 	connector, known := h.connector(provider)

@@ -23,6 +23,13 @@ var pageOrder = []string{signInPath, choicePath, consentPath, flow.DevicePage}
 // another tab. A page that was answered with a refusal is not answered in this sense: the
 // user may change the decision there.
 func (h *Handler) isAnswered(s step, current session.Current, given storage.Consent, page string) bool {
-	next := flow.NextStep(s.Request, flow.Facts{Current: &current, Client: s.Client, Consent: given}, h.Now())
+	facts := h.facts(s, &current)
+	facts.Consent = given
+	next := flow.NextStep(s.Request, facts, h.Now())
 	return next == flow.Answer || slices.Index(pageOrder, next.Page) > slices.Index(pageOrder, page)
+}
+
+// facts returns the facts about the client of the step and a session, without a consent.
+func (h *Handler) facts(s step, current *session.Current) flow.Facts {
+	return flow.NewFacts(h.Subjects, s.Request, s.Client, current)
 }

@@ -46,7 +46,8 @@ type Ring struct {
 	log        *slog.Logger
 	now        func() time.Time
 
-	inUse atomic.Pointer[keySet]
+	inUse    atomic.Pointer[keySet]
+	pairwise atomic.Pointer[[]byte] // see PairwiseSubject; nil until it is loaded
 
 	reloading sync.Mutex          // one reload at a time: an older read must not replace a newer one
 	reported  map[string]struct{} // rows that were reported as unusable; guarded by reloading

@@ -13,6 +13,7 @@ import (
 
 	"signet/provider/keys"
 	"signet/provider/request"
+	"signet/provider/subject"
 	"signet/storage"
 )
 
@@ -34,9 +35,10 @@ var retryDelays = []time.Duration{
 
 // Config of an Outbox. All fields but FrontChannel are required.
 type Config struct {
-	DB      *storage.DB
-	Ring    *keys.Ring
-	Clients *request.Clients
+	DB       *storage.DB
+	Ring     *keys.Ring
+	Subjects subject.Subjects
+	Clients  *request.Clients
 	// HTTP calls the clients whose address an administrator entered, Foreign those that registered
 	// themselves. Both limit time and size of a call. New replaces their redirect rules: redirects
 	// are never followed.
@@ -170,9 +172,13 @@ func (o *Outbox) sendToken(ctx context.Context, n storage.Notice, at time.Time) 
 // token makes the logout token of a notice. Each try has the same jti, so that the client can
 // recognize a repeated notice. The jti is a hash and does not show the id of the notice.
 func (o *Outbox) token(client storage.Client, n storage.Notice, at time.Time) (string, error) {
+	sub, err := o.Subjects.OfNotice(client, n)
+	if err != nil {
+		return "", err
+	}
 	id := sha256.Sum256([]byte(n.ID))
 	return o.Ring.SignLogout(client.IDTokenAlg(), keys.LogoutToken{
-		Subject: n.UserID, Audience: client.ID, SessionID: n.SessionID, ID: base64.RawURLEncoding.EncodeToString(id[:]),
+		Subject: sub, Audience: client.ID, SessionID: n.SessionID, ID: base64.RawURLEncoding.EncodeToString(id[:]),
 		IssuedAt: at.Unix(), Expires: at.Add(tokenLife).Unix(),
 	})
 }

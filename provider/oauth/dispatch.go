@@ -57,7 +57,7 @@ func (h *Handler) facts(r *http.Request, opened request.Opened, at time.Time) (f
 	if err != nil || current == nil {
 		return flow.Facts{Client: client}, err
 	}
-	facts := flow.Facts{Current: current, Client: client}
+	facts := flow.NewFacts(h.Tokens.Subjects, q, client, current)
 	if q.Kind == request.Code && !client.SkipsConsent() {
 		facts.Consent, err = h.DB.Consent(r.Context(), current.UserID, client.ID, at)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {

@@ -83,7 +83,7 @@ func mayIntrospect(client storage.Client, access keys.AccessToken) bool {
 
 func (h *Handler) introspectAccess(ctx context.Context, client storage.Client, access keys.AccessToken, at time.Time) (introspection, error) {
 	if !mayIntrospect(client, access) {
-		noteIfForeign(ctx, client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID})
+		noteIfForeign(ctx, client.ID, storage.Grant{ID: access.GrantID, UserID: storage.UserIDIn(access.Subject), ClientID: access.ClientID})
 		return inactive, nil
 	}
 	issuedTo, err := h.Clients.Enabled(ctx, access.ClientID)
@@ -107,15 +107,15 @@ func (h *Handler) introspectAccess(ctx context.Context, client storage.Client, a
 // introspectRefresh answers for a refresh token. Only the client that the token was issued to
 // may introspect it.
 func (h *Handler) introspectRefresh(ctx context.Context, client storage.Client, refresh keys.RefreshToken, at time.Time) (introspection, error) {
-	if noteIfForeign(ctx, client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
+	if noteIfForeign(ctx, client.ID, storage.Grant{ID: refresh.GrantID, UserID: storage.UserIDIn(refresh.Subject), ClientID: refresh.ClientID}) {
 		return inactive, nil
 	}
 	if !slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
 		return inactive, nil
 	}
 	grant, err := h.DB.RefreshableGrant(ctx, storage.GrantRotation{
-		GrantID: refresh.GrantID, Generation: refresh.Generation, UserID: refresh.Subject, ClientID: client.ID,
-		Online: !request.MayAsk(client, request.ScopeOfflineAccess),
+		GrantID: refresh.GrantID, Generation: refresh.Generation, ClientID: client.ID,
+		CheckSubject: h.checkSubject(client, refresh), Online: !request.MayAsk(client, request.ScopeOfflineAccess),
 	}, at)
 	if errors.Is(err, storage.ErrNotFound) {
 		return inactive, nil
@@ -128,7 +128,7 @@ func (h *Handler) introspectRefresh(ctx context.Context, client storage.Client, 
 		return inactive, nil
 	}
 	return introspection{
-		Active: true, TokenType: "refresh_token", Scope: strings.Join(rights.Scopes, " "), ClientID: client.ID, Subject: grant.UserID,
+		Active: true, TokenType: "refresh_token", Scope: strings.Join(rights.Scopes, " "), ClientID: client.ID, Subject: refresh.Subject,
 		Audience: []string{h.Issuer}, Issuer: h.Issuer, SessionID: grant.SessionID,
 		IssuedAt: refresh.IssuedAt, Expires: refresh.Expires,
 	}, nil

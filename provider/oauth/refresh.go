@@ -27,12 +27,12 @@ func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespon
 		return tokenResponse{}, web.Because("unknown_refresh_token", err)
 	}
 	trace := web.TraceOf(ctx)
-	trace.NoteGrant(storage.Grant{ID: token.GrantID, UserID: token.Subject, ClientID: token.ClientID})
+	trace.NoteGrant(storage.Grant{ID: token.GrantID, UserID: storage.UserIDIn(token.Subject), ClientID: token.ClientID})
 	if token.ClientID != r.client.ID {
 		return tokenResponse{}, errForeignToken
 	}
 	rotation := storage.GrantRotation{
-		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: r.client.ID,
+		GrantID: token.GrantID, Generation: token.Generation, ClientID: r.client.ID, CheckSubject: h.checkSubject(r.client, token),
 		Grace: h.Tokens.Grace(r.client), Online: !request.MayAsk(r.client, request.ScopeOfflineAccess), From: trace.Origin(),
 	}
 	var issuance flow.Issuance
@@ -48,4 +48,9 @@ func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespon
 		return tokenResponse{}, err
 	}
 	return newTokenResponse(h.Tokens.Issue(ctx, r.client, grant, issuance, at))
+}
+
+// checkSubject returns the check that a refresh token has the subject of its grant.
+func (h *Handler) checkSubject(client storage.Client, token keys.RefreshToken) func(storage.Grant) error {
+	return func(g storage.Grant) error { return h.Tokens.Subjects.CheckGrant(client, g, token.Subject) }
 }

@@ -22,13 +22,13 @@ func (h *Handler) revoke(ctx context.Context, r tokenRequest) (any, error) {
 	by := web.TraceOf(ctx).By(at)
 	var err error
 	if access, openErr := h.Ring.VerifyAccess(token, at); openErr == nil {
-		if !noteIfForeign(ctx, r.client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID}) {
+		if !noteIfForeign(ctx, r.client.ID, storage.Grant{ID: access.GrantID, UserID: storage.UserIDIn(access.Subject), ClientID: access.ClientID}) {
 			err = h.DB.RevokeToken(ctx, storage.TokenRevocation{
 				JTI: access.ID, ClientID: r.client.ID, GrantID: access.GrantID, Expires: storage.Millis(access.Expires * 1000).Add(storage.MaxClockSkew),
 			}, by)
 		}
 	} else if refresh, openErr := h.Ring.OpenRefresh(token, at); openErr == nil || errors.Is(openErr, keys.ErrExpired) {
-		if !noteIfForeign(ctx, r.client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
+		if !noteIfForeign(ctx, r.client.ID, storage.Grant{ID: refresh.GrantID, UserID: storage.UserIDIn(refresh.Subject), ClientID: refresh.ClientID}) {
 			err = h.DB.RevokeGrant(ctx, refresh.GrantID, "revoked", by)
 		}
 	}

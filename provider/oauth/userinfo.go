@@ -55,7 +55,7 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 	}
 	trace := web.TraceOf(r.Context())
 	trace.NoteClient(access.ClientID)
-	trace.NoteGrant(storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID, SessionID: access.SessionID})
+	trace.NoteGrant(storage.Grant{ID: access.GrantID, UserID: storage.UserIDIn(access.Subject), ClientID: access.ClientID, SessionID: access.SessionID})
 	client, err = h.Clients.Enabled(r.Context(), access.ClientID)
 	if err != nil {
 		return nil, client, invalidTokenCause(err)
@@ -76,7 +76,7 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
 		return nil, client, because("scope_lost", "the client is no longer registered for the scope openid")
 	}
-	claims := flow.UserInfoClaims(rights, flow.VisibleTo(client, user))
+	claims := flow.UserInfoClaims(access.Subject, rights, flow.VisibleTo(client, user))
 	return claims, client, flow.CheckLists(claims)
 }
 

@@ -280,7 +280,7 @@ var mixed = []mixedWork{
 
 func rotateAny(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, _ string) error {
 	rotated, err := on.RotateGrant(context.Background(), storage.GrantRotation{
-		GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID, Grace: 30 * time.Second, From: providertest.TestOrigin,
+		GrantID: g.ID, Generation: g.Generation, ClientID: g.ClientID, Grace: 30 * time.Second, From: providertest.TestOrigin,
 	}, func(storage.Grant) error { return nil }, m.Now())
 	if err == nil {
 		m.keepGrant(rotated)

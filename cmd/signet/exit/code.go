@@ -88,6 +88,7 @@ const (
 	UpstreamUnreachable
 	UpstreamUntrusted
 	UsernameTaken
+	SubjectTaken
 	WeakPassword
 )
 
@@ -145,6 +146,7 @@ var table = []Row{
 	{NextKeyTooYoung, "next_key_too_young", Conflict, "the next key has not been published for long enough", hasType[*keeper.NextKeyTooNewError], "wait until then; in an emergency pass --now (requires 10 minutes) or --force"},
 	{RevokedAlready, "revoked_already", Conflict, "the key is already revoked", is(keeper.ErrAlreadyRevoked), "list the keys with: signet keys list"},
 	{UsernameTaken, "username_taken", Conflict, "another user has the same or a similar preferred_username", is(storage.ErrUsernameTaken), "choose another name"},
+	{SubjectTaken, "subject_taken", Conflict, "another user has the subject, or a client has it as its id", is(storage.ErrSubjectTaken), "choose another subject or id"},
 	{Conflict, "conflict", Conflict, "an object with this name exists already, or another change came first", is(storage.ErrConflict), "choose another name, or show the existing object with the show command"},
 
 	{LastAdministrator, "last_administrator", Denied, "the last administrator must remain", is(storage.ErrLastAdmin), "make another user an administrator first: signet user admin EMAIL"},

@@ -91,7 +91,7 @@ func (p *program) sessionsOf(ctx context.Context, db *storage.DB, u storage.User
 	described := []describedSession{}
 	for _, s := range sessions {
 		described = append(described, describedSession{
-			SessionID: s.ID, Subject: u.ID, AuthTime: s.AuthTime.Time(), ArrivedAt: s.ArrivedAt.Time(), ACR: s.ACR, AMR: append([]string{}, s.AMR...),
+			SessionID: s.ID, Subject: u.PublicSubject(), AuthTime: s.AuthTime.Time(), ArrivedAt: s.ArrivedAt.Time(), ACR: s.ACR, AMR: append([]string{}, s.AMR...),
 			CreatedAt: s.CreatedAt.Time(), SeenAt: s.SeenAt.Time(), ExpiresAt: min(s.IdleExpiresAt, s.ExpiresAt).Time(),
 			Persistent: s.Persistent, Address: s.Address, Agent: s.Agent, Clients: append([]string{}, clients[s.ID]...),
 		})

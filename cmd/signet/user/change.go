@@ -77,12 +77,15 @@ tokens, roles and groups are only granted with --evict or --keep.`,
 	return c
 }
 
-// conflictError returns the error if another user has the email address or the
-// preferred_username of u. It returns nil for other errors.
+// conflictError returns the error if another user has the email address, the
+// preferred_username or the subject of u. It returns nil for other errors.
 func conflictError(u storage.User, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrConflict):
 		return exit.New(exit.Conflict, fmt.Errorf("the user %s exists already", u.Email), "show the user with: signet user show "+u.Email)
+	case errors.Is(err, storage.ErrSubjectTaken):
+		return exit.New(exit.SubjectTaken, fmt.Errorf("another user has the subject %q, or a client has it as its id", u.ChosenSubject),
+			"find the user with: signet user show "+u.ChosenSubject)
 	case errors.Is(err, storage.ErrUsernameTaken):
 		return exit.New(
 			exit.UsernameTaken, fmt.Errorf("another user has the preferred_username %q or a similar one", u.PreferredUsername),

@@ -34,11 +34,12 @@ func (p commands) createCommand() *cobra.Command {
 	}
 	fields := addUserFlags(c)
 	admin := c.Flags().Bool("admin", false, "make the user an administrator of this server")
+	subject := c.Flags().String("subject", "", "subject (sub) of the user at applications, such as that of a former system; it cannot change later (default: the id of the user)")
 	password := passwordFlags(c)
 	asJSON := cli.JSONFlag(c)
 	cli.CheckUsage(c, func() error { return cmp.Or(cli.RequireFlags(c, "email"), password.check()) })
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
-		u := storage.User{Admin: *admin}
+		u := storage.User{Admin: *admin, ChosenSubject: *subject}
 		fields.apply(&u)
 		if err := directory.CheckUser(&u, p.Now()); err != nil { // before the password is read
 			return cli.RuleError(c, exit.FieldInvalid, withFlagName(err))
@@ -114,7 +115,7 @@ func (p commands) listCommand() *cobra.Command {
 		}
 		rows := [][]string{{"SUB", "EMAIL", "NAME", "STATE"}}
 		for _, u := range users {
-			rows = append(rows, []string{u.ID, u.Email, u.Name, userState(u)})
+			rows = append(rows, []string{u.PublicSubject(), u.Email, u.Name, userState(u)})
 		}
 		return p.WriteTable(rows)
 	})

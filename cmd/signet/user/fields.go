@@ -69,7 +69,7 @@ func listField(name, label string, texts []string) shown {
 // fieldsOf returns the fields of a user that the commands show. The table and the JSON are made
 // from this list.
 func fieldsOf(u storage.User) []shown {
-	all := []shown{textField("sub", u.ID), emailOf(u)}
+	all := []shown{textField("sub", u.PublicSubject()), idOf(u), emailOf(u)}
 	p := storage.ProfileOf(u)
 	for _, f := range directory.ProfileFields() {
 		switch value := *f.Value(&p); {
@@ -91,6 +91,15 @@ func fieldsOf(u storage.User) []shown {
 		listField("upstream_groups", "groups (source: connector)", u.UpstreamGroups),
 		stateOf(u), momentOf("created", u.CreatedAt), momentOf("updated", u.UpdatedAt),
 	)
+}
+
+// idOf returns the id of a user. The table shows it if it is not the subject.
+func idOf(u storage.User) shown {
+	s := shown{label: "id", members: []member{{"id", u.ID}}}
+	if u.ChosenSubject != "" {
+		s.text = u.ID
+	}
+	return s
 }
 
 func emailOf(u storage.User) shown {

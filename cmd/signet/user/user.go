@@ -17,13 +17,15 @@ type commands struct{ *cli.Program }
 // EmailOrSubject is the name of the argument EMAIL|SUB in error messages.
 const EmailOrSubject = "the user's email address or subject (sub)"
 
-// Find returns the user with this email address or subject. A name with @ is an address. An
-// unknown user is exit.NotFound.
+// Find returns the user with this email address, id or chosen subject. A name with @ is an
+// address first, and otherwise a subject of a former system. An unknown user is exit.NotFound.
 func Find(ctx context.Context, db *storage.DB, name string) (u storage.User, err error) {
+	err = storage.ErrNotFound
 	if strings.Contains(name, "@") {
 		u, _, err = db.UserByEmail(ctx, name)
-	} else {
-		u, err = db.User(ctx, name)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		u, err = db.UserBySubject(ctx, name)
 	}
 	if err != nil {
 		return u, ErrorAbout(name, err)

@@ -338,7 +338,7 @@ func (k *Keeper) Retire(ctx context.Context, line string, by storage.By) error {
 var ErrNoNewMasterKey = errors.New("no new master key is given")
 
 // Rewrap seals all private halves under the new master key in one transaction, and then the
-// stored tokens of upstreams. It returns how many private halves it sealed. Rows that are
+// secret of pairwise subjects and the stored tokens of upstreams. It returns how many private halves it sealed. Rows that are
 // already sealed under the new master key do not change, so Rewrap may run again. A row that
 // no master key opens does not change either, and its kid is in unopened. The keys
 // themselves stay the same.
@@ -361,6 +361,9 @@ func (k *Keeper) Rewrap(ctx context.Context, by storage.By) (done int, unopened 
 	done, err = k.db.RewrapKeys(ctx, rewrap.Key, by)
 	if err != nil {
 		return 0, unopened, err
+	}
+	if err := k.db.RewrapSubjectSecret(ctx, rewrap.SubjectSecret); err != nil {
+		return done, unopened, err
 	}
 	// After the keys: servers that have followed them seal new tokens under the new master key.
 	_, err = k.db.RewrapTokens(ctx, rewrap.Token)

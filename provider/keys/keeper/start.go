@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 // Start makes the first two keys of every line without keys: an active and a next key. So
 // relying parties have seen the next key even before the first rotation. Start does not
 // change a line that has only revoked or unusable keys. It reloads the ring of this process.
+// It also makes the secret of pairwise subjects, if there is none.
 //
 // If several processes start at the same time, storage accepts the keys of only one process
 // for each line. The others destroy their keys and read the stored ones.
@@ -20,7 +22,31 @@ func (k *Keeper) Start(ctx context.Context, ring *keys.Ring, at time.Time) error
 	if err := k.startLines(ctx, ring, at); err != nil {
 		return fmt.Errorf("open keys: %w", err)
 	}
+	if err := k.startSubjects(ctx, ring); err != nil {
+		return fmt.Errorf("open the secret of pairwise subjects: %w", err)
+	}
 	return nil
+}
+
+// startSubjects loads the secret of pairwise subjects into the ring. If there is none, it makes
+// one; of several processes, one wins.
+func (k *Keeper) startSubjects(ctx context.Context, ring *keys.Ring) error {
+	err := ring.LoadSubjectSecret(ctx)
+	if !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	set, err := k.read(ctx)
+	if err != nil {
+		return err
+	}
+	sealed, err := set.NewSubjectSecret()
+	if err != nil {
+		return err
+	}
+	if err := k.db.StartSubjectSecret(ctx, sealed); err != nil {
+		return err
+	}
+	return ring.LoadSubjectSecret(ctx)
 }
 
 func (k *Keeper) startLines(ctx context.Context, ring *keys.Ring, at time.Time) error {
