@@ -8,11 +8,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"signet/provider"
 	"signet/provider/directory"
+	"signet/provider/outbound"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -96,6 +98,11 @@ func registersAsAnother(set func(*storage.Client)) observation {
 		},
 	}
 }
+
+func withPairwise(c *storage.Client) { c.Metadata.SubjectType = storage.SubjectPairwise }
+
+// sectorOfCallback publishes a sector document for the redirect URI of the testbed.
+var sectorOfCallback = sync.OnceValue(func() *providertest.SectorServer { return providertest.StartSector(providertest.Callback) })
 
 const otherCallback, api = "https://app.example.com/other", "https://api.example.com/"
 
@@ -192,11 +199,17 @@ var observations = map[string]observation{
 		look: seenAt([]string{"Tell its operator (ops@app.example.com): "}, "redirect_uri", otherCallback),
 	},
 	"subject_type": {
-		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.SubjectType = "public" }},
-		kept: "true", // any other value is refused
+		set: [2]func(*storage.Client){unchanged, withPairwise},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, tokens := tokensOf(t, b)
 			return fmt.Sprint(providertest.ClaimsOf(t, tokens["id_token"])["sub"] == b.Alice.ID)
+		},
+	},
+	"sector_identifier_uri": {
+		set: [2]func(*storage.Client){withPairwise, func(c *storage.Client) { withPairwise(c); c.Metadata.SectorURI = sectorOfCallback().URI() }},
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			_, tokens := tokensOf(t, b)
+			return providertest.ClaimsOf(t, tokens["id_token"])["sub"].(string)
 		},
 	},
 	"id_token_signed_response_alg": {
@@ -449,7 +462,7 @@ func TestClientFields_HaveAnEffect(t *testing.T) {
 		}
 	}
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		rules := directory.New(directory.Deps{DB: b.DB, FrontchannelLogout: true, Now: b.Now})
+		rules := directory.New(directory.Deps{DB: b.DB, Outbound: outbound.New(sectorOfCallback().Outbound()), FrontchannelLogout: true, Now: b.Now})
 		for name, o := range observations {
 			if !known[name] {
 				t.Errorf("%s has an observation, but is not a field", name)

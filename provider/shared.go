@@ -88,7 +88,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	s.passwords = credential.New(credential.Config{
 		DB: db, Params: c.Passwords, Limits: c.RateLimits, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: c.Now, Bucket: s.ring.Bucket,
 	})
-	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Registration: c.Registration, FrontchannelLogout: c.FrontchannelLogout, Now: c.Now})
+	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Outbound: s.outbound, Registration: c.Registration, FrontchannelLogout: c.FrontchannelLogout, Now: c.Now})
 	s.subjects = subject.New(s.ring)
 	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Subjects: s.subjects, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.forTokens()})
 	s.sessions = session.New(session.Config{

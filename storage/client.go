@@ -89,6 +89,7 @@ type ClientMetadata struct {
 	JWKS                     string   `json:"jwks,omitempty"` // a JSON document
 	JWKSURI                  string   `json:"jwks_uri,omitempty"`
 	SubjectType              string   `json:"subject_type,omitempty"` // "", public or SubjectPairwise
+	SectorURI                string   `json:"sector_identifier_uri,omitempty"`
 	IDTokenSignedResponseAlg string   `json:"id_token_signed_response_alg,omitempty"`
 	UserinfoSignedAlg        string   `json:"userinfo_signed_response_alg,omitempty"` // "": userinfo is plain JSON
 	DefaultMaxAge            *int64   `json:"default_max_age,omitempty"`              // seconds

@@ -81,7 +81,7 @@ var allowedImports = func() map[string][]string {
 			"provider/keys/pkcs11", "provider/keys/openssl", "provider/mail", "provider/outbound"),
 		"cmd/signet/socket":     {"cmd/signet/exit", "provider/web", "storage"}, // for the limits of networks
 		"cmd/signet/supervisor": {},
-		"cmd/signet/node": join(settings, "cmd/signet/config", "cmd/signet/supervisor", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
+		"cmd/signet/node": join(settings, "cmd/signet/config", "cmd/signet/supervisor", "storage", "provider", "provider/web", "provider/credential", "provider/directory", "provider/outbound",
 			"provider/keys/vault", "provider/keys/pkcs11", "provider/keys/openssl"),
 		"cmd/signet/demo": join(process, "static", "templates", "templates/words", "federation/foreign", "federation", "federation/federationtest", "storage", "provider",
 			"provider/web", "provider/directory", "provider/interaction", "provider/mail"),

@@ -50,6 +50,7 @@ func NewClientID() string {
 // for a client without a secret. Only the hash of the secret is stored. Event client.created.
 //
 // Errors: *ClientError, *NoKeyError. storage.ErrConflict: the id is taken.
+// storage.ErrSubjectTaken: it is the subject of a user.
 func (d *Directory) CreateClient(ctx context.Context, c storage.Client, from storage.Origin) (made storage.Client, secret string, err error) {
 	if c.HasSecret() {
 		secret = NewSecret()
@@ -75,6 +76,13 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 	if err := d.checkSettings(storage.Client{}, c); err != nil {
 		return storage.Client{}, err
 	}
+	sector, err := d.fetchSector(ctx, storage.Client{}, c)
+	if err != nil {
+		return storage.Client{}, err
+	}
+	if err := sector.setSector(storage.Client{}, &c); err != nil {
+		return storage.Client{}, err
+	}
 	if err := d.db.CreateClient(ctx, c, by); err != nil {
 		return storage.Client{}, fmt.Errorf("create client %s: %w", c.ID, err)
 	}
@@ -91,9 +99,11 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 // client now authenticates with a key of its own. A stored value that breaks a newer rule may
 // stay. Event client.updated.
 //
-// Errors: *ClientError, *NoKeyError, storage.ErrNotFound.
+// Errors: *ClientError, *NoKeyError, storage.ErrNotFound. storage.ErrConflict: another change of
+// the client came first.
 func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*storage.Client) error, from storage.Origin) (storage.Client, error) {
-	if err := d.checkRevisedAlg(ctx, id, revise); err != nil {
+	sector, err := d.prepareRevision(ctx, id, revise)
+	if err != nil {
 		return storage.Client{}, err
 	}
 	var refused error
@@ -107,6 +117,9 @@ func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*st
 		if refused == nil {
 			refused = d.checkSettings(before, *c)
 		}
+		if refused == nil {
+			refused = sector.setSector(before, c)
+		}
 		return refused
 	}, d.by(from))
 	if refused != nil {
@@ -115,18 +128,26 @@ func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*st
 	return revised, err
 }
 
-// checkRevisedAlg checks a new algorithm outside the transaction, since it reads the keys.
-func (d *Directory) checkRevisedAlg(ctx context.Context, id string, revise func(*storage.Client) error) error {
+// prepareRevision does what does not belong in the transaction: it checks a new algorithm, since
+// that reads the keys, and fetches the document of the sector.
+func (d *Directory) prepareRevision(ctx context.Context, id string, revise func(*storage.Client) error) (sectorDocument, error) {
 	before, err := d.db.Client(ctx, id)
 	if err != nil {
-		return err
+		return sectorDocument{}, err
 	}
 	after := before
 	if err := revise(&after); err != nil {
-		return err
+		return sectorDocument{}, err
+	}
+	removeRepeatedClientValues(&after)
+	if err := CheckClientChange(before, after); err != nil {
+		return sectorDocument{}, err // before a call to an address that is not valid
 	}
 	chosen := slices.DeleteFunc(after.ChosenAlgs(), func(alg string) bool { return slices.Contains(before.ChosenAlgs(), alg) })
-	return d.checkSigningKeys(ctx, chosen)
+	if err := d.checkSigningKeys(ctx, chosen); err != nil {
+		return sectorDocument{}, err
+	}
+	return d.fetchSector(ctx, before, after)
 }
 
 func (d *Directory) checkSigningKeys(ctx context.Context, algs []string) error {

@@ -24,6 +24,7 @@ var signInFields = []string{
 func effectRules() []clientRule {
 	rules := []clientRule{
 		{"scope", checkScopeEffect, []string{"type", "token_endpoint_auth_method", "grant_types", "scope"}},
+		{"subject_type", checkSubjectTypeEffect, []string{"type", "grant_types", "subject_type"}},
 		{"introspect", checkIntrospectEffect, []string{"token_endpoint_auth_method"}},
 		{"prompt_login", checkPromptLoginEffect, []string{"type", "grant_types", "prompt_login"}},
 		{"audiences", checkAudiencesEffect, []string{"type", "token_endpoint_auth_method", "audiences"}},

@@ -21,7 +21,8 @@ var validValues = map[string]func(c *storage.Client){
 	"policy_uri":                            func(c *storage.Client) { c.Metadata.PolicyURI = "https://app.example.com/privacy" },
 	"tos_uri":                               func(c *storage.Client) { c.Metadata.TosURI = "https://app.example.com/terms" },
 	"contacts":                              func(c *storage.Client) { c.Metadata.Contacts = []string{"ops@example.com"} },
-	"subject_type":                          func(c *storage.Client) { c.Metadata.SubjectType = "public" },
+	"subject_type":                          func(c *storage.Client) { c.Metadata.SubjectType = "pairwise" },
+	"sector_identifier_uri":                 func(c *storage.Client) { c.Metadata.SectorURI = "https://app.example.com/sector.json" },
 	"token_endpoint_auth_signing_alg":       func(c *storage.Client) { c.Metadata.TokenEndpointAuthAlg = "ES256" },
 	"jwks":                                  func(c *storage.Client) { c.Metadata.JWKS = exampleKeys },
 	"jwks_uri":                              func(c *storage.Client) { c.Metadata.JWKSURI = "https://app.example.com/keys" },
@@ -61,10 +62,10 @@ var kindsOfClient = map[string]struct {
 	"web":    {storage.Web, nil, authAlg},
 	"spa":    {storage.SPA, nil, "introspect audiences " + authAlg},
 	"native": {storage.Native, nil, "introspect audiences " + authAlg},
-	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time default_acr_values " +
+	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time default_acr_values " +
 		"initiate_login_uri backchannel_logout_uri frontchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
-	"web that acts for itself": {storage.Web, ownTokensOnly, "jwks jwks_uri " + authAlg + " require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
+	"web that acts for itself": {storage.Web, ownTokensOnly, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
 		"require_auth_time default_acr_values initiate_login_uri backchannel_logout_uri frontchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + authAlg},
 }

@@ -47,6 +47,14 @@ func newFieldError(field string, cause error) *ClientFieldError {
 	return &ClientFieldError{field, code, cause}
 }
 
+// shown is Error without what only operators may know.
+func (e *ClientFieldError) shown() string {
+	if document, is := errors.AsType[*documentError](e.Cause); is {
+		return e.Field + ": " + document.shown
+	}
+	return e.Error()
+}
+
 // Error names the field and the problem.
 func (e *ClientFieldError) Error() string { return e.Field + ": " + e.Cause.Error() }
 

@@ -95,6 +95,7 @@ var clientFields = []ClientField{
 	metadata("jwks", func(m *storage.ClientMetadata) *string { return &m.JWKS }),
 	metadata("jwks_uri", func(m *storage.ClientMetadata) *string { return &m.JWKSURI }),
 	metadata("subject_type", func(m *storage.ClientMetadata) *string { return &m.SubjectType }),
+	metadata("sector_identifier_uri", func(m *storage.ClientMetadata) *string { return &m.SectorURI }),
 	metadata("id_token_signed_response_alg", func(m *storage.ClientMetadata) *string { return &m.IDTokenSignedResponseAlg }),
 	metadata("userinfo_signed_response_alg", func(m *storage.ClientMetadata) *string { return &m.UserinfoSignedAlg }),
 	metadata("default_max_age", func(m *storage.ClientMetadata) **int64 { return &m.DefaultMaxAge }),

@@ -127,7 +127,10 @@ var invalidValues = map[string]func(c *storage.Client){
 	"policy_uri":     func(c *storage.Client) { c.Metadata.PolicyURI = "policy" },
 	"tos_uri":        func(c *storage.Client) { c.Metadata.TosURI = "terms" },
 	"contacts":       func(c *storage.Client) { c.Metadata.Contacts = []string{"a\x00"} },
-	"subject_type":   func(c *storage.Client) { c.Metadata.SubjectType = "private" },
+	"sector_identifier_uri": func(c *storage.Client) {
+		c.Metadata.SectorURI = "http://localhost/sector.json"
+	},
+	"subject_type": func(c *storage.Client) { c.Metadata.SubjectType = "private" },
 	"id_token_signed_response_alg": func(c *storage.Client) {
 		c.Metadata.IDTokenSignedResponseAlg = "none"
 	},

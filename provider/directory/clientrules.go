@@ -70,6 +70,8 @@ var clientRules = []clientRule{
 	{"frontchannel_logout_uri", checkFrontchannelLogout, []string{"redirect_uris", "frontchannel_logout_uri"}},
 	{"frontchannel_logout_session_required", checkFrontchannelSession, []string{"frontchannel_logout_uri"}},
 	{"subject_type", checkSubjectType, nil},
+	{"sector_identifier_uri", shownLink(func(m storage.ClientMetadata) string { return m.SectorURI }), nil},
+	{"sector_identifier_uri", checkSector, []string{"redirect_uris", "subject_type", "sector_identifier_uri"}},
 	{"id_token_signed_response_alg", signingAlg(func(m storage.ClientMetadata) string { return m.IDTokenSignedResponseAlg }), nil},
 	{"userinfo_signed_response_alg", signingAlg(func(m storage.ClientMetadata) string { return m.UserinfoSignedAlg }), nil},
 	{"default_max_age", checkMaxAge, nil},
@@ -373,16 +375,6 @@ func hasKeyFor(set []foreign.Key, algorithms []string) bool {
 func checkSignedRequest(c storage.Client, wrong report) {
 	if c.Metadata.RequireSignedRequest && usesAuthorize(c) && !c.HasKeys() {
 		wrong("needs the keys of the client: set jwks or jwks_uri")
-	}
-}
-
-func checkSubjectType(c storage.Client, wrong report) {
-	switch t := c.Metadata.SubjectType; t {
-	case "", "public":
-	case "pairwise":
-		wrong("%q %w", t, &notYet{"every client sees the same subject"})
-	default:
-		wrong("%q is not supported: use public", shortened(t))
 	}
 }
 

@@ -136,7 +136,7 @@ func TestCheckClient_EveryProblemNamesItsField(t *testing.T) {
 	client := storage.Client{ID: "usr_x", Type: storage.Web, RefreshGrace: 6 * time.Minute}
 	client.Metadata = storage.ClientMetadata{
 		TokenEndpointAuthMethod: "magic", GrantTypes: []string{"password"}, ResponseTypes: []string{"token"},
-		Scope: `a"b`, ClientURI: "http://x.example", SubjectType: "pairwise",
+		Scope: `a"b`, ClientURI: "http://x.example", SubjectType: "private",
 		IDTokenSignedResponseAlg: "none", DefaultMaxAge: new(int64(-1)), Contacts: []string{"a\x00"},
 		PostLogoutRedirectURIs: []string{"x"}, BackchannelLogoutSession: true,
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/outbound"
 	"signet/storage"
 )
 
@@ -15,6 +16,8 @@ type Deps struct {
 	// Algorithms are the configured signing algorithms. The first start of a server makes keys
 	// for them, so clients may request them before that start.
 	Algorithms []string
+	// Outbound fetches the documents that a client names when it is saved.
+	Outbound *outbound.Client
 	// Registration are the rules for clients that register themselves.
 	Registration RegistrationPolicy
 	// FrontchannelLogout is the setting frontchannel_logout. If it is off, clients cannot get a
@@ -29,6 +32,7 @@ type Directory struct {
 	issuer             string
 	passwords          *credential.Passwords
 	algorithms         []string
+	outbound           *outbound.Client
 	registration       RegistrationPolicy
 	frontchannelLogout bool
 	now                func() time.Time
@@ -36,7 +40,7 @@ type Directory struct {
 
 // New returns a Directory with these dependencies.
 func New(d Deps) *Directory {
-	return &Directory{db: d.DB, issuer: d.Issuer, passwords: d.Passwords, algorithms: d.Algorithms, registration: d.Registration, frontchannelLogout: d.FrontchannelLogout, now: d.Now}
+	return &Directory{db: d.DB, issuer: d.Issuer, passwords: d.Passwords, algorithms: d.Algorithms, outbound: d.Outbound, registration: d.Registration, frontchannelLogout: d.FrontchannelLogout, now: d.Now}
 }
 
 // by returns the origin of an act together with the current time.

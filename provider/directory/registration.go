@@ -67,6 +67,10 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 			return Registered{}, err
 		}
 	}
+	c.RegisteredAt = storage.At(by.At) // its URLs come from a stranger
+	if err := d.setRegisteredSector(ctx, storage.Client{}, &c); err != nil {
+		return Registered{}, err
+	}
 	made := Registered{Client: c, Token: randomText(32)}
 	made.Client.TokenHash = storage.SecretHash(made.Token)
 	if c.HasSecret() {
@@ -262,13 +266,17 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 	if _, err := d.db.Reserve(ctx, []storage.Limit{{Key: "registrationchange:" + id, Max: changesOfClient, Window: registrationWindow}}, by.At); err != nil {
 		return storage.Client{}, err
 	}
+	want.Registration = before.Registration
+	if err := d.setRegisteredSector(ctx, before, &want); err != nil {
+		return storage.Client{}, err
+	}
 	revised, err := d.db.ReviseRegisteredClient(ctx, id, storage.SecretHash(token), func(c *storage.Client) error {
 		for _, f := range clientFields {
 			if f.registers && f.Supported() {
 				f.copy(c, &want)
 			}
 		}
-		c.Type = want.Type
+		c.Type, c.Sector = want.Type, want.Sector
 		if c.MetadataDigest != "" { // otherwise an administrator has changed the client, see ReviseClient
 			c.MetadataDigest = metadataDigest(want)
 		}
@@ -278,6 +286,16 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 		return storage.Client{}, fmt.Errorf("%w: %w", ErrRegistrationToken, err)
 	}
 	return revised, err
+}
+
+// setRegisteredSector sets the sector of a client that registers or changes itself. It comes after
+// the limits, because it calls an address that the client has chosen.
+func (d *Directory) setRegisteredSector(ctx context.Context, before storage.Client, c *storage.Client) error {
+	sector, err := d.fetchSector(ctx, before, *c)
+	if err != nil {
+		return err
+	}
+	return sector.setSector(before, c)
 }
 
 // checkOwner checks the client_id of the document, which is required, and the client_secret,
@@ -314,11 +332,11 @@ func (e *ClientError) IsRedirectProblem() bool {
 	return len(e.Problems) > 0 && e.Problems[0].Field == "redirect_uris"
 }
 
-// Line lists the problems in one line.
+// Line lists the problems in one line, for the client itself.
 func (e *ClientError) Line() string {
 	var texts []string
 	for _, problem := range e.Problems {
-		texts = append(texts, problem.Error())
+		texts = append(texts, problem.shown())
 	}
 	return strings.Join(texts, "; ")
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signet/provider/directory"
+	"signet/provider/outbound"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -18,12 +19,13 @@ func FuzzClientDocument(f *testing.F) {
 		`{"redirect_uris":["https://a.example/cb"],"client_name":"A","grant_types":["authorization_code","refresh_token"],"response_types":["code"]}`,
 		`{"redirect_uris":["http://127.0.0.1/cb","com.example.app:/cb"],"application_type":"native","token_endpoint_auth_method":"none"}`,
 		`{"redirect_uris":["https://a.example/cb"],"default_max_age":1e3,"require_auth_time":true,"contacts":["x"],"jwks":{"keys":[]},"scope":"openid  email"}`,
-		`{"redirect_uris":["https://[::1]/"],"backchannel_logout_uri":"https://10.0.0.1","first_party":true,"resources":["https://api"]}`, `[]`, `{"a":`, "\xef\xbb\xbf{}",
+		`{"redirect_uris":["https://[::1]/"],"backchannel_logout_uri":"https://10.0.0.1","first_party":true,"resources":["https://api"]}`,
+		`{"redirect_uris":["https://a.example/cb"],"subject_type":"pairwise","sector_identifier_uri":"https://a.example/sector.json"}`, `[]`, `{"a":`, "\xef\xbb\xbf{}",
 	} {
 		f.Add([]byte(text))
 	}
 	db := storagetest.SQLite(f).Open(f)
-	rules := directory.New(directory.Deps{DB: db, Now: time.Now, Registration: directory.RegistrationPolicy{Mode: directory.RegistrationOpen, PerNetwork: 1 << 30}})
+	rules := directory.New(directory.Deps{DB: db, Outbound: outbound.New(outbound.Config{Timeout: time.Nanosecond}), Now: time.Now, Registration: directory.RegistrationPolicy{Mode: directory.RegistrationOpen, PerNetwork: 1 << 30}})
 	f.Fuzz(func(t *testing.T, text []byte) {
 		document, err := directory.ReadClientDocument(text)
 		if err == nil {

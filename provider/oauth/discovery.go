@@ -68,7 +68,7 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 			m.GrantTypesSupported = append(m.GrantTypesSupported, oidc.GrantType(g.Name))
 		}
 	}
-	m.SubjectTypesSupported = []string{"public"}
+	m.SubjectTypesSupported = []string{"public", storage.SubjectPairwise}
 	m.ACRValuesSupported = storage.ACRValues()
 	m.IDTokenSigningAlgValuesSupported = h.Ring.Algorithms()
 	m.UserinfoSigningAlgValuesSupported = h.Ring.Algorithms()

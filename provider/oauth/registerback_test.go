@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"signet/provider"
 	"signet/provider/directory"
+	"signet/provider/outbound"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -41,7 +43,8 @@ var administratorValues = map[string]func(c *storage.Client){
 	"contacts":                            func(c *storage.Client) { c.Metadata.Contacts = []string{"a@example.com", "b@example.com"} },
 	"jwks":                                withOwnKey(func(*storage.Client) {}),
 	"jwks_uri":                            withOwnKey(func(c *storage.Client) { c.Metadata.JWKS, c.Metadata.JWKSURI = "", "https://keys.internal/jwks" }),
-	"subject_type":                        func(c *storage.Client) { c.Metadata.SubjectType = "public" },
+	"subject_type":                        func(c *storage.Client) { c.Metadata.SubjectType = storage.SubjectPairwise },
+	"sector_identifier_uri":               func(c *storage.Client) { c.Metadata.SectorURI = sectorOfDocument().URI() },
 	"id_token_signed_response_alg":        func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" },
 	"userinfo_signed_response_alg":        func(c *storage.Client) { c.Metadata.UserinfoSignedAlg = "ES256" },
 	"default_max_age":                     func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(0)) },
@@ -61,6 +64,12 @@ var administratorValues = map[string]func(c *storage.Client){
 	"software_version":                      func(c *storage.Client) { c.Metadata.SoftwareVersion = "7" },
 }
 
+// sectorOfDocument publishes a sector document for the redirect URI of webDocument, on a private
+// host that only an administrator may name.
+var sectorOfDocument = sync.OnceValue(func() *providertest.SectorServer {
+	return providertest.StartSector("https://rp.example.org:8443/cb")
+})
+
 // withOwnKey also registers a key for the client.
 func withOwnKey(change func(c *storage.Client)) func(c *storage.Client) {
 	return func(c *storage.Client) {
@@ -79,7 +88,7 @@ func withOwnKey(change func(c *storage.Client)) func(c *storage.Client) {
 // value that the client did not have is refused as before.
 func TestRegister_WhatTheClientHasReadIsAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		rules := directory.New(directory.Deps{DB: b.DB, Now: b.Now, Algorithms: []string{"ES256", "RS256"}, FrontchannelLogout: true})
+		rules := directory.New(directory.Deps{DB: b.DB, Outbound: outbound.New(sectorOfDocument().Outbound()), Now: b.Now, Algorithms: []string{"ES256", "RS256"}, FrontchannelLogout: true})
 		sendBack := func(t *testing.T, document string, change func(c *storage.Client), spoil func(members map[string]any)) (before, after storage.Client, a providertest.Answer) {
 			t.Helper()
 			made := b.RegisterItself(t, "", document)

@@ -191,7 +191,7 @@ func (b *Testbed) User(t testing.TB, email, pass string) storage.User {
 }
 
 // Register registers a client of this type with the defaults of the type. It returns the
-// client's secret, "" for a client without one.
+// client's secret, "" for a client without one. It applies no rule but that of the sector.
 func (b *Testbed) Register(t testing.TB, kind storage.ClientType, id string, redirectURIs ...string) (storage.Client, string) {
 	t.Helper()
 	return b.RegisterWith(t, kind, id, func(c *storage.Client) { c.Metadata.RedirectURIs = redirectURIs })
@@ -202,6 +202,11 @@ func (b *Testbed) RegisterWith(t testing.TB, kind storage.ClientType, id string,
 	t.Helper()
 	client := directory.NewClient(kind, id, "App "+id)
 	change(&client)
+	sector, err := directory.SectorOf(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Sector = sector
 	secret := ""
 	if client.HasSecret() {
 		secret = rand.Text()

@@ -3,8 +3,11 @@ package client_test
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -91,9 +94,19 @@ var values = map[storage.ClientType][]string{
 // The test also creates the client again from its JSON.
 func TestClientShow_TextAndJSONHaveTheSameMembers(t *testing.T) {
 	s := newTerminal(t)
+	sector := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `["https://a.example/"]`) }))
+	t.Cleanup(sector.Close)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: sector.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.env = append(s.env, "SIGNET_OUTBOUND_EXTRA_CA="+authority)
 	tested := map[string]bool{}
 	for kind, flags := range values {
 		id := string(kind)
+		if kind == storage.SPA {
+			flags = append(slices.Clone(flags), "--subject-type", "pairwise", "--sector-identifier-uri", sector.URL+"/sector.json")
+		}
 		s.run(t, exit.OK, slices.Concat([]string{"client", "create", "--id", id, "--name", "An <app> & more", "--type", id}, flags)...)
 		client, names := s.shown(t, id)
 		for name := range client {

@@ -32,9 +32,16 @@ the whole list, and an empty value ("") clears the field.`,
 		return fields.check() // so that a wrong value does not fail inside the transaction
 	})
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		revised, err := p.Directory(settings, db).ReviseClient(ctx, args[0], fields.apply, cli.Origin())
+		var before storage.Client
+		revised, err := p.Directory(settings, db).ReviseClient(ctx, args[0], func(c *storage.Client) error {
+			before = *c
+			return fields.apply(c)
+		}, cli.Origin())
 		if err != nil {
 			return cmp.Or(refusalError(c, args[0], err), clientError(args[0], err))
+		}
+		if directory.ChangesSubjects(before, revised) {
+			p.Say("the client now gets another subject (sub) for every user: the application takes each of them for a new person, and its tokens from before are invalid")
 		}
 		p.sayWhatIsMissing(revised)
 		return p.showClient(p.Directory(settings, db), revised, "", *asJSON)

@@ -17,6 +17,7 @@ import (
 	"signet/cmd/signet/exit"
 	"signet/provider/credential"
 	"signet/provider/directory"
+	"signet/provider/outbound"
 	"signet/storage"
 )
 
@@ -146,7 +147,7 @@ func StorageConfig(c config.Config) storage.Config {
 // Directory returns the rules of clients and users for the database.
 func Directory(c config.Config, db *storage.DB, now func() time.Time) *directory.Directory {
 	return directory.New(directory.Deps{
-		DB: db, Issuer: c.Issuer, Algorithms: c.Algorithms, FrontchannelLogout: c.FrontchannelLogout, Now: now,
+		DB: db, Issuer: c.Issuer, Algorithms: c.Algorithms, Outbound: outbound.New(c.Outbound), FrontchannelLogout: c.FrontchannelLogout, Now: now,
 		Passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: now}),
 	})
 }

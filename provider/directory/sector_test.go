@@ -1,0 +1,259 @@
+package directory_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/provider/directory"
+	"signet/provider/outbound"
+	"signet/provider/providertest"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// withPairwise gives a client pairwise subjects and these redirect URIs.
+func withPairwise(uris ...string) func(*storage.Client) {
+	return func(c *storage.Client) {
+		c.Metadata.SubjectType, c.Metadata.RedirectURIs = storage.SubjectPairwise, uris
+	}
+}
+
+// OIDC Core, section 8.1: the sector is the one host of the redirect URIs.
+func TestSectorOf_HostOfTheRedirectURIs(t *testing.T) {
+	const own = "client:app"
+	for _, c := range []struct {
+		kind storage.ClientType
+		uris []string
+		want string // "": refused
+	}{
+		{storage.Web, []string{"https://app.example.com/cb"}, "app.example.com"},
+		{storage.Web, []string{"https://app.example.com/cb", "https://app.example.com:8443/other?x=1"}, "app.example.com"},
+		{storage.Web, []string{"https://app.example.com/cb", "https://app.example.org/cb"}, ""},
+		{storage.Web, []string{"https://app.example.com/cb", "http://localhost:3000/cb"}, ""},
+		{storage.Web, []string{"http://localhost:3000/cb"}, own},
+		{storage.Native, []string{"http://127.0.0.1/cb", "http://[::1]/cb", "com.example.app:/cb"}, own},
+		{storage.Native, []string{"com.example.app:/cb", "https://app.example.com/cb"}, ""},
+	} {
+		client := changedClient(c.kind, withPairwise(c.uris...))
+		got, err := directory.SectorOf(client)
+		if got != c.want || (err != nil) != (c.want == "") {
+			t.Errorf("%v: got %q, %v, want %q", c.uris, got, err, c.want)
+		}
+		problems := problemsOf(client)
+		if refused := strings.HasPrefix(problems, "sector_identifier_uri: is missing"); refused != (c.want == "") {
+			t.Errorf("%v: the problems are %q", c.uris, problems)
+		}
+	}
+	television := changedClient(storage.Native, func(c *storage.Client) {
+		withPairwise()(c)
+		c.Metadata.GrantTypes, c.Metadata.ResponseTypes = []string{storage.GrantDevice}, nil
+	})
+	if got, err := directory.SectorOf(television); got != own || err != nil || problemsOf(television) != "" {
+		t.Errorf("a device without redirect URIs: got %q, %v, %s", got, err, problemsOf(television))
+	}
+	public := changedClient(storage.Web, func(c *storage.Client) {
+		c.Metadata.RedirectURIs = []string{"https://a.example/cb", "https://b.example/cb"}
+	})
+	if got, err := directory.SectorOf(public); got != "" || err != nil {
+		t.Errorf("public subjects: got %q, %v", got, err)
+	}
+}
+
+func TestCheckClient_FirstPartyAppIsNotPairwise(t *testing.T) {
+	problems := problemsOf(changedClient(storage.Web, func(c *storage.Client) {
+		withPairwise("https://app.example.com/cb")(c)
+		c.FirstParty = true
+	}))
+	if !strings.HasPrefix(problems, "subject_type: ") || strings.Contains(problems, "\n") {
+		t.Errorf("got %q", problems)
+	}
+}
+
+// eachSector runs the test with a directory that can call a server with a sector document.
+func eachSector(t *testing.T, test func(t *testing.T, h testDirectory, s *providertest.SectorServer)) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		db, s := b.Open(t), providertest.ServeSector(t)
+		calls := s.Outbound()
+		calls.Timeout, calls.MaxBody = 500*time.Millisecond, 64<<10
+		test(t, testDirectory{directory.New(directory.Deps{
+			DB: db, Algorithms: []string{"RS256"}, Outbound: outbound.New(calls), Now: func() time.Time { return noon },
+		}), db}, s)
+	})
+}
+
+var twoHosts = []string{"https://a.example/cb", "https://b.example/cb"}
+
+// DR-10: the document of the sector must list every redirect URI. It is read when the client is
+// created, and again when its URL or a redirect URI is new.
+func TestReviseClient_SectorDocumentListsEveryRedirectURI(t *testing.T) {
+	eachSector(t, func(t *testing.T, h testDirectory, s *providertest.SectorServer) {
+		draft := changedClient(storage.Web, func(c *storage.Client) {
+			withPairwise(twoHosts...)(c)
+			c.Metadata.SectorURI = s.URI()
+		})
+		refused := func(what string, err error, uri string) {
+			t.Helper()
+			if !errors.Is(err, directory.ErrInvalidClient) || !strings.Contains(err.Error(), "does not list the redirect URI \""+uri+"\"") {
+				t.Errorf("%s: got %v, want it refused because of %s", what, err, uri)
+			}
+		}
+		s.List(twoHosts[0], "https://other.example/")
+		_, _, err := h.CreateClient(t.Context(), draft, storage.Origin{})
+		refused("create", err, twoHosts[1])
+		s.List(twoHosts...)
+		made, _ := h.create(t, draft)
+		if made.Sector != "127.0.0.1" {
+			t.Errorf("the sector is %q, want the host of the document", made.Sector)
+		}
+		revise := func(change func(*storage.Client)) (storage.Client, error) {
+			return h.ReviseClient(t.Context(), made.ID, func(c *storage.Client) error { change(c); return nil }, storage.Origin{})
+		}
+		// The document may change later: nothing reads it as long as the client keeps its URIs.
+		s.List()
+		before := s.Fetches.Load()
+		revised, err := revise(func(c *storage.Client) { c.Name, c.Metadata.RedirectURIs = "Renamed", twoHosts[:1] })
+		if err != nil || revised.Sector != made.Sector || s.Fetches.Load() != before {
+			t.Errorf("a change within the sector: sector %q, %d fetches, %v", revised.Sector, s.Fetches.Load()-before, err)
+		}
+		_, err = revise(func(c *storage.Client) {
+			c.Metadata.RedirectURIs = append(c.Metadata.RedirectURIs, "https://c.example/cb")
+		})
+		refused("a new redirect URI", err, twoHosts[0])
+		s.List(twoHosts[0], "https://c.example/cb")
+		revised, err = revise(func(c *storage.Client) {
+			c.Metadata.RedirectURIs = append(c.Metadata.RedirectURIs, "https://c.example/cb")
+		})
+		if err != nil || revised.Sector != made.Sector {
+			t.Errorf("a listed redirect URI: sector %q, %v", revised.Sector, err)
+		}
+		revised, err = revise(func(c *storage.Client) { c.Metadata.SubjectType = "public" })
+		if err != nil || revised.Sector != "" || !directory.ChangesSubjects(made, revised) {
+			t.Errorf("public again: sector %q, %v", revised.Sector, err)
+		}
+	})
+}
+
+// A later change of the redirect URIs within one host keeps the subjects; another host changes them.
+func TestReviseClient_SectorFollowsTheHost(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
+		made, _ := h.create(t, changedClient(storage.Web, withPairwise("https://app.example.com/cb")))
+		for uri, changes := range map[string]bool{"https://app.example.com/new": false, "https://app.example.org/cb": true} {
+			revised, err := h.ReviseClient(t.Context(), made.ID, func(c *storage.Client) error { c.Metadata.RedirectURIs = []string{uri}; return nil }, storage.Origin{})
+			if err != nil || directory.ChangesSubjects(made, revised) != changes {
+				t.Errorf("%s: the sector is %q after %q, %v", uri, revised.Sector, made.Sector, err)
+			}
+			made = revised
+			if uri == "https://app.example.org/cb" {
+				made.Sector = "app.example.com"
+			}
+		}
+	})
+}
+
+// DR-02: whatever the address of the document answers, a client is only stored after a JSON list
+// came from it.
+func TestCreateClient_BadSectorDocumentIsRefused(t *testing.T) {
+	eachSector(t, func(t *testing.T, h testDirectory, s *providertest.SectorServer) {
+		elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`["https://a.example/cb"]`)) }))
+		t.Cleanup(elsewhere.Close)
+		text := func(body string) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }
+		}
+		for name, answer := range map[string]http.HandlerFunc{
+			"not JSON":       text("https://a.example/cb"),
+			"an object":      text(`{"redirect_uris":["https://a.example/cb"]}`),
+			"a string":       text(`"https://a.example/cb"`),
+			"numbers":        text(`["https://a.example/cb",1]`),
+			"an empty entry": text(`["https://a.example/cb",""]`),
+			"two values":     text(`["https://a.example/cb"]["https://a.example/cb"]`),
+			"cut off":        text(`["https://a.example/cb"`),
+			"nothing":        text(``),
+			"not listed":     text(`["https://a.example/cb/"]`),
+			"huge":           text(`["https://a.example/cb","` + strings.Repeat("a", 70_000) + `"]`),
+			"slow":           func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+			"missing":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
+			"failing":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+			"a redirect": func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+			},
+		} {
+			s.Answer(answer)
+			_, _, err := h.CreateClient(t.Context(), changedClient(storage.Web, func(c *storage.Client) {
+				withPairwise("https://a.example/cb")(c)
+				c.Metadata.SectorURI = s.URI()
+			}), storage.Origin{})
+			if broken, is := errors.AsType[*directory.ClientError](err); !is || broken.Problems[0].Field != "sector_identifier_uri" {
+				t.Errorf("%s: got %v, want a problem of sector_identifier_uri", name, err)
+			}
+		}
+		if list, err := h.db.Clients(t.Context()); err != nil || len(list) != 0 {
+			t.Errorf("stored %v, %v", list, err)
+		}
+	})
+}
+
+// DR-02: an administrator may name a private host. For a client that registers itself, the address
+// is checked when it is called, whatever its name is.
+func TestRegister_SectorDocumentIsCalledAsForStrangers(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		s := providertest.ServeSector(t, twoHosts...)
+		calls := s.Outbound()
+		calls.Allowed = nil
+		h := directory.New(directory.Deps{
+			DB: b.Open(t), Algorithms: []string{"RS256"}, Outbound: outbound.New(calls), Now: func() time.Time { return noon },
+			Registration: directory.RegistrationPolicy{Mode: directory.RegistrationOpen, Networks: providertest.Loopback()},
+		})
+		document, err := directory.ReadClientDocument([]byte(`{"redirect_uris":["` + twoHosts[0] + `"],"subject_type":"pairwise","sector_identifier_uri":"` + s.URI() + `"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Register(t.Context(), document, "", storage.Origin{Address: "192.0.2.1"}); err == nil || !strings.Contains(err.Error(), outbound.ErrNotPublic.Error()) || s.Fetches.Load() != 0 {
+			t.Errorf("a stranger: got %v and %d fetches", err, s.Fetches.Load())
+		}
+		_, _, err = h.CreateClient(t.Context(), changedClient(storage.Web, func(c *storage.Client) {
+			withPairwise(twoHosts...)(c)
+			c.Metadata.SectorURI = s.URI()
+		}), storage.Origin{})
+		if err != nil || s.Fetches.Load() != 1 {
+			t.Errorf("an administrator: got %v and %d fetches", err, s.Fetches.Load())
+		}
+	})
+}
+
+// A client id is never the subject of a user, and the other way round: in a token, both are the sub.
+func TestSubjects_OfUsersAndClientsDiffer(t *testing.T) {
+	eachDirectory(t, func(t *testing.T, h testDirectory) {
+		h.create(t, changedClient(storage.Web, nil))
+		user := func(subject, email string) error {
+			_, err := h.CreateUser(t.Context(), storage.User{Email: email, ChosenSubject: subject}, "", storage.Origin{})
+			return err
+		}
+		if err := user("app", "ada@example.com"); !errors.Is(err, storage.ErrSubjectTaken) {
+			t.Errorf("a user with the id of a client: got %v", err)
+		}
+		if err := user("robot", "ada@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		if err := user("robot", "bob@example.com"); !errors.Is(err, storage.ErrSubjectTaken) {
+			t.Errorf("a second user with the subject: got %v", err)
+		}
+		_, _, err := h.CreateClient(t.Context(), changedClient(storage.Web, func(c *storage.Client) { c.ID = "robot" }), storage.Origin{})
+		if !errors.Is(err, storage.ErrSubjectTaken) {
+			t.Errorf("a client with the subject of a user: got %v", err)
+		}
+		for _, wrong := range []string{"usr_123", "with space", "bücher", "tab\t", strings.Repeat("a", 256)} {
+			if problem, is := errors.AsType[*directory.FieldError](user(wrong, "eve@example.com")); !is || problem.Field != "subject" {
+				t.Errorf("%q: got %v, want it refused", wrong, problem)
+			}
+		}
+		for i, right := range []string{"1", "auth0|5f7c", "ada@former.example", "-", strings.Repeat("a", 255)} {
+			if err := user(right, strings.Repeat("x", i+1)+"@example.com"); err != nil {
+				t.Errorf("%q: %v", right, err)
+			}
+		}
+	})
+}
