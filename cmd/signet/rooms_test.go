@@ -59,7 +59,7 @@ var allowedImports = func() map[string][]string {
 		"provider/credential":       carriers,
 		"provider/mail":             {"federation/foreign", "federation"},
 		"provider/mail/mailtest":    {},
-		"provider/link":             {"storage", "provider/keys"},
+		"provider/link":             {"storage", "provider/keys", "provider/web", "templates/words"},
 		"provider/notice":           join(carriers, "provider/link", "provider/mail"),
 		"provider/assertion":        {"federation/foreign", "storage", "federation", "provider/web"},
 		"provider/flow":             carriers,

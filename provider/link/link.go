@@ -81,6 +81,15 @@ const (
 	window     = 15 * time.Minute
 )
 
+// base returns the path of the issuer: "" or "/auth".
+func (l *Links) base() string {
+	u, err := url.Parse(l.Issuer)
+	if err != nil {
+		return ""
+	}
+	return u.Path
+}
+
 // Limits returns the limits of a mail to an address that anybody can ask for. They count for
 // every address, known or not. Mails that tell a user of an act have no limit. address is the
 // canonical form, and networkAddress that of the caller. keys.ErrNoKey.

@@ -9,6 +9,7 @@ import (
 
 	"signet/provider/keys/keystest"
 	"signet/provider/link"
+	"signet/provider/web"
 	"signet/storage"
 )
 
@@ -102,6 +103,25 @@ func TestLinks_NewerOneReplaces(t *testing.T) {
 	wantCode(t, err, "link_replaced")
 	_, err = links.Open(t.Context(), storage.LinkReset, newer)
 	wantCode(t, err, "")
+}
+
+// A dead link is a page with the reason and the way on. Other errors stay.
+func TestLinks_DeadOneIsAPageWithAWayOn(t *testing.T) {
+	links, _ := open(t, func() time.Time { return keystest.Noon })
+	for code, status := range map[string]int{"link_invalid": 400, "link_used": 410, "link_replaced": 410, "link_expired": 410, "link_ended": 410} {
+		for _, kind := range []storage.LinkKind{storage.LinkReset, storage.LinkVerify, storage.LinkSignUp, storage.LinkInvitation, storage.LinkUndo} {
+			p, is := errors.AsType[*web.Problem](links.Problem(&storage.DeadLinkError{Kind: kind, Code: code}))
+			if !is || p.Status != status || p.Code != code || p.Text.IsZero() || !strings.HasPrefix(p.StartURL, "/auth/") || p.StartText.IsZero() {
+				t.Errorf("%s of %s: %+v", code, kind, p)
+			}
+		}
+	}
+	if err := links.Problem(storage.ErrUnavailable); err != storage.ErrUnavailable {
+		t.Errorf("another error: %v", err)
+	}
+	if err := links.Problem(nil); err != nil {
+		t.Errorf("no error: %v", err)
+	}
 }
 
 // RC-10: three mails to an address and twenty for a network in 15 minutes; the keys contain no
