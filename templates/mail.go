@@ -42,9 +42,20 @@ type Texts struct{ Subject, Text, HTML string }
 //go:embed mails/mail.html
 var mailSource string
 
-var parsedMail = sync.OnceValues(func() (*template.Template, error) {
-	return template.New("mail").Funcs(mailFunctions(words.English())).Parse(mailSource)
-})
+// parsedMails holds the parsed template by language.
+var parsedMails sync.Map // *words.Language to *template.Template
+
+func mailIn(language *words.Language) (*template.Template, error) {
+	if known, found := parsedMails.Load(language); found {
+		return known.(*template.Template), nil
+	}
+	parsed, err := template.New("mail").Funcs(mailFunctions(language)).Parse(mailSource)
+	if err != nil {
+		return nil, fmt.Errorf("parse mail: %w", err)
+	}
+	parsedMails.Store(language, parsed)
+	return parsed, nil
+}
 
 var errMailLink = errors.New("the link of a mail is not an absolute http or https address")
 
@@ -78,16 +89,12 @@ func (m Mail) Render(language *words.Language) (Texts, error) {
 	if err != nil {
 		return Texts{}, fmt.Errorf("render mail: %w", err)
 	}
-	parsed, err := parsedMail()
+	parsed, err := mailIn(language)
 	if err != nil {
-		return Texts{}, fmt.Errorf("parse mail: %w", err)
-	}
-	own, err := parsed.Clone()
-	if err != nil {
-		return Texts{}, fmt.Errorf("copy mail: %w", err)
+		return Texts{}, err
 	}
 	var out bytes.Buffer
-	if err := own.Funcs(mailFunctions(language)).Execute(&out, m); err != nil {
+	if err := parsed.Execute(&out, m); err != nil {
 		return Texts{}, fmt.Errorf("render mail: %w", err)
 	}
 	return Texts{subject, text, out.String()}, nil

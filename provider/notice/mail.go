@@ -18,7 +18,7 @@ const (
 	mailBatch      = 16               // mails that a node takes at once
 	mailLease      = 3 * time.Minute  // longer than the longest batch
 	mailBatchTime  = 90 * time.Second // no mail of a batch begins later
-	mailRunTime    = 5 * time.Minute  // one SendMailsOnce sends no longer
+	batchesAtOnce  = 2                // of one SendMailsOnce: a node sends at most 32 mails a second, so that many mails do not slow requests down
 	pauseOfMails   = 10 * time.Second // after the mail server could not be used
 	mailStaysValid = 24 * time.Hour   // an older mail is not sent any more
 )
@@ -59,39 +59,46 @@ type Mails struct {
 // NewMails returns the mails of a node.
 func NewMails(c MailConfig) *Mails { return &Mails{MailConfig: c} }
 
-// SendMailsOnce sends the mails that are due, in small batches over one connection. The caller
-// calls it once a second; calls must not overlap. Failed mails are logged and sent again later;
-// an error means that the database could not be read or written.
+// SendMailsOnce sends the next mails that are due, in small batches. The connection stays open
+// while more are waiting. The caller calls it once a second; calls must not overlap. Failed mails
+// are logged and sent again later; an error means that the database could not be read or written.
 func (m *Mails) SendMailsOnce(ctx context.Context, at time.Time) error {
 	if m.Mailer == nil || at.Before(m.pausedUntil) && m.pausedUntil.Sub(at) <= pauseOfMails {
 		return nil
 	}
-	defer m.Mailer.Close()
-	for stop := at.Add(mailRunTime); at.Before(stop) && ctx.Err() == nil; at = m.Now() {
-		claimed, err := m.DB.ClaimMails(ctx, storage.MailClaim{Limit: mailBatch, Lease: mailLease}, at)
-		if err != nil {
-			return fmt.Errorf("send mails: %w", err)
-		}
-		if len(claimed) == 0 {
-			return nil
-		}
-		results, usable, err := m.sendBatch(ctx, claimed, at)
-		if err != nil {
-			return fmt.Errorf("send mails: %w", err) // the mails are due again when the lease ends
-		}
-		// The results are stored even while the node shuts down.
-		if err := m.DB.SettleMails(context.WithoutCancel(ctx), results, at); err != nil {
-			return fmt.Errorf("send mails: %w", err)
-		}
-		if !usable {
-			m.pausedUntil = at.Add(pauseOfMails)
-			return nil
-		}
-		if len(claimed) < mailBatch {
-			return nil
+	waiting := true
+	for range batchesAtOnce {
+		var err error
+		if waiting, err = m.sendNext(ctx, at); err != nil || !waiting {
+			m.Mailer.Close()
+			return err
 		}
 	}
 	return ctx.Err()
+}
+
+// sendNext sends one batch. It reports whether more mails may be waiting for a mail server that
+// works.
+func (m *Mails) sendNext(ctx context.Context, at time.Time) (waiting bool, err error) {
+	claimed, err := m.DB.ClaimMails(ctx, storage.MailClaim{Limit: mailBatch, Lease: mailLease}, at)
+	if err != nil {
+		return false, fmt.Errorf("send mails: %w", err)
+	}
+	if len(claimed) == 0 {
+		return false, nil
+	}
+	results, usable, err := m.sendBatch(ctx, claimed, at)
+	if err != nil {
+		return false, fmt.Errorf("send mails: %w", err) // the mails are due again when the lease ends
+	}
+	if !usable {
+		m.pausedUntil = at.Add(pauseOfMails)
+	}
+	// The results are stored even while the node shuts down.
+	if err := m.DB.SettleMails(context.WithoutCancel(ctx), results, at); err != nil {
+		return false, fmt.Errorf("send mails: %w", err)
+	}
+	return usable && len(claimed) == mailBatch, nil
 }
 
 // sendBatch makes one try with each mail. usable reports whether the mail server works.
