@@ -16,7 +16,7 @@ import (
 // respond sends the browser back to the client with the parameters of the response. It
 // checks the length of the URL, because errors may be sent before checkSize has run.
 func (h *Handler) respond(w http.ResponseWriter, r *http.Request, q request.Request, params url.Values) error {
-	params = h.responseParams(q, params, h.sessionState(q, h.browserState(r)))
+	params = h.responseParams(q, params, h.sessionState(r, q))
 	if q.ResponseMode == modeFormPost {
 		return h.Site.PostTo(w, q.RedirectURI, params)
 	}
@@ -90,7 +90,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 // unverifiedProblem is the page with the error of an unapproved client. Its link or its form is
 // the response.
 func (h *Handler) unverifiedProblem(r *http.Request, q request.Request, refusal flow.Refusal, answer url.Values) error {
-	params := h.responseParams(q, answer, h.sessionState(q, h.browserState(r)))
+	params := h.responseParams(q, answer, h.sessionState(r, q))
 	p := &web.Problem{
 		Status: http.StatusBadRequest, Code: refusal.Code, Title: words.Say("application-error.unverified.title"),
 		Text:     words.Say("application-error.unverified.text", "Host", templates.HostOf(q.RedirectURI), "Reason", refusal.Description),

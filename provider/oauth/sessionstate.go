@@ -23,19 +23,22 @@ const saltLength = 16
 // longestSessionState has the length of every session_state.
 var longestSessionState = strings.Repeat("s", 2*sha256.Size+len(".")+saltLength)
 
-// sessionState returns the value of session_state for the state of a browser (OIDC Session
+// sessionState returns the value of session_state for the state of the browser (OIDC Session
 // Management, section 2). check_session.js computes the same hash. It returns "" if the setting
 // session_management is off, and for apps with a scheme of their own: they have no page that could
 // open the iframe.
-func (h *Handler) sessionState(q request.Request, browser string) string {
+func (h *Handler) sessionState(r *http.Request, q request.Request) string {
+	if !h.SessionManagement {
+		return ""
+	}
 	origin := storage.OriginOf(q.RedirectURI)
-	if !h.SessionManagement || origin == "" {
+	if origin == "" {
 		return ""
 	}
 	var random [saltLength * 3 / 4]byte
 	_, _ = rand.Read(random[:]) // never fails: the program stops instead
 	salt := base64.RawURLEncoding.EncodeToString(random[:])
-	sum := sha256.Sum256([]byte(strings.Join([]string{q.ClientID, origin, browser, salt}, " ")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{q.ClientID, origin, h.browserState(r), salt}, " ")))
 	return hex.EncodeToString(sum[:]) + "." + salt
 }
 
