@@ -8,9 +8,9 @@ import (
 	"signet/storage"
 )
 
-// TestClients_Nimbus runs two clients on the SDK of Nimbus. One registers itself with a key, pushes
-// and signs its requests, refreshes, introspects, revokes, changes its registration and deletes itself. The
-// other is a device.
+// TestClients_Nimbus runs clients on the SDK of Nimbus. One registers itself with a key, pushes
+// and signs its requests, refreshes, introspects, revokes, changes its registration and deletes itself.
+// Three have pairwise subjects. One is a device.
 func TestClients_Nimbus(t *testing.T) {
 	if !signettest.InSoak() {
 		return
@@ -20,7 +20,7 @@ func TestClients_Nimbus(t *testing.T) {
 	var initial struct {
 		Token string `json:"token"`
 	}
-	i.Command(t, "", &initial, "registration", "token", "create", "--name", "A test", "--json")
+	i.Command(t, "", &initial, "registration", "token", "create", "--name", "A test", "--uses", "4", "--json")
 	tv := i.CreateClient(t, "--type", "native", "--response-type", "", "--grant-type", storage.GrantDevice, "--grant-type", storage.GrantRefresh)
 	i.Serve(t)
 	nimbus := signettest.StartLines(t, ".", "java", append(javaClass(t, "NimbusParty"), i.Issuer)...)
@@ -34,6 +34,16 @@ func TestClients_Nimbus(t *testing.T) {
 			Read: "Before", Changed: "After", Deleted: http.StatusNoContent, Gone: "invalid_token",
 		}); saw != want {
 			t.Errorf("the client saw %+v, want %+v", saw, want)
+		}
+	})
+	t.Run("pairwise", func(t *testing.T) {
+		subjects := map[string]string{}
+		for client, uri := range map[string]string{"a": "https://a.example.com/callback", "b": "https://b.example.com/callback", "another of b": "https://b.example.com/other"} {
+			saw := tellStrictStory(t, nimbus, map[string]any{"story": "pairwise", "token": initial.Token, "redirect_uri": uri}, signInAndAllow(i))
+			subjects[client] = saw.Subject
+		}
+		if subjects["a"] == "" || subjects["a"] == subjects["b"] || subjects["b"] != subjects["another of b"] {
+			t.Errorf("the clients saw the subjects %v; want one for each host", subjects)
 		}
 	})
 	t.Run("device", func(t *testing.T) {

@@ -53,6 +53,7 @@ import com.nimbusds.openid.connect.sdk.Nonce;
 import com.nimbusds.openid.connect.sdk.OIDCTokenResponse;
 import com.nimbusds.openid.connect.sdk.OIDCTokenResponseParser;
 import com.nimbusds.openid.connect.sdk.Prompt;
+import com.nimbusds.openid.connect.sdk.SubjectType;
 import com.nimbusds.openid.connect.sdk.UserInfoRequest;
 import com.nimbusds.openid.connect.sdk.UserInfoResponse;
 import com.nimbusds.openid.connect.sdk.op.OIDCProviderMetadata;
@@ -92,6 +93,7 @@ public class NimbusParty {
 				var job = JSONObjectUtils.parse(line);
 				report = switch ((String) job.get("story")) {
 					case "registered" -> new NimbusParty(job).registered();
+					case "pairwise" -> new NimbusParty(job).pairwise();
 					case "device" -> device(job);
 					default -> Map.of("failed", "there is no such story");
 				};
@@ -113,17 +115,9 @@ public class NimbusParty {
 	/** A client registers itself, signs in, changes its registration and deletes itself. */
 	private Map<String, Object> registered() throws Exception {
 		var report = new LinkedHashMap<String, Object>();
-		var metadata = new OIDCClientMetadata();
-		metadata.setName("Before");
-		metadata.setRedirectionURI(redirectURI());
-		metadata.setGrantTypes(Set.of(GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN));
-		metadata.setResponseTypes(Set.of(ResponseType.CODE));
-		metadata.setTokenEndpointAuthMethod(ClientAuthenticationMethod.PRIVATE_KEY_JWT);
-		metadata.setJWKSet(new JWKSet(key.toPublicJWK()));
-		metadata.setIDTokenJWSAlg(JWSAlgorithm.ES256);
+		var metadata = keyedClient();
 		metadata.setRequestObjectJWSAlg(JWSAlgorithm.ES256);
-		client = registration(OIDCClientRegistrationResponseParser.parse(
-				new OIDCClientRegistrationRequest(provider.getRegistrationEndpointURI(), metadata, new BearerAccessToken((String) job.get("token"))).toHTTPRequest().send()));
+		register(metadata);
 
 		var asked = new SignIn();
 		var pushed = push(asked.request, key).toSuccessResponse();
@@ -155,6 +149,39 @@ public class NimbusParty {
 		report.put("deleted", new ClientDeleteRequest(client.getRegistrationURI(), client.getRegistrationAccessToken()).toHTTPRequest().send().getStatusCode());
 		report.put("gone", error(OIDCClientRegistrationResponseParser.parse(read())));
 		return report;
+	}
+
+	/** A client with pairwise subjects registers itself and signs in. */
+	private Map<String, Object> pairwise() throws Exception {
+		var metadata = keyedClient();
+		metadata.setSubjectType(SubjectType.PAIRWISE);
+		register(metadata);
+		var asked = new SignIn();
+		var tokens = asked.finish(push(asked.request, key).toSuccessResponse());
+		var userInfo = UserInfoResponse.parse(new UserInfoRequest(provider.getUserInfoEndpointURI(), tokens.getAccessToken()).toHTTPRequest().send())
+				.toSuccessResponse().getUserInfo();
+		if (!userInfo.getSubject().getValue().equals(asked.subject)) {
+			throw new IllegalStateException("/userinfo knows another subject: " + userInfo.getSubject());
+		}
+		return Map.of("subject", asked.subject);
+	}
+
+	/** Returns the metadata of a client that proves itself with its key. */
+	private OIDCClientMetadata keyedClient() {
+		var metadata = new OIDCClientMetadata();
+		metadata.setName("Before");
+		metadata.setRedirectionURI(redirectURI());
+		metadata.setGrantTypes(Set.of(GrantType.AUTHORIZATION_CODE, GrantType.REFRESH_TOKEN));
+		metadata.setResponseTypes(Set.of(ResponseType.CODE));
+		metadata.setTokenEndpointAuthMethod(ClientAuthenticationMethod.PRIVATE_KEY_JWT);
+		metadata.setJWKSet(new JWKSet(key.toPublicJWK()));
+		metadata.setIDTokenJWSAlg(JWSAlgorithm.ES256);
+		return metadata;
+	}
+
+	private void register(OIDCClientMetadata metadata) throws Exception {
+		client = registration(OIDCClientRegistrationResponseParser.parse(
+				new OIDCClientRegistrationRequest(provider.getRegistrationEndpointURI(), metadata, new BearerAccessToken((String) job.get("token"))).toHTTPRequest().send()));
 	}
 
 	/** One sign-in of the client. */
