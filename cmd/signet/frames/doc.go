@@ -1,3 +1,3 @@
-// Package frames tests in Chromium what happens in iframes: front-channel logout at applications,
+// Package frames tests iframes in Chromium: front-channel logout at applications,
 // and check_session_iframe with oidc-client-ts.
 package frames

@@ -109,7 +109,7 @@ func readSid(response io.Reader) (string, error) {
 	return claims.Sid, err
 }
 
-// describe returns what the browser's program must know about the app.
+// describe returns the settings of the app that the program in the browser needs.
 func (a *framedApp) describe() map[string]any {
 	start := a.issuer + "/authorize?" + url.Values{
 		"client_id": {a.client.ID}, "redirect_uri": {a.URL + "/callback"}, "response_type": {"code"}, "scope": {"openid"}, "state": {"s"},
