@@ -431,7 +431,7 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 var withoutAct = []string{
 	"/", "/jwks", "/healthz", "/favicon.ico", "/readyz", "/setup", "/login/link", "/login/connector/start",
 	"/.well-known/change-password", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
-	"/par", "/check_session",
+	"/par", "/check_session", "/client-logo/client/version",
 }
 
 // aboutClients are the types of events that name a client.

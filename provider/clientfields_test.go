@@ -186,6 +186,10 @@ var observations = map[string]observation{
 		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.ClientURI = "https://app.example.com/home" }},
 		look: seenAt([]string{`href="https://app.example.com/home"`}),
 	},
+	"logo_uri": {
+		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.LogoURI = "https://app.example.com/logo.png" }},
+		look: seenAt([]string{`<img class="logo"`}),
+	},
 	"policy_uri": {
 		set:  [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.PolicyURI = "https://app.example.com/privacy" }},
 		look: seenAt([]string{`href="https://app.example.com/privacy"`}),

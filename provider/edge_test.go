@@ -174,8 +174,8 @@ func TestEdge_OddPathsAreRefused(t *testing.T) {
 					}
 					for _, method := range []string{http.MethodGet, http.MethodPost} {
 						a := client.SendRaw(t, method, method+" "+odd+" HTTP/1.1\r\n"+client.Host()+"Cookie: signet="+v.Cookie(t, "signet").Value+"\r\nContent-Type: "+providertest.FormType+"\r\n", "")
-						// The path may be that of a connector, or below the static files.
-						wrong := (strings.HasPrefix(route, "/static") || strings.HasPrefix(route, "/login")) && a.StatusCode == http.StatusMethodNotAllowed
+						// The path may be that of a connector or of another logo, or below the static files.
+						wrong := (strings.HasPrefix(route, "/static") || strings.HasPrefix(route, "/login") || strings.HasPrefix(route, "/client-logo")) && a.StatusCode == http.StatusMethodNotAllowed
 						// The path may be that of another client, and registration is off.
 						wrong = wrong || strings.HasPrefix(route, "/register") && (a.StatusCode == http.StatusForbidden || a.StatusCode == http.StatusMethodNotAllowed)
 						if a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusNotFound && !wrong {

@@ -75,6 +75,6 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	entrance := front.New(front.Deps{
 		DB: s.db, Ring: s.ring, Site: s.site, Files: s.files, Jobs: s.jobs, Gates: s.gates, Proxies: live.TrustedProxies, Now: c.Now, Log: c.Log,
 	})
-	routes := rooms{protocol, signIn, app, accountPages, adminPages, entrance}.routes()
+	routes := rooms{protocol, signIn, s.logos, app, accountPages, adminPages, entrance}.routes()
 	return &generation{connectors: connectorIDs(live.Connectors), groups: groupSources(connectors), routes: routes, proxies: live.TrustedProxies, handler: entrance.Handler(routes)}, nil
 }

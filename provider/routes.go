@@ -8,6 +8,7 @@ import (
 	"signet/provider/firstparty"
 	"signet/provider/front"
 	"signet/provider/interaction"
+	"signet/provider/logo"
 	"signet/provider/oauth"
 	"signet/provider/web"
 )
@@ -16,6 +17,7 @@ import (
 type rooms struct {
 	protocol *oauth.Handler
 	signIn   *interaction.Handler
+	logos    *logo.Logos
 	app      *firstparty.Handler
 	account  *account.Handler
 	admin    *admin.Handler
@@ -29,6 +31,7 @@ func (r rooms) routes() []web.Route {
 	return slices.Concat(
 		inPackage("oauth", r.protocol.Routes()),
 		inPackage("interaction", r.signIn.Routes()),
+		inPackage("logo", r.logos.Routes()),
 		inPackage("firstparty", r.app.Routes()),
 		// The form of the sign-in page and the JSON of the first-party app share one path.
 		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.PagePolicy, Handler: web.FormOrJSON(r.signIn.Login(), r.app.Login()), Package: "interaction, firstparty"}},

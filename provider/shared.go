@@ -17,6 +17,7 @@ import (
 	"signet/provider/keys/keeper"
 	"signet/provider/keys/vault"
 	"signet/provider/link"
+	"signet/provider/logo"
 	"signet/provider/mail"
 	"signet/provider/notice"
 	"signet/provider/outbound"
@@ -45,6 +46,7 @@ type shared struct {
 	subjects subject.Subjects
 	tokens   *flow.Tokens
 	proofs   *assertion.Verifier
+	logos    *logo.Logos
 
 	passwords *credential.Passwords
 	directory *directory.Directory
@@ -100,6 +102,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		DB: db, Issuer: c.Issuer, Algorithms: keys.SigningAlgorithms(), Now: c.Now,
 		HTTP: s.outbound.Configured(), Foreign: s.outbound.Foreign(),
 	})
+	s.logos = logo.New(logo.Config{Clients: s.clients, HTTP: s.outbound.Configured(), Foreign: s.outbound.Foreign(), Now: c.Now, Log: c.Log})
 	s.notices = notice.New(notice.Config{
 		DB: db, Ring: s.ring, Subjects: s.subjects, Clients: s.clients, Now: c.Now, Log: c.Log,
 		HTTP: s.outbound.Configured(), Foreign: s.outbound.Foreign(),

@@ -21,6 +21,7 @@ type Client struct {
 	HomeURL   string // shown only if https
 	PolicyURL string // shown only if https
 	TermsURL  string // shown only if https
+	LogoPath  string // path of its logo below the issuer; "": none
 
 	Unverified bool // it registered itself, and no administrator has approved it
 }
@@ -71,6 +72,14 @@ func clientName(c Client) string {
 		return n
 	}
 	return line(c.Host)
+}
+
+// logo returns the path of the client's logo; "" if there is none.
+func logo(c Common) string {
+	if c.Client.LogoPath == "" {
+		return ""
+	}
+	return ownPath(c.Base + c.Client.LogoPath)
 }
 
 // clientHost is the host to show beside the client's name; "" if the name is the host.

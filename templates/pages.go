@@ -86,6 +86,7 @@ func functions(files *static.Files, language *words.Language) template.FuncMap {
 		"compare":       compare,
 		"application":   application,
 		"clientName":    clientName,
+		"logo":          logo,
 		"toContinue":    toContinue,
 		"wantsTo":       wantsTo,
 		"asksToSignOut": asksToSignOut,

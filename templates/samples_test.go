@@ -11,6 +11,11 @@ import (
 	"signet/templates/words"
 )
 
+var withLogo = templates.Common{
+	Base: "/auth", Issuer: "auth.example.com",
+	Client: templates.Client{Name: "Photos", Host: "photos.example.com", LogoPath: "/client-logo/photos/0123456789ab"},
+}
+
 var photos = templates.Common{
 	Issuer: "auth.example.com",
 	Client: templates.Client{
@@ -82,6 +87,8 @@ func samples() map[string]templates.Page {
 				{Scope: "offline_access", Text: words.Say("scope.offline"), New: true, Offline: true},
 				{Scope: "photos:write"},
 			}},
+		"signin-logo":            templates.SignIn{Common: withLogo, Request: "sealed.request"},
+		"consent-logo":           templates.Consent{Common: withLogo, Request: "sealed.request", Ticket: "sealed.ticket", User: alice, Switch: "/select?request=sealed.request", Wants: []templates.Want{templates.WantOf("openid")}},
 		"device-entry":           templates.DeviceEntry{Common: plain, Ticket: "sealed.ticket", User: alice, Code: "WDJB-MJHT"},
 		"device-entry-wrong":     templates.DeviceEntry{Common: plain, Ticket: "sealed.ticket", User: alice, Code: "wdjb", Error: &templates.FormError{Code: "invalid_user_code", Text: words.Say("device-problem.wrong"), Field: "user_code"}},
 		"device-entry-throttled": templates.DeviceEntry{Common: plain, Ticket: "sealed.ticket", User: alice, Error: &templates.FormError{Code: "too_many_attempts", Text: words.Say("device-problem.throttled"), RetryAfter: 40}},

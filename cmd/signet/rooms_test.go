@@ -66,13 +66,14 @@ var allowedImports = func() map[string][]string {
 		"provider/upkeep":           {"storage", "provider/web"},
 		"provider/visit":            join(carriers, "provider/credential"),
 		"provider/directory":        {"provider/spelling", "federation/foreign", "storage", "provider/keys", "provider/credential", "provider/outbound"},
-		"provider/interaction":      join(rulers, "provider/flow"),
+		"provider/logo":             {"storage", "static", "provider/web", "provider/request"},
+		"provider/interaction":      join(rulers, "provider/flow", "provider/logo"),
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
 		"provider/firstparty":       join(rulers, "provider/flow"),
 		"provider/front":            {"storage", "static", "templates/words", "provider/web", "provider/keys", "provider/upkeep"},
 		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty", "provider/assertion"),
-		"provider":                  slices.Concat(pages, keepers, []string{"provider/keys/openssl", "provider/upkeep", "provider/front", "provider/oauth", "provider/assertion"}),
+		"provider":                  slices.Concat(pages, keepers, []string{"provider/keys/openssl", "provider/upkeep", "provider/front", "provider/oauth", "provider/assertion", "provider/logo"}),
 		"provider/races":            {}, // only tests
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider", "provider/assertion"}),
 

@@ -13,7 +13,7 @@ import (
 // signInFields are the fields that are read only when a person signs in to the client or
 // out of it.
 var signInFields = []string{
-	"post_logout_redirect_uris", "policy_uri", "tos_uri", "id_token_signed_response_alg", "userinfo_signed_response_alg", "default_max_age", "require_auth_time", "default_acr_values",
+	"post_logout_redirect_uris", "logo_uri", "policy_uri", "tos_uri", "id_token_signed_response_alg", "userinfo_signed_response_alg", "default_max_age", "require_auth_time", "default_acr_values",
 	"initiate_login_uri", "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri", "frontchannel_logout_session_required", "skip_consent", "pkce_optional",
 	"unverified_email",
 }

@@ -18,6 +18,7 @@ var validValues = map[string]func(c *storage.Client){
 	"post_logout_redirect_uris":             func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{"https://app.example.com/bye"} },
 	"scope":                                 nil, // see TestClientScope_UngrantableScopeIsRefused
 	"client_uri":                            func(c *storage.Client) { c.Metadata.ClientURI = "https://app.example.com/" },
+	"logo_uri":                              func(c *storage.Client) { c.Metadata.LogoURI = "https://app.example.com/logo.png" },
 	"policy_uri":                            func(c *storage.Client) { c.Metadata.PolicyURI = "https://app.example.com/privacy" },
 	"tos_uri":                               func(c *storage.Client) { c.Metadata.TosURI = "https://app.example.com/terms" },
 	"contacts":                              func(c *storage.Client) { c.Metadata.Contacts = []string{"ops@example.com"} },
@@ -62,10 +63,10 @@ var kindsOfClient = map[string]struct {
 	"web":    {storage.Web, nil, authAlg},
 	"spa":    {storage.SPA, nil, "introspect audiences " + authAlg},
 	"native": {storage.Native, nil, "introspect audiences " + authAlg},
-	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time default_acr_values " +
+	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris logo_uri policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time default_acr_values " +
 		"initiate_login_uri backchannel_logout_uri frontchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
-	"web that acts for itself": {storage.Web, ownTokensOnly, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
+	"web that acts for itself": {storage.Web, ownTokensOnly, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris logo_uri policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
 		"require_auth_time default_acr_values initiate_login_uri backchannel_logout_uri frontchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
 	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + authAlg},
 }

@@ -124,6 +124,7 @@ var invalidValues = map[string]func(c *storage.Client){
 	"response_types": func(c *storage.Client) { c.Metadata.ResponseTypes = []string{"cod"} },
 	"scope":          func(c *storage.Client) { c.Metadata.Scope = `a"b` },
 	"client_uri":     func(c *storage.Client) { c.Metadata.ClientURI = "home" },
+	"logo_uri":       func(c *storage.Client) { c.Metadata.LogoURI = "data:image/svg+xml,<svg/>" },
 	"policy_uri":     func(c *storage.Client) { c.Metadata.PolicyURI = "policy" },
 	"tos_uri":        func(c *storage.Client) { c.Metadata.TosURI = "terms" },
 	"contacts":       func(c *storage.Client) { c.Metadata.Contacts = []string{"a\x00"} },

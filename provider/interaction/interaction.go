@@ -10,6 +10,7 @@ import (
 
 	"signet/provider/directory"
 	"signet/provider/keys"
+	"signet/provider/logo"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/subject"
@@ -122,6 +123,7 @@ func (h *Handler) common(s step) templates.Common {
 	c.Client = templates.Client{
 		Name: s.Client.Name, Host: templates.HostOf(shown), HomeURL: s.Client.Metadata.ClientURI,
 		PolicyURL: s.Client.Metadata.PolicyURI, TermsURL: s.Client.Metadata.TosURI,
+		LogoPath:   logo.PathOf(s.Client),
 		Unverified: s.Client.IsUnapproved(),
 	}
 	if c.Client.Name == "" {

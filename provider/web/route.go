@@ -62,7 +62,7 @@ var Policies = []struct {
 	{FirstPartyPolicy, "JSON with the cookies of the browser, only from first_party.origins. A preflight allows Content-Type, X-CSRF and the headers of tracing libraries. An error is JSON."},
 	{FramedPolicy, "a page without content that pages of every origin may frame. Its script answers messages of the page around it. It is served if the setting session_management is on."},
 	{HealthPolicy, "one word of JSON for programs that monitor the node."},
-	{FilePolicy, "a file with a name that browsers know, such as the icon. It may be cached for a day."},
+	{FilePolicy, "a picture: the icon or the logo of a client. It may be cached for a day. In a page, a missing logo is an invisible picture; other errors are JSON."},
 }
 
 // IsPage reports whether the answers are pages for people. If so, the answer to a wrong method

@@ -77,7 +77,7 @@ var values = map[storage.ClientType][]string{
 	storage.Web: {
 		"--redirect-uri", "https://a.example/cb", "--redirect-uri", "http://localhost:3000/cb?a=1&b=2", "--post-logout-redirect-uri", "https://a.example/bye",
 		"--token-endpoint-auth-method", "private_key_jwt", "--jwks", "testdata/keys.json", "--grant-type", "authorization_code", "--grant-type", "client_credentials", "--response-type", "code",
-		"--scope", "openid", "--scope", "email", "--client-uri", "https://a.example/", "--policy-uri", "https://a.example/privacy", "--tos-uri", "https://a.example/terms",
+		"--scope", "openid", "--scope", "email", "--client-uri", "https://a.example/", "--logo-uri", "https://a.example/logo.png", "--policy-uri", "https://a.example/privacy", "--tos-uri", "https://a.example/terms",
 		"--contact", "ops@a.example", "--contact", "Ada <ada@a.example>", "--subject-type", "public", "--id-token-signed-response-alg", "ES256", "--userinfo-signed-response-alg", "RS256", "--default-max-age", "0",
 		"--require-auth-time", "--default-acr-value", "urn:signet:1fa", "--initiate-login-uri", "https://a.example/login", "--backchannel-logout-uri", "https://a.example/out", "--backchannel-logout-session-required",
 		"--frontchannel-logout-uri", "https://a.example/out?a=1", "--frontchannel-logout-session-required",

@@ -45,6 +45,7 @@ var flagHelp = map[string]string{
 	"response_types":                        "response type that the client may use",
 	"scope":                                 "scope that the client may request: a standard scope (default: all of them) or, for a service, a scope of your APIs",
 	"client_uri":                            "home page of the client; the sign-in pages link to it",
+	"logo_uri":                              "picture of the client (PNG, JPEG, GIF or WebP, at most 256 KB); Signet fetches it, and the sign-in pages show it",
 	"policy_uri":                            "privacy policy of the client; the sign-in pages link to it",
 	"tos_uri":                               "terms of service of the client; the sign-in pages link to them",
 	"contacts":                              "contact for users if the client sends a wrong request, such as an email address; the error page shows it",

@@ -1,6 +1,8 @@
 package pages_test
 
 import (
+	"image"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -36,6 +38,11 @@ func TestPages_EveryStateIsAccessible(t *testing.T) {
 	mux.HandleFunc(assets.Prefix(), func(w http.ResponseWriter, r *http.Request) {
 		r.URL.Path = assets.URL(strings.Replace(path.Base(r.URL.Path), ".HASH.", ".", 1))
 		assets.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("/auth/client-logo/", func(w http.ResponseWriter, _ *http.Request) {
+		if err := png.Encode(w, image.NewGray(image.Rect(0, 0, 400, 100))); err != nil {
+			t.Error(err)
+		}
 	})
 	var names []string
 	for _, file := range files {
