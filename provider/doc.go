@@ -47,7 +47,8 @@
 //     token (RFC 9700, section 4.14.2, knows no such grace). Two tabs or a lost answer
 //     therefore do not end the grant.
 //   - A wrong code verifier spends the code (RFC 7636, section 4.6, only refuses it).
-//   - Implicit and hybrid flows, the password grant and request objects by reference are refused.
+//   - Tokens in the response are only for clients that an administrator has registered for
+//     them. The password grant is refused, and request_uri names only pushed requests.
 //
 // The package does not know flags, files, environment variables or tickers.
 package provider

@@ -64,8 +64,9 @@ func applicationType(c storage.Client) string {
 	return "web"
 }
 
-// ClientMembers returns for before describes before. client does not apply the rules of clients.
-// Errors: *ClientError.
+// client returns the client that the document describes. Fields that a document cannot set keep
+// their values of before. The document that ClientMembers returns for a client describes this client.
+// client does not apply the rules of clients. Errors: *ClientError.
 func (d ClientDocument) client(before storage.Client) (storage.Client, error) {
 	c := before
 	var found []*ClientFieldError
