@@ -29,7 +29,7 @@ var objectRefusals = []*flow.Refusal{
 	flow.Refuse("request_object_expired", "invalid_request_object", "the request object has expired"),
 	flow.Refuse("request_object_algorithm", "invalid_request_object", "alg of the request object must be the request_object_signing_alg of this client or, without one, an algorithm that the discovery document lists"),
 	flow.Refuse("request_object_signature", "invalid_request_object", "the signature of the request object cannot be verified with the registered keys of this client"),
-	flow.Refuse("client_keys_unreachable", "invalid_request_object", "the keys of this client cannot be fetched from its jwks_uri"),
+	flow.Refuse("client_keys_unreachable", "temporarily_unavailable", "the keys of this client cannot be fetched from its jwks_uri: try again"),
 }
 
 // openRequestObject returns the parameters of an authorization request. Of a request with a request

@@ -246,7 +246,9 @@ func TestRequestObject_PublishedKeys(t *testing.T) {
 		}
 		served.Break()
 		b.Advance(25 * time.Hour)
-		b.Visitor(t).Get(t, b.SignedURL(objectKey, changedObject(b, nil), "redirect_uri", providertest.Callback)).WantError(t, "invalid_request_object")
+		b.Visitor(t).Get(t, b.SignedURL(objectKey, changedObject(b, nil), "redirect_uri", providertest.Callback)).WantError(t, "temporarily_unavailable")
+		object := providertest.SignObject(objectKey, changedObject(b, nil))
+		providertest.WantOAuthError(t, b.Push(t, b.ObjectParams(object)), http.StatusServiceUnavailable, "temporarily_unavailable")
 		if !strings.Contains(b.Log.String(), `"cause":"client_keys_unreachable"`) {
 			t.Error("the log does not say that the keys cannot be fetched")
 		}

@@ -101,9 +101,10 @@ func (h *Handler) requireClient(serve clientEndpoint) http.Handler {
 }
 
 // failAsClient answers a client with the error of its request. A refusal of the parameters of an
-// authorization request has its own code and description; the table has those of all others.
+// authorization request has its own code and description; the table has those of all others, and of
+// requests that the client may simply try again.
 func failAsClient(w http.ResponseWriter, r *http.Request, err error) {
-	if refusal, ok := errors.AsType[*flow.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*flow.Refusal](err); ok && refusal.Code != "temporarily_unavailable" {
 		web.OAuth.FailWith(w, r, web.Answer{Status: http.StatusBadRequest, Code: refusal.Code, Text: refusal.Description}, err)
 		return
 	}

@@ -80,7 +80,7 @@ var answers = map[Surface]map[string]Answer{
 		},
 		"client_keys_unreachable": {
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
-			Text: "the public keys that verify client_assertion cannot be fetched: try again", RetryAfter: 5,
+			Text: "the public keys that verify the JWT of this client cannot be fetched: try again", RetryAfter: 5,
 		},
 		"too_many_pushed_requests": {
 			Status: http.StatusTooManyRequests, Code: "temporarily_unavailable",
