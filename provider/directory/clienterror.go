@@ -10,9 +10,8 @@ var ErrInvalidClient = errors.New("the client breaks a rule")
 
 // The stable codes of the problems of one field of a client.
 const (
-	NotSupportedYet = "not_supported_yet" // no code reads this known field or value yet
-	NoEffect        = "no_effect"         // the value is valid and does nothing for this client
-	InvalidValue    = "invalid_value"
+	NoEffect     = "no_effect" // the value is valid and does nothing for this client
+	InvalidValue = "invalid_value"
 )
 
 // ClientError is ErrInvalidClient with the list of problems.
@@ -33,15 +32,13 @@ func (e *ClientError) Unwrap() error { return ErrInvalidClient }
 // ClientFieldError: a field of a client breaks a rule.
 type ClientFieldError struct {
 	Field string // a name in ClientFields, client_id, client_secret or federations
-	Code  string // NotSupportedYet, NoEffect or InvalidValue
+	Code  string // NoEffect or InvalidValue
 	Cause error
 }
 
 func newFieldError(field string, cause error) *ClientFieldError {
 	code := InvalidValue
-	if _, is := errors.AsType[*notYet](cause); is {
-		code = NotSupportedYet
-	} else if _, is := errors.AsType[*noEffect](cause); is {
+	if _, is := errors.AsType[*noEffect](cause); is {
 		code = NoEffect
 	}
 	return &ClientFieldError{field, code, cause}
@@ -60,14 +57,6 @@ func (e *ClientFieldError) Error() string { return e.Field + ": " + e.Cause.Erro
 
 // Unwrap returns the cause.
 func (e *ClientFieldError) Unwrap() error { return e.Cause }
-
-// notYet refuses a field, or one value of a field, that is not supported yet.
-type notYet struct{ why string }
-
-// Error returns the reason and the code.
-func (e *notYet) Error() string {
-	return "is not supported yet: " + e.why + " (" + NotSupportedYet + ")"
-}
 
 // noEffect refuses a value that does nothing for a client of this type or with these grant
 // types. why is the reason and the change that solves the problem.

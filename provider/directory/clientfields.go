@@ -18,8 +18,7 @@ type ClientField struct {
 	Default string
 
 	at        func(*storage.Client) any
-	notYet    string // why the field is not supported yet; "" if it is supported
-	registers bool   // a client that registers itself may set it
+	registers bool // a client that registers itself may set it
 }
 
 // ClientFields lists the fields in the order in which callers show them.
@@ -31,10 +30,6 @@ type Words string
 // At returns a pointer to the value of the field in c: a *string, *Words, *[]string, *bool,
 // **int64 (seconds), *time.Duration (-1 for none) or *storage.ClientType.
 func (f ClientField) At(c *storage.Client) any { return f.at(c) }
-
-// Supported reports whether the field has an effect. A new value of an unsupported field is
-// refused with the code NotSupportedYet. A stored value may stay.
-func (f ClientField) Supported() bool { return f.notYet == "" }
 
 // Registers reports whether a client that registers itself may set the field.
 func (f ClientField) Registers() bool { return f.registers }
@@ -68,8 +63,7 @@ func (f ClientField) copy(to, from *storage.Client) {
 	reflect.ValueOf(f.at(to)).Elem().Set(reflect.ValueOf(f.at(from)).Elem())
 }
 
-// clientFields is the only table of the fields of clients. A field that no code reads has
-// the reason in notYet; at present, code reads all of them.
+// clientFields is the only table of the fields of clients.
 var clientFields = []ClientField{
 	field("client_name", func(c *storage.Client) *string { return &c.Name }).registered(),
 	field("type", func(c *storage.Client) *storage.ClientType { return &c.Type }),
@@ -119,13 +113,13 @@ var clientFields = []ClientField{
 
 var promptLogin = ClientField{Name: "prompt_login", Default: "strict", at: func(c *storage.Client) any { return &c.PromptLogin }}
 
-// WithoutEffect lists the fields of a stored client that are not supported, or not with the settings
-// of this server. An earlier release, or other settings, accepted them.
+// WithoutEffect lists the fields of a stored client that have no effect with the settings of this
+// server. Other settings accepted them.
 func (d *Directory) WithoutEffect(c storage.Client) []string {
 	var names []string
 	for _, f := range clientFields {
 		off := !d.frontchannelLogout && slices.Contains(frontchannelFields, f.Name)
-		if (off || !f.Supported()) && !f.Empty(c) {
+		if off && !f.Empty(c) {
 			names = append(names, f.Name)
 		}
 	}

@@ -1,7 +1,6 @@
 package directory_test
 
 import (
-	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,10 +12,6 @@ import (
 )
 
 var clientTypes = []storage.ClientType{storage.Web, storage.SPA, storage.Native, storage.Service}
-
-func unsupported(field string) bool {
-	return slices.ContainsFunc(directory.ClientFields(), func(f directory.ClientField) bool { return f.Name == field && !f.Supported() })
-}
 
 // TestClientFields_EveryColumnIsInTheTable: a column without a field could not be set or
 // shown, and no test would check that code reads it.
@@ -62,46 +57,6 @@ func setValue(t *testing.T, f directory.ClientField, c *storage.Client, text str
 	default:
 		t.Fatalf("%s holds a %T", f.Name, value)
 	}
-}
-
-// TestClientFields_UnsupportedAreRefused: creation and change refuse an unsupported field
-// with the stable code. A value from an earlier release may stay, and can be removed.
-func TestClientFields_UnsupportedAreRefused(t *testing.T) {
-	eachDirectory(t, func(t *testing.T, h testDirectory) {
-		made, _ := h.create(t, changedClient(storage.Web, nil))
-		for _, f := range directory.ClientFields() {
-			if f.Supported() {
-				continue
-			}
-			with := func(text string) storage.Client {
-				return changedClient(storage.Web, func(c *storage.Client) { setValue(t, f, c, text) })
-			}
-			_, _, created := h.CreateClient(t.Context(), with("x"), storage.Origin{})
-			_, revised := h.ReviseClient(t.Context(), made.ID, func(c *storage.Client) error { setValue(t, f, c, "x"); return nil }, storage.Origin{})
-			for act, err := range map[string]error{"create": created, "revise": revised} {
-				problems, is := errors.AsType[*directory.ClientError](err)
-				if !is || len(problems.Problems) != 1 || problems.Problems[0].Field != f.Name || problems.Problems[0].Code != directory.NotSupportedYet {
-					t.Errorf("%s with %s: got %v, want one problem with the code %s", act, f.Name, err, directory.NotSupportedYet)
-				}
-			}
-			old := with("x")
-			if err := directory.CheckClientChange(old, with("x")); err != nil {
-				t.Errorf("stored %s that stays: got %v, want no error", f.Name, err)
-			}
-			if err := directory.CheckClientChange(old, changedClient(storage.Web, nil)); err != nil {
-				t.Errorf("stored %s that is removed: got %v, want no error", f.Name, err)
-			}
-			if !slices.Equal(h.WithoutEffect(old), []string{f.Name}) {
-				t.Errorf("WithoutEffect: got %v, want %s", h.WithoutEffect(old), f.Name)
-			}
-			if _, is := f.At(&old).(*bool); is {
-				continue // a bool has no second value other than the empty one
-			}
-			if err := directory.CheckClientChange(old, with("y")); err == nil {
-				t.Errorf("stored %s was changed to another value, want an error", f.Name)
-			}
-		}
-	})
 }
 
 // invalidValues sets a value in each field that breaks a rule for every type of client.
@@ -157,7 +112,7 @@ var invalidValues = map[string]func(c *storage.Client){
 func TestCheckClient_OneMistakeIsOneProblem(t *testing.T) {
 	for _, f := range directory.ClientFields() {
 		_, isBool := f.At(new(storage.Client)).(*bool)
-		if _, covered := invalidValues[f.Name]; !covered && f.Supported() && !isBool {
+		if _, covered := invalidValues[f.Name]; !covered && !isBool {
 			t.Errorf("invalidValues has no value for %s", f.Name)
 		}
 	}

@@ -124,19 +124,14 @@ func unchanged(name string, before, after storage.Client) bool {
 // which mayStay returns true: they are not returned and do not stop other rules.
 func problemsOf(c storage.Client, mayStay func(*ClientFieldError) bool) error {
 	var found []*ClientFieldError
-	wrong, ignored := map[string]bool{}, map[string]bool{}
+	wrong := map[string]bool{}
 	note := func(field string, cause error) {
 		if problem := newFieldError(field, cause); !mayStay(problem) {
 			found, wrong[field] = append(found, problem), true
 		}
 	}
-	for _, f := range clientFields {
-		if ignored[f.Name] = !f.Supported(); ignored[f.Name] && !f.Empty(c) {
-			note(f.Name, &notYet{f.notYet})
-		}
-	}
 	for _, rule := range slices.Concat(clientRules, effectRules()) {
-		if ignored[rule.field] || slices.ContainsFunc(rule.needs, func(field string) bool { return wrong[field] }) {
+		if slices.ContainsFunc(rule.needs, func(field string) bool { return wrong[field] }) {
 			continue
 		}
 		rule.check(c, func(format string, args ...any) { note(rule.field, fmt.Errorf(format, args...)) })

@@ -19,7 +19,7 @@ import (
 func checkForeignURLs(before, c storage.Client, p RegistrationPolicy) []*ClientFieldError {
 	var found []*ClientFieldError
 	for _, f := range clientFields {
-		if !f.registers || !f.Supported() || !strings.HasSuffix(f.Name, "_uri") && !strings.HasSuffix(f.Name, "_uris") {
+		if !f.registers || !strings.HasSuffix(f.Name, "_uri") && !strings.HasSuffix(f.Name, "_uris") {
 			continue
 		}
 		old := urlsOf(f, before)

@@ -71,7 +71,7 @@ func (d ClientDocument) client(before storage.Client) (storage.Client, error) {
 	c := before
 	var found []*ClientFieldError
 	for _, f := range clientFields {
-		if !f.registers || !f.Supported() {
+		if !f.registers {
 			continue
 		}
 		f.copy(&c, &storage.Client{RefreshGrace: -1})
@@ -243,7 +243,7 @@ func textsOf(value any) ([]string, error) {
 func ClientMembers(c storage.Client) map[string]any {
 	members := map[string]any{"client_id": c.ID, "client_id_issued_at": c.CreatedAt.Unix(), "application_type": applicationType(c)}
 	for _, f := range clientFields {
-		if !f.registers || !f.Supported() || f.Empty(c) {
+		if !f.registers || f.Empty(c) {
 			continue
 		}
 		switch at := f.At(&c).(type) {

@@ -272,7 +272,7 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 	}
 	revised, err := d.db.ReviseRegisteredClient(ctx, id, storage.SecretHash(token), func(c *storage.Client) error {
 		for _, f := range clientFields {
-			if f.registers && f.Supported() {
+			if f.registers {
 				f.copy(c, &want)
 			}
 		}

@@ -118,7 +118,7 @@ func TestRegister_WhatTheClientHasReadIsAccepted(t *testing.T) {
 		}
 		same := func(map[string]any) {}
 		for _, f := range directory.ClientFields() {
-			if !f.Registers() || !f.Supported() {
+			if !f.Registers() {
 				continue
 			}
 			change := administratorValues[f.Name]

@@ -138,7 +138,7 @@ func TestClientShow_TextAndJSONHaveTheSameMembers(t *testing.T) {
 		}
 	}
 	for _, f := range directory.ClientFields() {
-		if !tested[f.Name] && f.Supported() {
+		if !tested[f.Name] {
 			t.Errorf("%s is not tested, or not shown", f.Name)
 		}
 	}
@@ -187,8 +187,7 @@ func asFlags(t *testing.T, client map[string]any) []string {
 	return flags
 }
 
-// Each field has its flag in create and update, and there are no other flags. Both commands
-// refuse unsupported fields with their code, and the help does not list them.
+// Each field has its flag in create and update, and the help lists it.
 func TestClientFlags_AreTheFieldsOfTheDirectory(t *testing.T) {
 	s := newTerminal(t)
 	s.run(t, exit.OK, "client", "create", "--id", "app", "--name", "App", "--redirect-uri", "https://a.example/cb")
@@ -202,15 +201,8 @@ func TestClientFlags_AreTheFieldsOfTheDirectory(t *testing.T) {
 			if f.Name == "client_name" {
 				flag = "name"
 			}
-			if offered := strings.Contains(help, " --"+flag+" "); offered != f.Supported() {
-				t.Errorf("the help of %s %s lists --%s: %v", act[0], act[1], flag, offered)
-			}
-			if f.Supported() {
-				continue
-			}
-			_, talk := s.run(t, exit.Denied, append(act, "--"+flag, "https://a.example/x")...)
-			if !strings.Contains(talk, "\n  "+f.Name+": is not supported yet: ") || !strings.Contains(talk, "("+directory.NotSupportedYet+")\n") {
-				t.Errorf("%s --%s: %s", act[1], flag, talk)
+			if !strings.Contains(help, " --"+flag+" ") {
+				t.Errorf("the help of %s %s does not list --%s", act[0], act[1], flag)
 			}
 		}
 	}

@@ -96,13 +96,7 @@ func flagOf(f directory.ClientField) string {
 func addClientFlags(c *cobra.Command) *clientFlags {
 	f := &clientFlags{set: c.Flags()}
 	for _, field := range directory.ClientFields() {
-		name := flagOf(field)
-		if field.Supported() {
-			f.add(name, flagHelp[field.Name], field)
-			continue
-		}
-		f.add(name, "not supported yet", field)
-		f.set.Lookup(name).Hidden = true
+		f.add(flagOf(field), flagHelp[field.Name], field)
 	}
 	return f
 }
@@ -200,10 +194,9 @@ func parseGrace(name, text string) (time.Duration, error) {
 }
 
 // textOf returns a function that reads the value of a text flag. The value of --jwks is a file,
-// which is read only once even if the flags are applied more than once. An unsupported field is
-// refused in any case, so its file is not read.
+// which is read only once even if the flags are applied more than once.
 func textOf(name string, value *string, field directory.ClientField) func() (string, error) {
-	if field.Name == "jwks" && field.Supported() {
+	if field.Name == "jwks" {
 		return sync.OnceValues(func() (string, error) { return readFile(name, *value) })
 	}
 	return func() (string, error) {

@@ -81,8 +81,6 @@ func describeField(c storage.Client, f directory.ClientField) (member, bool) {
 	}
 	_, isBool := m.json.(bool)
 	switch {
-	case !f.Supported():
-		return m, false
 	case isBool || !f.Empty(c):
 		return m, true
 	case f.Default != "":

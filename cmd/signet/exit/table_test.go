@@ -225,7 +225,7 @@ missing argument. If the command line is well-formed but a rule refuses it, the 
 	for _, r := range exit.Rows() {
 		fmt.Fprintf(&b, "| %d | `%s` | %s |\n", r.Number, r.Name, r.Meaning)
 	}
-	b.WriteString("\nAn `invalid_client` error has one line for each wrong field. The line contains `" + directory.NotSupportedYet +
-		"` if Signet does not support the field yet,\nand `" + directory.NoEffect + "` if the value would have no effect for this type of client.\n")
+	b.WriteString("\nAn `invalid_client` error has one line for each wrong field. The line contains `" + directory.NoEffect + "` if the value\n" +
+		"would have no effect for this type of client.\n")
 	return b.String()
 }
