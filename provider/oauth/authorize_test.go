@@ -246,7 +246,7 @@ func TestAuthorize_EveryResponseNamesTheIssuer(t *testing.T) {
 
 // P-30: A request object of a client without keys, a request_uri of others and registration are refused
 // with the registered error, never ignored (OIDC Core, section 6).
-// PJ-09: A request_uri is never fetched.
+// P-31, PJ-09: A request_uri is never fetched.
 func TestAuthorize_UnsupportedObjectsAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

@@ -99,6 +99,7 @@ func TestWorkload_IssuerOfPreset(t *testing.T) {
 	})
 }
 
+// JW-19: Unverified claims select keys only among the issuers that the client names (RFC 8725, section 3.10).
 // TK-11: Tokens with wrong claims are refused (RFC 7523, section 3), each with its cause in the log.
 // TK-14: One JWT is accepted for one purpose only (RFC 8725, section 3.12).
 // TK-15: Tokens that a foreign key has signed are refused.

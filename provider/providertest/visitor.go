@@ -61,6 +61,8 @@ func (v *Visitor) Fetch(t *testing.T, target string) Answer {
 
 // Walk sends a request and follows the redirects of the answers. It fails the test if a
 // redirect has another status than 303, or if there are more than ten.
+//
+// AZ-15: After 307 or 308, a browser would post the password again.
 func (v *Visitor) Walk(t *testing.T, r *http.Request) Stop {
 	t.Helper()
 	for range 10 {
