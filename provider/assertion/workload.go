@@ -39,7 +39,8 @@ func (v *Verifier) verifyWorkload(ctx context.Context, client storage.Client, a 
 	if err := a.checkLife(); err != nil {
 		return err
 	}
-	if err := v.checkAlgorithm(a, client.Metadata.TokenEndpointAuthAlg); err != nil {
+	// token_endpoint_auth_signing_alg is about the key of the client (OIDC Registration, section 2).
+	if err := v.checkAlgorithm(a, ""); err != nil {
 		return err
 	}
 	for _, place := range places {

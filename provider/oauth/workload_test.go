@@ -241,15 +241,23 @@ func TestWorkload_BesideAKeyOfTheClient(t *testing.T) {
 	})
 }
 
-// token_endpoint_auth_signing_alg limits the tokens of workloads too.
-func TestWorkload_OnlyTheRegisteredAlgorithm(t *testing.T) {
+// token_endpoint_auth_signing_alg is the algorithm of the client's own key. An issuer that signs
+// with another one proves the client too.
+func TestWorkload_RegisteredAlgorithmIsOfTheClientsOwnKey(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		issuer := providertest.ServeIssuer(t)
+		issuer := providertest.ServeIssuer(t) // signs with RS256
 		client := b.KeyClient(t, "robot", func(c *storage.Client) {
+			allKeys(c)
 			c.Metadata.TokenEndpointAuthAlg = "ES256"
 			c.Federations = []storage.Federation{{Name: "cluster", Kind: storage.FederationKubernetes, Issuer: issuer.URL, Subject: providertest.KubernetesSubject}}
 		})
-		providertest.WantRefusedClient(t, "RS256", client.PostWorkload(t, "/token", providertest.OwnToken(), issuer.Key.Sign(b.KubernetesToken(issuer.URL))))
+		if a := client.PostWorkload(t, "/token", providertest.OwnToken(), issuer.Key.Sign(b.KubernetesToken(issuer.URL))); a.StatusCode != http.StatusOK {
+			t.Errorf("a token that is signed with RS256: got %d %s", a.StatusCode, a.Body)
+		}
+		if a := client.PostAssertion(t, "/token", providertest.OwnToken(), clientKeys["ES256"].Sign(client.AssertionClaims())); a.StatusCode != http.StatusOK {
+			t.Errorf("an assertion with ES256: got %d %s", a.StatusCode, a.Body)
+		}
+		providertest.WantRefusedClient(t, "an assertion with RS256", client.PostAssertion(t, "/token", providertest.OwnToken(), clientKeys["RS256"].Sign(client.AssertionClaims())))
 	})
 }
 
