@@ -87,8 +87,8 @@ func (v *Verifier) keysFor(client storage.Client, a Unverified) ([]publishedAt, 
 // checkFederation compares audience and subject of a token with a federation, after the rules of
 // its kind of issuer.
 func (v *Verifier) checkFederation(f storage.Federation, a Unverified) error {
-	if f.Kind == storage.FederationGitHub {
-		if err := a.checkGitHubEvent(); err != nil {
+	if check := eventChecks[f.Kind]; check != nil {
+		if err := check(&a); err != nil {
 			return err
 		}
 	}
@@ -102,6 +102,24 @@ func (v *Verifier) checkFederation(f storage.Federation, a Unverified) error {
 	return nil
 }
 
+// eventChecks refuse, for each kind of issuer, the tokens of workloads that strangers can start.
+var eventChecks = map[storage.FederationKind]func(*Unverified) error{
+	storage.FederationGitHub: (*Unverified).checkGitHubEvent,
+	storage.FederationGitLab: (*Unverified).checkGitLabPipeline,
+}
+
+// event returns a claim that says what started a workload.
+func (a *Unverified) event(name string) (string, error) {
+	event, err := a.text(name)
+	if err != nil {
+		return "", mismatch("event", "it %w", err)
+	}
+	if event == "" {
+		return "", mismatch("event", "%s is missing", name)
+	}
+	return event, nil
+}
+
 // pullRequest begins the names of the events of pull requests at GitHub, and is a segment of the
 // subject of most of them.
 const pullRequest = "pull_request"
@@ -109,14 +127,38 @@ const pullRequest = "pull_request"
 // checkGitHubEvent refuses the workflows of pull requests. Strangers can start them, and the subject
 // does not always say so: with an environment, it names only that.
 func (a *Unverified) checkGitHubEvent() error {
-	event, err := a.text("event_name")
-	switch {
-	case err != nil:
-		return mismatch("event", "it %w", err)
-	case event == "":
-		return mismatch("event", "event_name is missing")
-	case strings.HasPrefix(event, pullRequest), slices.Contains(strings.Split(a.Subject, ":"), pullRequest):
+	event, err := a.event("event_name")
+	if err != nil {
+		return err
+	}
+	if strings.HasPrefix(event, pullRequest) || slices.Contains(strings.Split(a.Subject, ":"), pullRequest) {
 		return mismatch("event", "event_name is %q: pull requests are refused", foreign.ForError(event))
+	}
+	return nil
+}
+
+// gitLabMergeRequests are the pipeline_source of pipelines of merge requests and of pull requests
+// at other hosts.
+var gitLabMergeRequests = []string{"merge_request_event", "external_pull_request_event"}
+
+// checkGitLabPipeline refuses the pipelines of merge requests, and those of branches and tags that
+// are not protected. A merge request from a fork has the project of its target and the branch of
+// its source in the subject, so a stranger can choose the branch. Its child pipelines have another
+// pipeline_source, but ref_protected is false for them too.
+func (a *Unverified) checkGitLabPipeline() error {
+	source, err := a.event("pipeline_source")
+	if err != nil {
+		return err
+	}
+	if slices.Contains(gitLabMergeRequests, source) {
+		return mismatch("event", "pipeline_source is %q: merge requests are refused", foreign.ForError(source))
+	}
+	protected, err := a.event("ref_protected")
+	if err != nil {
+		return err
+	}
+	if protected != "true" {
+		return mismatch("event", "ref_protected is %q: protect the branch or tag at GitLab", foreign.ForError(protected))
 	}
 	return nil
 }

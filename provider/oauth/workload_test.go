@@ -106,16 +106,20 @@ func TestWorkload_IssuerOfPreset(t *testing.T) {
 // TK-29: Tokens with times out of range are refused.
 func TestWorkload_WrongTokensAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		issuer, other, unnamed := providertest.ServeIssuer(t), providertest.ServeIssuer(t), providertest.ServeIssuer(t)
+		issuer, other, unnamed, lab := providertest.ServeIssuer(t), providertest.ServeIssuer(t), providertest.ServeIssuer(t), providertest.ServeIssuer(t)
 		github := storage.Federation{Name: "github", Kind: storage.FederationGitHub, Issuer: issuer.URL, Subject: "repo:octo-org@123456/octo-repo@456789:ref:refs/heads/*"}
 		environment := storage.Federation{Name: "environment", Kind: storage.FederationGitHub, Issuer: issuer.URL, Subject: "repo:octo-org/octo-repo:environment:production"}
-		client := b.WorkloadClient(t, "robot", github, environment, storage.Federation{Name: "other", Kind: storage.FederationOIDC, Issuer: other.URL, Subject: "a:b"})
+		client := b.WorkloadClient(t, "robot", github, environment, storage.Federation{Name: "other", Kind: storage.FederationOIDC, Issuer: other.URL, Subject: "a:b"},
+			storage.Federation{Name: "gitlab", Kind: storage.FederationGitLab, Issuer: lab.URL, Subject: providertest.GitLabSubject})
 		plain := b.WorkloadClient(t, "plain")
 		signed := func(changes map[string]any, header ...map[string]any) func() string {
 			return func() string { return issuer.Key.Sign(changedToken(b, b.GitHubToken(issuer.URL), changes), header...) }
 		}
 		branch := func(name string) func() string {
 			return signed(map[string]any{"sub": "repo:octo-org@123456/octo-repo@456789:ref:refs/heads/" + name})
+		}
+		pipeline := func(changes map[string]any) func() string {
+			return func() string { return lab.Key.Sign(changedToken(b, b.GitLabToken(lab.URL), changes)) }
 		}
 		public := []byte(providertest.JWKS(issuer.Key))
 		for name, c := range map[string]struct {
@@ -158,6 +162,19 @@ func TestWorkload_WrongTokensAreRefused(t *testing.T) {
 			"the subject of a pull request": {signed(map[string]any{"sub": "repo:octo-org@123456/octo-repo@456789:pull_request"}), "federation_event", nil},
 			"no event":                      {signed(map[string]any{"event_name": nil}), "federation_event", nil},
 			"a list as event":               {signed(map[string]any{"event_name": []string{"push"}}), "federation_event", nil},
+			"a merge request of a fork": {
+				pipeline(map[string]any{"pipeline_source": "merge_request_event", "ref_protected": "false"}), "federation_event", nil,
+			},
+			"a merge request of a protected branch": {pipeline(map[string]any{"pipeline_source": "merge_request_event"}), "federation_event", nil},
+			"a pull request at another host":        {pipeline(map[string]any{"pipeline_source": "external_pull_request_event"}), "federation_event", nil},
+			"no pipeline_source":                    {pipeline(map[string]any{"pipeline_source": nil}), "federation_event", nil},
+			"a list as pipeline_source":             {pipeline(map[string]any{"pipeline_source": []string{"push"}}), "federation_event", nil},
+			"a branch that is not protected":        {pipeline(map[string]any{"ref_protected": "false"}), "federation_event", nil},
+			"the child of a merge request": {
+				pipeline(map[string]any{"pipeline_source": "parent_pipeline", "ref_protected": "false"}), "federation_event", nil,
+			},
+			"no ref_protected":              {pipeline(map[string]any{"ref_protected": nil}), "federation_event", nil},
+			"true as ref_protected":         {pipeline(map[string]any{"ref_protected": true}), "federation_event", nil},
 			"no exp":                        {signed(map[string]any{"exp": nil}), "assertion_times", nil},
 			"exp is a minute past":          {signed(map[string]any{"exp": -time.Minute}), "assertion_expired", nil},
 			"exp is over an hour ahead":     {signed(map[string]any{"exp": 62 * time.Minute}), "assertion_times", nil},
@@ -204,6 +221,14 @@ func TestWorkload_WrongTokensAreRefused(t *testing.T) {
 		}
 		if n := other.Discoveries.Load() + other.Keys.Fetches.Load(); n != 0 {
 			t.Errorf("%d fetches from an issuer whose tokens have other claims", n)
+		}
+		if n := lab.Discoveries.Load() + lab.Keys.Fetches.Load(); n != 0 {
+			t.Errorf("%d fetches for pipelines that strangers can start", n)
+		}
+		for _, source := range []string{"push", "web", "schedule", "trigger", "parent_pipeline"} {
+			if a := client.PostWorkload(t, "/token", providertest.OwnToken(), pipeline(map[string]any{"pipeline_source": source})()); a.StatusCode != http.StatusOK {
+				t.Errorf("a protected branch with the pipeline_source %s: got %d %s", source, a.StatusCode, a.Body)
+			}
 		}
 		if a := client.PostWorkload(t, "/token", providertest.OwnToken(), signed(nil)()); a.StatusCode != http.StatusOK {
 			t.Errorf("the unchanged token: got %d %s", a.StatusCode, a.Body)
