@@ -152,6 +152,58 @@ func TestSessionState_BrowserOfBeforeGetsState(t *testing.T) {
 	})
 }
 
+// Requests that bring the state without the session's cookie show nothing about the session: the
+// browser sends them for images, frames and forms of every site, because only the session's cookie
+// is SameSite=Lax. The state stays, and the response has a session_state for it.
+func TestSessionState_OtherSitesCannotRemoveIt(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.SignInForCode(t)
+		state := stateOf(t, v)
+		for name, c := range map[string]struct {
+			method, site, use string
+			stays             bool
+		}{
+			"image":                     {http.MethodGet, "cross-site", "image", true},
+			"iframe":                    {http.MethodGet, "cross-site", "iframe", true},
+			"object":                    {http.MethodGet, "cross-site", "object", true},
+			"script":                    {http.MethodGet, "cross-site", "empty", true},
+			"form":                      {http.MethodPost, "cross-site", "document", true},
+			"form in an iframe":         {http.MethodPost, "cross-site", "iframe", true},
+			"an old browser":            {http.MethodGet, "", "", true},
+			"an old browser, by a form": {http.MethodPost, "", "", true},
+			"a link":                    {http.MethodGet, "cross-site", "document", false}, // brings the session's cookie if there is one
+			"an address that is typed":  {http.MethodGet, "none", "document", false},
+		} {
+			w := b.Visitor(t)
+			w.SetCookie("signet_state", state)
+			address, body := b.AuthorizeURL("prompt", "none"), ""
+			if c.method == http.MethodPost {
+				address, body, _ = strings.Cut(address, "?")
+			}
+			r, err := http.NewRequest(c.method, address, strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", providertest.FormType)
+			providertest.WithHeader("Sec-Fetch-Site", c.site)(r)
+			providertest.WithHeader("Sec-Fetch-Dest", c.use)(r)
+			s := w.Walk(t, r)
+			if got := s.Response(t).Get("error"); got != "login_required" {
+				t.Errorf("%s: got the error %q", name, got)
+			}
+			want := map[bool]string{true: state}[c.stays]
+			if got := stateOf(t, w); got != want {
+				t.Errorf("%s: the state is %q, want %q", name, got, want)
+			}
+			if written := slices.ContainsFunc(s.Header.Values("Set-Cookie"), func(line string) bool { return strings.Contains(line, "_state=") }); written == c.stays {
+				t.Errorf("%s: the state was written: %v", name, written)
+			}
+			wantSessionState(t, name, s, b.Client.ID, want)
+		}
+	}, withSessionManagement)
+}
+
 // P-74: Scripts of the iframe read the cookie, also inside pages of other sites, so it is not
 // HttpOnly, and SameSite=None; Secure on https. It proves nothing.
 func TestSessionState_CookieIsReadableAndNoCredential(t *testing.T) {

@@ -61,18 +61,27 @@ func (s *Sessions) SentState(r *http.Request) string {
 }
 
 // SyncState makes the browser's state that of the current session, nil for none, and returns it. It
-// corrects the cookie if the session ended elsewhere, or began before the setting was on.
+// corrects the cookie if the session ended elsewhere, or began before the setting was on. If the
+// request does not show whether the browser has a session, the state stays as it was sent.
 func (s *Sessions) SyncState(w http.ResponseWriter, r *http.Request, current *Current) string {
-	sent, want := s.SentState(r), ""
-	if current != nil {
-		want = browserState(current.ID)
-	}
-	switch {
-	case sent == want:
-	case current == nil:
+	sent := s.SentState(r)
+	if current == nil {
+		if sent == "" || !s.showsSession(r) {
+			return sent
+		}
 		s.clearState(w)
-	default:
+		return ""
+	}
+	want := browserState(current.ID)
+	if sent != want {
 		s.setState(w, current.Session)
 	}
 	return want
+}
+
+// showsSession reports whether the browser sends the cookie of its session with such a request. For
+// images, frames and posted forms of other sites it sends only the state, because the cookie of the
+// session is SameSite=Lax. Otherwise every site could remove the state.
+func (s *Sessions) showsSession(r *http.Request) bool {
+	return s.Cookies.HasSessionCookie(r) || r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
