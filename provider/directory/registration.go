@@ -89,16 +89,19 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 	return made, err
 }
 
-// readRegistered returns the client that the document describes, without the values that have no
-// effect with the settings of this server. Errors: *ClientError.
+// readRegistered returns the client that the document describes, without the new values that have no
+// effect with the settings of this server. Values of base stay. Errors: *ClientError.
 func (d *Directory) readRegistered(document ClientDocument, base storage.Client) (storage.Client, error) {
 	c, err := document.client(base)
 	if err != nil {
 		return c, err
 	}
-	if refused, is := errors.AsType[*ClientError](d.checkSettings(storage.Client{}, c)); is {
+	if refused, is := errors.AsType[*ClientError](d.checkSettings(base, c)); is {
 		for _, problem := range refused.Problems {
 			clearField(&c, problem.Field)
+		}
+		if c.Metadata.FrontchannelLogoutURI == "" {
+			c.Metadata.FrontchannelSession = false // of no use without the URI
 		}
 	}
 	return c, nil

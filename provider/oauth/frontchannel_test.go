@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"signet/provider"
+	"signet/provider/directory"
 	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -250,6 +252,33 @@ func TestFrontchannel_RegistrationFollowsTheSetting(t *testing.T) {
 			}
 		}, func(c *provider.Config) { c.FrontchannelLogout, c.Registration.Mode = on, "open" })
 	}
+}
+
+// A client that sends back what it has read keeps its frontchannel_logout_uri while the setting is
+// off (RFC 7592, section 2.2). It gets no other one.
+func TestFrontchannel_RegisteredURIOutlivesTheSetting(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		made := b.RegisterItself(t, "", `{"redirect_uris":["https://rp.example.org/cb"],"frontchannel_logout_uri":"https://rp.example.org/out","frontchannel_logout_session_required":true}`)
+		token := made["registration_access_token"].(string)
+		off := b.Node(t, providertest.WithRegistration(directory.RegistrationOpen))
+		address := off.Issuer + "/register/" + made["client_id"].(string)
+		read := providertest.WantStatus(t, off.SendRegistration(t, http.MethodGet, address, token, ""), http.StatusOK).JSON(t)
+		for _, c := range []struct{ sent, want any }{
+			{read["frontchannel_logout_uri"], "https://rp.example.org/out"},
+			{"https://rp.example.org/other", nil},
+			{"https://rp.example.org/out", nil}, // new again
+		} {
+			read["frontchannel_logout_uri"] = c.sent
+			document, err := json.Marshal(read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			now := providertest.WantStatus(t, off.SendRegistration(t, http.MethodPut, address, token, string(document)), http.StatusOK).JSON(t)
+			if now["frontchannel_logout_uri"] != c.want || c.want != nil && now["frontchannel_logout_session_required"] != true {
+				t.Errorf("sent %v: got %v, want %v", c.sent, now, c.want)
+			}
+		}
+	}, withFrontchannel, providertest.WithRegistration(directory.RegistrationOpen))
 }
 
 // ST-14: The session has ended before the page is made. If the clients of the session cannot be read
