@@ -177,6 +177,8 @@ func (p FederationPreset) checkSubject(f storage.Federation) error {
 		return fmt.Errorf("does not name owner and project: enter one such as %s", p.Example)
 	case p.Kind == storage.FederationKubernetes && strings.Count(f.Subject, ":") != p.literal:
 		return fmt.Errorf("does not name one account: enter one such as %s", p.Example)
+	case p.Kind == storage.FederationOIDC && kindOfProject(f.Subject) != "":
+		return fmt.Errorf("is the form of a project: use the kind %s with your own --foreign-issuer, which checks more", kindOfProject(f.Subject))
 	case p.Kind == storage.FederationGitHub && isForPullRequests(f):
 		return fmt.Errorf("is for pull requests, which are refused: enter a branch, a tag or an environment, such as %s", p.Example)
 	}
@@ -194,6 +196,17 @@ func (p FederationPreset) literalSegments(subject string) (segments []string) {
 		segments, subject = append(segments, subject[:end]), subject[end+1:]
 	}
 	return segments
+}
+
+// kindOfProject returns the kind whose subjects have this form, if its tokens say more about the
+// workload than their subject does; "" for none. Servers of a company's own have such subjects too.
+func kindOfProject(subject string) storage.FederationKind {
+	for _, p := range federationPresets {
+		if (p.Kind == storage.FederationGitHub || p.Kind == storage.FederationGitLab) && strings.HasPrefix(subject, p.prefix) {
+			return p.Kind
+		}
+	}
+	return ""
 }
 
 // namesProject reports whether a path has an owner and a project.

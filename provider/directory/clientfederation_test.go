@@ -61,6 +61,8 @@ func TestFederations_SubjectsThatNameTheirOwner(t *testing.T) {
 		{storage.FederationOIDC, "org/123/project/456/user/*", ""},
 		{storage.FederationOIDC, "my-team:*", ""},
 		{storage.FederationOIDC, "0oa1b2c3", ""},
+		{storage.FederationOIDC, "project_path:my-group/my-project:ref_type:branch:ref:main", "use the kind gitlab"},
+		{storage.FederationOIDC, "repo:octo-org/octo-repo:ref:refs/heads/main", "use the kind github"},
 		{storage.FederationOIDC, "*", "star"},
 		{storage.FederationOIDC, "*:my-job", "star"},
 		{storage.FederationOIDC, "my-*:my-job", "star"},
