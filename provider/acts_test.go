@@ -14,6 +14,7 @@ import (
 
 	"signet/provider"
 	"signet/provider/directory"
+	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -40,6 +41,7 @@ type act struct {
 type scene struct {
 	*providertest.Testbed
 	upstream *providertest.Upstreams
+	mails    *mailtest.Server
 	trusted  *providertest.Testbed // a client that needs no consent
 	tv       *providertest.Testbed // a client of devices
 	user     storage.User
@@ -50,10 +52,11 @@ type scene struct {
 func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, change ...func(*providertest.Upstreams, *provider.Config)) *scene {
 	t.Helper()
 	up, option := providertest.WithUpstreams(t, change...)
-	b := providertest.Start(t, backend.OpenFaulty(t, faults), option, providertest.WithRegistration(directory.RegistrationOpen))
+	mails := mailtest.Start(t)
+	b := providertest.Start(t, backend.OpenFaulty(t, faults), option, providertest.WithRegistration(directory.RegistrationOpen), providertest.WithMail(mails))
 	b.Backend = backend
 	b.RegisterApp(t)
-	s := &scene{Testbed: b, upstream: up}
+	s := &scene{Testbed: b, upstream: up, mails: mails}
 	s.trusted = b.AsClient(b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 	}))
@@ -201,6 +204,16 @@ var acts = []act{
 	{name: "identity to be connected", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)
 		return s.postsAccountForm(t, "/account/identities", "/account/identities/link")
+	}},
+	{name: "mail for a forgotten password", events: []storage.EventType{storage.PasswordResetRequested}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.Issuer+"/reset").Form(t), "email", s.user.Email)
+	}},
+	{name: "link for a new password", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		address := s.resetLink(t)
+		return func() providertest.Answer { return s.browser.Fetch(t, address) }
+	}},
+	{name: "new password by a link", events: []storage.EventType{storage.PasswordChanged, storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.resetLink(t)).Form(t), "new-password", providertest.NewPassword)
 	}},
 	{name: "connector's button", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login/google", "", ""))
@@ -358,6 +371,28 @@ var acts = []act{
 		}
 		return s.posts(t, s.browser.Get(t, s.Issuer+"/account/identities").UnlinkForms(t)[0])
 	}},
+}
+
+// resetLink returns the link of a mail for a new password of the user. The mail does not count
+// towards the limits.
+func (s *scene) resetLink(t *testing.T) string {
+	t.Helper()
+	err := s.DB.RequestMail(t.Context(), storage.MailRequest{
+		Link: &storage.LinkDraft{Kind: storage.LinkReset, Holder: s.user.ID, UserID: s.user.ID, Address: s.user.Email},
+		Mail: &storage.MailDraft{Kind: storage.MailPasswordReset, Recipient: s.user.Email, UserID: s.user.ID},
+	}, s.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SendMails(t)
+	for _, m := range slices.Backward(s.mails.Received()) {
+		if m.To[0] == s.user.Email && m.Subject() == "Choose a new password" {
+			address, _ := providertest.LinkIn(t, m)
+			return address
+		}
+	}
+	t.Fatalf("no mail with a link for %s", s.user.Email)
+	return ""
 }
 
 // allowedDevice returns a device that the user has allowed.

@@ -10,6 +10,7 @@ import (
 	"signet/provider/front"
 	"signet/provider/interaction"
 	"signet/provider/oauth"
+	"signet/provider/recovery"
 	"signet/provider/request"
 	"signet/provider/visit"
 	"signet/provider/web"
@@ -49,11 +50,14 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	signIn := interaction.New(interaction.Deps{
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits,
-		Subjects: s.subjects, Directory: s.directory, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), Now: c.Now, Log: c.Log,
+		Subjects: s.subjects, Directory: s.directory, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), Now: c.Now, Log: c.Log,
 	})
 	accountPages := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
 		Directory: s.directory, Connectors: connectorButtons(connectors), Now: c.Now, EditUsername: c.EditUsername, DemoPath: c.DemoPath,
+	})
+	recoveryPages := recovery.New(recovery.Deps{
+		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Connectors: connectorIDs(live.Connectors), SendsMails: c.SendsMails(), Now: c.Now,
 	})
 	adminPages := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Now: c.Now,
@@ -75,6 +79,6 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	entrance := front.New(front.Deps{
 		DB: s.db, Ring: s.ring, Site: s.site, Files: s.files, Jobs: s.jobs, Gates: s.gates, Proxies: live.TrustedProxies, Now: c.Now, Log: c.Log,
 	})
-	routes := rooms{protocol, signIn, s.logos, app, accountPages, adminPages, entrance}.routes()
+	routes := rooms{protocol, signIn, s.logos, app, recoveryPages, accountPages, adminPages, entrance}.routes()
 	return &generation{connectors: connectorIDs(live.Connectors), groups: groupSources(connectors), routes: routes, proxies: live.TrustedProxies, handler: entrance.Handler(routes)}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"signet/provider/interaction"
 	"signet/provider/logo"
 	"signet/provider/oauth"
+	"signet/provider/recovery"
 	"signet/provider/web"
 )
 
@@ -19,6 +20,7 @@ type rooms struct {
 	signIn   *interaction.Handler
 	logos    *logo.Logos
 	app      *firstparty.Handler
+	recovery *recovery.Handler
 	account  *account.Handler
 	admin    *admin.Handler
 	front    *front.Front
@@ -35,6 +37,7 @@ func (r rooms) routes() []web.Route {
 		inPackage("firstparty", r.app.Routes()),
 		// The form of the sign-in page and the JSON of the first-party app share one path.
 		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.PagePolicy, Handler: web.FormOrJSON(r.signIn.Login(), r.app.Login()), Package: "interaction, firstparty"}},
+		inPackage("recovery", r.recovery.Routes()),
 		inPackage("account", r.account.Routes()),
 		inPackage("admin", r.admin.Routes()),
 		inPackage("front", r.front.HealthRoutes()),

@@ -58,6 +58,7 @@ const (
 	UserSignInFailed         EventType = "user.sign_in_failed"
 	UserRefused              EventType = "user.refused" // another request of a signed-in user was refused
 	PasswordChanged          EventType = "password.changed"
+	PasswordResetRequested   EventType = "password.reset_requested" // somebody asked for a mail with a new password; the reason is the kind of the mail
 	ClientCreated            EventType = "client.created"
 	ClientUpdated            EventType = "client.updated"
 	ClientDisabled           EventType = "client.disabled"
@@ -111,7 +112,7 @@ const (
 var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
-	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
+	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,

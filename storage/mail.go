@@ -24,10 +24,12 @@ const (
 	MailIdentityRemoved MailKind = "identity_removed"
 	MailAccountDisabled MailKind = "account_disabled"
 	MailAccountEnabled  MailKind = "account_enabled"
+	MailPasswordReset   MailKind = "password_reset" // with a link for a new password
+	MailNoPassword      MailKind = "no_password"    // a new password was asked for, but the user signs in through an upstream
 )
 
 // MailKinds lists all kinds of mails.
-var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailAccountDisabled, MailAccountEnabled}
+var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword}
 
 // Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made
 // when the mail is sent, so a copy of the database cannot be used to open a link. The row stays

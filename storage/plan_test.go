@@ -407,6 +407,17 @@ func everyUseCase(t *testing.T, w *world) []call {
 				Mail: &storage.MailDraft{Kind: storage.MailPasswordChanged, Recipient: "dan@example.com"},
 			}, later)
 		}},
+		{"RequestPasswordReset", func() error {
+			_, err := w.RequestPasswordReset(ctx, storage.ForgottenPassword{Email: w.user.Email, Limits: limits[1:], Connectors: []string{"google"}, From: from}, later)
+			return err
+		}},
+		{"ResetPasswordByLink", func() error {
+			l, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkReset, Holder: w.user.ID, UserID: w.user.ID, Address: w.user.Email}, later)
+			if err != nil {
+				return err
+			}
+			return w.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: w.user.ID, Hash: "hash 4", From: from}, later)
+		}},
 		{"OpenMailLink", func() error {
 			_, err := w.OpenMailLink(ctx, storage.LinkRef{Kind: storage.LinkReset, Holder: w.user.ID, ID: "another"}, later)
 			return ignoreErrors(err, storage.ErrLinkDead)

@@ -184,6 +184,27 @@ func (d *Directory) ResetPassword(ctx context.Context, n PasswordReset, from sto
 	}, d.now())
 }
 
+// ResetPasswordByLink sets the password of the user of a mailed link, which the caller has just
+// opened, and spends the link. All sessions and tokens of the user end in the same transaction,
+// and no session begins. A password that is refused spends nothing. Events: see
+// storage.DB.ResetPasswordByLink.
+//
+// Errors: credential.ErrWeak, credential.ErrBusy, *storage.DeadLinkError.
+func (d *Directory) ResetPasswordByLink(ctx context.Context, l storage.MailLink, password string, from storage.Origin) error {
+	u, err := d.db.User(ctx, l.UserID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return &storage.DeadLinkError{Kind: l.Kind, Code: "link_ended"}
+	}
+	if err != nil {
+		return err
+	}
+	hash, err := d.passwords.Hash(ctx, password, u)
+	if err != nil {
+		return err
+	}
+	return d.db.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: hash, From: from}, d.now())
+}
+
 // GrantAdmin makes a user an administrator. For an account without a verified address,
 // unproven decides whether attached data is evicted. GrantAdmin returns the evicted data.
 // Event user.promoted.

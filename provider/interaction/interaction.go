@@ -36,6 +36,7 @@ type Deps struct {
 	ConsentLife time.Duration        // time for which a consent is remembered
 	WrongCodes  storage.NetworkLimit // of user codes of devices
 	Now         func() time.Time
+	SendsMails  bool // offers a mail to people who forgot their password
 	Log         *slog.Logger
 }
 

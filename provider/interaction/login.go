@@ -58,6 +58,7 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, sta
 		}
 	}
 	page.Error = web.WithReference(r, page.Error)
+	page.Forgot = h.SendsMails
 	page.Common, page.Request, page.Other = h.common(s), s.Sealed, s.wantsOther && current != nil
 	page.KeepDays, page.Connectors = int(h.KeepFor/(24*time.Hour)), buttons(h.Connectors, h.lastConnector(r))
 	page.Keep = page.Keep || current != nil && current.Persistent && page.Error == nil

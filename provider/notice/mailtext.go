@@ -37,6 +37,8 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailIdentityRemoved: content.identityRemoved,
 	storage.MailAccountDisabled: content.accountDisabled,
 	storage.MailAccountEnabled:  content.accountEnabled,
+	storage.MailPasswordReset:   content.passwordReset,
+	storage.MailNoPassword:      content.noPassword,
 }
 
 // render makes the text of the mail. There is one language yet.
@@ -103,6 +105,19 @@ func (c content) accountDisabled() templates.Mail {
 func (c content) accountEnabled() templates.Mail {
 	return c.mail(words.Say("mail-account-enabled.subject"), words.Say("mail-account-enabled.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
 		words.Say("mail-account-enabled.not-expected", "Issuer", c.issuer.Host))
+}
+
+func (c content) passwordReset() templates.Mail {
+	m := c.mail(words.Say("mail-password-reset.subject"), words.Say("mail-password-reset.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-password-reset.not-you"))
+	m.Action = templates.MailAction{Label: words.Say("mail-password-reset.action"), URL: c.link}
+	return m
+}
+
+func (c content) noPassword() templates.Mail {
+	m := c.mail(words.Say("mail-no-password.subject", "Connector", c.connector),
+		words.Say("mail-no-password.text", "Email", c.Recipient, "Issuer", c.issuer.Host, "Connector", c.connector), words.Say("mail-no-password.not-you"))
+	m.AdviceURL = c.page("login")
+	return m
 }
 
 // facts lists the time, the network address, the browser and the application of the act, as far

@@ -36,6 +36,7 @@ var singleUse = []onceOnly{
 	{"first sign-in of an identity", newcomerRivals, []error{storage.ErrConflict}},
 	{"proof of an identity", proofRivals, []error{storage.ErrReplayed}},
 	{"last way in", lastWayRivals, []error{storage.ErrConflict, storage.ErrNotFound}},
+	{"link for a new password", resetLinkRivals, []error{storage.ErrLinkDead}},
 	{"password that was checked", passwordRivals, []error{storage.ErrConflict, storage.ErrRevoked}},
 }
 
@@ -85,6 +86,18 @@ func (a *arena) signedIn(t *testing.T, userID string) storage.Session {
 		t.Fatal(err)
 	}
 	return session
+}
+
+// resetLinkRivals set a new password with one mailed link.
+func resetLinkRivals(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error {
+	u := a.CreateUser(t, storage.User{Email: storage.NewID("u") + "@example.com"}, providertest.Password)
+	l, err := a.DB.IssueLink(t.Context(), storage.LinkDraft{Kind: storage.LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email}, a.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(on *storage.DB, rival string) error {
+		return on.ResetPasswordByLink(context.Background(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: rival, From: providertest.TestOrigin}, a.Now())
+	}
 }
 
 func (a *arena) signIn(userID string) storage.SignIn {

@@ -1,0 +1,101 @@
+package provider_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"signet/provider/mail/mailtest"
+	"signet/provider/providertest"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// addressForms are the forms that take an email address from anybody.
+var addressForms = []struct{ path, field string }{
+	{"/reset", "email"},
+}
+
+// Nobody learns whether an address has an account: the status, the headers, the page and the
+// calls of the database are the same for every address. A form that hashed a password for some
+// addresses only would be slower for them; these forms hash none.
+//
+// RC-13: a neutral answer for unknown, disabled, unproven and federated-only users.
+func TestAddressForms_SameAnswerForEveryAddress(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		var seen recorder
+		_, upstreams := providertest.WithUpstreams(t)
+		b := providertest.Start(t, backend.OpenFaulty(t, seen.note), upstreams, providertest.WithMail(mailtest.Start(t)))
+		b.Backend = backend
+		disabled := b.User(t, "disabled@example.com", providertest.Password)
+		if err := b.DB.SetUserEnabled(t.Context(), disabled.ID, false, storage.By{From: providertest.TestOrigin, At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		b.CreateUser(t, storage.User{Email: "claimed@example.com"}, providertest.Password)
+		b.Visitor(t).AuthorizeThrough(t, "google", "ada") // has no password
+		addresses := []string{providertest.Alice, "nobody@example.com", disabled.Email, "claimed@example.com", providertest.AdaEmail}
+		for _, form := range addressForms {
+			type answer struct {
+				status int
+				header http.Header
+				body   string
+				calls  []string
+			}
+			answers := map[string]answer{}
+			for _, email := range addresses {
+				v := b.Visitor(t)
+				r := v.FormRequest(t, providertest.Form{Action: b.Issuer + form.path, Values: url.Values{form.field: {email}}})
+				seen.reset()
+				got := providertest.Do(t, v.Client, r)
+				calls := seen.reset()
+				page := v.Get(t, b.Issuer+got.Header.Get("Location")[len(b.Path("")):])
+				got.Header.Del("Date")
+				answers[email] = answer{got.StatusCode, got.Header, got.Body + page.Body, calls}
+			}
+			known := answers[providertest.Alice]
+			if known.status != http.StatusSeeOther || len(known.calls) == 0 {
+				t.Fatalf("%s: status %d, calls %q", form.path, known.status, known.calls)
+			}
+			for _, email := range addresses[1:] {
+				got := answers[email]
+				for name := range known.header {
+					if name != "X-Request-Id" && !slices.Equal(got.header[name], known.header[name]) {
+						t.Errorf("%s, %s: header %s %q, want %q", form.path, email, name, got.header[name], known.header[name])
+					}
+				}
+				if got.status != known.status || len(got.header) != len(known.header) || got.body != known.body {
+					t.Errorf("%s, %s: status %d and another page or other headers than for a known address", form.path, email, got.status)
+				}
+				if !slices.Equal(got.calls, known.calls) {
+					t.Errorf("%s, %s: calls %q, want %q", form.path, email, got.calls, known.calls)
+				}
+			}
+			b.Advance(15 * time.Minute)
+		}
+	})
+}
+
+// recorder notes the calls of the database.
+type recorder struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (r *recorder) note(name string) storage.Fault {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, name)
+	return storage.Fault{}
+}
+
+// reset returns the calls since the last reset.
+func (r *recorder) reset() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	calls := r.calls
+	r.calls = nil
+	return calls
+}

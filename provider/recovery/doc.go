@@ -1,0 +1,10 @@
+// Package recovery serves the pages with which people get back into their account: the form that
+// asks for a link by mail, and the page of that link.
+//
+// A form that takes an address gives the same answer for every address, after the same calls of
+// the database, so that nobody learns which addresses have an account. GET and HEAD of a link
+// show a form and change nothing; POST acts. The account comes from the row of the link alone. A
+// link starts no session.
+//
+// The package does not know sessions, clients and tokens.
+package recovery

@@ -1,0 +1,284 @@
+package recovery_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/provider/mail/mailtest"
+	"signet/provider/providertest"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// each runs the test on every database, with a mail server.
+func each(t *testing.T, f func(t *testing.T, b *providertest.Testbed, mails *mailtest.Server)) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		s := mailtest.Start(t)
+		f(t, providertest.StartOn(t, backend, providertest.WithMail(s)), s)
+	})
+}
+
+// isSignedIn reports whether the page of the account opens without a sign-in.
+func isSignedIn(t *testing.T, v *providertest.Visitor) bool {
+	t.Helper()
+	return v.Get(t, v.Bed.Issuer+"/account").At.Path == "/account"
+}
+
+// ask fills in the form for a forgotten password.
+func ask(t *testing.T, v *providertest.Visitor, email string) providertest.Stop {
+	t.Helper()
+	return v.Submit(t, v.Get(t, v.Bed.Issuer+"/reset").Form(t), "email", email)
+}
+
+// askForLink asks for a link and returns it from the mail.
+func askForLink(t *testing.T, b *providertest.Testbed, s *mailtest.Server, email string) (address, sealed string) {
+	t.Helper()
+	ask(t, b.Visitor(t), email).WantAt(t, "/reset?done=mail")
+	b.SendMails(t)
+	received := s.Received()
+	last := received[len(received)-1]
+	if last.To[0] != email || last.Subject() != "Choose a new password" {
+		t.Fatalf("the mail %q goes to %q, want one with a link to %s", last.Subject(), last.To, email)
+	}
+	return providertest.LinkIn(t, last)
+}
+
+// The journey after a forgotten password: from the sign-in page over the mail to a
+// sign-in with the new password. Everybody else is signed out, and the link is in no place that
+// others can read. RC-12: the link alone signs nobody in.
+func TestReset_FromForgottenPasswordToSignIn(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		other := b.Visitor(t)
+		other.Account(t, "/account")
+		b.ConsentTo(t, "openid email offline_access")
+		offline := b.Redeem(t, other.CodeFromSession(t, "scope", "openid offline_access"))
+
+		v := b.Visitor(t)
+		page := v.Get(t, v.Get(t, b.AuthorizeURL()).Link(t, "forgot"))
+		page.WantAt(t, "/reset")
+		v.Submit(t, page.Form(t), "email", providertest.Alice).WantAt(t, "/reset?done=mail")
+		b.SendMails(t)
+		address, sealed := providertest.LinkIn(t, s.Received()[0])
+		b.WantNowhere(t, sealed)
+
+		page = v.Get(t, address)
+		page.WantText(t, providertest.Alice)
+		if got := page.Header.Get("Referrer-Policy"); got != "strict-origin" {
+			t.Errorf("Referrer-Policy %q: the address holds a secret", got)
+		}
+		page = v.Submit(t, page.Form(t), "new-password", "short")
+		page.WantPage(t, http.StatusUnprocessableEntity, "weak_password")
+		if strings.Contains(page.At.String(), "link=") {
+			t.Errorf("the address still has the link: %s", page.At)
+		}
+		page = v.Submit(t, page.Form(t), "new-password", providertest.NewPassword)
+		page.WantAt(t, "/reset?done=password")
+		if isSignedIn(t, v) {
+			t.Error("the link signed the browser in")
+		}
+		if len(b.SessionsOf(t, b.Alice.ID)) != 0 {
+			t.Error("sessions are left after the reset")
+		}
+		b.RefuseRefresh(t, offline["refresh_token"], "invalid_grant")
+		b.WantEvent(t, storage.PasswordResetRequested, b.Alice.ID)
+		b.WantEvent(t, storage.PasswordChanged, b.Alice.ID)
+
+		page = v.Get(t, page.Link(t, "back"))
+		v.SignIn(t, page, providertest.Alice, providertest.Password).WantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
+		v.SignIn(t, page, providertest.Alice, providertest.NewPassword)
+		if !isSignedIn(t, v) {
+			t.Error("the new password does not sign in")
+		}
+		b.SendMails(t)
+		told := false
+		for _, m := range s.Received() {
+			told = told || m.Subject() == "Your password was changed"
+		}
+		if !told {
+			t.Error("no mail tells of the new password")
+		}
+		b.WantNowhere(t, sealed)
+	})
+}
+
+// RC-14: mail scanners open links, and use nothing up.
+func TestResetLink_OpeningSpendsNothing(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		address, _ := askForLink(t, b, s, providertest.Alice)
+		v := b.Visitor(t)
+		for _, method := range []string{http.MethodHead, http.MethodGet, http.MethodHead} {
+			r, err := http.NewRequest(method, address, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := providertest.Do(t, v.Client, r); got.StatusCode != http.StatusOK {
+				t.Errorf("%s answers %d", method, got.StatusCode)
+			}
+		}
+		v.Submit(t, v.Get(t, address).Form(t), "new-password", providertest.NewPassword).WantAt(t, "/reset?done=password")
+	})
+}
+
+// Each dead link is a page with its own code that leads to the form for another link, by GET and
+// by POST. RC-02: a link works once. RC-11: a newer link and a new password end older ones.
+func TestResetLink_DeadOnesLeadToTheForm(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		for _, c := range []struct {
+			code string
+			kill func(u storage.User, address string)
+		}{
+			{"link_used", func(_ storage.User, address string) {
+				v := b.Visitor(t)
+				v.Submit(t, v.Get(t, address).Form(t), "new-password", providertest.NewPassword).WantAt(t, "/reset?done=password")
+			}},
+			{"link_replaced", func(u storage.User, _ string) { askForLink(t, b, s, u.Email) }},
+			{"link_expired", func(storage.User, string) { b.Advance(30 * time.Minute) }},
+			{"link_ended", func(u storage.User, _ string) {
+				if err := b.DB.SignOutEverywhere(t.Context(), u.ID, "asked", storage.By{From: providertest.TestOrigin, At: b.Now()}); err != nil {
+					t.Fatal(err)
+				}
+			}},
+			{"link_ended", func(u storage.User, _ string) {
+				if err := b.DB.SetUserEnabled(t.Context(), u.ID, false, storage.By{From: providertest.TestOrigin, At: b.Now()}); err != nil {
+					t.Fatal(err)
+				}
+			}},
+		} {
+			u := b.User(t, storage.NewID("p")+"@example.com", providertest.Password)
+			address, _ := askForLink(t, b, s, u.Email)
+			v := b.Visitor(t)
+			form := v.Get(t, address).Form(t)
+			c.kill(u, address)
+			for how, page := range map[string]providertest.Stop{"GET": v.Get(t, address), "POST": v.Submit(t, form, "new-password", providertest.NewPassword)} {
+				page.WantPage(t, http.StatusGone, c.code)
+				if to := page.Link(t, "start"); to != b.Issuer+"/reset" {
+					t.Errorf("%s, %s: the page leads to %s", c.code, how, to)
+				}
+			}
+		}
+	})
+}
+
+// RC-05, RC-06: a damaged link, a link of another kind and fields of another user set no
+// password.
+func TestResetLink_OnlyItsOwnTextOpensIt(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		address, sealed := askForLink(t, b, s, providertest.Alice)
+		v, bob := b.Visitor(t), b.User(t, "bob@example.com", providertest.Password)
+		form := v.Get(t, address).Form(t)
+		for _, wrong := range []string{"", sealed[:len(sealed)-1], sealed + "A", strings.Repeat("A", 4000), "\x00", "é"} {
+			v.Get(t, b.Issuer+"/link/reset?"+url.Values{"link": {wrong}}.Encode()).WantPage(t, http.StatusBadRequest, "link_invalid")
+			f := providertest.Form{Action: form.Action, Values: url.Values{"link": {wrong}, "new-password": {providertest.NewPassword}}}
+			if got := v.Submit(t, f); got.StatusCode != http.StatusBadRequest {
+				t.Errorf("%q: %d", wrong, got.StatusCode)
+			}
+		}
+		v.Submit(t, form, "user_id", bob.ID, "new-password", providertest.NewPassword).WantPage(t, http.StatusBadRequest, "invalid_request")
+		form.Values.Del("user_id")
+		v.Submit(t, form, "username", bob.Email, "new-password", providertest.NewPassword).WantAt(t, "/reset?done=password")
+		v.SignIn(t, v.Get(t, b.Issuer+"/login"), bob.Email, providertest.Password)
+		if !isSignedIn(t, v) {
+			t.Error("the password of bob was changed")
+		}
+	})
+}
+
+// The first proof of an address evicts: a stranger with an account for the address loses it.
+func TestReset_FirstProofOfAnAddressEvicts(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		squatted := b.CreateUser(t, storage.User{Email: "victim@example.com", Name: "Mallory"}, providertest.Password)
+		mallory := b.Visitor(t)
+		mallory.SignIn(t, mallory.Get(t, b.Issuer+"/account"), squatted.Email, providertest.Password)
+		if !isSignedIn(t, mallory) {
+			t.Fatal("mallory is not signed in")
+		}
+		address, _ := askForLink(t, b, s, squatted.Email)
+		v := b.Visitor(t)
+		v.Submit(t, v.Get(t, address).Form(t), "new-password", providertest.NewPassword).WantAt(t, "/reset?done=password")
+		if isSignedIn(t, mallory) {
+			t.Error("mallory is still signed in")
+		}
+		u, err := b.DB.User(t.Context(), squatted.ID)
+		if err != nil || !u.EmailVerified || u.Name != "" {
+			t.Errorf("user %+v, %v: want a verified address and no profile", u, err)
+		}
+	})
+}
+
+// RC-01, HT-01: the link names the issuer of the settings, whatever host the request names.
+func TestReset_LinkNamesTheIssuer(t *testing.T) {
+	s := mailtest.Start(t)
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		r := v.FormRequest(t, providertest.Form{Action: b.Issuer + "/reset", Values: url.Values{"email": {providertest.Alice}}})
+		for _, name := range []string{"X-Forwarded-Host", "X-Original-Host", "X-Host"} {
+			r.Header.Set(name, "evil.example")
+		}
+		r.Header.Set("Forwarded", "host=evil.example")
+		providertest.WantStatus(t, providertest.Do(t, v.Client, r), http.StatusSeeOther)
+		b.SendMails(t)
+		mail := s.Received()[0]
+		if address, _ := providertest.LinkIn(t, mail); !strings.HasPrefix(address, b.Issuer+"/link/reset?") || strings.Contains(mail.Raw, "evil.example") {
+			t.Errorf("the link is %s", address)
+		}
+	}, providertest.WithMail(s))
+}
+
+// RC-10: three mails to an address in 15 minutes, and the page says when the next one is
+// possible. RC-13: an unknown address has the same limit.
+func TestReset_MailsAreLimited(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		v := b.Visitor(t)
+		for _, email := range []string{providertest.Alice, "nobody@example.com"} {
+			for range 3 {
+				ask(t, v, email).WantAt(t, "/reset?done=mail")
+			}
+			page := ask(t, v, strings.ToUpper(email))
+			page.WantPage(t, http.StatusTooManyRequests, "too_many_attempts")
+			page.WantText(t, "Try again in 15 minutes.")
+			if page.Header.Get("Retry-After") != "900" {
+				t.Errorf("Retry-After %q", page.Header.Get("Retry-After"))
+			}
+		}
+		b.SendMails(t)
+		if got := len(s.Received()); got != 1 { // the older links are replaced, and their mails not sent
+			t.Errorf("%d mails, want 1", got)
+		}
+		b.Advance(15 * time.Minute)
+		ask(t, v, providertest.Alice).WantAt(t, "/reset?done=mail")
+	})
+}
+
+func TestReset_RefusesWhatIsNoAddress(t *testing.T) {
+	s := mailtest.Start(t)
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		for _, wrong := range []string{"", "alice", "a@b@c", "alice@example.com\r\nBcc: eve@example.com", "a@" + strings.Repeat("b", 300) + ".com", "\x00@example.com", "\u202ealice@example.com"} {
+			page := v.Submit(t, providertest.Form{Action: b.Issuer + "/reset", Values: url.Values{"email": {wrong}}})
+			if strings.Contains(wrong, "\x00") {
+				page.WantPage(t, http.StatusBadRequest, "invalid_request") // refused in every form
+				continue
+			}
+			page.WantPage(t, http.StatusUnprocessableEntity, "invalid_email")
+		}
+		b.SendMails(t)
+		if got := s.Received(); len(got) != 0 {
+			t.Errorf("mails %+v", got)
+		}
+	}, providertest.WithMail(s))
+}
+
+// A server that sends no mails offers no link: it names the operator.
+func TestReset_NotOfferedWithoutMails(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		if page := v.Get(t, b.AuthorizeURL()); strings.Contains(page.Body, `id="forgot"`) {
+			t.Error("the sign-in page offers a link by mail")
+		}
+		v.Get(t, b.Issuer+"/reset").WantPage(t, http.StatusForbidden, "no_mails")
+		v.Submit(t, providertest.Form{Action: b.Issuer + "/reset", Values: url.Values{"email": {providertest.Alice}}}).WantPage(t, http.StatusForbidden, "no_mails")
+	})
+}
