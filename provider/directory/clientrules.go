@@ -71,7 +71,7 @@ var clientRules = []clientRule{
 	{"frontchannel_logout_session_required", checkFrontchannelSession, []string{"frontchannel_logout_uri"}},
 	{"subject_type", checkSubjectType, nil},
 	{"sector_identifier_uri", shownLink(func(m storage.ClientMetadata) string { return m.SectorURI }), nil},
-	{"sector_identifier_uri", checkSector, []string{"redirect_uris", "subject_type", "sector_identifier_uri"}},
+	{"sector_identifier_uri", checkSector, []string{"redirect_uris", "grant_types", "subject_type", "sector_identifier_uri"}},
 	{"id_token_signed_response_alg", signingAlg(func(m storage.ClientMetadata) string { return m.IDTokenSignedResponseAlg }), nil},
 	{"userinfo_signed_response_alg", signingAlg(func(m storage.ClientMetadata) string { return m.UserinfoSignedAlg }), nil},
 	{"default_max_age", checkMaxAge, nil},

@@ -58,16 +58,16 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 	if err != nil {
 		return Registered{}, err
 	}
+	by := d.by(from)
+	c.RegisteredAt = storage.At(by.At) // the rules for strangers hold for it
 	if err := d.checkRegistered(ctx, empty, c, hosts.check(c)); err != nil {
 		return Registered{}, err
 	}
-	by := d.by(from)
 	if initial == "" {
 		if _, err := d.db.Reserve(ctx, p.limits(from.Address), by.At); err != nil {
 			return Registered{}, err
 		}
 	}
-	c.RegisteredAt = storage.At(by.At) // its URLs come from a stranger
 	if err := d.setRegisteredSector(ctx, storage.Client{}, &c); err != nil {
 		return Registered{}, err
 	}

@@ -19,24 +19,26 @@ const ownSector = "client:"
 // SectorOf returns the sector of a client (OIDC Core, section 8.1), "" for public subjects. It is
 // the host of sector_identifier_uri, or else the host of the redirect URIs.
 //
-// A client without a redirect URI, or whose redirect URIs lead only to the person's own device,
-// is a sector of its own: every program on a device can use those URIs, so they belong to nobody.
+// Every program can use the redirect URIs that lead to the person's own device, and every person
+// can enter the code of a device. Therefore they prove nothing about a host: a client with the
+// device grant, one whose redirect URIs all lead to the person's own device, and one without a
+// redirect URI are a sector of their own.
 func SectorOf(c storage.Client) (string, error) {
 	if c.Metadata.SubjectType != storage.SubjectPairwise {
 		return "", nil
 	}
+	device := slices.Contains(c.Metadata.GrantTypes, storage.GrantDevice)
 	if c.Metadata.SectorURI != "" {
-		u, err := url.Parse(c.Metadata.SectorURI)
-		if err != nil {
-			return "", errors.New("is not a URL")
-		}
-		return u.Hostname(), nil
+		return hostOfList(c, device)
+	}
+	if device {
+		return ownSector + c.ID, nil
 	}
 	var hosts []string
 	for _, uri := range c.Metadata.RedirectURIs {
 		host := ownSector + c.ID
-		if u, err := url.Parse(uri); err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http") && !storage.IsLoopbackHost(u.Hostname()) {
-			host = u.Hostname()
+		if !leadsToDevice(uri) {
+			host = hostOf(uri)
 		}
 		if !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
@@ -50,6 +52,36 @@ func SectorOf(c storage.Client) (string, error) {
 	}
 	return "", errors.New("is missing: pairwise subjects belong to one host, and the redirect URIs have several (OIDC Core, section 8.1): " +
 		"publish a JSON list of all redirect URIs on https and give its URL, or use one host")
+}
+
+// hostOfList returns the sector of a client with a sector_identifier_uri. A list that names a
+// redirect URI on the person's own device allows it to the clients of its owner. Only an
+// administrator can know which these are.
+func hostOfList(c storage.Client, device bool) (string, error) {
+	switch {
+	case device:
+		return "", errors.New("is not for a client with the grant type " + storage.GrantDevice + ", whose tokens go to no redirect URI: " +
+			"remove it, and the client shares its subjects with no other client")
+	case len(c.Metadata.RedirectURIs) == 0:
+		return "", errors.New("is for clients with redirect URIs: remove it, and the client shares its subjects with no other client")
+	}
+	for _, uri := range c.Metadata.RedirectURIs {
+		if c.IsSelfRegistered() && leadsToDevice(uri) {
+			return "", fmt.Errorf("is not for the redirect URI %q, which other programs can use too: remove one of them, or have the client created by the administrator", shortened(uri))
+		}
+	}
+	u, err := url.Parse(c.Metadata.SectorURI)
+	if err != nil {
+		return "", errors.New("is not a URL")
+	}
+	return u.Hostname(), nil
+}
+
+// leadsToDevice reports whether a redirect URI leads to a program on the person's own device: it
+// has a loopback host or a scheme of an app.
+func leadsToDevice(uri string) bool {
+	u, err := url.Parse(uri)
+	return err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || storage.IsLoopbackHost(u.Hostname())
 }
 
 func checkSubjectType(c storage.Client, wrong report) {

@@ -39,6 +39,7 @@ func TestSectorOf_HostOfTheRedirectURIs(t *testing.T) {
 		{storage.Native, []string{"com.example.app:/cb", "https://app.example.com/cb"}, ""},
 	} {
 		client := changedClient(c.kind, withPairwise(c.uris...))
+		client.Metadata.GrantTypes = []string{storage.GrantCode}
 		got, err := directory.SectorOf(client)
 		if got != c.want || (err != nil) != (c.want == "") {
 			t.Errorf("%v: got %q, %v, want %q", c.uris, got, err, c.want)
@@ -82,6 +83,98 @@ func eachSector(t *testing.T, test func(t *testing.T, h testDirectory, s *provid
 		test(t, testDirectory{directory.New(directory.Deps{
 			DB: db, Algorithms: []string{"RS256"}, Outbound: outbound.New(calls), Now: func() time.Time { return noon },
 		}), db}, s)
+	})
+}
+
+// onDevice are redirect URIs that every program on a device can use.
+var onDevice = []string{"http://127.0.0.1/cb", "http://[::1]/cb", "http://localhost/cb", "com.example.app:/cb", "com.example.app://shop.example/cb"}
+
+// A sector belongs to those who control its host. The device grant gives tokens without a redirect
+// URI, so such a client shares its subjects with nobody, also if it has got the grant later.
+func TestSectorOf_DeviceGrantHasASectorOfItsOwn(t *testing.T) {
+	eachSector(t, func(t *testing.T, h testDirectory, s *providertest.SectorServer) {
+		s.List(twoHosts...)
+		grant := func(c *storage.Client) error {
+			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantDevice)
+			return nil
+		}
+		made, _ := h.create(t, changedClient(storage.Web, withPairwise(twoHosts[:1]...)))
+		revised, err := h.ReviseClient(t.Context(), made.ID, grant, storage.Origin{})
+		if err != nil || made.Sector != "a.example" || revised.Sector != "client:app" || !directory.ChangesSubjects(made, revised) {
+			t.Errorf("the device grant changes the sector %q to %q, %v", made.Sector, revised.Sector, err)
+		}
+		refused := func(what, id string, change func(*storage.Client) error) {
+			t.Helper()
+			_, err := h.ReviseClient(t.Context(), id, change, storage.Origin{})
+			if broken, is := errors.AsType[*directory.ClientError](err); !is || broken.Problems[0].Field != "sector_identifier_uri" {
+				t.Errorf("%s: got %v, want a problem of sector_identifier_uri", what, err)
+			}
+		}
+		refused("a list for a client with the device grant", made.ID, func(c *storage.Client) error { c.Metadata.SectorURI = s.URI(); return nil })
+		listed, _ := h.create(t, changedClient(storage.Web, func(c *storage.Client) {
+			withPairwise(twoHosts...)(c)
+			c.ID, c.Metadata.SectorURI = "listed", s.URI()
+		}))
+		refused("the device grant for a client with a list", listed.ID, grant)
+		refused("a list for a client that is only on devices", listed.ID, func(c *storage.Client) error {
+			c.Metadata.GrantTypes, c.Metadata.ResponseTypes, c.Metadata.RedirectURIs = []string{storage.GrantDevice}, nil, nil
+			return nil
+		})
+	})
+}
+
+// An administrator knows whose apps are in a list, a registration does not: every program on a
+// device can use their redirect URIs.
+func TestRegister_ListGivesNoSectorToAppsOfStrangers(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		s := providertest.ServeSector(t, append([]string{twoHosts[0]}, onDevice...)...)
+		h := directory.New(directory.Deps{
+			DB: b.Open(t), Algorithms: []string{"RS256"}, Outbound: outbound.New(s.Outbound()), Now: func() time.Time { return noon },
+			Registration: directory.RegistrationPolicy{Mode: directory.RegistrationOpen, Networks: providertest.Loopback()},
+		})
+		read := func(more, uris string) directory.ClientDocument {
+			t.Helper()
+			document, err := directory.ReadClientDocument([]byte(`{` + more + `"application_type":"native","token_endpoint_auth_method":"none","redirect_uris":[` + uris + `],"subject_type":"pairwise","sector_identifier_uri":"` + s.URI() + `"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return document
+		}
+		from := storage.Origin{Address: "192.0.2.1"}
+		web, err := h.Register(t.Context(), read("", `"`+twoHosts[0]+`"`), "", from)
+		if err != nil || web.Client.Sector != "127.0.0.1" {
+			t.Fatalf("a redirect URI on a host: sector %q, %v", web.Client.Sector, err)
+		}
+		fetches := s.Fetches.Load()
+		refused := func(what, field string, err error) {
+			t.Helper()
+			if broken, is := errors.AsType[*directory.ClientError](err); !is || broken.Problems[0].Field != field || s.Fetches.Load() != fetches {
+				t.Errorf("%s: got %v and %d fetches, want a problem of %s", what, err, s.Fetches.Load()-fetches, field)
+			}
+		}
+		for _, uri := range onDevice {
+			for _, uris := range []string{`"` + uri + `"`, `"` + twoHosts[0] + `","` + uri + `"`} {
+				_, err := h.Register(t.Context(), read("", uris), "", from)
+				refused("register "+uris, "sector_identifier_uri", err)
+				_, err = h.ReplaceRegistered(t.Context(), web.Client.ID, web.Token, read(`"client_id":"`+web.Client.ID+`",`, uris), from)
+				refused("change to "+uris, "sector_identifier_uri", err)
+			}
+		}
+		_, err = h.Register(t.Context(), read("", ""), "", from)
+		refused("no redirect URI", "redirect_uris", err)
+		_, err = h.ReviseClient(t.Context(), web.Client.ID, func(c *storage.Client) error {
+			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantDevice)
+			return nil
+		}, storage.Origin{})
+		refused("the device grant of an administrator", "sector_identifier_uri", err)
+
+		made, _, err := h.CreateClient(t.Context(), changedClient(storage.Native, func(c *storage.Client) {
+			withPairwise(twoHosts[0], onDevice[0], onDevice[3])(c)
+			c.Metadata.SectorURI, c.Metadata.GrantTypes = s.URI(), []string{storage.GrantCode}
+		}), storage.Origin{})
+		if err != nil || made.Sector != "127.0.0.1" {
+			t.Errorf("the app of an administrator: sector %q, %v", made.Sector, err)
+		}
 	})
 }
 

@@ -19,21 +19,25 @@ import (
 	"signet/storage/storagetest"
 )
 
-// pairwise registers a client with pairwise subjects, all grant types and all response types, whose
-// redirect URI has this host. It skips consent.
+// pairwise registers a client with pairwise subjects, all grant types of redirect URIs and all
+// response types, whose redirect URI has this host. It skips consent.
 func pairwise(t *testing.T, b *providertest.Testbed, id, host string, change ...func(*storage.Client)) *providertest.Testbed {
 	t.Helper()
 	client, secret := b.RegisterWith(t, storage.Web, id, func(c *storage.Client) {
 		c.SkipConsent = true
 		m := &c.Metadata
 		m.SubjectType, m.RedirectURIs, m.PostLogoutRedirectURIs = storage.SubjectPairwise, []string{"https://" + host + "/callback"}, []string{"https://" + host + "/bye"}
-		m.GrantTypes, m.ResponseTypes = append(m.GrantTypes, storage.GrantImplicit, storage.GrantDevice), storage.ResponseTypeNames()
+		m.GrantTypes, m.ResponseTypes = append(m.GrantTypes, storage.GrantImplicit), storage.ResponseTypeNames()
 		for _, f := range change {
 			f(c)
 		}
 	})
 	b.Follow(t)
 	return b.AsClient(client, secret)
+}
+
+func withDevices(c *storage.Client) {
+	c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantDevice)
 }
 
 // signInAt signs the user in at the client, unless the browser has a session, and returns the
@@ -63,6 +67,7 @@ func TestPairwise_EachSectorHasItsOwnSubjects(t *testing.T) {
 		loopback := func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"http://localhost:3000/callback"} }
 		beds := map[string]*providertest.Testbed{
 			"public": b, "shop": pairwise(t, b, "shop", "shop.example"), "shop again": pairwise(t, b, "shop2", "shop.example"),
+			"television": pairwise(t, b, "television", "shop.example", withDevices), "television too": pairwise(t, b, "television2", "shop.example", withDevices),
 			"news": pairwise(t, b, "news", "news.example"), "local": pairwise(t, b, "local", "", loopback), "local too": pairwise(t, b, "local2", "", loopback),
 		}
 		v, w := b.Visitor(t), b.Visitor(t)
@@ -77,7 +82,7 @@ func TestPairwise_EachSectorHasItsOwnSubjects(t *testing.T) {
 		if got["public"] != b.Alice.ID || got["shop"] != got["shop again"] {
 			t.Errorf("the public client or one sector has other subjects: %v", got)
 		}
-		if len(seen) != 5 {
+		if len(seen) != 7 {
 			t.Errorf("two sectors share a subject: %v", got)
 		}
 		if len(got["shop"]) != 43 || strings.Contains(got["shop"], b.Alice.ID) {
@@ -158,7 +163,7 @@ func TestPairwise_NothingContainsThePublicSubject(t *testing.T) {
 		}))
 		t.Cleanup(receiver.Close)
 		for name, signed := range map[string]string{"plain": "", "signed": "ES256"} {
-			bed := pairwise(t, b, name, "shop.example", func(c *storage.Client) {
+			bed := pairwise(t, b, name, "shop.example", withDevices, func(c *storage.Client) {
 				c.Metadata.UserinfoSignedAlg, c.Metadata.BackchannelLogoutURI = signed, receiver.URL
 			})
 			sent, v, want := record(t), b.Visitor(t), ""
@@ -382,7 +387,7 @@ func TestChosenSubject_IsTheSubjectInEveryFlow(t *testing.T) {
 			logout = append(logout, form.Get("logout_token"))
 		}))
 		t.Cleanup(receiver.Close)
-		bed := pairwise(t, b, "shop", "shop.example", func(c *storage.Client) {
+		bed := pairwise(t, b, "shop", "shop.example", withDevices, func(c *storage.Client) {
 			c.Metadata.SubjectType, c.Metadata.BackchannelLogoutURI = "", receiver.URL
 		})
 		v := b.Visitor(t)
