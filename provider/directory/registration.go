@@ -40,7 +40,8 @@ type Registered struct {
 // client, without a registration access token. Event client.registered.
 //
 // Errors: ErrRegistrationOff, ErrRegistrationToken, storage.ErrRegistrationsFull, *ClientError,
-// *NoKeyError. *storage.ThrottledError: the network has registered too many clients.
+// *NoKeyError. *storage.ThrottledError: the network has registered too many clients, or the network
+// or the token has named too many documents.
 func (d *Directory) Register(ctx context.Context, document ClientDocument, initial string, from storage.Origin) (Registered, error) {
 	p := d.registration
 	switch {
@@ -49,7 +50,7 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 	case initial == "" && p.Mode == RegistrationToken:
 		return Registered{}, ErrRegistrationToken
 	}
-	hosts, initialHash, err := d.readInitialToken(ctx, initial)
+	token, err := d.readInitialToken(ctx, initial)
 	if err != nil {
 		return Registered{}, err
 	}
@@ -59,8 +60,8 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 		return Registered{}, err
 	}
 	by := d.by(from)
-	c.RegisteredAt = storage.At(by.At) // the rules for strangers hold for it
-	if err := d.checkRegistered(ctx, empty, c, hosts.check(c)); err != nil {
+	c.RegisteredAt, c.RegisteredWith = storage.At(by.At), token.ID // the rules for strangers hold for it
+	if err := d.checkRegistered(ctx, empty, c, limitTo(token.RedirectHosts).check(c)); err != nil {
 		return Registered{}, err
 	}
 	if initial == "" {
@@ -68,7 +69,7 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 			return Registered{}, err
 		}
 	}
-	if err := d.setRegisteredSector(ctx, storage.Client{}, &c); err != nil {
+	if err := d.setRegisteredSector(ctx, storage.Client{}, &c, by); err != nil {
 		return Registered{}, err
 	}
 	made := Registered{Client: c, Token: randomText(32)}
@@ -79,7 +80,7 @@ func (d *Directory) Register(ctx context.Context, document ClientDocument, initi
 	}
 	made.Client.MetadataDigest = metadataDigest(c)
 	var isNew bool
-	made.Client, isNew, err = d.db.RegisterClient(ctx, storage.ClientRegistration{Client: made.Client, InitialToken: initialHash, MaxUnapproved: storage.MaxUnapprovedClients}, by)
+	made.Client, isNew, err = d.db.RegisterClient(ctx, storage.ClientRegistration{Client: made.Client, InitialToken: token.Hash, MaxUnapproved: storage.MaxUnapprovedClients}, by)
 	if errors.Is(err, storage.ErrNotFound) {
 		return Registered{}, fmt.Errorf("%w: %w", ErrRegistrationToken, err)
 	}
@@ -107,21 +108,20 @@ func (d *Directory) readRegistered(document ClientDocument, base storage.Client)
 	return c, nil
 }
 
-// readInitialToken returns the hosts that an initial access token allows, and its hash. Whether
-// the token may still be used is decided when the client is stored.
-func (d *Directory) readInitialToken(ctx context.Context, initial string) (hosts redirectHosts, hash string, err error) {
+// readInitialToken reads an initial access token. "" gives the zero value, which limits no hosts.
+// Whether the token may still be used is decided when the client is stored.
+func (d *Directory) readInitialToken(ctx context.Context, initial string) (storage.RegistrationToken, error) {
 	if initial == "" {
-		return redirectHosts{}, "", nil
+		return storage.RegistrationToken{}, nil
 	}
-	hash = storage.SecretHash(initial)
-	token, err := d.db.RegistrationToken(ctx, hash)
+	token, err := d.db.RegistrationToken(ctx, storage.SecretHash(initial))
 	if errors.Is(err, storage.ErrNotFound) {
-		return redirectHosts{}, "", fmt.Errorf("%w: %w", ErrRegistrationToken, err)
+		return storage.RegistrationToken{}, fmt.Errorf("%w: %w", ErrRegistrationToken, err)
 	}
 	if err == nil && token.ExpiresAt <= storage.At(d.now()) {
-		return redirectHosts{}, "", fmt.Errorf("%w: it has expired", ErrRegistrationToken)
+		return storage.RegistrationToken{}, fmt.Errorf("%w: it has expired", ErrRegistrationToken)
 	}
-	return limitTo(token.RedirectHosts), hash, err
+	return token, err
 }
 
 // hostsOf returns the hosts that a client may have when it changes itself. A client of open
@@ -241,7 +241,8 @@ func (d *Directory) RegisteredClient(ctx context.Context, id, token string) (sto
 // client.updated.
 //
 // Errors: ErrRegistrationOff, ErrRegistrationToken, ErrNotOwnSecret, storage.ErrShared,
-// *ClientError, *NoKeyError. *storage.ThrottledError: the client has changed too often.
+// *ClientError, *NoKeyError. *storage.ThrottledError: the client has changed too often, or the network
+// or the initial access token of the client has named too many documents.
 func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, document ClientDocument, from storage.Origin) (storage.Client, error) {
 	before, err := d.RegisteredClient(ctx, id, token)
 	if err != nil {
@@ -270,7 +271,7 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 		return storage.Client{}, err
 	}
 	want.Registration = before.Registration
-	if err := d.setRegisteredSector(ctx, before, &want); err != nil {
+	if err := d.setRegisteredSector(ctx, before, &want, by); err != nil {
 		return storage.Client{}, err
 	}
 	revised, err := d.db.ReviseRegisteredClient(ctx, id, storage.SecretHash(token), func(c *storage.Client) error {
@@ -291,9 +292,15 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 	return revised, err
 }
 
-// setRegisteredSector sets the sector of a client that registers or changes itself. It comes after
-// the limits, because it calls an address that the client has chosen.
-func (d *Directory) setRegisteredSector(ctx context.Context, before storage.Client, c *storage.Client) error {
+// setRegisteredSector sets the sector of a client that registers or changes itself. It counts the
+// call before it is made, because the client chooses the address, and a refused registration uses
+// up no token.
+func (d *Directory) setRegisteredSector(ctx context.Context, before storage.Client, c *storage.Client, by storage.By) error {
+	if needsSectorDocument(before, *c) {
+		if _, err := d.db.Reserve(ctx, d.registration.sectorLimits(by.From.Address, c.RegisteredWith), by.At); err != nil {
+			return err
+		}
+	}
 	sector, err := d.fetchSector(ctx, before, *c)
 	if err != nil {
 		return err

@@ -48,6 +48,10 @@ const (
 	// changesOfClient limits how often a client may change itself within registrationWindow. Each
 	// change writes an event that stays for a year, and all nodes read their clients again.
 	changesOfClient = 60
+	// sectorFetches limits how many documents of a sector_identifier_uri are fetched within
+	// registrationWindow for one initial access token, and for one network that may not register
+	// more clients.
+	sectorFetches = 60
 	// wideFactor is how many times PerNetwork one IPv6 /48 may register. Each registration takes a
 	// place, see storage.MaxUnapprovedClients.
 	wideFactor = 3
@@ -60,6 +64,17 @@ func (p RegistrationPolicy) limits(address string) []storage.Limit {
 		most = defaultPerNetwork
 	}
 	return storage.NetworkLimit{Max: most, Wide: wideFactor * most, Window: registrationWindow}.For("registration", address)
+}
+
+// sectorLimits returns the limits of the documents that are fetched for a caller at this IP
+// address. token is the ID of the initial access token of the client, "" for none.
+func (p RegistrationPolicy) sectorLimits(address, token string) []storage.Limit {
+	most := max(p.PerNetwork, sectorFetches)
+	limits := storage.NetworkLimit{Max: most, Wide: wideFactor * most, Window: registrationWindow}.For("sectorfetch", address)
+	if token != "" {
+		limits = append(limits, storage.Limit{Key: "sectorfetchtoken:" + token, Max: sectorFetches, Window: registrationWindow})
+	}
+	return limits
 }
 
 // The limits of initial access tokens.

@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -174,6 +175,114 @@ func TestRegister_ListGivesNoSectorToAppsOfStrangers(t *testing.T) {
 		}), storage.Origin{})
 		if err != nil || made.Sector != "127.0.0.1" {
 			t.Errorf("the app of an administrator: sector %q, %v", made.Sector, err)
+		}
+	})
+}
+
+// DR-11: a registration chooses an address that the server calls. The calls are counted for the
+// initial access token and for the network, also those of refused registrations, which use up no
+// token.
+func TestRegister_SectorDocumentsAreLimited(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		s, now := providertest.ServeSector(t, twoHosts...), noon
+		h := directory.New(directory.Deps{
+			DB: b.Open(t), Algorithms: []string{"RS256"}, Outbound: outbound.New(s.Outbound()), Now: func() time.Time { return now },
+			Registration: directory.RegistrationPolicy{Mode: directory.RegistrationOpen, PerNetwork: 1000, Networks: providertest.Loopback()},
+		})
+		initial := func() string {
+			t.Helper()
+			_, token, err := h.CreateRegistrationToken(t.Context(), storage.RegistrationToken{Name: "test", UsesLeft: 2, ExpiresAt: storage.At(noon.Add(24 * time.Hour))}, storage.Origin{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token
+		}
+		const document = `{"redirect_uris":["https://a.example/cb"],"subject_type":"pairwise","sector_identifier_uri":"%s"}`
+		read := func(text string) directory.ClientDocument {
+			t.Helper()
+			document, err := directory.ReadClientDocument([]byte(fmt.Sprintf(text, s.URI())))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return document
+		}
+		register := func(token, address string) error {
+			_, err := h.Register(t.Context(), read(document), token, storage.Origin{Address: address})
+			return err
+		}
+		throttled := func(what string, err error) {
+			t.Helper()
+			if problem, is := errors.AsType[*storage.ThrottledError](err); !is || problem.RetryAfter != time.Hour {
+				t.Errorf("%s: got %v, want it throttled for an hour", what, err)
+			}
+		}
+		token := initial()
+		made, err := h.Register(t.Context(), read(document), token, storage.Origin{Address: "192.0.2.1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.List()
+		for i := range 59 {
+			if err := register(token, fmt.Sprintf("192.0.2.%d", i)); !errors.Is(err, directory.ErrInvalidClient) {
+				t.Fatalf("registration %d: got %v", i, err)
+			}
+		}
+		fetches := s.Fetches.Load()
+		throttled("a token from another network", register(token, "198.51.100.1"))
+		const changed = `{"client_id":"CLIENT","redirect_uris":["https://b.example/cb"],"subject_type":"pairwise","sector_identifier_uri":"%s"}`
+		change := func(text string) error {
+			_, err := h.ReplaceRegistered(t.Context(), made.Client.ID, made.Token, read(strings.Replace(text, "CLIENT", made.Client.ID, 1)), storage.Origin{Address: "198.51.100.1"})
+			return err
+		}
+		throttled("a change of its client", change(changed))
+		if err := change(strings.Replace(changed, "b.example", "a.example", 1)); err != nil {
+			t.Errorf("a change without a call: %v", err)
+		}
+		if s.Fetches.Load() != fetches {
+			t.Errorf("%d calls beyond the limit", s.Fetches.Load()-fetches)
+		}
+		now = noon.Add(time.Hour)
+		s.List(twoHosts...)
+		if err := register(token, "198.51.100.1"); err != nil {
+			t.Errorf("an hour later: %v", err)
+		}
+	})
+}
+
+// The limit of a network holds whatever tokens its callers have.
+func TestRegister_SectorDocumentsOfANetworkAreLimited(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		s := providertest.ServeSector(t)
+		h := directory.New(directory.Deps{
+			DB: b.Open(t), Algorithms: []string{"RS256"}, Outbound: outbound.New(s.Outbound()), Now: func() time.Time { return noon },
+			Registration: directory.RegistrationPolicy{Mode: directory.RegistrationToken, Networks: providertest.Loopback()},
+		})
+		document, err := directory.ReadClientDocument([]byte(`{"redirect_uris":["https://a.example/cb"],"subject_type":"pairwise","sector_identifier_uri":"` + s.URI() + `"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tokens []string
+		for range 3 {
+			_, token, err := h.CreateRegistrationToken(t.Context(), storage.RegistrationToken{Name: "test", UsesLeft: 1, ExpiresAt: storage.At(noon.Add(time.Hour))}, storage.Origin{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tokens = append(tokens, token)
+		}
+		register := func(i int, address string) error {
+			_, err := h.Register(t.Context(), document, tokens[i%len(tokens)], storage.Origin{Address: address})
+			return err
+		}
+		for i := range 60 {
+			if err := register(i, "192.0.2.1"); !errors.Is(err, directory.ErrInvalidClient) {
+				t.Fatalf("registration %d: got %v", i, err)
+			}
+		}
+		if _, is := errors.AsType[*storage.ThrottledError](register(0, "192.0.2.1")); !is || s.Fetches.Load() != 60 {
+			t.Errorf("%d calls for one network, want 60", s.Fetches.Load())
+		}
+		if err := register(0, "198.51.100.1"); !errors.Is(err, directory.ErrInvalidClient) {
+			t.Errorf("another network: got %v", err)
 		}
 	})
 }
