@@ -197,7 +197,10 @@ func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 			if err := recordClientChange(tx, ClientCreated, c.ID, by); err != nil {
 				return err
 			}
-			return checkClientID(tx, c.ID) // after the change counter, so that a new user waits
+			if err := checkClientID(tx, c.ID); err != nil { // after the change counter, so that a new user waits
+				return err
+			}
+			return requireClientSubjects(tx, c)
 		})
 	}
 	err := create()
@@ -327,7 +330,10 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	if res.RowsAffected != 1 {
 		return ErrNotFound
 	}
-	return recordClientChange(tx, ClientUpdated, c.ID, by)
+	if err := recordClientChange(tx, ClientUpdated, c.ID, by); err != nil {
+		return err
+	}
+	return requireClientSubjects(tx, c)
 }
 
 // recordClientChange increments the change counter, so that caches read the client again, and records

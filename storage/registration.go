@@ -92,6 +92,9 @@ func (db *DB) RegisterClient(ctx context.Context, r ClientRegistration, by By) (
 		if err := tx.Create(&c).Error; err != nil {
 			return err
 		}
+		if err := requireClientSubjects(tx, c); err != nil {
+			return err
+		}
 		return record(tx, Event{
 			Type: ClientRegistered, Outcome: Succeeded, ClientID: c.ID, From: by.From, Detail: map[string]any{"registration_token": c.RegisteredWith},
 		}, by.At)

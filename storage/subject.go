@@ -24,6 +24,23 @@ func (g Grant) PublicSubject() string { return cmp.Or(g.ChosenSubject, g.UserID)
 // PublicSubject is that of the user of the notice.
 func (n Notice) PublicSubject() string { return cmp.Or(n.ChosenSubject, n.UserID) }
 
+// programWithSubjects is the number of the migration that added pairwise and chosen subjects.
+const programWithSubjects = 14
+
+// requireSubjects keeps programs that do not know pairwise and chosen subjects from opening the
+// database: they would send the ID of each user to every client. It locks the instance row.
+func requireSubjects(tx *gorm.DB) error {
+	return tx.Exec(`UPDATE instance SET oldest_program = ? WHERE id = 1 AND oldest_program < ?`, programWithSubjects, programWithSubjects).Error
+}
+
+// requireClientSubjects is requireSubjects if the client has pairwise subjects.
+func requireClientSubjects(tx *gorm.DB, c Client) error {
+	if c.Metadata.SubjectType != SubjectPairwise {
+		return nil
+	}
+	return requireSubjects(tx)
+}
+
 // UserIDIn returns the subject of a token if it is the ID of a user, and "" for a chosen or a
 // pairwise subject.
 func UserIDIn(subject string) string {
@@ -50,7 +67,7 @@ func (db *DB) UserBySubject(ctx context.Context, subject string) (User, error) {
 	return u, err
 }
 
-// checkSubject checks that the chosen subject of a new user is free. It locks the instance row:
+// checkSubject checks that the chosen subject of a new user is free, and calls requireSubjects. It locks the instance row:
 // the change counter is in it, so that a client with this ID is not created at the same time.
 // ErrSubjectTaken.
 func (db *DB) checkSubject(tx *gorm.DB, subject string) error {
@@ -63,10 +80,13 @@ func (db *DB) checkSubject(tx *gorm.DB, subject string) error {
 	var taken int64
 	err := tx.Raw(`SELECT (SELECT COUNT(*) FROM users WHERE subject = ? AND subject <> '') + (SELECT COUNT(*) FROM users WHERE id = ?) +
 		(SELECT COUNT(*) FROM clients WHERE id = ?)`, subject, subject, subject).Scan(&taken).Error
-	if err == nil && taken > 0 {
-		err = ErrSubjectTaken
+	switch {
+	case err != nil:
+		return err
+	case taken > 0:
+		return ErrSubjectTaken
 	}
-	return err
+	return requireSubjects(tx)
 }
 
 // checkClientID checks that the ID of a new client is no subject of a user. ErrSubjectTaken.

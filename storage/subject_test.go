@@ -3,9 +3,12 @@ package storage_test
 import (
 	"bytes"
 	"errors"
+	"os"
 	"slices"
 	"sync"
 	"testing"
+
+	"gorm.io/gorm"
 
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -159,6 +162,85 @@ func TestSubjectSecret_FirstOneStays(t *testing.T) {
 		}
 		if again, err := w.SubjectSecret(t.Context()); err != nil || !bytes.Equal(again, first) {
 			t.Errorf("after another start: got %v, %v, want %v", again, err, first)
+		}
+	})
+}
+
+// MN-11: a program that knows no pairwise and no chosen subjects would send the ID of each user to
+// every client. It cannot open the database any more after the first of them is stored.
+func TestSubjects_RefuseProgramsThatDoNotKnowThem(t *testing.T) {
+	if _, err := os.Stat("migrations/0014_subject.sql"); err != nil {
+		t.Fatal(err)
+	}
+	by := storage.By{At: noon}
+	client := func(kind string) storage.Client {
+		c := storage.Client{ID: storage.NewID("app-"), Name: "App", Type: storage.Web, Registration: storage.Registration{TokenHash: "token"}}
+		c.Metadata.SubjectType = kind
+		return c
+	}
+	create := func(t *testing.T, w *world, c storage.Client) storage.Client {
+		t.Helper()
+		if err := w.CreateClient(t.Context(), c, by); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	register := func(t *testing.T, w *world, kind string) (storage.Client, error) {
+		c, _, err := w.RegisterClient(t.Context(), storage.ClientRegistration{Client: client(kind), MaxUnapproved: 10}, by)
+		return c, err
+	}
+	revision := func(kind string) func(*storage.Client) error {
+		return func(c *storage.Client) error { c.Metadata.SubjectType = kind; return nil }
+	}
+	acts := map[string]func(t *testing.T, w *world, kind string) error{
+		"create a client": func(t *testing.T, w *world, kind string) error { create(t, w, client(kind)); return nil },
+		"revise a client": func(t *testing.T, w *world, kind string) error {
+			_, err := w.ReviseClient(t.Context(), create(t, w, client("")).ID, revision(kind), by)
+			return err
+		},
+		"register a client": func(t *testing.T, w *world, kind string) error { _, err := register(t, w, kind); return err },
+		"revise a registered client": func(t *testing.T, w *world, kind string) error {
+			c, err := register(t, w, "")
+			if err == nil {
+				_, err = w.ReviseRegisteredClient(t.Context(), c.ID, c.TokenHash, revision(kind), by)
+			}
+			return err
+		},
+		"create a user": func(t *testing.T, w *world, kind string) error {
+			u := storage.User{Email: storage.NewID("") + "@example.com"}
+			if kind == storage.SubjectPairwise {
+				u.ChosenSubject = u.Email
+			}
+			_, err := w.CreateUser(t.Context(), u, "", by)
+			return err
+		},
+	}
+	eachWorld(t, func(t *testing.T, w *world) {
+		oldest := func() (number int) {
+			t.Helper()
+			if err := w.Read(t.Context(), func(q *gorm.DB) error { return q.Raw(`SELECT oldest_program FROM instance`).Scan(&number).Error }); err != nil {
+				t.Fatal(err)
+			}
+			return number
+		}
+		for name, act := range acts {
+			w.exec(t, `UPDATE instance SET oldest_program = 1`)
+			for _, c := range []struct {
+				kind string
+				want int
+			}{{"", 1}, {"public", 1}, {storage.SubjectPairwise, 14}} {
+				if err := act(t, w, c.kind); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				if got := oldest(); got != c.want {
+					t.Errorf("%s, %q: the oldest program is %d, want %d", name, c.kind, got, c.want)
+				}
+			}
+		}
+		w.exec(t, `UPDATE instance SET oldest_program = 99`)
+		create(t, w, client(storage.SubjectPairwise))
+		if got := oldest(); got != 99 {
+			t.Errorf("a later number became %d", got)
 		}
 	})
 }
