@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +28,9 @@ type Server struct {
 	patience time.Duration
 
 	client *gomail.Client // nil: not connected
-	drop   func()         // ends the connection at once
+
+	mu   sync.Mutex
+	conn net.Conn // of client; nil: none
 }
 
 // NewServer returns a server that is not connected yet. patience limits each step; 0: 45 s.
@@ -58,6 +61,16 @@ var ErrNotTried = errors.New("the mail was not tried")
 // ErrNotTried. A mail without an error was accepted by the server. A mail with an error may have
 // arrived nevertheless, if the connection broke before the server's answer.
 func (s *Server) Send(ctx context.Context, list []Message) []error {
+	// The end of ctx ends this call, also if the server hangs. A connection without a call in
+	// progress stays open.
+	dropped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { defer close(dropped); s.drop() })
+	defer func() {
+		if !stop() {
+			<-dropped
+			s.disconnect()
+		}
+	}()
 	results := make([]error, len(list))
 	for i, m := range list {
 		if err := s.send(ctx, m); err != nil {
@@ -78,15 +91,43 @@ func (s *Server) Close() {
 	if s.client == nil {
 		return
 	}
+	s.mu.Lock()
+	if s.conn != nil {
+		_ = s.conn.SetDeadline(time.Now().Add(min(s.patience, closePatience)))
+	}
+	s.mu.Unlock()
 	_ = s.client.Close() // QUIT; the mails were accepted before
 	s.disconnect()
 }
 
+// closePatience limits the wait for the answer to QUIT.
+const closePatience = 5 * time.Second
+
 func (s *Server) disconnect() {
-	if s.drop != nil {
-		s.drop()
+	s.drop()
+	s.client = nil
+}
+
+// drop ends the connection at once. Another goroutine may call it.
+func (s *Server) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		_ = s.conn.Close()
 	}
-	s.client, s.drop = nil, nil
+	s.conn = nil
+}
+
+// hold keeps a new connection for drop. It refuses it if ctx has ended meanwhile.
+func (s *Server) hold(ctx context.Context, conn net.Conn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		_ = conn.Close()
+		return err
+	}
+	s.conn = conn
+	return nil
 }
 
 // send sends one mail. A connection that the server has closed meanwhile is opened again once.
@@ -113,7 +154,7 @@ func (s *Server) send(ctx context.Context, m Message) *Failure {
 			}
 			return nil
 		}
-		failed := sendFailure(err, m.To)
+		failed := s.sendFailure(err, m.To)
 		sent, is := errors.AsType[*gomail.SendError](err)
 		if failed.Server || is && sent.Reason == gomail.ErrSMTPData { // go-mail sends no RSET after a refused DATA
 			s.disconnect()
@@ -155,14 +196,14 @@ func (s *Server) connect(ctx context.Context) error {
 	if c.Username != "" {
 		options = append(options, gomail.WithOpportunisticSMTPAuth(mechanisms...), gomail.WithUsername(c.Username), gomail.WithPassword(c.Password.Reveal()))
 	}
-	var open sync.Once
 	options = append(options, gomail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(dialing, network, address)
 		if err != nil {
 			return nil, err
 		}
-		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-		s.drop = func() { open.Do(func() { stop(); _ = conn.Close() }) }
+		if err := s.hold(ctx, conn); err != nil {
+			return nil, err
+		}
 		if c.encryption() != TLS {
 			return conn, nil
 		}
@@ -214,10 +255,9 @@ func connectionFailure(err error) *Failure {
 // sendFailure describes why the server did not accept a mail. The answer to the recipient and to
 // the content is about this mail. All others, such as that to the sender's address, are about the
 // settings or the server.
-func sendFailure(err error, to string) *Failure {
-	// The log must not contain the address, which servers and go-mail repeat.
+func (s *Server) sendFailure(err error, to string) *Failure {
 	text, _, _ := strings.Cut(err.Error(), ", affected recipient(s):")
-	text = strings.ReplaceAll(text, to, "the recipient")
+	text = withoutAddresses(text, to, s.config.From.address)
 	f := &Failure{Code: "connection_lost", Server: true, Text: foreign.ForLog(text, longestCause)}
 	sent, is := errors.AsType[*gomail.SendError](err)
 	if !is || sent.ErrorCode() == 0 {
@@ -233,4 +273,26 @@ func sendFailure(err error, to string) *Failure {
 		f.Final = sent.ErrorCode() >= 500
 	}
 	return f
+}
+
+var addressInText = regexp.MustCompile(`[^\s<>()\[\]"',;:]+@[^\s<>()\[\]"',;:]+`)
+
+// withoutAddresses removes people's addresses from the answer of a server, because it is logged.
+// Servers repeat the address of the recipient in another letter case, with the domain as an
+// A-label, in parts, or name the mailbox to which they forward. sender stays, because it is a setting.
+func withoutAddresses(text, to, sender string) string {
+	const instead = "the recipient"
+	text = addressInText.ReplaceAllStringFunc(text, func(address string) string {
+		if strings.EqualFold(address, sender) {
+			return address
+		}
+		return instead
+	})
+	if at := strings.LastIndexByte(to, '@'); at > 0 {
+		local := regexp.MustCompile(`(?i)(^|[^\pL\pN])` + regexp.QuoteMeta(to[:at]) + `($|[^\pL\pN])`)
+		for range 2 { // two matches may share the character between them
+			text = local.ReplaceAllString(text, "${1}"+instead+"${2}")
+		}
+	}
+	return text
 }

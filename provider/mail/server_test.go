@@ -196,6 +196,45 @@ func TestServer_ContextEndsACall(t *testing.T) {
 	}
 }
 
+// A call whose context ends after it leaves the connection open for the next call. Close says QUIT.
+func TestServer_ConnectionOutlivesTheContextOfACall(t *testing.T) {
+	s := mailtest.Start(t, mailtest.WithoutTLS)
+	server := mail.NewServer(configFor(s, func(m *mail.Config) { m.Encryption = mail.None }), time.Minute)
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		wantCodes(t, codesOf(t, server.Send(ctx, []mail.Message{to("a@example.com")})), "")
+		cancel()
+	}
+	server.Close()
+	if s.Connections() != 1 || s.Quits() != 1 {
+		t.Errorf("%d connections and %d QUIT, want one of each", s.Connections(), s.Quits())
+	}
+}
+
+// Servers repeat the recipient in other forms, or name the mailbox to which they forward.
+func TestServer_CauseHasNoAddressOfARecipient(t *testing.T) {
+	const recipient, envelope = "Ada.Lovelace@BÜCHER.example", "Ada.Lovelace@xn--bcher-kva.example"
+	for answer, want := range map[string]string{
+		"<" + envelope + "> unknown":                  "<the recipient> unknown",
+		"ada.lovelace@XN--BCHER-KVA.example: no such": "the recipient: no such",
+		recipient + " is full":                        "the recipient is full",
+		"user ADA.LOVELACE, ada.lovelace are unknown": "user the recipient, the recipient are unknown",
+		"forwarded to ada1815@mail.example.net":       "forwarded to the recipient",
+		"no-reply@example.com may not send":           "no-reply@example.com may not send",
+		"policy 5.7.1 refuses adaptations":            "policy 5.7.1 refuses adaptations",
+	} {
+		s := mailtest.Start(t)
+		s.Refuse(envelope, func() error { return mailtest.Answer(550, answer) })
+		server := mail.NewServer(configFor(s), time.Minute)
+		results := server.Send(t.Context(), []mail.Message{to(recipient)})
+		server.Close()
+		failed, is := errors.AsType[*mail.Failure](results[0])
+		if !is || failed.Code != "status_550" || !strings.Contains(failed.Text, want) || strings.Contains(strings.ToLower(failed.Text), "lovelace") {
+			t.Errorf("%q: %v, want the cause %q", answer, results[0], want)
+		}
+	}
+}
+
 // A connection that the server has closed between two calls is opened again.
 func TestServer_ReopensAClosedConnection(t *testing.T) {
 	s := mailtest.Start(t)

@@ -34,6 +34,7 @@ type Server struct {
 	mu          sync.Mutex
 	received    []Mail
 	connections int
+	quits       int
 	refusals    map[string]func() error // by recipient
 	onData      func() error
 
@@ -129,8 +130,26 @@ func (c counted) Accept() (net.Conn, error) {
 		c.server.mu.Lock()
 		defer c.server.mu.Unlock()
 		c.server.connections++
+		conn = watched{conn, c.server}
 	}
 	return conn, err
+}
+
+// watched counts the QUIT commands on a connection without encryption.
+type watched struct {
+	net.Conn
+	server *Server
+}
+
+// Read reads the next bytes of the client.
+func (w watched) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if bytes.Equal(b[:n], []byte("QUIT\r\n")) {
+		w.server.mu.Lock()
+		defer w.server.mu.Unlock()
+		w.server.quits++
+	}
+	return n, err
 }
 
 // Refuse answers each RCPT command for the address with the error of answer; nil accepts it.
@@ -163,8 +182,11 @@ func (s *Server) OnData(f func() error) {
 }
 
 // Status is an answer with this code.
-func Status(code int) error {
-	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 0, 0}, Message: "as the test wants"}
+func Status(code int) error { return Answer(code, "as the test wants") }
+
+// Answer is an answer with this code and text.
+func Answer(code int, text string) error {
+	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 0, 0}, Message: text}
 }
 
 // Received returns the mails that have arrived since the last call.
@@ -181,6 +203,14 @@ func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.connections
+}
+
+// Quits returns the number of connections without encryption that the client has ended with QUIT
+// (RFC 5321, section 4.1.1.10).
+func (s *Server) Quits() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.quits
 }
 
 // session is one connection.
