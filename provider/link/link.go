@@ -98,8 +98,6 @@ func (l *Links) Limits(address, networkAddress string) ([]storage.Limit, error) 
 	if err != nil {
 		return nil, err
 	}
-	return []storage.Limit{
-		{Key: "mail:" + bucket, Max: perAddress, Window: window},
-		{Key: "mailnet:" + storage.Network(networkAddress), Max: perNetwork, Window: window},
-	}, nil
+	ofNetwork := storage.NetworkLimit{Max: perNetwork, Window: window}
+	return append(ofNetwork.For("mailnet", networkAddress), storage.Limit{Key: "mail:" + bucket, Max: perAddress, Window: window}), nil
 }
