@@ -28,8 +28,8 @@ func (p *Provider) DeliverOnce(ctx context.Context, at time.Time) error {
 
 // SendMailsOnce sends the due mails; see notice.Mails. Call it once a second; calls must not
 // overlap.
-func (p *Provider) SendMailsOnce(ctx context.Context, at time.Time) error {
-	return p.shared.mails.SendMailsOnce(ctx, at)
+func (p *Provider) SendMailsOnce(ctx context.Context) error {
+	return p.shared.mails.SendMailsOnce(ctx)
 }
 
 // Drain waits for the back-channel logout notices that requests have started to send. Call

@@ -109,7 +109,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		Follow: s.reload, Issuer: c.Issuer, FrontChannel: c.FrontchannelLogout,
 	})
 	s.links = link.New(link.Config{DB: db, Ring: s.ring, Issuer: c.Issuer, Now: c.Now})
-	s.mails = notice.NewMails(notice.MailConfig{DB: db, Links: s.links, Clients: s.clients, Mailer: s.mailer(), ConnectorName: s.connectorName, Issuer: issuer, Log: c.Log})
+	s.mails = notice.NewMails(notice.MailConfig{DB: db, Links: s.links, Clients: s.clients, Mailer: s.mailer(), ConnectorName: s.connectorName, Issuer: issuer, Now: c.Now, Log: c.Log})
 	return s, nil
 }
 

@@ -9,7 +9,7 @@ import (
 
 // MarkRestored makes a database that was restored from a backup safe to use. It ends every
 // session and grant, and deletes pushed requests, device codes, setup links and emergency
-// links. This is necessary because the backup does not contain later revocations and uses of
+// links. It gives up the mails that are not delivered. This is necessary because the backup does not contain later revocations and uses of
 // codes, and users may hold tokens that it does not know. Clients get logout notices for the
 // sessions; see QueueEndedLogouts. Users, clients, keys and consents stay. It increments the
 // change counter. It records the event instance.restored.
@@ -27,6 +27,9 @@ func (db *DB) MarkRestored(ctx context.Context, by By) (Millis, error) {
 		}
 		// The database is not in use, so the statements may scan its tables.
 		if err := endLaterRows(tx, until, "restored", by.At); err != nil {
+			return err
+		}
+		if err := giveUpMails(tx, "restored", by.At); err != nil {
 			return err
 		}
 		if err := record(tx, Event{Type: InstanceRestored, Outcome: Succeeded, From: by.From}, by.At); err != nil {

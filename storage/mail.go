@@ -167,17 +167,38 @@ func (db *DB) RequestMail(ctx context.Context, r MailRequest, at time.Time) erro
 	})
 }
 
+// MailLife is the time after which a mail is not sent any more.
+const MailLife = 24 * time.Hour
+
 // MailClaim is the input of DB.ClaimMails.
 type MailClaim struct {
-	Limit int           // the largest number of mails
-	Lease time.Duration // how long no other node gets them
+	// Kinds are claimed, others are left to another node: a newer release, which runs beside this
+	// one during an update, may write kinds that this release has no text for. nil: all kinds.
+	Kinds []MailKind
+	// DueBefore selects those that were due before a moment. Zero: all that are due.
+	DueBefore time.Time
+	Limit     int           // the largest number of mails
+	Lease     time.Duration // how long no other node gets them
 }
 
 // ClaimMails takes mails that are due for one attempt each, the longest due first. Each mail
 // goes to one node only. If that node does not settle it, it is due again when the lease ends.
 // If no mail is due, nothing is written.
 func (db *DB) ClaimMails(ctx context.Context, c MailClaim, at time.Time) (claimed []Mail, err error) {
-	due := outboxClaim{step: "mails", kind: "mail", limit: c.Limit, lease: c.Lease}
+	due := outboxClaim{step: "mails", kind: "mail", limit: c.Limit, lease: c.Lease, more: func(q *gorm.DB) *gorm.DB {
+		if !c.DueBefore.IsZero() {
+			q = q.Where("due_at < ?", At(c.DueBefore))
+		}
+		if c.Kinds == nil {
+			return q
+		}
+		var kinds []string
+		var starts []any
+		for _, k := range c.Kinds {
+			kinds, starts = append(kinds, "message LIKE ?"), append(starts, `{"kind":"`+string(k)+`",%`) // MailMessage begins with its kind
+		}
+		return q.Where("("+strings.Join(kinds, " OR ")+")", starts...)
+	}}
 	err = db.claimDue(ctx, due, at, func(tx *gorm.DB) *gorm.DB { claimed = nil; return tx.Scan(&claimed) }, engine.ColumnNames(&Mail{}))
 	slices.SortFunc(claimed, func(a, b Mail) int { return cmp.Or(cmp.Compare(a.DueAt, b.DueAt), strings.Compare(a.ID, b.ID)) })
 	return claimed, err
@@ -223,6 +244,16 @@ func (db *DB) SettleMails(ctx context.Context, results []MailResult, at time.Tim
 		}
 		return nil
 	})
+}
+
+// giveUpMails gives up all mails that are not delivered. An older copy of the database does not
+// know whether they were delivered since.
+func giveUpMails(tx *gorm.DB, code string, at time.Time) error {
+	err := tx.Exec(`UPDATE outbox SET given_up_at = ?, leased_until = 0, last_error = ? WHERE kind = 'mail' AND delivered_at = 0 AND given_up_at = 0`, At(at), code).Error
+	if err != nil {
+		return fmt.Errorf("give up mails: %w", err)
+	}
+	return nil
 }
 
 // settleMail stores one result and reports whether the mail is given up.

@@ -446,3 +446,23 @@ func TestLinks_NameIsNoSecretText(t *testing.T) {
 		t.Errorf("got %s, %v, want %s", text, err, want)
 	}
 }
+
+// A restored database does not know which mails were delivered after the backup. None of them is
+// sent again.
+func TestMarkRestored_GivesUpMails(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.requestMail(t, "a@example.com", noon)
+		w.requestMail(t, "b@example.com", noon.Add(time.Second))
+		w.settleMails(t, noon, storage.MailResult{Mail: w.claimMails(t, noon)[0], Error: "status_451", RetryAt: noon.Add(time.Hour)})
+		if _, err := w.MarkRestored(t.Context(), storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		if due := w.claimMails(t, noon.Add(2*time.Hour)); len(due) != 0 {
+			t.Errorf("due after a restore: %+v", due)
+		}
+		mails, err := w.Mails(t.Context(), storage.MailFilter{}, 10)
+		if err != nil || len(mails) != 2 || mails[0].State() != storage.MailGivenUp || mails[1].LastError != "restored" {
+			t.Errorf("mails %+v, %v, want two that were given up", mails, err)
+		}
+	})
+}

@@ -431,7 +431,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"ClaimMails", func() error {
-			_, err := w.ClaimMails(ctx, storage.MailClaim{Limit: 16, Lease: time.Minute}, later)
+			_, err := w.ClaimMails(ctx, storage.MailClaim{Kinds: storage.MailKinds, Limit: 16, Lease: time.Minute}, later)
 			return err
 		}},
 		{"SettleMails", func() error {

@@ -15,12 +15,11 @@ import (
 )
 
 const (
-	mailBatch      = 16               // mails that a node takes at once
-	mailLease      = 3 * time.Minute  // longer than the longest batch
-	mailBatchTime  = 90 * time.Second // no mail of a batch begins later
-	batchesAtOnce  = 2                // of one SendMailsOnce: a node sends at most 32 mails a second, so that many mails do not slow requests down
-	pauseOfMails   = 10 * time.Second // after the mail server could not be used
-	mailStaysValid = 24 * time.Hour   // an older mail is not sent any more
+	mailBatch     = 16               // mails that a node takes at once
+	mailLease     = 3 * time.Minute  // longer than the longest batch
+	mailBatchTime = 90 * time.Second // no mail of a batch begins later
+	batchesAtOnce = 2                // of one SendMailsOnce: a node sends at most 32 mails a second, so that many mails do not slow requests down
+	pauseOfMails  = 10 * time.Second // after the mail server could not be used
 )
 
 // mailDelays lists the delay after each failed try. After the last one the mail is given up:
@@ -62,14 +61,17 @@ func NewMails(c MailConfig) *Mails { return &Mails{MailConfig: c} }
 // SendMailsOnce sends the next mails that are due, in small batches. The connection stays open
 // while more are waiting. The caller calls it once a second; calls must not overlap. Failed mails
 // are logged and sent again later; an error means that the database could not be read or written.
-func (m *Mails) SendMailsOnce(ctx context.Context, at time.Time) error {
-	if m.Mailer == nil || at.Before(m.pausedUntil) && m.pausedUntil.Sub(at) <= pauseOfMails {
+func (m *Mails) SendMailsOnce(ctx context.Context) error {
+	if m.Mailer == nil {
+		return nil
+	}
+	if at := m.Now(); at.Before(m.pausedUntil) && m.pausedUntil.Sub(at) <= pauseOfMails {
 		return nil
 	}
 	waiting := true
 	for range batchesAtOnce {
 		var err error
-		if waiting, err = m.sendNext(ctx, at); err != nil || !waiting {
+		if waiting, err = m.sendNext(ctx); err != nil || !waiting {
 			m.Mailer.Close()
 			return err
 		}
@@ -78,66 +80,75 @@ func (m *Mails) SendMailsOnce(ctx context.Context, at time.Time) error {
 }
 
 // sendNext sends one batch. It reports whether more mails may be waiting for a mail server that
-// works.
-func (m *Mails) sendNext(ctx context.Context, at time.Time) (waiting bool, err error) {
-	claimed, err := m.DB.ClaimMails(ctx, storage.MailClaim{Limit: mailBatch, Lease: mailLease}, at)
+// works. A batch can take longer than a minute, so it reads the clock at each step.
+func (m *Mails) sendNext(ctx context.Context) (waiting bool, err error) {
+	claimed, err := m.DB.ClaimMails(ctx, storage.MailClaim{Kinds: storage.MailKinds, Limit: mailBatch, Lease: mailLease}, m.Now())
 	if err != nil {
 		return false, fmt.Errorf("send mails: %w", err)
 	}
 	if len(claimed) == 0 {
 		return false, nil
 	}
-	results, usable, err := m.sendBatch(ctx, claimed, at)
-	if err != nil {
-		return false, fmt.Errorf("send mails: %w", err) // the mails are due again when the lease ends
-	}
+	results, usable, failed := m.sendBatch(ctx, claimed)
 	if !usable {
-		m.pausedUntil = at.Add(pauseOfMails)
+		m.pausedUntil = m.Now().Add(pauseOfMails)
 	}
-	// The results are stored even while the node shuts down.
-	if err := m.DB.SettleMails(context.WithoutCancel(ctx), results, at); err != nil {
-		return false, fmt.Errorf("send mails: %w", err)
+	// The results are stored even while the node shuts down, and even if a later mail of the batch
+	// could not be read.
+	if err := errors.Join(failed, m.DB.SettleMails(context.WithoutCancel(ctx), results, m.Now())); err != nil {
+		return false, fmt.Errorf("send mails: %w", err) // mails without a stored result are due again when the lease ends
 	}
 	return usable && len(claimed) == mailBatch, nil
 }
 
-// sendBatch makes one try with each mail. usable reports whether the mail server works.
-func (m *Mails) sendBatch(ctx context.Context, claimed []storage.Mail, at time.Time) (results []storage.MailResult, usable bool, err error) {
+// sendBatch makes one try with each mail and returns a result for each. usable reports whether
+// the mail server works. An error means that the database could not be read; the mails after
+// that are not tried.
+func (m *Mails) sendBatch(ctx context.Context, claimed []storage.Mail) (results []storage.MailResult, usable bool, err error) {
 	var messages []mail.Message
 	var sent []storage.Mail
-	for _, row := range claimed {
-		message, code, err := m.compose(ctx, row, at)
-		if err != nil {
-			return nil, false, err
-		}
-		if code != "" {
+	for i, row := range claimed {
+		message, code, failed := m.compose(ctx, row)
+		switch {
+		case failed != nil && (ctx.Err() != nil || errors.Is(failed, storage.ErrUnavailable)):
+			for _, rest := range claimed[i:] {
+				results = append(results, storage.MailResult{Mail: rest, NotTried: true})
+			}
+			err = failed
+		case failed != nil:
+			// This mail alone cannot be made now. The others of the batch can.
+			results = append(results, m.result(row, &mail.Failure{Code: "not_composed", Text: failed.Error()}, failed))
+		case code != "":
 			m.Log.Info("a mail is not sent any more", "mail", row.ID, "kind", row.Message.Kind, "user_id", row.UserID, "error", code)
 			results = append(results, storage.MailResult{Mail: row, Error: code})
-			continue
+		default:
+			messages, sent = append(messages, message), append(sent, row)
 		}
-		messages, sent = append(messages, message), append(sent, row)
+		if err != nil {
+			break
+		}
 	}
 	if len(messages) == 0 {
-		return results, true, nil
+		return results, true, err
 	}
 	sending, cancel := context.WithTimeout(ctx, mailBatchTime)
 	defer cancel()
 	usable = true
-	for i, err := range m.Mailer.Send(sending, messages) {
-		failed, _ := errors.AsType[*mail.Failure](err)
+	for i, failure := range m.Mailer.Send(sending, messages) {
+		failed, _ := errors.AsType[*mail.Failure](failure)
 		if failed != nil && failed.Server {
 			usable = false
 			if sending.Err() != nil {
-				failed, err = nil, mail.ErrNotTried // we ended the connection ourselves
+				failed, failure = nil, mail.ErrNotTried // we ended the connection ourselves
 			}
 		}
-		results = append(results, m.result(sent[i], failed, err, at))
+		results = append(results, m.result(sent[i], failed, failure))
 	}
-	return results, usable, nil
+	return results, usable, err
 }
 
 // result decides what becomes of a mail, and logs a failure. It does not log the address.
-func (m *Mails) result(row storage.Mail, failed *mail.Failure, err error, at time.Time) storage.MailResult {
+func (m *Mails) result(row storage.Mail, failed *mail.Failure, err error) storage.MailResult {
 	result := storage.MailResult{Mail: row}
 	switch {
 	case err == nil:
@@ -148,7 +159,7 @@ func (m *Mails) result(row storage.Mail, failed *mail.Failure, err error, at tim
 	}
 	result.Error = failed.Code
 	if !failed.Final && row.Tries <= int64(len(mailDelays)) {
-		result.RetryAt = at.Add(mailDelays[row.Tries-1])
+		result.RetryAt = m.Now().Add(mailDelays[row.Tries-1])
 	}
 	level, text := slog.LevelWarn, "cannot send a mail now; it is sent again later"
 	if result.RetryAt.IsZero() {
@@ -160,8 +171,9 @@ func (m *Mails) result(row storage.Mail, failed *mail.Failure, err error, at tim
 }
 
 // compose makes the mail of a row. code is not "" if the mail must not be sent any more.
-func (m *Mails) compose(ctx context.Context, row storage.Mail, at time.Time) (message mail.Message, code string, err error) {
-	if at.Sub(row.CreatedAt.Time()) > mailStaysValid {
+func (m *Mails) compose(ctx context.Context, row storage.Mail) (message mail.Message, code string, err error) {
+	at := m.Now()
+	if at.Sub(row.CreatedAt.Time()) > storage.MailLife {
 		return message, "too_old", nil
 	}
 	c := content{Mail: row, issuer: m.Issuer, zone: time.UTC}
@@ -192,7 +204,11 @@ func (m *Mails) compose(ctx context.Context, row storage.Mail, at time.Time) (me
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return message, "", err
 		}
-		c.application = client.Name
+		// Anybody can register a client with any name. The pages show such a name with a warning
+		// only, and a mail has no room for it.
+		if !client.IsUnapproved() {
+			c.application = client.Name
+		}
 	}
 	if id := row.Message.Facts.Connector; id != "" {
 		c.connector = m.ConnectorName(id)

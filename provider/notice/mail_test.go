@@ -1,15 +1,18 @@
 package notice_test
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"signet/provider"
+	"signet/provider/directory"
 	"signet/provider/mail"
 	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
@@ -275,7 +278,7 @@ func TestMails_TwoNodesSendEachOnce(t *testing.T) {
 		for _, node := range nodes {
 			all.Go(func() {
 				for range 5 {
-					_ = node.SendMailsOnce(t.Context(), b.Now())
+					_ = node.SendMailsOnce(t.Context())
 				}
 			})
 		}
@@ -328,6 +331,163 @@ func TestMails_TooOldOnesAreNotSent(t *testing.T) {
 		}
 		if e := b.WantEvent(t, storage.MailFailed, b.Alice.ID); e.Reason != "too_old" {
 			t.Errorf("event %+v", e)
+		}
+	})
+}
+
+// A mail that cannot be made now is tried again later. The others of its batch are sent.
+func TestMails_OneThatCannotBeMadeDoesNotHoldUpOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		err         error
+		first, next []string // the recipients of the mails that are sent now and ten seconds later
+	}{
+		"broken row":         {errors.New("a broken row"), []string{"b@example.com", "c@example.com"}, []string{"a@example.com"}},
+		"database is absent": {storage.ErrUnavailable, nil, []string{"a@example.com", "b@example.com", "c@example.com"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+				var fails atomic.Bool
+				s := mailtest.Start(t)
+				b := providertest.Start(t, backend.OpenFaulty(t, func(name string) storage.Fault {
+					if name == "read user" && fails.CompareAndSwap(true, false) {
+						return storage.Fault{When: storage.AtOnce, Err: c.err}
+					}
+					return storage.Fault{}
+				}), providertest.WithMail(s))
+				for _, address := range []string{"a@example.com", "b@example.com", "c@example.com"} {
+					resetPassword(t, b, b.User(t, address, providertest.Password).ID)
+					b.Advance(time.Millisecond)
+				}
+				fails.Store(true)
+				if err := b.SendMailsOnce(t.Context()); (err != nil) != errors.Is(c.err, storage.ErrUnavailable) {
+					t.Errorf("send mails: %v", err)
+				}
+				wantRecipients(t, s, c.first)
+				b.Advance(10 * time.Second)
+				b.SendMails(t)
+				wantRecipients(t, s, c.next)
+			})
+		})
+	}
+}
+
+func wantRecipients(t *testing.T, s *mailtest.Server, want []string) {
+	t.Helper()
+	var got []string
+	for _, m := range s.Received() {
+		got = append(got, m.To...)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("mails to %q, want %q", got, want)
+	}
+}
+
+// During an update, a newer release beside this one writes mails for which this one has no text.
+// They wait for a node of the newer release, and more than a batch of them holds up no other mail.
+func TestMails_UnknownKindsAreLeftToANewerRelease(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		for range 40 {
+			mail := &storage.MailDraft{Kind: "of_a_newer_release", Recipient: "new@example.com"}
+			if err := b.DB.RequestMail(t.Context(), storage.MailRequest{Mail: mail}, b.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.Advance(time.Millisecond)
+		resetPassword(t, b, b.Alice.ID)
+		b.SendMails(t)
+		wantRecipients(t, s, []string{providertest.Alice})
+		waiting, err := b.DB.ClaimMails(t.Context(), storage.MailClaim{Kinds: []storage.MailKind{"of_a_newer_release"}, Limit: 100, Lease: time.Minute}, b.Now())
+		if err != nil || len(waiting) != 40 || waiting[0].Tries != 1 || waiting[0].LastError != "" {
+			t.Errorf("%d mails wait for a newer release, %v, want 40 that were not tried", len(waiting), err)
+		}
+	})
+}
+
+// The batches of one call share a connection.
+func TestMails_BatchesShareAConnection(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		for i := range 32 {
+			resetPassword(t, b, b.User(t, fmt.Sprintf("user%d@example.com", i), providertest.Password).ID)
+		}
+		b.SendMails(t)
+		b.SendMails(t)
+		if got := s.Received(); len(got) != 32 || s.Connections() != 1 {
+			t.Errorf("%d mails over %d connections, want 32 over one", len(got), s.Connections())
+		}
+	})
+}
+
+// The delay of the next try counts from the end of a long batch.
+func TestMails_NextTryCountsFromTheFailure(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		resetPassword(t, b, b.Alice.ID)
+		s.Refuse(providertest.Alice, func() error { b.Advance(80 * time.Second); return mailtest.Status(451) })
+		begun := b.Now()
+		b.SendMails(t)
+		mails, err := b.DB.Mails(t.Context(), storage.MailFilter{}, 10)
+		if err != nil || len(mails) != 1 || mails[0].DueAt < storage.At(begun.Add(90*time.Second)) {
+			t.Errorf("mails %+v, %v, want one that is due ten seconds after the answer", mails, err)
+		}
+	})
+}
+
+// Without a mail server, and after a return to an older release, mails wait that no node sends.
+// They are given up after a day.
+func TestMails_NobodySendsThemSoTheyAreGivenUp(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		b := providertest.StartOn(t, backend)
+		for i := range 600 { // more than a batch of the sweep
+			mail := &storage.MailDraft{Kind: storage.MailNewBrowser, Recipient: "ada@example.com"}
+			if i == 0 {
+				mail.Kind = "of_a_newer_release"
+			}
+			if err := b.DB.RequestMail(t.Context(), storage.MailRequest{Mail: mail}, b.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		states := func(d time.Duration) map[storage.MailState]int {
+			t.Helper()
+			for end := b.Now().Add(d); b.Now().Before(end); b.Advance(10 * time.Minute) {
+				if err := b.SweepOnce(t.Context(), b.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mails, err := b.DB.Mails(t.Context(), storage.MailFilter{}, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			count := map[storage.MailState]int{}
+			for _, m := range mails {
+				count[m.State()]++
+			}
+			return count
+		}
+		if got := states(23 * time.Hour); got[storage.MailWaiting] != 600 {
+			t.Errorf("after 23 hours: %v", got)
+		}
+		if got := states(2 * time.Hour); got[storage.MailGivenUp] != 600 {
+			t.Errorf("after 25 hours: %v", got)
+		}
+	})
+}
+
+// Anybody can register a client with the name of another. The mail does not repeat the name.
+func TestMails_UnapprovedClientIsNotNamed(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		s := mailtest.Start(t)
+		b := providertest.StartOn(t, backend, providertest.WithMail(s), providertest.WithRegistration(directory.RegistrationOpen))
+		client := b.RegisterItself(t, "", `{"redirect_uris":["https://evil.example/cb"],"client_name":"Your Bank"}`)["client_id"].(string)
+		for range 2 {
+			v := b.Visitor(t)
+			v.SignIn(t, v.Get(t, b.AuthorizeURL("client_id", client, "redirect_uri", "https://evil.example/cb")), providertest.Alice, providertest.Password)
+		}
+		b.SendMails(t)
+		got := s.Received()
+		if len(got) != 1 || got[0].Subject() != "New sign-in to your account" {
+			t.Fatalf("mails %+v, want one of the second browser", got)
+		}
+		if strings.Contains(got[0].Text, "Bank") || strings.Contains(got[0].HTML, "Bank") || strings.Contains(got[0].Text, "Application") {
+			t.Errorf("the mail names the client:\n%s", got[0].Text)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func WithMail(s *mailtest.Server) Option {
 // SendMails sends the due mails, as a running server does once a second.
 func (b *Testbed) SendMails(t testing.TB) {
 	t.Helper()
-	if err := b.SendMailsOnce(t.Context(), b.Now()); err != nil {
+	if err := b.SendMailsOnce(t.Context()); err != nil {
 		t.Fatalf("send mails: %v", err)
 	}
 }

@@ -21,7 +21,7 @@ func newSweeper(db *storage.DB) *sweeper {
 	return &sweeper{db: db, holder: storage.NewID("sweep_"), walks: [2]storage.SessionCursor{{}, {Expired: true}}}
 }
 
-// SweepOnce deletes rows that are no longer needed: see storage.SweepRules,
+// SweepOnce gives up old mails, and deletes rows that are no longer needed: see storage.SweepRules,
 // storage.DB.SweepUnusedClients, storage.DB.SweepSessions and storage.DB.SweepUnfinished. A lease
 // selects one of several nodes; two at once would do no harm.
 // The caller calls it once a minute, and never concurrently.
@@ -31,6 +31,9 @@ func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 		return err
 	}
 	if err := finishChanges(ctx, s.db); err != nil {
+		return err
+	}
+	if err := inBatches(func() (bool, error) { return giveUpOldMails(ctx, s.db, until, at) }); err != nil {
 		return err
 	}
 	for _, kind := range storage.SweepRules {
@@ -68,6 +71,22 @@ func finishChanges(ctx context.Context, db *storage.DB) error {
 		}
 	}
 	return nil
+}
+
+// giveUpOldMails gives up mails that no node has sent for storage.MailLife, because this instance
+// sends no mails any more, or because they are of a kind that only a newer release knows. Mails
+// that were tried are given up by notice.Mails.
+func giveUpOldMails(ctx context.Context, db *storage.DB, until, at time.Time) (full bool, err error) {
+	claim := storage.MailClaim{DueBefore: until.Add(-storage.MailLife), Limit: storage.SweepBatch, Lease: time.Minute}
+	old, err := db.ClaimMails(ctx, claim, at)
+	if err != nil {
+		return false, err
+	}
+	results := make([]storage.MailResult, len(old))
+	for i, m := range old {
+		results[i] = storage.MailResult{Mail: m, Error: "too_old"}
+	}
+	return len(old) == storage.SweepBatch, db.SettleMails(ctx, results, at)
 }
 
 // inBatches calls sweep until a batch is not full, at most maxBatches times.

@@ -88,7 +88,7 @@ func (n *Node) deliverOnce(ctx context.Context, _ int) error {
 
 // sendMailsOnce sends people the mails that are due.
 func (n *Node) sendMailsOnce(ctx context.Context, _ int) error {
-	return n.Provider().SendMailsOnce(ctx, n.clock.Now())
+	return n.Provider().SendMailsOnce(ctx)
 }
 
 // sweepOnce deletes expired rows once a minute.
