@@ -278,7 +278,9 @@ func TestRequestMail_LimitsCountAlsoWithoutAMail(t *testing.T) {
 		if len(mails) != 2 {
 			t.Fatalf("%d mails, want 2", len(mails))
 		}
-		w.wantDeadLink(t, storage.MailLink{Kind: storage.LinkSignUp, Holder: "a@example.com", ID: mails[0].Message.Link.ID}, noon, "link_replaced")
+		if mails[0].Message.Link != mails[1].Message.Link {
+			t.Error("two requests within a second have different links")
+		}
 		if _, err := w.OpenMailLink(t.Context(), mails[1].Message.Link, noon); err != nil {
 			t.Errorf("the link of the newest mail: %v", err)
 		}
@@ -464,5 +466,48 @@ func TestMarkRestored_GivesUpMails(t *testing.T) {
 		if err != nil || len(mails) != 2 || mails[0].State() != storage.MailGivenUp || mails[1].LastError != "restored" {
 			t.Errorf("mails %+v, %v, want two that were given up", mails, err)
 		}
+	})
+}
+
+// Anybody can ask for mails to a person. The link of an earlier mail stays valid for a while, so
+// that nobody can keep the person from opening one.
+func TestRequestMail_EarlierLinkStaysValidForAWhile(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		request := func(at time.Time, d storage.LinkDraft) storage.MailLink {
+			t.Helper()
+			d.Kind, d.Holder, d.UserID = storage.LinkReset, w.user.ID, w.user.ID
+			mail := &storage.MailDraft{Kind: storage.MailPasswordChanged, Recipient: "a@example.com"}
+			if err := w.RequestMail(t.Context(), storage.MailRequest{Link: &d, Mail: mail}, at); err != nil {
+				t.Fatal(err)
+			}
+			mails, err := w.Mails(t.Context(), storage.MailFilter{}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := w.OpenMailLink(t.Context(), mails[0].Message.Link, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		same := storage.LinkDraft{Address: "a@example.com"}
+		first := request(noon, same)
+		if again := request(noon.Add(15*time.Minute-time.Millisecond), same); again != first {
+			t.Errorf("asked again: %+v, want %+v", again, first)
+		}
+		second := request(noon.Add(15*time.Minute), same)
+		w.wantDeadLink(t, first, noon.Add(15*time.Minute), "link_replaced")
+		other := request(noon.Add(16*time.Minute), storage.LinkDraft{Address: "b@example.com"})
+		w.wantDeadLink(t, second, noon.Add(16*time.Minute), "link_replaced")
+		if _, err := w.SpendLink(t.Context(), other.Ref(), noon.Add(17*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if after := request(noon.Add(18*time.Minute), storage.LinkDraft{Address: "b@example.com"}); after.ID == other.ID {
+			t.Error("a used link was mailed again")
+		}
+		if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: noon.Add(19 * time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+		request(noon.Add(20*time.Minute), storage.LinkDraft{Address: "b@example.com"}) // opens, so it is a new one
 	})
 }
