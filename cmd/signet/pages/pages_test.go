@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -48,7 +49,13 @@ func TestPages_EveryStateIsAccessible(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ending)
 		names = append(names, name)
-		mux.HandleFunc("/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
+		mux.HandleFunc("/"+name, func(w http.ResponseWriter, _ *http.Request) {
+			page, err := os.ReadFile(file)
+			if err != nil {
+				t.Error(err)
+			}
+			_, _ = w.Write(staying(page))
+		})
 	}
 	server := httptest.NewServer(mux)
 	defer server.Close()
@@ -61,6 +68,11 @@ func TestPages_EveryStateIsAccessible(t *testing.T) {
 	}
 	signettest.RefuseComplaints(t, saw.Complaints)
 }
+
+var leaving = regexp.MustCompile(` data-leave|(<iframe )src="[^"]*"| sandbox="[^"]*"`)
+
+// staying returns a page that does not go on by itself, and whose iframes call no other host.
+func staying(page []byte) []byte { return leaving.ReplaceAll(page, []byte("$1")) }
 
 // TestPages_AreAccessibleAndLight opens every page of a running server and checks each with
 // axe-core. A page may have 15 KB and 7 requests.
