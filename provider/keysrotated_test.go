@@ -134,7 +134,7 @@ func TestJWKS_RotationPublishesNewKeysBesideOld(t *testing.T) {
 		}
 		for name, tokens := range map[string]map[string]any{"before": old, "after": fresh} {
 			key := after.Key(providertest.HeaderOf(t, tokens["id_token"])["kid"].(string))
-			signed, err := jose.ParseSigned(tokens["id_token"].(string), []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+			signed, err := jose.ParseSignedCompact(tokens["id_token"].(string), []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 			if err == nil && len(key) == 1 {
 				_, err = signed.Verify(key[0])
 			}

@@ -36,29 +36,6 @@ func TestClientFields_EveryColumnIsInTheTable(t *testing.T) {
 	}
 }
 
-// setValue sets a field to text, or to some value of its type.
-func setValue(t *testing.T, f directory.ClientField, c *storage.Client, text string) {
-	t.Helper()
-	switch value := f.At(c).(type) {
-	case *string:
-		*value = text
-	case *directory.Words:
-		*value = directory.Words(text)
-	case *[]string:
-		*value = []string{text}
-	case *bool:
-		*value = true
-	case **int64:
-		*value = new(int64(7))
-	case *time.Duration:
-		*value = time.Second
-	case *storage.ClientType:
-		*value = storage.ClientType(text)
-	default:
-		t.Fatalf("%s holds a %T", f.Name, value)
-	}
-}
-
 // invalidValues sets a value in each field that breaks a rule for every type of client.
 var invalidValues = map[string]func(c *storage.Client){
 	"client_id":                  func(c *storage.Client) { c.ID = "a/b" },
