@@ -84,6 +84,7 @@ func (m *mailbox) page() http.Handler {
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Content-Security-Policy", pagePolicy)
 		_, _ = w.Write(body.Bytes())
 	}))
 }

@@ -93,7 +93,7 @@ func TestPages_AreAccessibleAndLight(t *testing.T) {
 		Complaints []string
 	}
 	dev.Browse(t, "accessibility.mjs", job, &saw)
-	if got, want := len(saw.Pages), 30+len(accountPages)+len(adminPages); got != want {
+	if got, want := len(saw.Pages), 36+len(accountPages)+len(adminPages); got != want {
 		t.Errorf("%d pages were judged, want %d", got, want)
 	}
 	for _, page := range saw.Pages {
