@@ -143,8 +143,8 @@ type MailRequest struct {
 }
 
 // RequestMail counts a request for a mail that a stranger can make, and writes the link and the
-// mail, in one transaction. The number of transactions does not depend on whether a mail is
-// sent. See requestLink for requests that follow each other closely.
+// mail, in one transaction. The link replaces an older one of the same kind and
+// holder. The number of transactions does not depend on whether a mail is sent.
 //
 // *ThrottledError: a limit is exceeded.
 func (db *DB) RequestMail(ctx context.Context, r MailRequest, at time.Time) error {
@@ -157,7 +157,7 @@ func (db *DB) RequestMail(ctx context.Context, r MailRequest, at time.Time) erro
 		}
 		draft := *r.Mail
 		if r.Link != nil {
-			link, err := requestLink(tx, *r.Link, at)
+			link, err := issueLink(tx, *r.Link, at)
 			if err != nil {
 				return err
 			}

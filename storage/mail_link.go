@@ -131,38 +131,6 @@ func issueLink(tx *gorm.DB, d LinkDraft, at time.Time) (MailLink, error) {
 		l.Kind, l.Holder, l.ID, l.UserID, l.Address, l.Detail, l.CreatedAt, l.ExpiresAt).Error
 }
 
-// linkRest is the time in which requests for mails get the same link. It is as long as the window of
-// the limits for such requests.
-const linkRest = 15 * time.Minute
-
-// requestLink is issueLink for a request that a stranger can make. If there is a link with the same
-// content that is younger than linkRest and can be used, it returns that one. Otherwise a stranger
-// could make the links of a person invalid again and again before they are opened.
-func requestLink(tx *gorm.DB, d LinkDraft, at time.Time) (MailLink, error) {
-	if err := refuseImpossible(d.Holder); err != nil {
-		return MailLink{}, fmt.Errorf("issue link: %w", err)
-	}
-	var found []MailLink
-	if err := tx.Where("kind = ? AND holder = ?", d.Kind, d.Holder).Limit(1).Find(&found).Error; err != nil {
-		return MailLink{}, err
-	}
-	if len(found) == 1 && found[0].has(d) && found[0].CreatedAt > At(at.Add(-linkRest)) {
-		var live []MailLink
-		if err := tx.Where(liveLink, found[0].Ref().liveAt(at)...).Limit(1).Find(&live).Error; err != nil {
-			return MailLink{}, err
-		}
-		if len(live) == 1 {
-			return live[0], nil
-		}
-	}
-	return issueLink(tx, d, at)
-}
-
-// has reports whether the link has the content of a draft.
-func (l MailLink) has(d LinkDraft) bool {
-	return l.UserID == d.UserID && l.Address == cleanText(d.Address, longestName) && l.Detail == d.Detail
-}
-
 // IssueLink writes a link that is not mailed: an operator passes it on. The older link of the
 // kind and holder becomes invalid.
 //
