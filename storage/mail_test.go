@@ -278,8 +278,9 @@ func TestRequestMail_LimitsCountAlsoWithoutAMail(t *testing.T) {
 		if len(mails) != 2 {
 			t.Fatalf("%d mails, want 2", len(mails))
 		}
-		if mails[0].Message.Link != mails[1].Message.Link {
-			t.Error("two requests within a second have different links")
+		var dead *storage.DeadLinkError
+		if _, err := w.OpenMailLink(t.Context(), mails[0].Message.Link, noon); !errors.As(err, &dead) || dead.Code != "link_replaced" {
+			t.Errorf("the link of the older mail: %v, want link_replaced", err)
 		}
 		if _, err := w.OpenMailLink(t.Context(), mails[1].Message.Link, noon); err != nil {
 			t.Errorf("the link of the newest mail: %v", err)
