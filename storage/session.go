@@ -11,13 +11,6 @@ import (
 	"signet/storage/engine"
 )
 
-// ACROneFactor is the acr of every session: the person gave one proof, of any kind. The value is
-// Signet's own.
-const ACROneFactor = "urn:signet:1fa"
-
-// ACRValues lists the values that the acr of a session may have.
-func ACRValues() []string { return []string{ACROneFactor} }
-
 // Session binds one browser to one user, for single sign-on, the first-party cookies and the
 // account pages. ID is the sid that clients get; it proves nothing. The browser holds a handle,
 // of which only the hash is stored.

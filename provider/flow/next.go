@@ -114,7 +114,7 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 		return reauthenticate(q, current, f.NoWayToReauthenticate)
 	case q.Prompts("select_account") && !answered && !current.Has(storage.FactChosen, q.ID):
 		return askChoice
-	case len(q.EssentialACR) > 0 && !slices.Contains(q.EssentialACR, current.ACR):
+	case len(q.EssentialACR) > 0 && !reachesOne(q.EssentialACR, current.ACR):
 		return weakACR
 	}
 	switch q.Kind {
@@ -137,6 +137,11 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 		return unless(needsConsent, askConsent)
 	}
 	return Answer
+}
+
+// reachesOne reports whether a sign-in with this acr has one of the wanted values.
+func reachesOne(wanted []string, acr string) bool {
+	return slices.ContainsFunc(wanted, func(w string) bool { return storage.ACRReaches(acr, w) })
 }
 
 // deviceStep decides the last step of a request of a device. The page is always shown, also for a
