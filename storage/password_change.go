@@ -48,7 +48,7 @@ func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time
 		if !replaced {
 			return ErrConflict
 		}
-		if session, err = renewAfterEnding(tx, c, at); err != nil {
+		if session, err = renewAfterEnding(tx, renewal{c.UserID, c.SessionID, c.Handle, "password_changed"}, By{From: c.From, At: at}); err != nil {
 			return err
 		}
 		if err := giveBack(tx, c.GiveBack); err != nil {
@@ -65,25 +65,34 @@ func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time
 	return session, nil
 }
 
+// renewal says which browser stays signed in when everything else of a user ends.
+type renewal struct {
+	UserID    string
+	SessionID string // the browser's session
+	Handle    string // hash of the browser's new session handle
+	Reason    string // why the old session ended; a stable code
+}
+
 // renewAfterEnding ends everything of the user and starts a new session for this browser. The
-// new session is later than not_before, so it is not ended too.
-func renewAfterEnding(tx *gorm.DB, c PasswordChange, at time.Time) (Session, error) {
+// new session is later than not_before, so it is not ended too. The caller holds the lock of the
+// user's row for an update.
+func renewAfterEnding(tx *gorm.DB, r renewal, by By) (Session, error) {
 	var session Session
-	if err := tx.Where("id = ? AND user_id = ?", c.SessionID, c.UserID).Take(&session).Error; err != nil {
+	if err := tx.Where("id = ? AND user_id = ?", r.SessionID, r.UserID).Take(&session).Error; err != nil {
 		return Session{}, err
 	}
-	if err := endSession(tx, c.UserID, c.SessionID, "password_changed", By{From: c.From, At: at}); err != nil {
+	if err := endSession(tx, r.UserID, r.SessionID, r.Reason, by); err != nil {
 		return Session{}, err
 	}
-	if err := endAllOfUser(tx, c.UserID, at); err != nil {
+	if err := endAllOfUser(tx, r.UserID, by.At); err != nil {
 		return Session{}, err
 	}
-	notBefore, err := requireEnabled(tx, c.UserID)
+	notBefore, err := requireEnabled(tx, r.UserID)
 	if err != nil {
 		return Session{}, err
 	}
-	session.ID, session.HandleHash = NewID("ses_"), c.Handle
-	session.CreatedAt = max(At(at), notBefore+1)
+	session.ID, session.HandleHash = NewID("ses_"), r.Handle
+	session.CreatedAt = max(At(by.At), notBefore+1)
 	row := session
 	return session, tx.Create(&row).Error
 }
