@@ -58,7 +58,7 @@ const (
 	UserSignInFailed         EventType = "user.sign_in_failed"
 	UserRefused              EventType = "user.refused" // another request of a signed-in user was refused
 	PasswordChanged          EventType = "password.changed"
-	PasswordResetRequested   EventType = "password.reset_requested" // somebody asked for a mail with a new password; the reason is the kind of the mail
+	PasswordResetRequested   EventType = "password.reset_requested" // somebody asked for a mail with a new password, then the reason is the kind of the mail; or an operator made a link
 	ClientCreated            EventType = "client.created"
 	ClientUpdated            EventType = "client.updated"
 	ClientDisabled           EventType = "client.disabled"

@@ -40,6 +40,10 @@ type LinkRef struct {
 	Kind   LinkKind `json:"k"`
 	Holder string   `json:"h"` // the account or the address that the link is for
 	ID     string   `json:"i"` // random
+
+	// Printed: an operator got this link, to hand it over. It proves no address, because it was
+	// not mailed to one. A mailed link of the same row may exist too; the row can be used once.
+	Printed bool `json:"p,omitempty"`
 }
 
 // MailLink is the row of a link.
@@ -53,13 +57,22 @@ type MailLink struct {
 	CreatedAt Millis `gorm:"autoCreateTime:false"`
 	ExpiresAt Millis
 	UsedAt    Millis
+	Printed   bool `gorm:"-"` // of the LinkRef by which the row was read
 }
 
 // TableName returns the name of the table.
 func (MailLink) TableName() string { return "mail_links" }
 
 // Ref returns the name of the link.
-func (l MailLink) Ref() LinkRef { return LinkRef{l.Kind, l.Holder, l.ID} }
+func (l MailLink) Ref() LinkRef {
+	return LinkRef{Kind: l.Kind, Holder: l.Holder, ID: l.ID, Printed: l.Printed}
+}
+
+// by returns the link as read by a name.
+func (l MailLink) by(r LinkRef) MailLink {
+	l.Printed = r.Printed
+	return l
+}
 
 // LinkDraft is a link to issue.
 type LinkDraft struct {
@@ -171,7 +184,7 @@ func (db *DB) OpenMailLink(ctx context.Context, r LinkRef, at time.Time) (MailLi
 		if len(found) == 0 {
 			return deadLink(q, r, at)
 		}
-		l = found[0]
+		l = found[0].by(r)
 		return nil
 	})
 	if err != nil {
@@ -198,7 +211,7 @@ func spendLink(tx *gorm.DB, r LinkRef, at time.Time) (MailLink, error) {
 	if len(spent) == 0 {
 		return MailLink{}, deadLink(tx, r, at)
 	}
-	return spent[0], nil
+	return spent[0].by(r), nil
 }
 
 // deadLink returns the error for a link that cannot be used.

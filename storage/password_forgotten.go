@@ -107,15 +107,16 @@ type LinkedReset struct {
 	From   Origin
 }
 
-// ResetPasswordByLink spends a mailed link and sets the password hash of its user, also if the
-// user had no password. It ends all sessions and grants, including offline grants, and starts no
-// session. The link was mailed to the user's address, so it proves the address. If that is the
-// first proof, everything that was set up before is deleted, see ProveAddress. It records the
-// events password.changed and session.ended_all with the reason reset_by_mail, and those of
-// ProveAddress.
+// ResetPasswordByLink spends a link and sets the password hash of its user, also if the user had no
+// password. It ends all sessions and grants, including offline grants, and starts no session. A
+// link that was mailed to the user's address proves the address. If that is the first proof,
+// everything that was set up before is deleted, see ProveAddress. A link that an operator handed
+// over proves nothing; then the policy of IssuePasswordLink holds. It records the events
+// password.changed and session.ended_all with the reason reset_by_mail or reset_by_operator, and those
+// of ProveAddress or user.evicted.
 //
 // *DeadLinkError: the link cannot be used, or is for another user or another address than the
-// user now has. Nothing is changed.
+// user now has, or the policy refuses it. Nothing is changed.
 func (db *DB) ResetPasswordByLink(ctx context.Context, r LinkedReset, at time.Time) error {
 	if err := refuseImpossible(r.UserID); err != nil {
 		return fmt.Errorf("reset password by link: %w", err)
@@ -139,13 +140,18 @@ func (db *DB) ResetPasswordByLink(ctx context.Context, r LinkedReset, at time.Ti
 		if l.UserID != r.UserID {
 			return ended
 		}
-		_, err = proveAddress(tx, AddressProof{UserID: l.UserID, Email: l.Address, By: ByMail, From: r.From}, false, at)
-		if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
+		reason := "reset_by_mail"
+		if l.Printed {
+			reason, err = "reset_by_operator", applyPasswordLink(tx, l, by)
+		} else {
+			_, err = proveAddress(tx, AddressProof{UserID: l.UserID, Email: l.Address, By: ByMail, From: r.From}, false, at)
+		}
+		if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnproven) {
 			return ended
 		}
 		if err != nil {
 			return err
 		}
-		return db.replacePassword(tx, l.UserID, r.Hash, "reset_by_mail", by)
+		return db.replacePassword(tx, l.UserID, r.Hash, reason, by)
 	})
 }

@@ -38,17 +38,8 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 		if err != nil {
 			return err
 		}
-		attached, err := attachedTo(tx, u.ID, at)
-		if err != nil {
+		if evicted, err = evictBeforePassword(tx, u, r.Unproven, By{From: r.From, At: at}); err != nil {
 			return err
-		}
-		attached = attached.withoutPassword()
-		cleared, err := evictIfUnproven(tx, u, attached, r.Unproven, By{From: r.From, At: at})
-		if err != nil {
-			return err
-		}
-		if cleared {
-			evicted = attached
 		}
 		return db.replacePassword(tx, u.ID, r.Hash, r.Reason, By{From: r.From, At: at})
 	})
@@ -56,6 +47,21 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 		return Attached{}, err
 	}
 	return evicted, nil
+}
+
+// evictBeforePassword is evictIfUnproven for an act that sets a password, and returns what was
+// evicted. The old password does not count, because it is replaced.
+func evictBeforePassword(tx *gorm.DB, u User, do UnprovenPolicy, by By) (Attached, error) {
+	attached, err := attachedTo(tx, u.ID, by.At)
+	if err != nil {
+		return Attached{}, err
+	}
+	attached = attached.withoutPassword()
+	evicted, err := evictIfUnproven(tx, u, attached, do, by)
+	if err != nil || !evicted {
+		return Attached{}, err
+	}
+	return attached, nil
 }
 
 // replacePassword sets the password hash of a user and ends all sessions and grants of the user.

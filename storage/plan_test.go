@@ -401,6 +401,17 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkReset, Holder: w.user.ID, UserID: w.user.ID}, later)
 			return err
 		}},
+		{"IssuePasswordLink", func() error {
+			_, err := w.IssuePasswordLink(ctx, storage.PasswordLink{UserID: w.user.ID, Reason: "by_administrator"}, storage.By{From: from, At: later})
+			return err
+		}},
+		{"ResetPasswordByLink", func() error {
+			l, err := w.IssuePasswordLink(ctx, storage.PasswordLink{UserID: w.user.ID, Unproven: storage.KeepAttached}, storage.By{From: from, At: later})
+			if err != nil {
+				return err
+			}
+			return w.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: w.user.ID, Hash: "hash 5", From: from}, later)
+		}},
 		{"RequestMail", func() error {
 			return w.RequestMail(ctx, storage.MailRequest{
 				Limits: limits[1:], Link: &storage.LinkDraft{Kind: storage.LinkSignUp, Holder: "dan@example.com"},

@@ -15,6 +15,7 @@ type Confirm struct {
 	Wanted  Wanted
 
 	Password   bool
+	Forgot     bool // show the link to the form for a forgotten password
 	Keep       bool // "Keep me signed in" stays as it was chosen
 	Error      *FormError
 	Connectors []ConnectorButton

@@ -39,6 +39,8 @@ func TestForms_KeepTheirNames(t *testing.T) {
 		{"reset", "email", map[string]string{"name": "email", "type": "email", "autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}},
 		{"reset-wrong", "email", map[string]string{"value": "alice", "aria-invalid": "true", "aria-describedby": "email-wrong"}},
 		{"signin-forgot", "forgot", map[string]string{"href": "/reset"}},
+		{"confirm-app", "forgot", map[string]string{"href": "/reset"}},
+		{"prove-wrong", "forgot", map[string]string{"href": "/reset"}},
 		{"reset-changed", "back", map[string]string{"href": "/auth/login"}},
 		{"newpassword", "new-password-form", map[string]string{"method": "post", "action": "/auth/link/reset"}},
 		{"newpassword", "new-password", map[string]string{"name": "new-password", "type": "password", "autocomplete": "new-password"}},

@@ -9,6 +9,7 @@ type Prove struct {
 	Email      string          // address of the account; cannot be changed
 	Connector  ConnectorButton // connector of the new identity
 	Password   bool            // the account has one
+	Forgot     bool            // show the link to the form for a forgotten password
 	Connectors []ConnectorButton
 	Back       string // path of the sign-in page, for another way to sign in
 	Error      *FormError

@@ -76,6 +76,7 @@ func (h *Handler) provePage(r *http.Request, s step, p waitingIdentity) (templat
 			connectors = append(connectors, c)
 		}
 	}
+	page.Forgot = h.SendsMails
 	page.Password, page.Connectors = has.Password, buttons(connectors, h.lastConnector(r))
 	page.Back, err = h.otherWaysPage(r, s)
 	return page, err

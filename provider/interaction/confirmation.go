@@ -28,7 +28,7 @@ func (h *Handler) confirmPage(r *http.Request, s step, current session.Current) 
 	}
 	page := templates.Confirm{
 		Common: h.common(s), Request: s.Sealed, User: person(current.User), Keep: current.Persistent,
-		Wanted: proofWanted(s, current), Password: ways.Password, Connectors: buttons(ways.Connectors, h.lastConnector(r)), Unable: ways.Unable,
+		Wanted: proofWanted(s, current), Password: ways.Password, Forgot: h.SendsMails, Connectors: buttons(ways.Connectors, h.lastConnector(r)), Unable: ways.Unable,
 		Cancel: s.Back, Other: h.otherAccountPage(s),
 	}
 	for _, c := range h.Connectors {

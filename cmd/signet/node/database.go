@@ -17,6 +17,9 @@ import (
 	"signet/cmd/signet/exit"
 	"signet/provider/credential"
 	"signet/provider/directory"
+	"signet/provider/keys"
+	"signet/provider/keys/vault"
+	"signet/provider/link"
 	"signet/provider/outbound"
 	"signet/storage"
 )
@@ -150,4 +153,29 @@ func Directory(c config.Config, db *storage.DB, now func() time.Time) *directory
 		DB: db, Issuer: c.Issuer, Algorithms: c.Algorithms, Outbound: outbound.New(c.Outbound), FrontchannelLogout: c.FrontchannelLogout, Now: now,
 		Passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: now}),
 	})
+}
+
+// Links returns the one-time links of the server, for commands that print one. at gives the time
+// that all nodes agree on, with which the servers compare the expiry.
+func Links(ctx context.Context, c config.Config, db *storage.DB, at func() time.Time) (*link.Links, error) {
+	rows, err := db.Keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, exit.New(exit.UnknownKey, errors.New("there are no keys yet, which seal the link"), "start the server once, which creates them: signet serve")
+	}
+	sealed, err := VaultConfig(ctx, c, db)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := vault.New(sealed)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := keys.Open(ctx, keys.Config{DB: db, Vault: opened, Issuer: c.Issuer, Algorithms: c.Algorithms, Now: at})
+	if err != nil {
+		return nil, err
+	}
+	return link.New(link.Config{DB: db, Ring: ring, Issuer: c.Issuer, Now: at}), nil
 }

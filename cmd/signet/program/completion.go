@@ -89,6 +89,7 @@ var completers = map[string]completer{
 	"--alg":    {fromDatabase: completeLines},
 
 	"--library": {fromConfig: completeLibraries},
+	"--for":     {fromConfig: completeLinkUses},
 }
 
 // maxCompletions limits the number of completed users.
@@ -151,6 +152,10 @@ func completeSettings(config.Config) []cobra.Completion {
 
 func completeLibraries(config.Config) []cobra.Completion {
 	return completions(directory.Libraries(), func(l directory.Library) (string, string) { return l.Name, "a " + string(l.Type) + " client" })
+}
+
+func completeLinkUses(config.Config) []cobra.Completion {
+	return completions(user.LinkUses, func(use string) (string, string) { return use, "" })
 }
 
 func completions[T any](list []T, of func(T) (value, description string)) []cobra.Completion {

@@ -47,6 +47,7 @@ var requiredFlags = map[string][]string{
 	"signet user create":           {"--email", "ada@example.com"},
 	"signet user update":           {"--name", "x"},
 	"signet user set-password":     {"--password-stdin"},
+	"signet user link":             {"--for", "password"},
 	"signet session end":           {"--user", "x"},
 	"signet end-everything":        {"--reason", "x"},
 }

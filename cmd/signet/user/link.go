@@ -1,0 +1,113 @@
+package user
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/cmd/signet/cli"
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
+	"signet/provider/directory"
+	"signet/provider/link"
+	"signet/provider/spelling"
+	"signet/storage"
+)
+
+// LinkUses are the values of --for of `signet user link`.
+var LinkUses = []string{"password"}
+
+func (p commands) linkCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "link EMAIL|SUB --for password",
+		Short: "Print a one-time link with which a user sets a password",
+		Long: `Print a one-time link with which a user sets a password. The link works once, within 30
+minutes, on every node, and needs no mail server. Hand it over to the user by a way that
+you trust. When it is used, all sessions and tokens of the user end. A newer link replaces
+an older one.
+
+The link does not prove the email address, because it was not mailed. If the address is
+unproven and the account has an identity or a session, the command stops and lists them,
+because another person may have set them up. With --evict the link deletes them when it is
+used, with --keep it keeps them.`,
+		Example: `  signet user link ada@example.com --for password
+  signet user link ada@example.com --for password --json`,
+		Args: cli.ExactArgs(EmailOrSubject),
+	}
+	use := c.Flags().String("for", "", "what the user does with the link: password (set a password)")
+	attached := addAttachedFlags(c)
+	asJSON := cli.JSONFlag(c)
+	cli.CheckUsage(c, func() error {
+		if err := cli.RequireFlags(c, "for"); err != nil {
+			return err
+		}
+		if *use != LinkUses[0] {
+			return fmt.Errorf("--for is %q%s", *use, cmp.Or(spelling.DidYouMean(*use, LinkUses), ": use password"))
+		}
+		return attached.check()
+	})
+	p.withLinks(c, func(ctx context.Context, rules *directory.Directory, links *link.Links, db *storage.DB, args []string) error {
+		u, err := Find(ctx, db, args[0])
+		if err != nil {
+			return err
+		}
+		if !u.Enabled() {
+			return exit.New(exit.Denied, fmt.Errorf("%s is disabled", DisplayName(u)), "enable the user with: signet user enable "+DisplayName(u))
+		}
+		made, err := rules.PasswordLink(ctx, u.ID, cli.ByAdministrator, attached.policy(), cli.Origin())
+		switch {
+		case errors.Is(err, storage.ErrUnproven):
+			return p.unprovenError(u, err, *asJSON)
+		case errors.Is(err, storage.ErrNoAddress):
+			return exit.New(exit.NoAddress, fmt.Errorf("%s has no email address, so cannot sign in with a password", DisplayName(u)), "set one with: signet user update "+DisplayName(u)+" --email EMAIL")
+		case err != nil:
+			return ErrorAbout(args[0], err)
+		}
+		p.Say("hand the link to %s; it works once, until %s, and ends all sessions of the user when it is used", DisplayName(u), cli.FormatTime(made.ExpiresAt.Time()))
+		return p.printLink(links, made, *asJSON)
+	})
+	return c
+}
+
+// withLinks makes c run do with the rules of users and the one-time links of the server. Both use
+// the clock of the servers, which compare the expiry of links with it.
+func (p commands) withLinks(c *cobra.Command, do func(ctx context.Context, rules *directory.Directory, links *link.Links, db *storage.DB, args []string) error) {
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+		if err := settings.RequireIssuer(); err != nil {
+			return err
+		}
+		clock := node.NewClock(p.Now)
+		if err := clock.Measure(ctx, db); err != nil {
+			return fmt.Errorf("measure the database's clock: %w", err)
+		}
+		links, err := node.Links(ctx, settings, db, clock.Now)
+		if err != nil {
+			return err
+		}
+		return do(ctx, node.Directory(settings, db, clock.Now), links, db, args)
+	})
+}
+
+// describedLink is the JSON form of a one-time link.
+type describedLink struct {
+	Link      string    `json:"link"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// printLink prints the URL of a link: alone, or as JSON.
+func (p commands) printLink(links *link.Links, l storage.MailLink, asJSON bool) error {
+	address, err := links.URL(l.Ref(), l.ExpiresAt.Time())
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return p.WriteJSON(describedLink{address, l.ExpiresAt.Time()})
+	}
+	_, err = fmt.Fprintln(p.Stdout, address)
+	return err
+}
