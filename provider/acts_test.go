@@ -34,6 +34,8 @@ type act struct {
 	// spendsUpstream: the request spends a value at an upstream before it calls the
 	// database, so after any fault the user has to start again.
 	spendsUpstream bool
+	// nobody: no user and no client is known.
+	nobody bool
 }
 
 // scene has everything that an act needs: a testbed with upstreams, a first-party app and
@@ -215,6 +217,13 @@ var acts = []act{
 	{name: "new password by a link", events: []storage.EventType{storage.PasswordChanged, storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.resetLink(t)).Form(t), "new-password", providertest.NewPassword)
 	}},
+	{name: "link for a new account", nobody: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		address := s.signUpLink(t)
+		return func() providertest.Answer { return s.browser.Fetch(t, address) }
+	}},
+	{name: "new account by a link", events: []storage.EventType{storage.UserCreated}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.signUpLink(t)).Form(t), "name", "Zoe", "new-password", providertest.NewPassword)
+	}},
 	{name: "connector's button", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login/google", "", ""))
 	}},
@@ -377,21 +386,31 @@ var acts = []act{
 // towards the limits.
 func (s *scene) resetLink(t *testing.T) string {
 	t.Helper()
-	err := s.DB.RequestMail(t.Context(), storage.MailRequest{
-		Link: &storage.LinkDraft{Kind: storage.LinkReset, Holder: s.user.ID, UserID: s.user.ID, Address: s.user.Email},
-		Mail: &storage.MailDraft{Kind: storage.MailPasswordReset, Recipient: s.user.Email, UserID: s.user.ID},
-	}, s.Now())
+	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: s.user.ID, UserID: s.user.ID, Address: s.user.Email}, storage.MailPasswordReset)
+}
+
+// signUpLink returns the link of a mail for a new account.
+func (s *scene) signUpLink(t *testing.T) string {
+	t.Helper()
+	email := storage.NewID("n") + "@example.com"
+	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkSignUp, Holder: email, Address: email}, storage.MailSignUp)
+}
+
+// mailedLink returns the link of a mail. The mail does not count towards the limits.
+func (s *scene) mailedLink(t *testing.T, d storage.LinkDraft, kind storage.MailKind) string {
+	t.Helper()
+	err := s.DB.RequestMail(t.Context(), storage.MailRequest{Link: &d, Mail: &storage.MailDraft{Kind: kind, Recipient: d.Address, UserID: d.UserID}}, s.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.SendMails(t)
 	for _, m := range slices.Backward(s.mails.Received()) {
-		if m.To[0] == s.user.Email && m.Subject() == "Choose a new password" {
+		if m.To[0] == d.Address && strings.Contains(m.Text, "/link/"+string(d.Kind)+"?") {
 			address, _ := providertest.LinkIn(t, m)
 			return address
 		}
 	}
-	t.Fatalf("no mail with a link for %s", s.user.Email)
+	t.Fatalf("no mail with a link for %s", d.Address)
 	return ""
 }
 
@@ -464,6 +483,7 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 // withoutAct are routes that no act requests: documents, pages that only prepare an act, and
 // routes with tests of their own.
 var withoutAct = []string{
+	"/signup",
 	"/", "/jwks", "/healthz", "/favicon.ico", "/readyz", "/setup", "/login/link", "/login/connector/start",
 	"/.well-known/change-password", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
 	"/par", "/check_session", "/client-logo/client/version",

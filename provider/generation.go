@@ -12,6 +12,7 @@ import (
 	"signet/provider/oauth"
 	"signet/provider/recovery"
 	"signet/provider/request"
+	"signet/provider/signup"
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
@@ -59,6 +60,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	recoveryPages := recovery.New(recovery.Deps{
 		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Connectors: connectorIDs(live.Connectors), SendsMails: c.SendsMails(), Now: c.Now,
 	})
+	signUpPages := signup.New(signup.Deps{Site: s.site, DB: s.db, Links: s.links, Directory: s.directory})
 	adminPages := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Now: c.Now,
 	})
@@ -79,6 +81,6 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	entrance := front.New(front.Deps{
 		DB: s.db, Ring: s.ring, Site: s.site, Files: s.files, Jobs: s.jobs, Gates: s.gates, Proxies: live.TrustedProxies, Now: c.Now, Log: c.Log,
 	})
-	routes := rooms{protocol, signIn, s.logos, app, recoveryPages, accountPages, adminPages, entrance}.routes()
+	routes := rooms{protocol, signIn, s.logos, app, recoveryPages, signUpPages, accountPages, adminPages, entrance}.routes()
 	return &generation{connectors: connectorIDs(live.Connectors), groups: groupSources(connectors), routes: routes, proxies: live.TrustedProxies, handler: entrance.Handler(routes)}, nil
 }

@@ -39,7 +39,7 @@ func TestRequestLog_OneLineForEachAct(t *testing.T) {
 					t.Errorf("no %s in %v", key, line)
 				}
 			}
-			if known := line["sub"] != nil || line["client_id"] != nil; !known {
+			if known := line["sub"] != nil || line["client_id"] != nil; known == a.nobody {
 				t.Errorf("the line has neither a user nor a client: %v", line)
 			}
 			for name, values := range got.Request.URL.Query() {

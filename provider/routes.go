@@ -11,6 +11,7 @@ import (
 	"signet/provider/logo"
 	"signet/provider/oauth"
 	"signet/provider/recovery"
+	"signet/provider/signup"
 	"signet/provider/web"
 )
 
@@ -21,6 +22,7 @@ type rooms struct {
 	logos    *logo.Logos
 	app      *firstparty.Handler
 	recovery *recovery.Handler
+	signUp   *signup.Handler
 	account  *account.Handler
 	admin    *admin.Handler
 	front    *front.Front
@@ -38,6 +40,7 @@ func (r rooms) routes() []web.Route {
 		// The form of the sign-in page and the JSON of the first-party app share one path.
 		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.PagePolicy, Handler: web.FormOrJSON(r.signIn.Login(), r.app.Login()), Package: "interaction, firstparty"}},
 		inPackage("recovery", r.recovery.Routes()),
+		inPackage("signup", r.signUp.Routes()),
 		inPackage("account", r.account.Routes()),
 		inPackage("admin", r.admin.Routes()),
 		inPackage("front", r.front.HealthRoutes()),

@@ -128,7 +128,7 @@ func (db *DB) CreateEmergencyAdmin(ctx context.Context, linkHash string, u User,
 		return User{}, fmt.Errorf("create emergency administrator: %w", err)
 	}
 	err = db.write(ctx, "create emergency administrator", func(tx *gorm.DB) error {
-		if err := db.insertUser(tx, u, passwordHash, by); err != nil {
+		if err := db.insertUser(tx, u, passwordHash, "", by); err != nil {
 			return err
 		}
 		return useEmergencyLink(tx, linkHash, "", u.ID, by)

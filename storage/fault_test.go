@@ -270,6 +270,7 @@ var (
 		"LinkIdentity": {storage.IdentityLinked}, "UnlinkIdentity": {storage.IdentityUnlinked, storage.SessionEnded}, "ReadUpstreamToken": {storage.UpstreamTokenRead},
 		"ResetPassword": {storage.PasswordChanged, storage.SessionsEnded}, "ChangePassword": {storage.PasswordChanged, storage.SessionEnded},
 		"RequestPasswordReset": {storage.PasswordResetRequested}, "IssuePasswordLink": {storage.PasswordResetRequested},
+		"CreateUserByLink":     {storage.UserCreated},
 		"ResetPasswordByLink":  {storage.PasswordChanged, storage.SessionsEnded},
 		"EndConnectorSessions": {storage.SessionEnded}, "RemoveUnconfiguredGroups": {storage.UserGroupsChanged},
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},

@@ -19,7 +19,7 @@ const (
 	LinkReset      LinkKind = "reset"      // sets a new password
 	LinkVerify     LinkKind = "verify"     // proves an address of an account
 	LinkSignUp     LinkKind = "signup"     // proves an address and creates its account
-	LinkInvitation LinkKind = "invitation" // creates an account, or lets its owner in
+	LinkInvitation LinkKind = "invitation" // creates an account that an operator offers
 	LinkUndo       LinkKind = "undo"       // restores the former address of an account
 )
 
@@ -89,8 +89,9 @@ type LinkDraft struct {
 // DeadLinkError: the link cannot be used, and nothing was changed.
 type DeadLinkError struct {
 	Kind LinkKind
-	// Code is link_used, link_replaced (by a newer one), link_expired, or link_ended (everything
-	// of the user or the instance ended after it was made, or the user is disabled or deleted).
+	// Code is link_used, link_replaced (by a newer one), link_expired, link_ended (everything of
+	// the user or the instance ended after it was made, or the user is disabled or deleted), or
+	// link_address_taken (it creates an account, and its address has one now).
 	Code string
 }
 

@@ -429,6 +429,15 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			return w.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: w.user.ID, Hash: "hash 4", From: from}, later)
 		}},
+		{"CreateUserByLink", func() error {
+			email := storage.NewID("n") + "@example.com"
+			l, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkSignUp, Holder: email, Address: email}, later)
+			if err != nil {
+				return err
+			}
+			_, err = w.CreateUserByLink(ctx, storage.LinkedUser{Link: l.Ref(), Hash: "hash", From: from}, later)
+			return err
+		}},
 		{"OpenMailLink", func() error {
 			_, err := w.OpenMailLink(ctx, storage.LinkRef{Kind: storage.LinkReset, Holder: w.user.ID, ID: "another"}, later)
 			return ignoreErrors(err, storage.ErrLinkDead)

@@ -75,7 +75,7 @@ func (db *DB) CompleteSetup(ctx context.Context, linkHash string, u User, passwo
 		return User{}, fmt.Errorf("complete setup: %w", err)
 	}
 	err = db.write(ctx, "complete setup", func(tx *gorm.DB) error {
-		if err := db.insertUser(tx, u, passwordHash, by); err != nil {
+		if err := db.insertUser(tx, u, passwordHash, "", by); err != nil {
 			return err
 		}
 		won, err := changeOne(tx, `UPDATE instance AS i SET setup_closed_at = ? WHERE `+setupOpen+`

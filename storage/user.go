@@ -71,7 +71,7 @@ func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By
 		return User{}, fmt.Errorf("create user: %w", err)
 	}
 	err = db.write(ctx, "create user", func(tx *gorm.DB) error {
-		if err := db.insertUser(tx, u, passwordHash, by); err != nil || !u.Admin {
+		if err := db.insertUser(tx, u, passwordHash, "", by); err != nil || !u.Admin {
 			return err
 		}
 		return closeSetup(tx, by.At)
@@ -98,8 +98,10 @@ func newUser(u User, at time.Time) (User, error) {
 	return u, refuseImpossible(u.ID)
 }
 
-// insertUser stores a new user. ErrConflict, ErrUsernameTaken, ErrSubjectTaken.
-func (db *DB) insertUser(tx *gorm.DB, u User, passwordHash string, by By) error {
+// insertUser stores a new user. The reason is that of the event user.created; "": an operator
+// creates the user. ErrUsernameTaken, ErrSubjectTaken, or an error for which engine.IsUnique is
+// true: the email address is taken.
+func (db *DB) insertUser(tx *gorm.DB, u User, passwordHash, reason string, by By) error {
 	if err := db.checkSubject(tx, u.ChosenSubject); err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (db *DB) insertUser(tx *gorm.DB, u User, passwordHash string, by By) error 
 			return err
 		}
 	}
-	return record(tx, Event{Type: UserCreated, Outcome: Succeeded, UserID: u.ID, From: by.From}, by.At)
+	return record(tx, Event{Type: UserCreated, Outcome: Succeeded, Reason: reason, UserID: u.ID, From: by.From}, by.At)
 }
 
 // User reads one user, whether or not it is enabled. ErrNotFound.

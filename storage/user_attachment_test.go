@@ -273,6 +273,7 @@ func TestSource_OnlyListedFilesVerifyAddresses(t *testing.T) {
 	writers := map[string]string{
 		"../storage/email_proof.go":      "the proof of an address",
 		"../storage/user_revision.go":    "an operator vouches for it",
+		"../storage/user_link.go":        "a mailed link creates a new user",
 		"../storage/user.go":             "a deletion removes it",
 		"../storage/signin_connector.go": "an upstream vouches for a new user",
 		"../cmd/signet/user/user.go":     "only shows it",

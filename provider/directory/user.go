@@ -216,6 +216,24 @@ func (d *Directory) ResetPasswordByLink(ctx context.Context, l storage.MailLink,
 	return d.db.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: hash, From: from}, d.now())
 }
 
+// CreateUserByLink creates the user of a mailed link, which the caller has just opened, and spends
+// the link. The address of u is replaced by that of the link. A password that is refused spends
+// nothing. Event user.created.
+//
+// Errors: *FieldError, credential.ErrWeak, credential.ErrBusy, *storage.DeadLinkError.
+func (d *Directory) CreateUserByLink(ctx context.Context, l storage.MailLink, u storage.User, password string, from storage.Origin) (storage.User, error) {
+	u.Email = l.Address // for the rules of passwords
+	if err := CheckUser(&u, d.now()); err != nil {
+		return storage.User{}, err
+	}
+	removeRepeatedUserValues(&u)
+	hash, err := d.passwords.Hash(ctx, password, u)
+	if err != nil {
+		return storage.User{}, err
+	}
+	return d.db.CreateUserByLink(ctx, storage.LinkedUser{Link: l.Ref(), User: u, Hash: hash, From: from}, d.now())
+}
+
 // GrantAdmin makes a user an administrator. For an account without a verified address,
 // unproven decides whether attached data is evicted. GrantAdmin returns the evicted data.
 // Event user.promoted.

@@ -109,7 +109,7 @@ func TestLinks_NewerOneReplaces(t *testing.T) {
 // A dead link is a page with the reason and the way on. Other errors stay.
 func TestLinks_DeadOneIsAPageWithAWayOn(t *testing.T) {
 	links, _ := open(t, func() time.Time { return keystest.Noon })
-	for code, status := range map[string]int{"link_invalid": 400, "link_used": 410, "link_replaced": 410, "link_expired": 410, "link_ended": 410} {
+	for code, status := range map[string]int{"link_invalid": 400, "link_used": 410, "link_replaced": 410, "link_expired": 410, "link_ended": 410, "link_address_taken": 410} {
 		for _, kind := range []storage.LinkKind{storage.LinkReset, storage.LinkVerify, storage.LinkSignUp, storage.LinkInvitation, storage.LinkUndo} {
 			p, is := errors.AsType[*web.Problem](links.Problem(&storage.DeadLinkError{Kind: kind, Code: code}))
 			if !is || p.Status != status || p.Code != code || p.Text.IsZero() || !strings.HasPrefix(p.StartURL, "/auth/") || p.StartText.IsZero() {

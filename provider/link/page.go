@@ -21,7 +21,11 @@ func (l *Links) Problem(err error) error {
 	if dead.Code == "link_invalid" {
 		p.Status = http.StatusBadRequest
 	}
-	if way := waysOn[dead.Kind]; way.path != "" {
+	way := waysOn[dead.Kind]
+	if dead.Code == "link_address_taken" || dead.Kind == storage.LinkSignUp && dead.Code == "link_used" { // there is an account
+		way = waysOn[storage.LinkInvitation]
+	}
+	if way.path != "" {
 		p.StartURL, p.StartText = l.base()+way.path, way.text
 	}
 	return p
@@ -34,6 +38,8 @@ var reasons = map[string]words.Sentence{
 	"link_replaced": words.Say("dead-link.replaced"),
 	"link_expired":  words.Say("dead-link.expired"),
 	"link_ended":    words.Say("dead-link.ended"),
+
+	"link_address_taken": words.Say("dead-link.address-taken"),
 }
 
 // waysOn lists the page that a dead link of each kind leads to.

@@ -39,6 +39,8 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailAccountEnabled:  content.accountEnabled,
 	storage.MailPasswordReset:   content.passwordReset,
 	storage.MailNoPassword:      content.noPassword,
+	storage.MailSignUp:          content.signUp,
+	storage.MailHasAccount:      content.hasAccount,
 }
 
 // render makes the text of the mail. There is one language yet.
@@ -117,6 +119,18 @@ func (c content) noPassword() templates.Mail {
 	m := c.mail(words.Say("mail-no-password.subject", "Connector", c.connector),
 		words.Say("mail-no-password.text", "Email", c.Recipient, "Issuer", c.issuer.Host, "Connector", c.connector), words.Say("mail-no-password.not-you"))
 	m.AdviceURL = c.page("login")
+	return m
+}
+
+func (c content) signUp() templates.Mail {
+	m := c.mail(words.Say("mail-sign-up.subject"), words.Say("mail-sign-up.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-sign-up.not-you"))
+	m.Action = templates.MailAction{Label: words.Say("mail-sign-up.action"), URL: c.link}
+	return m
+}
+
+func (c content) hasAccount() templates.Mail {
+	m := c.mail(words.Say("mail-has-account.subject"), words.Say("mail-has-account.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-has-account.not-you"))
+	m.Action = templates.MailAction{Label: words.Say("mail-has-account.action"), URL: c.page("login")}
 	return m
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,8 @@ var singleUse = []onceOnly{
 	{"proof of an identity", proofRivals, []error{storage.ErrReplayed}},
 	{"last way in", lastWayRivals, []error{storage.ErrConflict, storage.ErrNotFound}},
 	{"link for a new password", resetLinkRivals, []error{storage.ErrLinkDead}},
+	{"link for a new account", signUpLinkRivals, []error{storage.ErrLinkDead}},
+	{"address of a link and of an operator", linkedAddressRivals, []error{storage.ErrLinkDead, storage.ErrConflict}},
 	{"password that was checked", passwordRivals, []error{storage.ErrConflict, storage.ErrRevoked}},
 }
 
@@ -97,6 +100,40 @@ func resetLinkRivals(t *testing.T, a *arena, round string) func(on *storage.DB, 
 	}
 	return func(on *storage.DB, rival string) error {
 		return on.ResetPasswordByLink(context.Background(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: rival, From: providertest.TestOrigin}, a.Now())
+	}
+}
+
+// signUpLink issues a link that creates an account.
+func (a *arena) signUpLink(t *testing.T, kind storage.LinkKind, email string) storage.LinkRef {
+	l, err := a.DB.IssueLink(t.Context(), storage.LinkDraft{Kind: kind, Holder: email, Address: email}, a.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Ref()
+}
+
+// signUpLinkRivals create an account with one mailed link.
+func signUpLinkRivals(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error {
+	link := a.signUpLink(t, storage.LinkSignUp, storage.NewID("u")+"@example.com")
+	return func(on *storage.DB, rival string) error {
+		_, err := on.CreateUserByLink(context.Background(), storage.LinkedUser{Link: link, Hash: rival, From: providertest.TestOrigin}, a.Now())
+		return err
+	}
+}
+
+// linkedAddressRivals create an account of one address, by the link of a sign-up, by that of an
+// invitation and as an operator.
+func linkedAddressRivals(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error {
+	email := storage.NewID("u") + "@example.com"
+	links := []storage.LinkRef{a.signUpLink(t, storage.LinkSignUp, email), a.signUpLink(t, storage.LinkInvitation, email)}
+	var next atomic.Int64
+	return func(on *storage.DB, rival string) (err error) {
+		if i := next.Add(1) % 3; i < 2 {
+			_, err = on.CreateUserByLink(context.Background(), storage.LinkedUser{Link: links[i], Hash: rival, From: providertest.TestOrigin}, a.Now())
+		} else {
+			_, err = on.CreateUser(context.Background(), storage.User{Email: email}, rival, storage.By{From: providertest.TestOrigin, At: a.Now()})
+		}
+		return err
 	}
 }
 

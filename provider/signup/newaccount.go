@@ -1,0 +1,85 @@
+package signup
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"signet/provider/credential"
+	"signet/provider/directory"
+	"signet/provider/link"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+	"signet/templates/words"
+)
+
+// showNewAccount shows the form of a link. It changes nothing, because mail scanners fetch links.
+func (h *Handler) showNewAccount(w http.ResponseWriter, r *http.Request) error {
+	sealed := r.URL.Query().Get(link.Parameter)
+	l, err := h.open(r.Context(), sealed)
+	if err != nil {
+		return h.Links.Problem(err)
+	}
+	return h.newAccountPage(w, http.StatusOK, templates.NewAccount{Link: sealed, Email: l.Address})
+}
+
+// open reads a link and spends nothing. *storage.DeadLinkError: it cannot be used, or its address
+// has an account.
+func (h *Handler) open(ctx context.Context, sealed string) (storage.MailLink, error) {
+	l, err := h.Links.Open(ctx, storage.LinkSignUp, sealed)
+	if err != nil {
+		return l, err
+	}
+	_, _, err = h.DB.UserByEmail(ctx, l.Address)
+	switch {
+	case err == nil:
+		return l, &storage.DeadLinkError{Kind: l.Kind, Code: "link_address_taken"}
+	case errors.Is(err, storage.ErrNotFound):
+		return l, nil
+	}
+	return l, err
+}
+
+func (h *Handler) newAccountPage(w http.ResponseWriter, status int, page templates.NewAccount) error {
+	page.Common, page.MinLength = h.Site.Common(), h.Directory.MinPasswordLength()
+	return h.Site.ShowSecretURL(w, status, page)
+}
+
+// createAccount creates the account and spends the link. A name or password that breaks a rule
+// spends nothing.
+func (h *Handler) createAccount(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.FormWithFields(w, r, link.Parameter, "username", "name", "new-password")
+	if err != nil {
+		return err
+	}
+	sealed := form.Get(link.Parameter)
+	l, err := h.open(r.Context(), sealed)
+	if err != nil {
+		return h.Links.Problem(err)
+	}
+	trace := web.TraceOf(r.Context())
+	user, err := h.Directory.CreateUserByLink(r.Context(), l, storage.User{Name: form.Get("name")}, form.Get("new-password"), trace.Origin())
+	if err == nil {
+		trace.NoteUser(user.ID)
+		return web.SeeOther(w, h.Site.Base+signUpPath+"?done=account")
+	}
+	status, refusal := newAccountRefusal(w.Header(), err)
+	if refusal == nil {
+		return h.Links.Problem(err)
+	}
+	credential.NoteRefusal(trace, refusal.Code, web.Because(refusal.Code, err))
+	return h.newAccountPage(w, status, templates.NewAccount{Link: sealed, Email: l.Address, Name: form.Get("name"), Error: web.WithReference(r, refusal)})
+}
+
+// newAccountRefusal returns the status and the message of the form for an error, or nil for an
+// error that is not about the input.
+func newAccountRefusal(header http.Header, err error) (int, *templates.FormError) {
+	if weak := credential.Weakness(err); weak != nil {
+		return http.StatusUnprocessableEntity, weak
+	}
+	if wrong, is := errors.AsType[*directory.FieldError](err); is && wrong.Field == "name" {
+		return http.StatusUnprocessableEntity, &templates.FormError{Code: "invalid_name", Field: "name", Text: words.Say("set-up-problem.name")}
+	}
+	return web.FormRefusal(header, err)
+}

@@ -1,0 +1,23 @@
+package templates
+
+// SignUp is the page on which people ask for an account. Created is the page after an account was
+// created in another browser than the one in which it was asked for.
+type SignUp struct {
+	Common
+	Created bool
+}
+
+func (SignUp) page() string { return "signup.html" }
+
+// NewAccount is the page of a one-time link that creates an account. People choose its name and
+// its password there.
+type NewAccount struct {
+	Common
+	Link      string // sealed one-time link, as a hidden field
+	Email     string // of the new account
+	Name      string
+	MinLength int // of a password; 0: not said
+	Error     *FormError
+}
+
+func (NewAccount) page() string { return "newaccount.html" }
