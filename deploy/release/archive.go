@@ -37,6 +37,7 @@ func (r *release) static(ctx context.Context) error {
 			{name: folder + "/README.md", from: filepath.Join(r.source, "README.md"), mode: 0o644},
 			{name: folder + "/CHANGELOG.md", from: filepath.Join(r.source, "CHANGELOG.md"), mode: 0o644},
 			{name: folder + "/LICENSE", from: filepath.Join(r.source, "LICENSE"), mode: 0o644},
+			{name: folder + "/NOTICE", from: filepath.Join(r.source, "NOTICE"), mode: 0o644},
 			{name: folder + "/NOTICES", content: notices, mode: 0o644},
 		}
 		if err := r.create(folder+".tar.gz", func(w io.Writer) error { return writeTarGz(w, files, r.date) }); err != nil {

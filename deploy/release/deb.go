@@ -178,7 +178,7 @@ func (r *release) debDocuments(ctx context.Context) (folder string, err error) {
 		return "", err
 	}
 	// The pages have the same places as in the clone, so that their links lead to each other.
-	for _, pattern := range []string{"*.md", "docs/*.md", "deploy/proxy/[^.]*", "deploy/compose/[^.]*"} {
+	for _, pattern := range []string{"*.md", "NOTICE", "docs/*.md", "deploy/proxy/[^.]*", "deploy/compose/[^.]*"} {
 		pages, err := filepath.Glob(filepath.Join(r.source, pattern))
 		if err != nil {
 			return "", err

@@ -42,7 +42,7 @@ func checkContents(t *testing.T, file string) {
 		"/usr/bin/signet", "/etc/signet/signet.yaml", "/usr/lib/systemd/system/signet.service", "/usr/lib/systemd/system/signet.socket", "/usr/lib/sysusers.d/signet.conf",
 		"/usr/lib/tmpfiles.d/signet.conf", "/usr/share/bash-completion/completions/signet", "/usr/share/zsh/vendor-completions/_signet",
 		"/usr/share/fish/vendor_completions.d/signet.fish", "/usr/share/man/man1/signet.1.gz", "/usr/share/doc/signet/copyright", "/usr/share/doc/signet/changelog.gz",
-		"/usr/share/doc/signet/docs/operation.md", "/usr/share/doc/signet/CHANGELOG.md",
+		"/usr/share/doc/signet/docs/operation.md", "/usr/share/doc/signet/CHANGELOG.md", "/usr/share/doc/signet/NOTICE",
 	} {
 		if !seen[name] {
 			t.Errorf("the package has no %s", name)

@@ -101,6 +101,7 @@ func (r *release) programFiles(ctx context.Context, t target) ([]entry, error) {
 	return []entry{
 		{name: "usr/bin/signet", from: program, mode: 0o755},
 		{name: "usr/share/doc/signet/LICENSE", from: filepath.Join(r.source, "LICENSE"), mode: 0o644},
+		{name: "usr/share/doc/signet/NOTICE", from: filepath.Join(r.source, "NOTICE"), mode: 0o644},
 		{name: "usr/share/doc/signet/NOTICES", content: notices, mode: 0o644},
 		{name: "data/", mode: 0o700, owner: imageUser},
 	}, nil

@@ -214,7 +214,7 @@ func (r *release) notices(ctx context.Context) ([]byte, error) {
 	slices.SortFunc(list, func(a, b module) int { return strings.Compare(a.path, b.path) })
 
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "The programs of Signet %s contain these works of others, with these terms.\nThe terms of Signet itself are in the file LICENSE.\n\n", r.version)
+	fmt.Fprintf(&b, "The programs of Signet %s contain these works of others, with these terms.\nThe terms of Signet itself are in the file LICENSE. The file NOTICE has those of the works in its source.\n\n", r.version)
 	for _, m := range list {
 		fmt.Fprintf(&b, "%s %s (%s)\n", m.path, m.version, m.licence)
 	}

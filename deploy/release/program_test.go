@@ -27,7 +27,7 @@ func TestStatic_NeedsNoLibrary(t *testing.T) {
 		folder := "signet-" + r.version + "-" + target.String()
 		root := t.TempDir()
 		output(t, root, "tar", "xzf", filepath.Join(r.out, folder+".tar.gz"))
-		for _, name := range []string{"README.md", "CHANGELOG.md", "LICENSE", "NOTICES"} {
+		for _, name := range []string{"README.md", "CHANGELOG.md", "LICENSE", "NOTICE", "NOTICES"} {
 			if len(read(t, filepath.Join(root, folder, name))) == 0 {
 				t.Errorf("%s: %s is empty", target, name)
 			}

@@ -20,3 +20,13 @@ func AroundHash(p *Passwords, f func(hash func())) {
 		return sum
 	}
 }
+
+// CommonList is the embedded list of common passwords.
+var CommonList = commonList
+
+const MinCommonLength = minCommonLength
+
+var (
+	Fold     = fold
+	IsListed = isListed
+)

@@ -3,6 +3,8 @@ package credential_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -75,12 +77,57 @@ func TestHash_AcceptsOtherPasswords(t *testing.T) {
 	d := newChecker(t, nil, credential.Config{Issuer: "https://login.acme.example.com"})
 	for _, password := range []string{
 		"10 chars !", "only lower case letters", "日本語の長いパスワード", strings.Repeat("\U0001f511\U0001f512\U0001f513\U0001f510", 256),
-		strings.Repeat("e\u0301abc", 256), "al.weatherwax@example.com, more", "   8 spaces   ", "al weatherwax knits", "acme makes anvils", "a password of words", "password sunshine", "p a s s w o r k s", "summer passes", "correct horse battery staple", "кирпичный дом",
+		strings.Repeat("e\u0301abc", 256), "al.weatherwax@example.com, more", "   8 outer spaces   ", "al weatherwax knits", "acme makes anvils", "a password of words", "password sunshine", "p a s s w o r k s", "summer passes", "correct horse battery staple", "кирпичный дом",
 	} {
 		hash, err := d.Hash(t.Context(), password, storage.User{Email: "al.weatherwax@example.com", Name: "Al"})
 		if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=8,t=1,p=1$") {
 			t.Errorf("%.30q: got %q, %v", password, hash, err)
 		}
+	}
+}
+
+// Without this form, the search for a password in the list would miss entries.
+func TestCommonList_IsFoldedAndSorted(t *testing.T) {
+	entries, previous := 0, ""
+	for line := range strings.Lines(credential.CommonList) {
+		entry := strings.TrimSuffix(line, "\n")
+		if entry <= previous || len(entry) < credential.MinCommonLength || credential.Fold(entry) != entry {
+			t.Errorf("%q after %q", entry, previous)
+		}
+		if !credential.IsListed(entry) {
+			t.Errorf("%q is not found", entry)
+		}
+		if entries++; credential.IsListed(previous+"\x00") || credential.IsListed(entry[1:]+"\x00") {
+			t.Errorf("an entry beside %q is found", entry)
+		}
+		previous = entry
+	}
+	if entries < 50_000 {
+		t.Errorf("%d entries", entries)
+	}
+	for _, text := range []string{"", "\n", "zzzzzzzzzzzzzzzzzzzzz", "password\npassword"} {
+		if credential.IsListed(text) {
+			t.Errorf("%q is found", text)
+		}
+	}
+}
+
+// The embedded list must have the licence of its source beside it.
+func TestCommonList_NoticeNamesItsSource(t *testing.T) {
+	program, err := os.ReadFile("commonlist.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	notice, err := os.ReadFile("../../NOTICE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := regexp.MustCompile(`source\s+= "(.*)@(.*)"`).FindSubmatch(program)
+	if source == nil {
+		t.Fatal("commonlist.go names no source")
+	}
+	if want := fmt.Sprintf("%s %s", source[1], source[2]); !strings.Contains(string(notice), want) {
+		t.Errorf("NOTICE does not name %s", want)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -183,28 +182,35 @@ func wordsOfService(issuer string) []string {
 	return wordsOf("signet", issuer, u.Host, u.Hostname(), parent)
 }
 
-// commonList contains the most common passwords of at least 8 characters, one per line, in
-// lower case.
+// commonList contains the most common passwords and the words within them, because attackers
+// try charlie2024 after charlie123: folded, sorted by bytes, one per line. Each has at least
+// minCommonLength bytes. commonlist.go writes the list from the source that NOTICE names. It
+// is searched as it is: a map would take several megabytes, and time at the first password.
 //
+//go:generate go run commonlist.go
 //go:embed common.txt
 var commonList string
 
-// minCommonLength is the shortest word within a common password that counts, in bytes.
+// minCommonLength is the length of the shortest entry of commonList, in bytes.
 const minCommonLength = 4
 
-// commonPasswords contains the folded passwords of the list and the words within them,
-// because attackers try charlie2024 after charlie123.
-var commonPasswords = sync.OnceValue(func() map[string]struct{} {
-	set := map[string]struct{}{}
-	for line := range strings.Lines(commonList) {
-		folded := fold(strings.TrimSpace(line))
-		set[folded] = struct{}{}
-		if word := trimNonLetters(folded); len(word) >= minCommonLength {
-			set[word] = struct{}{}
+// isListed reports whether commonList contains the text.
+func isListed(text string) bool {
+	for from, to := 0, len(commonList); from < to; {
+		middle := from + (to-from)/2
+		start := from + strings.LastIndexByte(commonList[from:middle], '\n') + 1
+		line, _, _ := strings.Cut(commonList[start:to], "\n")
+		switch strings.Compare(line, text) {
+		case 0:
+			return true
+		case -1:
+			from = start + len(line) + 1
+		default:
+			to = start
 		}
 	}
-	return set
-})
+	return false
+}
 
 // trimNonLetters removes the digits and signs around a folded password.
 func trimNonLetters(folded string) string {
@@ -216,12 +222,7 @@ func trimNonLetters(folded string) string {
 func isCommon(folded string) bool {
 	folded = strings.TrimSpace(folded)
 	word := trimNonLetters(folded)
-	for _, candidate := range []string{folded, word, unitOf(folded), unitOf(word), onlyWord(folded)} {
-		if _, found := commonPasswords()[candidate]; found {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{folded, word, unitOf(folded), unitOf(word), onlyWord(folded)}, isListed)
 }
 
 // onlyWord returns the word that a folded text repeats ("password password") or spells
