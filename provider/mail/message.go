@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -59,9 +60,10 @@ func compose(from Sender, m Message) (*gomail.Msg, error) {
 	return composed, nil
 }
 
-// subject is one line without hidden characters.
+// subject is one line without hidden characters. An encoded word (RFC 2047) in the name of an
+// application would become other text in the reader's program, so its beginning is taken apart.
 func subject(text string) string {
-	runes := []rune(foreign.ForPage(text))
+	runes := []rune(strings.ReplaceAll(foreign.ForPage(text), "=?", "= ?"))
 	if len(runes) > longestSubject {
 		return string(runes[:longestSubject-1]) + "…"
 	}
