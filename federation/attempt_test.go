@@ -98,6 +98,23 @@ func TestFinish_StateOfAnotherAttemptIsRefused(t *testing.T) {
 }
 
 // FD-05: state is missing, wrong, expired, used twice, or made in another browser.
+// FD-07: An ID token that the upstream made for an earlier attempt of the same user is refused.
+func TestFinish_IDTokenOfAnEarlierAttemptIsRefused(t *testing.T) {
+	l, up := lying(t, nil)
+	earlier, back := up.visit(t, "victim")
+	if _, err := up.finish(t, earlier, back); err != nil {
+		t.Fatal(err)
+	}
+	l.SetFaults(federationtest.Faults{Claims: claims{"nonce": earlier.Nonce}})
+	later, back := up.visit(t, "victim")
+	if later.Nonce == earlier.Nonce {
+		t.Fatal("two attempts have the same nonce")
+	}
+	if _, err := up.finish(t, later, back); !errors.Is(err, federation.ErrUntrusted) {
+		t.Errorf("got %v, want ErrUntrusted", err)
+	}
+}
+
 func TestFinish_ReplayedCallbackIsRefused(t *testing.T) {
 	_, up := lying(t, nil)
 	a, back := up.visit(t, "victim")

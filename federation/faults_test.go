@@ -18,6 +18,7 @@ type claims = map[string]any
 
 // TestFinish_EveryInvalidAnswerIsRefused sends each invalid value once; all other answers are
 // valid.
+// FD-07: A wrong or missing nonce in the upstream's ID token is refused.
 func TestFinish_EveryInvalidAnswerIsRefused(t *testing.T) {
 	untrusted, unreachable := federation.ErrUntrusted, federation.ErrUnreachable
 	for name, c := range map[string]struct {
@@ -182,6 +183,7 @@ func TestFinish_ValidVariantsAreAccepted(t *testing.T) {
 	}
 }
 
+// FD-20: An upstream that redirects a call to another host is refused (ZITADEL CVE-2025-67494).
 func TestFinish_EveryWireFault(t *testing.T) {
 	untrusted, unreachable := federation.ErrUntrusted, federation.ErrUnreachable
 	wires := map[string]struct {
@@ -250,6 +252,7 @@ func TestFinish_UnreachableUpstream(t *testing.T) {
 
 // TestDiscovery_InvalidDocumentIsRefused covers the first fetch of the document.
 // FD-18: a discovery document with another issuer, or with endpoints on http or another host.
+// FD-20: such endpoints in private networks, files and scripts (ZITADEL CVE-2026-55671).
 func TestDiscovery_InvalidDocumentIsRefused(t *testing.T) {
 	for name, lie := range map[string]claims{
 		"other issuer":             {"issuer": "https://elsewhere.example"},

@@ -69,6 +69,10 @@ var provers = []struct {
 	{"a mailed link", storage.ByMail, true, func(t *testing.T, w *world, u storage.User, own storage.Session, fresh time.Duration) error {
 		return proveBy(t, w, storage.ByMail, u, own, fresh)
 	}},
+	{"a mailed link that sets a password", storage.ByMail, false, func(t *testing.T, w *world, u storage.User, _ storage.Session, _ time.Duration) error {
+		link := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email}, noon)
+		return w.useResetLink(t, link.Ref(), u.ID, noon.Add(time.Second))
+	}},
 	{"an authoritative upstream", storage.ByAuthority, true, proveThrough(storage.ByAuthority)},
 	{"a verifying upstream", storage.ByUpstream, true, proveThrough(storage.ByUpstream)},
 	{"user update --email-verified", storage.ByOperator, false, func(t *testing.T, w *world, u storage.User, _ storage.Session, _ time.Duration) error {
@@ -298,6 +302,7 @@ func TestLinkIdentity_ProvesTheAccountsOwnAddress(t *testing.T) {
 
 // A new email address is unverified, unless the same act verifies it. If the old address
 // was proven, nothing is evicted.
+// RC-17: Only verification sets email_verified, and a new address resets it.
 func TestReviseUser_NewAddressIsUnverified(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, test := range []struct{ before, verify, want bool }{

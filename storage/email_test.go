@@ -7,6 +7,8 @@ import (
 	"signet/storage"
 )
 
+// FD-12: Email addresses are parsed strictly and have one canonical form (next-auth
+// CVE-2022-35924). RC-08: letters that look alike are not folded (Django CVE-2019-19844).
 func TestCanonicalEmail(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"alice@example.com", "alice@example.com"},
@@ -29,6 +31,7 @@ func TestCanonicalEmail(t *testing.T) {
 	}
 }
 
+// FD-12: addresses that two programs read in different ways (oauth2-proxy CVE-2026-40574).
 func TestCanonicalEmail_Refuses(t *testing.T) {
 	for _, in := range []string{
 		"", "@", "alice", "alice@", "@example.com", "alice@example.com.", "alice@.example.com", "alice@exa..mple.com",

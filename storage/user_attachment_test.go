@@ -269,6 +269,7 @@ func TestUnproven_RaceWithProof(t *testing.T) {
 
 // Only the listed files write email_verified: the proof of an address, and the creation of a
 // user by an operator or an upstream.
+// RC-17: Only verification sets email_verified (ZITADEL CVE-2026-27946).
 func TestSource_OnlyListedFilesVerifyAddresses(t *testing.T) {
 	writers := map[string]string{
 		"../storage/email_proof.go":      "the proof of an address",

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -42,6 +43,36 @@ func TestRequirements_EachCitedNumberIsListed(t *testing.T) {
 	})
 	if cited < 100 {
 		t.Fatalf("found only %d numbers: this is not the root of the repository", cited)
+	}
+}
+
+// Each published way to take over an account has a test that names it: through an upstream (FD),
+// or through a link or an invitation (RC). The number stands in a comment of the test.
+func TestRequirements_EachTakeoverHasATest(t *testing.T) {
+	page, err := os.ReadFile("../../docs/requirements.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := map[string]bool{}
+	eachGoFile(t, "../..", func(name string, source []byte) {
+		if !strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		for line := range bytes.Lines(source) {
+			_, comment, _ := bytes.Cut(line, []byte("//"))
+			for _, match := range citedNumber.FindAllSubmatch(comment, -1) {
+				tested[string(match[1])+"-"+string(match[2])] = true
+			}
+		}
+	})
+	rows := regexp.MustCompile(`(?m)^\| ((?:FD|RC)-\d\d) \| (.+) \|$`).FindAllStringSubmatch(string(page), -1)
+	if len(rows) < 40 {
+		t.Errorf("docs/requirements.md has %d rows of FD and RC", len(rows))
+	}
+	for _, row := range rows {
+		if tested[row[1]] == strings.HasPrefix(row[2], "Later: ") {
+			t.Errorf("%s: %q, but a test names it: %v", row[1], row[2], tested[row[1]])
+		}
 	}
 }
 

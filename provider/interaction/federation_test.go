@@ -151,6 +151,7 @@ func TestFederation_LinkByAddressNeedsTrustVerifiedAndProven(t *testing.T) {
 	}
 }
 
+// FD-22: If sign-up is closed, an upstream creates no users (ZITADEL CVE-2024-49757).
 func TestFederation_ClosedSignUp(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
@@ -314,6 +315,7 @@ func TestFederation_ButtonsAndLastUsed(t *testing.T) {
 	})
 }
 
+// FD-24: A connector that is removed during a sign-in does not finish it (Casdoor CVE-2026-9098).
 func TestFederation_ConnectorRemovedDuringTrip(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)

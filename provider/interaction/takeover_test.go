@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/federation"
 	"signet/provider"
 	"signet/provider/providertest"
 	"signet/storage"
@@ -123,6 +124,32 @@ func TestTakeover_ConnectorWithNewIssuerMatchesNoOldIdentity(t *testing.T) {
 		}
 		b.WantIdentities(t, ada, providertest.AdaID)
 	})
+}
+
+// The domain of a company lapses. Its buyer makes the mailboxes again, and the upstream says the
+// same address with another sub (Truffle Security, 2025).
+// FD-14: The sub identifies the user, not the address.
+func TestTakeover_BuyerOfADomainDoesNotGetItsAccounts(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		victim := v.Subject(t, v.AuthorizeThrough(t, "liar", "victim"))
+		if u := b.UserByEmail(t, providertest.VictimMail); !u.EmailVerified {
+			t.Fatal("the address is not proven")
+		}
+		up.Liar.SetFaults(providertest.ChangeClaims("sub", "the buyer"))
+		buyer := b.Visitor(t)
+		page := buyer.AuthorizeThrough(t, "liar", "victim")
+		if page.At.Path != "/login/link" { // it asks for a sign-in with the identity of the victim
+			t.Fatalf("at %s", page.At)
+		}
+		page = buyer.Get(t, buyer.ChooseAccount(t, buyer.PressConnector(t, page, "liar"), "victim"))
+		if page.LeftTo != nil || page.At.Path == "/consent" {
+			t.Errorf("the proof is accepted: at %s", page.At)
+		}
+		buyer.WantNoSession(t)
+		b.WantIdentities(t, victim, providertest.VictimID)
+		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
+	}, providertest.ChangeConnector("liar", func(c *provider.Connector) { c.Trust, c.Domains = federation.Authoritative, []string{"corp.example"} }))
 }
 
 // A proof counts only for the identity and the browser that it was asked for (Keycloak

@@ -146,6 +146,7 @@ func TestGroups_FollowConnectedIdentity(t *testing.T) {
 
 // A user name comes from the upstream only with a mapping in the settings, and only when the
 // account is made. A user name that is taken or invalid does not prevent the sign-in.
+// FD-29: A user name from an upstream grants nothing, also if a user here has the same.
 func TestUsername_NeedsMappingInSettings(t *testing.T) {
 	address := providertest.VictimMail
 	for name, c := range map[string]struct {

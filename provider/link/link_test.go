@@ -69,6 +69,30 @@ func TestLinks_OpenOnlyTheirKind(t *testing.T) {
 	}
 }
 
+// RC-18: A mail contains no short code that can be guessed: a link is a sealed message, and each
+// altered character makes it invalid (ZITADEL CVE-2025-64102).
+func TestLinks_CannotBeGuessed(t *testing.T) {
+	links, _ := open(t, func() time.Time { return keystest.Noon })
+	_, sealed := issue(t, links, storage.LinkReset)
+	if len(sealed) < 64 {
+		t.Errorf("a link of %d characters", len(sealed))
+	}
+	for i := range sealed {
+		for _, c := range []byte("Ab0_-") {
+			guess := []byte(sealed)
+			if guess[i] == c {
+				continue
+			}
+			guess[i] = c
+			_, err := links.Open(t.Context(), storage.LinkReset, string(guess))
+			wantCode(t, err, "link_invalid")
+		}
+	}
+	if _, err := links.Open(t.Context(), storage.LinkReset, sealed); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLinks_Expire(t *testing.T) {
 	now := keystest.Noon
 	links, _ := open(t, func() time.Time { return now })

@@ -10,6 +10,7 @@ import (
 )
 
 // Each kind of mail has a text, and no text of a person becomes markup or a line of its own.
+// RC-20: Names in mails are escaped (ZITADEL CVE-2024-41953).
 func TestMailTexts_EachKindHasOne(t *testing.T) {
 	const hostile = "<b>evil</b> & \"x\"\r\n\r\nPS: https://evil.example\u202e"
 	for _, kind := range storage.MailKinds {

@@ -48,7 +48,8 @@ func askForLink(t *testing.T, b *providertest.Testbed, s *mailtest.Server, email
 
 // The journey after a forgotten password: from the sign-in page over the mail to a
 // sign-in with the new password. Everybody else is signed out, and the link is in no place that
-// others can read. RC-12: the link alone signs nobody in.
+// others can read. RC-12: the link alone signs nobody in. RC-15: it is not in the Referer of a
+// request to another site, and leaves the address with the first form.
 func TestReset_FromForgottenPasswordToSignIn(t *testing.T) {
 	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
 		other := b.Visitor(t)
