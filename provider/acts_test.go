@@ -224,6 +224,21 @@ var acts = []act{
 	{name: "new account by a link", events: []storage.EventType{storage.UserCreated}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.signUpLink(t)).Form(t), "name", "Zoe", "new-password", providertest.NewPassword)
 	}},
+	{name: "page of the email address", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		return s.gets(t, "/account/email")
+	}},
+	{name: "mail that proves an address", events: []storage.EventType{storage.AddressProofRequested}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.claimAddress(t)
+		return s.postsAccountForm(t, "/account/email", "/account/email/verify")
+	}},
+	{name: "link that proves an address", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		address := s.proofLink(t)
+		return func() providertest.Answer { return s.browser.Fetch(t, address) }
+	}},
+	{name: "proof of an address by a link", events: []storage.EventType{storage.AddressProven}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.proofLink(t)).FormTo(t, "/link/verify", "", ""), "act", "verify")
+	}},
 	{name: "connector's button", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login/google", "", ""))
 	}},
@@ -382,8 +397,7 @@ var acts = []act{
 	}},
 }
 
-// resetLink returns the link of a mail for a new password of the user. The mail does not count
-// towards the limits.
+// resetLink returns the link of a mail for a new password of the user.
 func (s *scene) resetLink(t *testing.T) string {
 	t.Helper()
 	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: s.user.ID, UserID: s.user.ID, Address: s.user.Email}, storage.MailPasswordReset)
@@ -394,6 +408,25 @@ func (s *scene) signUpLink(t *testing.T) string {
 	t.Helper()
 	email := storage.NewID("n") + "@example.com"
 	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkSignUp, Holder: email, Address: email}, storage.MailSignUp)
+}
+
+// proofLink signs the user in, whose address becomes unverified, and returns the link of a mail
+// that proves it.
+func (s *scene) proofLink(t *testing.T) string {
+	t.Helper()
+	s.claimAddress(t)
+	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkVerify, Holder: s.user.ID, UserID: s.user.ID, Address: s.user.Email}, storage.MailAddressProof)
+}
+
+// claimAddress makes the address of the user unverified, and signs the user in.
+func (s *scene) claimAddress(t *testing.T) {
+	t.Helper()
+	unverified := false
+	_, err := s.DB.ReviseUser(t.Context(), storage.UserRevision{UserID: s.user.ID, Verified: &unverified, Revise: func(*storage.User) error { return nil }}, s.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.signIn(t)
 }
 
 // mailedLink returns the link of a mail. The mail does not count towards the limits.

@@ -137,14 +137,14 @@ func FuzzForms(f *testing.F) {
 	for _, body := range []string{
 		"request=" + request + "&username=a&password=b", "request=" + request + "&username=%00&password=%ff", "request=&username=a&password=b",
 		"request=" + request + "&request=" + request, "request=" + request + "&decision=allow&ticket=x", "return_to=//evil.example&username=a&password=b",
-		"logout=x&decision=allow", "token=x&email=a@b&password=c", "email=a@b", "link=x&new-password=abcdefghijklmnop", "%", "a=b;c",
+		"logout=x&decision=allow", "token=x&email=a@b&password=c", "email=a@b", "link=x&new-password=abcdefghijklmnop", "link=x&act=evict", "%", "a=b;c",
 	} {
 		f.Add(providertest.FormType, body)
 	}
 	f.Add("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\na\r\n--x--")
 	f.Add("text/plain", "a=b")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		for _, path := range []string{"/login", "/consent", "/device", "/device/confirm", "/select", "/end_session", "/login/link", "/setup", "/reset", "/link/reset", "/link/signup", "/account/password"} {
+		for _, path := range []string{"/login", "/consent", "/device", "/device/confirm", "/select", "/end_session", "/login/link", "/setup", "/reset", "/link/reset", "/link/signup", "/link/verify", "/account/email/verify", "/account/password"} {
 			a, ok := rawPost(b, path, contentType, body, "Accept: text/html")
 			if !ok {
 				return

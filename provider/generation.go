@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"signet/provider/account"
+	"signet/provider/address"
 	"signet/provider/admin"
 	"signet/provider/firstparty"
 	"signet/provider/front"
@@ -55,8 +56,9 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	accountPages := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
-		Directory: s.directory, Connectors: connectorButtons(connectors), Now: c.Now, EditUsername: c.EditUsername, DemoPath: c.DemoPath,
+		Directory: s.directory, Links: s.links, Connectors: connectorButtons(connectors), Now: c.Now, EditUsername: c.EditUsername, SendsMails: c.SendsMails(), DemoPath: c.DemoPath,
 	})
+	addressPages := address.New(address.Deps{Site: s.site, DB: s.db, Links: s.links, Visits: visits, Now: c.Now})
 	recoveryPages := recovery.New(recovery.Deps{
 		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Connectors: connectorIDs(live.Connectors), SendsMails: c.SendsMails(), Now: c.Now,
 	})
@@ -81,6 +83,6 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	entrance := front.New(front.Deps{
 		DB: s.db, Ring: s.ring, Site: s.site, Files: s.files, Jobs: s.jobs, Gates: s.gates, Proxies: live.TrustedProxies, Now: c.Now, Log: c.Log,
 	})
-	routes := rooms{protocol, signIn, s.logos, app, recoveryPages, signUpPages, accountPages, adminPages, entrance}.routes()
+	routes := rooms{protocol, signIn, s.logos, app, recoveryPages, signUpPages, addressPages, accountPages, adminPages, entrance}.routes()
 	return &generation{connectors: connectorIDs(live.Connectors), groups: groupSources(connectors), routes: routes, proxies: live.TrustedProxies, handler: entrance.Handler(routes)}, nil
 }

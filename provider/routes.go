@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"signet/provider/account"
+	"signet/provider/address"
 	"signet/provider/admin"
 	"signet/provider/firstparty"
 	"signet/provider/front"
@@ -23,6 +24,7 @@ type rooms struct {
 	app      *firstparty.Handler
 	recovery *recovery.Handler
 	signUp   *signup.Handler
+	address  *address.Handler
 	account  *account.Handler
 	admin    *admin.Handler
 	front    *front.Front
@@ -41,6 +43,7 @@ func (r rooms) routes() []web.Route {
 		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.PagePolicy, Handler: web.FormOrJSON(r.signIn.Login(), r.app.Login()), Package: "interaction, firstparty"}},
 		inPackage("recovery", r.recovery.Routes()),
 		inPackage("signup", r.signUp.Routes()),
+		inPackage("address", r.address.Routes()),
 		inPackage("account", r.account.Routes()),
 		inPackage("admin", r.admin.Routes()),
 		inPackage("front", r.front.HealthRoutes()),

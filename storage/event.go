@@ -47,8 +47,9 @@ const (
 	UserCreated              EventType = "user.created"
 	UserDisabled             EventType = "user.disabled"
 	UserEnabled              EventType = "user.enabled"
-	UserEvicted              EventType = "user.evicted"   // the owner of the address proved it, so earlier credentials were deleted
-	AddressProven            EventType = "address.proven" // an email address; the reason is the kind of proof
+	UserEvicted              EventType = "user.evicted"            // the owner of the address proved it, so earlier credentials were deleted
+	AddressProven            EventType = "address.proven"          // an email address; the reason is the kind of proof
+	AddressProofRequested    EventType = "address.proof_requested" // a user asked for a mail that proves the address
 	UserDeleted              EventType = "user.deleted"
 	UserPromoted             EventType = "user.promoted" // became an administrator
 	UserDemoted              EventType = "user.demoted"
@@ -110,7 +111,7 @@ const (
 // tokens, token.revoked, mail.retried and setup.opened. All
 // others can name one.
 var EventTypes = []EventType{
-	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
+	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,

@@ -28,10 +28,12 @@ const (
 	MailNoPassword      MailKind = "no_password"    // a new password was asked for, but the user signs in through an upstream
 	MailSignUp          MailKind = "sign_up"        // with a link that creates an account
 	MailHasAccount      MailKind = "has_account"    // an account was asked for, but the address has one
+	MailAddressProof    MailKind = "address_proof"  // with a link that proves the address of an account
 )
 
 // MailKinds lists all kinds of mails.
-var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount}
+var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
+	MailAddressProof}
 
 // Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made
 // when the mail is sent, so a copy of the database cannot be used to open a link. The row stays

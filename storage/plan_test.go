@@ -43,6 +43,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 	until := storage.At(noon.Add(24 * time.Hour))
 	identity := storage.Identity{Connector: "google", Issuer: "https://accounts.example", Subject: "1", UserID: w.user.ID}
 	limits := []storage.Limit{{Key: "a", Max: 1, Window: time.Minute}, {Key: "b", Max: 2, Window: time.Minute}}
+	ofMails := []storage.Limit{{Key: "mails", Max: 100, Window: time.Minute}}
 	rotation := func(generation int64) storage.GrantRotation {
 		return storage.GrantRotation{GrantID: "gid request code", Generation: generation, ClientID: w.client.ID, Grace: time.Hour, From: from}
 	}
@@ -436,6 +437,20 @@ func everyUseCase(t *testing.T, w *world) []call {
 				return err
 			}
 			_, err = w.CreateUserByLink(ctx, storage.LinkedUser{Link: l.Ref(), Hash: "hash", From: from}, later)
+			return err
+		}},
+		{"RequestAddressProof", func() error {
+			u := w.createUser(t, storage.NewID("p")+"@example.com")
+			session := w.signIn(t, u.ID, storage.NewID("h"), "", later)
+			return w.RequestAddressProof(ctx, storage.AddressRequest{UserID: u.ID, SessionID: session.ID, Email: u.Email, Limits: ofMails, From: from}, later)
+		}},
+		{"VerifyAddress", func() error {
+			u := w.createUser(t, storage.NewID("p")+"@example.com")
+			l, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkVerify, Holder: u.ID, UserID: u.ID, Address: u.Email}, later)
+			if err != nil {
+				return err
+			}
+			_, err = w.VerifyAddress(ctx, storage.AddressVerification{Link: l.Ref(), UserID: u.ID, From: from}, later)
 			return err
 		}},
 		{"OpenMailLink", func() error {

@@ -25,6 +25,7 @@ func accountPages() []accountPage {
 	return []accountPage{
 		{Name: "overview", Path: "/account", Label: words.Say("account.overview")},
 		{"profile", "/account/profile", words.Say("account.profile"), always(words.Say("account.profile-note"))},
+		{"email", "/account/email", words.Say("account.email"), emailSentence},
 		{"password", "/account/password", words.Say("account.password"), passwordSentence},
 		{"sessions", "/account/sessions", words.Say("account.sessions"), sessionsSentence},
 		{"apps", "/account/apps", words.Say("account.apps"), appsSentence},
@@ -71,6 +72,7 @@ type AccountOverview struct {
 	Sessions   int              // in how many browsers the person is signed in
 	Apps       int              // how many applications have access
 	NoPassword bool             // the person signs in only with connected accounts
+	Email      EmailState
 }
 
 func (AccountOverview) page() string { return "accountoverview.html" }

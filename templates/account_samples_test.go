@@ -34,11 +34,21 @@ func accountSamples() map[string]templates.Page {
 		{Code: "invalid_profile", Field: "zoneinfo", Text: words.Say("profile-error.time-zone")},
 	}
 	return map[string]templates.Page{
-		"account":           templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1},
-		"account-admin":     templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1},
-		"account-emergency": templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1, Emergency: emergencySample},
-		"account-alone":     templates.AccountOverview{Account: templates.Account{User: templates.Person{Email: "bob@example.com"}, Here: "overview"}, Sessions: 1, NoPassword: true},
-		"account-profile":   profile,
+		"account":            templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1},
+		"account-admin":      templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1},
+		"account-emergency":  templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1, Emergency: emergencySample},
+		"account-alone":      templates.AccountOverview{Account: templates.Account{User: templates.Person{Email: "bob@example.com"}, Here: "overview"}, Sessions: 1, NoPassword: true},
+		"account-unverified": templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 1, Email: templates.EmailState{Provable: true, Ticket: "sealed.ticket"}},
+		"account-email":      templates.AccountEmail{Account: frame("email", words.Sentence{}), SendsMails: true, Password: noon, Email: templates.EmailState{Verified: true}},
+		"account-email-unverified": templates.AccountEmail{Account: frame("email", words.Say("account-done.mail")), SendsMails: true, Password: noon, Email: templates.EmailState{Provable: true, Ticket: "sealed.ticket"},
+			Error:   &templates.FormError{Code: "too_many_attempts", Text: words.Say("reset.too-many"), RetryAfter: 900},
+			Factors: []templates.FactorRow{{Label: templates.FactorLabel("webauthn"), Name: "Phone", Since: noon}, {Label: templates.FactorLabel("totp"), Since: now}},
+			Identities: []templates.IdentityRow{
+				{Key: "0a1b", Ticket: "sealed.ticket.1", Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"}, Email: "alice@gmail.com", Since: noon},
+				{Key: "2c3d", Ticket: "sealed.ticket.2", Since: now},
+			}},
+		"account-email-none": templates.AccountEmail{Account: templates.Account{Common: plain, User: templates.Person{Name: "Bob"}, Here: "email"}, Email: templates.EmailState{None: true}},
+		"account-profile":    profile,
 		"account-profile-fixed": templates.AccountProfile{
 			Account: frame("profile", words.Sentence{}), Ticket: "sealed.ticket", PreferredUsername: "alice", FixedUsername: true, SharedUsername: true,
 		},

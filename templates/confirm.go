@@ -42,24 +42,26 @@ type Wanted struct {
 
 // reasons say why our own pages ask, by the act that the request carries.
 var reasons = map[string]words.Sentence{
-	"password": words.Say("confirm-why.password"),
-	"end-all":  words.Say("confirm-why.end-all"),
-	"withdraw": words.Say("confirm-why.withdraw"),
-	"link":     words.Say("confirm-why.link"),
-	"unlink":   words.Say("confirm-why.unlink"),
-	"rotate":   words.Say("confirm-why.rotate"),
-	"revoke":   words.Say("confirm-why.revoke"),
+	"password":     words.Say("confirm-why.password"),
+	"verify-email": words.Say("confirm-why.verify-email"),
+	"end-all":      words.Say("confirm-why.end-all"),
+	"withdraw":     words.Say("confirm-why.withdraw"),
+	"link":         words.Say("confirm-why.link"),
+	"unlink":       words.Say("confirm-why.unlink"),
+	"rotate":       words.Say("confirm-why.rotate"),
+	"revoke":       words.Say("confirm-why.revoke"),
 }
 
 // unknownReasons are the reasons if it is not known when the person last confirmed.
 var unknownReasons = map[string]words.Sentence{
-	"password": words.Say("confirm-unknown.password"),
-	"end-all":  words.Say("confirm-unknown.end-all"),
-	"withdraw": words.Say("confirm-unknown.withdraw"),
-	"link":     words.Say("confirm-unknown.link"),
-	"unlink":   words.Say("confirm-unknown.unlink"),
-	"rotate":   words.Say("confirm-unknown.rotate"),
-	"revoke":   words.Say("confirm-unknown.revoke"),
+	"password":     words.Say("confirm-unknown.password"),
+	"verify-email": words.Say("confirm-unknown.verify-email"),
+	"end-all":      words.Say("confirm-unknown.end-all"),
+	"withdraw":     words.Say("confirm-unknown.withdraw"),
+	"link":         words.Say("confirm-unknown.link"),
+	"unlink":       words.Say("confirm-unknown.unlink"),
+	"rotate":       words.Say("confirm-unknown.rotate"),
+	"revoke":       words.Say("confirm-unknown.revoke"),
 }
 
 // commands are the commands by which an operator can do an act without the page.

@@ -24,7 +24,7 @@ var allowedImports = func() map[string][]string {
 	carriers := join(tools, "provider/request", "provider/session", "provider/subject")
 	deciders := join(carriers, "provider/credential", "provider/notice", "provider/link", "provider/mail")
 	rulers := join(deciders, "provider/visit", "provider/directory")
-	pages := join(rulers, "provider/flow", "provider/interaction", "provider/recovery", "provider/signup", "provider/account", "provider/admin", "provider/firstparty")
+	pages := join(rulers, "provider/flow", "provider/interaction", "provider/recovery", "provider/signup", "provider/address", "provider/account", "provider/admin", "provider/firstparty")
 	// Only a few packages may revoke a key or decrypt a private key. The others use a ring, which
 	// can only sign and verify.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
@@ -70,6 +70,7 @@ var allowedImports = func() map[string][]string {
 		"provider/interaction":      join(rulers, "provider/flow", "provider/logo"),
 		"provider/recovery":         rulers,
 		"provider/signup":           rulers,
+		"provider/address":          rulers,
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
 		"provider/firstparty":       join(rulers, "provider/flow"),

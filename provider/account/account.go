@@ -7,6 +7,7 @@ import (
 
 	"signet/provider/credential"
 	"signet/provider/directory"
+	"signet/provider/link"
 	"signet/provider/notice"
 	"signet/provider/request"
 	"signet/provider/session"
@@ -25,12 +26,14 @@ type Deps struct {
 	Sessions   *session.Sessions
 	Passwords  *credential.Passwords
 	Directory  *directory.Directory
+	Links      *link.Links
 	Visits     *visit.Visits
 	Notices    *notice.Outbox
 	Connectors []templates.ConnectorButton // in the order of the configuration
 	Now        func() time.Time
 
 	EditUsername bool   // people may edit their preferred_username; if false, only operators may
+	SendsMails   bool   // otherwise no page offers an act that needs a mail
 	DemoPath     string // the home page links to it; "" for no link
 }
 
@@ -44,6 +47,7 @@ func New(d Deps) *Handler { return &Handler{d} }
 const (
 	overviewPath   = "/account"
 	profilePath    = "/account/profile"
+	emailPath      = "/account/email"
 	passwordPath   = "/account/password"
 	sessionsPath   = "/account/sessions"
 	endAllPath     = "/account/sessions/end-all"
@@ -82,6 +86,8 @@ func (h *Handler) frame(r *http.Request, current session.Current, here string) t
 // address only selects one of them, so a link cannot make a page show a text of its own.
 var doneSentences = map[string]words.Sentence{
 	"profile":  words.Say("account-done.profile"),
+	"mail":     words.Say("account-done.mail"),
+	"verified": words.Say("account-done.verified"),
 	"retype":   words.Say("account-done.retype"),
 	"password": words.Say("account-done.password"),
 	"session":  words.Say("account-done.session"),

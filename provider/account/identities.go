@@ -41,15 +41,9 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 		return err
 	}
 	page := templates.AccountIdentities{Account: h.frame(r, current, "identities"), Connectors: h.Connectors}
-	times := visit.MomentsFor(current.User, h.Now())
 	for _, i := range list {
-		key := i.Key()
-		connector, found := h.connector(i.Connector)
-		row := templates.IdentityRow{
-			Key: key, Connector: connector, Gone: !found, Email: i.Email, Name: i.Name,
-			Groups: strings.Join(i.Groups, ", "), Since: times.Write(i.CreatedAt), LastUsed: times.Write(i.UsedAt),
-		}
-		if row.Ticket, err = h.ticket(current, "identities.unlink", key); err != nil {
+		row, err := h.identityRow(current, i)
+		if err != nil {
 			return err
 		}
 		page.Identities = append(page.Identities, row)
@@ -58,6 +52,18 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 		return err
 	}
 	return h.Site.Show(w, page)
+}
+
+// identityRow returns an identity with the ticket of the form that disconnects it.
+func (h *Handler) identityRow(current session.Current, i storage.Identity) (row templates.IdentityRow, err error) {
+	times, key := visit.MomentsFor(current.User, h.Now()), i.Key()
+	connector, found := h.connector(i.Connector)
+	row = templates.IdentityRow{
+		Key: key, Connector: connector, Gone: !found, Email: i.Email, Name: i.Name,
+		Groups: strings.Join(i.Groups, ", "), Since: times.Write(i.CreatedAt), LastUsed: times.Write(i.UsedAt),
+	}
+	row.Ticket, err = h.ticket(current, "identities.unlink", key)
+	return row, err
 }
 
 // linkAct is the act of connecting an upstream account, for the step-up.

@@ -26,7 +26,11 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current sessi
 	if err != nil {
 		return err
 	}
-	return h.Site.Show(w, templates.AccountOverview{
+	page := templates.AccountOverview{
 		Account: h.frame(r, current, "overview"), Emergency: emergency, Sessions: len(sessions), Apps: len(apps), NoPassword: !has,
-	})
+	}
+	if page.Email, err = h.emailState(current); err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
 }

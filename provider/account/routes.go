@@ -18,6 +18,8 @@ func (h *Handler) Routes() []web.Route {
 		page("GET|HEAD", "/account", overviewPath, h.overview),
 		page("GET|HEAD", "/account/profile", profilePath, h.showProfile),
 		page("POST", "/account/profile", profilePath, h.saveProfile),
+		page("GET|HEAD", "/account/email", emailPath, h.showEmail),
+		page("POST", "/account/email/verify", emailPath, h.requestProof),
 		page("GET|HEAD", "/account/password", passwordPath, h.showPassword),
 		page("POST", "/account/password", passwordPath, h.changePassword),
 		page("GET|HEAD", "/account/sessions", sessionsPath, h.showSessions),

@@ -41,6 +41,7 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailNoPassword:      content.noPassword,
 	storage.MailSignUp:          content.signUp,
 	storage.MailHasAccount:      content.hasAccount,
+	storage.MailAddressProof:    content.addressProof,
 }
 
 // render makes the text of the mail. There is one language yet.
@@ -131,6 +132,12 @@ func (c content) signUp() templates.Mail {
 func (c content) hasAccount() templates.Mail {
 	m := c.mail(words.Say("mail-has-account.subject"), words.Say("mail-has-account.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-has-account.not-you"))
 	m.Action = templates.MailAction{Label: words.Say("mail-has-account.action"), URL: c.page("login")}
+	return m
+}
+
+func (c content) addressProof() templates.Mail {
+	m := c.mail(words.Say("mail-address-proof.subject"), words.Say("mail-address-proof.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-address-proof.not-you"))
+	m.Action = templates.MailAction{Label: words.Say("mail-address-proof.action"), URL: c.link}
 	return m
 }
 

@@ -40,6 +40,7 @@ var singleUse = []onceOnly{
 	{"link for a new password", resetLinkRivals, []error{storage.ErrLinkDead}},
 	{"link for a new account", signUpLinkRivals, []error{storage.ErrLinkDead}},
 	{"address of a link and of an operator", linkedAddressRivals, []error{storage.ErrLinkDead, storage.ErrConflict}},
+	{"link that proves an address", proofLinkRivals, []error{storage.ErrLinkDead}},
 	{"password that was checked", passwordRivals, []error{storage.ErrConflict, storage.ErrRevoked}},
 }
 
@@ -133,6 +134,19 @@ func linkedAddressRivals(t *testing.T, a *arena, round string) func(on *storage.
 		} else {
 			_, err = on.CreateUser(context.Background(), storage.User{Email: email}, rival, storage.By{From: providertest.TestOrigin, At: a.Now()})
 		}
+		return err
+	}
+}
+
+// proofLinkRivals prove an address with one mailed link.
+func proofLinkRivals(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error {
+	u := a.CreateUser(t, storage.User{Email: storage.NewID("u") + "@example.com"}, providertest.Password)
+	l, err := a.DB.IssueLink(t.Context(), storage.LinkDraft{Kind: storage.LinkVerify, Holder: u.ID, UserID: u.ID, Address: u.Email}, a.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(on *storage.DB, rival string) error {
+		_, err := on.VerifyAddress(context.Background(), storage.AddressVerification{Link: l.Ref(), UserID: u.ID, From: providertest.TestOrigin}, a.Now())
 		return err
 	}
 }

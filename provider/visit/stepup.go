@@ -19,13 +19,13 @@ type Act struct {
 	Back string // path, below the issuer, that leads back without the act
 }
 
-// freshLife is the time after a proof in which the user may do an Act.
-const freshLife = 5 * time.Minute
+// FreshLife is the time after a proof in which the user may do an Act.
+const FreshLife = 5 * time.Minute
 
 // IsFresh reports whether the user's last proof is recent enough for an Act. If not, the
 // caller answers with StepUp.
 func (v *Visits) IsFresh(current session.Current) bool {
-	age := freshLife
+	age := FreshLife
 	return current.Meets(storage.Freshness{MaxAge: &age}, v.Now())
 }
 
@@ -33,7 +33,7 @@ func (v *Visits) IsFresh(current session.Current) bool {
 // ends at the page of the act, where the user presses the button again. Only the values of
 // the form may be carried along (see SealForm), so that no other user can complete the act.
 func (v *Visits) StepUp(w http.ResponseWriter, r *http.Request, act Act) error {
-	seconds := int64(freshLife / time.Second)
+	seconds := int64(FreshLife / time.Second)
 	sealed, err := v.Requests.Seal(request.Request{
 		ID: rand.Text(), Kind: request.Page, Created: storage.At(v.Now()), Path: v.Site.Base + act.Page,
 		Act: act.Name, Back: v.Site.Base + act.Back, MaxAge: &seconds,

@@ -1,0 +1,64 @@
+package templates
+
+import "signet/templates/words"
+
+// EmailState is what the account pages say about the email address of the person.
+type EmailState struct {
+	None     bool // the account has no address
+	Verified bool
+	Provable bool   // the page has the form that asks for a mail with a link
+	Ticket   string // of that form
+}
+
+func emailSentence(o AccountOverview) words.Sentence {
+	switch {
+	case o.Email.None:
+		return words.Say("account.email-none")
+	case o.Email.Verified:
+		return words.Say("account.email-verified")
+	}
+	return words.Say("account.email-unverified")
+}
+
+// AccountEmail shows the email address of the person, and the ways to sign in.
+type AccountEmail struct {
+	Account
+	Email      EmailState
+	SendsMails bool // otherwise an operator verifies the address
+	Password   Moment
+	Factors    []FactorRow // apart from the password
+	Identities []IdentityRow
+	Error      *FormError
+}
+
+func (AccountEmail) page() string { return "accountemail.html" }
+
+// FactorRow is one credential.
+type FactorRow struct {
+	Label words.Sentence // of its kind
+	Name  string         // given by the person; "": none
+	Since Moment
+}
+
+// factorLabels names the kinds of credentials.
+var factorLabels = map[string]words.Sentence{
+	"password": words.Say("account-email.password"),
+	"totp":     words.Say("account-email.totp"),
+	"webauthn": words.Say("account-email.webauthn"),
+	"recovery": words.Say("account-email.recovery"),
+}
+
+// FactorLabel returns the name of a kind of credential.
+func FactorLabel(kind string) words.Sentence { return factorLabels[kind] }
+
+// VerifyEmail is the page of the mailed link that proves an address.
+type VerifyEmail struct {
+	Common
+	Link  string // sealed one-time link, as a hidden field
+	Email string
+	Own   bool // the browser is signed in to the account of the link
+	Other bool // the browser is signed in to another account
+	Done  bool // the page after an act without a session
+}
+
+func (VerifyEmail) page() string { return "verifyemail.html" }
