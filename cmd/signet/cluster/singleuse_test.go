@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +35,7 @@ func TestProcesses_UseEachThingOnce(t *testing.T) {
 			{"pushed request", makePushedRequest(t, c, b), []string{"unknown_request"}},
 			{"client assertion", makeAssertion(t, c), []string{"invalid_client", "temporarily_unavailable"}},
 			{"initial access token", makeInitialToken(t, c), []string{"invalid_token"}},
+			{"link for a password", makePasswordLink(t, c), []string{"link_used"}},
 		} {
 			for range signettest.Soaking(2, 200) {
 				request := thing.make()
@@ -75,7 +77,11 @@ func sendToAll(t *testing.T, at []string, n int, request func(address string) *h
 	return answers
 }
 
-// errorIn returns the error code of an answer in JSON, or "unknown_request" for an error page. "" is success.
+// deadLink finds the code in the page of a link that cannot be used.
+var deadLink = regexp.MustCompile(`link_[a-z]+`)
+
+// errorIn returns the error code of an answer in JSON or of the page of a dead link, or
+// "unknown_request" for another error page. "" is success.
 func errorIn(t *testing.T, r *http.Response) string {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)
@@ -89,8 +95,10 @@ func errorIn(t *testing.T, r *http.Response) string {
 			t.Errorf("status %d, %s, %v", r.StatusCode, body, err)
 		}
 		return answer.Error
-	case strings.Contains(r.Header.Get("Location"), "code="):
+	case strings.Contains(r.Header.Get("Location"), "code="), strings.Contains(r.Header.Get("Location"), "?done="):
 		return ""
+	case r.StatusCode == http.StatusGone:
+		return deadLink.FindString(string(body))
 	case r.StatusCode == http.StatusBadRequest:
 		return "unknown_request"
 	default:
@@ -233,5 +241,31 @@ func makeInitialToken(t *testing.T, c *signettest.Cluster) func() func(string) *
 			request.Header.Set("Authorization", "Bearer "+made.Token)
 			return request
 		}
+	}
+}
+
+// makePasswordLink makes links with which the user chooses a new password. It is the same each
+// time: only links are to differ.
+func makePasswordLink(t *testing.T, c *signettest.Cluster) func() func(string) *http.Request {
+	t.Helper()
+	return func() func(string) *http.Request {
+		var made struct{ Link string }
+		c.Command(t, "", &made, "user", "link", c.Email, "--for", "password", "--json")
+		return linkForm(t, c, made.Link, url.Values{"new-password": {c.Password}})
+	}
+}
+
+// linkForm returns requests that send the form on the page of a one-time link.
+func linkForm(t *testing.T, c *signettest.Cluster, link string, fields url.Values) func(string) *http.Request {
+	t.Helper()
+	at, err := url.Parse(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields.Set("link", at.Query().Get("link"))
+	return func(address string) *http.Request {
+		request := newForm(t, address+at.Path, fields)
+		request.Header.Set("Origin", c.Issuer)
+		return request
 	}
 }

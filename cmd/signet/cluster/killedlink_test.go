@@ -1,0 +1,128 @@
+package cluster_test
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"signet/cmd/signet/signettest"
+	"signet/storage/storagetest"
+)
+
+// linkAct is an act of a one-time link. Each call of make prepares another one.
+type linkAct struct {
+	name string
+	make func(t *testing.T, c *signettest.Cluster, round int) preparedLink
+}
+
+// preparedLink is a link and the accounts before and after its act. before fails if a part of the
+// act is done, after if a part of it is missing.
+type preparedLink struct {
+	link          string
+	fields        url.Values
+	before, after func(t *testing.T)
+}
+
+var linkActs = []linkAct{
+	{"password", func(t *testing.T, c *signettest.Cluster, round int) preparedLink {
+		email, old, chosen := fmt.Sprintf("p%d@example.com", round), "an old password", fmt.Sprint("a chosen password ", round)
+		c.Command(t, old, nil, "user", "create", "--email", email, "--email-verified", "--password-stdin", "--json")
+		var made struct{ Link string }
+		c.Command(t, "", &made, "user", "link", email, "--for", "password", "--json")
+		return preparedLink{
+			made.Link, url.Values{"new-password": {chosen}},
+			func(t *testing.T) { wantSignIn(t, c, email, old) }, func(t *testing.T) { wantSignIn(t, c, email, chosen) },
+		}
+	}},
+}
+
+// TestKilled_LinkIsSpentWithItsAct kills the process at any moment while it acts on a link.
+// Afterwards either the link is spent and its act is done as a whole, or nothing is done and the
+// link still works. Another process on the same database answers that.
+func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
+	for name, database := range map[string]func() string{
+		"sqlite": func() string { return "" }, "postgres": func() string { return storagetest.Postgres(t).Config().Database },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := signettest.NewCluster(t, database())
+			c.Start(t, true)
+			for _, act := range linkActs {
+				spent, valid := 0, 0
+				p := act.make(t, c, 0)
+				begun := time.Now()
+				if status := sendLink(t, linkForm(t, c, p.link, p.fields)(c.Issuer)); status != http.StatusSeeOther {
+					t.Fatalf("%s: status %d", act.name, status)
+				}
+				long := time.Since(begun)
+				p.after(t)
+				for round := range signettest.Soaking(4, 60) {
+					p := act.make(t, c, round+1)
+					victim := c.Start(t, false)
+					request := linkForm(t, c, p.link, p.fields)(victim.Address)
+					answered := make(chan struct{})
+					go func() {
+						defer close(answered)
+						if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
+							response.Body.Close()
+						}
+					}()
+					<-time.After(time.Duration(rand.Int64N(int64(2 * long))))
+					victim.Kill()
+					<-answered
+					switch status := readLink(t, p.link); status {
+					case http.StatusGone:
+						spent++
+					case http.StatusOK:
+						valid++
+						p.before(t)
+						if status := sendLink(t, linkForm(t, c, p.link, p.fields)(c.Issuer)); status != http.StatusSeeOther {
+							t.Fatalf("%s: status %d for a link that is not spent", act.name, status)
+						}
+					default:
+						t.Fatalf("%s: status %d", act.name, status)
+					}
+					p.after(t)
+				}
+				t.Logf("%s: killed after the commit %d times, before it %d times", act.name, spent, valid)
+			}
+		})
+	}
+}
+
+// sendLink sends the form of a link and returns the status of the answer.
+func sendLink(t *testing.T, request *http.Request) int {
+	t.Helper()
+	response, err := http.DefaultTransport.RoundTrip(request) // follows no redirect
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.StatusCode
+}
+
+// readLink opens the page of a link and returns its status.
+func readLink(t *testing.T, link string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sendLink(t, request)
+}
+
+// wantSignIn fails unless the password signs in.
+func wantSignIn(t *testing.T, c *signettest.Cluster, email, password string) {
+	t.Helper()
+	b := signettest.NewFormBrowser(t)
+	b.Open(c.Issuer + "/account")
+	b.Send("login", "", map[string]string{"username": email, "password": password})
+	if signettest.FindByID(b.Page, "login") != nil {
+		t.Errorf("%s cannot sign in", email)
+	}
+}
