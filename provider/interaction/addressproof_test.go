@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider"
+	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -139,68 +141,156 @@ func TestAddressProof_ByConnectedIdentity(t *testing.T) {
 	}
 }
 
-// If an attacker has connected an identity to an account, an operator's act on the account
-// stops, or it removes the identity.
-func TestAddressProof_OperatorActEvictsAttacker(t *testing.T) {
-	revise := func(change func(*storage.User), verified *bool) func(*providertest.Testbed, string, storage.UnprovenPolicy) error {
-		return func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
-			_, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
-				UserID: id, Unproven: do, Verified: verified, Revise: func(u *storage.User) error { change(u); return nil },
-			}, b.Now())
-			return err
-		}
+// plantedAccount is an account with the address of a victim that an attacker has set up: with a password,
+// a session, offline tokens and a GitHub account.
+type plantedAccount struct {
+	storage.User
+	mallory *providertest.Visitor
+	tokens  map[string]any
+}
+
+const malloryPassword = "password of mallory"
+
+func plantAccount(t *testing.T, b *providertest.Testbed) plantedAccount {
+	t.Helper()
+	p := plantedAccount{User: b.CreateUser(t, storage.User{Email: providertest.VictimMail, Name: "Mallory"}, malloryPassword), mallory: b.Visitor(t)}
+	page := p.mallory.SignIn(t, p.mallory.Get(t, b.AuthorizeURL("scope", "openid offline_access", "prompt", "consent")), p.Email, malloryPassword)
+	p.tokens = b.Redeem(t, p.mallory.Allow(t, page).Code(t))
+	p.mallory.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
+	return p
+}
+
+// wantEvicted wants nothing of the attacker to work any more.
+func (p plantedAccount) wantEvicted(t *testing.T, b *providertest.Testbed, identities ...string) {
+	t.Helper()
+	p.mallory.WantNoSession(t)
+	b.WantRevoked(t, p.tokens)
+	b.WantIdentities(t, p.ID, identities...)
+	b.WantEvent(t, storage.UserEvicted, p.ID)
+	if b.UserByEmail(t, p.Email).Name == "Mallory" {
+		t.Error("the profile of the attacker is left")
 	}
-	verified := true
+	octo := b.Visitor(t)
+	if octo.Subject(t, octo.AuthorizeThrough(t, "github", "octo")) == p.ID {
+		t.Error("the attacker's identity opens the account")
+	}
+	again := b.Visitor(t)
+	if again.SignIn(t, again.Get(t, b.AuthorizeURL()), p.Email, malloryPassword).StatusCode != http.StatusUnprocessableEntity {
+		t.Error("the attacker's password opens the account")
+	}
+}
+
+// The first proof of the address evicts the attacker, whichever way it comes.
+// FD-02: An account that somebody prepared with the address of another person is emptied
+// before that person gets it (PocketBase CVE-2026-44166).
+func TestAddressProof_EveryFirstProofEvictsAttacker(t *testing.T) {
 	for name, test := range map[string]struct {
-		act    func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error
-		proves bool
+		prove func(t *testing.T, b *providertest.Testbed, s *mailtest.Server, p plantedAccount)
+		left  []string // identities
 	}{
-		"set-password": {func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
-			_, err := b.DB.ResetPassword(context.Background(), storage.PasswordReset{UserID: id, Hash: "typed", Reason: "typed", Unproven: do}, b.Now())
-			return err
-		}, false},
-		"admin": {func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
-			_, err := b.DB.GrantAdmin(context.Background(), id, do, storage.By{From: providertest.TestOrigin, At: b.Now()})
-			return err
-		}, false},
-		"role":           {revise(func(u *storage.User) { u.Roles = []string{"ops"} }, nil), false},
-		"email-verified": {revise(func(*storage.User) {}, &verified), true},
+		"sign-in through an upstream that verifies": {func(t *testing.T, b *providertest.Testbed, _ *mailtest.Server, p plantedAccount) {
+			v := b.Visitor(t)
+			if got := v.Subject(t, v.AuthorizeThrough(t, "liar", "victim")); got != p.ID {
+				t.Errorf("signed in as %s", got)
+			}
+		}, []string{providertest.VictimID}},
+		"link for a new password": {func(t *testing.T, b *providertest.Testbed, s *mailtest.Server, p plantedAccount) {
+			v := b.Visitor(t)
+			v.Submit(t, v.Get(t, b.Issuer+"/reset").Form(t), "email", p.Email).WantAt(t, "/reset?done=mail")
+			v.Submit(t, v.Get(t, newestLink(t, b, s)).Form(t), "new-password", providertest.NewPassword).WantAt(t, "/reset?done=password")
+			v.Allow(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), p.Email, providertest.NewPassword))
+		}, nil},
+		"link that the attacker asked for": {func(t *testing.T, b *providertest.Testbed, s *mailtest.Server, p plantedAccount) {
+			p.mallory.Submit(t, p.mallory.Get(t, b.Issuer+"/account/email").FormTo(t, "/account/email/verify", "", "")).WantAt(t, "/account/email?done=mail")
+			v := b.Visitor(t)
+			page := v.Get(t, newestLink(t, b, s))
+			v.Submit(t, page.FormTo(t, "/link/verify", "", ""), "act", "evict").WantAt(t, "/link/verify?done=verified")
+		}, nil},
+		"operator": {func(t *testing.T, b *providertest.Testbed, _ *mailtest.Server, p plantedAccount) {
+			verified := true
+			if err := reviseBy(b, p.ID, storage.StopIfAttached, &verified, func(*storage.User) {}); err != nil {
+				t.Fatal(err)
+			}
+		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			s := mailtest.Start(t)
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				planted := b.CreateUser(t, storage.User{Email: providertest.VictimMail}, "password of mallory")
-				mallory := b.Visitor(t)
-				page := mallory.SignIn(t, mallory.Get(t, b.AuthorizeURL("scope", "openid offline_access", "prompt", "consent")), providertest.VictimMail, "password of mallory")
-				tokens := b.Redeem(t, mallory.Allow(t, page).Code(t))
-				mallory.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
+				p := plantAccount(t, b)
+				test.prove(t, b, s, p)
+				if u := b.UserByEmail(t, p.Email); !u.EmailVerified || u.ID != p.ID {
+					t.Errorf("after the proof: %+v", u)
+				}
+				p.wantEvicted(t, b, test.left...)
+			}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.WithMail(s)(c) })
+		})
+	}
+}
 
-				err := test.act(b, planted.ID, storage.StopIfAttached)
-				if !test.proves {
-					if !errors.Is(err, storage.ErrUnproven) {
-						t.Fatalf("got %v, want ErrUnproven", err)
-					}
-					mallory.Get(t, b.Issuer+"/account").WantAt(t, "/account")
-					if now := b.UserByEmail(t, providertest.VictimMail); now.Admin || len(now.Roles) > 0 {
-						t.Errorf("the refused act changed the account: %+v", now)
-					}
-					err = test.act(b, planted.ID, storage.EvictAttached)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				mallory.WantNoSession(t)
-				b.WantRevoked(t, tokens)
-				b.WantIdentities(t, planted.ID)
-				b.WantEvent(t, storage.UserEvicted, planted.ID)
-				octo := b.Visitor(t)
-				if octo.Subject(t, octo.AuthorizeThrough(t, "github", "octo")) == planted.ID {
-					t.Error("the attacker's identity opens the account")
-				}
-				again := b.Visitor(t)
-				if again.SignIn(t, again.Get(t, b.AuthorizeURL()), providertest.VictimMail, "password of mallory").StatusCode != http.StatusUnprocessableEntity {
-					t.Error("the attacker's password opens the account")
-				}
-			})
+// newestLink sends the mails and returns the link of the newest one.
+func newestLink(t *testing.T, b *providertest.Testbed, s *mailtest.Server) string {
+	t.Helper()
+	b.SendMails(t)
+	all := s.Received()
+	address, _ := providertest.LinkIn(t, all[len(all)-1])
+	return address
+}
+
+func reviseBy(b *providertest.Testbed, id string, do storage.UnprovenPolicy, verified *bool, change func(*storage.User)) error {
+	_, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
+		UserID: id, Unproven: do, Verified: verified, Revise: func(u *storage.User) error { change(u); return nil },
+	}, b.Now())
+	return err
+}
+
+// An operator's act that gives an account more rights stops if an attacker has set it up. Then the
+// operator decides: either the attacker is evicted, or the account keeps its other ways to sign in.
+func TestAddressProof_OperatorDecidesAboutAttacker(t *testing.T) {
+	for name, act := range map[string]func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error{
+		"set-password": func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
+			_, err := b.DB.ResetPassword(context.Background(), storage.PasswordReset{UserID: id, Hash: "typed", Reason: "typed", Unproven: do}, b.Now())
+			return err
+		},
+		"admin": func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
+			_, err := b.DB.GrantAdmin(context.Background(), id, do, storage.By{From: providertest.TestOrigin, At: b.Now()})
+			return err
+		},
+		"role": func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
+			return reviseBy(b, id, do, nil, func(u *storage.User) { u.Roles = []string{"ops"} })
+		},
+		"group": func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
+			return reviseBy(b, id, do, nil, func(u *storage.User) { u.Groups = []string{"ops"} })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for decision, do := range map[string]storage.UnprovenPolicy{"evict": storage.EvictAttached, "keep": storage.KeepAttached} {
+				t.Run(decision, func(t *testing.T) {
+					providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+						p := plantAccount(t, b)
+						if err := act(b, p.ID, storage.StopIfAttached); !errors.Is(err, storage.ErrUnproven) {
+							t.Fatalf("got %v, want ErrUnproven", err)
+						}
+						p.mallory.Get(t, b.Issuer+"/account").WantAt(t, "/account")
+						if now := b.UserByEmail(t, p.Email); now.Admin || len(now.Roles)+len(now.Groups) > 0 {
+							t.Errorf("the refused act changed the account: %+v", now)
+						}
+						if err := act(b, p.ID, do); err != nil {
+							t.Fatal(err)
+						}
+						if u := b.UserByEmail(t, p.Email); u.EmailVerified {
+							t.Error("the act proved the address")
+						}
+						if do == storage.EvictAttached {
+							p.wantEvicted(t, b)
+							return
+						}
+						octo := b.Visitor(t)
+						if octo.Subject(t, octo.AuthorizeThrough(t, "github", "octo")) != p.ID {
+							t.Error("the identity that the operator keeps does not open the account")
+						}
+					})
+				})
+			}
 		})
 	}
 }
