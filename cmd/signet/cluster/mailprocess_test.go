@@ -1,10 +1,7 @@
 package cluster_test
 
 import (
-	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,16 +25,9 @@ func TestKilled_MailIsSentAtLeastOnce(t *testing.T) {
 			}
 			defer silent.Close()
 			s := mailtest.Start(t)
-			ca := filepath.Join(t.TempDir(), "ca.pem")
-			if err := os.WriteFile(ca, s.CA, 0o600); err != nil {
-				t.Fatal(err)
-			}
 			c := signettest.NewCluster(t, database())
-			with := func(port int) []string {
-				return []string{"SIGNET_SMTP_HOST=" + s.Host, fmt.Sprint("SIGNET_SMTP_PORT=", port), "SIGNET_MAIL_FROM=no-reply@example.com", "SIGNET_OUTBOUND_EXTRA_CA=" + ca}
-			}
 			plain := c.Env
-			c.Env = append(plain[:len(plain):len(plain)], with(silent.Addr().(*net.TCPAddr).Port)...)
+			c.Env = append(plain[:len(plain):len(plain)], withMails(t, s, silent.Addr().(*net.TCPAddr).Port)...)
 			p := c.Start(t, true)
 			c.Codes(t, 1)
 			c.Codes(t, 1) // from a new browser
@@ -48,7 +38,7 @@ func TestKilled_MailIsSentAtLeastOnce(t *testing.T) {
 			s.OnData(func() error { <-hold; return nil })
 			restart := func(ahead time.Duration) (stop func()) {
 				now := func() time.Time { return time.Now().Add(ahead) }
-				return signettest.StartSignetAt(t, now, c.Issuer, append(c.Instance.Env[:len(c.Instance.Env):len(c.Instance.Env)], with(s.Port)...), "serve")
+				return signettest.StartSignetAt(t, now, c.Issuer, append(c.Instance.Env[:len(c.Instance.Env):len(c.Instance.Env)], withMails(t, s, s.Port)...), "serve")
 			}
 			var ids []string
 			arrived := func() bool {
@@ -60,7 +50,7 @@ func TestKilled_MailIsSentAtLeastOnce(t *testing.T) {
 				}
 				return len(ids) > 0
 			}
-			c.Env = append(plain[:len(plain):len(plain)], with(s.Port)...)
+			c.Env = append(plain[:len(plain):len(plain)], withMails(t, s, s.Port)...)
 			stop := restart(5 * time.Minute)
 			signettest.Eventually(t, 30*time.Second, "the mail of the killed process arrives", arrived)
 			stop() // while the mail server holds its answer

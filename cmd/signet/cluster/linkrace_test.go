@@ -1,0 +1,119 @@
+package cluster_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"signet/cmd/signet/signettest"
+	"signet/provider/mail/mailtest"
+	"signet/provider/providertest"
+)
+
+// withMails returns the settings of a process that sends mails through the server, on this port.
+func withMails(t *testing.T, s *mailtest.Server, port int) []string {
+	t.Helper()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, s.CA, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"SIGNET_SMTP_HOST=" + s.Host, fmt.Sprint("SIGNET_SMTP_PORT=", port), "SIGNET_MAIL_FROM=no-reply@example.com", "SIGNET_OUTBOUND_EXTRA_CA=" + ca}
+}
+
+// newNetwork makes the requests of a browser come from a network of its own, so that the limits
+// of mails do not count them together.
+type newNetwork int
+
+func (n newNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Forwarded-For", fmt.Sprintf("198.18.%d.%d", n/250, n%250+1))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// inbox collects the mails of a server for several tests at once.
+type inbox struct {
+	*mailtest.Server
+	mu    sync.Mutex
+	mails []mailtest.Mail
+}
+
+// link waits for the mail with this subject to the address, and returns its link.
+func (in *inbox) link(t *testing.T, email, subject string) string {
+	t.Helper()
+	var link string
+	signettest.Eventually(t, 30*time.Second, "the mail "+subject+" arrives", func() bool {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.mails = append(in.mails, in.Received()...)
+		for _, m := range in.mails {
+			if m.To[0] == email && m.Subject() == subject {
+				link, _ = providertest.LinkIn(t, m)
+			}
+		}
+		return link != ""
+	})
+	return link
+}
+
+// busy is the answer of a node that cannot hash or write in time. It changes nothing.
+const busy = "503 Service Unavailable"
+
+// TestProcesses_TwoProofsAtOnce uses two links at once, ten times each at two processes: one for a
+// new password, and one that the attacker who set up the account asked for. The attacker is
+// evicted once, and the owner's new password is not deleted with the attacker's.
+func TestProcesses_TwoProofsAtOnce(t *testing.T) {
+	in := &inbox{Server: mailtest.Start(t)}
+	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
+		backend := t.Name()[strings.LastIndexByte(t.Name(), '/')+1:]
+		for round := range signettest.Soaking(1, 50) {
+			email := fmt.Sprintf("victim%d-%s@example.com", round, backend)
+			const old, chosen = "the password of mallory", "the password of the owner"
+			c.Command(t, old, nil, "user", "create", "--email", email, "--password-stdin", "--json")
+			b := signettest.NewFormBrowser(t)
+			b.Client.Transport = newNetwork(round)
+			b.Open(c.Issuer + "/account/email")
+			b.Send("login", "", map[string]string{"username": email, "password": old})
+			b.Click("send-link")
+			b.Open(c.Issuer + "/reset")
+			b.Send("reset", "", map[string]string{"email": email})
+			verify := linkForm(t, c, in.link(t, email, "Verify your email address"), url.Values{"act": {"evict"}})
+			reset := linkForm(t, c, in.link(t, email, "Choose a new password"), url.Values{"new-password": {chosen}})
+
+			answers := make([]map[string]int, 2)
+			var both sync.WaitGroup
+			for i, form := range []func(string) *http.Request{verify, reset} {
+				both.Go(func() { answers[i] = sendToAll(t, at, 10, form) })
+			}
+			both.Wait()
+			for _, got := range answers {
+				if got[""] > 1 || got[""]+got["link_used"]+got["link_ended"]+got[busy] != 10 {
+					t.Errorf("ten times the same link: got these answers (\"\" is success): %v", got)
+				}
+			}
+			if answers[0][""]+answers[1][""] == 0 {
+				t.Error("no link worked")
+			}
+			var evictions struct{ Events []struct{ ID string } }
+			c.Command(t, "", &evictions, "events", "--type", "user.evicted", "--user", email, "--json")
+			if len(evictions.Events) != 1 {
+				t.Errorf("%d evictions", len(evictions.Events))
+			}
+			if got := signsIn(t, c, email, chosen); got != (answers[1][""] == 1) {
+				t.Errorf("the password of the owner signs in: %v, and the link for it worked %d times", got, answers[1][""])
+			}
+			if signsIn(t, c, email, old) {
+				t.Error("the password of mallory signs in")
+			}
+			b.Open(c.Issuer + "/account")
+			if b.At.Path != "/login" {
+				t.Errorf("mallory is still signed in: at %s", b.At)
+			}
+		}
+	}, append(withMails(t, in.Server, in.Port), "SIGNET_TRUSTED_PROXIES=127.0.0.1")...)
+}
