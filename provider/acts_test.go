@@ -239,6 +239,13 @@ var acts = []act{
 	{name: "proof of an address by a link", events: []storage.EventType{storage.AddressProven}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.proofLink(t)).FormTo(t, "/link/verify", "", ""), "act", "verify")
 	}},
+	{name: "invitation", nobody: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		address := s.invitation(t)
+		return func() providertest.Answer { return s.browser.Fetch(t, address) }
+	}},
+	{name: "new account by an invitation", events: []storage.EventType{storage.UserCreated, storage.InvitationUsed}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.invitation(t)).Form(t), "name", "Zoe", "new-password", providertest.NewPassword)
+	}},
 	{name: "connector's button", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login/google", "", ""))
 	}},
@@ -427,6 +434,13 @@ func (s *scene) claimAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.signIn(t)
+}
+
+// invitation returns the link of a mailed invitation.
+func (s *scene) invitation(t *testing.T) string {
+	t.Helper()
+	email := storage.NewID("n") + "@example.com"
+	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkInvitation, Holder: email, Address: email}, storage.MailInvitation)
 }
 
 // mailedLink returns the link of a mail. The mail does not count towards the limits.

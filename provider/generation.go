@@ -62,7 +62,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	recoveryPages := recovery.New(recovery.Deps{
 		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Connectors: connectorIDs(live.Connectors), SendsMails: c.SendsMails(), Now: c.Now,
 	})
-	signUpPages := signup.New(signup.Deps{Site: s.site, DB: s.db, Links: s.links, Directory: s.directory})
+	signUpPages := signup.New(signup.Deps{Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Clients: s.clients})
 	adminPages := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Now: c.Now,
 	})

@@ -60,6 +60,9 @@ const (
 	UserRefused              EventType = "user.refused" // another request of a signed-in user was refused
 	PasswordChanged          EventType = "password.changed"
 	PasswordResetRequested   EventType = "password.reset_requested" // somebody asked for a mail with a new password, then the reason is the kind of the mail; or an operator made a link
+	InvitationCreated        EventType = "invitation.created"
+	InvitationUsed           EventType = "invitation.used" // it created the user
+	InvitationRevoked        EventType = "invitation.revoked"
 	ClientCreated            EventType = "client.created"
 	ClientUpdated            EventType = "client.updated"
 	ClientDisabled           EventType = "client.disabled"
@@ -108,12 +111,12 @@ const (
 
 // EventTypes lists all types of events. These events name no user: those of keys, those of
 // clients except client.refused, those of the instance, those of registration
-// tokens, token.revoked, mail.retried and setup.opened. All
+// tokens, token.revoked, mail.retried, invitation.created, invitation.revoked and setup.opened. All
 // others can name one.
 var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
-	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
+	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, InvitationCreated, InvitationUsed, InvitationRevoked, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,

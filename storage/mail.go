@@ -24,16 +24,18 @@ const (
 	MailIdentityRemoved MailKind = "identity_removed"
 	MailAccountDisabled MailKind = "account_disabled"
 	MailAccountEnabled  MailKind = "account_enabled"
-	MailPasswordReset   MailKind = "password_reset" // with a link for a new password
-	MailNoPassword      MailKind = "no_password"    // a new password was asked for, but the user signs in through an upstream
-	MailSignUp          MailKind = "sign_up"        // with a link that creates an account
-	MailHasAccount      MailKind = "has_account"    // an account was asked for, but the address has one
-	MailAddressProof    MailKind = "address_proof"  // with a link that proves the address of an account
+	MailPasswordReset   MailKind = "password_reset"  // with a link for a new password
+	MailNoPassword      MailKind = "no_password"     // a new password was asked for, but the user signs in through an upstream
+	MailSignUp          MailKind = "sign_up"         // with a link that creates an account
+	MailHasAccount      MailKind = "has_account"     // an account was asked for, but the address has one
+	MailAddressProof    MailKind = "address_proof"   // with a link that proves the address of an account
+	MailInvitation      MailKind = "invitation"      // with a link that creates an account
+	MailInvitationUsed  MailKind = "invitation_used" // the user invited a person, who has created the account
 )
 
 // MailKinds lists all kinds of mails.
 var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
-	MailAddressProof}
+	MailAddressProof, MailInvitation, MailInvitationUsed}
 
 // Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made
 // when the mail is sent, so a copy of the database cannot be used to open a link. The row stays
@@ -73,6 +75,7 @@ type MailFacts struct {
 	Connector string `json:"connector,omitempty"`
 	Identity  string `json:"identity,omitempty"` // email address of an upstream identity
 	Operator  bool   `json:"operator,omitempty"` // an operator acted, not the user
+	Invited   string `json:"invited,omitempty"`  // address of a person whom the user invited
 }
 
 // MailDraft is a mail to write. See Mail for its fields.
@@ -116,9 +119,9 @@ func (db *DB) notifyIf(tx *gorm.DB, d MailDraft, by By, condition string) error 
 	if !db.mails {
 		return nil
 	}
-	connector, identity := d.Facts.Connector, d.Facts.Identity
+	connector, identity, invited := d.Facts.Connector, d.Facts.Identity, d.Facts.Invited
 	d.Facts = factsOf(d.UserID, by)
-	d.Facts.Connector, d.Facts.Identity = connector, identity
+	d.Facts.Connector, d.Facts.Identity, d.Facts.Invited = connector, identity, invited
 	message, err := d.message()
 	if err != nil {
 		return err

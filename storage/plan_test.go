@@ -413,6 +413,24 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			return w.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: w.user.ID, Hash: "hash 5", From: from}, later)
 		}},
+		{"Invite", func() error {
+			_, err := w.Invite(ctx, storage.InvitationDraft{Email: "eva@example.com", Invitation: storage.Invitation{Roles: []string{"dev"}, ClientID: w.client.ID}, Mail: true}, storage.By{From: from, At: later})
+			return err
+		}},
+		{"Invitations", func() error { _, err := w.Invitations(ctx, 10, later); return err }},
+		{"RevokeInvitation", func() error { return w.RevokeInvitation(ctx, "eva@example.com", storage.By{From: from, At: later}) }},
+		{"CreateUserByLink", func() error {
+			inviter, err := w.CreateUser(ctx, storage.User{Email: storage.NewID("i") + "@example.com", Admin: true}, "", storage.By{At: later})
+			if err != nil {
+				return err
+			}
+			l, err := w.Invite(ctx, storage.InvitationDraft{Email: storage.NewID("e") + "@example.com", Invitation: storage.Invitation{Admin: true}}, storage.By{From: storage.Origin{Actor: inviter.ID}, At: later})
+			if err != nil {
+				return err
+			}
+			_, err = w.CreateUserByLink(ctx, storage.LinkedUser{Link: l.Ref(), Hash: "hash 6", From: from}, later)
+			return err
+		}},
 		{"RequestMail", func() error {
 			return w.RequestMail(ctx, storage.MailRequest{
 				Limits: limits[1:], Link: &storage.LinkDraft{Kind: storage.LinkSignUp, Holder: "dan@example.com"},

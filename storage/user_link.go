@@ -21,15 +21,16 @@ type LinkedUser struct {
 
 // CreateUserByLink spends a link and creates its user with a password hash, in one transaction:
 // an account exists only if its link is spent, and the other way round. The user gets the address
-// of the link's row. It counts as verified, because the link was mailed to it. It records the
-// event user.created with the kind of the link as the reason.
+// of the link's row. It counts as verified if the link was mailed to it. Roles, groups and rights
+// come from the row of an invitation alone, and are ignored in n.User. It records the event
+// user.created with the kind of the link as the reason, and invitation.used.
 //
 // A link never opens an account that exists, not even one with an unverified address. Otherwise a
 // person who only wants a new account would get the roles of an older one. The reset of the
 // password proves the address and evicts.
 //
 // *DeadLinkError: the link cannot be used. Its code is link_address_taken if an account with the
-// address was created after the link. Nothing is changed. ErrUsernameTaken, ErrSubjectTaken.
+// address was created after the link, and link_ended if the inviter is no administrator any more. Nothing is changed. ErrUsernameTaken, ErrSubjectTaken.
 func (db *DB) CreateUserByLink(ctx context.Context, n LinkedUser, at time.Time) (u User, err error) {
 	if n.Hash == "" {
 		return User{}, errors.New("create user by link: the hash is empty")
@@ -42,8 +43,12 @@ func (db *DB) CreateUserByLink(ctx context.Context, n LinkedUser, at time.Time) 
 		if err != nil {
 			return err
 		}
+		invited, err := l.Invitation()
+		if err != nil {
+			return err
+		}
 		u = n.User
-		u.Email, u.EmailVerified = l.Address, true
+		invited.applyTo(&u, l)
 		if u, err = newUser(u, at); err != nil {
 			return fmt.Errorf("create user by link: %w", err)
 		}
@@ -51,7 +56,10 @@ func (db *DB) CreateUserByLink(ctx context.Context, n LinkedUser, at time.Time) 
 		if engine.IsUnique(err) {
 			return &DeadLinkError{l.Kind, "link_address_taken"}
 		}
-		return err
+		if err != nil || l.Kind != LinkInvitation {
+			return err
+		}
+		return db.settleInvitation(tx, l, invited, u, By{From: n.From, At: at})
 	})
 	if err != nil {
 		return User{}, err

@@ -13,6 +13,7 @@ func (SignUp) page() string { return "signup.html" }
 // its password there.
 type NewAccount struct {
 	Common
+	Invited   bool   // the link is that of an invitation
 	Link      string // sealed one-time link, as a hidden field
 	Email     string // of the new account
 	Name      string
@@ -21,3 +22,12 @@ type NewAccount struct {
 }
 
 func (NewAccount) page() string { return "newaccount.html" }
+
+// Invited is the page after an invitation was accepted.
+type Invited struct {
+	Common
+	App      string // name of the application to which the person goes on
+	StartURL string // of the application; "": the page leads to the sign-in only
+}
+
+func (Invited) page() string { return "invited.html" }

@@ -21,6 +21,9 @@ func (l *Links) Problem(err error) error {
 	if dead.Code == "link_invalid" {
 		p.Status = http.StatusBadRequest
 	}
+	if text, is := invitationReasons[dead.Code]; is && dead.Kind == storage.LinkInvitation {
+		p.Text = text
+	}
 	way := waysOn[dead.Kind]
 	if dead.Code == "link_address_taken" || dead.Kind == storage.LinkSignUp && dead.Code == "link_used" { // there is an account
 		way = waysOn[storage.LinkInvitation]
@@ -40,6 +43,12 @@ var reasons = map[string]words.Sentence{
 	"link_ended":    words.Say("dead-link.ended"),
 
 	"link_address_taken": words.Say("dead-link.address-taken"),
+}
+
+// invitationReasons lists the sentences for invitations, which people cannot ask for on a page.
+var invitationReasons = map[string]words.Sentence{
+	"link_expired": words.Say("dead-link.invitation-expired"),
+	"link_ended":   words.Say("dead-link.invitation-ended"),
 }
 
 // waysOn lists the page that a dead link of each kind leads to.

@@ -42,6 +42,8 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailSignUp:          content.signUp,
 	storage.MailHasAccount:      content.hasAccount,
 	storage.MailAddressProof:    content.addressProof,
+	storage.MailInvitation:      content.invitation,
+	storage.MailInvitationUsed:  content.invitationUsed,
 }
 
 // render makes the text of the mail. There is one language yet.
@@ -139,6 +141,17 @@ func (c content) addressProof() templates.Mail {
 	m := c.mail(words.Say("mail-address-proof.subject"), words.Say("mail-address-proof.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-address-proof.not-you"))
 	m.Action = templates.MailAction{Label: words.Say("mail-address-proof.action"), URL: c.link}
 	return m
+}
+
+func (c content) invitation() templates.Mail {
+	m := c.mail(words.Say("mail-invitation.subject", "Issuer", c.issuer.Host), words.Say("mail-invitation.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-invitation.not-expected"))
+	m.Action = templates.MailAction{Label: words.Say("mail-invitation.action"), URL: c.link}
+	return m
+}
+
+func (c content) invitationUsed() templates.Mail {
+	return c.mail(words.Say("mail-invitation-used.subject"), words.Say("mail-invitation-used.text", "Invited", c.Message.Facts.Invited, "Issuer", c.issuer.Host),
+		words.Say("mail-invitation-used.not-expected"))
 }
 
 // facts lists the time, the network address, the browser and the application of the act, as far

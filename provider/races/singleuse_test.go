@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,6 +40,8 @@ var singleUse = []onceOnly{
 	{"last way in", lastWayRivals, []error{storage.ErrConflict, storage.ErrNotFound}},
 	{"link for a new password", resetLinkRivals, []error{storage.ErrLinkDead}},
 	{"link for a new account", signUpLinkRivals, []error{storage.ErrLinkDead}},
+	{"invitation", invitationRivals, []error{storage.ErrLinkDead}},
+	{"address of two invitations", twoInvitationsRivals, []error{storage.ErrLinkDead}},
 	{"address of a link and of an operator", linkedAddressRivals, []error{storage.ErrLinkDead, storage.ErrConflict}},
 	{"link that proves an address", proofLinkRivals, []error{storage.ErrLinkDead}},
 	{"password that was checked", passwordRivals, []error{storage.ErrConflict, storage.ErrRevoked}},
@@ -122,15 +125,48 @@ func signUpLinkRivals(t *testing.T, a *arena, round string) func(on *storage.DB,
 	}
 }
 
+// invitation invites a person to the role of its link.
+func (a *arena) invitation(t *testing.T, email string) storage.LinkRef {
+	l, err := a.DB.Invite(t.Context(), storage.InvitationDraft{Email: email, Invitation: storage.Invitation{Roles: []string{"invited"}}}, storage.By{From: storage.Origin{Actor: "cli"}, At: a.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Ref()
+}
+
+// invitationRivals create an account with one invitation.
+func invitationRivals(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error {
+	link := a.invitation(t, storage.NewID("u")+"@example.com")
+	return func(on *storage.DB, rival string) error {
+		_, err := on.CreateUserByLink(context.Background(), storage.LinkedUser{Link: link, Hash: rival, From: providertest.TestOrigin}, a.Now())
+		return err
+	}
+}
+
+// twoInvitationsRivals use two invitations of one address, of which the newer one is valid.
+func twoInvitationsRivals(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error {
+	email := storage.NewID("u") + "@example.com"
+	links := []storage.LinkRef{a.invitation(t, email), a.invitation(t, strings.ToUpper(email))}
+	var next atomic.Int64
+	return func(on *storage.DB, rival string) error {
+		_, err := on.CreateUserByLink(context.Background(), storage.LinkedUser{Link: links[next.Add(1)%2], Hash: rival, From: providertest.TestOrigin}, a.Now())
+		return err
+	}
+}
+
 // linkedAddressRivals create an account of one address, by the link of a sign-up, by that of an
 // invitation and as an operator.
 func linkedAddressRivals(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error {
 	email := storage.NewID("u") + "@example.com"
-	links := []storage.LinkRef{a.signUpLink(t, storage.LinkSignUp, email), a.signUpLink(t, storage.LinkInvitation, email)}
+	links := []storage.LinkRef{a.signUpLink(t, storage.LinkSignUp, email), a.invitation(t, email)}
 	var next atomic.Int64
 	return func(on *storage.DB, rival string) (err error) {
 		if i := next.Add(1) % 3; i < 2 {
-			_, err = on.CreateUserByLink(context.Background(), storage.LinkedUser{Link: links[i], Hash: rival, From: providertest.TestOrigin}, a.Now())
+			var u storage.User
+			u, err = on.CreateUserByLink(context.Background(), storage.LinkedUser{Link: links[i], Hash: rival, From: providertest.TestOrigin}, a.Now())
+			if invited := i == 1; err == nil && slices.Contains(u.Roles, "invited") != invited { // the roles are those of the row that won
+				return fmt.Errorf("user with the roles %q, by an invitation: %v", u.Roles, invited)
+			}
 		} else {
 			_, err = on.CreateUser(context.Background(), storage.User{Email: email}, rival, storage.By{From: providertest.TestOrigin, At: a.Now()})
 		}

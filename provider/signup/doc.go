@@ -4,5 +4,5 @@
 // change nothing; POST acts. The address of the account comes from the row of the link alone. A
 // refused password or name spends nothing.
 //
-// The package does not know clients and tokens.
+// The package does not know tokens.
 package signup

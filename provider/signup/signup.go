@@ -5,6 +5,7 @@ import (
 
 	"signet/provider/directory"
 	"signet/provider/link"
+	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -17,6 +18,7 @@ type Deps struct {
 	DB        *storage.DB
 	Links     *link.Links
 	Directory *directory.Directory
+	Clients   *request.Clients
 }
 
 // Handler serves the pages.
@@ -40,6 +42,8 @@ func (h *Handler) Routes() []web.Route {
 		page("GET|HEAD", "/signup", h.showSignUp),
 		page("GET|HEAD", "/link/signup", h.showNewAccount), // link.Path of this kind
 		page("POST", "/link/signup", h.createAccount),
+		page("GET|HEAD", "/link/invitation", h.showInvitation), // invitationPath
+		page("POST", "/link/invitation", h.acceptInvitation),
 	}
 }
 

@@ -69,6 +69,7 @@ type completer struct {
 // completers maps the name of an argument in a usage line, or a flag, to its completer.
 var completers = map[string]completer{
 	"EMAIL|SUB":  {fromDatabase: completeUsers},
+	"EMAIL":      {fromDatabase: completeInvitations},
 	"CLIENT_ID":  {fromDatabase: completeClients},
 	"KID":        {fromDatabase: completeKeys},
 	"TOKEN_ID":   {fromDatabase: completeRegistrationTokens},
@@ -103,6 +104,12 @@ func completeUsers(ctx context.Context, db *storage.DB, typed string) ([]cobra.C
 func completeClients(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
 	clients, err := db.Clients(ctx)
 	return completions(clients, func(c storage.Client) (string, string) { return c.ID, c.Name }), err
+}
+
+func completeInvitations(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
+	list, err := db.Invitations(ctx, maxCompletions, time.Now())
+	list = slices.DeleteFunc(list, func(i storage.SentInvitation) bool { return i.State != storage.InvitationOpen })
+	return completions(list, func(i storage.SentInvitation) (string, string) { return i.Link.Address, i.Name }), err
 }
 
 func completeKeys(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {

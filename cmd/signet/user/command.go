@@ -19,7 +19,7 @@ func Command(program *cli.Program) *cobra.Command {
 	p := commands{program}
 	c := &cobra.Command{Use: "user", Short: "Create, show and change users"}
 	cli.RequireSubcommand(c)
-	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(), p.updateCommand(), p.passwordCommand(), p.linkCommand(),
+	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(), p.updateCommand(), p.passwordCommand(), p.linkCommand(), p.inviteCommand(), p.invitationCommand(),
 		p.disableCommand(), p.enableCommand(), p.signOutCommand(),
 		p.adminCommand(), p.deleteCommand(), p.identityCommand())
 	return c

@@ -51,15 +51,15 @@ used, with --keep it keeps them.`,
 		}
 		return attached.check()
 	})
-	p.withLinks(c, func(ctx context.Context, rules *directory.Directory, links *link.Links, db *storage.DB, args []string) error {
-		u, err := Find(ctx, db, args[0])
+	p.withLinks(c, func(ctx context.Context, s linkServer, args []string) error {
+		u, err := Find(ctx, s.db, args[0])
 		if err != nil {
 			return err
 		}
 		if !u.Enabled() {
 			return exit.New(exit.Denied, fmt.Errorf("%s is disabled", DisplayName(u)), "enable the user with: signet user enable "+DisplayName(u))
 		}
-		made, err := rules.PasswordLink(ctx, u.ID, cli.ByAdministrator, attached.policy(), cli.Origin())
+		made, err := s.rules.PasswordLink(ctx, u.ID, cli.ByAdministrator, attached.policy(), cli.Origin())
 		switch {
 		case errors.Is(err, storage.ErrUnproven):
 			return p.unprovenError(u, err, *asJSON)
@@ -69,14 +69,22 @@ used, with --keep it keeps them.`,
 			return ErrorAbout(args[0], err)
 		}
 		p.Say("hand the link to %s; it works once, until %s, and ends all sessions of the user when it is used", DisplayName(u), cli.FormatTime(made.ExpiresAt.Time()))
-		return p.printLink(links, made, *asJSON)
+		return p.printLink(s.links, made, *asJSON)
 	})
 	return c
 }
 
-// withLinks makes c run do with the rules of users and the one-time links of the server. Both use
-// the clock of the servers, which compare the expiry of links with it.
-func (p commands) withLinks(c *cobra.Command, do func(ctx context.Context, rules *directory.Directory, links *link.Links, db *storage.DB, args []string) error) {
+// linkServer is what a command needs of the server to make one-time links. The rules and the links
+// use the clock of the servers, which compare the expiry of links with it.
+type linkServer struct {
+	settings config.Config
+	db       *storage.DB
+	rules    *directory.Directory
+	links    *link.Links
+}
+
+// withLinks makes c run do with the settings, their database, its rules and its links.
+func (p commands) withLinks(c *cobra.Command, do func(ctx context.Context, s linkServer, args []string) error) {
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		if err := settings.RequireIssuer(); err != nil {
 			return err
@@ -89,7 +97,7 @@ func (p commands) withLinks(c *cobra.Command, do func(ctx context.Context, rules
 		if err != nil {
 			return err
 		}
-		return do(ctx, node.Directory(settings, db, clock.Now), links, db, args)
+		return do(ctx, linkServer{settings, db, node.Directory(settings, db, clock.Now), links}, args)
 	})
 }
 

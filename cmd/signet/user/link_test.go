@@ -2,6 +2,7 @@ package user_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,5 +48,48 @@ func TestUserLink_SetsAPasswordWithoutMail(t *testing.T) {
 	output := c.CommandFails(t, exit.Usage, "user", "link", "ada@example.com", "--for", "passkey")
 	if !strings.Contains(output, "use password") {
 		t.Errorf("the command prints %q", output)
+	}
+}
+
+// A person whom an operator hands an invitation creates an account, without a mail server. The link
+// was not mailed, so the address is unproven.
+func TestUserInvite_CreatesAnAccountWithoutMail(t *testing.T) {
+	c := signettest.NewCluster(t, "")
+	server := c.Start(t, true)
+	for email, verified := range map[string]bool{"zoe@example.com": false, "eve@example.com": true} {
+		args := []string{"user", "invite", email, "--name", "Somebody", "--role", "dev", "--json"}
+		if verified {
+			args = append(args, "--email-verified")
+		}
+		var made printedLink
+		c.Command(t, "", &made, args...)
+		if left := time.Until(made.ExpiresAt).Hours(); left < 167 || left > 169 {
+			t.Errorf("the link expires in %v hours, want 7 days", left)
+		}
+		b := signettest.NewFormBrowser(t)
+		b.Open(made.Link)
+		b.Send("new-account", "create", map[string]string{"new-password": c.Password})
+		if b.At.Path != "/link/invitation" || b.At.RawQuery != "done=account" {
+			t.Fatalf("the browser is at %s", b.At)
+		}
+		b.Open(made.Link)
+		if signettest.FindByID(b.Page, "new-account") != nil {
+			t.Error("a used link still shows the form")
+		}
+		var u struct {
+			Name          string
+			EmailVerified bool `json:"email_verified"`
+			Roles         []string
+			Admin         bool
+		}
+		c.Command(t, "", &u, "user", "show", email, "--json")
+		if u.Name != "Somebody" || u.EmailVerified != verified || !slices.Equal(u.Roles, []string{"dev"}) || u.Admin {
+			t.Errorf("user %+v", u)
+		}
+		var events json.RawMessage
+		c.Command(t, "", &events, "events", "--json")
+		if _, sealed, _ := strings.Cut(made.Link, "link="); strings.Contains(server.Talk.String()+string(events), sealed) {
+			t.Error("the log or the events contain the link")
+		}
 	}
 }

@@ -1,0 +1,43 @@
+package directory
+
+import (
+	"context"
+	"time"
+
+	"signet/storage"
+)
+
+// Invite makes an invitation: a one-time link with which the owner of an address creates an
+// account. It returns the link for the operator, who may hand it over; link.Links makes its URL.
+// With d.Mail it is mailed too. Name, roles and groups have the same rules as those of a user.
+// Event invitation.created.
+//
+// Errors: *FieldError. storage.ErrConflict: the address has an account. storage.ErrNotFound: there
+// is no such client.
+func (d *Directory) Invite(ctx context.Context, i storage.InvitationDraft, from storage.Origin) (storage.MailLink, error) {
+	if err := CheckInvitation(&i, d.now()); err != nil {
+		return storage.MailLink{}, err
+	}
+	return d.db.Invite(ctx, i, d.by(from))
+}
+
+// CheckInvitation checks the account that an invitation will create, and changes each value to
+// its canonical spelling. Errors: *FieldError.
+func CheckInvitation(i *storage.InvitationDraft, at time.Time) error {
+	u := storage.User{Email: i.Email, Name: i.Name, Roles: i.Roles, Groups: i.Groups}
+	if err := CheckUser(&u, at); err != nil {
+		return err
+	}
+	removeRepeatedUserValues(&u)
+	i.Name, i.Roles, i.Groups = u.Name, u.Roles, u.Groups
+	return nil
+}
+
+// RevokeInvitation makes the invitation of an address invalid. Event invitation.revoked. Errors:
+// *FieldError. storage.ErrNotFound: there is none, or it was used.
+func (d *Directory) RevokeInvitation(ctx context.Context, email string, from storage.Origin) error {
+	if err := CheckEmail(email); err != nil {
+		return err
+	}
+	return d.db.RevokeInvitation(ctx, email, d.by(from))
+}

@@ -1,0 +1,100 @@
+package signup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"signet/provider/credential"
+	"signet/provider/link"
+	"signet/provider/request"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+const invitationPath = "/link/invitation" // link.Path of this kind
+
+// showInvitation shows the form of an invitation, or the page after its account was created. It
+// changes nothing, because mail scanners fetch links.
+func (h *Handler) showInvitation(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	if query.Get("done") == "account" {
+		return h.showInvited(w, r, query.Get("client_id"))
+	}
+	sealed := query.Get(link.Parameter)
+	l, invited, err := h.openInvitation(r.Context(), sealed)
+	if err != nil {
+		return h.Links.Problem(err)
+	}
+	return h.newAccountPage(w, http.StatusOK, templates.NewAccount{Invited: true, Link: sealed, Email: l.Address, Name: invited.Name})
+}
+
+// openInvitation reads an invitation and spends nothing. *storage.DeadLinkError: it cannot be
+// used, or its address has an account.
+func (h *Handler) openInvitation(ctx context.Context, sealed string) (storage.MailLink, storage.Invitation, error) {
+	l, err := h.Links.Open(ctx, storage.LinkInvitation, sealed)
+	if err != nil {
+		return l, storage.Invitation{}, err
+	}
+	_, _, err = h.DB.UserByEmail(ctx, l.Address)
+	switch {
+	case err == nil:
+		return l, storage.Invitation{}, &storage.DeadLinkError{Kind: l.Kind, Code: "link_address_taken"}
+	case !errors.Is(err, storage.ErrNotFound):
+		return l, storage.Invitation{}, err
+	}
+	invited, err := l.Invitation()
+	return l, invited, err
+}
+
+// acceptInvitation creates the account and spends the invitation. A name or password that breaks a
+// rule spends nothing. Nobody is signed in: nothing tells the browser of the invited person from
+// that of a person to whom a stranger forwarded the link.
+func (h *Handler) acceptInvitation(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.FormWithFields(w, r, link.Parameter, "username", "name", "new-password")
+	if err != nil {
+		return err
+	}
+	sealed := form.Get(link.Parameter)
+	l, invited, err := h.openInvitation(r.Context(), sealed)
+	if err != nil {
+		return h.Links.Problem(err)
+	}
+	trace := web.TraceOf(r.Context())
+	user, err := h.Directory.CreateUserByLink(r.Context(), l, storage.User{Name: form.Get("name")}, form.Get("new-password"), trace.Origin())
+	if err == nil {
+		trace.NoteUser(user.ID)
+		next := url.Values{"done": {"account"}}
+		if invited.ClientID != "" {
+			next.Set("client_id", invited.ClientID)
+		}
+		return web.SeeOther(w, h.Site.Base+invitationPath+"?"+next.Encode())
+	}
+	status, refusal := newAccountRefusal(w.Header(), err)
+	if refusal == nil {
+		return h.Links.Problem(err)
+	}
+	credential.NoteRefusal(trace, refusal.Code, web.Because(refusal.Code, err))
+	page := templates.NewAccount{Invited: true, Link: sealed, Email: l.Address, Name: form.Get("name"), Error: web.WithReference(r, refusal)}
+	return h.newAccountPage(w, status, page)
+}
+
+// showInvited shows the page after an invitation was accepted, which leads to the application of
+// the invitation or to the sign-in page. It does not lead to an application that registered
+// itself: anybody could make a link to this page that leads to their own one.
+func (h *Handler) showInvited(w http.ResponseWriter, r *http.Request, clientID string) error {
+	page := templates.Invited{Common: h.Site.Common()}
+	client, err := h.Clients.Enabled(r.Context(), clientID)
+	switch {
+	case clientID == "", errors.Is(err, storage.ErrNotFound):
+	case err != nil:
+		return err
+	case !client.IsUnapproved():
+		page.App = cmp.Or(client.Name, client.ID)
+		page.StartURL = cmp.Or(request.InitiateLogin(client, h.Site.Issuer.String(), ""), client.Metadata.ClientURI)
+	}
+	return h.Site.Show(w, page)
+}

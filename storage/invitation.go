@@ -1,0 +1,217 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage/engine"
+)
+
+// Invitation is what an operator decided about an account before it exists. The row of the link
+// keeps it, so that no request can change it.
+type Invitation struct {
+	Name          string   `json:"name,omitempty"` // suggested; the invited person can change it
+	Roles         []string `json:"roles,omitempty"`
+	Groups        []string `json:"groups,omitempty"`
+	Admin         bool     `json:"admin,omitempty"`
+	EmailVerified bool     `json:"email_verified,omitempty"` // an operator vouches for the address
+	ClientID      string   `json:"client_id,omitempty"`      // the application to which the person goes on; "": none
+	InvitedBy     string   `json:"invited_by,omitempty"`     // ID of an administrator; "": the command line
+}
+
+// InvitationDraft is the input of DB.Invite.
+type InvitationDraft struct {
+	Email string
+	Invitation
+	Mail bool // also mail the link to the address
+}
+
+// Invite makes a one-time link with which the owner of an address creates an account, and returns
+// it for an operator, who may hand it over. With d.Mail it is mailed too. Both work, but only one
+// of them once. Only the mailed one proves the address. A newer invitation of an address replaces
+// the older one. It records the event invitation.created.
+//
+// foreign.ErrEmail. ErrConflict: the address has an account. ErrNotFound: there is no such client.
+func (db *DB) Invite(ctx context.Context, d InvitationDraft, by By) (l MailLink, err error) {
+	canonical, err := CanonicalEmail(d.Email)
+	if err == nil {
+		err = refuseImpossible(canonical)
+	}
+	if err != nil {
+		return MailLink{}, fmt.Errorf("invite: %w", err)
+	}
+	d.InvitedBy = ""
+	if actor := by.From.Actor; actor != "cli" && actor != "system" {
+		d.InvitedBy = actor
+	}
+	detail, err := engine.JSONText(d.Invitation)
+	if err != nil {
+		return MailLink{}, fmt.Errorf("encode invitation: %w", err)
+	}
+	err = db.write(ctx, "invite", func(tx *gorm.DB) error {
+		var known int64
+		if err := tx.Raw(`SELECT COUNT(*) FROM users WHERE email_canonical = ? AND email_canonical <> ''`, canonical).Scan(&known).Error; err != nil {
+			return err
+		}
+		if known > 0 {
+			return ErrConflict
+		}
+		if d.ClientID != "" {
+			if err := checkExists(tx, &Client{}, isClient, d.ClientID); err != nil {
+				return err
+			}
+		}
+		if l, err = issueLink(tx, LinkDraft{Kind: LinkInvitation, Holder: canonical, Address: d.Email, Detail: detail}, by.At); err != nil {
+			return err
+		}
+		if d.Mail {
+			mail := MailDraft{Kind: MailInvitation, Recipient: d.Email, ClientID: d.ClientID, Link: l.Ref(), Facts: MailFacts{At: At(by.At), Operator: true}}
+			if err := queueMail(tx, mail, by.At); err != nil {
+				return err
+			}
+		}
+		l.Printed = true
+		return recordInvitation(tx, InvitationCreated, l, "", d.Invitation, by)
+	})
+	if err != nil {
+		return MailLink{}, err
+	}
+	return l, nil
+}
+
+// recordInvitation records an event with the decisions of an invitation, and without its address:
+// events stay when the account is deleted.
+func recordInvitation(tx *gorm.DB, event EventType, l MailLink, userID string, i Invitation, by By) error {
+	detail := map[string]any{"invitation": l.ID}
+	for name, list := range map[string][]string{"roles": i.Roles, "groups": i.Groups} {
+		if len(list) > 0 {
+			detail[name] = list
+		}
+	}
+	if i.Admin {
+		detail["admin"] = true
+	}
+	if i.InvitedBy != "" {
+		detail["invited_by"] = i.InvitedBy
+	}
+	return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, ClientID: i.ClientID, From: by.From, Detail: detail}, by.At)
+}
+
+// Invitation returns the decisions of an invitation; those of another link are empty.
+func (l MailLink) Invitation() (i Invitation, err error) {
+	if l.Kind != LinkInvitation || l.Detail == "" {
+		return Invitation{}, nil
+	}
+	if err := json.Unmarshal([]byte(l.Detail), &i); err != nil {
+		return Invitation{}, fmt.Errorf("decode invitation: %w", err)
+	}
+	return i, nil
+}
+
+// applyTo gives a new user what the invitation decides, and nothing else: see Invitation.
+func (i Invitation) applyTo(u *User, l MailLink) {
+	u.Email, u.EmailVerified = l.Address, !l.Printed || i.EmailVerified
+	u.Roles, u.Groups, u.Admin = i.Roles, i.Groups, i.Admin
+}
+
+// settleInvitation records that an invitation created a user, and tells the inviter. It refuses
+// the invitation if the inviter may not invite any more.
+func (db *DB) settleInvitation(tx *gorm.DB, l MailLink, i Invitation, u User, by By) error {
+	if u.Admin {
+		if err := closeSetup(tx, by.At); err != nil {
+			return err
+		}
+	}
+	if i.InvitedBy != "" {
+		var admins int64
+		if err := tx.Raw(`SELECT COUNT(*) FROM users WHERE id = ? AND admin AND disabled_at = 0`, i.InvitedBy).Scan(&admins).Error; err != nil {
+			return err
+		}
+		if admins == 0 {
+			return &DeadLinkError{l.Kind, "link_ended"}
+		}
+		// The network address of the new user is not for the inviter.
+		told := By{From: Origin{Actor: u.ID}, At: by.At}
+		if err := db.notify(tx, MailDraft{Kind: MailInvitationUsed, UserID: i.InvitedBy, Facts: MailFacts{Invited: l.Address}}, told); err != nil {
+			return err
+		}
+	}
+	return recordInvitation(tx, InvitationUsed, l, u.ID, i, by)
+}
+
+// InvitationState is the state of an invitation.
+type InvitationState string
+
+// The states of an invitation. One that was revoked, or ended with everything of the instance, has
+// no row.
+const (
+	InvitationOpen    InvitationState = "open"
+	InvitationUsedUp  InvitationState = "used"
+	InvitationExpired InvitationState = "expired"
+)
+
+// SentInvitation is an invitation with its state.
+type SentInvitation struct {
+	Link MailLink
+	Invitation
+	State InvitationState
+}
+
+// Invitations lists invitations, the newest first, at most limit. Rows stay until a day after they
+// expire.
+func (db *DB) Invitations(ctx context.Context, limit int, at time.Time) (list []SentInvitation, err error) {
+	err = db.read(ctx, "list invitations", func(q *gorm.DB) error {
+		list = nil
+		var rows []MailLink
+		if err := q.Where("kind = ?", LinkInvitation).Order("created_at DESC, holder").Limit(limit).Find(&rows).Error; err != nil {
+			return err
+		}
+		for _, l := range rows {
+			i, err := l.Invitation()
+			if err != nil {
+				return err
+			}
+			sent := SentInvitation{l, i, InvitationOpen}
+			switch {
+			case l.UsedAt != 0:
+				sent.State = InvitationUsedUp
+			case l.ExpiresAt <= At(at):
+				sent.State = InvitationExpired
+			}
+			list = append(list, sent)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// RevokeInvitation makes the invitation of an address invalid. It records the event
+// invitation.revoked. ErrNotFound: there is none, or it was used.
+func (db *DB) RevokeInvitation(ctx context.Context, email string, by By) error {
+	canonical, err := CanonicalEmail(email)
+	if err == nil {
+		err = refuseImpossible(canonical)
+	}
+	if err != nil {
+		return fmt.Errorf("revoke invitation: %w", err)
+	}
+	return db.write(ctx, "revoke invitation", func(tx *gorm.DB) error {
+		var revoked []MailLink
+		err := tx.Raw(`DELETE FROM mail_links WHERE kind = ? AND holder = ? AND used_at = 0 RETURNING `+engine.ColumnNames(&MailLink{}), LinkInvitation, canonical).Scan(&revoked).Error
+		if err != nil {
+			return err
+		}
+		if len(revoked) == 0 {
+			return ErrNotFound
+		}
+		i, err := revoked[0].Invitation()
+		if err != nil {
+			return err
+		}
+		return recordInvitation(tx, InvitationRevoked, revoked[0], "", i, by)
+	})
+}

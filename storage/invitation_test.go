@@ -1,0 +1,226 @@
+package storage_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"signet/federation/foreign"
+	"signet/storage"
+)
+
+// invite makes an invitation as the command line does.
+func (w *world) invite(t testing.TB, d storage.InvitationDraft, at time.Time) storage.MailLink {
+	t.Helper()
+	l, err := w.Invite(t.Context(), d, storage.By{From: storage.Origin{Actor: "cli"}, At: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// mailedInvitation invites a person by mail, and returns the mailed link.
+func (w *world) mailedInvitation(t testing.TB, d storage.InvitationDraft, at time.Time) storage.LinkRef {
+	t.Helper()
+	d.Mail = true
+	w.invite(t, d, at)
+	for _, m := range w.claimMails(t, at) {
+		w.settleMails(t, at, storage.MailResult{Mail: m})
+		if m.Message.Kind == storage.MailInvitation && m.Recipient == d.Email && m.ClientID == d.ClientID {
+			return m.Message.Link
+		}
+	}
+	t.Fatalf("no mail with an invitation for %s", d.Email)
+	return storage.LinkRef{}
+}
+
+// accept creates the account of an invitation. The form asks for more than the row gives.
+func (w *world) accept(t testing.TB, r storage.LinkRef, at time.Time) (storage.User, error) {
+	t.Helper()
+	return w.CreateUserByLink(t.Context(), storage.LinkedUser{
+		Link: r, Hash: "hash", From: storage.Origin{Address: "192.0.2.7", Agent: "Firefox"},
+		User: storage.User{Name: "Zoe", Email: "other@example.com", EmailVerified: true, Admin: true, Roles: []string{"root"}, Groups: []string{"wheel"}},
+	}, at)
+}
+
+// RC-21: address, roles, groups and rights come from the row of the invitation. Only the link that
+// was mailed to the address, or an operator who vouches for it, proves the address.
+func TestInvitation_RowAloneDecides(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, c := range map[string]struct {
+			invitation       storage.Invitation
+			mailed, verified bool
+		}{
+			"mailed":             {mailed: true, verified: true},
+			"handed over":        {},
+			"vouched for":        {invitation: storage.Invitation{EmailVerified: true}, verified: true},
+			"mailed, with roles": {invitation: storage.Invitation{Roles: []string{"dev"}, Groups: []string{"it", "ops"}}, mailed: true, verified: true},
+			"with roles":         {invitation: storage.Invitation{Roles: []string{"dev"}}},
+			"administrator":      {invitation: storage.Invitation{Admin: true, ClientID: w.client.ID}, mailed: true, verified: true},
+		} {
+			d := storage.InvitationDraft{Email: "Zoe." + storage.NewID("z") + "@Example.com", Invitation: c.invitation}
+			var r storage.LinkRef
+			if c.mailed {
+				r = w.mailedInvitation(t, d, noon)
+			} else {
+				r = w.invite(t, d, noon).Ref()
+			}
+			made, err := w.accept(t, r, noon)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			u, err := w.User(t.Context(), made.ID)
+			if err != nil || u.Email != d.Email || u.EmailVerified != c.verified || u.Admin != c.invitation.Admin || u.Name != "Zoe" ||
+				!slices.Equal(u.Roles, c.invitation.Roles) || !slices.Equal(u.Groups, c.invitation.Groups) {
+				t.Errorf("%s: user %+v, %v", name, u, err)
+			}
+			events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.InvitationUsed, UserID: u.ID}, 2)
+			if err != nil || len(events) != 1 || events[0].Detail["invitation"] != r.ID || events[0].ClientID != c.invitation.ClientID {
+				t.Errorf("%s: events %+v, %v", name, events, err)
+			}
+		}
+	})
+}
+
+// The mailed link and the printed one are one invitation.
+func TestInvitation_MailedAndPrintedLinkWorkOnceTogether(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		l := w.invite(t, storage.InvitationDraft{Email: "zoe@example.com", Mail: true}, noon)
+		mailed := w.claimMails(t, noon)[0].Message.Link
+		if _, err := w.accept(t, l.Ref(), noon); err != nil {
+			t.Fatal(err)
+		}
+		_, err := w.accept(t, mailed, noon)
+		wantLinkCode(t, "the mailed link", err, "link_used")
+	})
+}
+
+// RC-21: an invitation that was used, replaced, revoked, or that has expired creates no account;
+// neither does one from before a restore, or one whose inviter may not invite any more.
+func TestInvitation_RefusedWhenItHasEnded(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		boss := w.verifiedUser(t, "boss@example.com")
+		by := storage.By{From: storage.Origin{Actor: "cli"}, At: noon}
+		for _, id := range []string{boss.ID, w.user.ID} {
+			if _, err := w.GrantAdmin(t.Context(), id, storage.KeepAttached, by); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			code string
+			act  func(email string, r storage.LinkRef) error
+			wait time.Duration
+		}{
+			{code: "link_used", act: func(_ string, r storage.LinkRef) error { _, err := w.accept(t, r, noon); return err }},
+			{code: "link_replaced", act: func(email string, _ storage.LinkRef) error {
+				w.invite(t, storage.InvitationDraft{Email: email}, noon)
+				return nil
+			}},
+			{code: "link_ended", act: func(email string, _ storage.LinkRef) error { return w.RevokeInvitation(t.Context(), " "+email, by) }},
+			{code: "link_expired", wait: 7 * 24 * time.Hour},
+			{code: "link_address_taken", act: func(email string, _ storage.LinkRef) error { w.createUser(t, email); return nil }},
+			{code: "link_ended", act: func(string, storage.LinkRef) error { return w.RevokeAdmin(t.Context(), boss.ID, by) }},
+			{code: "link_ended", act: func(string, storage.LinkRef) error { return w.SetUserEnabled(t.Context(), boss.ID, false, by) }},
+			{code: "link_ended", act: func(string, storage.LinkRef) error { _, err := w.MarkRestored(t.Context(), by); return err }},
+		} {
+			email := storage.NewID("z") + "@example.com"
+			l, err := w.Invite(t.Context(), storage.InvitationDraft{Email: email, Invitation: storage.Invitation{Roles: []string{"dev"}}}, storage.By{From: storage.Origin{Actor: boss.ID}, At: noon})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.act != nil {
+				if err := c.act(email, l.Ref()); err != nil {
+					t.Fatalf("%s: %v", c.code, err)
+				}
+			}
+			_, err = w.accept(t, l.Ref(), noon.Add(c.wait))
+			wantLinkCode(t, email, err, c.code)
+			if u, _, err := w.UserByEmail(t.Context(), email); err == nil && len(u.Roles) > 0 && c.code != "link_used" {
+				t.Errorf("%s: user %+v has the roles of the invitation", c.code, u)
+			}
+		}
+	})
+}
+
+// An administrator who invited a person is told when the account is created, without the network
+// address of that person.
+func TestInvitation_InviterIsTold(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		boss := w.verifiedUser(t, "boss@example.com")
+		if _, err := w.GrantAdmin(t.Context(), boss.ID, storage.KeepAttached, storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		l, err := w.Invite(t.Context(), storage.InvitationDraft{Email: "zoe@example.com", Invitation: storage.Invitation{InvitedBy: "usr_forged"}}, storage.By{From: storage.Origin{Actor: boss.ID}, At: noon})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.accept(t, l.Ref(), noon); err != nil {
+			t.Fatal(err)
+		}
+		mails := w.claimMails(t, noon)
+		if len(mails) != 1 || mails[0].Message.Kind != storage.MailInvitationUsed || mails[0].Recipient != boss.Email {
+			t.Fatalf("mails %+v, want one to the inviter", mails)
+		}
+		if f := mails[0].Message.Facts; f.Invited != "zoe@example.com" || f.Address != "" || f.Agent != "" {
+			t.Errorf("facts %+v: want the invited address only", f)
+		}
+	})
+}
+
+func TestInvitation_RefusesAddressesThatCannotBeInvited(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		by := storage.By{From: storage.Origin{Actor: "cli"}, At: noon}
+		for _, c := range []struct {
+			draft storage.InvitationDraft
+			want  error
+		}{
+			{storage.InvitationDraft{Email: "ALICE@example.com"}, storage.ErrConflict},
+			{storage.InvitationDraft{Email: "no address"}, foreign.ErrEmail},
+			{storage.InvitationDraft{Email: "zoe@example.com", Invitation: storage.Invitation{ClientID: "unknown"}}, storage.ErrNotFound},
+		} {
+			_, err := w.Invite(t.Context(), c.draft, by)
+			wantError(t, c.draft.Email, err, c.want)
+		}
+		wantError(t, "revoke", w.RevokeInvitation(t.Context(), "zoe@example.com", by), storage.ErrNotFound)
+	})
+}
+
+// The list shows what became of each invitation.
+func TestInvitations_List(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		at := noon
+		expired := w.invite(t, storage.InvitationDraft{Email: "expired@example.com"}, at)
+		at = at.Add(7 * 24 * time.Hour)
+		used := w.invite(t, storage.InvitationDraft{Email: "used@example.com"}, at)
+		if _, err := w.accept(t, used.Ref(), at); err != nil {
+			t.Fatal(err)
+		}
+		open := w.invite(t, storage.InvitationDraft{Email: "open@example.com", Invitation: storage.Invitation{Roles: []string{"dev"}}}, at.Add(time.Second))
+		list, err := w.Invitations(t.Context(), 10, at.Add(time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]storage.InvitationState{}
+		for _, i := range list {
+			got[i.Link.ID] = i.State
+		}
+		want := map[string]storage.InvitationState{open.ID: storage.InvitationOpen, used.ID: storage.InvitationUsedUp, expired.ID: storage.InvitationExpired}
+		for id, state := range want {
+			if got[id] != state {
+				t.Errorf("%s is %q, want %q", id, got[id], state)
+			}
+		}
+		if list[0].Link.ID != open.ID || !slices.Equal(list[0].Roles, []string{"dev"}) {
+			t.Errorf("first is %+v, want the newest with its roles", list[0])
+		}
+		if one, err := w.Invitations(t.Context(), 1, at); err != nil || len(one) != 1 {
+			t.Errorf("a list of one: %+v, %v", one, err)
+		}
+		if _, err := w.MarkRestored(t.Context(), storage.By{At: at.Add(time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := w.Invitations(t.Context(), 1, at.Add(time.Minute)); err != nil || len(list) != 0 {
+			t.Errorf("after a restore: %+v, %v", list, err)
+		}
+	})
+}
