@@ -1,8 +1,12 @@
 package recovery_test
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -209,23 +213,63 @@ func TestReset_FirstProofOfAnAddressEvicts(t *testing.T) {
 	})
 }
 
-// RC-01, HT-01: the link names the issuer of the settings, whatever host the request names.
+// RC-01, HT-01: the link names the issuer of the settings, whatever host the request names
+// (ZITADEL CVE-2023-49097, CVE-2025-48936 and CVE-2025-64101).
 func TestReset_LinkNamesTheIssuer(t *testing.T) {
 	s := mailtest.Start(t)
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		v := b.Visitor(t)
-		r := v.FormRequest(t, providertest.Form{Action: b.Issuer + "/reset", Values: url.Values{"email": {providertest.Alice}}})
-		for _, name := range []string{"X-Forwarded-Host", "X-Original-Host", "X-Host"} {
-			r.Header.Set(name, "evil.example")
-		}
-		r.Header.Set("Forwarded", "host=evil.example")
-		providertest.WantStatus(t, providertest.Do(t, v.Client, r), http.StatusSeeOther)
-		b.SendMails(t)
-		mail := s.Received()[0]
-		if address, _ := providertest.LinkIn(t, mail); !strings.HasPrefix(address, b.Issuer+"/link/reset?") || strings.Contains(mail.Raw, "evil.example") {
-			t.Errorf("the link is %s", address)
+		at := strings.TrimPrefix(b.Issuer, "http://")
+		for name, head := range map[string]string{
+			"forwarding headers": "POST /reset HTTP/1.1\r\nHost: " + at + "\r\nX-Forwarded-Host: evil.example\r\nX-Original-Host: evil.example\r\nX-Host: evil.example\r\n" +
+				"X-Forwarded-Proto: https\r\nX-Forwarded-Port: 666\r\nX-Forwarded-Prefix: /evil.example\r\nForwarded: host=evil.example\r\n",
+			"Host":                   "POST /reset HTTP/1.1\r\nHost: evil.example\r\n",
+			"port in Host":           "POST /reset HTTP/1.1\r\nHost: " + at + ":evil.example\r\n",
+			"user before the host":   "POST /reset HTTP/1.1\r\nHost: " + at + "@evil.example\r\n",
+			"path in Host":           "POST /reset HTTP/1.1\r\nHost: evil.example/?\r\n",
+			"two Hosts":              "POST /reset HTTP/1.1\r\nHost: " + at + "\r\nHost: evil.example\r\n",
+			"no Host":                "POST /reset HTTP/1.0\r\n",
+			"absolute request line":  "POST http://evil.example/reset HTTP/1.1\r\nHost: " + at + "\r\n",
+			"double slash":           "POST //evil.example/reset HTTP/1.1\r\nHost: " + at + "\r\n",
+			"absolute, of this host": "POST " + b.Issuer + "/reset HTTP/1.1\r\nHost: evil.example\r\n",
+		} {
+			user := b.User(t, storage.NewID("h")+"@example.com", providertest.Password)
+			body := url.Values{"email": {user.Email}}.Encode()
+			status := sendRaw(t, at, head+"Origin: "+b.Issuer+"\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"+
+				"Content-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"+body)
+			b.SendMails(t)
+			mails := s.Received()
+			if (status == http.StatusSeeOther) != (len(mails) == 1) || status >= 500 {
+				t.Errorf("%s: status %d and %d mails", name, status, len(mails))
+			}
+			for _, mail := range mails {
+				if address, _ := providertest.LinkIn(t, mail); !strings.HasPrefix(address, b.Issuer+"/link/reset?") || strings.Contains(mail.Raw, "evil.example") {
+					t.Errorf("%s: the link is %s", name, address)
+				}
+			}
+			if name == "forwarding headers" && len(mails) != 1 {
+				t.Errorf("%s: %d mails", name, len(mails))
+			}
 		}
 	}, providertest.WithMail(s))
+}
+
+// sendRaw sends the bytes of a request and returns the status of the answer.
+func sendRaw(t *testing.T, at, request string) int {
+	t.Helper()
+	conn, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
 }
 
 // RC-10: three mails to an address in 15 minutes, and the page says when the next one is

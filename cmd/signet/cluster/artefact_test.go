@@ -204,6 +204,12 @@ func (c *issuing) everyArtefact(t *testing.T, at []string) []artefact {
 		status, _ := get(t, at+strings.TrimPrefix(setup.URL, c.Issuer), func(*http.Request) {})
 		return status == http.StatusOK
 	})
+	var password struct{ Link string }
+	c.Command(t, "", &password, "user", "link", c.Email, "--for", "password", "--json")
+	add("link for a password", func(t *testing.T, at string) bool {
+		status, _ := get(t, at+strings.TrimPrefix(password.Link, c.Issuer), func(*http.Request) {})
+		return status == http.StatusOK
+	})
 	return list
 }
 
