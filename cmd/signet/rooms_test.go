@@ -94,7 +94,7 @@ var allowedImports = func() map[string][]string {
 		"cmd/signet/client":     commands,
 		"cmd/signet/keys":       slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
 		"cmd/signet/signettest": slices.Concat(pages, keepers, tests, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/program"}),
-		"cmd/signet/cluster":    {}, // only tests, like the nine below
+		"cmd/signet/cluster":    {}, // only tests, like the ten below
 		"cmd/signet/guides":     {},
 		"cmd/signet/proxy":      {},
 		"cmd/signet/parties":    {},
@@ -102,6 +102,7 @@ var allowedImports = func() map[string][]string {
 		"cmd/signet/keyboard":   {},
 		"cmd/signet/ways":       {},
 		"cmd/signet/frames":     {},
+		"cmd/signet/journeys":   {},
 		"cmd/signet/pages":      {},
 		"cmd/signet/example":    {},
 		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "provider/keys/openssl", "provider/keys/pkcs11", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys", "cmd/signet/supervisor"}),

@@ -25,8 +25,11 @@ func (l *Links) Problem(err error) error {
 		p.Text = text
 	}
 	way := waysOn[dead.Kind]
-	if dead.Code == "link_address_taken" || dead.Kind == storage.LinkSignUp && dead.Code == "link_used" { // there is an account
+	switch {
+	case dead.Code == "link_address_taken", dead.Kind == storage.LinkSignUp && dead.Code == "link_used": // there is an account
 		way = waysOn[storage.LinkInvitation]
+	case dead.Kind == storage.LinkReset && dead.Code == "link_used": // mostly by the same person, a moment ago
+		p.Text, way = words.Say("dead-link.used-reset"), waysOn[storage.LinkInvitation]
 	}
 	if way.path != "" {
 		p.StartURL, p.StartText = l.base()+way.path, way.text

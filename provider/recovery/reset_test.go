@@ -128,8 +128,9 @@ func TestResetLink_OpeningSpendsNothing(t *testing.T) {
 }
 
 // Each dead link is a page with its own code that leads to the form for another link, by GET and
-// by POST. RC-02: a link works once. RC-11: a newer link and a new password end older ones.
-func TestResetLink_DeadOnesLeadToTheForm(t *testing.T) {
+// by POST; a used one leads to the sign-in, since a person who sends the form twice has a new
+// password. RC-02: a link works once. RC-11: a newer link and a new password end older ones.
+func TestResetLink_DeadOnesLeadToTheWayOn(t *testing.T) {
 	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
 		for _, c := range []struct {
 			code string
@@ -159,7 +160,14 @@ func TestResetLink_DeadOnesLeadToTheForm(t *testing.T) {
 			c.kill(u, address)
 			for how, page := range map[string]providertest.Stop{"GET": v.Get(t, address), "POST": v.Submit(t, form, "new-password", providertest.NewPassword)} {
 				page.WantPage(t, http.StatusGone, c.code)
-				if to := page.Link(t, "start"); to != b.Issuer+"/reset" {
+				if got := page.Header.Get("Referrer-Policy"); how == "GET" && got != "strict-origin" {
+					t.Errorf("%s: Referrer-Policy %q: the address holds a link", c.code, got)
+				}
+				way := b.Issuer + "/reset"
+				if c.code == "link_used" {
+					way = b.Issuer + "/login"
+				}
+				if to := page.Link(t, "start"); to != way {
 					t.Errorf("%s, %s: the page leads to %s", c.code, how, to)
 				}
 			}

@@ -110,6 +110,9 @@ func (s *Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, 
 		page.StartText = cmp.Or(p.StartText, s.linkTextFor(p.StartURL))
 	}
 	referrer, policy := ownReferrer, pagePolicy
+	if r.URL.RawQuery != "" { // it may be a secret that still works, such as a one-time link during an outage
+		referrer = originReferrer
+	}
 	if p.Fields != nil {
 		page.Fields, referrer, policy = fieldsOf(p.Fields), originReferrer, formPolicy(p.StartURL) // as in PostTo
 	}
