@@ -6,9 +6,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
+	"signet/cmd/signet/exit"
 	"signet/cmd/signet/signettest"
 	"signet/storage/storagetest"
 )
@@ -36,6 +38,25 @@ var linkActs = []linkAct{
 		return preparedLink{
 			made.Link, url.Values{"new-password": {chosen}},
 			func(t *testing.T) { wantSignIn(t, c, email, old) }, func(t *testing.T) { wantSignIn(t, c, email, chosen) },
+		}
+	}},
+	{"invitation", func(t *testing.T, c *signettest.Cluster, round int) preparedLink {
+		email, chosen := fmt.Sprintf("i%d@example.com", round), "a chosen password"
+		var made struct{ Link string }
+		c.Command(t, "", &made, "user", "invite", email, "--role", "dev", "--no-mail", "--json")
+		return preparedLink{
+			made.Link, url.Values{"name": {"Zoe"}, "new-password": {chosen}},
+			func(t *testing.T) { c.CommandFails(t, exit.NotFound, "user", "show", email) },
+			func(t *testing.T) {
+				wantSignIn(t, c, email, chosen)
+				var user struct {
+					Name  string
+					Roles []string
+				}
+				if c.Command(t, "", &user, "user", "show", email, "--json"); user.Name != "Zoe" || !slices.Equal(user.Roles, []string{"dev"}) {
+					t.Errorf("half an account: %+v", user)
+				}
+			},
 		}
 	}},
 }
@@ -71,11 +92,11 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 							response.Body.Close()
 						}
 					}()
-					<-time.After(time.Duration(rand.Int64N(int64(2 * long))))
+					<-time.After(time.Duration(rand.Int64N(int64(3 * long))))
 					victim.Kill()
 					<-answered
 					switch status := readLink(t, p.link); status {
-					case http.StatusGone:
+					case http.StatusGone: // used, or its address has an account
 						spent++
 					case http.StatusOK:
 						valid++

@@ -2,15 +2,19 @@ package cluster_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
 	"signet/cmd/signet/signettest"
 	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
@@ -116,4 +120,39 @@ func TestProcesses_TwoProofsAtOnce(t *testing.T) {
 			}
 		}
 	}, append(withMails(t, in.Server, in.Port), "SIGNET_TRUSTED_PROXIES=127.0.0.1")...)
+}
+
+// TestProcesses_OneAccountForAnAddress creates the account of one address in several ways at once,
+// at two processes and by a command: one of them wins, and the account has what the winner says.
+func TestProcesses_OneAccountForAnAddress(t *testing.T) {
+	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
+		for round := range signettest.Soaking(2, 100) {
+			email := fmt.Sprintf("new%d@example.com", round)
+			const chosen = "a chosen password"
+			var made struct{ Link string }
+			c.Command(t, "", &made, "user", "invite", email, "--role", "invited", "--no-mail", "--json")
+			invitation := linkForm(t, c, made.Link, url.Values{"name": {"Zoe"}, "new-password": {chosen}})
+
+			var answers map[string]int
+			var created int
+			var both sync.WaitGroup
+			both.Go(func() { answers = sendToAll(t, at, 4, invitation) })
+			both.Go(func() {
+				create := []string{"user", "create", "--email", email, "--role", "created", "--json"}
+				created = program.Run(t.Context(), signettest.Surroundings(c.Instance.Env, "", io.Discard, io.Discard), create)
+			})
+			both.Wait()
+			if answers[""]+answers["link_used"]+answers["link_address_taken"]+answers[busy] != 4 || created != exit.OK && created != exit.Conflict {
+				t.Errorf("the invitation: %v, the command: exit code %d", answers, created)
+			}
+			if won := created == exit.OK; won == (answers[""] == 1) || answers[""] > 1 {
+				t.Errorf("the invitation created %d accounts, the command one: %v", answers[""], won)
+			}
+			var user struct{ Roles []string }
+			c.Command(t, "", &user, "user", "show", email, "--json")
+			if want := map[bool]string{true: "invited", false: "created"}[answers[""] == 1]; !slices.Equal(user.Roles, []string{want}) {
+				t.Errorf("roles %q, want %q", user.Roles, want)
+			}
+		}
+	})
 }

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -30,14 +31,20 @@ func TestProcesses_UseEachThingOnce(t *testing.T) {
 			name string
 			make func() func(address string) *http.Request
 			want []string // the errors of all requests but one
+			hash bool     // each request computes a password hash
 		}{
-			{"device code", makeDeviceCode(t, c, b), []string{"invalid_grant", "slow_down"}},
-			{"pushed request", makePushedRequest(t, c, b), []string{"unknown_request"}},
-			{"client assertion", makeAssertion(t, c), []string{"invalid_client", "temporarily_unavailable"}},
-			{"initial access token", makeInitialToken(t, c), []string{"invalid_token"}},
-			{"link for a password", makePasswordLink(t, c), []string{"link_used"}},
+			{"device code", makeDeviceCode(t, c, b), []string{"invalid_grant", "slow_down"}, false},
+			{"pushed request", makePushedRequest(t, c, b), []string{"unknown_request"}, false},
+			{"client assertion", makeAssertion(t, c), []string{"invalid_client", "temporarily_unavailable"}, false},
+			{"initial access token", makeInitialToken(t, c), []string{"invalid_token"}, false},
+			{"link for a password", makePasswordLink(t, c), []string{"link_used", busy}, true},
+			{"invitation", makeInvitation(t, c), []string{"link_used", "link_address_taken", busy}, true},
 		} {
-			for range signettest.Soaking(2, 200) {
+			rounds := signettest.Soaking(2, 200)
+			if thing.hash {
+				rounds = signettest.Soaking(1, 50)
+			}
+			for range rounds {
 				request := thing.make()
 				refused := 0
 				answers := sendToAll(t, at, 50, request)
@@ -78,7 +85,7 @@ func sendToAll(t *testing.T, at []string, n int, request func(address string) *h
 }
 
 // deadLink finds the code in the page of a link that cannot be used.
-var deadLink = regexp.MustCompile(`link_[a-z]+`)
+var deadLink = regexp.MustCompile(`link_[a-z_]+`)
 
 // errorIn returns the error code of an answer in JSON or of the page of a dead link, or
 // "unknown_request" for another error page. "" is success.
@@ -252,6 +259,18 @@ func makePasswordLink(t *testing.T, c *signettest.Cluster) func() func(string) *
 		var made struct{ Link string }
 		c.Command(t, "", &made, "user", "link", c.Email, "--for", "password", "--json")
 		return linkForm(t, c, made.Link, url.Values{"new-password": {c.Password}})
+	}
+}
+
+// makeInvitation makes invitations, each of another person.
+func makeInvitation(t *testing.T, c *signettest.Cluster) func() func(string) *http.Request {
+	t.Helper()
+	invited := 0
+	return func() func(string) *http.Request {
+		invited++
+		var made struct{ Link string }
+		c.Command(t, "", &made, "user", "invite", fmt.Sprintf("invited%d@example.com", invited), "--no-mail", "--json")
+		return linkForm(t, c, made.Link, url.Values{"name": {"Zoe"}, "new-password": {c.Password}})
 	}
 }
 
