@@ -1,12 +1,8 @@
 package recovery_test
 
 import (
-	"bufio"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -242,8 +238,7 @@ func TestReset_LinkNamesTheIssuer(t *testing.T) {
 		} {
 			user := b.User(t, storage.NewID("h")+"@example.com", providertest.Password)
 			body := url.Values{"email": {user.Email}}.Encode()
-			status := sendRaw(t, at, head+"Origin: "+b.Issuer+"\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"+
-				"Content-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"+body)
+			status := b.SendRaw(t, http.MethodPost, head+"Origin: "+b.Issuer+"\r\nContent-Type: application/x-www-form-urlencoded\r\n", body).StatusCode
 			b.SendMails(t)
 			mails := s.Received()
 			if (status == http.StatusSeeOther) != (len(mails) == 1) || status >= 500 {
@@ -259,25 +254,6 @@ func TestReset_LinkNamesTheIssuer(t *testing.T) {
 			}
 		}
 	}, providertest.WithMail(s))
-}
-
-// sendRaw sends the bytes of a request and returns the status of the answer.
-func sendRaw(t *testing.T, at, request string) int {
-	t.Helper()
-	conn, err := net.Dial("tcp", at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, request); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer.Body.Close()
-	return answer.StatusCode
 }
 
 // RC-10: three mails to an address in 15 minutes, and the page says when the next one is
