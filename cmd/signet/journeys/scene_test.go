@@ -81,7 +81,7 @@ func (s *scene) serveInbox(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveApp is the application: a page with a button, which sends the browser to the server, and
-// the callback, which shows what the server says about the person.
+// the callback, which shows the claims of the person.
 func (s *scene) serveApp(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	page := func(main string) {
@@ -165,7 +165,7 @@ type seen struct {
 	Complaints []string
 }
 
-// take walks the journey in each way, all at the same time, and checks what every page must keep.
+// take walks the journey in each way, all at the same time, and checks the rules of every page.
 func (s *scene) take(t *testing.T, program string, list []walk) map[string]seen {
 	t.Helper()
 	var report map[string]seen

@@ -71,7 +71,7 @@ list and revoke invitations, use: signet user invitation.`,
 	return c
 }
 
-// sayInvited says how the link gets to the person, and what it proves.
+// sayInvited says how the link gets to the person, and whether it proves the address.
 func (p commands) sayInvited(d storage.InvitationDraft, l storage.MailLink) {
 	until := cli.FormatTime(l.ExpiresAt.Time())
 	if d.Mail {

@@ -74,7 +74,7 @@ used, with --keep it keeps them.`,
 	return c
 }
 
-// linkServer is what a command needs of the server to make one-time links. The rules and the links
+// linkServer has the parts of the server that make one-time links. The rules and the links
 // use the clock of the servers, which compare the expiry of links with it.
 type linkServer struct {
 	settings config.Config

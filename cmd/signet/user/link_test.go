@@ -11,7 +11,7 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// printedLink is what `signet user link --json` prints.
+// printedLink is the output of `signet user link --json`.
 type printedLink struct {
 	Link      string
 	ExpiresAt time.Time `json:"expires_at"`
