@@ -25,11 +25,11 @@ func (l *Links) Problem(err error) error {
 		p.Text = text
 	}
 	way := waysOn[dead.Kind]
-	switch {
-	case dead.Code == "link_address_taken", dead.Kind == storage.LinkSignUp && dead.Code == "link_used": // there is an account
+	switch text, is := usedReasons[dead.Kind]; {
+	case is && dead.Code == "link_used":
+		p.Text, way = text, waysOn[storage.LinkInvitation]
+	case dead.Code == "link_address_taken": // there is an account
 		way = waysOn[storage.LinkInvitation]
-	case dead.Kind == storage.LinkReset && dead.Code == "link_used": // mostly by the same person, a moment ago
-		p.Text, way = words.Say("dead-link.used-reset"), waysOn[storage.LinkInvitation]
 	}
 	if way.path != "" {
 		p.StartURL, p.StartText = l.base()+way.path, way.text
@@ -46,6 +46,14 @@ var reasons = map[string]words.Sentence{
 	"link_ended":    words.Say("dead-link.ended"),
 
 	"link_address_taken": words.Say("dead-link.address-taken"),
+}
+
+// usedReasons lists the sentences for links after which a person can sign in. Mostly, the same
+// person used the link a moment ago, such as by a second click, so the page leads to the sign-in.
+var usedReasons = map[storage.LinkKind]words.Sentence{
+	storage.LinkReset:      words.Say("dead-link.used-reset"),
+	storage.LinkSignUp:     words.Say("dead-link.used-account"),
+	storage.LinkInvitation: words.Say("dead-link.used-account"),
 }
 
 // invitationReasons lists the sentences for invitations, which people cannot ask for on a page.

@@ -2,7 +2,7 @@ package journeys_test
 
 import "testing"
 
-// A person who forgot the password gets back into the application: from its sign-in page over the
+// After a forgotten password, a person gets back into the application: from its sign-in page over the
 // mail to the sign-in with the new password. The old one does not work any more.
 func TestReset_FromForgottenPasswordToTheApplication(t *testing.T) {
 	s := start(t)

@@ -48,7 +48,7 @@ func start(t *testing.T, settings ...string) *scene {
 	t.Cleanup(s.inbox.Close)
 	s.app = httptest.NewServer(http.HandlerFunc(s.serveApp))
 	t.Cleanup(s.app.Close)
-	s.client = s.CreateClient(t, "--type", "web", "--redirect-uri", s.app.URL+"/callback", "--skip-consent")
+	s.client = s.CreateClient(t, "--type", "web", "--redirect-uri", s.app.URL+"/callback", "--client-uri", s.app.URL+"/", "--skip-consent")
 	s.Env = slices.Concat(s.Env, []string{
 		"SIGNET_SMTP_HOST=" + s.mails.Host, fmt.Sprintf("SIGNET_SMTP_PORT=%d", s.mails.Port), "SIGNET_SMTP_TLS=none", "SIGNET_MAIL_FROM=no-reply@example.com",
 	}, settings)

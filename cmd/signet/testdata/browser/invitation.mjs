@@ -1,46 +1,37 @@
-// An invited person opens the link job.link on a phone, chooses a name and a password, goes on to
-// the application and signs in to it with the new account.
-import { open, run, signIn } from './browser.mjs'
+// An invited person opens the link of the invitation, creates the account, and goes on to the
+// application.
+import { journey } from './journey.mjs'
 
-run(async (browser, job) => {
-  const { page, complaints } = await open(browser, {
-    javaScriptEnabled: job.javascript, viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true,
-  })
-  const report = { addresses: [] }
-  const overflows = async () => {
-    report.addresses.push(page.url())
-    if (!job.javascript) return
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)
-    if (wide) complaints.push(`${page.url()} is wider than the screen`)
+journey(async (w, v) => {
+  const { job, email } = w
+  const link = w.link ?? (await w.mail(email, `Your invitation to ${new URL(job.issuer).host}`)).link
+  await v.page.goto(link)
+  await v.sees('invitation', 'form#new-account')
+  w.report.saw.name = await v.page.locator('#name').inputValue()
+  await v.fill({ name: 'Ada <b>Lovelace</b>', 'new-password': 'short' })
+  await v.press('create')
+  await v.sees('invitation, refused', '#problem')
+  w.report.saw.address = v.page.url()
+  w.report.saw['name after the refusal'] = await v.page.locator('#name').inputValue()
+  await v.fill({ 'new-password': job.next })
+  await v.pressTwice('create')
+  await v.sees('account ready', '#continue, #start')
+  const ready = v.page.url()
+  await v.page.goto(link)
+  await v.sees('used invitation', '#start')
+  await v.press('start')
+  await v.page.locator('#sign-in').waitFor()
+  // A second click without scripts may have shown the page of the used link instead.
+  if (w.javascript) {
+    await v.page.goto(ready)
+    await v.press('continue')
+  } else {
+    await v.page.goto(job.app)
   }
-
-  await page.goto(job.link)
-  report.asked = await page.locator('main').innerText()
-  report.name = await page.locator('#name').inputValue()
-  report.filled = await page.locator('input[autocomplete=username]').getAttribute('value')
-  await overflows()
-  await page.locator('#name').fill('Zoë <b>Newcomer</b>')
-  await page.locator('#new-password').fill('short')
-  await page.locator('#create').click()
-  await page.locator('#new-password[aria-invalid=true]').waitFor()
-  report.kept = await page.locator('#name').inputValue()
-  await overflows()
-  await page.locator('#new-password').fill(job.chosen)
-  await page.locator('#create').click()
-  await page.locator('#continue').waitFor()
-  report.done = await page.locator('main').innerText()
-  await overflows()
-
-  await page.locator('#continue').click()
-  await page.locator('#demo-sign-in').click()
-  await page.locator('form#login').waitFor()
-  await signIn(page, { email: job.invited, password: job.chosen })
-  await page.locator('#allow').click()
-  await page.locator('#userinfo').waitFor()
-  report.userinfo = JSON.parse(await page.locator('#userinfo').innerText())
-
-  await page.goto(job.link)
-  report.again = await page.locator('main').innerText()
-  report.complaints = complaints
-  return report
+  await v.press('go')
+  await v.page.locator('#sign-in').waitFor()
+  await v.fill({ username: email, password: job.next })
+  await v.press('sign-in')
+  await v.page.locator('#person').waitFor()
+  await v.saw('person', '#person')
 })

@@ -28,7 +28,8 @@ class Walk {
 
   // visitor opens a browser with no cookies.
   async visitor() {
-    const { page, complaints } = await open(this.browser, { javaScriptEnabled: this.javascript, viewport: this.wide ? wide : phone })
+    const screen = this.wide ? { viewport: wide } : { viewport: phone, isMobile: true, hasTouch: true }
+    const { page, complaints } = await open(this.browser, { javaScriptEnabled: this.javascript, ...screen })
     if (this.javascript) await loadAxe(page)
     this.report.complaints = complaints.concat(this.report.complaints)
     page.on('request', async request => {
