@@ -55,7 +55,7 @@ func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, 
 	t.Helper()
 	up, option := providertest.WithUpstreams(t, change...)
 	mails := mailtest.Start(t)
-	b := providertest.Start(t, backend.OpenFaulty(t, faults), option, providertest.WithRegistration(directory.RegistrationOpen), providertest.WithMail(mails))
+	b := providertest.Start(t, backend.OpenFaulty(t, faults), option, providertest.WithRegistration(directory.RegistrationOpen), providertest.WithMail(mails), providertest.WithSignUp)
 	b.Backend = backend
 	b.RegisterApp(t)
 	s := &scene{Testbed: b, upstream: up, mails: mails}
@@ -216,6 +216,9 @@ var acts = []act{
 	}},
 	{name: "new password by a link", events: []storage.EventType{storage.PasswordChanged, storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.resetLink(t)).Form(t), "new-password", providertest.NewPassword)
+	}},
+	{name: "mail for a new account", events: []storage.EventType{storage.SignUpRequested}, nobody: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.Issuer+"/signup").Form(t), "email", storage.NewID("n")+"@example.com")
 	}},
 	{name: "link for a new account", nobody: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		address := s.signUpLink(t)
@@ -530,7 +533,6 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 // withoutAct are routes that no act requests: documents, pages that only prepare an act, and
 // routes with tests of their own.
 var withoutAct = []string{
-	"/signup",
 	"/", "/jwks", "/healthz", "/favicon.ico", "/readyz", "/setup", "/login/link", "/login/connector/start",
 	"/.well-known/change-password", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
 	"/par", "/check_session", "/client-logo/client/version",
@@ -555,7 +557,7 @@ func (s *scene) wantComplete(t *testing.T, e storage.Event) {
 	if slices.Contains(aboutClients, e.Type) && e.ClientID == "" {
 		t.Errorf("%s names no client", e.Type)
 	}
-	if e.From.Actor == "" && e.Type != storage.ClientRefused && e.Type != storage.TokenRevoked && e.Type != storage.GrantRevoked {
+	if e.From.Actor == "" && e.Type != storage.ClientRefused && e.Type != storage.TokenRevoked && e.Type != storage.GrantRevoked && e.Type != storage.SignUpRequested {
 		t.Errorf("%s names no actor", e.Type)
 	}
 }

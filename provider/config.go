@@ -45,6 +45,7 @@ type Config struct {
 	Outbound         outbound.Config              // limits of calls to other hosts
 	ResponseTypes    []string                     // in the discovery document, and for clients that register themselves; default code
 	RequirePushed    bool                         // every authorization request must be pushed (RFC 9126)
+	OpenSignUp       bool                         // people can create an account with a mailed link; without mails, it offers nothing
 	EditUsername     bool                         // users may edit their preferred_username
 	Mail             mail.Config                  // the mail server; zero: no mails are sent
 	Mailer           notice.Mailer                // sends the mails instead of that server; nil: the server does
@@ -143,12 +144,13 @@ type Live struct {
 	Connectors     []Connector
 	TrustedProxies []netip.Prefix
 	Origins        []string
+	OpenSignUp     bool
 }
 
 // takeLive moves the Live settings out of c. The rest of c is shared by all generations.
 func (c *Config) takeLive() Live {
-	l := Live{Connectors: c.Connectors, TrustedProxies: c.TrustedProxies, Origins: c.FirstParty.Origins}
-	c.Connectors, c.TrustedProxies, c.FirstParty.Origins = nil, nil, nil
+	l := Live{Connectors: c.Connectors, TrustedProxies: c.TrustedProxies, Origins: c.FirstParty.Origins, OpenSignUp: c.OpenSignUp}
+	c.Connectors, c.TrustedProxies, c.FirstParty.Origins, c.OpenSignUp = nil, nil, nil, false
 	return l
 }
 

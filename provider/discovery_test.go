@@ -13,6 +13,7 @@ import (
 	"signet/provider"
 	"signet/provider/assertion"
 	"signet/provider/keys"
+	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -179,7 +180,7 @@ var advertised = map[string]usesAdvertised{
 		}
 		v, _ := tokensOf(t, b)
 		v.CodeFromSession(t) // without it there is no consent page
-		wantEqual(t, "the page", v.Get(t, b.AuthorizeURL("prompt", value)).At.Path, map[string]string{"login": "/login", "consent": "/consent", "select_account": "/select"}[value])
+		wantEqual(t, "the page", v.Get(t, b.AuthorizeURL("prompt", value)).At.Path, map[string]string{"login": "/login", "consent": "/consent", "select_account": "/select", "create": "/signup"}[value])
 	},
 	"claims_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		_, tokens := tokensOf(t, b, "claims", `{"id_token":{"given_name":null}}`)
@@ -298,13 +299,14 @@ func TestDiscovery_EveryAdvertisedValueWorks(t *testing.T) {
 	byDefault := len(checked)
 	everything := func(c *provider.Config) {
 		c.ResponseTypes, c.Algorithms = storage.ResponseTypeNames(), keys.SigningAlgorithms()
-		c.FrontchannelLogout, c.SessionManagement = true, true
+		c.FrontchannelLogout, c.SessionManagement, c.OpenSignUp = true, true, true
+		providertest.WithMail(mailtest.Start(t))(c)
 	}
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) { useAdvertised(t, b, checked) }, everything)
 	// Five response types, the implicit grant, two algorithms each of ID tokens and userinfo, two
-	// members of front-channel logout, and the iframe.
-	if added := len(checked) - byDefault; added != 13 {
-		t.Errorf("the settings add %d values to the document, want 13", added)
+	// members of front-channel logout, the iframe, and prompt=create.
+	if added := len(checked) - byDefault; added != 14 {
+		t.Errorf("the settings add %d values to the document, want 14", added)
 	}
 }
 

@@ -50,9 +50,10 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Passwords: s.passwords,
 		Connectors: federationConnectors(connectors), Now: c.Now,
 	})
+	signUp := live.OpenSignUp && c.SendsMails()
 	signIn := interaction.New(interaction.Deps{
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits,
-		Subjects: s.subjects, Directory: s.directory, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), Now: c.Now, Log: c.Log,
+		Subjects: s.subjects, Directory: s.directory, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), SignUp: signUp, Now: c.Now, Log: c.Log,
 	})
 	accountPages := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
@@ -62,7 +63,10 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	recoveryPages := recovery.New(recovery.Deps{
 		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Connectors: connectorIDs(live.Connectors), SendsMails: c.SendsMails(), Now: c.Now,
 	})
-	signUpPages := signup.New(signup.Deps{Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Clients: s.clients})
+	signUpPages := signup.New(signup.Deps{
+		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Requests: requests, Sessions: s.sessions, Visits: visits,
+		Open: live.OpenSignUp, SendsMails: c.SendsMails(), Now: c.Now,
+	})
 	adminPages := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Now: c.Now,
 	})
@@ -74,7 +78,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		Requests: requests, Sessions: s.sessions, Visits: visits, Notices: s.notices,
 		Apps: app, Site: s.site, Jobs: s.jobs, Issuer: c.Issuer, CodeLife: c.Lifetimes.Code, DeviceLife: c.Lifetimes.DeviceCode, KeysCached: c.Keys.MaxAge, ResponseTypes: c.ResponseTypes, RequirePushed: c.RequirePushed,
 		Failures: c.RateLimits.OfNetwork(), Pushes: c.RequestLimits.pushes(), DeviceCodes: c.RequestLimits.deviceCodes(c.Lifetimes.DeviceCode),
-		SessionManagement: c.SessionManagement, Files: s.files,
+		SignUp: signUp, SessionManagement: c.SessionManagement, Files: s.files,
 		Proxies: live.TrustedProxies, Now: c.Now,
 	})
 	if err != nil {

@@ -45,6 +45,7 @@ const (
 // The types of events. Operators filter by them, so they never change.
 const (
 	UserCreated              EventType = "user.created"
+	SignUpRequested          EventType = "signup.requested" // somebody asked for a mail to create an account; the reason is the kind of the mail
 	UserDisabled             EventType = "user.disabled"
 	UserEnabled              EventType = "user.enabled"
 	UserEvicted              EventType = "user.evicted"            // the owner of the address proved it, so earlier credentials were deleted
@@ -114,7 +115,7 @@ const (
 // tokens, token.revoked, mail.retried, invitation.created, invitation.revoked and setup.opened. All
 // others can name one.
 var EventTypes = []EventType{
-	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
+	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, InvitationCreated, InvitationUsed, InvitationRevoked, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,

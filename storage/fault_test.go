@@ -273,6 +273,7 @@ var (
 		"RequestPasswordReset": {storage.PasswordResetRequested}, "IssuePasswordLink": {storage.PasswordResetRequested},
 		"Invite": {storage.InvitationCreated}, "RevokeInvitation": {storage.InvitationRevoked},
 		"CreateUserByLink":     {storage.UserCreated, storage.InvitationUsed},
+		"RequestSignUp":        {storage.SignUpRequested},
 		"ResetPasswordByLink":  {storage.PasswordChanged, storage.SessionsEnded},
 		"EndConnectorSessions": {storage.SessionEnded}, "RemoveUnconfiguredGroups": {storage.UserGroupsChanged},
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},

@@ -448,6 +448,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			return w.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: w.user.ID, Hash: "hash 4", From: from}, later)
 		}},
+		{"RequestSignUp", func() error {
+			_, err := w.RequestSignUp(ctx, storage.SignUpRequest{Email: "wants@example.com", Limits: []storage.Limit{{Key: "mail:wants", Max: 1000, Window: time.Minute}}, From: from}, later)
+			return err
+		}},
 		{"CreateUserByLink", func() error {
 			email := storage.NewID("n") + "@example.com"
 			l, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkSignUp, Holder: email, Address: email}, later)

@@ -275,6 +275,9 @@ func deleteMails(tx *gorm.DB, userID string) error {
 	if err := tx.Exec(`DELETE FROM outbox WHERE kind = 'mail' AND user_id = ? AND user_id <> ''`, userID).Error; err != nil {
 		return err
 	}
+	if err := endNewAccountLinks(tx, userID); err != nil {
+		return err
+	}
 	return endLinks(tx, userID)
 }
 

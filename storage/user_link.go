@@ -66,3 +66,11 @@ func (db *DB) CreateUserByLink(ctx context.Context, n LinkedUser, at time.Time) 
 	}
 	return u, nil
 }
+
+// endNewAccountLinks makes the links invalid that create an account with the address of a user.
+// They contain the address, and a link from before the deletion of an account must not create
+// it again.
+func endNewAccountLinks(tx *gorm.DB, userID string) error {
+	return tx.Exec(`DELETE FROM mail_links WHERE kind IN (?, ?) AND holder = (SELECT u.email_canonical FROM users u WHERE u.id = ? AND u.email_canonical <> '')`,
+		LinkSignUp, LinkInvitation, userID).Error
+}

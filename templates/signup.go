@@ -1,10 +1,15 @@
 package templates
 
-// SignUp is the page on which people ask for an account. Created is the page after an account was
-// created in another browser than the one in which it was asked for.
+// SignUp is the page on which people ask for an account. Sent and Created are the pages that
+// follow.
 type SignUp struct {
 	Common
-	Created bool
+	Request string // sealed authorization request, as a hidden field; "": none
+	SignIn  string // address of the sign-in page
+	Email   string // kept after an error
+	Sent    bool   // the mail was asked for; the page does not say whether there is an account
+	Created bool   // an account was created, in another browser than the one in which it was asked for
+	Error   *FormError
 }
 
 func (SignUp) page() string { return "signup.html" }

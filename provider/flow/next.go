@@ -17,9 +17,11 @@ type Step struct {
 	Refusal *Refusal // for the client
 }
 
-// The paths of the sign-in page, and of the page on which the user lets a device sign in.
+// The paths of the sign-in page, of the page on which people ask for an account, and of the page
+// on which the user lets a device sign in.
 const (
 	SignInPage = "/login"
+	SignUpPage = "/signup"
 	DevicePage = "/device/confirm"
 )
 
@@ -49,6 +51,7 @@ var (
 
 var (
 	askSignIn    = Step{Page: SignInPage}
+	askSignUp    = Step{Page: SignUpPage}
 	askChoice    = Step{Page: "/select"}
 	askConsent   = Step{Page: "/consent"}
 	needsConsent = Step{Refusal: Refuse("consent_needed", "consent_required", "the end-user must consent, and prompt=none does not allow asking")}
@@ -87,6 +90,10 @@ func NamesOther(s subject.Subjects, q request.Request, client storage.Client, u 
 	return err != nil || sub != q.HintSubject
 }
 
+// PromptCreate is the prompt value that asks for a new account (Initiating User Registration via
+// OpenID Connect 1.0, section 4). A request has it only if people could sign up when it arrived.
+const PromptCreate = "create"
+
 // NextStep decides the next step of a request from the facts alone. A prompt is met only by a
 // fact that names this request, never by a fact of another request. max_age is met by a fact
 // that names this request or by the time of a proof.
@@ -99,7 +106,10 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 		}
 		return page
 	}
-	if current == nil {
+	switch {
+	case q.Prompts(PromptCreate) && !(current != nil && current.Answered(q.ID)):
+		return askSignUp
+	case current == nil:
 		return unless(NeedsLogin, askSignIn)
 	}
 	wanted := q.Freshness(f.Client)

@@ -10,7 +10,6 @@ import (
 
 	"signet/provider/directory"
 	"signet/provider/keys"
-	"signet/provider/logo"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/subject"
@@ -37,6 +36,7 @@ type Deps struct {
 	WrongCodes  storage.NetworkLimit // of user codes of devices
 	Now         func() time.Time
 	SendsMails  bool // offers a mail to people who forgot their password
+	SignUp      bool // offers a mail to people who want an account
 	Log         *slog.Logger
 }
 
@@ -109,29 +109,7 @@ func (h *Handler) checkCookies(r *http.Request, wayOn string) error {
 func (h *Handler) next(s step) string { return h.Visits.Next(s.Sealed) }
 
 // common returns the data that all pages share, with the client that the user signs in to.
-func (h *Handler) common(s step) templates.Common {
-	c := h.Site.Common()
-	if !s.Kind.IsOfClient() {
-		return c
-	}
-	shown := s.RedirectURI
-	switch {
-	case s.Kind == request.Device && s.Client.IsUnapproved():
-		shown = "" // the application can invent its client_uri
-	case s.Kind == request.Device:
-		shown = s.Client.Metadata.ClientURI
-	}
-	c.Client = templates.Client{
-		Name: s.Client.Name, Host: templates.HostOf(shown), HomeURL: s.Client.Metadata.ClientURI,
-		PolicyURL: s.Client.Metadata.PolicyURI, TermsURL: s.Client.Metadata.TosURI,
-		LogoPath:   logo.PathOf(s.Client),
-		Unverified: s.Client.IsUnapproved(),
-	}
-	if c.Client.Name == "" {
-		c.Client.Name = s.Client.ID
-	}
-	return c
-}
+func (h *Handler) common(s step) templates.Common { return h.Visits.Common(s.Opened) }
 
 // person returns the user as pages show it.
 func person(u storage.User) templates.Person {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/flow"
+	"signet/provider/request"
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
@@ -59,6 +61,9 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, sta
 	}
 	page.Error = web.WithReference(r, page.Error)
 	page.Forgot = h.SendsMails
+	if h.SignUp {
+		page.SignUp = h.Site.Base + request.StepPath(flow.SignUpPage, s.Sealed)
+	}
 	page.Common, page.Request, page.Other = h.common(s), s.Sealed, s.wantsOther && current != nil
 	page.KeepDays, page.Connectors = int(h.KeepFor/(24*time.Hour)), buttons(h.Connectors, h.lastConnector(r))
 	page.Keep = page.Keep || current != nil && current.Persistent && page.Error == nil

@@ -24,13 +24,18 @@ var linkParameters = []string{"return_to", "provider", "login_hint", "prompt"}
 
 // linkPrompts are the prompt values of the authorization endpoint, except none: a page
 // always asks.
-var linkPrompts = []string{"login", "consent", "select_account"}
+func (h *Handler) linkPrompts() []string {
+	values := []string{"login", "consent", "select_account"}
+	if h.SignUp {
+		values = append(values, flow.PromptCreate)
+	}
+	return values
+}
 
 const maxLoginHint = 254 // of an e-mail address (RFC 5321, section 4.5.3.1.3)
 
 var (
 	errReturnTo         = web.Because("invalid_return_to", errors.New("return_to is neither a path of the issuer nor a URL with an origin of first_party.origins"))
-	errPrompt           = errors.New("prompt may only contain " + strings.Join(linkPrompts, ", "))
 	errUnknownConnector = errors.New("no connector has this id")
 )
 
@@ -71,8 +76,9 @@ func (h *Handler) requestFromLink(r *http.Request, query url.Values) (request.Re
 		}
 	}
 	q.Prompt = foreign.Distinct(strings.Fields(asked.Get("prompt")))
-	if slices.ContainsFunc(q.Prompt, func(p string) bool { return !slices.Contains(linkPrompts, p) }) {
-		return q, invalidLink(errPrompt)
+	known := h.linkPrompts()
+	if slices.ContainsFunc(q.Prompt, func(p string) bool { return !slices.Contains(known, p) }) {
+		return q, invalidLink(errors.New("prompt may only contain " + strings.Join(known, ", ")))
 	}
 	if q.LoginHint = asked.Get("login_hint"); len(q.LoginHint) > maxLoginHint {
 		web.TraceOf(r.Context()).Ignore("login_hint", "it is longer than an e-mail address can be")

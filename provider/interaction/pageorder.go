@@ -16,7 +16,7 @@ const (
 )
 
 // pageOrder lists these pages in the order in which the dispatcher shows them.
-var pageOrder = []string{signInPath, choicePath, consentPath, flow.DevicePage}
+var pageOrder = []string{flow.SignUpPage, signInPath, choicePath, consentPath, flow.DevicePage}
 
 // isAnswered reports whether the dispatcher would answer the request or show a later page
 // than this one. That happens if the user came here with the Back button, or signed in in

@@ -16,17 +16,23 @@ import (
 	"signet/storage"
 )
 
-// promptValues are the values of OIDC Core, section 3.1.2.1. Any other value is refused
-// with invalid_request. If it were ignored, a step that the client requires would be left
-// out.
-var promptValues = []string{"none", "login", "consent", "select_account"}
+// promptValues are the values of OIDC Core, section 3.1.2.1, and create if people can sign up.
+// Any other value is refused with invalid_request. If it were ignored, a step that the client
+// requires would be left out.
+func (h *Handler) promptValues() []string {
+	values := []string{"none", "login", "consent", "select_account"}
+	if h.SignUp {
+		values = append(values, flow.PromptCreate)
+	}
+	return values
+}
 
 // validate fills q from the parameters. It returns the first refusal, or nil. The caller
 // has proven the client and the redirect URI. Unknown parameters are ignored.
 func (h *Handler) validate(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.Nonce = params.Get("nonce")
 	for _, check := range []authorizationCheck{
-		readResponseMode, readResponseType, refuseRequestObjects, readScopes, checkFrontChannel, readPrompt, readMaxAge, readChallenge, readResources, readClaimsRequest, h.readHint,
+		readResponseMode, readResponseType, refuseRequestObjects, readScopes, checkFrontChannel, h.readPrompt, readMaxAge, readChallenge, readResources, readClaimsRequest, h.readHint,
 	} {
 		if refusal := check(q, client, params); refusal != nil {
 			return refusal
@@ -107,11 +113,15 @@ func isScopeToken(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' })
 }
 
-func readPrompt(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
+// readPrompt reads the prompt values. create is refused like an unknown value if people cannot
+// sign up (Initiating User Registration via OpenID Connect 1.0, section 4.1).
+func (h *Handler) readPrompt(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	q.Prompt = foreign.Distinct(strings.Fields(params.Get("prompt")))
+	known := h.promptValues()
 	for _, value := range q.Prompt {
-		if !slices.Contains(promptValues, value) {
-			return flow.Refuse("prompt_unknown", "invalid_request", "prompt must be none, login, consent or select_account")
+		if !slices.Contains(known, value) {
+			last := len(known) - 1
+			return flow.Refuse("prompt_unknown", "invalid_request", "prompt must be "+strings.Join(known[:last], ", ")+" or "+known[last])
 		}
 	}
 	if len(q.Prompt) > 1 && q.Prompts("none") {

@@ -36,7 +36,7 @@ type discoveryMetadata struct {
 // features that this provider has. It never depends on a request: no host, no header and no
 // cache can change it.
 func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
-	m := discoveryMetadata{AuthorizationResponseIss: true, PromptValues: promptValues, ClaimsParameter: true}
+	m := discoveryMetadata{AuthorizationResponseIss: true, PromptValues: h.promptValues(), ClaimsParameter: true}
 	m.Issuer = h.Issuer
 	m.AuthorizationEndpoint = h.Issuer + "/authorize"
 	m.TokenEndpoint = h.Issuer + "/token"

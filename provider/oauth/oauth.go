@@ -49,6 +49,7 @@ type Deps struct {
 
 	ResponseTypes     []string // in the discovery document; nil: code
 	RequirePushed     bool     // every authorization request must be pushed
+	SignUp            bool     // people can create an account, so prompt=create works
 	SessionManagement bool     // session_state, check_session_iframe
 }
 

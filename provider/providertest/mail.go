@@ -28,6 +28,9 @@ func WithMail(s *mailtest.Server) Option {
 	}
 }
 
+// WithSignUp lets everybody create an account.
+func WithSignUp(c *provider.Config) { c.OpenSignUp = true }
+
 // SendMails sends the due mails, as a running server does once a second.
 func (b *Testbed) SendMails(t testing.TB) {
 	t.Helper()

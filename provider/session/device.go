@@ -36,6 +36,18 @@ func (s *Sessions) Device(r *http.Request) storage.Device {
 	return d
 }
 
+// RememberBrowser returns the ID of the browser in its device's cookie, and sets such a cookie
+// for a browser without one. The cookie then names no user, so it makes the browser known to
+// nobody.
+func (s *Sessions) RememberBrowser(w http.ResponseWriter, r *http.Request) (id string, err error) {
+	d := s.Device(r)
+	if d.ID == "" {
+		d = storage.Device{ID: rand.Text(), Since: storage.At(s.Now())}
+		err = s.writeDevice(w, d)
+	}
+	return d.ID, err
+}
+
 // setDeviceCookie makes the browser known to the user of the session. A browser that this
 // user knows already keeps its id, and so its count of wrong passwords.
 func (s *Sessions) setDeviceCookie(w http.ResponseWriter, before storage.Device, started storage.Session) error {
@@ -43,6 +55,10 @@ func (s *Sessions) setDeviceCookie(w http.ResponseWriter, before storage.Device,
 	if before.UserID == d.UserID {
 		d.ID = before.ID
 	}
+	return s.writeDevice(w, d)
+}
+
+func (s *Sessions) writeDevice(w http.ResponseWriter, d storage.Device) error {
 	payload, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("encode device: %w", err)

@@ -3,13 +3,11 @@ package signup
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 
 	"signet/provider/credential"
 	"signet/provider/link"
-	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -35,15 +33,8 @@ func (h *Handler) showInvitation(w http.ResponseWriter, r *http.Request) error {
 // openInvitation reads an invitation and spends nothing. *storage.DeadLinkError: it cannot be
 // used, or its address has an account.
 func (h *Handler) openInvitation(ctx context.Context, sealed string) (storage.MailLink, storage.Invitation, error) {
-	l, err := h.Links.Open(ctx, storage.LinkInvitation, sealed)
+	l, err := h.open(ctx, storage.LinkInvitation, sealed)
 	if err != nil {
-		return l, storage.Invitation{}, err
-	}
-	_, _, err = h.DB.UserByEmail(ctx, l.Address)
-	switch {
-	case err == nil:
-		return l, storage.Invitation{}, &storage.DeadLinkError{Kind: l.Kind, Code: "link_address_taken"}
-	case !errors.Is(err, storage.ErrNotFound):
 		return l, storage.Invitation{}, err
 	}
 	invited, err := l.Invitation()
@@ -87,14 +78,12 @@ func (h *Handler) acceptInvitation(w http.ResponseWriter, r *http.Request) error
 // itself: anybody could make a link to this page that leads to their own one.
 func (h *Handler) showInvited(w http.ResponseWriter, r *http.Request, clientID string) error {
 	page := templates.Invited{Common: h.Site.Common()}
-	client, err := h.Clients.Enabled(r.Context(), clientID)
-	switch {
-	case clientID == "", errors.Is(err, storage.ErrNotFound):
-	case err != nil:
+	client, start, err := h.startOf(r.Context(), clientID)
+	if err != nil {
 		return err
-	case !client.IsUnapproved():
-		page.App = cmp.Or(client.Name, client.ID)
-		page.StartURL = cmp.Or(request.InitiateLogin(client, h.Site.Issuer.String(), ""), client.Metadata.ClientURI)
+	}
+	if start != "" {
+		page.App, page.StartURL = cmp.Or(client.Name, client.ID), start
 	}
 	return h.Site.Show(w, page)
 }

@@ -7,7 +7,10 @@ import (
 
 	"signet/provider/credential"
 	"signet/provider/directory"
+	"signet/provider/flow"
 	"signet/provider/link"
+	"signet/provider/request"
+	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -16,18 +19,21 @@ import (
 
 // showNewAccount shows the form of a link. It changes nothing, because mail scanners fetch links.
 func (h *Handler) showNewAccount(w http.ResponseWriter, r *http.Request) error {
+	if err := h.checkOpen(request.Opened{}); err != nil {
+		return err
+	}
 	sealed := r.URL.Query().Get(link.Parameter)
-	l, err := h.open(r.Context(), sealed)
+	l, err := h.open(r.Context(), storage.LinkSignUp, sealed)
 	if err != nil {
 		return h.Links.Problem(err)
 	}
 	return h.newAccountPage(w, http.StatusOK, templates.NewAccount{Link: sealed, Email: l.Address})
 }
 
-// open reads a link and spends nothing. *storage.DeadLinkError: it cannot be used, or its address
-// has an account.
-func (h *Handler) open(ctx context.Context, sealed string) (storage.MailLink, error) {
-	l, err := h.Links.Open(ctx, storage.LinkSignUp, sealed)
+// open reads a link of the kind and spends nothing. *storage.DeadLinkError: it cannot be used, or
+// its address has an account.
+func (h *Handler) open(ctx context.Context, kind storage.LinkKind, sealed string) (storage.MailLink, error) {
+	l, err := h.Links.Open(ctx, kind, sealed)
 	if err != nil {
 		return l, err
 	}
@@ -53,16 +59,27 @@ func (h *Handler) createAccount(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := h.checkOpen(request.Opened{}); err != nil {
+		return err
+	}
 	sealed := form.Get(link.Parameter)
-	l, err := h.open(r.Context(), sealed)
+	l, err := h.open(r.Context(), storage.LinkSignUp, sealed)
 	if err != nil {
 		return h.Links.Problem(err)
+	}
+	asked := originOf(l)
+	on, err := h.wayOn(r, asked) // before the link is spent: this may fail
+	if err != nil {
+		return err
 	}
 	trace := web.TraceOf(r.Context())
 	user, err := h.Directory.CreateUserByLink(r.Context(), l, storage.User{Name: form.Get("name")}, form.Get("new-password"), trace.Origin())
 	if err == nil {
 		trace.NoteUser(user.ID)
-		return web.SeeOther(w, h.Site.Base+signUpPath+"?done=account")
+		if h.isFrom(r, asked) {
+			return h.signIn(w, r, user, on)
+		}
+		return web.SeeOther(w, h.Site.Base+flow.SignUpPage+"?done=account")
 	}
 	status, refusal := newAccountRefusal(w.Header(), err)
 	if refusal == nil {
@@ -70,6 +87,22 @@ func (h *Handler) createAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	credential.NoteRefusal(trace, refusal.Code, web.Because(refusal.Code, err))
 	return h.newAccountPage(w, status, templates.NewAccount{Link: sealed, Email: l.Address, Name: form.Get("name"), Error: web.WithReference(r, refusal)})
+}
+
+// signIn starts the session of a new user and goes on. The user has just chosen the password, so
+// no further proof is needed.
+func (h *Handler) signIn(w http.ResponseWriter, r *http.Request, user storage.User, on wayOn) error {
+	_, err := h.Sessions.Start(w, r, session.SignIn{
+		UserID: user.ID, Request: on.opened.ID, ClientID: on.opened.Client.ID,
+		ACR: storage.ACROneFactor, AMR: session.ByPassword, NotBefore: &user.NotBefore,
+	})
+	switch {
+	case err != nil:
+		return err
+	case on.opened.Sealed != "":
+		return h.Site.ContinueTo(w, h.Visits.NextAfterSignIn(on.opened.Sealed))
+	}
+	return h.Site.ContinueTo(w, on.page)
 }
 
 // newAccountRefusal returns the status and the message of the form for an error, or nil for an

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/directory"
 	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
@@ -18,7 +19,7 @@ const newcomer = "Zoe@example.com"
 func each(t *testing.T, f func(t *testing.T, b *providertest.Testbed, mails *mailtest.Server)) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		s := mailtest.Start(t)
-		f(t, providertest.StartOn(t, backend, providertest.WithMail(s)), s)
+		f(t, providertest.StartOn(t, backend, providertest.WithMail(s), providertest.WithSignUp, providertest.WithRegistration(directory.RegistrationOpen)), s)
 	})
 }
 

@@ -3,8 +3,11 @@ package visit
 import (
 	"net/http"
 
+	"signet/provider/logo"
+	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
+	"signet/templates"
 )
 
 // Page is a handler for signed-in users.
@@ -23,4 +26,29 @@ func (v *Visits) RequireSignIn(back string, page Page) web.Handler {
 		}
 		return page(w, r, *current)
 	}
+}
+
+// Common returns the data that all pages share, with the client that the user signs in to.
+func (v *Visits) Common(opened request.Opened) templates.Common {
+	c := v.Site.Common()
+	if !opened.Kind.IsOfClient() {
+		return c
+	}
+	shown := opened.RedirectURI
+	switch {
+	case opened.Kind == request.Device && opened.Client.IsUnapproved():
+		shown = "" // the application can invent its client_uri
+	case opened.Kind == request.Device:
+		shown = opened.Client.Metadata.ClientURI
+	}
+	c.Client = templates.Client{
+		Name: opened.Client.Name, Host: templates.HostOf(shown), HomeURL: opened.Client.Metadata.ClientURI,
+		PolicyURL: opened.Client.Metadata.PolicyURI, TermsURL: opened.Client.Metadata.TosURI,
+		LogoPath:   logo.PathOf(opened.Client),
+		Unverified: opened.Client.IsUnapproved(),
+	}
+	if c.Client.Name == "" {
+		c.Client.Name = opened.Client.ID
+	}
+	return c
 }

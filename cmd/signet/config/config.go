@@ -40,7 +40,7 @@ type Config struct {
 	LogLevel slog.Level
 	PKCS11   PKCS11
 	OpenSSL  bool              // libcrypto makes the RSA signatures
-	SignUp   string            // signUpClosed or signUpConnectors
+	SignUp   string            // signUpClosed, signUpConnectors or signUpOpen
 	ExtraCA  string            // PEM
 	Proxy    federation.Secret // a URL may hold a password
 	TLS      CertificateFiles
@@ -70,11 +70,12 @@ type PKCS11 struct {
 const (
 	signUpClosed     = "closed"
 	signUpConnectors = "connectors"
+	signUpOpen       = "open"
 )
 
 // Live returns the settings that a running provider applies without a restart.
 func (c Config) Live() provider.Live {
-	return provider.Live{Connectors: c.Connectors, TrustedProxies: c.TrustedProxies, Origins: c.FirstParty.Origins}
+	return provider.Live{Connectors: c.Connectors, TrustedProxies: c.TrustedProxies, Origins: c.FirstParty.Origins, OpenSignUp: c.OpenSignUp}
 }
 
 // RequireIssuer returns an error if the issuer is not set.

@@ -89,6 +89,7 @@ func (r *Reading) connector(id string, where Place) *values[provider.Connector] 
 
 // addConnectors checks each connector as a whole, after all sources are read.
 func (r *Reading) addConnectors() {
+	r.Config.OpenSignUp = r.Config.SignUp == signUpOpen
 	if len(r.connectors) == 0 {
 		return
 	}

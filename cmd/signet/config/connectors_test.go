@@ -181,3 +181,19 @@ func TestConfig_WarnsAboutTooMuchTrust(t *testing.T) {
 		}
 	}
 }
+
+// With signup: open and without a mail server, Signet starts and offers nothing. It says so.
+func TestConfig_WarnsAboutSignUpWithoutMails(t *testing.T) {
+	const server = "smtp: {host: smtp.example.com}\nmail: {from: no-reply@example.com}\n"
+	for settings, want := range map[string]bool{"signup: open\n": true, "signup: connectors\n": false, "signup: open\n" + server: false} {
+		c, err := readConfig(Sources{File: fileWith(t, settings)})
+		if err != nil {
+			t.Errorf("%s: %v", settings, err)
+			continue
+		}
+		warnings := strings.Join(c.Warnings(""), "\n")
+		if got := strings.Contains(warnings, "signup is open, but smtp.host is not set"); got != want {
+			t.Errorf("%s: warnings %q, want one: %v", settings, warnings, want)
+		}
+	}
+}

@@ -29,10 +29,13 @@ func TestLive_MatchesTheTable(t *testing.T) {
 			t.Errorf("%s: it changes a live value: %v, but the table has live: %v", s.key, changed, s.live)
 		}
 	}
-	// The setting signup counts for connectors that do not set it themselves.
-	file := fileWith(t, "signup: closed\nconnectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\"}]\n")
-	if live := Read(Sources{File: file}).Config.Live(); len(live.Connectors) != 1 || live.Connectors[0].SignUp {
-		t.Errorf("signup: closed, but the connectors are %+v", live.Connectors)
+	// The setting signup counts for connectors that do not set it themselves, and for everybody if
+	// it is open.
+	for value, want := range map[string]struct{ connector, open bool }{"closed": {false, false}, "connectors": {true, false}, "open": {true, true}} {
+		file := fileWith(t, "signup: "+value+"\nconnectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\"}]\n")
+		if live := Read(Sources{File: file}).Config.Live(); len(live.Connectors) != 1 || live.Connectors[0].SignUp != want.connector || live.OpenSignUp != want.open {
+			t.Errorf("signup: %s, but the settings are %+v", value, live)
+		}
 	}
 }
 

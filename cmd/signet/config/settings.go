@@ -193,10 +193,10 @@ var settings = []setting{
 		}),
 	},
 	{
-		key: "signup", byDef: signUpConnectors, unit: "closed or connectors", example: signUpClosed, live: true,
-		shape: oneOfWords(signUpClosed, signUpConnectors),
-		about: "who gets an account without an operator: nobody (closed), or everyone who signs in through a connector (connectors)",
-		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
+		key: "signup", byDef: signUpConnectors, unit: "closed, connectors or open", example: signUpClosed, live: true,
+		shape: oneOfWords(signUpClosed, signUpConnectors, signUpOpen),
+		about: "who gets an account without an operator: nobody (closed), everyone who signs in through a connector (connectors), or also everyone who confirms an email address (open, needs smtp.host)",
+		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors, signUpOpen)),
 	},
 	{
 		key: "registration.mode", byDef: string(directory.RegistrationOff), unit: "off, token or open", example: string(directory.RegistrationToken),

@@ -34,6 +34,9 @@ func (c Config) Warnings(sslMode string) []string {
 	if l := c.Lifetimes; l.Access > l.Refresh {
 		list = append(list, "lifetimes.access is longer than lifetimes.refresh, so access tokens outlive their refresh tokens: lower lifetimes.access or raise lifetimes.refresh")
 	}
+	if c.OpenSignUp && !c.SendsMails() {
+		list = append(list, "signup is open, but smtp.host is not set, so no page offers an account: set smtp.host, or set signup to connectors")
+	}
 	for _, connector := range c.Connectors {
 		list = append(list, connector.Warnings()...)
 	}

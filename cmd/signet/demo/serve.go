@@ -55,7 +55,7 @@ func Serve(ctx context.Context, d Deps) error {
 func open(ctx context.Context, d Deps, issuer string, upstreams pretend) (*server, error) {
 	settings := config.Default()
 	settings.Issuer, settings.DataDir, settings.Connectors = issuer, d.DataDir, upstreams.connectors()
-	settings.Development = true
+	settings.Development, settings.OpenSignUp = true, true
 	base := pathOf(issuer)
 	if d.App == "" {
 		settings.DemoPath = Path

@@ -297,7 +297,10 @@ var observations = map[string]observation{
 		answer, _ := w.appLogin(w.Email, "a wrong password")
 		return answer.Status
 	}},
-	"signup":                 {"closed", "connectors", onPage("/admin/connectors", "an account is created", google...)},
+	"signup": {"connectors", "open", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, "SIGNET_SMTP_HOST=127.0.0.1", "SIGNET_SMTP_PORT=1", "SIGNET_SMTP_TLS=none", "SIGNET_MAIL_FROM=no-reply@example.com", set)
+		return w.serve().document("/.well-known/openid-configuration", "prompt_values_supported")
+	}},
 	"accounts.edit_username": {"false", "true", onPage("/account/profile", `name="preferred_username"`)},
 	"registration.mode": {"off", "open", func(t *testing.T, h installTemplate, set string) string {
 		return h.world(t, set).serve().document("/.well-known/openid-configuration", "registration_endpoint")
