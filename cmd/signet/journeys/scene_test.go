@@ -93,7 +93,11 @@ func (s *scene) serveApp(w http.ResponseWriter, r *http.Request) {
 	case "/go":
 		verifier := oauth2.GenerateVerifier()
 		http.SetCookie(w, &http.Cookie{Name: "application", Value: verifier, Path: "/", HttpOnly: true})
-		http.Redirect(w, r, s.party.AuthCodeURL(oauth2.GenerateVerifier(), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
+		options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier)}
+		if prompt := r.FormValue("prompt"); prompt != "" {
+			options = append(options, oauth2.SetAuthURLParam("prompt", prompt))
+		}
+		http.Redirect(w, r, s.party.AuthCodeURL(oauth2.GenerateVerifier(), options...), http.StatusFound)
 	case "/callback":
 		claims, err := s.redeem(r)
 		if err != nil {
