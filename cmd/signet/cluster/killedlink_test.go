@@ -12,13 +12,15 @@ import (
 
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/signettest"
+	"signet/provider/mail/mailtest"
 	"signet/storage/storagetest"
 )
 
-// linkAct is an act of a one-time link. Each call of make prepares another one.
+// linkAct is an act of a one-time link. Each call of make prepares another one. The mails of the
+// cluster arrive in the inbox.
 type linkAct struct {
 	name string
-	make func(t *testing.T, c *signettest.Cluster, round int) preparedLink
+	make func(t *testing.T, c *signettest.Cluster, in *inbox, round int) preparedLink
 }
 
 // preparedLink is a link and the accounts before and after its act. before fails if a part of the
@@ -30,7 +32,7 @@ type preparedLink struct {
 }
 
 var linkActs = []linkAct{
-	{"password", func(t *testing.T, c *signettest.Cluster, round int) preparedLink {
+	{"password", func(t *testing.T, c *signettest.Cluster, _ *inbox, round int) preparedLink {
 		email, old, chosen := fmt.Sprintf("p%d@example.com", round), "an old password", fmt.Sprint("a chosen password ", round)
 		c.Command(t, old, nil, "user", "create", "--email", email, "--email-verified", "--password-stdin", "--json")
 		var made struct{ Link string }
@@ -40,23 +42,22 @@ var linkActs = []linkAct{
 			func(t *testing.T) { wantSignIn(t, c, email, old) }, func(t *testing.T) { wantSignIn(t, c, email, chosen) },
 		}
 	}},
-	{"invitation", func(t *testing.T, c *signettest.Cluster, round int) preparedLink {
+	{"invitation", func(t *testing.T, c *signettest.Cluster, _ *inbox, round int) preparedLink {
 		email, chosen := fmt.Sprintf("i%d@example.com", round), "a chosen password"
 		var made struct{ Link string }
 		c.Command(t, "", &made, "user", "invite", email, "--role", "dev", "--no-mail", "--json")
 		return preparedLink{
 			made.Link, url.Values{"name": {"Zoe"}, "new-password": {chosen}},
 			func(t *testing.T) { c.CommandFails(t, exit.NotFound, "user", "show", email) },
-			func(t *testing.T) {
-				wantSignIn(t, c, email, chosen)
-				var user struct {
-					Name  string
-					Roles []string
-				}
-				if c.Command(t, "", &user, "user", "show", email, "--json"); user.Name != "Zoe" || !slices.Equal(user.Roles, []string{"dev"}) {
-					t.Errorf("half an account: %+v", user)
-				}
-			},
+			func(t *testing.T) { wantNewAccount(t, c, email, chosen, "dev") },
+		}
+	}},
+	{"sign-up", func(t *testing.T, c *signettest.Cluster, in *inbox, round int) preparedLink {
+		email, chosen := fmt.Sprintf("s%d@example.com", round), "a chosen password"
+		return preparedLink{
+			askToSignUp(t, c, in, round, email), url.Values{"name": {"Zoe"}, "new-password": {chosen}},
+			func(t *testing.T) { c.CommandFails(t, exit.NotFound, "user", "show", email) },
+			func(t *testing.T) { wantNewAccount(t, c, email, chosen) },
 		}
 	}},
 }
@@ -70,11 +71,12 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := signettest.NewCluster(t, database())
+			c, in := signettest.NewCluster(t, database()), &inbox{Server: mailtest.Start(t)}
+			c.Env = append(c.Env, signUpSettings(t, in)...)
 			c.Start(t, true)
 			for _, act := range linkActs {
 				spent, valid := 0, 0
-				p := act.make(t, c, 0)
+				p := act.make(t, c, in, 0)
 				begun := time.Now()
 				if status := sendLink(t, linkForm(t, c, p.link, p.fields)(c.Issuer)); status != http.StatusSeeOther {
 					t.Fatalf("%s: status %d", act.name, status)
@@ -82,7 +84,7 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 				long := time.Since(begun)
 				p.after(t)
 				for round := range signettest.Soaking(2, 60) {
-					p := act.make(t, c, round+1)
+					p := act.make(t, c, in, round+1)
 					victim := c.Start(t, false)
 					request := linkForm(t, c, p.link, p.fields)(victim.Address)
 					answered := make(chan struct{})
@@ -112,6 +114,29 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 				t.Logf("%s: killed after the commit %d times, before it %d times", act.name, spent, valid)
 			}
 		})
+	}
+}
+
+// askToSignUp asks for a link that creates an account, in a browser and network of its own.
+func askToSignUp(t *testing.T, c *signettest.Cluster, in *inbox, round int, email string) string {
+	t.Helper()
+	b := signettest.NewFormBrowser(t)
+	b.Client.Transport = newNetwork(round)
+	b.Open(c.Issuer + "/signup")
+	b.Send("signup", "", map[string]string{"email": email})
+	return in.link(t, email, "Confirm your email address")
+}
+
+// wantNewAccount fails unless a link has created a whole account.
+func wantNewAccount(t *testing.T, c *signettest.Cluster, email, password string, roles ...string) {
+	t.Helper()
+	wantSignIn(t, c, email, password)
+	var user struct {
+		Name  string
+		Roles []string
+	}
+	if c.Command(t, "", &user, "user", "show", email, "--json"); user.Name != "Zoe" || !slices.Equal(user.Roles, roles) {
+		t.Errorf("half an account: %+v, want the roles %q", user, roles)
 	}
 }
 

@@ -30,6 +30,12 @@ func withMails(t *testing.T, s *mailtest.Server, port int) []string {
 	return []string{"SIGNET_SMTP_HOST=" + s.Host, fmt.Sprint("SIGNET_SMTP_PORT=", port), "SIGNET_MAIL_FROM=no-reply@example.com", "SIGNET_OUTBOUND_EXTRA_CA=" + ca}
 }
 
+// signUpSettings are the settings of a process at which everybody can sign up.
+func signUpSettings(t *testing.T, in *inbox) []string {
+	t.Helper()
+	return append(withMails(t, in.Server, in.Port), "SIGNET_SIGNUP=open", "SIGNET_TRUSTED_PROXIES=127.0.0.1")
+}
+
 // newNetwork makes the requests of a browser come from a network of its own, so that the limits
 // of mails do not count them together.
 type newNetwork int
@@ -119,40 +125,55 @@ func TestProcesses_TwoProofsAtOnce(t *testing.T) {
 				t.Errorf("mallory is still signed in: at %s", b.At)
 			}
 		}
-	}, append(withMails(t, in.Server, in.Port), "SIGNET_TRUSTED_PROXIES=127.0.0.1")...)
+	}, signUpSettings(t, in)...)
 }
 
-// TestProcesses_OneAccountForAnAddress creates the account of one address in several ways at once,
-// at two processes and by a command: one of them wins, and the account has what the winner says.
+// TestProcesses_OneAccountForAnAddress creates the account of one address in several ways at once:
+// by an invitation and by the link of a sign-up at two processes, and by a command. One of them
+// wins, and the account has the roles of the winner.
 func TestProcesses_OneAccountForAnAddress(t *testing.T) {
+	in := &inbox{Server: mailtest.Start(t)}
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
+		backend := t.Name()[strings.LastIndexByte(t.Name(), '/')+1:]
 		for round := range signettest.Soaking(2, 100) {
-			email := fmt.Sprintf("new%d@example.com", round)
-			const chosen = "a chosen password"
+			email := fmt.Sprintf("new%d-%s@example.com", round, backend)
+			fields := func() url.Values { return url.Values{"name": {"Zoe"}, "new-password": {"a chosen password"}} }
 			var made struct{ Link string }
 			c.Command(t, "", &made, "user", "invite", email, "--role", "invited", "--no-mail", "--json")
-			invitation := linkForm(t, c, made.Link, url.Values{"name": {"Zoe"}, "new-password": {chosen}})
-
-			var answers map[string]int
+			forms := []func(string) *http.Request{
+				linkForm(t, c, made.Link, fields()), linkForm(t, c, askToSignUp(t, c, in, round, email), fields()),
+			}
+			answers := make([]map[string]int, len(forms))
 			var created int
-			var both sync.WaitGroup
-			both.Go(func() { answers = sendToAll(t, at, 4, invitation) })
-			both.Go(func() {
+			var all sync.WaitGroup
+			for i, form := range forms {
+				all.Go(func() { answers[i] = sendToAll(t, at, 4, form) })
+			}
+			all.Go(func() {
 				create := []string{"user", "create", "--email", email, "--role", "created", "--json"}
 				created = program.Run(t.Context(), signettest.Surroundings(c.Instance.Env, "", io.Discard, io.Discard), create)
 			})
-			both.Wait()
-			if answers[""]+answers["link_used"]+answers["link_address_taken"]+answers[busy] != 4 || created != exit.OK && created != exit.Conflict {
-				t.Errorf("the invitation: %v, the command: exit code %d", answers, created)
+			all.Wait()
+			var winners [][]string // their roles
+			for i, roles := range [][]string{{"invited"}, nil} {
+				got := answers[i]
+				if got[""]+got["link_used"]+got["link_address_taken"]+got["link_ended"]+got[busy] != 4 {
+					t.Errorf("the link of %q: got these answers (\"\" is success): %v", roles, got)
+				}
+				for range got[""] {
+					winners = append(winners, roles)
+				}
 			}
-			if won := created == exit.OK; won == (answers[""] == 1) || answers[""] > 1 {
-				t.Errorf("the invitation created %d accounts, the command one: %v", answers[""], won)
+			if created == exit.OK {
+				winners = append(winners, []string{"created"})
+			} else if created != exit.Conflict {
+				t.Errorf("the command: exit code %d", created)
 			}
 			var user struct{ Roles []string }
 			c.Command(t, "", &user, "user", "show", email, "--json")
-			if want := map[bool]string{true: "invited", false: "created"}[answers[""] == 1]; !slices.Equal(user.Roles, []string{want}) {
-				t.Errorf("roles %q, want %q", user.Roles, want)
+			if len(winners) != 1 || !slices.Equal(user.Roles, winners[0]) {
+				t.Errorf("the account has the roles %q; successes for the roles %q", user.Roles, winners)
 			}
 		}
-	})
+	}, signUpSettings(t, in)...)
 }

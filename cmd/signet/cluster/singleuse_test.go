@@ -17,6 +17,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"signet/cmd/signet/signettest"
+	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
 )
@@ -25,6 +26,7 @@ import (
 // request succeeds. All others get the error that a later request gets.
 // MN-01: The same holds with two processes on one SQLite file.
 func TestProcesses_UseEachThingOnce(t *testing.T) {
+	in := &inbox{Server: mailtest.Start(t)}
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
 		b := signettest.NewFormBrowser(t)
 		for _, thing := range []struct {
@@ -39,6 +41,7 @@ func TestProcesses_UseEachThingOnce(t *testing.T) {
 			{"initial access token", makeInitialToken(t, c), []string{"invalid_token"}, false},
 			{"link for a password", makePasswordLink(t, c), []string{"link_used", busy}, true},
 			{"invitation", makeInvitation(t, c), []string{"link_used", "link_address_taken", busy}, true},
+			{"link of a sign-up", makeSignUp(t, c, in), []string{"link_used", "link_address_taken", busy}, true},
 		} {
 			rounds := signettest.Soaking(2, 200)
 			if thing.hash {
@@ -56,7 +59,7 @@ func TestProcesses_UseEachThingOnce(t *testing.T) {
 				}
 			}
 		}
-	}, "SIGNET_REGISTRATION_MODE=token")
+	}, append(signUpSettings(t, in), "SIGNET_REGISTRATION_MODE=token")...)
 }
 
 // sendToAll sends a request n times at once, to the processes in turn. It returns how many got
@@ -271,6 +274,17 @@ func makeInvitation(t *testing.T, c *signettest.Cluster) func() func(string) *ht
 		var made struct{ Link string }
 		c.Command(t, "", &made, "user", "invite", fmt.Sprintf("invited%d@example.com", invited), "--no-mail", "--json")
 		return linkForm(t, c, made.Link, url.Values{"name": {"Zoe"}, "new-password": {c.Password}})
+	}
+}
+
+// makeSignUp makes links of a sign-up, each of another person.
+func makeSignUp(t *testing.T, c *signettest.Cluster, in *inbox) func() func(string) *http.Request {
+	t.Helper()
+	asked := 0
+	return func() func(string) *http.Request {
+		asked++
+		email := fmt.Sprintf("new%d-%s@example.com", asked, strings.ReplaceAll(t.Name()[strings.LastIndexByte(t.Name(), '/'):], "/", ""))
+		return linkForm(t, c, askToSignUp(t, c, in, asked, email), url.Values{"name": {"Zoe"}, "new-password": {c.Password}})
 	}
 }
 
