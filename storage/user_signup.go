@@ -22,8 +22,8 @@ type SignUpRequest struct {
 //
 // It returns the ID of the user who has the account, for the log only; "": there is none.
 //
-// All addresses take one transaction, cause one mail and have the same result, so that the caller
-// cannot learn whether an account exists.
+// All addresses take one transaction with the same statements, cause one mail and have the same
+// result, so that the caller cannot learn whether an account exists.
 //
 // foreign.ErrEmail: CanonicalEmail refuses the address. *ThrottledError: a limit is exceeded.
 func (db *DB) RequestSignUp(ctx context.Context, r SignUpRequest, at time.Time) (userID string, err error) {
@@ -44,13 +44,15 @@ func (db *DB) RequestSignUp(ctx context.Context, r SignUpRequest, at time.Time) 
 		if err := tx.Where("email_canonical = ? AND email_canonical <> '' AND "+isUser, canonical).Limit(1).Find(&found).Error; err != nil {
 			return err
 		}
+		// The link of a known address is in no mail and opens nothing. It is written nevertheless:
+		// without it, the answer would come a little sooner.
+		link, err := issueLink(tx, LinkDraft{Kind: LinkSignUp, Holder: canonical, Address: r.Email, Detail: r.Detail}, at)
+		if err != nil {
+			return err
+		}
 		if userID = ""; len(found) == 1 {
 			userID, mail.UserID, mail.Recipient = found[0].ID, found[0].ID, found[0].Email
 		} else {
-			link, err := issueLink(tx, LinkDraft{Kind: LinkSignUp, Holder: canonical, Address: r.Email, Detail: r.Detail}, at)
-			if err != nil {
-				return err
-			}
 			mail.Kind, mail.Recipient, mail.Link = MailSignUp, link.Address, link.Ref()
 		}
 		if err := queueMail(tx, mail, at); err != nil {

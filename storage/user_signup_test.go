@@ -31,10 +31,14 @@ func (w *world) askForAccount(t testing.TB, email, detail string, at time.Time) 
 func TestSignUpRequest_OneMailToEachAddress(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		claimed, _ := w.unprovenAccount(t, false)
-		for _, email := range []string{w.user.Email, claimed.Email} {
+		links := w.count(t, `mail_links`)
+		for i, email := range []string{w.user.Email, claimed.Email} {
 			m := w.askForAccount(t, strings.ToUpper(email), "detail", noon.Add(time.Hour))
 			if m.Message.Kind != storage.MailHasAccount || m.Recipient != email || m.Message.Link.ID != "" || m.UserID == "" {
 				t.Errorf("%s: mail %+v, want one without a link to the stored address", email, m)
+			}
+			if n := w.count(t, `mail_links`) - links; n != i+1 {
+				t.Errorf("%s: %d rows of links, want one for each address, so that the same statements run", email, n)
 			}
 		}
 		m := w.askForAccount(t, "Zoe@example.com", "detail", noon.Add(time.Hour))

@@ -75,6 +75,44 @@ func TestSignUp_WithoutAnApplicationEndsAtTheAccount(t *testing.T) {
 	})
 }
 
+// A person who comes from a page of Signet, or from the first-party app, goes on to it.
+func TestSignUp_GoesOnToThePageThatAskedForTheSignIn(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		for _, app := range []bool{false, true} {
+			if app {
+				b.RegisterApp(t)
+			}
+			email := storage.NewID("z") + "@example.com"
+			v := b.Visitor(t)
+			page := v.Get(t, b.Issuer+"/account/profile")
+			ask(t, v, v.Get(t, page.Link(t, "create-account")), email)
+			address, _ := lastLink(t, b, s, email)
+			create(t, v, address, "Zoe", providertest.NewPassword).WantAt(t, "/account/profile")
+		}
+	})
+}
+
+// After the operator closed sign-up, the links and requests from before lead to the sign-in.
+func TestSignUp_ClosedLater(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		v := b.Visitor(t)
+		page := v.Get(t, b.AuthorizeURL("prompt", "create"))
+		ask(t, v, page, newcomer)
+		address, _ := lastLink(t, b, s, newcomer)
+		form := v.Get(t, address).Form(t)
+
+		closed := b.Node(t, providertest.WithMail(s))
+		elsewhere := func(address string) string { return strings.Replace(address, b.Issuer, closed.Issuer, 1) }
+		v.Bed, form.Action = closed, elsewhere(form.Action)
+		v.Submit(t, form, "new-password", providertest.NewPassword).WantPage(t, http.StatusForbidden, "signup_closed")
+		v.Get(t, elsewhere(address)).WantPage(t, http.StatusForbidden, "signup_closed")
+		wantNobody(t, b, newcomer)
+		page = v.Get(t, elsewhere(page.At.String()))
+		page.WantPage(t, http.StatusForbidden, "signup_closed")
+		v.AnswerPages(t, v.Get(t, page.Link(t, "start"))).Code(t)
+	})
+}
+
 // After the authorization request expired, the link goes on to the initiate_login_uri of the
 // application, or else to its client_uri, or else to the account. An application that nobody
 // approved leads people nowhere.
