@@ -32,8 +32,10 @@ require (
 require github.com/coreos/go-systemd/v22 v22.7.0
 
 require (
+	github.com/boombuler/barcode v1.1.0
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
 	github.com/emersion/go-smtp v0.26.0
+	github.com/pquerna/otp v1.5.0
 )
 
 require (

@@ -88,6 +88,16 @@ func (s *scene) tokens(t *testing.T) map[string]any {
 	return s.trusted.Redeem(t, s.code(t))
 }
 
+// askedForCode adds an authenticator app to the account of the user. It returns the page that asks
+// a new browser for its code.
+func (s *scene) askedForCode(t *testing.T) (providertest.Stop, providertest.Authenticator) {
+	t.Helper()
+	s.signIn(t)
+	app := s.browser.AddAuthenticator(t)
+	s.browser = s.Visitor(t)
+	return s.browser.SignIn(t, s.browser.Get(t, s.AuthorizeURL()), s.user.Email, providertest.Password), app
+}
+
 func (s *scene) code(t *testing.T) string {
 	t.Helper()
 	s.signIn(t)
@@ -206,6 +216,42 @@ var acts = []act{
 	{name: "identity to be connected", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)
 		return s.postsAccountForm(t, "/account/identities", "/account/identities/link")
+	}},
+	{name: "page for the code", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		page, _ := s.askedForCode(t)
+		return func() providertest.Answer { return s.browser.Fetch(t, page.At.String()) }
+	}},
+	{name: "sign-in with a code", events: []storage.EventType{storage.UserSignedIn}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		page, app := s.askedForCode(t)
+		return s.posts(t, page.FormTo(t, "/login/factor", "", ""), "code", app.Code(t, s.Now()))
+	}},
+	{name: "sign-in with a recovery code", events: []storage.EventType{storage.RecoveryCodeUsed, storage.UserSignedIn}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		page, app := s.askedForCode(t)
+		return s.posts(t, page.FormTo(t, "/login/factor", "", ""), "code", app.Codes[0])
+	}},
+	{name: "sign-in with a wrong code", events: []storage.EventType{storage.UserSignInFailed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		page, app := s.askedForCode(t)
+		return s.posts(t, page.FormTo(t, "/login/factor", "", ""), "code", app.Code(t, s.Now().Add(time.Hour)))
+	}},
+	{name: "first factor of the app", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.askedForCode(t)
+		return s.calls(t, "/login", s.credentials())
+	}},
+	{name: "authenticator app added", events: []storage.EventType{storage.FactorAdded, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		page := s.browser.Get(t, s.Issuer+"/account/security/totp")
+		app := providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
+		return s.posts(t, page.FormTo(t, "/account/security/totp", "", ""), "code", app.Code(t, s.Now()))
+	}},
+	{name: "authenticator app removed", events: []storage.EventType{storage.FactorRemoved, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		s.browser.AddAuthenticator(t)
+		return s.postsAccountForm(t, "/account/security/totp/remove", "/account/security/totp/remove")
+	}},
+	{name: "recovery codes replaced", events: []storage.EventType{storage.RecoveryCodesReplaced, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		s.browser.AddAuthenticator(t)
+		return s.postsAccountForm(t, "/account/security/codes", "/account/security/codes")
 	}},
 	{name: "mail for a forgotten password", events: []storage.EventType{storage.PasswordResetRequested}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.Issuer+"/reset").Form(t), "email", s.user.Email)
@@ -453,11 +499,13 @@ func (s *scene) mailedLink(t *testing.T, d storage.LinkDraft, kind storage.MailK
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SendMails(t)
-	for _, m := range slices.Backward(s.mails.Received()) {
-		if m.To[0] == d.Address && strings.Contains(m.Text, "/link/"+string(d.Kind)+"?") {
-			address, _ := providertest.LinkIn(t, m)
-			return address
+	for range 20 { // mails of other acts may wait too, and a node sends only some at once
+		s.SendMails(t)
+		for _, m := range slices.Backward(s.mails.Received()) {
+			if m.To[0] == d.Address && strings.Contains(m.Text, "/link/"+string(d.Kind)+"?") {
+				address, _ := providertest.LinkIn(t, m)
+				return address
+			}
 		}
 	}
 	t.Fatalf("no mail with a link for %s", d.Address)

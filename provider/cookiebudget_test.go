@@ -36,7 +36,7 @@ func wantCookies(t *testing.T, v *providertest.Visitor, at string) {
 			user += size
 		}
 	}
-	if all > web.MaxCookies || trips > 2400-5*longer || user > 1024+3*longer {
+	if all > web.MaxCookies || trips > 2432-6*longer || user > 1280+4*longer {
 		t.Errorf("cookies: %d bytes for %s, %d of them for trips, %d for the user", all, at, trips, user)
 	}
 }

@@ -67,10 +67,14 @@ var advertised = map[string]usesAdvertised{
 	},
 	"acr_values_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		essential := `{"id_token":{"acr":{"essential":true,"value":"` + value + `"}}}`
-		_, tokens := tokensOf(t, b, "claims", essential, "acr_values", value)
-		wantEqual(t, "acr", providertest.ClaimsOf(t, tokens["id_token"])["acr"], value)
-		_, refused := signedIn(t, b, "claims", strings.Replace(essential, value, value+"x", 1))
-		refused.WantError(t, "unmet_authentication_requirements")
+		v := b.Visitor(t)
+		v.SignIn(t, v.Get(t, b.Issuer+"/account/security"), b.User(t, storage.NewID("acr")+"@example.com", providertest.Password).Email, providertest.Password)
+		if value != storage.ACROneFactor {
+			v.AddAuthenticator(t)
+		}
+		page := v.Get(t, b.AuthorizeURL("claims", essential, "acr_values", value))
+		wantEqual(t, "acr", providertest.ClaimsOf(t, b.Redeem(t, v.Allow(t, page).Code(t))["id_token"])["acr"], value)
+		v.Get(t, b.AuthorizeURL("claims", strings.Replace(essential, value, value+"x", 1))).WantError(t, "unmet_authentication_requirements")
 	},
 	"subject_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		_, tokens := tokensOf(t, b)

@@ -47,7 +47,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		FirstParty: c.FirstParty.ClientID, Origins: append([]string{s.issuer.Scheme + "://" + s.issuer.Host}, live.Origins...),
 	})
 	visits := visit.New(visit.Deps{
-		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Passwords: s.passwords,
+		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Passwords: s.passwords, Factors: s.factors,
 		Connectors: federationConnectors(connectors), Now: c.Now,
 	})
 	signUp := live.OpenSignUp && c.SendsMails()
@@ -57,7 +57,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	accountPages := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
-		Directory: s.directory, Links: s.links, Connectors: connectorButtons(connectors), Now: c.Now, EditUsername: c.EditUsername, SendsMails: c.SendsMails(), DemoPath: c.DemoPath,
+		Directory: s.directory, Links: s.links, Ring: s.ring, Connectors: connectorButtons(connectors), Now: c.Now, EditUsername: c.EditUsername, SendsMails: c.SendsMails(), DemoPath: c.DemoPath,
 	})
 	addressPages := address.New(address.Deps{Site: s.site, DB: s.db, Links: s.links, Visits: visits, Now: c.Now})
 	recoveryPages := recovery.New(recovery.Deps{

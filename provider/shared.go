@@ -10,6 +10,7 @@ import (
 	"signet/provider/assertion"
 	"signet/provider/credential"
 	"signet/provider/directory"
+	"signet/provider/factor"
 	"signet/provider/flow"
 	"signet/provider/front"
 	"signet/provider/interaction"
@@ -49,6 +50,7 @@ type shared struct {
 	logos    *logo.Logos
 
 	passwords *credential.Passwords
+	factors   *factor.Factors
 	directory *directory.Directory
 	sessions  *session.Sessions
 	outbound  *outbound.Client
@@ -90,6 +92,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	s.passwords = credential.New(credential.Config{
 		DB: db, Params: c.Passwords, Limits: c.RateLimits, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: c.Now, Bucket: s.ring.Bucket,
 	})
+	s.factors = factor.New(factor.Config{DB: db, Ring: s.ring, Limits: c.RateLimits, Now: c.Now})
 	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Outbound: s.outbound, Registration: c.Registration, FrontchannelLogout: c.FrontchannelLogout, Now: c.Now})
 	s.subjects = subject.New(s.ring)
 	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Subjects: s.subjects, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.forTokens()})

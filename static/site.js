@@ -69,6 +69,37 @@
     setTimeout(leave, 3000);
   });
 
+  function listed(button, name) {
+    var items = document.getElementById(button.getAttribute(name)).querySelectorAll("li");
+    return Array.prototype.map.call(items, function (item) { return item.textContent; }).join("\n") + "\n";
+  }
+
+  each("[data-copies]", function (button) {
+    if (!navigator.clipboard) return;
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      navigator.clipboard.writeText(listed(button, "data-copies")).then(function () {
+        button.textContent = button.getAttribute("data-text");
+      });
+    });
+  });
+
+  each("[data-downloads]", function (button) {
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      var link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([listed(button, "data-downloads")], { type: "text/plain" }));
+      link.download = button.getAttribute("data-file");
+      link.click();
+      setTimeout(function () { URL.revokeObjectURL(link.href); }, 1000);
+    });
+  });
+
+  each("[data-prints]", function (button) {
+    button.hidden = false;
+    button.addEventListener("click", function () { window.print(); });
+  });
+
   window.addEventListener("pageshow", function () {
     each("form", function (form) { form.removeAttribute("data-sent"); });
   });

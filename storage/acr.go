@@ -16,7 +16,7 @@ const (
 var acrOrder = []string{ACROneFactor, ACRTwoFactors, ACRPhishingResistant}
 
 // ACRValues lists the values that the acr of a session may have, the weakest first.
-func ACRValues() []string { return []string{ACROneFactor} }
+func ACRValues() []string { return []string{ACROneFactor, ACRTwoFactors} }
 
 // ACRReaches reports whether a sign-in with the acr has also has the acr wanted: it is the same
 // value or a weaker one. A value that is not Signet's is reached by nothing.

@@ -64,6 +64,11 @@ const (
 	InvitationCreated        EventType = "invitation.created"
 	InvitationUsed           EventType = "invitation.used" // it created the user
 	InvitationRevoked        EventType = "invitation.revoked"
+	FactorAdded              EventType = "factor.added"            // a second factor or a passkey; the reason is its kind
+	FactorRemoved            EventType = "factor.removed"          // by the user; the reason is its kind
+	FactorsReset             EventType = "factor.reset"            // an operator removed all factors except the password
+	RecoveryCodesReplaced    EventType = "recovery_codes.replaced" // by the user
+	RecoveryCodeUsed         EventType = "recovery_codes.used"     // at a sign-in; the detail has the number of codes that are left
 	ClientCreated            EventType = "client.created"
 	ClientUpdated            EventType = "client.updated"
 	ClientDisabled           EventType = "client.disabled"
@@ -117,7 +122,8 @@ const (
 var EventTypes = []EventType{
 	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
-	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, InvitationCreated, InvitationUsed, InvitationRevoked, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
+	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, InvitationCreated, InvitationUsed, InvitationRevoked,
+	FactorAdded, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,

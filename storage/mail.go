@@ -35,7 +35,8 @@ const (
 
 // MailKinds lists all kinds of mails.
 var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
-	MailAddressProof, MailInvitation, MailInvitationUsed}
+	MailAddressProof, MailInvitation, MailInvitationUsed,
+	MailFactorAdded, MailFactorRemoved, MailFactorsReset, MailRecoveryCodesReplaced, MailRecoveryCodeUsed}
 
 // Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made
 // when the mail is sent, so a copy of the database cannot be used to open a link. The row stays
@@ -73,9 +74,11 @@ type MailFacts struct {
 	Address   string `json:"address,omitempty"` // network address of the act
 	Agent     string `json:"agent,omitempty"`   // User-Agent of the act
 	Connector string `json:"connector,omitempty"`
-	Identity  string `json:"identity,omitempty"` // email address of an upstream identity
-	Operator  bool   `json:"operator,omitempty"` // an operator acted, not the user
-	Invited   string `json:"invited,omitempty"`  // address of a person whom the user invited
+	Identity  string `json:"identity,omitempty"`   // email address of an upstream identity
+	Operator  bool   `json:"operator,omitempty"`   // an operator acted, not the user
+	Invited   string `json:"invited,omitempty"`    // address of a person whom the user invited
+	Factor    string `json:"factor,omitempty"`     // kind of a factor
+	CodesLeft *int64 `json:"codes_left,omitempty"` // recovery codes
 }
 
 // MailDraft is a mail to write. See Mail for its fields.
@@ -119,9 +122,9 @@ func (db *DB) notifyIf(tx *gorm.DB, d MailDraft, by By, condition string) error 
 	if !db.mails {
 		return nil
 	}
-	connector, identity, invited := d.Facts.Connector, d.Facts.Identity, d.Facts.Invited
+	about := d.Facts
 	d.Facts = factsOf(d.UserID, by)
-	d.Facts.Connector, d.Facts.Identity, d.Facts.Invited = connector, identity, invited
+	d.Facts.Connector, d.Facts.Identity, d.Facts.Factor, d.Facts.CodesLeft, d.Facts.Invited = about.Connector, about.Identity, about.Factor, about.CodesLeft, about.Invited
 	message, err := d.message()
 	if err != nil {
 		return err

@@ -252,6 +252,7 @@ func TestMigrations_ConstraintsAreChecked(t *testing.T) {
 		for name, sql := range map[string]string{
 			"second instance":           `INSERT INTO instance (id) VALUES (2)`,
 			"second password":           `INSERT INTO credentials (id, user_id, kind, secret) SELECT 'x', user_id, kind, secret FROM credentials`,
+			"second authenticator app":  `INSERT INTO credentials (id, user_id, kind, secret) SELECT n.id, c.user_id, 'totp', c.secret FROM credentials c, (SELECT 'x' AS id UNION SELECT 'y') n`,
 			"credential without a user": `INSERT INTO credentials (id, user_id, kind, secret) VALUES ('x', 'usr_nobody', 'totp', 'x')`,
 			"user with an empty id":     `INSERT INTO users (id) VALUES ('')`,
 			"session without a handle":  `UPDATE sessions SET handle_hash = ''`,

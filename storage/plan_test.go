@@ -27,7 +27,7 @@ var methodsWithoutTables = []string{"Calls", "Close", "Ping", "ClockOffset", "Wr
 // operatorMethods are use cases of keys and leases, whose tables are small, and use cases
 // that read whole tables on purpose.
 var operatorMethods = []string{
-	"AddNextKey", "EndExpiredKeys", "ClearKeyReference", "JWKSReaders", "MarkRestored", "EndEverything", "Extent", "RecordJWKSReaders", "RaiseLongestLife", "RetireKeyLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "ClampKeyTimes", "TakeLease", "ReturnLease",
+	"AddNextKey", "EndExpiredKeys", "ClearKeyReference", "JWKSReaders", "MarkRestored", "EndEverything", "Extent", "RecordJWKSReaders", "RaiseLongestLife", "RetireKeyLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RewrapFactors", "RotateKeys", "ClampKeyTimes", "TakeLease", "ReturnLease",
 }
 
 // call runs one use case for the statements that it executes.
@@ -66,6 +66,17 @@ func everyUseCase(t *testing.T, w *world) []call {
 	claim := func(userID, sessionID string, except ...string) error {
 		_, err := w.ClaimNotices(ctx, storage.NoticeClaim{UserID: userID, SessionID: sessionID, Except: except, Limit: 32, Lease: time.Minute}, later)
 		return err
+	}
+	factorChange := func(s storage.Session) storage.FactorChange {
+		return storage.FactorChange{UserID: w.user.ID, SessionID: s.ID, Handle: storage.NewID("h"), FreshFor: time.Hour, From: from}
+	}
+	// addFactor adds an authenticator app and one recovery code, in a new session.
+	addFactor := func() (storage.Session, string, error) {
+		w.exec(t, `DELETE FROM credentials WHERE user_id = ? AND kind = 'totp'`, w.user.ID)
+		s := w.signIn(t, w.user.ID, storage.NewID("h"), "", later)
+		e := storage.TOTPEnrolment{FactorChange: factorChange(s), ID: storage.NewID("crd_"), Secret: []byte("sealed"), Step: 1, Codes: [][]byte{[]byte("code")}}
+		s, err := w.AddTOTP(ctx, e, later)
+		return s, e.ID, err
 	}
 	register := func(id, initial, digest string, at time.Time) error {
 		c := storagetest.NewClient(storage.Web, id, id)
@@ -385,6 +396,47 @@ func everyUseCase(t *testing.T, w *world) []call {
 				UserID: w.user.ID, OldHash: "hash 2", NewHash: "hash 3", SessionID: w.signIn(t, w.user.ID, storage.NewID("h"), "", later).ID, Handle: "h10", From: from,
 			}
 			_, err := w.ChangePassword(ctx, c, later)
+			return err
+		}},
+		{"AddTOTP", func() error { _, _, err := addFactor(); return err }},
+		{"SecondFactorsOf", func() error { _, err := w.SecondFactorsOf(ctx, w.user.ID); return err }},
+		{"RewrapFactors", func() error {
+			return w.RewrapFactors(ctx, func(string, []byte) ([]byte, error) { return []byte("sealed again"), nil })
+		}},
+		{"SignIn", func() error {
+			_, err := w.SignIn(ctx, signIn("half"), later)
+			if _, due := errors.AsType[*storage.FactorDueError](err); !due {
+				return err
+			}
+			return nil
+		}},
+		{"SignIn", func() error {
+			s := signIn("recovered")
+			s.ACR, s.Factor = storage.ACRTwoFactors, &storage.FactorUse{CodeHash: []byte("code")}
+			_, err := w.SignIn(ctx, s, later)
+			return err
+		}},
+		{"ReplaceRecoveryCodes", func() error {
+			s, _, err := addFactor()
+			if err != nil {
+				return err
+			}
+			_, err = w.ReplaceRecoveryCodes(ctx, factorChange(s), [][]byte{[]byte("new code")}, later)
+			return err
+		}},
+		{"RemoveTOTP", func() error {
+			s, id, err := addFactor()
+			if err != nil {
+				return err
+			}
+			_, err = w.RemoveTOTP(ctx, factorChange(s), id, later)
+			return err
+		}},
+		{"ResetFactors", func() error {
+			if _, _, err := addFactor(); err != nil {
+				return err
+			}
+			_, err := w.ResetFactors(ctx, w.user.ID, storage.By{From: from, At: later})
 			return err
 		}},
 		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, w.session.ID, noon); return err }},

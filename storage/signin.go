@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -34,6 +35,13 @@ type SignIn struct {
 	// very first sign-in, a mail tells the user of it.
 	NewBrowser bool
 
+	// Factor is the second factor. Without one, the sign-in of a user who has a second factor starts
+	// no session.
+	Factor *FactorUse
+	// Through is the key of the identity that the person brought before the second factor; "":
+	// none. The sign-in fails if it is not linked to the user any more.
+	Through string
+
 	through   Identity // the identity that opens the session; zero: a password or passkey
 	connector string   // for the event: connector of the identity that was used, even if a password opens the session
 }
@@ -54,7 +62,8 @@ type AssertedFreshness struct {
 //
 // ErrRevoked: the user is disabled or deleted, or everything of the user was ended after
 // NotBefore was read. A sign-in with an old password therefore fails after the password was
-// changed.
+// changed. *FactorDueError: the user has a second factor; the attempt is given back and the hash
+// renewed, and no session is started. ErrReplayed: the second factor was used before.
 func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(s.UserID, s.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in: %w", err)
@@ -63,19 +72,61 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 		return Session{}, errors.New("sign in: the handle is not new")
 	}
 	var in startedSession
+	var due *FactorDueError
 	err := db.write(ctx, "sign in", func(tx *gorm.DB) (err error) {
+		due = nil
 		if err := db.lockRow(tx, userRow, s.UserID, forShare); err != nil {
 			return err
 		}
-		if in, err = startCheckedSession(tx, s, at); err != nil {
+		if err := checkThrough(tx, &s); err != nil {
+			return err
+		}
+		in, err = db.startCheckedSession(tx, s, at)
+		if errors.As(err, &due) {
+			return acceptFirstProof(tx, s, at)
+		}
+		if err != nil {
 			return err
 		}
 		return db.finishSignIn(tx, s, in, at)
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return Session{}, err
+	case due != nil:
+		return Session{}, fmt.Errorf("sign in: %w", due)
 	}
 	return in.Session, nil
+}
+
+// checkThrough takes over the identity that the person brought before the second factor.
+// ErrRevoked: it is not linked to the user any more.
+func checkThrough(tx *gorm.DB, s *SignIn) error {
+	if s.Through == "" {
+		return nil
+	}
+	var list []Identity
+	if err := tx.Where("user_id = ?", s.UserID).Find(&list).Error; err != nil {
+		return err
+	}
+	at := slices.IndexFunc(list, func(i Identity) bool { return i.Key() == s.Through })
+	if at < 0 {
+		return ErrRevoked
+	}
+	s.through, s.connector = list[at], list[at].Connector
+	if s.Asserted != nil {
+		s.Asserted.Connector = s.connector
+	}
+	return nil
+}
+
+// acceptFirstProof is the part of finishSignIn for a correct first proof, if a second factor is
+// due.
+func acceptFirstProof(tx *gorm.DB, s SignIn, at time.Time) error {
+	if err := renewHash(tx, s, at); err != nil {
+		return err
+	}
+	return giveBack(tx, s.GiveBack)
 }
 
 // startedSession is the session that a sign-in has started.
@@ -86,22 +137,34 @@ type startedSession struct {
 }
 
 // startCheckedSession checks the user and starts the session. The caller holds the lock of the
-// user's row. ErrRevoked: see SignIn.
-func startCheckedSession(tx *gorm.DB, s SignIn, at time.Time) (startedSession, error) {
-	notBefore, err := requireUnchanged(tx, s.UserID, s.NotBefore)
+// user's row. It uses up the second factor. ErrRevoked, *FactorDueError, ErrReplayed: see SignIn.
+func (db *DB) startCheckedSession(tx *gorm.DB, s SignIn, at time.Time) (startedSession, error) {
+	user, err := requireUnchanged(tx, s.UserID, s.NotBefore)
 	if err != nil {
 		return startedSession{}, err
 	}
-	return startSession(tx, s, notBefore, at)
+	recovery := false
+	switch {
+	case s.Factor == nil && user.AsksFactor:
+		return startedSession{}, &FactorDueError{UserID: s.UserID, NotBefore: user.NotBefore}
+	case s.Factor == nil && ACRReaches(s.ACR, ACRTwoFactors):
+		return startedSession{}, errors.New("start session: the acr names a second factor, and there is none")
+	case s.Factor != nil:
+		if recovery, err = s.Factor.use(tx, s.UserID, at); err != nil {
+			return startedSession{}, err
+		}
+	}
+	in, err := startSession(tx, s, user.startsAfter(), at)
+	if err == nil && recovery {
+		err = db.recordRecoveryCode(tx, s, in.ID, at)
+	}
+	return in, err
 }
 
 // finishSignIn renews the password hash, gives the reserved attempt back, tells the user of a new
 // browser and records the sign-in. It records the event user.signed_in.
 func (db *DB) finishSignIn(tx *gorm.DB, s SignIn, in startedSession, at time.Time) error {
-	if err := renewHash(tx, s, at); err != nil {
-		return err
-	}
-	if err := giveBack(tx, s.GiveBack); err != nil {
+	if err := acceptFirstProof(tx, s, at); err != nil {
 		return err
 	}
 	if s.NewBrowser && !in.resumed {
@@ -121,26 +184,37 @@ func (db *DB) finishSignIn(tx *gorm.DB, s SignIn, in startedSession, at time.Tim
 // requireEnabled returns the moment after which a session of the user must be created.
 // ErrRevoked: the user is disabled or deleted.
 func requireEnabled(tx *gorm.DB, userID string) (Millis, error) {
-	return requireUnchanged(tx, userID, nil)
+	user, err := requireUnchanged(tx, userID, nil)
+	return user.startsAfter(), err
 }
+
+// signingIn is what a sign-in must know about its user.
+type signingIn struct {
+	NotBefore  Millis // of the user
+	Instance   Millis // not_before of the instance
+	AsksFactor bool   // see asksSecondFactor
+}
+
+// startsAfter returns the moment after which a session of the user must be created.
+func (u signingIn) startsAfter() Millis { return max(u.NotBefore, u.Instance) }
 
 // requireUnchanged is requireEnabled, and also returns ErrRevoked if not_before of the user is
 // no longer seen. If seen is nil, it is not compared.
-func requireUnchanged(tx *gorm.DB, userID string, seen *Millis) (Millis, error) {
+func requireUnchanged(tx *gorm.DB, userID string, seen *Millis) (signingIn, error) {
 	condition := gorm.Expr(`u.id = ? AND u.disabled_at = 0 AND i.id = 1`, userID)
 	if seen != nil {
 		condition = gorm.Expr(`? AND u.not_before = ?`, condition, *seen)
 	}
-	var moments []Millis
-	err := tx.Raw(`SELECT CASE WHEN u.not_before > i.not_before THEN u.not_before ELSE i.not_before END
-		FROM users u, instance i WHERE ?`, condition).Scan(&moments).Error
+	var found []signingIn
+	err := tx.Raw(`SELECT u.not_before, i.not_before AS instance, `+asksSecondFactor+` AS asks_factor
+		FROM users u, instance i WHERE ?`, condition).Scan(&found).Error
 	if err != nil {
-		return 0, err
+		return signingIn{}, err
 	}
-	if len(moments) != 1 {
-		return 0, ErrRevoked
+	if len(found) != 1 {
+		return signingIn{}, ErrRevoked
 	}
-	return moments[0], nil
+	return found[0], nil
 }
 
 // startSession continues the session of the browser or creates a new one. A session that

@@ -42,7 +42,9 @@ type ConnectorSignIn struct {
 // ErrReplayed: the attempt was used before. ErrConflict: the facts on which the caller decided
 // have changed (the identity is another user's or was unlinked; the address is taken, verified
 // or another one; the user became an administrator); decide again. ErrRevoked: the user is
-// disabled or deleted.
+// disabled or deleted. *FactorDueError: the user has a second factor. Then no session is started.
+// If a.Linked is set, the rest was done, and SignIn with SignIn.Through continues. Otherwise nothing
+// was done, because an upstream alone must not link an identity to such an account.
 func (db *DB) SignInThrough(ctx context.Context, a ConnectorSignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(a.AttemptID, a.Identity.Connector, a.Identity.Issuer, a.Identity.Subject, a.SignIn.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in through connector: %w", err)
@@ -69,21 +71,27 @@ func (db *DB) SignInThrough(ctx context.Context, a ConnectorSignIn, at time.Time
 
 // runConnectorSignIn is the transaction of SignInThrough.
 func (db *DB) runConnectorSignIn(ctx context.Context, a ConnectorSignIn, settleUser func(*gorm.DB, ConnectorSignIn, time.Time) error, at time.Time) (in startedSession, err error) {
+	var due *FactorDueError
 	err = db.write(ctx, "sign in through connector", func(tx *gorm.DB) (err error) {
+		due = nil
 		if err := spendAttempt(tx, a.AttemptID, a.Until); err != nil {
 			return err
 		}
 		if err := settleUser(tx, a, at); err != nil {
 			return err
 		}
-		if in, err = startCheckedSession(tx, a.SignIn, at); err != nil {
+		in, err = db.startCheckedSession(tx, a.SignIn, at)
+		if isDue := errors.As(err, &due); err != nil && !(isDue && a.Linked) {
 			return err
 		}
-		if err := db.attachIdentity(tx, a, at); err != nil {
+		if err := db.attachIdentity(tx, a, at); err != nil || due != nil {
 			return err
 		}
 		return db.finishSignIn(tx, a.SignIn, in, at)
 	})
+	if err == nil && due != nil {
+		err = fmt.Errorf("sign in through connector: %w", due)
+	}
 	return in, err
 }
 

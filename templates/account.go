@@ -26,6 +26,7 @@ func accountPages() []accountPage {
 		{Name: "overview", Path: "/account", Label: words.Say("account.overview")},
 		{"profile", "/account/profile", words.Say("account.profile"), always(words.Say("account.profile-note"))},
 		{"email", "/account/email", words.Say("account.email"), emailSentence},
+		{"security", "/account/security", words.Say("account.security"), securitySentence},
 		{"password", "/account/password", words.Say("account.password"), passwordSentence},
 		{"sessions", "/account/sessions", words.Say("account.sessions"), sessionsSentence},
 		{"apps", "/account/apps", words.Say("account.apps"), appsSentence},
@@ -35,6 +36,13 @@ func accountPages() []accountPage {
 
 func always(sentence words.Sentence) func(AccountOverview) words.Sentence {
 	return func(AccountOverview) words.Sentence { return sentence }
+}
+
+func securitySentence(o AccountOverview) words.Sentence {
+	if o.SecondFactor {
+		return words.Say("account.security-on")
+	}
+	return words.Say("account.security-off")
 }
 
 func passwordSentence(o AccountOverview) words.Sentence {
@@ -68,11 +76,12 @@ type Moment struct {
 // AccountOverview is the first page of the account.
 type AccountOverview struct {
 	Account
-	Emergency  []words.Sentence // for administrators: the emergency links of the last weeks, the newest first
-	Sessions   int              // in how many browsers the person is signed in
-	Apps       int              // how many applications have access
-	NoPassword bool             // the person signs in only with connected accounts
-	Email      EmailState
+	Emergency    []words.Sentence // for administrators: the emergency links of the last weeks, the newest first
+	Sessions     int              // in how many browsers the person is signed in
+	Apps         int              // how many applications have access
+	NoPassword   bool             // the person signs in only with connected accounts
+	Email        EmailState
+	SecondFactor bool // the person is asked for a second factor
 }
 
 func (AccountOverview) page() string { return "accountoverview.html" }

@@ -23,6 +23,14 @@ func accountSamples() map[string]templates.Page {
 	wrongCurrent.Error = &templates.FormError{Code: "invalid_credentials", Text: words.Say("account-password.wrong-current"), Field: "current-password"}
 	weak.Error = &templates.FormError{Code: "weak_password", Text: words.Say("weak-password.too-short", "Count", 10), Field: "new-password"}
 	throttled.Error = &templates.FormError{Code: "too_many_attempts", Text: words.Say("password-refused.too-many-attempts"), RetryAfter: 3 * 60}
+	totp := templates.AccountTOTP{
+		Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Sealed: "sealed.app", Secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
+		URL:     "otpauth://totp/auth.example.com:alice%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=auth.example.com",
+		Picture: templates.QRCode{Size: 29, Path: "M4 4.5h7m1 0h2m2 0h7"},
+	}
+	wrongTOTP := totp
+	wrongTOTP.Error = &templates.FormError{Code: "invalid_code", Text: words.Say("factor-refused.wrong"), Field: "code"}
+	codeSamples := []string{"0123a-bcdef", "ghjkm-npqrs", "tvwxy-z0123"}
 	profile := templates.AccountProfile{
 		Account: frame("profile", words.Sentence{}), Ticket: "sealed.ticket", Name: "Alice Liddell", GivenName: "Alice", FamilyName: "Liddell",
 		PreferredUsername: "alice", Picture: "https://example.com/alice.png", Zoneinfo: "Europe/London", Locale: "en-GB",
@@ -34,7 +42,7 @@ func accountSamples() map[string]templates.Page {
 		{Code: "invalid_profile", Field: "zoneinfo", Text: words.Say("profile-error.time-zone")},
 	}
 	return map[string]templates.Page{
-		"account":            templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1},
+		"account":            templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1, SecondFactor: true},
 		"account-admin":      templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1},
 		"account-emergency":  templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1, Emergency: emergencySample},
 		"account-alone":      templates.AccountOverview{Account: templates.Account{User: templates.Person{Email: "bob@example.com"}, Here: "overview"}, Sessions: 1, NoPassword: true},
@@ -87,6 +95,16 @@ func accountSamples() map[string]templates.Page {
 			Identity: templates.IdentityRow{Key: "0a1b", Email: "octo@octo.example"}},
 		"account-identities-none":  templates.AccountIdentities{Account: frame("identities", words.Sentence{})},
 		"account-apps-none":        templates.AccountApps{Account: frame("apps", words.Say("account-done.app"))},
+		"account-security":         templates.AccountSecurity{Account: frame("security", words.Say("account-done.no-totp")), Password: true},
+		"account-security-none":    templates.AccountSecurity{Account: frame("security", words.Sentence{})},
+		"account-security-app":     templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon, LastUsed: now}, Codes: 9},
+		"account-security-few":     templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon}, Codes: 1},
+		"account-totp":             totp,
+		"account-totp-wrong":       wrongTOTP,
+		"account-remove-totp":      templates.AccountRemoveTOTP{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", App: "crd_1"},
+		"account-codes-ask":        templates.AccountCodes{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Left: 2},
+		"account-codes":            templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples},
+		"account-codes-added":      templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: true},
 		"account-withdraw":         templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: photosRow},
 		"account-withdraw-session": templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: templates.AppRow{ClientID: "notes", App: notes}},
 	}

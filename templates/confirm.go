@@ -50,6 +50,7 @@ var reasons = map[string]words.Sentence{
 	"unlink":       words.Say("confirm-why.unlink"),
 	"rotate":       words.Say("confirm-why.rotate"),
 	"revoke":       words.Say("confirm-why.revoke"),
+	"security":     words.Say("confirm-why.security"),
 }
 
 // unknownReasons are the reasons if it is not known when the person last confirmed.
@@ -62,6 +63,7 @@ var unknownReasons = map[string]words.Sentence{
 	"unlink":       words.Say("confirm-unknown.unlink"),
 	"rotate":       words.Say("confirm-unknown.rotate"),
 	"revoke":       words.Say("confirm-unknown.revoke"),
+	"security":     words.Say("confirm-unknown.security"),
 }
 
 // commands are the commands by which an operator can do an act without the page.

@@ -50,3 +50,6 @@ func webScheme(s string) string {
 	}
 	return ""
 }
+
+// isAppLink reports whether s hands the secret of a new second factor to an authenticator app.
+func isAppLink(s string) bool { return strings.HasPrefix(s, "otpauth://totp/") }

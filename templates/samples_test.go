@@ -34,6 +34,7 @@ var (
 // samples are all pages in all their states. Each is a golden file, and the ground
 // on which the hostile values are sown.
 func samples() map[string]templates.Page {
+	wrongCode := &templates.FormError{Code: "invalid_code", Text: words.Say("factor-refused.wrong"), Field: "code"}
 	home := photos
 	home.Client.HomeURL = "https://photos.example.com/"
 	pages := map[string]templates.Page{
@@ -121,10 +122,13 @@ func samples() map[string]templates.Page {
 		"formpost": templates.FormPost{Common: photos, URL: "https://photos.example.com/callback?tenant=7&x=%2F", Fields: []templates.Field{
 			{Parameter: "code", Value: "sealed.code"}, {Parameter: "iss", Value: "https://auth.example.com"}, {Parameter: "state", Value: `a"b<c>&d`},
 		}},
-		"signin-forgot":  templates.SignIn{Common: photos, Request: "sealed.request", Forgot: true, KeepDays: 30},
-		"signin-sign-up": templates.SignIn{Common: photos, Request: "sealed.request", Forgot: true, SignUp: "/signup?request=sealed.request", KeepDays: 30},
-		"reset":          templates.Reset{Common: plain},
-		"reset-wrong":    templates.Reset{Common: plain, Email: "alice", Error: &templates.FormError{Code: "invalid_email", Field: "email", Text: words.Say("set-up-problem.email", "Example", "ada@example.com")}},
+		"signin-forgot":          templates.SignIn{Common: photos, Request: "sealed.request", Forgot: true, KeepDays: 30},
+		"signin-sign-up":         templates.SignIn{Common: photos, Request: "sealed.request", Forgot: true, SignUp: "/signup?request=sealed.request", KeepDays: 30},
+		"reset":                  templates.Reset{Common: plain},
+		"reset-wrong":            templates.Reset{Common: plain, Email: "alice", Error: &templates.FormError{Code: "invalid_email", Field: "email", Text: words.Say("set-up-problem.email", "Example", "ada@example.com")}},
+		"second-factor":          templates.SecondFactor{Common: photos, Request: "sealed.request", User: alice, Switch: "/login/factor?request=sealed.request&way=recovery", Other: "/login?request=sealed.request&other=1"},
+		"second-factor-wrong":    templates.SecondFactor{Common: photos, Request: "sealed.request", User: alice, Switch: "/login/factor?request=sealed.request&way=recovery", Refused: "1", ClockHint: true, Error: wrongCode},
+		"second-factor-recovery": templates.SecondFactor{Common: plain, Request: "sealed.request", User: alice, Recovery: true, Switch: "/auth/login/factor?request=sealed.request"},
 		"reset-throttled": templates.Reset{Common: plain, Email: "alice@example.com",
 			Error: &templates.FormError{Code: "too_many_attempts", Text: words.Say("reset.too-many"), RetryAfter: 900}},
 		"reset-sent":    templates.Reset{Common: plain, Sent: true},

@@ -8,7 +8,7 @@ import (
 	"signet/templates/words"
 )
 
-var errForeignLink = errors.New("the link of a sentence is neither a path of ours nor an https address")
+var errForeignLink = errors.New("the link of a sentence is neither a path of ours nor an https address, nor the secret of an authenticator app")
 
 // sayIn makes the function that prints a sentence as plain text: in an element, a title or
 // an attribute. Its first argument is a key of the catalog, or a Sentence that Go code has
@@ -23,7 +23,7 @@ func sayIn(language *words.Language) func(first any, pairs ...any) (string, erro
 func sayHTMLIn(language *words.Language) func(first any, pairs ...any) (template.HTML, error) {
 	return func(first any, pairs ...any) (template.HTML, error) {
 		for _, value := range pairs {
-			if link, ok := value.(words.Link); ok && ownPath(link.Href) == "" && httpsLink(link.Href) == "" {
+			if link, ok := value.(words.Link); ok && ownPath(link.Href) == "" && httpsLink(link.Href) == "" && !isAppLink(link.Href) {
 				return "", errForeignLink
 			}
 		}

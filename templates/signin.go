@@ -84,7 +84,7 @@ func wrong(e *FormError, field string) bool { return e != nil && e.Field == fiel
 
 // fieldOf returns the id of the field that the error is about; "" if no form has that field.
 func fieldOf(e *FormError) string {
-	if slices.Contains([]string{"username", "password", "current-password", "new-password", "email", "user_code"}, e.Field) {
+	if slices.Contains([]string{"username", "password", "current-password", "new-password", "email", "user_code", "code"}, e.Field) {
 		return e.Field
 	}
 	return ""

@@ -22,7 +22,7 @@ var allowedImports = func() map[string][]string {
 	ground := []string{"federation/foreign", "storage", "federation", "templates", "templates/words", "static"}
 	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
 	carriers := join(tools, "provider/request", "provider/session", "provider/subject")
-	deciders := join(carriers, "provider/credential", "provider/notice", "provider/link", "provider/mail")
+	deciders := join(carriers, "provider/credential", "provider/factor", "provider/notice", "provider/link", "provider/mail")
 	rulers := join(deciders, "provider/visit", "provider/directory")
 	pages := join(rulers, "provider/flow", "provider/interaction", "provider/recovery", "provider/signup", "provider/address", "provider/account", "provider/admin", "provider/firstparty")
 	// Only a few packages may revoke a key or decrypt a private key. The others use a ring, which
@@ -57,6 +57,7 @@ var allowedImports = func() map[string][]string {
 		"provider/session":          tools,
 		"provider/subject":          {"storage", "provider/keys"},
 		"provider/credential":       carriers,
+		"provider/factor":           join(carriers, "provider/credential"),
 		"provider/mail":             {"federation/foreign", "federation"},
 		"provider/mail/mailtest":    {},
 		"provider/link":             {"storage", "provider/keys", "provider/web", "templates/words"},
@@ -64,7 +65,7 @@ var allowedImports = func() map[string][]string {
 		"provider/assertion":        {"federation/foreign", "storage", "federation", "provider/web"},
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
-		"provider/visit":            join(carriers, "provider/credential", "provider/logo"),
+		"provider/visit":            join(carriers, "provider/credential", "provider/factor", "provider/logo"),
 		"provider/directory":        {"provider/spelling", "federation/foreign", "storage", "provider/keys", "provider/credential", "provider/outbound"},
 		"provider/logo":             {"storage", "static", "provider/web", "provider/request"},
 		"provider/interaction":      join(rulers, "provider/flow", "provider/logo"),
@@ -167,6 +168,9 @@ var externalPackages = []struct {
 	{[]string{"github.com/wneessen/go-mail"},
 		[]string{"provider/mail"}, false,
 		"only provider/mail speaks to the mail server: it limits times and checks addresses"},
+	{[]string{"github.com/pquerna/otp", "github.com/boombuler/barcode"},
+		[]string{"provider/factor"}, true, // a test may be an authenticator app
+		"only provider/factor makes codes and QR codes"},
 	{[]string{"github.com/emersion/go-smtp", "github.com/emersion/go-sasl"},
 		nil, true,
 		"it is the mail server of the tests"},

@@ -7,6 +7,7 @@ import (
 
 	"signet/provider/credential"
 	"signet/provider/directory"
+	"signet/provider/keys"
 	"signet/provider/link"
 	"signet/provider/notice"
 	"signet/provider/request"
@@ -22,6 +23,7 @@ import (
 type Deps struct {
 	Site       *web.Site
 	DB         *storage.DB
+	Ring       *keys.Ring
 	Clients    *request.Clients
 	Sessions   *session.Sessions
 	Passwords  *credential.Passwords
@@ -48,6 +50,10 @@ const (
 	overviewPath   = "/account"
 	profilePath    = "/account/profile"
 	emailPath      = "/account/email"
+	securityPath   = "/account/security"
+	totpPath       = "/account/security/totp"
+	removeTOTPPath = "/account/security/totp/remove"
+	codesPath      = "/account/security/codes"
 	passwordPath   = "/account/password"
 	sessionsPath   = "/account/sessions"
 	endAllPath     = "/account/sessions/end-all"
@@ -90,6 +96,8 @@ var doneSentences = map[string]words.Sentence{
 	"verified": words.Say("account-done.verified"),
 	"retype":   words.Say("account-done.retype"),
 	"password": words.Say("account-done.password"),
+	"totp":     words.Say("account-done.totp"),
+	"no-totp":  words.Say("account-done.no-totp"),
 	"session":  words.Say("account-done.session"),
 	"others":   words.Say("account-done.others"),
 	"app":      words.Say("account-done.app"),

@@ -38,8 +38,15 @@ func (h *Handler) emailPage(w http.ResponseWriter, r *http.Request, status int, 
 		return err
 	}
 	times := visit.MomentsFor(current.User, h.Now())
+	codes := false
 	for _, f := range attached.Factors {
-		if f.Kind == "password" {
+		if f.Kind == storage.FactorRecovery { // all codes are one way
+			if codes {
+				continue
+			}
+			codes = true
+		}
+		if f.Kind == storage.FactorPassword {
 			page.Password = times.Write(f.CreatedAt)
 			continue
 		}

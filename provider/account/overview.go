@@ -22,12 +22,16 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current sessi
 	if err != nil {
 		return err
 	}
+	factors, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
 	emergency, err := h.Visits.EmergencyNotices(r.Context(), current.User)
 	if err != nil {
 		return err
 	}
 	page := templates.AccountOverview{
-		Account: h.frame(r, current, "overview"), Emergency: emergency, Sessions: len(sessions), Apps: len(apps), NoPassword: !has,
+		Account: h.frame(r, current, "overview"), Emergency: emergency, Sessions: len(sessions), Apps: len(apps), NoPassword: !has, SecondFactor: factors.Any(),
 	}
 	if page.Email, err = h.emailState(current); err != nil {
 		return err

@@ -41,3 +41,15 @@ func positiveOr(n, fallback int) int {
 	}
 	return fallback
 }
+
+// OfSecondFactor returns the limits that count codes of a second factor. They belong to the user,
+// so a new sign-in starts no new count. As with passwords, a browser that the user has signed in
+// with before has a count of its own, so attackers who know the password cannot lock the owner out
+// there.
+func (l Limits) OfSecondFactor(user storage.User, address string, device storage.Device) []storage.Limit {
+	l = l.orDefault()
+	if device.KnownTo(user) {
+		return []storage.Limit{{Key: "factor-dev:" + device.ID, Max: l.Account, Window: l.Window}}
+	}
+	return append(l.OfNetwork().For("net", address), storage.Limit{Key: "factor:" + user.ID, Max: l.Account, Window: l.Window})
+}

@@ -222,7 +222,7 @@ func TestClientEffects_RequestObjectsNeedKeys(t *testing.T) {
 
 // TestClientEffects_ReachableACR: the requested acr values must have one that a sign-in can have.
 func TestClientEffects_ReachableACR(t *testing.T) {
-	for value, want := range map[string]string{"urn:signet:1fa": "", "urn:signet:2fa": "default_acr_values " + directory.NoEffect} {
+	for value, want := range map[string]string{"urn:signet:1fa": "", "urn:signet:2fa": "", "urn:signet:3fa": "default_acr_values " + directory.NoEffect} {
 		c := changedClient(storage.Web, func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"phr", value} })
 		if got := codesOf(directory.CheckClient(c)); got != want {
 			t.Errorf("%s: got %q, want %q", value, got, want)

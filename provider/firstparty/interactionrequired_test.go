@@ -1,22 +1,43 @@
-package firstparty
+package firstparty_test
 
 import (
-	"encoding/json"
 	"net/http"
-	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
+
+	"signet/provider/providertest"
 )
 
-// The test calls fail itself, because no request leads to this error yet: the password is the
-// only factor.
-func TestFirstParty_InteractionRequiredHasContinueAddress(t *testing.T) {
-	w := httptest.NewRecorder()
-	(&Handler{}).fail(w, httptest.NewRequest(http.MethodPost, "/refresh", nil), &interactionRequired{continueAt: "https://id.example.com/login?return_to=%2F"})
-	var got map[string]string
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
-		t.Fatal(err)
-	}
-	if w.Code != http.StatusForbidden || got["error"] != "interaction_required" || got["error_description"] == "" || got["continue"] != "https://id.example.com/login?return_to=%2F" || len(got) != 3 {
-		t.Errorf("got %d %v", w.Code, got)
-	}
+// The app's sign-in of a user with a second factor sets no tokens. It answers with the page for the
+// code, which leads back to the app with its cookies.
+func TestFirstParty_SecondFactorLeadsToThePage(t *testing.T) {
+	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
+		owner := b.Visitor(t)
+		owner.Account(t, "/account/security")
+		app := owner.AddAuthenticator(t)
+		v := b.Visitor(t)
+		credentials := strings.TrimSuffix(providertest.Credentials, "}") + `,"return_to":"/account?from=app"}`
+		a := v.CallApp(t, "/login", credentials)
+		if providertest.WantStatus(t, a, http.StatusForbidden).JSON(t)["error"] != "interaction_required" {
+			t.Fatalf("got %s", a.Body)
+		}
+		v.WantApp(t, false)
+		for _, c := range a.Cookies() {
+			if strings.HasSuffix(c.Name, "_token") {
+				t.Errorf("the answer sets %s", c.Name)
+			}
+		}
+		page, err := url.Parse(a.JSON(t)["continue"].(string))
+		if err != nil || page.Path != b.Path("/login/factor") || !strings.HasPrefix(page.String(), b.Issuer) {
+			t.Fatalf("continue: %v, %v", a.JSON(t), err)
+		}
+		wrong := v.EnterCode(t, v.Get(t, page.String()), app.Codes[0][:5])
+		wrong.WantPage(t, http.StatusUnprocessableEntity, "invalid_code")
+		v.EnterCode(t, wrong, app.Code(t, b.Now())).WantAt(t, b.Path("/account?from=app"))
+		if amr := v.WantApp(t, true)["amr"].([]any); len(amr) != 3 || amr[2] != "mfa" {
+			t.Errorf("amr %v", amr)
+		}
+		providertest.WantStatus(t, v.CallApp(t, "/refresh", ""), http.StatusOK)
+	})
 }

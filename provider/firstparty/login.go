@@ -1,11 +1,16 @@
 package firstparty
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 
 	"signet/provider/credential"
+	"signet/provider/flow"
+	"signet/provider/request"
 	"signet/provider/visit"
 	"signet/provider/web"
+	"signet/storage"
 )
 
 // login serves POST /login: it signs a person in with a password from a form of the app.
@@ -33,6 +38,10 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	current, err := h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: body["username"], Password: body["password"], Keep: true, RequestID: q.ID, ClientID: client.ID,
 	})
+	if _, due := errors.AsType[*storage.FactorDueError](err); due {
+		web.TraceOf(r.Context()).MarkRecorded() // nothing was refused: the sign-in goes on
+		return h.continueWithFactor(q)
+	}
 	if err != nil {
 		return answerRefusal(w, r, err)
 	}
@@ -49,6 +58,17 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		User    map[string]any `json:"user"`
 		Expires string         `json:"expires_at"`
 	}{user, rfc3339(expires)})
+}
+
+// continueWithFactor sends the browser of the app to the page for the second factor. The page leads
+// to return_to at its end.
+func (h *Handler) continueWithFactor(q request.Request) error {
+	q.Prompt = nil
+	sealed, err := h.Requests.Seal(q)
+	if err != nil {
+		return fmt.Errorf("seal request: %w", err)
+	}
+	return &interactionRequired{continueAt: h.Issuer + request.StepPath(flow.FactorPage, sealed)}
 }
 
 // answerRefusal answers with the reason why a password was refused. It returns err

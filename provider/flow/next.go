@@ -17,11 +17,12 @@ type Step struct {
 	Refusal *Refusal // for the client
 }
 
-// The paths of the sign-in page, of the page on which people ask for an account, and of the page
-// on which the user lets a device sign in.
+// The paths of the sign-in page, of the page on which people ask for an account, of the page for
+// the second factor, and of the page on which the user lets a device sign in.
 const (
 	SignInPage = "/login"
 	SignUpPage = "/signup"
+	FactorPage = "/login/factor"
 	DevicePage = "/device/confirm"
 )
 
@@ -152,6 +153,18 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 // reachesOne reports whether a sign-in with this acr has one of the wanted values.
 func reachesOne(wanted []string, acr string) bool {
 	return slices.ContainsFunc(wanted, func(w string) bool { return storage.ACRReaches(acr, w) })
+}
+
+// StatedACR returns the acr for the tokens of a request: the first essential value that the sign-in
+// has, so that a client which asks for a weak one recognizes the answer (OIDC Core, section
+// 5.5.1.1), or else that of the sign-in.
+func StatedACR(q request.Request, acr string) string {
+	for _, wanted := range q.EssentialACR {
+		if storage.ACRReaches(acr, wanted) {
+			return wanted
+		}
+	}
+	return acr
 }
 
 // deviceStep decides the last step of a request of a device. The page is always shown, also for a

@@ -96,6 +96,9 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	_, err = h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: p.account.Email, Password: form.Get("password"), RequestID: s.ID, ClientID: s.Client.ID,
 	})
+	if isFactorDue(err) {
+		return h.Site.ContinueTo(w, h.factorPageOf(s))
+	}
 	if err == nil {
 		return h.Site.ContinueTo(w, h.linkPageOf(s))
 	}

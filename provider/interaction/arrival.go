@@ -8,6 +8,7 @@ import (
 
 	"signet/federation"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -49,6 +50,8 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 				return err
 			}
 			return web.SeeOther(w, next)
+		case isFactorDue(err):
+			return h.askFactorOf(w, r, t, arrival, err)
 		case errors.Is(err, storage.ErrReplayed):
 			return unknownAttempt(err)
 		case errors.Is(err, storage.ErrRevoked):
@@ -76,14 +79,10 @@ func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.O
 // recent enough.
 func upstreamSignIn(t trip) session.SignIn {
 	return session.SignIn{
-		Request: t.ID, ClientID: t.Client.ID, ACR: storage.ACROneFactor, AMR: amrUpstream,
+		Request: t.ID, ClientID: t.Client.ID, ACR: storage.ACROneFactor, AMR: visit.ByUpstream,
 		Asserted: &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Reauthenticated: t.identity.Fresh},
 	}
 }
-
-// amrUpstream is the amr of a sign-in through an upstream. RFC 8176 has no value for it;
-// "fed" is in common use.
-var amrUpstream = []string{"fed"}
 
 // arrivalOf returns the input of storage for a decision that signs in.
 func (h *Handler) arrivalOf(ctx context.Context, decided outcome, user storage.User, t trip) (storage.ConnectorSignIn, error) {

@@ -84,6 +84,9 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	current, err := h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: form.Get("username"), Password: form.Get("password"), Keep: keep, RequestID: s.ID, ClientID: s.Client.ID,
 	})
+	if isFactorDue(err) {
+		return h.Site.ContinueTo(w, h.factorPageOf(s))
+	}
 	if err == nil {
 		next, err := h.pageAfterSignIn(w, r, s, current.UserID)
 		if err != nil {

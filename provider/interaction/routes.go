@@ -15,6 +15,8 @@ func (h *Handler) Routes() []web.Route {
 	}
 	return []web.Route{
 		page("GET|HEAD", "/login", h.showLogin),
+		page("GET|HEAD", "/login/factor", h.showFactor),
+		page("POST", "/login/factor", h.checkFactor),
 		page("POST", "/decline", h.decline),
 		page("GET|HEAD", "/consent", h.showConsent),
 		page("POST", "/consent", h.consent),

@@ -160,10 +160,13 @@ func (h *Handler) newAdmin(r *http.Request, token string, form url.Values,
 // is needed.
 func (h *Handler) signInAdmin(w http.ResponseWriter, r *http.Request, user storage.User) error {
 	_, err := h.Sessions.Start(w, r, session.SignIn{UserID: user.ID, ACR: storage.ACROneFactor, AMR: session.ByPassword, NotBefore: &user.NotBefore})
+	if due, isDue := errors.AsType[*storage.FactorDueError](err); isDue {
+		return h.askAdminFactor(w, due)
+	}
 	if err != nil {
 		return err
 	}
-	return h.Site.ContinueTo(w, h.Site.Base+"/admin")
+	return h.Site.ContinueTo(w, h.Site.Base+adminPage)
 }
 
 // setupRefusal returns the status and the message of the form for an error, with the field

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"sync/atomic"
 )
 
 const purposePairwise = "pairwise subject"
@@ -25,11 +26,12 @@ func (r *Ring) PairwiseSubject(sector, userID string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
-// LoadSubjectSecret reads the secret of pairwise subjects, unless the ring has it.
+// LoadSubjectSecret reads the secret of pairwise subjects and recovery codes, unless the ring has
+// it.
 //
 // storage.ErrNotFound: the database has none; keeper.Start makes it. vault.ErrNotOpened.
 func (r *Ring) LoadSubjectSecret(ctx context.Context) error {
-	if r.pairwise.Load() != nil {
+	if r.pairwise.Load() != nil && r.recovery.Load() != nil {
 		return nil
 	}
 	sealed, err := r.db.SubjectSecret(ctx)
@@ -40,10 +42,12 @@ func (r *Ring) LoadSubjectSecret(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := hkdf.Key(sha256.New, secret, nil, purposeInfo(purposePairwise), sha256.Size)
-	if err != nil {
-		return err
+	for purpose, key := range map[string]*atomic.Pointer[[]byte]{purposeRecovery: &r.recovery, purposePairwise: &r.pairwise} {
+		derived, err := hkdf.Key(sha256.New, secret, nil, purposeInfo(purpose), sha256.Size)
+		if err != nil {
+			return err
+		}
+		key.Store(&derived)
 	}
-	r.pairwise.Store(&key)
 	return nil
 }

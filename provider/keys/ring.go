@@ -48,6 +48,7 @@ type Ring struct {
 
 	inUse    atomic.Pointer[keySet]
 	pairwise atomic.Pointer[[]byte] // see PairwiseSubject; nil until it is loaded
+	recovery atomic.Pointer[[]byte] // see RecoveryCodeHash; loaded with pairwise
 
 	reloading sync.Mutex          // one reload at a time: an older read must not replace a newer one
 	reported  map[string]struct{} // rows that were reported as unusable; guarded by reloading

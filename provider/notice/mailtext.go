@@ -44,6 +44,9 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailAddressProof:    content.addressProof,
 	storage.MailInvitation:      content.invitation,
 	storage.MailInvitationUsed:  content.invitationUsed,
+
+	storage.MailFactorAdded: content.factorAdded, storage.MailFactorRemoved: content.factorRemoved, storage.MailFactorsReset: content.factorsReset,
+	storage.MailRecoveryCodesReplaced: content.recoveryCodesReplaced, storage.MailRecoveryCodeUsed: content.recoveryCodeUsed,
 }
 
 // render makes the text of the mail. There is one language yet.
@@ -152,6 +155,48 @@ func (c content) invitation() templates.Mail {
 func (c content) invitationUsed() templates.Mail {
 	return c.mail(words.Say("mail-invitation-used.subject"), words.Say("mail-invitation-used.text", "Invited", c.Message.Facts.Invited, "Issuer", c.issuer.Host),
 		words.Say("mail-invitation-used.not-expected"))
+}
+
+// factorKinds name the factors in the mails about them.
+var factorKinds = map[string]words.Sentence{storage.FactorTOTP: words.Say("factor-kind.totp")}
+
+// factor names the factor of the mail.
+func (c content) factor() words.Sentence {
+	if name, known := factorKinds[c.Message.Facts.Factor]; known {
+		return name
+	}
+	return words.Say("factor-kind.another")
+}
+
+func (c content) factorAdded() templates.Mail {
+	return c.mail(words.Say("mail-factor-added.subject"), words.Say("mail-factor-added.text", "Factor", c.factor(), "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-factor-added.not-you", "Issuer", c.issuer.Host))
+}
+
+func (c content) factorRemoved() templates.Mail {
+	return c.mail(words.Say("mail-factor-removed.subject"), words.Say("mail-factor-removed.text", "Factor", c.factor(), "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-factor-removed.not-you", "Issuer", c.issuer.Host))
+}
+
+func (c content) factorsReset() templates.Mail {
+	return c.mail(words.Say("mail-factors-reset.subject"), words.Say("mail-factors-reset.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-factors-reset.not-expected", "Issuer", c.issuer.Host))
+}
+
+func (c content) recoveryCodesReplaced() templates.Mail {
+	return c.mail(words.Say("mail-recovery-codes-replaced.subject"), words.Say("mail-recovery-codes-replaced.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-recovery-codes-replaced.not-you", "Issuer", c.issuer.Host))
+}
+
+func (c content) recoveryCodeUsed() templates.Mail {
+	left := int64(0)
+	if n := c.Message.Facts.CodesLeft; n != nil {
+		left = *n
+	}
+	m := c.mail(words.Say("mail-recovery-code-used.subject"), words.Say("mail-recovery-code-used.text", "Count", int(left), "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-recovery-code-used.not-you"))
+	m.AdviceURL = c.page("account/security")
+	return m
 }
 
 // facts lists the time, the network address, the browser and the application of the act, as far

@@ -68,7 +68,7 @@ func (h *Handler) sealCode(c authorizationCode, at time.Time) (string, error) {
 func newCode(q request.Request, s storage.Session, stated storage.Millis, at time.Time) authorizationCode {
 	return authorizationCode{
 		ID: rand.Text(), RequestID: q.ID, ClientID: q.ClientID, Redirect: hashOfURI(q.RedirectURI), UserID: s.UserID, SessionID: s.ID,
-		AuthTime: s.AuthTime, Stated: stated, ACR: s.ACR, AMR: s.AMR,
+		AuthTime: s.AuthTime, Stated: stated, ACR: flow.StatedACR(q, s.ACR), AMR: s.AMR,
 		Nonce: q.Nonce, Scopes: q.Scopes, Resources: q.Resources, Claims: q.Claims, Challenge: q.Challenge, Issued: storage.At(at),
 	}
 }

@@ -126,7 +126,7 @@ func TestDiscovery_MetadataMatchesTheFeatures(t *testing.T) {
 			"scopes_supported":                      {"openid", "profile", "email", "address", "phone", "offline_access"},
 			"claims_supported":                      {"sub", "name", "email", "email_verified", "auth_time", "acr", "updated_at"},
 			"subject_types_supported":               {"public"},
-			"acr_values_supported":                  {"urn:signet:1fa"},
+			"acr_values_supported":                  {"urn:signet:1fa", "urn:signet:2fa"},
 			"token_endpoint_auth_methods_supported": {"client_secret_basic", "client_secret_post"},
 			"code_challenge_methods_supported":      {"S256"},
 			"id_token_signing_alg_values_supported": {"RS256"},

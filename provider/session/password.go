@@ -3,6 +3,7 @@ package session
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"signet/provider/web"
 	"signet/storage"
@@ -30,6 +31,25 @@ func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, curren
 	if err != nil {
 		return fmt.Errorf("change password: %w", err)
 	}
+	return s.setRenewed(w, r, handle, next)
+}
+
+// ChangeFactors changes the factors of the user with act, and ends all sessions and grants of the
+// user. Only this browser stays signed in, as after ChangePassword. The user must have signed in
+// within fresh. Its errors are those of act.
+func (s *Sessions) ChangeFactors(w http.ResponseWriter, r *http.Request, current Current, fresh time.Duration, act func(storage.FactorChange) (storage.Session, error)) error {
+	handle := newHandle()
+	next, err := act(storage.FactorChange{
+		UserID: current.UserID, SessionID: current.ID, Handle: storage.SecretHash(handle), FreshFor: fresh, From: web.TraceOf(r.Context()).Origin(),
+	})
+	if err != nil {
+		return err
+	}
+	return s.setRenewed(w, r, handle, next)
+}
+
+// setRenewed sets the cookies of a session that continues an ended one with a new handle.
+func (s *Sessions) setRenewed(w http.ResponseWriter, r *http.Request, handle string, next storage.Session) error {
 	cookie := s.Cookies.newCookie(s.Cookies.sessionName(), handle)
 	if next.Persistent {
 		cookie.MaxAge = int(next.ExpiresAt.Time().Sub(s.Now()).Seconds())

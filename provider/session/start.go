@@ -22,11 +22,14 @@ type SignIn struct {
 	OldHash, NewHash string              // replace the stored password hash, if it is still OldHash; "" for no change
 	NotBefore        *storage.Millis     // NotBefore of the user at the check; ErrRevoked if it has moved since then
 	GiveBack         storage.Reservation // the reserved attempt, which does not count
+
+	Factor  *storage.FactorUse // the second factor; nil: none was given
+	Through string             // key of the identity of the first proof; "": the first proof was a password
 }
 
 // Start signs the browser in with a new handle and sets its cookies. If the user already
 // has a session in this browser, the sid stays the same. The session of another user in
-// this browser ends.
+// this browser ends. *storage.FactorDueError: the user has a second factor, and in has none.
 func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in SignIn) (storage.Session, error) {
 	handle := newHandle()
 	started, err := s.DB.SignIn(r.Context(), s.storageSignIn(r, in, in.UserID, handle), s.Now())
@@ -62,7 +65,7 @@ func (s *Sessions) storageSignIn(r *http.Request, in SignIn, userID, handle stri
 		UserID: in.UserID, HandleHash: storage.SecretHash(handle), Replaces: old,
 		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, Asserted: in.Asserted,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
-		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack,
+		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack, Factor: in.Factor, Through: in.Through,
 		From: web.TraceOf(r.Context()).Origin(), NewBrowser: s.Device(r).UserID != userID,
 	}
 }

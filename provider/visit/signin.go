@@ -1,6 +1,7 @@
 package visit
 
 import (
+	"errors"
 	"net/http"
 
 	"signet/provider/credential"
@@ -18,7 +19,8 @@ type PasswordSignIn struct {
 }
 
 // SignIn checks the password and starts a session in the browser. Its errors are those of
-// credential.Passwords.Check and session.Sessions.Start.
+// credential.Passwords.Check and session.Sessions.Start. For *storage.FactorDueError, it has stored
+// a HalfSignIn, and the caller leads to flow.FactorPage.
 func (v *Visits) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignIn) (session.Current, error) {
 	checked, err := v.CheckPassword(r, in.Username, in.Password)
 	if err != nil {
@@ -30,6 +32,14 @@ func (v *Visits) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignI
 		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore,
 		GiveBack: checked.Reserved,
 	})
+	if due, isDue := errors.AsType[*storage.FactorDueError](err); isDue {
+		web.TraceOf(r.Context()).NoteUser(due.UserID)
+		half := HalfSignIn{UserID: due.UserID, NotBefore: due.NotBefore, Keep: in.Keep}
+		if err := v.StoreHalf(w, half, in.RequestID); err != nil {
+			return session.Current{}, err
+		}
+		return session.Current{}, err
+	}
 	return session.Current{Session: started, User: checked.User}, err
 }
 

@@ -29,6 +29,12 @@ func (v *Visits) IsFresh(current session.Current) bool {
 	return current.Meets(storage.Freshness{MaxAge: &age}, v.Now())
 }
 
+// ChangeFactors changes the factors of the signed-in user, as session.Sessions.ChangeFactors does.
+// storage.ErrNotFresh: the person must sign in again first, see StepUp.
+func (v *Visits) ChangeFactors(w http.ResponseWriter, r *http.Request, current session.Current, act func(storage.FactorChange) (storage.Session, error)) error {
+	return v.Sessions.ChangeFactors(w, r, current, FreshLife, act)
+}
+
 // StepUp sends the browser to the dispatcher with a request for a new proof. The request
 // ends at the page of the act, where the user presses the button again. Only the values of
 // the form may be carried along (see SealForm), so that no other user can complete the act.

@@ -7,6 +7,7 @@ import (
 
 	"signet/federation"
 	"signet/provider/credential"
+	"signet/provider/factor"
 	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/provider/session"
@@ -22,6 +23,7 @@ type Deps struct {
 	Requests   *request.Requests
 	Sessions   *session.Sessions
 	Passwords  *credential.Passwords
+	Factors    *factor.Factors
 	Connectors []federation.Connector // in the operator's order
 	Now        func() time.Time
 }

@@ -54,7 +54,11 @@ var (
 	invalidToken      = Answer{Status: http.StatusUnauthorized, Code: "invalid_token", Text: "the access token is invalid, expired, or for another audience"}
 	insufficientScope = Answer{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "the access token lacks the scope openid"}
 	loginRequired     = Answer{Status: http.StatusUnauthorized, Code: "login_required", Text: "nobody is signed in: send the browser to the sign-in page"}
-	wrongPassword     = Answer{
+	wrongCode         = Answer{
+		Status: http.StatusUnprocessableEntity, Code: "invalid_code", Field: "code",
+		Sentence: words.Say("factor-refused.wrong"),
+	}
+	wrongPassword = Answer{
 		Status: http.StatusUnprocessableEntity, Code: "invalid_credentials", Field: "password",
 		Sentence: words.Say("password-refused.wrong"),
 	}
@@ -184,6 +188,8 @@ var answers = map[Surface]map[string]Answer{
 		"throttled":           {Status: http.StatusTooManyRequests, Code: "too_many_attempts", Sentence: words.Say("password-refused.too-many-attempts")},
 		"invalid_credentials": wrongPassword,
 		"revoked":             wrongPassword,
+		"invalid_code":        wrongCode,
+		"code_used":           {Status: http.StatusUnprocessableEntity, Code: "code_used", Field: "code", Sentence: words.Say("factor-refused.used")},
 		"busy": {
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
 			Sentence: words.Say("password-refused.busy"), RetryAfter: 2,

@@ -15,7 +15,7 @@ const (
 	MaxAddress = 3200
 	// MaxCookies is the limit, in bytes, for all our cookies in the Cookie header. The cookie of
 	// the setting session_management comes on top, with less than 100 bytes.
-	MaxCookies = 6144
+	MaxCookies = 6432
 )
 
 // checkAddressLength refuses an address that is too long for an answer. An error page of

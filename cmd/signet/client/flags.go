@@ -59,7 +59,7 @@ var flagHelp = map[string]string{
 	"userinfo_signed_response_alg":          "/userinfo answers with a JWT that is signed with this algorithm; without it, the answer is JSON",
 	"default_max_age":                       "require a new sign-in if the last one is older than this, in seconds",
 	"require_auth_time":                     "accept only sign-ins with a known time, so that every ID token contains auth_time",
-	"default_acr_values":                    "acr that the client wants in ID tokens: urn:signet:1fa, one proof of any kind, is the acr of every sign-in",
+	"default_acr_values":                    "acr that the client prefers in ID tokens: urn:signet:1fa, one proof of any kind, or urn:signet:2fa, a second factor too",
 	"initiate_login_uri":                    "https URI at which the application starts a sign-in; pages link to it",
 	"backchannel_logout_uri":                "URI that receives a logout token when a session ends",
 	"backchannel_logout_session_required":   "the logout token must contain the session id (it always does)",

@@ -46,7 +46,8 @@ func (f attachedFlags) policy() storage.UnprovenPolicy {
 
 // describedFactor is the JSON form of a factor.
 type describedFactor struct {
-	Kind     string     `json:"kind"`
+	Kind     string     `json:"kind"`           // password, totp, webauthn or recovery
+	Left     int        `json:"left,omitempty"` // recovery codes that are left; they are one factor
 	Name     string     `json:"name,omitempty"`
 	Since    time.Time  `json:"since"`
 	LastUsed *time.Time `json:"last_used,omitempty"`
@@ -80,11 +81,34 @@ func describeIdentity(i storage.Identity) DescribedIdentity {
 	}
 }
 
-func describeAttached(a storage.Attached) DescribedAttached {
-	d := DescribedAttached{Factors: []describedFactor{}, Identities: []DescribedIdentity{}, Sessions: a.Sessions, Grants: a.Grants}
-	for _, f := range a.Factors {
-		d.Factors = append(d.Factors, describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: cli.OptionalTime(f.UsedAt)})
+// describeFactors lists the factors of a user. All recovery codes are one factor.
+func describeFactors(factors []storage.Factor) []describedFactor {
+	list := []describedFactor{} // never null
+	codes := -1                 // index of the recovery codes
+	for _, f := range factors {
+		if f.Kind == storage.FactorRecovery && codes >= 0 {
+			list[codes].Left++
+			continue
+		}
+		described := describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: cli.OptionalTime(f.UsedAt)}
+		if f.Kind == storage.FactorRecovery {
+			described.Left, codes = 1, len(list)
+		}
+		list = append(list, described)
 	}
+	return list
+}
+
+// left says how many recovery codes are left; "" for other factors.
+func (f describedFactor) left() string {
+	if f.Left == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d left", f.Left)
+}
+
+func describeAttached(a storage.Attached) DescribedAttached {
+	d := DescribedAttached{Factors: describeFactors(a.Factors), Identities: []DescribedIdentity{}, Sessions: a.Sessions, Grants: a.Grants}
 	for _, i := range a.Identities {
 		d.Identities = append(d.Identities, describeIdentity(i))
 	}
@@ -100,7 +124,7 @@ func (d DescribedAttached) members() []member {
 func (d DescribedAttached) rows() [][]string {
 	var rows [][]string
 	for _, f := range d.Factors {
-		rows = append(rows, []string{f.Kind, commaList(f.Name, usagePeriod(f.Since, f.LastUsed))})
+		rows = append(rows, []string{f.Kind, commaList(f.Name, f.left(), usagePeriod(f.Since, f.LastUsed))})
 	}
 	for _, i := range d.Identities {
 		rows = append(rows, []string{"identity", commaList(i.Connector+":"+i.Subject, i.Email, "at "+i.Issuer, usagePeriod(i.Since, i.LastUsed), i.groups())})

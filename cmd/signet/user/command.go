@@ -21,7 +21,7 @@ func Command(program *cli.Program) *cobra.Command {
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(), p.updateCommand(), p.passwordCommand(), p.linkCommand(), p.inviteCommand(), p.invitationCommand(),
 		p.disableCommand(), p.enableCommand(), p.signOutCommand(),
-		p.adminCommand(), p.deleteCommand(), p.identityCommand())
+		p.adminCommand(), p.deleteCommand(), p.identityCommand(), p.factorsCommand(), p.resetFactorsCommand())
 	return c
 }
 

@@ -338,7 +338,8 @@ func (k *Keeper) Retire(ctx context.Context, line string, by storage.By) error {
 var ErrNoNewMasterKey = errors.New("no new master key is given")
 
 // Rewrap seals all private halves under the new master key in one transaction, and then the
-// secret of pairwise subjects and the stored tokens of upstreams. It returns how many private halves it sealed. Rows that are
+// secret of pairwise subjects, the stored tokens of upstreams and the secrets of authenticator
+// apps. It returns how many private halves it sealed. Rows that are
 // already sealed under the new master key do not change, so Rewrap may run again. A row that
 // no master key opens does not change either, and its kid is in unopened. The keys
 // themselves stay the same.
@@ -366,8 +367,10 @@ func (k *Keeper) Rewrap(ctx context.Context, by storage.By) (done int, unopened 
 		return done, unopened, err
 	}
 	// After the keys: servers that have followed them seal new tokens under the new master key.
-	_, err = k.db.RewrapTokens(ctx, rewrap.Token)
-	return done, unopened, err
+	if _, err := k.db.RewrapTokens(ctx, rewrap.Token); err != nil {
+		return done, unopened, err
+	}
+	return done, unopened, k.db.RewrapFactors(ctx, rewrap.Factor)
 }
 
 // OpenToken returns the upstream token of an identity in clear.

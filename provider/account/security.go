@@ -1,0 +1,263 @@
+package account
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"signet/provider/factor"
+	"signet/provider/keys"
+	"signet/provider/session"
+	"signet/provider/visit"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// showSecurity lists the ways in which the user proves their identity.
+func (h *Handler) showSecurity(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	has, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
+	page := templates.AccountSecurity{Account: h.frame(r, current, "security"), Codes: len(has.Codes)}
+	if page.Password, err = h.hasPassword(r.Context(), current.User); err != nil {
+		return err
+	}
+	if has.TOTP != nil {
+		times := visit.MomentsFor(current.User, h.Now())
+		page.App = &templates.AppState{Since: times.Write(has.TOTP.CreatedAt), LastUsed: times.Write(has.TOTP.UsedAt)}
+	}
+	return h.Site.Show(w, page)
+}
+
+// securityAct is the act of changing factors on the page with this path, for the step-up.
+func securityAct(path string) visit.Act {
+	return visit.Act{Name: "security", Page: path, Back: securityPath}
+}
+
+const (
+	enrolmentPurpose = "authenticator app"
+	enrolmentLife    = 30 * time.Minute
+)
+
+// enrolment is a new authenticator app before its first code. It is sealed into the form, so that
+// only a confirmed app is stored.
+type enrolment struct {
+	Session string `json:"s"`
+	ID      string `json:"i"` // of the credential
+	Secret  []byte `json:"k"`
+}
+
+// showTOTP shows the secret of a new authenticator app and asks for a code.
+func (h *Handler) showTOTP(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	if !h.Visits.IsFresh(current) {
+		return h.Visits.StepUp(w, r, securityAct(totpPath))
+	}
+	has, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
+	if has.TOTP != nil {
+		return web.SeeOther(w, h.Site.Base+securityPath+"?done=totp")
+	}
+	page, err := h.totpPage(r, current, enrolment{Session: current.ID, ID: storage.NewID("crd_"), Secret: factor.NewSecret()})
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+// totpPage returns the form for the first code of a new authenticator app.
+func (h *Handler) totpPage(r *http.Request, current session.Current, e enrolment) (templates.AccountTOTP, error) {
+	page := templates.AccountTOTP{Account: h.frame(r, current, "security"), Secret: inGroups(factor.SecretText(e.Secret))}
+	account := current.User.Email
+	if account == "" {
+		account = current.User.Name
+	}
+	page.URL = factor.SecretURL(e.Secret, h.Site.Issuer.Hostname(), account)
+	picture, err := factor.NewPicture(page.URL)
+	if err != nil {
+		return page, err
+	}
+	page.Picture = templates.QRCode(picture)
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return page, fmt.Errorf("encode authenticator app: %w", err)
+	}
+	if page.Sealed, err = h.Ring.Seal(enrolmentPurpose, payload, h.Now().Add(enrolmentLife)); err != nil {
+		return page, err
+	}
+	page.Ticket, err = h.ticket(current, "totp", "")
+	return page, err
+}
+
+// inGroups divides a text into groups of four, which are easier to type.
+func inGroups(text string) string {
+	var groups []string
+	for group := range slices.Chunk([]byte(text), 4) {
+		groups = append(groups, string(group))
+	}
+	return strings.Join(groups, " ")
+}
+
+// openEnrolment opens the sealed app of a form of this session.
+func (h *Handler) openEnrolment(sealed string, current session.Current) (e enrolment, err error) {
+	payload, err := h.Ring.Unseal(enrolmentPurpose, sealed, h.Now())
+	if err != nil && !errors.Is(err, keys.ErrExpired) && !errors.Is(err, keys.ErrInvalid) {
+		return e, err
+	}
+	if err != nil || json.Unmarshal(payload, &e) != nil || e.Session != current.ID {
+		return e, web.StaleForm(h.Site.Base+totpPath, err)
+	}
+	return e, nil
+}
+
+// addTOTP adds the authenticator app if its code is right, and shows the recovery codes. They are
+// part of this answer only.
+func (h *Handler) addTOTP(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := readForm(w, r, "secret", "code")
+	if err != nil {
+		return err
+	}
+	if err := h.Visits.CheckForm(values, ticketOf(current, "totp", ""), totpPath); err != nil {
+		return err
+	}
+	e, err := h.openEnrolment(values.Get("secret"), current)
+	if err != nil {
+		return err
+	}
+	step := factor.ConfirmedStep(e.Secret, values.Get("code"), h.Now())
+	if step == 0 {
+		return h.refuseFirstCode(w, r, current, e)
+	}
+	added := storage.TOTPEnrolment{ID: e.ID, Step: step}
+	if added.Secret, err = h.Ring.SealFactor(e.ID, e.Secret); err != nil {
+		return err
+	}
+	codes, hashes, err := factor.NewCodes(h.Ring, current.UserID)
+	if err != nil {
+		return err
+	}
+	added.Codes = hashes
+	err = h.Visits.ChangeFactors(w, r, current, func(c storage.FactorChange) (storage.Session, error) {
+		added.FactorChange = c
+		return h.DB.AddTOTP(r.Context(), added, h.Now())
+	})
+	if errors.Is(err, storage.ErrConflict) {
+		return h.showDone(w, securityPath, "totp")
+	}
+	if err != nil {
+		return h.factorProblem(w, r, totpPath, err)
+	}
+	return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes, Added: true})
+}
+
+// refuseFirstCode shows the form again, with the same secret: the person has it in the app.
+func (h *Handler) refuseFirstCode(w http.ResponseWriter, r *http.Request, current session.Current, e enrolment) error {
+	status, refusal := web.FormRefusal(w.Header(), factor.ErrWrong)
+	trace := web.TraceOf(r.Context())
+	trace.Note("code", refusal.Code)
+	trace.Refuse(factor.ErrWrong)
+	page, err := h.totpPage(r, current, e)
+	if err != nil {
+		return err
+	}
+	page.Error = web.WithReference(r, refusal)
+	return h.Site.ShowStatus(w, status, page)
+}
+
+// factorProblem maps the error of a change of factors: the person signs in again and continues on
+// the page with the path, or the form is out of date.
+func (h *Handler) factorProblem(w http.ResponseWriter, r *http.Request, path string, err error) error {
+	switch {
+	case errors.Is(err, storage.ErrNotFresh):
+		return h.Visits.StepUp(w, r, securityAct(path))
+	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFound):
+		return web.StaleForm(h.Site.Base+securityPath, err)
+	}
+	return err
+}
+
+// askRemoveTOTP asks whether to remove the authenticator app.
+func (h *Handler) askRemoveTOTP(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	if !h.Visits.IsFresh(current) {
+		return h.Visits.StepUp(w, r, securityAct(removeTOTPPath))
+	}
+	has, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
+	if has.TOTP == nil { // another request has removed it meanwhile
+		return h.showSecurity(w, r, current)
+	}
+	page := templates.AccountRemoveTOTP{Account: h.frame(r, current, "security"), App: has.TOTP.ID}
+	if page.Ticket, err = h.ticket(current, "totp.remove", has.TOTP.ID); err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+// removeTOTP removes the authenticator app.
+func (h *Handler) removeTOTP(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := readForm(w, r, "app")
+	if err != nil {
+		return err
+	}
+	id := values.Get("app")
+	if err := h.Visits.CheckForm(values, ticketOf(current, "totp.remove", id), removeTOTPPath); err != nil {
+		return err
+	}
+	err = h.Visits.ChangeFactors(w, r, current, func(c storage.FactorChange) (storage.Session, error) {
+		return h.DB.RemoveTOTP(r.Context(), c, id, h.Now())
+	})
+	if err != nil {
+		return h.factorProblem(w, r, removeTOTPPath, err)
+	}
+	return h.showDone(w, securityPath, "no-totp")
+}
+
+// askCodes asks whether to replace the recovery codes.
+func (h *Handler) askCodes(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	if !h.Visits.IsFresh(current) {
+		return h.Visits.StepUp(w, r, securityAct(codesPath))
+	}
+	has, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
+	if !has.Any() {
+		return h.showSecurity(w, r, current)
+	}
+	page := templates.AccountCodes{Account: h.frame(r, current, "security"), Left: len(has.Codes)}
+	if page.Ticket, err = h.ticket(current, "codes", ""); err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+// replaceCodes makes new recovery codes and shows them. They are part of this answer only.
+func (h *Handler) replaceCodes(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	if err := h.Visits.CheckForm(values, ticketOf(current, "codes", ""), codesPath); err != nil {
+		return err
+	}
+	codes, hashes, err := factor.NewCodes(h.Ring, current.UserID)
+	if err != nil {
+		return err
+	}
+	err = h.Visits.ChangeFactors(w, r, current, func(c storage.FactorChange) (storage.Session, error) {
+		return h.DB.ReplaceRecoveryCodes(r.Context(), c, hashes, h.Now())
+	})
+	if err != nil {
+		return h.factorProblem(w, r, codesPath, err)
+	}
+	return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes})
+}

@@ -1,0 +1,139 @@
+package interaction
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"signet/provider/credential"
+	"signet/provider/flow"
+	"signet/provider/request"
+	"signet/provider/visit"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// adminPage is the page to which a setup link leads.
+const adminPage = "/admin"
+
+func isFactorDue(err error) bool {
+	_, due := errors.AsType[*storage.FactorDueError](err)
+	return due
+}
+
+// factorPageOf returns the address of the page for the second factor of a step.
+func (h *Handler) factorPageOf(s step) string {
+	return h.Site.Base + request.StepPath(flow.FactorPage, s.Sealed)
+}
+
+// showFactor asks for the second factor. Without a half sign-in for this request, it leads to the
+// dispatcher, which knows the next step.
+func (h *Handler) showFactor(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.open(r.Context(), r.URL.Query().Get("request"))
+	if err != nil {
+		return err
+	}
+	_, user, err := h.Visits.ReadHalf(r, s.ID)
+	if errors.Is(err, visit.ErrNoHalf) {
+		return web.SeeOther(w, h.next(s))
+	}
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, h.factorPage(s, user, r.URL.Query().Get("way")))
+}
+
+// recoveryWay is the value of the parameter "way" of the page that asks for a recovery code. Its
+// field has a keyboard with letters.
+const recoveryWay = "recovery"
+
+func (h *Handler) factorPage(s step, user storage.User, way string) templates.SecondFactor {
+	page := templates.SecondFactor{
+		Common: h.common(s), Request: s.Sealed, User: person(user), Recovery: way == recoveryWay,
+		Switch: h.factorPageOf(s), Other: h.otherAccountPage(s),
+	}
+	if !page.Recovery {
+		page.Switch += "&way=" + recoveryWay
+	}
+	return page
+}
+
+// checkFactor checks the code and starts the session. After the second refused code, the page says
+// that the clock of the phone may be wrong. The form itself carries that one code was refused: this
+// is for the hint only.
+func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
+	s, form, err := h.openForm(w, r, "request", "code", "way", "refused")
+	if err != nil {
+		return err
+	}
+	half, user, err := h.Visits.ReadHalf(r, s.ID)
+	if errors.Is(err, visit.ErrNoHalf) {
+		return h.stale(r, h.next(s), err)
+	}
+	if err != nil {
+		return err
+	}
+	err = h.Visits.FinishHalf(w, r, half, user, form.Get("code"), s.ID, s.Client.ID)
+	switch {
+	case err == nil:
+		next, err := h.pageAfterSignIn(w, r, s, user.ID)
+		if err != nil {
+			return err
+		}
+		return h.Site.ContinueTo(w, next)
+	case errors.Is(err, visit.ErrNoHalf):
+		return h.stale(r, h.next(s), err)
+	}
+	status, refusal := web.FormRefusal(w.Header(), err)
+	if refusal == nil {
+		return err
+	}
+	trace := web.TraceOf(r.Context())
+	credential.NoteRefusal(trace, refusal.Code, err)
+	trace.MarkRecorded()
+	page := h.factorPage(s, user, form.Get("way"))
+	page.Refused = "1"
+	if form.Get("refused") != "" {
+		page.ClockHint = !page.Recovery
+	}
+	page.Error = web.WithReference(r, refusal)
+	return h.Site.ShowStatus(w, status, page)
+}
+
+// askFactorOf leads to the page for the second factor of a user who came through an upstream. If
+// the identity is not linked to the account yet, the identity waits until the person has proven
+// the account: an upstream alone links nothing to an account with a second factor.
+func (h *Handler) askFactorOf(w http.ResponseWriter, r *http.Request, t trip, arrival storage.ConnectorSignIn, due error) error {
+	found, _ := errors.AsType[*storage.FactorDueError](due)
+	if !arrival.Linked {
+		user, err := h.DB.User(r.Context(), found.UserID)
+		if err != nil {
+			return err
+		}
+		return h.storeWaiting(w, t, user)
+	}
+	half := visit.HalfSignIn{UserID: found.UserID, NotBefore: found.NotBefore, Through: arrival.Identity.Key(), Asserted: upstreamSignIn(t).Asserted}
+	if err := h.Visits.StoreHalf(w, half, t.ID); err != nil {
+		return err
+	}
+	h.rememberConnector(w, t.connector)
+	return web.SeeOther(w, h.factorPageOf(t.step))
+}
+
+// askAdminFactor leads an administrator with a second factor from a setup link to the page for it,
+// and then to the pages of administrators.
+func (h *Handler) askAdminFactor(w http.ResponseWriter, due *storage.FactorDueError) error {
+	q, ok := h.Visits.RequestFor(h.Site.Base + adminPage)
+	if !ok {
+		return fmt.Errorf("make a request for %s: %w", adminPage, due)
+	}
+	sealed, err := h.Requests.Seal(q)
+	if err != nil {
+		return fmt.Errorf("seal request: %w", err)
+	}
+	if err := h.Visits.StoreHalf(w, visit.HalfSignIn{UserID: due.UserID, NotBefore: due.NotBefore}, q.ID); err != nil {
+		return err
+	}
+	return h.Site.ContinueTo(w, h.Site.Base+request.StepPath(flow.FactorPage, sealed))
+}

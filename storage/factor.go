@@ -1,0 +1,413 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage/engine"
+)
+
+// The kinds of credentials.
+const (
+	FactorPassword = "password"
+	FactorTOTP     = "totp"     // an authenticator app (RFC 6238)
+	FactorPasskey  = "webauthn" // a passkey or a security key
+	FactorRecovery = "recovery" // a recovery code
+)
+
+// The kinds of mails about factors.
+const (
+	MailFactorAdded           MailKind = "factor_added" // the facts have its kind, as in the next one
+	MailFactorRemoved         MailKind = "factor_removed"
+	MailFactorsReset          MailKind = "factors_reset" // an operator removed all factors except the password
+	MailRecoveryCodesReplaced MailKind = "recovery_codes_replaced"
+	MailRecoveryCodeUsed      MailKind = "recovery_code_used"
+)
+
+// programWithSecondFactors is the number of the migration that came with second factors.
+const programWithSecondFactors = 15
+
+// requireSecondFactors keeps programs that do not ask for second factors from opening the
+// database. It locks the instance row.
+func requireSecondFactors(tx *gorm.DB) error {
+	return tx.Exec(`UPDATE instance SET oldest_program = ? WHERE id = 1 AND oldest_program < ?`, programWithSecondFactors, programWithSecondFactors).Error
+}
+
+// errFactorDue makes a FactorDueError a verdict for the engine.
+var errFactorDue = engine.NewVerdict("a second factor is due")
+
+// FactorDueError refuses to start a session because the user has a second factor and the sign-in
+// had none.
+type FactorDueError struct {
+	UserID    string
+	NotBefore Millis // of the user, for SignIn.NotBefore of the sign-in with the factor
+}
+
+// Error returns a fixed text.
+func (e *FactorDueError) Error() string { return errFactorDue.Error() }
+
+// Unwrap returns a verdict of the engine.
+func (e *FactorDueError) Unwrap() error { return errFactorDue }
+
+// Cause returns the stable code for the log.
+func (e *FactorDueError) Cause() string { return "factor_due" }
+
+// FactorUse is the second factor of a sign-in: a code of an authenticator app, or a recovery code.
+type FactorUse struct {
+	CredentialID string // of the authenticator app; "": a recovery code
+	Step         int64  // of the code (RFC 6238, section 4.2): it must be later than the last one
+	CodeHash     []byte // of the recovery code
+}
+
+// use uses the factor up. It reports whether a recovery code was used.
+//
+// ErrReplayed: the step is not later than the last used one, the recovery code was used before,
+// or the factor was removed.
+func (f FactorUse) use(tx *gorm.DB, userID string, at time.Time) (recovery bool, err error) {
+	var used bool
+	if f.CredentialID != "" {
+		used, err = changeOne(tx, `UPDATE credentials SET number = ?, used_at = ? WHERE id = ? AND user_id = ? AND kind = 'totp' AND number < ?`,
+			f.Step, At(at), f.CredentialID, userID, f.Step)
+	} else {
+		used, err = changeOne(tx, `DELETE FROM credentials WHERE user_id = ? AND kind = 'recovery' AND secret = ?`, userID, f.CodeHash)
+	}
+	if err == nil && !used {
+		err = ErrReplayed
+	}
+	return f.CredentialID == "", err
+}
+
+// recordRecoveryCode records that a recovery code was used, and tells the user.
+func (db *DB) recordRecoveryCode(tx *gorm.DB, s SignIn, sessionID string, at time.Time) error {
+	var left int64
+	if err := tx.Raw(`SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind = 'recovery'`, s.UserID).Scan(&left).Error; err != nil {
+		return err
+	}
+	by := By{From: s.From, At: at}
+	notice := MailDraft{Kind: MailRecoveryCodeUsed, UserID: s.UserID, ClientID: s.ClientID, Facts: MailFacts{CodesLeft: &left}}
+	if err := db.notify(tx, notice, by); err != nil {
+		return err
+	}
+	return record(tx, Event{
+		Type: RecoveryCodeUsed, Outcome: Succeeded, UserID: s.UserID, ClientID: s.ClientID, SessionID: sessionID, From: s.From,
+		Detail: map[string]any{"left": left},
+	}, at)
+}
+
+// SecondFactors are the second factors of a user.
+type SecondFactors struct {
+	TOTP  *TOTP    // nil: no authenticator app
+	Codes [][]byte // hashes of the recovery codes that are left
+}
+
+// Any reports whether the user is asked for a second factor.
+func (f SecondFactors) Any() bool { return f.TOTP != nil }
+
+// TOTP is an authenticator app.
+type TOTP struct {
+	ID        string // of the credential; the secret is sealed for it
+	Secret    []byte // sealed
+	Step      int64  // of the last code that was used
+	CreatedAt Millis
+	UsedAt    Millis // 0: not since it was added
+}
+
+// SecondFactorsOf reads the second factors of a user in one statement. An unknown user has none.
+func (db *DB) SecondFactorsOf(ctx context.Context, userID string) (SecondFactors, error) {
+	if err := refuseImpossible(userID); err != nil {
+		return SecondFactors{}, fmt.Errorf("read second factors: %w", err)
+	}
+	var rows []struct {
+		ID, Kind          string
+		Secret            []byte
+		Number            int64
+		CreatedAt, UsedAt Millis
+	}
+	err := db.read(ctx, "read second factors", func(q *gorm.DB) error {
+		return q.Raw(`SELECT id, kind, secret, number, created_at, used_at FROM credentials WHERE user_id = ? AND kind IN ('totp', 'recovery')`, userID).Scan(&rows).Error
+	})
+	var f SecondFactors
+	for _, r := range rows {
+		if r.Kind == FactorRecovery {
+			f.Codes = append(f.Codes, r.Secret)
+			continue
+		}
+		f.TOTP = &TOTP{ID: r.ID, Secret: r.Secret, Step: r.Number, CreatedAt: r.CreatedAt, UsedAt: r.UsedAt}
+	}
+	return f, err
+}
+
+// FactorChange is the part that all changes of the user's own factors have. The session must be
+// live, at the highest level that the account can reach, and the user must have signed in in it
+// within FreshFor.
+type FactorChange struct {
+	UserID    string
+	SessionID string // of the browser that makes the change
+	Handle    string // hash of that browser's new session handle
+	FreshFor  time.Duration
+	From      Origin
+}
+
+// ErrNotFresh: the user must sign in again before this change.
+var ErrNotFresh = engine.NewVerdict("the sign-in is not fresh, or not strong enough")
+
+// changeFactors runs a change of the user's factors under the lock of the user's row. Then it ends
+// all sessions and grants of the user, including offline grants, and starts a new session for this
+// browser with the facts of the old one, changed by raise.
+//
+// ErrRevoked: the session has ended. ErrNotFresh.
+func (db *DB) changeFactors(ctx context.Context, name string, c FactorChange, change func(tx *gorm.DB) error, raise func(*Session), at time.Time) (Session, error) {
+	if err := refuseImpossible(c.UserID, c.SessionID, c.Handle); err != nil {
+		return Session{}, fmt.Errorf("%s: %w", name, err)
+	}
+	var session Session
+	err := db.write(ctx, name, func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, c.UserID, forUpdate); err != nil {
+			return err
+		}
+		if _, err := touchSession(tx, c.UserID, c.SessionID, "", at); err != nil {
+			return err
+		}
+		if err := checkFreshEnough(tx, c, at); err != nil {
+			return err
+		}
+		if err := change(tx); err != nil {
+			return err
+		}
+		var err error
+		session, err = renewAfterEnding(tx, renewal{c.UserID, c.SessionID, c.Handle, "factor_changed"}, By{From: c.From, At: at})
+		if err != nil || raise == nil {
+			return err
+		}
+		raise(&session)
+		return tx.Model(&Session{}).Where("id = ?", session.ID).Select("ACR", "AMR").Updates(&session).Error
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	return session, nil
+}
+
+// checkFreshEnough checks the session of a change of factors. ErrNotFresh.
+func checkFreshEnough(tx *gorm.DB, c FactorChange, at time.Time) error {
+	fresh, err := isOwnFreshSession(tx, c.UserID, sessionKey{"id", c.SessionID}, c.FreshFor, at)
+	if err != nil {
+		return err
+	}
+	var found []struct {
+		ACR string
+		Due bool
+	}
+	err = tx.Raw(`SELECT s.acr, `+asksSecondFactor+` AS due FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ? AND s.user_id = ?`, c.SessionID, c.UserID).Scan(&found).Error
+	if err != nil {
+		return err
+	}
+	if !fresh || len(found) != 1 || found[0].Due && !ACRReaches(found[0].ACR, ACRTwoFactors) {
+		return ErrNotFresh
+	}
+	return nil
+}
+
+// asksSecondFactor is the condition that a user u is asked for a second factor at each sign-in.
+const asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'totp')`
+
+// TOTPEnrolment is the input of DB.AddTOTP.
+type TOTPEnrolment struct {
+	FactorChange
+	ID     string   // of the new credential
+	Secret []byte   // sealed for that ID
+	Step   int64    // of the code that confirmed the app; it cannot be used again
+	Codes  [][]byte // hashes of new recovery codes, which replace the old ones
+}
+
+// AddTOTP adds an authenticator app and recovery codes. All other sessions and all grants of the
+// user end, see changeFactors; the session of this browser then has two factors. It records the
+// events factor.added and session.ended.
+//
+// ErrConflict: the user has an app already. ErrRevoked, ErrNotFresh.
+func (db *DB) AddTOTP(ctx context.Context, e TOTPEnrolment, at time.Time) (Session, error) {
+	if err := refuseImpossible(e.ID); err != nil {
+		return Session{}, fmt.Errorf("add authenticator app: %w", err)
+	}
+	if len(e.Secret) == 0 || e.Step <= 0 {
+		return Session{}, errors.New("add authenticator app: the secret or the step is missing")
+	}
+	return db.changeFactors(ctx, "add authenticator app", e.FactorChange, func(tx *gorm.DB) error {
+		if err := requireSecondFactors(tx); err != nil {
+			return err
+		}
+		err := tx.Exec(`INSERT INTO credentials (id, user_id, kind, secret, number, proven_at, created_at, updated_at) VALUES (?, ?, 'totp', ?, ?, ?, ?, ?)`,
+			e.ID, e.UserID, e.Secret, e.Step, At(at), At(at), At(at)).Error
+		if err != nil {
+			return err
+		}
+		if err := replaceCodes(tx, e.UserID, e.Codes, at); err != nil {
+			return err
+		}
+		return db.recordFactor(tx, FactorAdded, MailFactorAdded, FactorTOTP, e.UserID, By{From: e.From, At: at})
+	}, func(s *Session) {
+		s.ACR = StrongerACR(s.ACR, ACRTwoFactors)
+		for _, method := range []string{"otp", "mfa"} {
+			if !slices.Contains(s.AMR, method) {
+				s.AMR = append(s.AMR, method)
+			}
+		}
+	}, at)
+}
+
+// RemoveTOTP removes the authenticator app of a user, and the recovery codes with it. All other
+// sessions and all grants of the user end, see changeFactors. It records the events
+// factor.removed and session.ended.
+//
+// ErrNotFound: the user has no such app. ErrRevoked, ErrNotFresh.
+func (db *DB) RemoveTOTP(ctx context.Context, c FactorChange, id string, at time.Time) (Session, error) {
+	if err := refuseImpossible(id); err != nil {
+		return Session{}, fmt.Errorf("remove authenticator app: %w", err)
+	}
+	return db.changeFactors(ctx, "remove authenticator app", c, func(tx *gorm.DB) error {
+		removed, err := changeOne(tx, `DELETE FROM credentials WHERE id = ? AND user_id = ? AND kind = 'totp'`, id, c.UserID)
+		if err != nil {
+			return err
+		}
+		if !removed {
+			return ErrNotFound
+		}
+		if err := replaceCodes(tx, c.UserID, nil, at); err != nil {
+			return err
+		}
+		return db.recordFactor(tx, FactorRemoved, MailFactorRemoved, FactorTOTP, c.UserID, By{From: c.From, At: at})
+	}, nil, at)
+}
+
+// ReplaceRecoveryCodes replaces the recovery codes of a user by new ones. All other sessions and
+// all grants of the user end, see changeFactors. It records the events recovery_codes.replaced and
+// session.ended.
+//
+// ErrNotFound: the user has no second factor. ErrRevoked, ErrNotFresh.
+func (db *DB) ReplaceRecoveryCodes(ctx context.Context, c FactorChange, codes [][]byte, at time.Time) (Session, error) {
+	return db.changeFactors(ctx, "replace recovery codes", c, func(tx *gorm.DB) error {
+		var asked []bool
+		if err := tx.Raw(`SELECT `+asksSecondFactor+` FROM users u WHERE u.id = ?`, c.UserID).Scan(&asked).Error; err != nil {
+			return err
+		}
+		if len(asked) != 1 || !asked[0] {
+			return ErrNotFound
+		}
+		if err := replaceCodes(tx, c.UserID, codes, at); err != nil {
+			return err
+		}
+		return db.recordFactor(tx, RecoveryCodesReplaced, MailRecoveryCodesReplaced, "", c.UserID, By{From: c.From, At: at})
+	}, nil, at)
+}
+
+// replaceCodes deletes the recovery codes of a user and stores new ones.
+func replaceCodes(tx *gorm.DB, userID string, codes [][]byte, at time.Time) error {
+	if err := tx.Exec(`DELETE FROM credentials WHERE user_id = ? AND kind = 'recovery'`, userID).Error; err != nil {
+		return err
+	}
+	for _, code := range codes {
+		err := tx.Exec(`INSERT INTO credentials (id, user_id, kind, secret, created_at, updated_at) VALUES (?, ?, 'recovery', ?, ?, ?)`,
+			NewID("crd_"), userID, code, At(at), At(at)).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordFactor records a change of a factor and tells the user.
+func (db *DB) recordFactor(tx *gorm.DB, event EventType, mail MailKind, kind, userID string, by By) error {
+	if err := db.notify(tx, MailDraft{Kind: mail, UserID: userID, Facts: MailFacts{Factor: kind}}, by); err != nil {
+		return err
+	}
+	e := Event{Type: event, Outcome: Succeeded, Reason: kind, UserID: userID, From: by.From}
+	return record(tx, e, by.At)
+}
+
+// ResetFactors removes all factors of a user except the password: the authenticator app, the
+// passkeys and the recovery codes. If there were any, it ends all sessions and grants of the user,
+// including offline grants. It returns the removed factors. It records the events factor.reset and
+// session.ended_all.
+//
+// ErrNotFound: there is no such user.
+func (db *DB) ResetFactors(ctx context.Context, userID string, by By) (removed []Factor, err error) {
+	if err := refuseImpossible(userID); err != nil {
+		return nil, fmt.Errorf("reset factors: %w", err)
+	}
+	err = db.write(ctx, "reset factors", func(tx *gorm.DB) error {
+		removed = nil
+		if _, err := db.lockUser(tx, userID); err != nil {
+			return err
+		}
+		attached, err := attachedTo(tx, userID, by.At)
+		if err != nil {
+			return err
+		}
+		if removed = attached.withoutPassword().Factors; len(removed) == 0 {
+			return nil
+		}
+		if err := tx.Exec(`DELETE FROM credentials WHERE user_id = ? AND kind <> 'password'`, userID).Error; err != nil {
+			return err
+		}
+		if err := endAllOfUser(tx, userID, by.At); err != nil {
+			return err
+		}
+		if err := db.recordFactor(tx, FactorsReset, MailFactorsReset, "", userID, by); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: "factors_reset", UserID: userID, From: by.From}, by.At)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return removed, nil
+}
+
+// factorsAtOnce is how many credentials RewrapFactors reads in one transaction.
+const factorsAtOnce = 500
+
+// RewrapFactors seals the secrets of the authenticator apps again, some hundred in one
+// transaction. seal gets the ID of the credential and the sealed secret. It returns the new sealed
+// secret, or nil to keep the old one; it may be called twice for a secret. After an error,
+// RewrapFactors can be called again.
+func (db *DB) RewrapFactors(ctx context.Context, seal func(id string, sealed []byte) ([]byte, error)) error {
+	query := `SELECT id, secret FROM credentials WHERE id > ? AND kind = 'totp' ORDER BY id LIMIT ?`
+	if db.engine.HasRowLocks() {
+		query += " " + forUpdate
+	}
+	type row struct {
+		ID     string
+		Secret []byte
+	}
+	for after := ""; ; {
+		var list []row
+		err := db.write(ctx, "rewrap factors", func(tx *gorm.DB) error {
+			list = nil
+			if err := tx.Raw(query, after, factorsAtOnce).Scan(&list).Error; err != nil {
+				return err
+			}
+			for _, r := range list {
+				sealed, err := seal(r.ID, r.Secret)
+				if err != nil {
+					return fmt.Errorf("%w: %w", errCheckFailed, err)
+				}
+				if sealed == nil {
+					continue
+				}
+				if err := tx.Exec(`UPDATE credentials SET secret = ? WHERE id = ?`, sealed, r.ID).Error; err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil || len(list) < factorsAtOnce {
+			return err
+		}
+		after = list[len(list)-1].ID
+	}
+}

@@ -1,0 +1,74 @@
+package templates
+
+// SecondFactor asks for the code of an authenticator app, or for a recovery code, after the first
+// proof of a sign-in.
+type SecondFactor struct {
+	Common
+	Request   string // sealed request, as a hidden field
+	User      Person
+	Recovery  bool   // asks for a recovery code, which has letters
+	Switch    string // path of the same page for the other kind of code
+	Refused   string // hidden field: a code was refused; "": none yet
+	ClockHint bool   // the page says that the clock of the phone may be wrong
+	Other     string // path of the sign-in page for another account
+	Error     *FormError
+}
+
+func (SecondFactor) page() string { return "secondfactor.html" }
+
+// AccountSecurity lists the ways in which the person proves their identity.
+type AccountSecurity struct {
+	Account
+	Password bool      // the account has one
+	App      *AppState // nil: no authenticator app
+	Codes    int       // recovery codes that are left
+}
+
+func (AccountSecurity) page() string { return "accountsecurity.html" }
+
+// AppState is the authenticator app of the account.
+type AppState struct {
+	Since, LastUsed Moment
+}
+
+// CodesAreFew reports whether the person should make new recovery codes soon.
+func (s AccountSecurity) CodesAreFew() bool { return s.App != nil && s.Codes < 4 }
+
+// AccountTOTP shows the secret of a new authenticator app and asks for its first code.
+type AccountTOTP struct {
+	Account
+	Ticket  string
+	Secret  string // in groups of four, for people who type it
+	URL     string // otpauth URL of the secret
+	Picture QRCode // of URL
+	Sealed  string // the secret, sealed, as a hidden field
+	Error   *FormError
+}
+
+func (AccountTOTP) page() string { return "accounttotp.html" }
+
+// QRCode is a picture: Path is an SVG path for a line that is one unit wide.
+type QRCode struct {
+	Size int
+	Path string
+}
+
+// AccountRemoveTOTP asks whether to remove the authenticator app.
+type AccountRemoveTOTP struct {
+	Account
+	Ticket string
+	App    string // id of the credential
+}
+
+func (AccountRemoveTOTP) page() string { return "accountremovetotp.html" }
+
+// AccountCodes shows new recovery codes, once. Without codes, it asks whether to make new ones.
+type AccountCodes struct {
+	Account
+	Ticket string
+	Codes  []string
+	Added  bool // the person has just added the first second factor
+	Left   int  // old codes that are left, if the page asks
+}
+
+func (AccountCodes) page() string { return "accountcodes.html" }
