@@ -83,7 +83,7 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 				}
 				long := time.Since(begun)
 				p.after(t)
-				for round := range signettest.Soaking(2, 60) {
+				for round := range signettest.Soaking(1, 60) {
 					p := act.make(t, c, in, round+1)
 					victim := c.Start(t, false)
 					request := linkForm(t, c, p.link, p.fields)(victim.Address)

@@ -135,7 +135,7 @@ func TestProcesses_OneAccountForAnAddress(t *testing.T) {
 	in := &inbox{Server: mailtest.Start(t)}
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
 		backend := t.Name()[strings.LastIndexByte(t.Name(), '/')+1:]
-		for round := range signettest.Soaking(2, 100) {
+		for round := range signettest.Soaking(1, 100) {
 			email := fmt.Sprintf("new%d-%s@example.com", round, backend)
 			fields := func() url.Values { return url.Values{"name": {"Zoe"}, "new-password": {"a chosen password"}} }
 			var made struct{ Link string }
