@@ -75,7 +75,7 @@ func TestSignUp_WithoutAnApplicationEndsAtTheAccount(t *testing.T) {
 	})
 }
 
-// A person who comes from a page of Signet, or from the first-party app, goes on to it.
+// From a page of Signet, or from the first-party app, a sign-up goes on to that page.
 func TestSignUp_GoesOnToThePageThatAskedForTheSignIn(t *testing.T) {
 	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
 		for _, app := range []bool{false, true} {

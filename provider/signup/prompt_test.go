@@ -12,7 +12,7 @@ import (
 )
 
 // prompt=create shows the sign-up page first, at /authorize, for a pushed request, and for a link
-// of the first-party app, also to people who are signed in. After the sign-up the request goes on
+// of the first-party app, also to signed-in people. After the sign-up the request goes on
 // for the new user (Initiating User Registration via OpenID Connect 1.0, section 4).
 func TestPromptCreate_OpensTheSignUpPage(t *testing.T) {
 	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
@@ -55,7 +55,7 @@ func TestPromptCreate_OpensTheSignUpPage(t *testing.T) {
 	})
 }
 
-// Everybody who has an account can sign in instead, also in a browser in which somebody else is
+// People with an account can sign in instead, also in a browser in which somebody else is
 // signed in.
 func TestPromptCreate_SignInInstead(t *testing.T) {
 	each(t, func(t *testing.T, b *providertest.Testbed, _ *mailtest.Server) {

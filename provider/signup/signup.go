@@ -86,7 +86,7 @@ func (h *Handler) openRequest(r *http.Request, sealed string) (request.Opened, e
 	return h.Requests.Open(r.Context(), sealed, h.Now())
 }
 
-// signInPage returns the address of the sign-in page for people who have an account.
+// signInPage returns the address of the sign-in page for people with an account.
 func (h *Handler) signInPage(opened request.Opened) string {
 	if opened.Sealed == "" {
 		return h.Site.Base + flow.SignInPage
