@@ -61,7 +61,8 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	addressPages := address.New(address.Deps{Site: s.site, DB: s.db, Links: s.links, Visits: visits, Now: c.Now})
 	recoveryPages := recovery.New(recovery.Deps{
-		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Connectors: connectorIDs(live.Connectors), SendsMails: c.SendsMails(), Now: c.Now,
+		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Requests: requests, Visits: visits,
+		Connectors: connectorIDs(live.Connectors), SendsMails: c.SendsMails(), Now: c.Now,
 	})
 	signUpPages := signup.New(signup.Deps{
 		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Requests: requests, Sessions: s.sessions, Visits: visits,

@@ -14,6 +14,7 @@ type ForgottenPassword struct {
 	Email      string   // as entered
 	Limits     []Limit  // reserved for every request, also if no mail is sent
 	Connectors []string // the connectors with which users can sign in
+	Detail     string   // of the link, see LinkDraft
 	From       Origin   // the person who asks; this may be a stranger
 }
 
@@ -67,7 +68,7 @@ func mailNewPassword(tx *gorm.DB, u User, f ForgottenPassword, at time.Time) err
 	if connector != "" {
 		mail.Kind, mail.Facts.Connector = MailNoPassword, connector
 	} else {
-		link, err := issueLink(tx, LinkDraft{Kind: LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email}, at)
+		link, err := issueLink(tx, LinkDraft{Kind: LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email, Detail: f.Detail}, at)
 		if errors.Is(err, ErrNotFound) { // another transaction has just disabled the user
 			return nil
 		}

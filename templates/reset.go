@@ -4,10 +4,16 @@ package templates
 // the pages that follow.
 type Reset struct {
 	Common
+	Request string // sealed authorization request, as a hidden field; "": none
+	SignIn  string // address of the sign-in page
 	Email   string // kept after an error
 	Sent    bool   // the link was asked for; the page does not say whether there is an account
 	Changed bool   // the new password was set
-	Error   *FormError
+	App     string // name of the application in which the person forgot the password
+	// StartURL is the address of the application, for a page without its request; "": the page leads
+	// to the sign-in only.
+	StartURL string
+	Error    *FormError
 }
 
 func (Reset) page() string { return "reset.html" }

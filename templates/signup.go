@@ -9,7 +9,10 @@ type SignUp struct {
 	Email   string // kept after an error
 	Sent    bool   // the mail was asked for; the page does not say whether there is an account
 	Created bool   // an account was created, in another browser than the one in which it was asked for
-	Error   *FormError
+	App     string // name of the application for which it was created
+	// StartURL is the address of the application; "": the page leads to the sign-in only.
+	StartURL string
+	Error    *FormError
 }
 
 func (SignUp) page() string { return "signup.html" }
@@ -33,6 +36,7 @@ type Invited struct {
 	Common
 	App      string // name of the application to which the person goes on
 	StartURL string // of the application; "": the page leads to the sign-in only
+	SignIn   string // address of the sign-in page
 }
 
 func (Invited) page() string { return "invited.html" }

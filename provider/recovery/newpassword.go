@@ -2,9 +2,12 @@ package recovery
 
 import (
 	"net/http"
+	"net/url"
 
 	"signet/provider/credential"
 	"signet/provider/link"
+	"signet/provider/request"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -41,9 +44,13 @@ func (h *Handler) setNewPassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	trace := web.TraceOf(r.Context())
 	trace.NoteUser(l.UserID)
+	next, err := h.wayOn(r, visit.OriginOf(l)) // before the link is spent: this may fail
+	if err != nil {
+		return err
+	}
 	err = h.Directory.ResetPasswordByLink(r.Context(), l, form.Get("new-password"), trace.Origin())
 	if err == nil {
-		return web.SeeOther(w, h.Site.Base+resetPath+"?done=password")
+		return web.SeeOther(w, next)
 	}
 	status, refusal := newPasswordRefusal(w.Header(), err)
 	if refusal == nil {
@@ -51,6 +58,23 @@ func (h *Handler) setNewPassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	credential.NoteRefusal(trace, refusal.Code, web.Because(refusal.Code, err))
 	return h.newPasswordPage(w, status, templates.NewPassword{Link: sealed, Email: l.Address, Error: web.WithReference(r, refusal)})
+}
+
+// wayOn returns the address of the page after a new password. In the browser that asked for the
+// link, its sign-in page continues the authorization request; otherwise the page leads to the
+// application.
+func (h *Handler) wayOn(r *http.Request, o visit.Origin) (string, error) {
+	if h.Visits.IsFrom(r, o) {
+		opened, err := h.Visits.Reopen(r.Context(), o)
+		if err != nil || opened.Sealed != "" {
+			return h.after("password", opened), err
+		}
+	}
+	next := h.after("password", request.Opened{})
+	if o.ClientID != "" {
+		next += "&" + url.Values{"client_id": {o.ClientID}}.Encode()
+	}
+	return next, nil
 }
 
 // newPasswordRefusal returns the status and the message of the form for an error, or nil for an

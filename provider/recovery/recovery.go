@@ -5,6 +5,8 @@ import (
 
 	"signet/provider/directory"
 	"signet/provider/link"
+	"signet/provider/request"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -15,6 +17,8 @@ type Deps struct {
 	DB         *storage.DB
 	Links      *link.Links
 	Directory  *directory.Directory
+	Requests   *request.Requests
+	Visits     *visit.Visits
 	Connectors []string // ids of the connectors with which users can sign in
 	SendsMails bool     // otherwise no form asks for a mail
 	Now        func() time.Time

@@ -3,8 +3,11 @@ package recovery
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"signet/provider/directory"
+	"signet/provider/request"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -13,11 +16,47 @@ import (
 
 // showReset shows the form for an address, or one of the pages that follow.
 func (h *Handler) showReset(w http.ResponseWriter, r *http.Request) error {
-	done := r.URL.Query().Get("done")
+	query := r.URL.Query()
+	done := query.Get("done")
 	if !h.SendsMails && done != "password" {
 		return h.noMails()
 	}
-	return h.Site.Show(w, templates.Reset{Common: h.Site.Common(), Sent: done == "mail", Changed: done == "password"})
+	opened, err := h.reopen(r, query.Get(requestField))
+	if err != nil {
+		return err
+	}
+	page := templates.Reset{Email: opened.LoginHint, Sent: done == "mail", Changed: done == "password"}
+	if page.Changed && opened.Sealed == "" {
+		if page.App, page.StartURL, err = h.Visits.StartOf(r.Context(), query.Get("client_id")); err != nil {
+			return err
+		}
+	}
+	return h.resetPage(w, http.StatusOK, opened, page)
+}
+
+const requestField = "request" // sealed authorization request
+
+// reopen opens the authorization request in which the person forgot the password; the zero value
+// if there is none, or if it expired.
+func (h *Handler) reopen(r *http.Request, sealed string) (request.Opened, error) {
+	return h.Visits.Reopen(r.Context(), visit.Origin{Request: sealed})
+}
+
+func (h *Handler) resetPage(w http.ResponseWriter, status int, opened request.Opened, page templates.Reset) error {
+	page.Common, page.Request, page.SignIn = h.Visits.Common(opened), opened.Sealed, h.Site.Base+signInPath
+	if opened.Sealed != "" {
+		page.SignIn = h.Site.Base + request.StepPath(signInPath, opened.Sealed)
+	}
+	return h.Site.ShowStatus(w, status, page)
+}
+
+// after returns the address of the page after a step, in the same request.
+func (h *Handler) after(done string, opened request.Opened) string {
+	next := url.Values{"done": {done}}
+	if opened.Sealed != "" {
+		next.Set(requestField, opened.Sealed)
+	}
+	return h.Site.Base + resetPath + "?" + next.Encode()
 }
 
 // noMails returns the page of a server that sends no mails.
@@ -33,16 +72,20 @@ var errEmail = errors.New("not an email address") // the text is logged, so it h
 // requestReset sends a link to the address of the form, if it has an account. The answer is the
 // same for every address.
 func (h *Handler) requestReset(w http.ResponseWriter, r *http.Request) error {
-	form, err := web.FormWithFields(w, r, "email")
+	form, err := web.FormWithFields(w, r, "email", requestField)
 	if err != nil {
 		return err
 	}
 	if !h.SendsMails {
 		return h.noMails()
 	}
-	err = h.mailLink(r, form.Get("email"))
+	opened, err := h.reopen(r, form.Get(requestField))
+	if err != nil {
+		return err
+	}
+	err = h.mailLink(w, r, opened, form.Get("email"))
 	if err == nil {
-		return web.SeeOther(w, h.Site.Base+resetPath+"?done=mail")
+		return web.SeeOther(w, h.after("mail", opened))
 	}
 	status, refusal := resetRefusal(w.Header(), err)
 	if refusal == nil {
@@ -51,11 +94,11 @@ func (h *Handler) requestReset(w http.ResponseWriter, r *http.Request) error {
 	trace := web.TraceOf(r.Context())
 	trace.Note("code", refusal.Code)
 	trace.MarkRecorded()
-	return h.Site.ShowStatus(w, status, templates.Reset{Common: h.Site.Common(), Email: form.Get("email"), Error: web.WithReference(r, refusal)})
+	return h.resetPage(w, status, opened, templates.Reset{Email: form.Get("email"), Error: web.WithReference(r, refusal)})
 }
 
 // mailLink has the mail with the link written. errEmail, *storage.ThrottledError.
-func (h *Handler) mailLink(r *http.Request, email string) error {
+func (h *Handler) mailLink(w http.ResponseWriter, r *http.Request, opened request.Opened, email string) error {
 	canonical, err := storage.CanonicalEmail(email)
 	if err != nil || directory.CheckEmail(email) != nil {
 		return errEmail
@@ -65,7 +108,11 @@ func (h *Handler) mailLink(r *http.Request, email string) error {
 	if err != nil {
 		return err
 	}
-	userID, err := h.DB.RequestPasswordReset(r.Context(), storage.ForgottenPassword{Email: email, Limits: limits, Connectors: h.Connectors, From: from}, h.Now())
+	detail, err := h.Visits.NoteOrigin(w, r, opened)
+	if err != nil {
+		return err
+	}
+	userID, err := h.DB.RequestPasswordReset(r.Context(), storage.ForgottenPassword{Email: email, Limits: limits, Connectors: h.Connectors, Detail: detail, From: from}, h.Now())
 	web.TraceOf(r.Context()).NoteUser(userID)
 	return err
 }

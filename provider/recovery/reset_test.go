@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/directory"
 	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
@@ -17,7 +18,7 @@ import (
 func each(t *testing.T, f func(t *testing.T, b *providertest.Testbed, mails *mailtest.Server)) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		s := mailtest.Start(t)
-		f(t, providertest.StartOn(t, backend, providertest.WithMail(s)), s)
+		f(t, providertest.StartOn(t, backend, providertest.WithMail(s), providertest.WithRegistration(directory.RegistrationOpen)), s)
 	})
 }
 
@@ -59,8 +60,9 @@ func TestReset_FromForgottenPasswordToSignIn(t *testing.T) {
 
 		v := b.Visitor(t)
 		page := v.Get(t, v.Get(t, b.AuthorizeURL()).Link(t, "forgot"))
-		page.WantAt(t, "/reset")
-		v.Submit(t, page.Form(t), "email", providertest.Alice).WantAt(t, "/reset?done=mail")
+		page = v.Submit(t, page.Form(t), "email", providertest.Alice)
+		wantDone(t, page, "mail")
+		wantSignInOf(t, page, b.Client)
 		b.SendMails(t)
 		address, sealed := providertest.LinkIn(t, s.Received()[0])
 		b.WantNowhere(t, sealed)
@@ -76,7 +78,8 @@ func TestReset_FromForgottenPasswordToSignIn(t *testing.T) {
 			t.Errorf("the address still has the link: %s", page.At)
 		}
 		page = v.Submit(t, page.Form(t), "new-password", providertest.NewPassword)
-		page.WantAt(t, "/reset?done=password")
+		wantDone(t, page, "password")
+		wantSignInOf(t, page, b.Client)
 		if isSignedIn(t, v) {
 			t.Error("the link signed the browser in")
 		}
@@ -89,9 +92,8 @@ func TestReset_FromForgottenPasswordToSignIn(t *testing.T) {
 
 		page = v.Get(t, page.Link(t, "back"))
 		v.SignIn(t, page, providertest.Alice, providertest.Password).WantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
-		v.SignIn(t, page, providertest.Alice, providertest.NewPassword)
-		if !isSignedIn(t, v) {
-			t.Error("the new password does not sign in")
+		if b.Redeem(t, v.AnswerPages(t, v.SignIn(t, page, providertest.Alice, providertest.NewPassword)).Code(t))["id_token"] == "" {
+			t.Error("the sign-in does not go on to the application")
 		}
 		b.SendMails(t)
 		told := false
@@ -102,6 +104,60 @@ func TestReset_FromForgottenPasswordToSignIn(t *testing.T) {
 			t.Error("no mail tells of the new password")
 		}
 		b.WantNowhere(t, sealed)
+	})
+}
+
+// wantDone wants the page after a step.
+func wantDone(t *testing.T, page providertest.Stop, done string) {
+	t.Helper()
+	if page.StatusCode != http.StatusOK || page.At.Path != "/reset" || page.At.Query().Get("done") != done {
+		t.Fatalf("the walk ended at %s with status %d, want the page %q", page.At, page.StatusCode, done)
+	}
+}
+
+// wantSignInOf wants a page that leads to the sign-in page of an authorization request.
+func wantSignInOf(t *testing.T, page providertest.Stop, client storage.Client) {
+	t.Helper()
+	page.WantText(t, client.Name)
+	if to := page.Link(t, "back"); !strings.Contains(to, "/login?request=") {
+		t.Errorf("the page leads to %s, want the sign-in page of the request", to)
+	}
+}
+
+// In another browser, and after the authorization request expired, the page after a new password
+// leads to the application. The other browser does not get the request: it could belong to a
+// stranger. An application that nobody approved is not linked.
+func TestReset_LeadsToTheApplication(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		const home = "https://rp.example.org/home"
+		approved, secret := b.RegisterWith(t, storage.Web, "rp", func(client *storage.Client) {
+			client.Metadata.RedirectURIs, client.Metadata.ClientURI = []string{providertest.Callback}, home
+		})
+		made := b.RegisterItself(t, "", `{"redirect_uris":["`+providertest.Callback+`"],"client_uri":"`+home+`"}`)
+		stranger, err := b.DB.Client(t.Context(), made["client_id"].(string))
+		if err != nil || !stranger.IsUnapproved() {
+			t.Fatalf("client %+v, %v", stranger, err)
+		}
+		for _, c := range []struct {
+			name   string
+			client *providertest.Testbed
+			linked bool
+		}{{"approved", b.AsClient(approved, secret), true}, {"unapproved", b.AsClient(stranger, ""), false}} {
+			u := b.User(t, storage.NewID("p")+"@example.com", providertest.Password)
+			v, elsewhere := b.Visitor(t), b.Visitor(t)
+			v.Submit(t, v.Get(t, v.Get(t, c.client.AuthorizeURL()).Link(t, "forgot")).Form(t), "email", u.Email)
+			b.SendMails(t)
+			received := s.Received()
+			address, _ := providertest.LinkIn(t, received[len(received)-1])
+			page := elsewhere.Submit(t, elsewhere.Get(t, address).Form(t), "new-password", providertest.NewPassword)
+			wantDone(t, page, "password")
+			if page.At.Query().Has("request") || !strings.HasSuffix(page.Link(t, "back"), "/login") {
+				t.Errorf("%s: the other browser got the request: %s", c.name, page.At)
+			}
+			if linked := strings.Contains(page.Body, home); linked != c.linked {
+				t.Errorf("%s: linked %v, want %v", c.name, linked, c.linked)
+			}
+		}
 	})
 }
 

@@ -1,13 +1,12 @@
 package signup
 
 import (
-	"cmp"
 	"context"
 	"net/http"
-	"net/url"
 
 	"signet/provider/credential"
 	"signet/provider/link"
+	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -58,11 +57,7 @@ func (h *Handler) acceptInvitation(w http.ResponseWriter, r *http.Request) error
 	user, err := h.Directory.CreateUserByLink(r.Context(), l, storage.User{Name: form.Get("name")}, form.Get("new-password"), trace.Origin())
 	if err == nil {
 		trace.NoteUser(user.ID)
-		next := url.Values{"done": {"account"}}
-		if invited.ClientID != "" {
-			next.Set("client_id", invited.ClientID)
-		}
-		return web.SeeOther(w, h.Site.Base+invitationPath+"?"+next.Encode())
+		return web.SeeOther(w, h.Site.Base+invitationPath+afterAccount(invited.ClientID))
 	}
 	status, refusal := newAccountRefusal(w.Header(), err)
 	if refusal == nil {
@@ -77,13 +72,9 @@ func (h *Handler) acceptInvitation(w http.ResponseWriter, r *http.Request) error
 // the invitation or to the sign-in page. It does not lead to an application that registered
 // itself: anybody could make a link to this page that leads to their own one.
 func (h *Handler) showInvited(w http.ResponseWriter, r *http.Request, clientID string) error {
-	page := templates.Invited{Common: h.Site.Common()}
-	client, start, err := h.startOf(r.Context(), clientID)
+	app, start, err := h.Visits.StartOf(r.Context(), clientID)
 	if err != nil {
 		return err
 	}
-	if start != "" {
-		page.App, page.StartURL = cmp.Or(client.Name, client.ID), start
-	}
-	return h.Site.Show(w, page)
+	return h.Site.Show(w, templates.Invited{Common: h.Site.Common(), App: app, StartURL: start, SignIn: h.signInPage(request.Opened{})})
 }

@@ -1,9 +1,11 @@
 package signup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"signet/provider/credential"
 	"signet/provider/directory"
@@ -11,6 +13,7 @@ import (
 	"signet/provider/link"
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -67,8 +70,8 @@ func (h *Handler) createAccount(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.Links.Problem(err)
 	}
-	asked := originOf(l)
-	on, err := h.wayOn(r, asked) // before the link is spent: this may fail
+	asked := visit.OriginOf(l)
+	on, err := h.wayOn(r.Context(), asked) // before the link is spent: this may fail
 	if err != nil {
 		return err
 	}
@@ -76,10 +79,10 @@ func (h *Handler) createAccount(w http.ResponseWriter, r *http.Request) error {
 	user, err := h.Directory.CreateUserByLink(r.Context(), l, storage.User{Name: form.Get("name")}, form.Get("new-password"), trace.Origin())
 	if err == nil {
 		trace.NoteUser(user.ID)
-		if h.isFrom(r, asked) {
+		if h.Visits.IsFrom(r, asked) {
 			return h.signIn(w, r, user, on)
 		}
-		return web.SeeOther(w, h.Site.Base+flow.SignUpPage+"?done=account")
+		return web.SeeOther(w, h.Site.Base+flow.SignUpPage+afterAccount(asked.ClientID))
 	}
 	status, refusal := newAccountRefusal(w.Header(), err)
 	if refusal == nil {
@@ -87,6 +90,35 @@ func (h *Handler) createAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	credential.NoteRefusal(trace, refusal.Code, web.Because(refusal.Code, err))
 	return h.newAccountPage(w, status, templates.NewAccount{Link: sealed, Email: l.Address, Name: form.Get("name"), Error: web.WithReference(r, refusal)})
+}
+
+// wayOn is the page after a new account, in the browser that asked for it.
+type wayOn struct {
+	opened request.Opened // the request that goes on; the zero value if there is none
+	page   string         // the page if no request goes on
+}
+
+// wayOn returns the page to which the person goes on. After the request expired, the application
+// starts a new one at its initiate_login_uri, or the person opens its client_uri.
+func (h *Handler) wayOn(ctx context.Context, o visit.Origin) (wayOn, error) {
+	on := wayOn{page: h.Site.Base + "/account"}
+	var err error
+	if on.opened, err = h.Visits.Reopen(ctx, o); err != nil || on.opened.Sealed != "" || o.Request == "" {
+		return on, err
+	}
+	_, start, err := h.Visits.StartOf(ctx, o.ClientID)
+	on.page = cmp.Or(start, on.page)
+	return on, err
+}
+
+// afterAccount returns the query of the page after an account was created, which leads to the
+// application of the client, or else to the sign-in page.
+func afterAccount(clientID string) string {
+	next := url.Values{"done": {"account"}}
+	if clientID != "" {
+		next.Set("client_id", clientID)
+	}
+	return "?" + next.Encode()
 }
 
 // signIn starts the session of a new user and goes on. The user has just chosen the password, so

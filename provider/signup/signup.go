@@ -60,7 +60,11 @@ func (h *Handler) Routes() []web.Route {
 func (h *Handler) showSignUp(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	if query.Get("done") == "account" {
-		return h.Site.Show(w, templates.SignUp{Common: h.Site.Common(), Created: true})
+		app, start, err := h.Visits.StartOf(r.Context(), query.Get("client_id"))
+		if err != nil {
+			return err
+		}
+		return h.Site.Show(w, templates.SignUp{Common: h.Site.Common(), Created: true, App: app, StartURL: start, SignIn: h.signInPage(request.Opened{})})
 	}
 	opened, err := h.openRequest(r, query.Get("request"))
 	if err != nil {
@@ -155,11 +159,7 @@ func (h *Handler) mailLink(w http.ResponseWriter, r *http.Request, opened reques
 	if err != nil {
 		return err
 	}
-	browser, err := h.Sessions.RememberBrowser(w, r)
-	if err != nil {
-		return err
-	}
-	detail, err := origin{Browser: browser, Request: opened.Sealed, ClientID: opened.Client.ID}.encode()
+	detail, err := h.Visits.NoteOrigin(w, r, opened)
 	if err != nil {
 		return err
 	}
