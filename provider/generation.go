@@ -69,7 +69,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		Open: live.OpenSignUp, SendsMails: c.SendsMails(), Now: c.Now,
 	})
 	adminPages := admin.New(admin.Deps{
-		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Now: c.Now,
+		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, NeedsFactor: c.AdminFactor, Now: c.Now,
 	})
 	app := firstparty.New(firstparty.Deps{
 		Issuer: c.Issuer, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits, Tokens: s.tokens, Now: c.Now,

@@ -8,6 +8,8 @@ type Admin struct {
 	Here string // the entry of the navigation for this page: "connectors", "keys"
 
 	Emergency []words.Sentence // the emergency links of the last weeks, the newest first
+
+	NeedsFactor bool // the person may only read before adding a second factor
 }
 
 func adminPages() []accountPage {

@@ -82,6 +82,7 @@ func adminSamples() map[string]templates.Page {
 		"admin-revoke":          revoke,
 		"admin-revoke-mistyped": mistyped,
 		"admin":                 templates.AdminOverview{Admin: frame("overview"), Connectors: 2},
+		"admin-factor":          templates.AdminOverview{Admin: templates.Admin{Common: plain, Here: "overview", NeedsFactor: true}, Connectors: 1},
 		"admin-one":             templates.AdminOverview{Admin: frame("overview"), Connectors: 1},
 		"admin-bare":            templates.AdminOverview{},
 		"admin-connectors":      templates.AdminConnectors{Admin: frame("connectors"), Connectors: []templates.ConnectorCard{google, corp}},

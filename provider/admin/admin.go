@@ -20,6 +20,8 @@ type Deps struct {
 	Connectors []Connector // in the order of the configuration
 	Keys       *keeper.Keeper
 	Now        func() time.Time
+
+	NeedsFactor bool // administrators without a second factor may only read
 }
 
 // Handler serves the pages for operators.
@@ -33,7 +35,13 @@ const connectorsPath = "/admin/connectors" // below the issuer
 // frame returns the parts that all pages for operators share.
 func (h *Handler) frame(r *http.Request, current session.Current, here string) (templates.Admin, error) {
 	emergency, err := h.Visits.EmergencyNotices(r.Context(), current.User)
-	return templates.Admin{Common: h.Site.Common(), Here: here, Emergency: emergency}, err
+	return templates.Admin{Common: h.Site.Common(), Here: here, Emergency: emergency, NeedsFactor: h.lacksFactor(current)}, err
+}
+
+// lacksFactor reports whether the administrator may only read, because the session has one factor.
+// Users who have a second factor have no such session.
+func (h *Handler) lacksFactor(current session.Current) bool {
+	return h.NeedsFactor && !storage.ACRReaches(current.ACR, storage.ACRTwoFactors)
 }
 
 func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current session.Current) error {

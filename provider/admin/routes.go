@@ -28,7 +28,8 @@ func (h *Handler) Routes() []web.Route {
 	}
 }
 
-// requireAdmin serves a page only to administrators. Other users get 403.
+// requireAdmin serves a page only to administrators. Other users get 403. So do forms of an
+// administrator who needs a second factor and has none.
 func (h *Handler) requireAdmin(next visit.Page) visit.Page {
 	return func(w http.ResponseWriter, r *http.Request, current session.Current) error {
 		if !current.User.Admin {
@@ -36,6 +37,12 @@ func (h *Handler) requireAdmin(next visit.Page) visit.Page {
 				Status: http.StatusForbidden, Code: "admin_required", Title: words.Say("admin-error.admin-required.title"),
 				Text:     words.Say("admin-error.admin-required.text", "User", templates.Person{Name: current.User.Name, Email: current.User.Email}.Label()),
 				StartURL: h.Site.Base + "/account", StartText: words.Say("admin-error.account"),
+			}
+		}
+		if r.Method == http.MethodPost && h.lacksFactor(current) {
+			return &web.Problem{
+				Status: http.StatusForbidden, Code: "second_factor_needed", Title: words.Say("admin-error.factor-needed.title"),
+				Text: words.Say("admin-error.factor-needed.text"), StartURL: h.Site.Base + "/account/security/totp", StartText: words.Say("admin-error.factor-needed.link"),
 			}
 		}
 		return next(w, r, current)

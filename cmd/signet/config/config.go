@@ -73,6 +73,12 @@ const (
 	signUpOpen       = "open"
 )
 
+// Values of the setting factors.required.
+const (
+	factorsNone   = "none"
+	factorsAdmins = "admins"
+)
+
 // Live returns the settings that a running provider applies without a restart.
 func (c Config) Live() provider.Live {
 	return provider.Live{Connectors: c.Connectors, TrustedProxies: c.TrustedProxies, Origins: c.FirstParty.Origins, OpenSignUp: c.OpenSignUp}

@@ -199,6 +199,15 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors, signUpOpen)),
 	},
 	{
+		key: "factors.required", byDef: factorsNone, unit: "none or admins", example: factorsAdmins,
+		shape: oneOfWords(factorsNone, factorsAdmins),
+		about: "who needs a second factor: nobody (none), or administrators, who can only read the pages at /admin without one (admins); users who have one are always asked for it",
+		set: into(func(c *Config) *bool { return &c.AdminFactor }, func(text string) (bool, error) {
+			required, err := oneOf(factorsNone, factorsAdmins)(text)
+			return required == factorsAdmins, err
+		}),
+	},
+	{
 		key: "registration.mode", byDef: string(directory.RegistrationOff), unit: "off, token or open", example: string(directory.RegistrationToken),
 		shape: oneOfWords(registrationModes...),
 		about: "who may register clients at the registration endpoint (RFC 7591): nobody (off), programs with a token of `signet registration token create` (token), or everyone (open)",

@@ -297,6 +297,7 @@ var observations = map[string]observation{
 		answer, _ := w.appLogin(w.Email, "a wrong password")
 		return answer.Status
 	}},
+	"factors.required": {"none", "admins", onPage("/admin", `id="factor-needed"`)},
 	"signup": {"connectors", "open", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_SMTP_HOST=127.0.0.1", "SIGNET_SMTP_PORT=1", "SIGNET_SMTP_TLS=none", "SIGNET_MAIL_FROM=no-reply@example.com", set)
 		return w.serve().document("/.well-known/openid-configuration", "prompt_values_supported")
