@@ -295,6 +295,24 @@ var acts = []act{
 	{name: "new account by an invitation", events: []storage.EventType{storage.UserCreated, storage.InvitationUsed}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.invitation(t)).Form(t), "name", "Zoe", "new-password", providertest.NewPassword)
 	}},
+	{name: "form for a new address", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		return s.gets(t, "/account/email/change")
+	}},
+	{name: "mail to a new address", events: []storage.EventType{storage.AddressChangeRequested}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		return s.postsAccountForm(t, "/account/email/change", "/account/email/change", "email", storage.NewID("n")+"@example.com")
+	}},
+	{name: "new address by a link", events: []storage.EventType{storage.AddressChanged, storage.AddressProven, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.changeLink(t)).FormTo(t, "/link/verify", "", ""), "act", "verify")
+	}},
+	{name: "link that undoes a change", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		address := s.undoLink(t)
+		return func() providertest.Answer { return s.browser.Fetch(t, address) }
+	}},
+	{name: "undo of a change by its link", events: []storage.EventType{storage.AddressChangeUndone, storage.AddressProven, storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.undoLink(t)).FormTo(t, "/link/undo", "", ""))
+	}},
 	{name: "connector's button", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.posts(t, s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login/google", "", ""))
 	}},
@@ -474,6 +492,21 @@ func (s *scene) proofLink(t *testing.T) string {
 	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkVerify, Holder: s.user.ID, UserID: s.user.ID, Address: s.user.Email}, storage.MailAddressProof)
 }
 
+// changeLink signs the user in and returns the link of a mail to a new address.
+func (s *scene) changeLink(t *testing.T) string {
+	t.Helper()
+	s.signIn(t)
+	email := storage.NewID("n") + "@example.com"
+	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkVerify, Holder: s.user.ID, UserID: s.user.ID, Address: email, Detail: "change"}, storage.MailAddressChange)
+}
+
+// undoLink changes the address of the user, and returns the link that the former one gets.
+func (s *scene) undoLink(t *testing.T) string {
+	t.Helper()
+	s.posts(t, s.browser.Get(t, s.changeLink(t)).FormTo(t, "/link/verify", "", ""), "act", "verify")()
+	return s.newestLink(t, s.user.Email, storage.LinkUndo)
+}
+
 // claimAddress makes the address of the user unverified, and signs the user in.
 func (s *scene) claimAddress(t *testing.T) {
 	t.Helper()
@@ -499,16 +532,22 @@ func (s *scene) mailedLink(t *testing.T, d storage.LinkDraft, kind storage.MailK
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s.newestLink(t, d.Address, d.Kind)
+}
+
+// newestLink sends the mails and returns the link of the newest one with a link of the kind.
+func (s *scene) newestLink(t *testing.T, to string, kind storage.LinkKind) string {
+	t.Helper()
 	for range 20 { // mails of other acts may wait too, and a node sends only some at once
 		s.SendMails(t)
 		for _, m := range slices.Backward(s.mails.Received()) {
-			if m.To[0] == d.Address && strings.Contains(m.Text, "/link/"+string(d.Kind)+"?") {
+			if m.To[0] == to && strings.Contains(m.Text, "/link/"+string(kind)+"?") {
 				address, _ := providertest.LinkIn(t, m)
 				return address
 			}
 		}
 	}
-	t.Fatalf("no mail with a link for %s", d.Address)
+	t.Fatalf("no mail with a link for %s", to)
 	return ""
 }
 
@@ -670,6 +709,9 @@ func TestFaults_EachActSurvivesEachFailingCall(t *testing.T) {
 		var broken injector
 		s, faults, all := newScene(t, backend, broken.decide), 0, allActs(t)
 		for _, a := range all {
+			if strings.HasPrefix(a.name, "mail ") {
+				s.Advance(15 * time.Minute) // the window in which mails are limited
+			}
 			faults += s.failEachCall(t, &broken, a)
 		}
 		if faults < 2*len(all) { // some acts make no call, most of them several

@@ -59,7 +59,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
 		Directory: s.directory, Links: s.links, Ring: s.ring, Connectors: connectorButtons(connectors), Now: c.Now, EditUsername: c.EditUsername, SendsMails: c.SendsMails(), DemoPath: c.DemoPath,
 	})
-	addressPages := address.New(address.Deps{Site: s.site, DB: s.db, Links: s.links, Visits: visits, Now: c.Now})
+	addressPages := address.New(address.Deps{Site: s.site, DB: s.db, Links: s.links, Visits: visits, Sessions: s.sessions, Now: c.Now})
 	recoveryPages := recovery.New(recovery.Deps{
 		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Requests: requests, Visits: visits,
 		Connectors: connectorIDs(live.Connectors), SendsMails: c.SendsMails(), Now: c.Now,

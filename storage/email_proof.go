@@ -91,8 +91,29 @@ func proveAddress(tx *gorm.DB, p AddressProof, own bool, at time.Time) (evicted 
 	return !own, markProven(tx, u.ID, p.By, By{From: p.From, At: at})
 }
 
-// markProven marks an unverified address as verified. Apart from ReviseUser, which does so for
-// an operator, no other function does.
+// moveProvenAddress gives a user another address, to which the link of the act was mailed. The
+// address is verified therefore. It evicts nothing: the caller decides what ends. It records the
+// event address.proven.
+//
+// ErrConflict: another user has the address. *AddressReservedError.
+func moveProvenAddress(tx *gorm.DB, userID, email string, by By) error {
+	canonical, err := CanonicalEmail(email)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errCheckFailed, err)
+	}
+	err = tx.Exec(`UPDATE users SET email = ?, email_canonical = ?, email_verified = ?,
+		updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END WHERE id = ?`, email, canonical, true, At(by.At), At(by.At), userID).Error
+	if err != nil {
+		return err
+	}
+	if err := refuseReserved(tx, userID, canonical, by.At); err != nil {
+		return err
+	}
+	return record(tx, Event{Type: AddressProven, Outcome: Succeeded, Reason: string(ByMail), UserID: userID, From: by.From}, by.At)
+}
+
+// markProven marks an unverified address as verified. Apart from moveProvenAddress and from
+// ReviseUser, which does so for an operator, no other function does.
 func markProven(tx *gorm.DB, userID string, voucher Voucher, by By) error {
 	_, err := changeOne(tx, `UPDATE users SET email_verified = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
 		WHERE id = ? AND NOT email_verified`, true, At(by.At), At(by.At), userID)

@@ -9,13 +9,24 @@ import (
 	"gorm.io/gorm"
 )
 
-// AddressRequest is the input of DB.RequestAddressProof.
+// AddressRequest is the input of DB.RequestAddressProof and DB.RequestAddressChange.
 type AddressRequest struct {
 	UserID    string
-	SessionID string  // the session in which the user asks
-	Email     string  // as the user saw it
-	Limits    []Limit // reserved for every request
-	From      Origin
+	SessionID string // the session in which the user asks
+	// FreshFor is the longest time since the user authenticated in that session. Only
+	// RequestAddressChange has this condition.
+	FreshFor time.Duration
+	Email    string  // the address to prove, or the new one, as entered
+	Limits   []Limit // reserved for every request
+	From     Origin
+}
+
+// check returns the canonical address.
+func (r AddressRequest) check() (canonical string, err error) {
+	if canonical, err = CanonicalEmail(r.Email); err != nil {
+		return "", err
+	}
+	return canonical, errors.Join(refuseImpossible(r.UserID, r.SessionID), checkLimitKeys(r.Limits))
 }
 
 // RequestAddressProof writes a mail with a link to the unverified address of a user, who asks for
@@ -25,10 +36,7 @@ type AddressRequest struct {
 // ErrConflict: the address is verified, or is not the user's any more. ErrRevoked: the session has
 // ended or is another user's. *ThrottledError: a limit is exceeded.
 func (db *DB) RequestAddressProof(ctx context.Context, r AddressRequest, at time.Time) error {
-	canonical, err := CanonicalEmail(r.Email)
-	if err == nil {
-		err = errors.Join(refuseImpossible(r.UserID, r.SessionID), checkLimitKeys(r.Limits))
-	}
+	canonical, err := r.check()
 	if err != nil {
 		return fmt.Errorf("request address proof: %w", err)
 	}
@@ -69,6 +77,17 @@ func (db *DB) lockSignedIn(tx *gorm.DB, userID, sessionID string, at time.Time) 
 	return u, tx.Where("id = ?", userID).Take(&u).Error
 }
 
+// lockFreshlySignedIn is lockSignedIn for an act that needs a session in which the user
+// authenticated within fresh, at the highest level that the account can reach. Otherwise it returns
+// ErrNotFresh.
+func (db *DB) lockFreshlySignedIn(tx *gorm.DB, userID, sessionID string, fresh time.Duration, at time.Time) (User, error) {
+	u, err := db.lockSignedIn(tx, userID, sessionID, at)
+	if err != nil {
+		return User{}, err
+	}
+	return u, checkFreshEnough(tx, FactorChange{UserID: userID, SessionID: sessionID, FreshFor: fresh}, at)
+}
+
 // AddressVerification is the input of DB.VerifyAddress.
 type AddressVerification struct {
 	Link   LinkRef // of kind LinkVerify
@@ -104,7 +123,7 @@ func (db *DB) VerifyAddress(ctx context.Context, v AddressVerification, at time.
 		if err != nil {
 			return err
 		}
-		if l.UserID != v.UserID || l.Printed { // a link that was handed over proves nothing
+		if l.UserID != v.UserID || l.Printed || l.ChangesAddress() { // a link that was handed over proves nothing
 			return ended
 		}
 		own, err := isOwnFreshSession(tx, l.UserID, sessionKey{"id", v.SessionID}, v.FreshFor, at)

@@ -48,9 +48,12 @@ const (
 	SignUpRequested          EventType = "signup.requested" // somebody asked for a mail to create an account; the reason is the kind of the mail
 	UserDisabled             EventType = "user.disabled"
 	UserEnabled              EventType = "user.enabled"
-	UserEvicted              EventType = "user.evicted"            // the owner of the address proved it, so earlier credentials were deleted
-	AddressProven            EventType = "address.proven"          // an email address; the reason is the kind of proof
-	AddressProofRequested    EventType = "address.proof_requested" // a user asked for a mail that proves the address
+	UserEvicted              EventType = "user.evicted"             // the owner of the address proved it, so earlier credentials were deleted
+	AddressProven            EventType = "address.proven"           // an email address; the reason is the kind of proof
+	AddressProofRequested    EventType = "address.proof_requested"  // a user asked for a mail that proves the address
+	AddressChangeRequested   EventType = "address.change_requested" // a user asked for a mail to a new address
+	AddressChanged           EventType = "address.changed"          // by its user
+	AddressChangeUndone      EventType = "address.change_undone"    // by the former address; the detail counts what could not be restored
 	UserDeleted              EventType = "user.deleted"
 	UserPromoted             EventType = "user.promoted" // became an administrator
 	UserDemoted              EventType = "user.demoted"
@@ -120,7 +123,7 @@ const (
 // tokens, token.revoked, mail.retried, invitation.created, invitation.revoked and setup.opened. All
 // others can name one.
 var EventTypes = []EventType{
-	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
+	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, InvitationCreated, InvitationUsed, InvitationRevoked,
 	FactorAdded, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,

@@ -30,3 +30,15 @@ func (db *DB) SpendLink(ctx context.Context, r LinkRef, at time.Time) (l MailLin
 	})
 	return l, err
 }
+
+// CopiedTable is a table of ways to sign in, with the table of its copies and the columns that are
+// copied.
+type CopiedTable struct{ Table, Copies, Columns string }
+
+// Ways lists the tables of ways to sign in.
+func Ways() (all []CopiedTable) {
+	for _, w := range ways {
+		all = append(all, CopiedTable{w.table, w.copies, w.columns})
+	}
+	return all
+}

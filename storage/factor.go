@@ -372,34 +372,50 @@ func (db *DB) ResetFactors(ctx context.Context, userID string, by By) (removed [
 const factorsAtOnce = 500
 
 // RewrapFactors seals the secrets of the authenticator apps again, some hundred in one
-// transaction. seal gets the ID of the credential and the sealed secret. It returns the new sealed
-// secret, or nil to keep the old one; it may be called twice for a secret. After an error,
-// RewrapFactors can be called again.
+// transaction, also those that the undo of a changed address would restore. seal gets the ID of the
+// credential and the sealed secret. It returns the new sealed secret, or nil to keep the old one;
+// it may be called twice for a secret. After an error, RewrapFactors can be called again.
 func (db *DB) RewrapFactors(ctx context.Context, seal func(id string, sealed []byte) ([]byte, error)) error {
-	query := `SELECT id, secret FROM credentials WHERE id > ? AND kind = 'totp' ORDER BY id LIMIT ?`
+	for _, query := range []string{
+		`SELECT '' AS change_id, id, secret FROM credentials WHERE CAST(? AS TEXT) = '' AND id > ? AND kind = 'totp' ORDER BY id LIMIT ?`,
+		`SELECT change_id, id, secret FROM former_credentials WHERE (change_id, id) > (?, ?) AND kind = 'totp' ORDER BY change_id, id LIMIT ?`,
+	} {
+		if err := db.rewrapFactors(ctx, query, seal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealedFactor is the secret of an authenticator app.
+type sealedFactor struct {
+	ChangeID string // of the copy; "": the credential itself
+	ID       string
+	Secret   []byte
+}
+
+// rewrapFactors seals the secrets that the query finds, after the position of its first two
+// parameters.
+func (db *DB) rewrapFactors(ctx context.Context, query string, seal func(id string, sealed []byte) ([]byte, error)) error {
 	if db.engine.HasRowLocks() {
 		query += " " + forUpdate
 	}
-	type row struct {
-		ID     string
-		Secret []byte
-	}
-	for after := ""; ; {
-		var list []row
+	for after := (sealedFactor{}); ; {
+		var list []sealedFactor
 		err := db.write(ctx, "rewrap factors", func(tx *gorm.DB) error {
 			list = nil
-			if err := tx.Raw(query, after, factorsAtOnce).Scan(&list).Error; err != nil {
+			if err := tx.Raw(query, after.ChangeID, after.ID, factorsAtOnce).Scan(&list).Error; err != nil {
 				return err
 			}
-			for _, r := range list {
-				sealed, err := seal(r.ID, r.Secret)
+			for _, f := range list {
+				sealed, err := seal(f.ID, f.Secret)
 				if err != nil {
 					return fmt.Errorf("%w: %w", errCheckFailed, err)
 				}
 				if sealed == nil {
 					continue
 				}
-				if err := tx.Exec(`UPDATE credentials SET secret = ? WHERE id = ?`, sealed, r.ID).Error; err != nil {
+				if err := f.replace(tx, sealed); err != nil {
 					return err
 				}
 			}
@@ -408,6 +424,14 @@ func (db *DB) RewrapFactors(ctx context.Context, seal func(id string, sealed []b
 		if err != nil || len(list) < factorsAtOnce {
 			return err
 		}
-		after = list[len(list)-1].ID
+		after = list[len(list)-1]
 	}
+}
+
+// replace stores another sealed secret.
+func (f sealedFactor) replace(tx *gorm.DB, sealed []byte) error {
+	if f.ChangeID == "" {
+		return tx.Exec(`UPDATE credentials SET secret = ? WHERE id = ?`, sealed, f.ID).Error
+	}
+	return tx.Exec(`UPDATE former_credentials SET secret = ? WHERE change_id = ? AND id = ?`, sealed, f.ChangeID, f.ID).Error
 }

@@ -180,7 +180,8 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 
 // tables lists all tables but migrations.
 var tables = strings.Fields(`instance users credentials identities clients consents sessions grants spent keys throttles events
-	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished registration_tokens mail_links subject_secret`)
+	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished registration_tokens mail_links subject_secret
+	address_changes former_credentials former_identities`)
 
 // dump returns every row of every table as text, one row in a line.
 func (f *watched) dump(t *testing.T) string {
@@ -261,8 +262,10 @@ var (
 		"StartKeyLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
 		"RewrapKeys": {storage.KeysRewrapped}, "EndExpiredKeys": {storage.KeyEnded}, "RetireKeyLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
 		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn, storage.RecoveryCodeUsed},
-		"SignInThrough":       {storage.AddressProven, storage.IdentityLinked, storage.UserCreated, storage.UserEvicted, storage.UserGroupsChanged, storage.UserSignedIn},
-		"ProveAddress":        {storage.AddressProven, storage.UserEvicted},
+		"SignInThrough":        {storage.AddressProven, storage.IdentityLinked, storage.UserCreated, storage.UserEvicted, storage.UserGroupsChanged, storage.UserSignedIn},
+		"ProveAddress":         {storage.AddressProven, storage.UserEvicted},
+		"RequestAddressChange": {storage.AddressChangeRequested}, "ChangeAddress": {storage.AddressChanged, storage.AddressProven, storage.SessionEnded},
+		"UndoAddressChange":   {storage.AddressProven, storage.AddressChangeUndone, storage.SessionsEnded},
 		"RequestAddressProof": {storage.AddressProofRequested}, "VerifyAddress": {storage.AddressProven, storage.UserEvicted},
 		"RenewFirstParty": {storage.GrantReplayed, storage.GrantRetried, storage.SessionEnded}, "AllowConsent": {storage.ConsentGiven}, "DenyConsent": {storage.ConsentDenied}, "WithdrawConsent": {storage.ConsentWithdrawn},
 		"RedeemCode": {storage.GrantReplayed}, "SpendCode": {storage.GrantReplayed}, "RotateGrant": {storage.GrantReplayed, storage.GrantRetried},

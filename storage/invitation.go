@@ -35,7 +35,8 @@ type InvitationDraft struct {
 // of them once. Only the mailed one proves the address. A newer invitation of an address replaces
 // the older one. It records the event invitation.created.
 //
-// foreign.ErrEmail. ErrConflict: the address has an account. ErrNotFound: there is no such client.
+// foreign.ErrEmail. ErrConflict: the address has an account. *AddressReservedError: another user can
+// still restore it. ErrNotFound: there is no such client.
 func (db *DB) Invite(ctx context.Context, d InvitationDraft, by By) (l MailLink, err error) {
 	canonical, err := CanonicalEmail(d.Email)
 	if err == nil {
@@ -59,6 +60,9 @@ func (db *DB) Invite(ctx context.Context, d InvitationDraft, by By) (l MailLink,
 		}
 		if known > 0 {
 			return ErrConflict
+		}
+		if err := refuseReserved(tx, "", canonical, by.At); err != nil {
+			return err
 		}
 		if d.ClientID != "" {
 			if err := checkExists(tx, &Client{}, isClient, d.ClientID); err != nil {

@@ -24,18 +24,23 @@ const (
 	MailIdentityRemoved MailKind = "identity_removed"
 	MailAccountDisabled MailKind = "account_disabled"
 	MailAccountEnabled  MailKind = "account_enabled"
-	MailPasswordReset   MailKind = "password_reset"  // with a link for a new password
-	MailNoPassword      MailKind = "no_password"     // a new password was asked for, but the user signs in through an upstream
-	MailSignUp          MailKind = "sign_up"         // with a link that creates an account
-	MailHasAccount      MailKind = "has_account"     // an account was asked for, but the address has one
-	MailAddressProof    MailKind = "address_proof"   // with a link that proves the address of an account
-	MailInvitation      MailKind = "invitation"      // with a link that creates an account
-	MailInvitationUsed  MailKind = "invitation_used" // the user invited a person, who has created the account
+	MailPasswordReset   MailKind = "password_reset"   // with a link for a new password
+	MailNoPassword      MailKind = "no_password"      // a new password was asked for, but the user signs in through an upstream
+	MailSignUp          MailKind = "sign_up"          // with a link that creates an account
+	MailHasAccount      MailKind = "has_account"      // an account was asked for, but the address has one
+	MailAddressProof    MailKind = "address_proof"    // with a link that proves the address of an account
+	MailAddressChange   MailKind = "address_change"   // to a new address, with a link that proves it
+	MailAddressTaken    MailKind = "address_taken"    // an account was to get this address, but it has one
+	MailAddressReserved MailKind = "address_reserved" // an account was to get this address, but another one can still restore it
+	MailAddressChanged  MailKind = "address_changed"  // to the former address; with a link that undoes the change, unless an operator made it
+	MailAddressRestored MailKind = "address_restored" // to an address that an account no longer has, because the former one undid the change
+	MailInvitation      MailKind = "invitation"       // with a link that creates an account
+	MailInvitationUsed  MailKind = "invitation_used"  // the user invited a person, who has created the account
 )
 
 // MailKinds lists all kinds of mails.
 var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
-	MailAddressProof, MailInvitation, MailInvitationUsed,
+	MailAddressProof, MailAddressChange, MailAddressTaken, MailAddressReserved, MailAddressChanged, MailAddressRestored, MailInvitation, MailInvitationUsed,
 	MailFactorAdded, MailFactorRemoved, MailFactorsReset, MailRecoveryCodesReplaced, MailRecoveryCodeUsed}
 
 // Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made

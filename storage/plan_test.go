@@ -518,6 +518,29 @@ func everyUseCase(t *testing.T, w *world) []call {
 			session := w.signIn(t, u.ID, storage.NewID("h"), "", later)
 			return w.RequestAddressProof(ctx, storage.AddressRequest{UserID: u.ID, SessionID: session.ID, Email: u.Email, Limits: ofMails, From: from}, later)
 		}},
+		{"RequestAddressChange", func() error {
+			u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+			session := w.signIn(t, u.ID, storage.NewID("h"), "", later)
+			for _, email := range []string{w.user.Email, storage.NewID("q") + "@example.com"} {
+				err := w.RequestAddressChange(ctx, storage.AddressRequest{UserID: u.ID, SessionID: session.ID, FreshFor: time.Minute, Email: email, Limits: ofMails, From: from}, later)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"ChangeAddress", func() error {
+			u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+			_, err := w.changeAddress(t, u, w.signIn(t, u.ID, storage.NewID("h"), "", later), storage.NewID("q")+"@example.com", later)
+			return err
+		}},
+		{"UndoAddressChange", func() error {
+			u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+			if _, err := w.changeAddress(t, u, w.signIn(t, u.ID, storage.NewID("h"), "", later), storage.NewID("q")+"@example.com", later); err != nil {
+				return err
+			}
+			return w.UndoAddressChange(ctx, storage.AddressUndo{Link: w.undoLink(t, u.Email, later), UserID: u.ID, From: from}, later)
+		}},
 		{"VerifyAddress", func() error {
 			u := w.createUser(t, storage.NewID("p")+"@example.com")
 			l, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkVerify, Holder: u.ID, UserID: u.ID, Address: u.Email}, later)

@@ -44,7 +44,8 @@ type ConnectorSignIn struct {
 // or another one; the user became an administrator); decide again. ErrRevoked: the user is
 // disabled or deleted. *FactorDueError: the user has a second factor. Then no session is started.
 // If a.Linked is set, the rest was done, and SignIn with SignIn.Through continues. Otherwise nothing
-// was done, because an upstream alone must not link an identity to such an account.
+// was done, because an upstream alone must not link an identity to such an account. *AddressReservedError: another
+// user can still restore the address of the new user.
 func (db *DB) SignInThrough(ctx context.Context, a ConnectorSignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(a.AttemptID, a.Identity.Connector, a.Identity.Issuer, a.Identity.Subject, a.SignIn.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in through connector: %w", err)
@@ -121,8 +122,8 @@ func createConnectorUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	if err := setFoldedUsername(tx, &row, row); err != nil {
 		return err
 	}
-	if err := tx.Create(&row).Error; err != nil {
-		return asUsernameTaken(err)
+	if err := insertUserRow(tx, row, at); err != nil {
+		return err
 	}
 	return record(tx, Event{
 		Type: UserCreated, Outcome: Succeeded, UserID: row.ID, Connector: a.Identity.Connector, From: a.SignIn.From,

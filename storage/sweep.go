@@ -45,6 +45,7 @@ var SweepRules = []SweepRule{
 	{"outbox", "id", "delivered_at", 7 * sweepDay},
 	{"outbox", "id", "given_up_at", keepSessions},
 	{"mail_links", "kind, holder", "expires_at", sweepDay},
+	{"address_changes", "id", "expires_at", sweepDay},
 	{"grants", "id", "revoked_at", keepSessions},
 	{"grants", "id", "expires_at", keepSessions},
 	{"consents", "user_id, client_id", "expires_at", keepSessions},

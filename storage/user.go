@@ -63,8 +63,9 @@ const UserPrefix = "usr_"
 // empty, CreateUser sets one. It sets the canonical email address from u.Email. It records the event
 // user.created.
 //
-// ErrConflict: the canonical email address is taken. ErrUsernameTaken: another user has this
-// preferred_username, or one that looks like it. ErrSubjectTaken.
+// ErrConflict: the canonical email address is taken. *AddressReservedError: another user can still
+// restore it. ErrUsernameTaken: another user has this preferred_username, or one that looks like it.
+// ErrSubjectTaken.
 func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By) (User, error) {
 	u, err := newUser(u, by.At)
 	if err != nil {
@@ -105,8 +106,8 @@ func (db *DB) insertUser(tx *gorm.DB, u User, passwordHash, reason string, by By
 	if err := db.checkSubject(tx, u.ChosenSubject); err != nil {
 		return err
 	}
-	if err := tx.Create(&u).Error; err != nil {
-		return asUsernameTaken(err)
+	if err := insertUserRow(tx, u, by.At); err != nil {
+		return err
 	}
 	if passwordHash != "" {
 		if err := setPassword(tx, u.ID, passwordHash, by.At); err != nil {
@@ -114,6 +115,15 @@ func (db *DB) insertUser(tx *gorm.DB, u User, passwordHash, reason string, by By
 		}
 	}
 	return record(tx, Event{Type: UserCreated, Outcome: Succeeded, Reason: reason, UserID: u.ID, From: by.From}, by.At)
+}
+
+// insertUserRow inserts the row of a new user. Every use case that creates a user does it here.
+// ErrUsernameTaken, *AddressReservedError; another unique value that is taken is ErrConflict.
+func insertUserRow(tx *gorm.DB, u User, at time.Time) error {
+	if err := tx.Create(&u).Error; err != nil {
+		return asUsernameTaken(err)
+	}
+	return refuseReserved(tx, u.ID, u.EmailCanonical, at)
 }
 
 // User reads one user, whether or not it is enabled. ErrNotFound.
@@ -253,6 +263,7 @@ func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
 func clearUser(tx *gorm.DB, userID string, at time.Time) error {
 	for _, statement := range append([]string{
 		`UPDATE users SET email = '', email_canonical = '', email_verified = FALSE, admin = FALSE, roles = '', groups = '', custom = '', subject = '' WHERE id = ?`,
+		`DELETE FROM address_changes WHERE user_id = ?`,
 	}, clearPerson...) {
 		if err := tx.Exec(statement, userID).Error; err != nil {
 			return err

@@ -30,7 +30,8 @@ type LinkedUser struct {
 // password proves the address and evicts.
 //
 // *DeadLinkError: the link cannot be used. Its code is link_address_taken if an account with the
-// address was created after the link, and link_ended if the inviter is no administrator any more. Nothing is changed. ErrUsernameTaken, ErrSubjectTaken.
+// address was created after the link, or another user can still restore the address, and link_ended
+// if the inviter is no administrator any more. Nothing is changed. ErrUsernameTaken, ErrSubjectTaken.
 func (db *DB) CreateUserByLink(ctx context.Context, n LinkedUser, at time.Time) (u User, err error) {
 	if n.Hash == "" {
 		return User{}, errors.New("create user by link: the hash is empty")
@@ -53,7 +54,7 @@ func (db *DB) CreateUserByLink(ctx context.Context, n LinkedUser, at time.Time) 
 			return fmt.Errorf("create user by link: %w", err)
 		}
 		err = db.insertUser(tx, u, n.Hash, string(l.Kind), By{From: n.From, At: at})
-		if engine.IsUnique(err) {
+		if engine.IsUnique(err) || errors.Is(err, ErrAddressReserved) {
 			return &DeadLinkError{l.Kind, "link_address_taken"}
 		}
 		if err != nil || l.Kind != LinkInvitation {

@@ -42,7 +42,8 @@ type RevisedUser struct {
 // ReviseUser changes a user by applying r.Revise to its current row. Two administrators can
 // therefore change different fields at the same time without losing a change. ID,
 // ChosenSubject, Admin, DisabledAt, CreatedAt and UpstreamGroups stay the same. A new email address ends all sessions
-// and grants of the user.
+// and grants of the user. The former address gets a mail if it was verified. All changes of the
+// address that the user could undo become final: the operator decides who has the account.
 //
 // Marking an unverified address as verified is a first proof: it evicts the attachments (see
 // ProveAddress), unless Unproven is KeepAttached. Adding a role or a group is not a proof. If
@@ -50,7 +51,8 @@ type RevisedUser struct {
 // eviction, the changes of Revise are applied again.
 //
 // It records the events user.updated, and if it applies address.proven, user.evicted, session.ended_all.
-// ErrNotFound. ErrConflict: the email address is taken. ErrUsernameTaken: another user has the
+// ErrNotFound. ErrConflict: the email address is taken. *AddressReservedError: another user can
+// still restore it. ErrUsernameTaken: another user has the
 // new preferred_username, or one that looks like it. ErrNoAddress, ErrNoPhone, *UnprovenError.
 func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (RevisedUser, error) {
 	if err := refuseImpossible(r.UserID); err != nil {
@@ -82,7 +84,7 @@ func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (Rev
 			return err
 		}
 		revised = RevisedUser{User: want, Evicted: evicted}
-		return replaceUser(tx, have, want, By{From: r.From, At: at})
+		return db.replaceUser(tx, have, want, By{From: r.From, At: at})
 	})
 	if err != nil {
 		return RevisedUser{}, err
@@ -161,7 +163,7 @@ var revisable = []string{
 	"Roles", "Groups", "UpdatedAt",
 }
 
-func replaceUser(tx *gorm.DB, have, want User, by By) error {
+func (db *DB) replaceUser(tx *gorm.DB, have, want User, by By) error {
 	row := want
 	res := tx.Model(&User{}).Where("id = ?", want.ID).Select(revisable).Updates(&row)
 	if res.Error != nil {
@@ -179,6 +181,15 @@ func replaceUser(tx *gorm.DB, have, want User, by By) error {
 	}
 	if !moved {
 		return nil
+	}
+	if err := refuseReserved(tx, want.ID, want.EmailCanonical, by.At); err != nil {
+		return err
+	}
+	if err := forgetAddressChanges(tx, want.ID); err != nil {
+		return err
+	}
+	if err := db.notifyFormer(tx, have, by); err != nil {
+		return err
 	}
 	if err := endAllOfUser(tx, want.ID, by.At); err != nil {
 		return err

@@ -18,7 +18,8 @@ type SignUpRequest struct {
 
 // RequestSignUp writes a mail with a link that creates an account with the address. If there is
 // an account, also a disabled one, its owner gets a mail that says so, in the form in which the
-// address is stored. No account is created yet. It records the event signup.requested.
+// address is stored. If another user can still restore the address, the mail says that. No account
+// is created yet. It records the event signup.requested.
 //
 // It returns the ID of the user who has the account, for the log only; "": there is none.
 //
@@ -40,8 +41,8 @@ func (db *DB) RequestSignUp(ctx context.Context, r SignUpRequest, at time.Time) 
 		}
 		from := r.From.clean()
 		mail := MailDraft{Kind: MailHasAccount, Facts: MailFacts{At: At(at), Address: from.Address, Agent: from.Agent}}
-		var found []User
-		if err := tx.Where("email_canonical = ? AND email_canonical <> '' AND "+isUser, canonical).Limit(1).Find(&found).Error; err != nil {
+		holder, err := holderOf(tx, "", canonical, at)
+		if err != nil {
 			return err
 		}
 		// The link of a known address is in no mail and opens nothing. It is written nevertheless:
@@ -50,9 +51,12 @@ func (db *DB) RequestSignUp(ctx context.Context, r SignUpRequest, at time.Time) 
 		if err != nil {
 			return err
 		}
-		if userID = ""; len(found) == 1 {
-			userID, mail.UserID, mail.Recipient = found[0].ID, found[0].ID, found[0].Email
-		} else {
+		switch userID = holder.UserID; {
+		case userID != "":
+			mail.UserID, mail.Recipient = userID, holder.Email
+		case holder.Reserved:
+			mail.Kind, mail.Recipient = MailAddressReserved, holder.Email
+		default:
 			mail.Kind, mail.Recipient, mail.Link = MailSignUp, link.Address, link.Ref()
 		}
 		if err := queueMail(tx, mail, at); err != nil {

@@ -55,6 +55,10 @@ func accountSamples() map[string]templates.Page {
 				{Key: "0a1b", Ticket: "sealed.ticket.1", Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"}, Email: "alice@gmail.com", Since: noon},
 				{Key: "2c3d", Ticket: "sealed.ticket.2", Since: now},
 			}},
+		"account-email-change":      templates.ChangeEmail{Account: frame("email", words.Sentence{}), Ticket: "sealed.ticket"},
+		"account-email-change-none": templates.ChangeEmail{Account: frame("email", words.Sentence{}), NoMails: true},
+		"account-email-change-wrong": templates.ChangeEmail{Account: frame("email", words.Sentence{}), Ticket: "sealed.ticket", Email: "alice",
+			Error: &templates.FormError{Code: "invalid_email", Field: "email", Text: words.Say("set-up-problem.email", "Example", "ada@example.com")}},
 		"account-email-none": templates.AccountEmail{Account: templates.Account{Common: plain, User: templates.Person{Name: "Bob"}, Here: "email"}, Email: templates.EmailState{None: true}},
 		"account-profile":    profile,
 		"account-profile-fixed": templates.AccountProfile{

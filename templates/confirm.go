@@ -44,6 +44,7 @@ type Wanted struct {
 var reasons = map[string]words.Sentence{
 	"password":     words.Say("confirm-why.password"),
 	"verify-email": words.Say("confirm-why.verify-email"),
+	"change-email": words.Say("confirm-why.change-email"),
 	"end-all":      words.Say("confirm-why.end-all"),
 	"withdraw":     words.Say("confirm-why.withdraw"),
 	"link":         words.Say("confirm-why.link"),
@@ -57,6 +58,7 @@ var reasons = map[string]words.Sentence{
 var unknownReasons = map[string]words.Sentence{
 	"password":     words.Say("confirm-unknown.password"),
 	"verify-email": words.Say("confirm-unknown.verify-email"),
+	"change-email": words.Say("confirm-unknown.change-email"),
 	"end-all":      words.Say("confirm-unknown.end-all"),
 	"withdraw":     words.Say("confirm-unknown.withdraw"),
 	"link":         words.Say("confirm-unknown.link"),

@@ -51,14 +51,39 @@ var factorLabels = map[string]words.Sentence{
 // FactorLabel returns the name of a kind of credential.
 func FactorLabel(kind string) words.Sentence { return factorLabels[kind] }
 
+// ChangeEmail is the form that asks for a link to a new address.
+type ChangeEmail struct {
+	Account
+	NoMails bool // the service sends no mails, so there is no form
+	Ticket  string
+	Email   string // kept after an error
+	Error   *FormError
+}
+
+func (ChangeEmail) page() string { return "changeemail.html" }
+
+// UndoEmail is the page of the mailed link that undoes a change of the address.
+type UndoEmail struct {
+	Common
+	Link  string // sealed one-time link, as a hidden field
+	Email string // the former address
+	Done  bool   // the page after the undo
+}
+
+func (UndoEmail) page() string { return "undoemail.html" }
+
 // VerifyEmail is the page of the mailed link that proves an address.
 type VerifyEmail struct {
 	Common
 	Link  string // sealed one-time link, as a hidden field
 	Email string
 	Own   bool // the browser is signed in to the account of the link
-	Other bool // the browser is signed in to another account
-	Done  bool // the page after an act without a session
+	// Change: the link gives the account the address Email instead of Former. It works only in a
+	// browser that is signed in to the account.
+	Change bool
+	Former string // "": the account has no address, or the browser is not signed in to it
+	Other  bool   // the browser is signed in to another account
+	Done   bool   // the page after an act without a session
 }
 
 func (VerifyEmail) page() string { return "verifyemail.html" }

@@ -50,6 +50,7 @@ const (
 	overviewPath   = "/account"
 	profilePath    = "/account/profile"
 	emailPath      = "/account/email"
+	changePath     = "/account/email/change"
 	securityPath   = "/account/security"
 	totpPath       = "/account/security/totp"
 	removeTOTPPath = "/account/security/totp/remove"
@@ -94,6 +95,7 @@ var doneSentences = map[string]words.Sentence{
 	"profile":  words.Say("account-done.profile"),
 	"mail":     words.Say("account-done.mail"),
 	"verified": words.Say("account-done.verified"),
+	"changed":  words.Say("account-done.changed"),
 	"retype":   words.Say("account-done.retype"),
 	"password": words.Say("account-done.password"),
 	"totp":     words.Say("account-done.totp"),

@@ -3,7 +3,10 @@ package account
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 
+	"signet/provider/directory"
 	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
@@ -87,15 +90,124 @@ func (h *Handler) requestProof(w http.ResponseWriter, r *http.Request, current s
 	case errors.Is(err, storage.ErrConflict), errors.Is(err, storage.ErrRevoked):
 		return web.StaleForm(h.Site.Base+emailPath, err)
 	}
-	status, refusal := web.FormRefusal(w.Header(), err)
+	status, refusal := mailRefusal(r, w.Header(), err)
 	if refusal == nil {
 		return err
 	}
-	if status == http.StatusTooManyRequests {
-		refusal.Text = words.Say("reset.too-many")
+	return h.emailPage(w, r, status, current, refusal)
+}
+
+// changeAct is the act of changing the address, for the step-up. typed is the sealed input of the
+// form; "" for none.
+func changeAct(typed string) visit.Act {
+	return visit.Act{Name: "change-email", Page: changePath + "?" + url.Values{"typed": {typed}}.Encode(), Back: emailPath}
+}
+
+// askChange shows the form for a new address.
+func (h *Handler) askChange(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	if !h.SendsMails {
+		return h.changePage(w, r, http.StatusOK, current, templates.ChangeEmail{NoMails: true})
+	}
+	typed := r.URL.Query().Get("typed")
+	if !h.Visits.IsFresh(current) {
+		return h.Visits.StepUp(w, r, changeAct(typed))
+	}
+	kept := h.Visits.OpenForm(typed, ticketOf(current, "email.change", ""))
+	return h.changePage(w, r, http.StatusOK, current, templates.ChangeEmail{Email: kept.Get("email")})
+}
+
+func (h *Handler) changePage(w http.ResponseWriter, r *http.Request, status int, current session.Current, page templates.ChangeEmail) (err error) {
+	page.Account, page.Error = h.frame(r, current, "email"), web.WithReference(r, page.Error)
+	if page.Ticket, err = h.ticket(current, "email.change", ""); err != nil {
+		return err
+	}
+	return h.Site.ShowStatus(w, status, page)
+}
+
+var (
+	errEmail       = errors.New("not an email address") // the text is logged, so it has no address
+	errSameAddress = errors.New("it is the user's own address")
+)
+
+// requestChange mails a link to the new address of the form. The answer is the same for every
+// address, whether or not it has an account.
+func (h *Handler) requestChange(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := readForm(w, r, "email")
+	if err != nil {
+		return err
+	}
+	if err := h.Visits.CheckForm(values, ticketOf(current, "email.change", ""), changePath); err != nil {
+		return err
+	}
+	if !h.SendsMails {
+		return web.StaleForm(h.Site.Base+emailPath, storage.ErrConflict)
+	}
+	if !h.Visits.IsFresh(current) {
+		typed, err := h.Visits.SealForm(ticketOf(current, "email.change", ""), url.Values{"email": values["email"]})
+		if err != nil {
+			return err
+		}
+		return h.Visits.StepUp(w, r, changeAct(typed))
+	}
+	err = h.mailChange(r, current, values.Get("email"))
+	switch {
+	case err == nil:
+		return h.showDone(w, emailPath, "mail")
+	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFresh):
+		return web.StaleForm(h.Site.Base+changePath, err)
+	}
+	status, refusal := mailRefusal(r, w.Header(), err)
+	if refusal == nil {
+		return err
+	}
+	return h.changePage(w, r, status, current, templates.ChangeEmail{Email: values.Get("email"), Error: refusal})
+}
+
+// mailChange has the mail to the new address written. errEmail, errSameAddress, storage.ErrRevoked,
+// *storage.ThrottledError.
+func (h *Handler) mailChange(r *http.Request, current session.Current, email string) error {
+	email = strings.TrimSpace(email)
+	canonical, err := storage.CanonicalEmail(email)
+	switch {
+	case err != nil || directory.CheckEmail(email) != nil:
+		return errEmail
+	case canonical == current.User.EmailCanonical:
+		return errSameAddress
+	}
+	from := web.TraceOf(r.Context()).Origin()
+	limits, err := h.Links.Limits(canonical, from.Address)
+	if err != nil {
+		return err
+	}
+	err = h.DB.RequestAddressChange(r.Context(), storage.AddressRequest{
+		UserID: current.UserID, SessionID: current.ID, FreshFor: visit.FreshLife, Email: email, Limits: limits, From: from,
+	}, h.Now())
+	if errors.Is(err, storage.ErrConflict) { // another request has changed the address meanwhile
+		return errSameAddress
+	}
+	return err
+}
+
+// mailRefusal returns the status and the message of a form that asks for a mail, or nil for an
+// error that is not about the input. It notes the refusal in the log.
+func mailRefusal(r *http.Request, header http.Header, err error) (status int, refusal *templates.FormError) {
+	switch {
+	case errors.Is(err, errEmail):
+		status, refusal = http.StatusUnprocessableEntity, &templates.FormError{
+			Code: "invalid_email", Field: "email", Text: words.Say("set-up-problem.email", "Example", "ada@example.com"),
+		}
+	case errors.Is(err, errSameAddress):
+		status, refusal = http.StatusUnprocessableEntity, &templates.FormError{Code: "same_address", Field: "email", Text: words.Say("change-email.same")}
+	default:
+		if status, refusal = web.FormRefusal(header, err); refusal == nil {
+			return 0, nil
+		}
+		if status == http.StatusTooManyRequests {
+			refusal.Text = words.Say("reset.too-many")
+		}
 	}
 	trace := web.TraceOf(r.Context())
 	trace.Note("code", refusal.Code)
 	trace.MarkRecorded()
-	return h.emailPage(w, r, status, current, refusal)
+	return status, refusal
 }

@@ -20,6 +20,8 @@ func (h *Handler) Routes() []web.Route {
 		page("POST", "/account/profile", profilePath, h.saveProfile),
 		page("GET|HEAD", "/account/email", emailPath, h.showEmail),
 		page("POST", "/account/email/verify", emailPath, h.requestProof),
+		page("GET|HEAD", "/account/email/change", changePath, h.askChange),
+		page("POST", "/account/email/change", changePath, h.requestChange),
 		page("GET|HEAD", "/account/security", securityPath, h.showSecurity),
 		page("GET|HEAD", "/account/security/totp", totpPath, h.showTOTP),
 		page("POST", "/account/security/totp", totpPath, h.addTOTP),

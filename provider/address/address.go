@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"signet/provider/link"
+	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
@@ -11,11 +12,12 @@ import (
 
 // Deps are the dependencies of a Handler. All are required.
 type Deps struct {
-	Site   *web.Site
-	DB     *storage.DB
-	Links  *link.Links
-	Visits *visit.Visits
-	Now    func() time.Time
+	Site     *web.Site
+	DB       *storage.DB
+	Links    *link.Links
+	Visits   *visit.Visits
+	Sessions *session.Sessions
+	Now      func() time.Time
 }
 
 // Handler serves the pages.
@@ -27,6 +29,7 @@ func New(d Deps) *Handler { return &Handler{d} }
 // Paths of the pages, below the issuer.
 const (
 	verifyPath  = "/link/verify"
+	undoPath    = "/link/undo"
 	accountPath = "/account"
 	emailPath   = "/account/email"
 )
@@ -39,5 +42,7 @@ func (h *Handler) Routes() []web.Route {
 	return []web.Route{
 		page("GET|HEAD", "/link/verify", h.showVerify), // link.Path of this kind
 		page("POST", "/link/verify", h.verify),
+		page("GET|HEAD", "/link/undo", h.showUndo), // link.Path of this kind
+		page("POST", "/link/undo", h.undo),
 	}
 }

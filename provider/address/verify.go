@@ -11,6 +11,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // opened is an open link, with the session of the browser if it is signed in as the user of the
@@ -65,9 +66,11 @@ func (h *Handler) showVerify(w http.ResponseWriter, r *http.Request) error {
 	if o.own != nil && !h.Visits.IsFresh(*o.own) {
 		return h.stepUp(w, r, o)
 	}
-	return h.Site.ShowSecretURL(w, http.StatusOK, templates.VerifyEmail{
-		Common: h.Site.Common(), Link: o.sealed, Email: o.Address, Own: o.own != nil, Other: o.other,
-	})
+	page := templates.VerifyEmail{Common: h.Site.Common(), Link: o.sealed, Email: o.Address, Own: o.own != nil, Other: o.other, Change: o.ChangesAddress()}
+	if o.own != nil {
+		page.Former = o.own.User.Email
+	}
+	return h.Site.ShowSecretURL(w, http.StatusOK, page)
 }
 
 // verify acts on the button that was pressed on the page of the link. The button says what the
@@ -87,17 +90,33 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) error {
 		return h.stepUp(w, r, o)
 	case o.own != nil:
 		v.SessionID = o.own.ID
-	case form.Get("act") != "evict": // the session of the page has ended
+	case form.Get("act") != "evict" || o.ChangesAddress(): // the session of the page has ended
 		return web.StaleForm(h.Site.Base+o.page(), storage.ErrRevoked)
 	}
-	_, err = h.DB.VerifyAddress(r.Context(), v, h.Now())
+	done := "verified"
+	if o.ChangesAddress() {
+		done, err = "changed", h.Sessions.ChangeAddress(w, r, *o.own, o.Ref(), visit.FreshLife)
+	} else {
+		_, err = h.DB.VerifyAddress(r.Context(), v, h.Now())
+	}
 	switch {
-	case errors.Is(err, storage.ErrRevoked):
+	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFresh):
 		return web.StaleForm(h.Site.Base+o.page(), err)
+	case errors.Is(err, storage.ErrConflict):
+		return h.addressTaken(err)
 	case err != nil:
 		return h.Links.Problem(err)
 	case o.own != nil:
-		return h.Site.ContinueTo(w, h.Site.Base+emailPath+"?done=verified")
+		return h.Site.ContinueTo(w, h.Site.Base+emailPath+"?done="+done)
 	}
 	return web.SeeOther(w, h.Site.Base+verifyPath+"?done=verified")
+}
+
+// addressTaken is the page for a proven address that another account has. The person has shown to
+// read its mails, so the page may say it.
+func (h *Handler) addressTaken(cause error) *web.Problem {
+	return &web.Problem{
+		Status: http.StatusConflict, Code: "address_taken", Title: words.Say("address-taken.title"), Text: words.Say("address-taken.text"),
+		StartURL: h.Site.Base + emailPath, StartText: words.Say("dead-link.account"), Cause: cause,
+	}
 }

@@ -43,7 +43,8 @@ func (d *Directory) PasswordMatches(stored, password string) bool {
 // empty, an id is made. Event user.created.
 //
 // Errors: *FieldError. credential.ErrWeak, credential.ErrBusy: from hashing the password.
-// storage.ErrConflict: the email address is taken. storage.ErrUsernameTaken: another user
+// storage.ErrConflict: the email address is taken. *storage.AddressReservedError: another
+// user can still restore it. storage.ErrUsernameTaken: another user
 // has this preferred_username, or one that looks like it. storage.ErrSubjectTaken.
 func (d *Directory) CreateUser(ctx context.Context, u storage.User, password string, from storage.Origin) (storage.User, error) {
 	if err := CheckUser(&u, d.now()); err != nil {
@@ -118,6 +119,7 @@ func CheckUser(u *storage.User, at time.Time) error {
 //
 // Errors: *FieldError. storage.ErrNoAddress, storage.ErrNoPhone: the address or the number to
 // mark as verified is empty. storage.ErrConflict: the email address is taken.
+// *storage.AddressReservedError: another user can still restore it.
 // storage.ErrNotFound, storage.ErrUsernameTaken, *storage.UnprovenError.
 func (d *Directory) ReviseUser(ctx context.Context, r storage.UserRevision) (storage.RevisedUser, error) {
 	var refused error

@@ -47,6 +47,11 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 
 	storage.MailFactorAdded: content.factorAdded, storage.MailFactorRemoved: content.factorRemoved, storage.MailFactorsReset: content.factorsReset,
 	storage.MailRecoveryCodesReplaced: content.recoveryCodesReplaced, storage.MailRecoveryCodeUsed: content.recoveryCodeUsed,
+	storage.MailAddressChange:   content.addressChange,
+	storage.MailAddressTaken:    content.addressTaken,
+	storage.MailAddressReserved: content.addressReserved,
+	storage.MailAddressChanged:  content.addressChanged,
+	storage.MailAddressRestored: content.addressRestored,
 }
 
 // render makes the text of the mail. There is one language yet.
@@ -197,6 +202,41 @@ func (c content) recoveryCodeUsed() templates.Mail {
 		words.Say("mail-recovery-code-used.not-you"))
 	m.AdviceURL = c.page("account/security")
 	return m
+}
+
+func (c content) addressChange() templates.Mail {
+	m := c.mail(words.Say("mail-address-change.subject"), words.Say("mail-address-change.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-address-change.not-you"))
+	m.Action = templates.MailAction{Label: words.Say("mail-address-change.action"), URL: c.link}
+	return m
+}
+
+func (c content) addressTaken() templates.Mail {
+	m := c.mail(words.Say("mail-address-taken.subject"), words.Say("mail-address-taken.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-address-taken.not-you"))
+	m.AdviceURL = c.page("login")
+	return m
+}
+
+func (c content) addressReserved() templates.Mail {
+	return c.mail(words.Say("mail-address-reserved.subject"), words.Say("mail-address-reserved.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-address-reserved.not-you"))
+}
+
+// addressChanged is for the former address. The new one is not named: the former one may belong
+// to another person now.
+func (c content) addressChanged() templates.Mail {
+	m := c.mail(words.Say("mail-address-changed.subject"), words.Say("mail-address-changed.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-address-changed.not-expected", "Issuer", c.issuer.Host))
+	switch {
+	case c.link != "":
+		m.Lines = []words.Sentence{words.Say("mail-address-changed.text-undo", "Email", c.Recipient, "Issuer", c.issuer.Host)}
+		m.Action, m.Advice = templates.MailAction{Label: words.Say("mail-address-changed.action"), URL: c.link}, words.Say("mail-address-changed.you")
+	case c.Message.Facts.Operator:
+		m.Lines = []words.Sentence{words.Say("mail-address-changed.text-operator", "Email", c.Recipient, "Issuer", c.issuer.Host)}
+	}
+	return m
+}
+
+func (c content) addressRestored() templates.Mail {
+	return c.mail(words.Say("mail-address-restored.subject"), words.Say("mail-address-restored.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-address-restored.not-expected", "Issuer", c.issuer.Host))
 }
 
 // facts lists the time, the network address, the browser and the application of the act, as far

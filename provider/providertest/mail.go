@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/provider"
 	"signet/provider/link"
@@ -102,4 +103,33 @@ func (b *Testbed) PlacesOf(t *testing.T, secret string) (places []string) {
 	}
 	search("log", b.Log.String())
 	return places
+}
+
+// ReserveAddress makes a user change this address, so that nobody else can get it for 7 days. It
+// returns the user.
+func (b *Testbed) ReserveAddress(t testing.TB, email string) storage.User {
+	t.Helper()
+	u := b.User(t, email, Password)
+	session, err := b.DB.SignIn(t.Context(), storage.SignIn{
+		UserID: u.ID, HandleHash: storage.NewID("h"), ACR: storage.ACROneFactor, AMR: []string{"pwd"}, IdleFor: time.Hour, AbsoluteFor: time.Hour,
+	}, b.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := storage.NewID("new") + "@example.com"
+	asked := storage.AddressRequest{UserID: u.ID, SessionID: session.ID, FreshFor: time.Hour, Email: to, From: TestOrigin}
+	if err := b.DB.RequestAddressChange(t.Context(), asked, b.Now()); err != nil {
+		t.Fatal(err)
+	}
+	mails, err := b.DB.Mails(t.Context(), storage.MailFilter{}, 1)
+	if err != nil || len(mails) != 1 {
+		t.Fatalf("mails %+v, %v", mails, err)
+	}
+	_, err = b.DB.ChangeAddress(t.Context(), storage.AddressChange{
+		Link: mails[0].Message.Link, UserID: u.ID, SessionID: session.ID, Handle: storage.NewID("h"), FreshFor: time.Hour, From: TestOrigin,
+	}, b.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }

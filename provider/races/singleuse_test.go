@@ -44,6 +44,9 @@ var singleUse = []onceOnly{
 	{"address of two invitations", twoInvitationsRivals, []error{storage.ErrLinkDead}},
 	{"address of a link and of an operator", linkedAddressRivals, []error{storage.ErrLinkDead, storage.ErrConflict}},
 	{"link that proves an address", proofLinkRivals, []error{storage.ErrLinkDead}},
+	{"link that changes an address", changeLinkRivals, []error{storage.ErrLinkDead, storage.ErrRevoked}},
+	{"one new address of two users", oneAddressRivals, []error{storage.ErrConflict, storage.ErrLinkDead, storage.ErrRevoked}},
+	{"link that undoes a change", undoLinkRivals, []error{storage.ErrLinkDead}},
 	{"password that was checked", passwordRivals, []error{storage.ErrConflict, storage.ErrRevoked}},
 }
 

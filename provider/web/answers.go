@@ -194,8 +194,14 @@ var answers = map[Surface]map[string]Answer{
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
 			Sentence: words.Say("password-refused.busy"), RetryAfter: 2,
 		},
+		"address_reserved": {Status: http.StatusConflict, Code: "address_reserved", Field: "email", Sentence: words.Say("common-error.address-reserved.text")},
 	},
 	page: {
+		"address_reserved": {
+			Status: http.StatusConflict, Code: "address_reserved",
+			Title:    words.Say("common-error.address-reserved.title"),
+			Sentence: words.Say("common-error.address-reserved.text"),
+		},
 		"unavailable": {
 			Status: http.StatusServiceUnavailable, Code: noDatabase.Code, RetryAfter: noDatabase.RetryAfter,
 			Title:    words.Say("common-error.no-database.title"),

@@ -38,6 +38,7 @@ var storageCauses = []struct {
 	{storage.ErrReplayed, "replayed"},
 	{storage.ErrRevoked, "revoked"},
 	{storage.ErrExpired, "expired"},
+	{storage.ErrAddressReserved, "address_reserved"},
 	{storage.ErrConflict, "conflict"},
 	{storage.ErrNotFound, "not_found"},
 }

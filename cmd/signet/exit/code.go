@@ -36,7 +36,8 @@ type Code int
 
 // The causes that have their own code.
 const (
-	AddressUnproven Code = iota + 100
+	AddressReserved Code = iota + 100
+	AddressUnproven
 	AlgorithmConfigured
 	AlgorithmInUse
 	AmbiguousName
@@ -146,6 +147,7 @@ var table = []Row{
 	{NextKeyTooYoung, "next_key_too_young", Conflict, "the next key has not been published for long enough", hasType[*keeper.NextKeyTooNewError], "wait until then; in an emergency pass --now (requires 10 minutes) or --force"},
 	{RevokedAlready, "revoked_already", Conflict, "the key is already revoked", is(keeper.ErrAlreadyRevoked), "list the keys with: signet keys list"},
 	{UsernameTaken, "username_taken", Conflict, "another user has the same or a similar preferred_username", is(storage.ErrUsernameTaken), "choose another name"},
+	{AddressReserved, "address_reserved", Conflict, "another user had the email address less than 7 days ago, and can still restore it", is(storage.ErrAddressReserved), "choose another address, wait until then, or give that user the address again with: signet user update SUB --email ADDRESS"},
 	{SubjectTaken, "subject_taken", Conflict, "another user has the subject, or a client has it as its id", is(storage.ErrSubjectTaken), "choose another subject or id"},
 	{Conflict, "conflict", Conflict, "an object with this name exists already, or another change came first", is(storage.ErrConflict), "choose another name, or show the existing object with the show command"},
 

@@ -75,11 +75,12 @@ func sentinels(files []*ast.File) []string {
 
 // wrapped holds error types that wrap a sentinel of the table.
 var wrapped = map[string]error{
-	"storage.RevokedError":       &storage.RevokedError{},
-	"storage.UnprovenError":      &storage.UnprovenError{},
-	"storage.DeadLinkError":      &storage.DeadLinkError{},
-	"directory.ClientError":      &directory.ClientError{},
-	"directory.ClientFieldError": fmt.Errorf("%w", directory.ErrInvalidClient), // occurs only in a ClientError
+	"storage.RevokedError":         &storage.RevokedError{},
+	"storage.UnprovenError":        &storage.UnprovenError{},
+	"storage.DeadLinkError":        &storage.DeadLinkError{},
+	"storage.AddressReservedError": &storage.AddressReservedError{},
+	"directory.ClientError":        &directory.ClientError{},
+	"directory.ClientFieldError":   fmt.Errorf("%w", directory.ErrInvalidClient), // occurs only in a ClientError
 }
 
 // ofServer holds the sentinels that no command meets, with the reason.

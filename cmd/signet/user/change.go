@@ -81,6 +81,8 @@ tokens, roles and groups are only granted with --evict or --keep.`,
 // preferred_username or the subject of u. It returns nil for other errors.
 func conflictError(u storage.User, err error) error {
 	switch {
+	case errors.Is(err, storage.ErrAddressReserved):
+		return exit.New(exit.AddressReserved, err, "")
 	case errors.Is(err, storage.ErrConflict):
 		return exit.New(exit.Conflict, fmt.Errorf("the user %s exists already", u.Email), "show the user with: signet user show "+u.Email)
 	case errors.Is(err, storage.ErrSubjectTaken):

@@ -1,0 +1,79 @@
+package storage
+
+import (
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage/engine"
+)
+
+// ErrAddressReserved is what each AddressReservedError wraps.
+var ErrAddressReserved = engine.NewVerdict("the email address is reserved")
+
+// AddressReservedError: the address was that of another user, who can still restore it. Until
+// then nobody else gets it: an attacker who changed the address of an account could otherwise
+// block the way back by an account with the former address.
+type AddressReservedError struct {
+	Email  string
+	UserID string // the user who can restore the address
+	Until  Millis
+}
+
+// Error names the address, the user and the end of the reservation.
+func (e *AddressReservedError) Error() string {
+	return fmt.Sprintf("the email address %s was that of the user %s, who can restore it until %s", e.Email, e.UserID, e.Until.Time().UTC().Format(time.RFC3339))
+}
+
+// Unwrap returns ErrAddressReserved.
+func (e *AddressReservedError) Unwrap() error { return ErrAddressReserved }
+
+// refuseReserved runs after a statement that gave an address to a user, in the same transaction.
+// Every such transaction runs it. It runs after that statement, not before: if another
+// transaction is changing the former address, the unique index makes the statement wait for it,
+// and its reservation is visible only then.
+//
+// *AddressReservedError.
+func refuseReserved(tx *gorm.DB, userID, canonical string, at time.Time) error {
+	c, err := reservation(tx, userID, canonical, at)
+	if err != nil || c.ID == "" {
+		return err
+	}
+	return &AddressReservedError{Email: c.Email, UserID: c.UserID, Until: c.ExpiresAt}
+}
+
+// reservation returns the change by which the address is reserved for a user other than this
+// one; the zero value if there is none.
+func reservation(tx *gorm.DB, userID, canonical string, at time.Time) (addressChange, error) {
+	if canonical == "" {
+		return addressChange{}, nil
+	}
+	var found []addressChange
+	err := tx.Where("email_canonical = ? AND user_id <> ? AND expires_at > ?", canonical, userID, At(at)).Order("expires_at DESC").Limit(1).Find(&found).Error
+	if err != nil || len(found) == 0 {
+		return addressChange{}, err
+	}
+	return found[0], nil
+}
+
+// addressHolder is the reason why a user cannot get an address. The zero value: the address is free.
+type addressHolder struct {
+	Email    string // as it is stored
+	UserID   string // the user who has it, enabled or not; "": none
+	Reserved bool   // nobody has it, but a user can restore it
+}
+
+// holderOf returns who has the address, apart from the user userID.
+func holderOf(tx *gorm.DB, userID, canonical string, at time.Time) (addressHolder, error) {
+	var found []User
+	err := tx.Where("email_canonical = ? AND email_canonical <> '' AND id <> ? AND "+isUser, canonical, userID).Limit(1).Find(&found).Error
+	if err != nil {
+		return addressHolder{}, err
+	}
+	if len(found) == 1 {
+		return addressHolder{Email: found[0].Email, UserID: found[0].ID}, nil
+	}
+	c, err := reservation(tx, userID, canonical, at)
+	return addressHolder{Email: c.Email, Reserved: c.ID != ""}, err
+}

@@ -1,0 +1,127 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// AddressUndo is the input of DB.UndoAddressChange.
+type AddressUndo struct {
+	Link   LinkRef // of kind LinkUndo
+	UserID string  // of the row of the link
+	From   Origin
+}
+
+// UndoAddressChange spends the link that the former address of a user got. It restores that
+// address, and the credentials and identities as they stood before the change. Those that were
+// added later are deleted, and so are consents that were given later. All sessions and grants end,
+// including offline grants, and all pending links. No session starts. Later changes of the address
+// can no longer be undone; earlier ones can.
+//
+// An identity that was meanwhile linked to another user stays there: the person who linked it has
+// proven to own it, and might lose the only way to sign in. The same holds for a passkey.
+//
+// The address that the user had until now gets a mail. It records the events
+// address.change_undone, address.proven and session.ended_all, and user.groups_changed.
+//
+// *DeadLinkError: the link cannot be used; the user is disabled or deleted, an earlier change was
+// undone, or an operator has changed the address since. ErrConflict: another user has the former
+// address, which only a program of an older release can have allowed.
+func (db *DB) UndoAddressChange(ctx context.Context, u AddressUndo, at time.Time) error {
+	if err := refuseImpossible(u.UserID); err != nil {
+		return fmt.Errorf("undo address change: %w", err)
+	}
+	ended, by := &DeadLinkError{u.Link.Kind, "link_ended"}, By{From: u.From, At: at}
+	if u.Link.Kind != LinkUndo {
+		return ended
+	}
+	return db.write(ctx, "undo address change", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, u.UserID, forUpdate); err != nil {
+			return err
+		}
+		l, err := spendLink(tx, u.Link, at)
+		if err != nil {
+			return err
+		}
+		var found []addressChange
+		if err := tx.Where("id = ? AND user_id = ?", l.Holder, u.UserID).Limit(1).Find(&found).Error; err != nil {
+			return err
+		}
+		if l.UserID != u.UserID || len(found) == 0 {
+			return ended
+		}
+		c := found[0]
+		var before User
+		if err := tx.Where("id = ?", u.UserID).Take(&before).Error; err != nil {
+			return err
+		}
+		if err := moveProvenAddress(tx, u.UserID, c.Email, by); err != nil {
+			return err
+		}
+		elsewhere, err := restoreWays(tx, c)
+		if err != nil {
+			return err
+		}
+		if err := c.forgetLater(tx); err != nil {
+			return err
+		}
+		if err := endAllOfUser(tx, u.UserID, at); err != nil {
+			return err
+		}
+		if err := updateUpstreamGroups(tx, u.UserID, groupsChange{reason: "address_change_undone"}, by); err != nil {
+			return err
+		}
+		if before.EmailVerified && db.mails {
+			mail := MailDraft{Kind: MailAddressRestored, Recipient: before.Email, UserID: u.UserID, Facts: factsOf(u.UserID, by)}
+			if err := queueMail(tx, mail, at); err != nil {
+				return err
+			}
+		}
+		undone := Event{Type: AddressChangeUndone, Outcome: Succeeded, UserID: u.UserID, From: u.From}
+		if elsewhere > 0 {
+			undone.Detail = map[string]any{"not_restored": elsewhere}
+		}
+		if err := record(tx, undone, at); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: "address_change_undone", UserID: u.UserID, From: u.From}, at)
+	})
+}
+
+// restoreWays replaces the credentials and identities of the user by the copies. It returns the
+// number of copies that belong to another user now.
+func restoreWays(tx *gorm.DB, c addressChange) (elsewhere int64, err error) {
+	for _, w := range ways {
+		if err := tx.Exec(`DELETE FROM `+w.table+` WHERE user_id = ?`, c.UserID).Error; err != nil {
+			return 0, err
+		}
+		var copies int64
+		if err := tx.Raw(`SELECT COUNT(*) FROM `+w.copies+` WHERE change_id = ?`, c.ID).Scan(&copies).Error; err != nil {
+			return 0, err
+		}
+		restored := tx.Exec(`INSERT INTO `+w.table+` (`+w.columns+`) SELECT `+w.columns+` FROM `+w.copies+` WHERE change_id = ? ON CONFLICT DO NOTHING`, c.ID)
+		if restored.Error != nil {
+			return 0, restored.Error
+		}
+		elsewhere += copies - restored.RowsAffected
+	}
+	return elsewhere, nil
+}
+
+// forgetLater makes this change and all later ones final, and deletes the consents that were given
+// since. The row of the own link stays, so that its page can say that it was used.
+func (c addressChange) forgetLater(tx *gorm.DB) error {
+	for _, statement := range []string{
+		`DELETE FROM mail_links WHERE kind = 'undo' AND user_id = ? AND holder IN (SELECT id FROM address_changes WHERE user_id = mail_links.user_id AND changed_at > ?)`,
+		`DELETE FROM address_changes WHERE user_id = ? AND changed_at >= ?`,
+		`DELETE FROM consents WHERE user_id = ? AND granted_at >= ?`,
+	} {
+		if err := tx.Exec(statement, c.UserID, c.ChangedAt).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
