@@ -223,6 +223,7 @@ func TestFactor_NewProofAsksForBothFactors(t *testing.T) {
 }
 
 // A sign-in through an upstream asks for the second factor too.
+// FD-23: an upstream does not stand for the second factor (authentik CVE-2025-53942).
 func TestFactor_UpstreamsAskToo(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)

@@ -273,6 +273,26 @@ func TestReset_FirstProofOfAnAddressEvicts(t *testing.T) {
 	})
 }
 
+// RC-12: A reset does not get around a second factor. The new password alone signs nobody in, and
+// the authenticator app of before is asked for.
+func TestReset_SecondFactorIsStillAsked(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		owner := b.Visitor(t)
+		owner.Account(t, "/account/security")
+		app := owner.AddAuthenticator(t)
+		address, _ := askForLink(t, b, s, providertest.Alice)
+		v := b.Visitor(t)
+		v.Submit(t, v.Get(t, address).Form(t), "new-password", providertest.NewPassword).WantAt(t, "/reset?done=password")
+		b.Advance(time.Minute)
+		page := v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.NewPassword)
+		if page.At.Path != "/login/factor" || isSignedIn(t, v) {
+			t.Fatalf("at %s, left to %v: the new password signs in alone", page.At, page.LeftTo)
+		}
+		v.EnterCode(t, page, "000000").WantPage(t, http.StatusUnprocessableEntity, "invalid_code")
+		v.Allow(t, v.EnterCode(t, page, app.Code(t, b.Now()))).Code(t)
+	})
+}
+
 // RC-01, HT-01: the link names the issuer of the settings, whatever host the request names
 // (ZITADEL CVE-2023-49097, CVE-2025-48936 and CVE-2025-64101).
 func TestReset_LinkNamesTheIssuer(t *testing.T) {
