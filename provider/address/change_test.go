@@ -221,7 +221,7 @@ func TestChange_AccountWithoutAddressGetsOne(t *testing.T) {
 	})
 }
 
-// The hijack, with the owner's side: an attacker who knows the password changes the address,
+// The hijack, from both sides: an attacker with the password of the owner changes the address,
 // replaces the password, removes the owner's Google account and connects another one. The owner
 // opens the mail at the old address, undoes it, and signs in as before.
 func TestHijack_OwnerUndoes(t *testing.T) {
@@ -280,9 +280,38 @@ func TestHijack_OwnerUndoes(t *testing.T) {
 	})
 }
 
-// The other side: the former address belongs to somebody else, or was hijacked itself. The person
-// who changed it is told about the undo, and the pages of the attacker's link say that it is over
-// after seven days.
+// A stolen session with two factors: the attacker changes the address, removes the owner's
+// authenticator app and adds another one. After the undo, a sign-in with the password is asked for
+// the code of the owner's app, and the attacker's app opens nothing.
+func TestHijack_RestoredFactorIsAskedNext(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		v := b.Visitor(t) // the browser that the attacker uses
+		v.Account(t, "/account")
+		own := v.AddAuthenticator(t)
+		link, _ := change(t, v, s, providertest.Alice, "thief@example.org")
+		v.Submit(t, v.Get(t, b.Issuer+"/account/security/totp/remove").FormTo(t, "/account/security/totp/remove", "", "")).
+			WantAt(t, "/account/security?done=no-totp")
+		stolen := v.AddAuthenticator(t)
+		if n := b.PlacesOf(t, own.Secret); len(n) != 0 {
+			t.Errorf("the secret of the owner's app is in %v", n)
+		}
+
+		owner := b.Visitor(t)
+		undo(t, owner, link).WantAt(t, "/link/undo?done=undone")
+		asked := owner.SignIn(t, owner.Get(t, b.Issuer+"/login"), providertest.Alice, providertest.Password)
+		if isSignedIn(t, owner) {
+			t.Fatal("the password alone opens the account")
+		}
+		owner.EnterCode(t, asked, stolen.Code(t, b.Now())).WantPage(t, http.StatusUnprocessableEntity, "invalid_code")
+		owner.EnterCode(t, asked, own.Code(t, b.Now()))
+		if !isSignedIn(t, owner) {
+			t.Error("the code of the restored app opens nothing")
+		}
+	})
+}
+
+// After seven days the change is final: the link says that it has expired, and the former address is
+// free.
 func TestUndo_ExpiresAfterSevenDays(t *testing.T) {
 	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
 		v := b.Visitor(t)

@@ -10,7 +10,7 @@ import (
 	"signet/templates"
 )
 
-// showUndo shows what an undo does, or the page that follows it. It changes nothing. It does not
+// showUndo shows the effect of an undo, or the page that follows it. It changes nothing. It does not
 // name the new address: the former one may belong to another person now.
 func (h *Handler) showUndo(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Get("done") == "undone" {
@@ -25,8 +25,8 @@ func (h *Handler) showUndo(w http.ResponseWriter, r *http.Request) error {
 	return h.Site.ShowSecretURL(w, http.StatusOK, templates.UndoEmail{Common: h.Site.Common(), Link: sealed, Email: l.Address})
 }
 
-// undo restores the former address. It signs nobody in: the restored ways to sign in decide who
-// gets the account.
+// undo restores the former address. It signs nobody in: the person signs in with one of the restored
+// ways.
 func (h *Handler) undo(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.FormWithFields(w, r, link.Parameter)
 	if err != nil {

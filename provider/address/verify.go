@@ -73,8 +73,8 @@ func (h *Handler) showVerify(w http.ResponseWriter, r *http.Request) error {
 	return h.Site.ShowSecretURL(w, http.StatusOK, page)
 }
 
-// verify acts on the button that was pressed on the page of the link. The button says what the
-// page has announced, so nothing is deleted that the page did not name.
+// verify acts on the button that was pressed on the page of the link. The page has
+// announced the effect of each button, and nothing else is deleted.
 func (h *Handler) verify(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.FormWithFields(w, r, link.Parameter, "act")
 	if err != nil {

@@ -124,7 +124,7 @@ func TestVerify_WithoutSessionEvictsTheStranger(t *testing.T) {
 	})
 }
 
-// The person who set up the account opens the link in another browser, signs in there first, and
+// The owner of the account opens the link in another browser, signs in there first, and
 // keeps everything. The pages of the sign-in do not have the link in their address.
 func TestVerify_SignInFirstKeepsEverything(t *testing.T) {
 	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
