@@ -60,6 +60,27 @@ var linkActs = []linkAct{
 			func(t *testing.T) { wantNewAccount(t, c, email, chosen) },
 		}
 	}},
+	{"undo", func(t *testing.T, c *signettest.Cluster, in *inbox, round int) preparedLink {
+		owner, evil := fmt.Sprintf("owner%d@example.com", round), fmt.Sprintf("evil%d@example.com", round)
+		attacker := signInMover(t, c, in, round, owner)
+		attacker.ask(t, evil)
+		attacker.Open(in.link(t, evil, "Confirm your new email address"))
+		attacker.Send("verify-email", "verify", nil)
+		wantOnly := func(t *testing.T, is, isNot string) {
+			c.Command(t, "", nil, "user", "show", is, "--json")
+			c.CommandFails(t, exit.NotFound, "user", "show", isNot)
+		}
+		return preparedLink{
+			in.link(t, owner, "The address of your account was changed"), url.Values{},
+			func(t *testing.T) { wantOnly(t, evil, owner) },
+			func(t *testing.T) {
+				wantOnly(t, owner, evil)
+				if attacker.Open(c.Issuer + "/account"); attacker.At.Path != "/login" {
+					t.Errorf("the attacker is still signed in: at %s", attacker.At)
+				}
+			},
+		}
+	}},
 }
 
 // TestKilled_LinkIsSpentWithItsAct kills the process at any moment while it acts on a link.

@@ -74,6 +74,13 @@ func (in *inbox) link(t *testing.T, email, subject string) string {
 // busy is the answer of a node that cannot hash or write in time. It changes nothing.
 const busy = "503 Service Unavailable"
 
+// forget deletes the mails to an address.
+func (in *inbox) forget(email string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.mails = slices.DeleteFunc(in.mails, func(m mailtest.Mail) bool { return m.To[0] == email })
+}
+
 // TestProcesses_TwoProofsAtOnce uses two links at once, ten times each at two processes: one for a
 // new password, and one that the attacker who set up the account asked for. The attacker is
 // evicted once, and the owner's new password is not deleted with the attacker's.
@@ -174,6 +181,123 @@ func TestProcesses_OneAccountForAnAddress(t *testing.T) {
 			if len(winners) != 1 || !slices.Equal(user.Roles, winners[0]) {
 				t.Errorf("the account has the roles %q; successes for the roles %q", user.Roles, winners)
 			}
+		}
+	}, signUpSettings(t, in)...)
+}
+
+// changed is the answer to a confirmed change: a page that sets the new cookie of the session.
+const changed = "200 OK"
+
+// mover is a browser that is signed in as a user and changes the address of the account.
+type mover struct {
+	*signettest.FormBrowser
+	c  *signettest.Cluster
+	in *inbox
+}
+
+// signInMover creates a user with this address and signs a browser in.
+func signInMover(t *testing.T, c *signettest.Cluster, in *inbox, network int, email string) mover {
+	t.Helper()
+	const password = "the password of the mover"
+	c.Command(t, password, nil, "user", "create", "--email", email, "--email-verified", "--password-stdin", "--json")
+	m := mover{signettest.NewFormBrowser(t), c, in}
+	m.Client.Transport = newNetwork(network)
+	m.Open(c.Issuer + "/account/email/change")
+	m.Send("login", "", map[string]string{"username": email, "password": password})
+	return m
+}
+
+// ask asks for a change to this address, and returns requests that confirm it by the mailed link.
+func (m mover) ask(t *testing.T, to string) func(string) *http.Request {
+	t.Helper()
+	m.Open(m.c.Issuer + "/account/email/change")
+	m.Send("change-email", "send-link", map[string]string{"email": to})
+	link := m.in.link(t, to, "Confirm your new email address")
+	form := linkForm(t, m.c, link, url.Values{"act": {"verify"}})
+	issuer, err := url.Parse(m.c.Issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookies := m.Client.Jar.Cookies(issuer)
+	return func(address string) *http.Request {
+		request := form(address)
+		for _, cookie := range cookies {
+			request.AddCookie(cookie)
+		}
+		return request
+	}
+}
+
+// TestProcesses_UndoAgainstAFurtherChange undoes a change of an address at two processes, while
+// the attacker who made it confirms a further change. In whichever order they come, the owner has
+// the address in the end, and the attacker has no session.
+func TestProcesses_UndoAgainstAFurtherChange(t *testing.T) {
+	in := &inbox{Server: mailtest.Start(t)}
+	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
+		backend := t.Name()[strings.LastIndexByte(t.Name(), '/')+1:]
+		for round := range signettest.Soaking(1, 50) {
+			name := func(who string) string { return fmt.Sprintf("%s%d-%s@example.com", who, round, backend) }
+			attacker := signInMover(t, c, in, round, name("owner"))
+			attacker.ask(t, name("evil"))
+			attacker.Open(in.link(t, name("evil"), "Confirm your new email address"))
+			attacker.Send("verify-email", "verify", nil)
+			undo := linkForm(t, c, in.link(t, name("owner"), "The address of your account was changed"), url.Values{})
+			further := attacker.ask(t, name("further"))
+
+			answers := make([]map[string]int, 2)
+			var both sync.WaitGroup
+			for i, form := range []func(string) *http.Request{undo, further} {
+				both.Go(func() { answers[i] = sendToAll(t, at, 10, form) })
+			}
+			both.Wait()
+			if answers[0][""] != 1 || answers[1][changed] > 1 {
+				t.Errorf("the undo: %v, the further change: %v", answers[0], answers[1])
+			}
+			var user struct {
+				EmailVerified bool `json:"email_verified"`
+			}
+			if c.Command(t, "", &user, "user", "show", name("owner"), "--json"); !user.EmailVerified {
+				t.Errorf("the owner's address: %+v", user)
+			}
+			c.CommandFails(t, exit.NotFound, "user", "show", name("further"))
+			if attacker.Open(c.Issuer + "/account"); attacker.At.Path != "/login" {
+				t.Errorf("the attacker is still signed in: at %s", attacker.At)
+			}
+		}
+	}, signUpSettings(t, in)...)
+}
+
+// TestProcesses_TwoUsersChangeToOneAddress confirms the changes of two users to one address at two
+// processes. One of them gets it.
+func TestProcesses_TwoUsersChangeToOneAddress(t *testing.T) {
+	in := &inbox{Server: mailtest.Start(t)}
+	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
+		backend := t.Name()[strings.LastIndexByte(t.Name(), '/')+1:]
+		for round := range signettest.Soaking(1, 50) {
+			name := func(who string) string { return fmt.Sprintf("%s%d-%s@example.com", who, round, backend) }
+			var forms []func(string) *http.Request
+			for i, who := range []string{"one", "two"} {
+				m := signInMover(t, c, in, 2*round+i, name(who))
+				forms = append(forms, m.ask(t, name("new")))
+				in.forget(name("new"))
+			}
+			answers := make([]map[string]int, 2)
+			var both sync.WaitGroup
+			for i, form := range forms {
+				both.Go(func() { answers[i] = sendToAll(t, at, 5, form) })
+			}
+			both.Wait()
+			if answers[0][changed]+answers[1][changed] != 1 {
+				t.Errorf("two users change to one address: %v", answers)
+			}
+			for i, who := range []string{"one", "two"} { // the loser has the former address
+				if want := map[bool]int{true: exit.NotFound, false: exit.OK}[answers[i][changed] == 1]; want != exit.OK {
+					c.CommandFails(t, want, "user", "show", name(who))
+				} else {
+					c.Command(t, "", nil, "user", "show", name(who), "--json")
+				}
+			}
+			c.Command(t, "", nil, "user", "show", name("new"), "--json")
 		}
 	}, signUpSettings(t, in)...)
 }
