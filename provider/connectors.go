@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"signet/federation"
@@ -95,6 +96,11 @@ func federationConnectors(built []interaction.Connector) []federation.Connector 
 		upstreams[i] = c.Connector
 	}
 	return upstreams
+}
+
+// signUpButtons returns the connectors that may make accounts as buttons for pages.
+func signUpButtons(built []interaction.Connector) []templates.ConnectorButton {
+	return connectorButtons(slices.DeleteFunc(slices.Clone(built), func(c interaction.Connector) bool { return !c.SignUp }))
 }
 
 // connectorButtons returns the connectors as buttons for pages.

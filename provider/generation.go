@@ -66,7 +66,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	signUpPages := signup.New(signup.Deps{
 		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Requests: requests, Sessions: s.sessions, Visits: visits,
-		Open: live.OpenSignUp, SendsMails: c.SendsMails(), Now: c.Now,
+		Connectors: signUpButtons(connectors), Open: live.OpenSignUp, SendsMails: c.SendsMails(), Now: c.Now,
 	})
 	adminPages := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, NeedsFactor: c.AdminFactor, Now: c.Now,

@@ -45,6 +45,7 @@ func TestForms_KeepTheirNames(t *testing.T) {
 		{"signup", "email", map[string]string{"name": "email", "type": "email", "autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}},
 		{"signup-wrong", "email", map[string]string{"value": "alice", "aria-invalid": "true", "aria-describedby": "email-wrong"}},
 		{"signup-app", "back", map[string]string{"href": "/login?request=sealed.request"}},
+		{"signup-app", "connector-google", map[string]string{"type": "submit"}},
 		{"signup-sent", "back", map[string]string{"href": "/auth/login"}},
 		{"signup-created", "back", map[string]string{"href": "/auth/login"}},
 		{"signin-sign-up", "create-account", map[string]string{"href": "/signup?request=sealed.request"}},

@@ -13,6 +13,8 @@ type SignUp struct {
 	// StartURL is the address of the application; "": the page leads to the sign-in only.
 	StartURL string
 	Error    *FormError
+
+	Connectors []ConnectorButton // upstreams with which people can create an account
 }
 
 func (SignUp) page() string { return "signup.html" }

@@ -42,7 +42,7 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 // showSignIn shows the sign-in page, or the page that asks for a new proof if the signed-in
 // user must give one.
 func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, status int, page templates.SignIn) error {
-	h.setTestCookie(w, r)
+	h.Visits.SetTestCookie(w, r)
 	current, err := h.Visits.SignedIn(r)
 	switch {
 	case err != nil:

@@ -30,7 +30,7 @@ func (h *Handler) showSetup(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	h.setTestCookie(w, r)
+	h.Visits.SetTestCookie(w, r)
 	return h.setupPage(w, http.StatusOK, page)
 }
 

@@ -3,12 +3,15 @@ package signup_test
 import (
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"signet/provider"
 	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // prompt=create shows the sign-up page first, at /authorize, for a pushed request, and for a link
@@ -70,6 +73,49 @@ func TestPromptCreate_SignInInstead(t *testing.T) {
 			if got := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"])["sub"]; got != other.ID {
 				t.Errorf("signed in %v: the code is for %v, want the user who signed in", signedIn, got)
 			}
+		}
+	})
+}
+
+// Upstreams that may make accounts are on the page too.
+func TestPromptCreate_ThroughAnUpstream(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		up, upstreams := providertest.WithUpstreams(t, func(_ *providertest.Upstreams, c *provider.Config) {
+			for i := range c.Connectors {
+				c.Connectors[i].SignUp = c.Connectors[i].ID == "google"
+			}
+		})
+		b := providertest.StartOn(t, backend, upstreams, providertest.WithMail(mailtest.Start(t)), providertest.WithSignUp)
+		v := b.Visitor(t)
+		page := v.Get(t, b.AuthorizeURL("prompt", "create"))
+		for _, c := range up.Connectors {
+			if offered := strings.Contains(page.Body, `id="connector-`+c.ID+`"`); offered != (c.ID == "google") {
+				t.Errorf("the page offers %s: %v", c.ID, offered)
+			}
+		}
+		page = v.AnswerPages(t, v.SignInThrough(t, page, "google", "ada"))
+		u, _, err := b.DB.UserByEmail(t.Context(), providertest.AdaEmail)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"])["sub"]; got != u.ID {
+			t.Errorf("the code is for %v, want the new user", got)
+		}
+	})
+}
+
+// A sign-in instead asks for the second factor, and then goes on.
+func TestPromptCreate_SignInInsteadWithASecondFactor(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, _ *mailtest.Server) {
+		owner := b.Visitor(t)
+		owner.Account(t, "/account")
+		app := owner.AddAuthenticator(t)
+		v := b.Visitor(t)
+		page := v.Get(t, v.Get(t, b.AuthorizeURL("prompt", "create")).Link(t, "back"))
+		page = v.SignIn(t, page, providertest.Alice, providertest.Password)
+		page = v.AnswerPages(t, v.EnterCode(t, page, app.Code(t, b.Now())))
+		if got := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"])["sub"]; got != b.Alice.ID {
+			t.Errorf("the code is for %v, want the user who signed in", got)
 		}
 	})
 }

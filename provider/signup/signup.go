@@ -27,8 +27,9 @@ type Deps struct {
 	Requests   *request.Requests
 	Sessions   *session.Sessions
 	Visits     *visit.Visits
-	Open       bool // the operator lets everybody create an account
-	SendsMails bool // otherwise no form asks for a mail
+	Connectors []templates.ConnectorButton // with which people can create an account
+	Open       bool                        // the operator lets everybody create an account
+	SendsMails bool                        // otherwise no form asks for a mail
 	Now        func() time.Time
 }
 
@@ -73,11 +74,15 @@ func (h *Handler) showSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err := h.checkOpen(opened); err != nil {
 		return err
 	}
+	h.Visits.SetTestCookie(w, r)
 	return h.signUpPage(w, http.StatusOK, opened, templates.SignUp{Email: opened.LoginHint, Sent: query.Get("done") == "mail"})
 }
 
 func (h *Handler) signUpPage(w http.ResponseWriter, status int, opened request.Opened, page templates.SignUp) error {
 	page.Common, page.Request, page.SignIn = h.Visits.Common(opened), opened.Sealed, h.signInPage(opened)
+	if opened.Sealed != "" { // a trip to an upstream needs a request
+		page.Connectors = h.Connectors
+	}
 	return h.Site.ShowStatus(w, status, page)
 }
 

@@ -21,6 +21,20 @@ func CookiesBlocked(wayOn string) *web.Problem {
 	}
 }
 
+// LastConnectorCookie is the suffix of the cookie with the id of the connector that was used last
+// in this browser.
+const LastConnectorCookie = "_last"
+
+const noConnector = "-" // instead of a connector's id; no id begins with a hyphen
+
+// SetTestCookie sets a cookie in a browser that has sent none. If a form of the page comes
+// without any cookie, the browser blocks them.
+func (v *Visits) SetTestCookie(w http.ResponseWriter, r *http.Request) {
+	if !v.Sessions.Cookies.HasAnyCookie(r) {
+		v.Sessions.Cookies.Set(w, LastConnectorCookie, noConnector, 0)
+	}
+}
+
 // signedInParameter is added to the address of the dispatcher after a sign-in.
 const signedInParameter = "entered"
 
