@@ -1,0 +1,63 @@
+// A person adds an authenticator app, and signs in to an application with its code and with a
+// recovery code.
+import { createHmac } from 'node:crypto'
+import { journey } from './journey.mjs'
+
+// codeOf returns the code that the app shows some steps from now (RFC 6238).
+function codeOf(secret, steps) {
+  const bits = [...secret.replaceAll(' ', '')].map(c => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('')
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps))
+  const sum = createHmac('sha1', Buffer.from(bits.match(/.{8}/g).map(b => parseInt(b, 2)))).update(counter).digest()
+  return String((sum.readUInt32BE(sum.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0')
+}
+
+journey(async (w, v) => {
+  const { job, email } = w
+  const signIn = async v => {
+    await v.page.goto(job.app)
+    await v.press('go')
+    await v.page.locator('#sign-in').waitFor()
+    await v.fill({ username: email, password: job.password })
+    await v.press('sign-in')
+  }
+  await signIn(v)
+  await v.page.locator('#person').waitFor()
+
+  await v.page.goto(`${job.issuer}/account/security`)
+  await v.sees('security', '#add-app')
+  await v.press('add-app')
+  await v.sees('add an app', 'form#add-totp')
+  const secret = await v.page.locator('#secret').innerText()
+  await v.fill({ code: codeOf(secret, -20) })
+  await v.press('confirm')
+  await v.sees('add an app, refused', '#problem')
+  await v.fill({ code: codeOf(secret, 0) })
+  await v.press('confirm')
+  await v.sees('recovery codes', '#codes')
+  const codes = await v.page.locator('#codes li').allInnerTexts()
+  w.report.saw.codes = String(codes.length)
+  await v.press('saved')
+  await v.sees('security with an app', '#remove-totp')
+
+  const other = await w.visitor()
+  await signIn(other)
+  await other.sees('code', 'form#second-factor')
+  await other.fill({ code: codeOf(secret, 20) })
+  await other.press('sign-in')
+  await other.sees('code, refused', '#problem')
+  await other.fill({ code: codeOf(secret, 1) })
+  await other.press('sign-in')
+  await other.page.locator('#person').waitFor()
+  await other.saw('person', '#person')
+
+  const lost = await w.visitor()
+  await signIn(lost)
+  await lost.press('switch')
+  await lost.page.locator('input[name=way]').waitFor({ state: 'attached' })
+  await lost.sees('recovery code', 'form#second-factor')
+  await lost.fill({ code: codes[4].toUpperCase() })
+  await lost.press('sign-in')
+  await lost.page.locator('#person').waitFor()
+  await lost.saw('person after recovery', '#person')
+})
