@@ -111,7 +111,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		HTTP: s.outbound.Configured(), Foreign: s.outbound.Foreign(),
 		Follow: s.reload, Issuer: c.Issuer, FrontChannel: c.FrontchannelLogout,
 	})
-	s.links = link.New(link.Config{DB: db, Ring: s.ring, Issuer: c.Issuer, Now: c.Now})
+	s.links = link.New(link.Config{DB: db, Ring: s.ring, Issuer: c.Issuer, SendsMails: c.SendsMails(), Now: c.Now})
 	s.mails = notice.NewMails(notice.MailConfig{DB: db, Links: s.links, Clients: s.clients, Mailer: s.mailer(), ConnectorName: s.connectorName, Issuer: issuer, Now: c.Now, Log: c.Log})
 	return s, nil
 }

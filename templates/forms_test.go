@@ -110,7 +110,7 @@ func TestForms_HaveHiddenFields(t *testing.T) {
 		"consent":       "request=sealed.request ticket=sealed.ticket",
 		"choose":        "request=sealed.request ticket=sealed.ticket",
 		"setup":         "token=secret.token",
-		"newpassword":   "link=sealed.link username=alice@example.com",
+		"newpassword":   "link=sealed.link",
 		"signout":       "logout=sealed.logout ticket=sealed.ticket",
 		"formpost":      `code=sealed.code iss=https://auth.example.com state=a"b<c>&d`,
 		"signout-plain": "logout= ticket=sealed.ticket",
@@ -124,6 +124,32 @@ func TestForms_HaveHiddenFields(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s: got hidden fields %q, want %q", sample, got, want)
 		}
+	}
+}
+
+// Password managers save a new password together with the text field before it, and ignore
+// fields of the type hidden. That field is therefore always the user name.
+func TestForms_UserNameStandsBeforeNewPassword(t *testing.T) {
+	pages, _ := newPages(t)
+	forms := 0
+	for sample, page := range samples() {
+		before := ""
+		for _, input := range parse(t, render(t, pages, page)).all("input") {
+			switch kind := attr(input, "type"); {
+			case attr(input, "autocomplete") == "new-password":
+				forms++
+				if before != "username" {
+					t.Errorf("%s: the text field before the new password has the autocomplete %q, want username", sample, before)
+				}
+			case kind == "text" || kind == "email":
+				before = attr(input, "autocomplete")
+			case kind == "hidden" && attr(input, "autocomplete") != "":
+				t.Errorf("%s: the hidden field %s is for a password manager, which ignores it", sample, attr(input, "name"))
+			}
+		}
+	}
+	if forms == 0 {
+		t.Error("no form sets a password")
 	}
 }
 

@@ -19,12 +19,13 @@ const purpose = "mail"
 // Parameter is the name of the query parameter and form field that contains a sealed link.
 const Parameter = "link"
 
-// Config of Links. All fields are required.
+// Config of Links. DB, Ring, Issuer and Now are required.
 type Config struct {
-	DB     *storage.DB
-	Ring   *keys.Ring
-	Issuer string
-	Now    func() time.Time
+	DB         *storage.DB
+	Ring       *keys.Ring
+	Issuer     string
+	SendsMails bool // otherwise the page of a dead link names the operator as the way to another one
+	Now        func() time.Time
 }
 
 // Links seals and opens links.

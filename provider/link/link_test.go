@@ -17,7 +17,7 @@ import (
 func open(t testing.TB, at func() time.Time) (*link.Links, *keystest.Node) {
 	t.Helper()
 	n := keystest.Open(t, "ES256")
-	return link.New(link.Config{DB: n.DB, Ring: n.Ring, Issuer: keystest.Issuer + "/auth", Now: at}), n
+	return link.New(link.Config{DB: n.DB, Ring: n.Ring, Issuer: keystest.Issuer + "/auth", SendsMails: true, Now: at}), n
 }
 
 func issue(t *testing.T, links *link.Links, kind storage.LinkKind) (l storage.MailLink, sealed string) {
@@ -130,14 +130,21 @@ func TestLinks_NewerOneReplaces(t *testing.T) {
 	wantCode(t, err, "")
 }
 
-// A dead link is a page with the reason and the way on. Other errors stay.
+// A dead link is a page with the reason and the way on. Without mails, no way on needs one. Other
+// errors stay.
 func TestLinks_DeadOneIsAPageWithAWayOn(t *testing.T) {
 	links, _ := open(t, func() time.Time { return keystest.Noon })
+	needMails := map[string]bool{"/auth/reset": true, "/auth/signup": true}
 	for code, status := range map[string]int{"link_invalid": 400, "link_used": 410, "link_replaced": 410, "link_expired": 410, "link_ended": 410, "link_address_taken": 410} {
 		for _, kind := range []storage.LinkKind{storage.LinkReset, storage.LinkVerify, storage.LinkSignUp, storage.LinkInvitation, storage.LinkUndo} {
 			p, is := errors.AsType[*web.Problem](links.Problem(&storage.DeadLinkError{Kind: kind, Code: code}))
 			if !is || p.Status != status || p.Code != code || p.Text.IsZero() || !strings.HasPrefix(p.StartURL, "/auth/") || p.StartText.IsZero() {
 				t.Errorf("%s of %s: %+v", code, kind, p)
+			}
+			silent := link.New(link.Config{DB: links.DB, Ring: links.Ring, Issuer: links.Issuer, Now: links.Now})
+			p, is = errors.AsType[*web.Problem](silent.Problem(&storage.DeadLinkError{Kind: kind, Code: code}))
+			if !is || p.Code != code || p.Text.IsZero() || p.StartText.IsZero() || needMails[p.StartURL] {
+				t.Errorf("without mails, %s of %s: %+v", code, kind, p)
 			}
 		}
 	}

@@ -17,24 +17,30 @@ func (l *Links) Problem(err error) error {
 	if !is {
 		return err
 	}
-	p := &web.Problem{Status: http.StatusGone, Code: dead.Code, Title: words.Say("dead-link.title"), Text: reasons[dead.Code], Cause: err}
+	p := &web.Problem{Status: http.StatusGone, Code: dead.Code, Title: words.Say("dead-link.title"), Text: l.reasonOf(dead), Cause: err}
 	if dead.Code == "link_invalid" {
 		p.Status = http.StatusBadRequest
 	}
-	if text, is := invitationReasons[dead.Code]; is && dead.Kind == storage.LinkInvitation {
-		p.Text = text
-	}
-	way := waysOn[dead.Kind]
-	switch text, is := usedReasons[dead.Kind]; {
-	case is && dead.Code == "link_used":
-		p.Text, way = text, waysOn[storage.LinkInvitation]
-	case dead.Code == "link_address_taken": // there is an account
-		way = waysOn[storage.LinkInvitation]
-	}
-	if way.path != "" {
-		p.StartURL, p.StartText = l.base()+way.path, way.text
-	}
+	on := l.wayOn(dead)
+	p.StartURL, p.StartText = l.base()+on.path, on.text
 	return p
+}
+
+// needsOperator reports whether only the operator of this server can make another link. If the
+// server sends no mails, the operator made this one, too.
+func (l *Links) needsOperator(kind storage.LinkKind) bool {
+	return !l.SendsMails && (kind == storage.LinkReset || kind == storage.LinkSignUp)
+}
+
+// reasonOf returns the sentence that says why a link is dead.
+func (l *Links) reasonOf(dead *storage.DeadLinkError) words.Sentence {
+	if l.needsOperator(dead.Kind) && dead.Code != "link_invalid" && dead.Code != "link_address_taken" {
+		return words.Say("dead-link.operator")
+	}
+	if text, is := ownReasons[dead.Kind][dead.Code]; is {
+		return text
+	}
+	return reasons[dead.Code]
 }
 
 // reasons lists the sentences by the code of a dead link.
@@ -48,28 +54,40 @@ var reasons = map[string]words.Sentence{
 	"link_address_taken": words.Say("dead-link.address-taken"),
 }
 
-// usedReasons lists the sentences for links after which a person can sign in. Mostly, the same
-// person used the link a moment ago, such as by a second click, so the page leads to the sign-in.
-var usedReasons = map[storage.LinkKind]words.Sentence{
-	storage.LinkReset:      words.Say("dead-link.used-reset"),
-	storage.LinkSignUp:     words.Say("dead-link.used-account"),
-	storage.LinkInvitation: words.Say("dead-link.used-account"),
+// ownReasons lists the sentences of the kinds for which a general one would be wrong. Mostly, the
+// person who opens a used link used it a moment ago, such as by a second click.
+var ownReasons = map[storage.LinkKind]map[string]words.Sentence{
+	storage.LinkReset:  {"link_used": words.Say("dead-link.used-reset")},
+	storage.LinkSignUp: {"link_used": words.Say("dead-link.used-account"), "link_ended": words.Say("dead-link.sign-up-ended")},
+	storage.LinkInvitation: {
+		"link_used": words.Say("dead-link.used-account"), "link_expired": words.Say("dead-link.invitation-expired"),
+		"link_ended": words.Say("dead-link.invitation-ended"),
+	},
 }
 
-// invitationReasons lists the sentences for invitations, which people cannot ask for on a page.
-var invitationReasons = map[string]words.Sentence{
-	"link_expired": words.Say("dead-link.invitation-expired"),
-	"link_ended":   words.Say("dead-link.invitation-ended"),
-}
-
-// waysOn lists the page that a dead link of each kind leads to.
-var waysOn = map[storage.LinkKind]struct {
+// way is a page that a dead link leads to.
+type way struct {
 	path string
 	text words.Sentence
-}{
+}
+
+var toSignIn = way{"/login", words.Say("dead-link.sign-in")}
+
+// waysOn lists the page that a dead link of each kind leads to.
+var waysOn = map[storage.LinkKind]way{
 	storage.LinkReset:      {"/reset", words.Say("dead-link.new-reset")},
 	storage.LinkSignUp:     {"/signup", words.Say("dead-link.new-sign-up")},
 	storage.LinkVerify:     {"/account", words.Say("dead-link.account")},
-	storage.LinkInvitation: {"/login", words.Say("dead-link.sign-in")},
-	storage.LinkUndo:       {"/login", words.Say("dead-link.sign-in")},
+	storage.LinkInvitation: toSignIn,
+	storage.LinkUndo:       toSignIn,
+}
+
+// wayOn returns the page that a dead link leads to. It leads to no page that needs mails if the
+// server sends none.
+func (l *Links) wayOn(dead *storage.DeadLinkError) way {
+	isUsed := dead.Code == "link_used" && dead.Kind != storage.LinkVerify
+	if isUsed || dead.Code == "link_address_taken" || l.needsOperator(dead.Kind) {
+		return toSignIn
+	}
+	return waysOn[dead.Kind]
 }
