@@ -289,11 +289,25 @@ var acts = []act{
 		return s.posts(t, s.browser.Get(t, s.proofLink(t)).FormTo(t, "/link/verify", "", ""), "act", "verify")
 	}},
 	{name: "invitation", nobody: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		address := s.invitation(t)
+		address := s.invitation(t, storage.NewID("n")+"@example.com")
 		return func() providertest.Answer { return s.browser.Fetch(t, address) }
 	}},
 	{name: "new account by an invitation", events: []storage.EventType{storage.UserCreated, storage.InvitationUsed}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		return s.posts(t, s.browser.Get(t, s.invitation(t)).Form(t), "name", "Zoe", "new-password", providertest.NewPassword)
+		return s.posts(t, s.browser.Get(t, s.invitation(t, storage.NewID("n")+"@example.com")).FormTo(t, "/link/invitation", "", ""), "name", "Zoe", "new-password", providertest.NewPassword)
+	}},
+	{name: "invitation through a connector", nobody: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.invitation(t, storage.NewID("n")+"@example.com")).FormTo(t, "/link/invitation/connect", "connector", "google"))
+	}},
+	{name: "invitation accepted through a connector", events: []storage.EventType{storage.UserCreated, storage.InvitationUsed, storage.IdentityLinked, storage.UserSignedIn}, spendsUpstream: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		const email = "mallory.invited@example.com"
+		if earlier, _, err := s.DB.UserByEmail(t.Context(), email); err == nil { // has the identity
+			if err := s.DB.DeleteUser(t.Context(), earlier.ID, storage.By{From: providertest.TestOrigin, At: s.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left := s.browser.Submit(t, s.browser.Get(t, s.invitation(t, email)).FormTo(t, "/link/invitation/connect", "connector", "google"))
+		back := s.browser.ChooseAccount(t, left.LeftTo, "mallory")
+		return func() providertest.Answer { return s.browser.Fetch(t, back) }
 	}},
 	{name: "form for a new address", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)
@@ -519,9 +533,8 @@ func (s *scene) claimAddress(t *testing.T) {
 }
 
 // invitation returns the link of a mailed invitation.
-func (s *scene) invitation(t *testing.T) string {
+func (s *scene) invitation(t *testing.T, email string) string {
 	t.Helper()
-	email := storage.NewID("n") + "@example.com"
 	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkInvitation, Holder: email, Address: email}, storage.MailInvitation)
 }
 

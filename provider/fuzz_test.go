@@ -144,7 +144,7 @@ func FuzzForms(f *testing.F) {
 	f.Add("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\na\r\n--x--")
 	f.Add("text/plain", "a=b")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		for _, path := range []string{"/login", "/consent", "/device", "/device/confirm", "/select", "/end_session", "/login/link", "/setup", "/reset", "/link/reset", "/signup", "/link/signup", "/link/invitation", "/link/verify", "/account/email/verify", "/account/password"} {
+		for _, path := range []string{"/login", "/consent", "/device", "/device/confirm", "/select", "/end_session", "/login/link", "/setup", "/reset", "/link/reset", "/signup", "/link/signup", "/link/invitation", "/link/invitation/connect", "/link/verify", "/account/email/verify", "/account/password"} {
 			a, ok := rawPost(b, path, contentType, body, "Accept: text/html")
 			if !ok {
 				return

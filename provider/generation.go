@@ -53,7 +53,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	signUp := live.OpenSignUp && c.SendsMails()
 	signIn := interaction.New(interaction.Deps{
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits,
-		Subjects: s.subjects, Directory: s.directory, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), SignUp: signUp, Now: c.Now, Log: c.Log,
+		Subjects: s.subjects, Directory: s.directory, Links: s.links, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), SignUp: signUp, Now: c.Now, Log: c.Log,
 	})
 	accountPages := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
@@ -66,7 +66,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	signUpPages := signup.New(signup.Deps{
 		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Requests: requests, Sessions: s.sessions, Visits: visits,
-		Connectors: signUpButtons(connectors), Open: live.OpenSignUp, SendsMails: c.SendsMails(), Now: c.Now,
+		Connectors: signUpButtons(connectors), Upstreams: connectorButtons(connectors), Open: live.OpenSignUp, SendsMails: c.SendsMails(), Now: c.Now,
 	})
 	adminPages := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, NeedsFactor: c.AdminFactor, Now: c.Now,

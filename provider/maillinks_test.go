@@ -80,7 +80,7 @@ func TestMailLinks_LeakThroughNoPage(t *testing.T) {
 			if elsewhere := foreign.FindAllString(strings.ReplaceAll(got.Body, `"`+s.Issuer, `"`), -1); len(elsewhere) > 0 {
 				t.Errorf("%s: the page leads to %q", a.name, elsewhere)
 			}
-			if inputs := strings.Count(got.Body, `name="link" value="`+sealed+`"`); inputs != 1 || strings.Count(got.Body, sealed) != 1 {
+			if inputs := strings.Count(got.Body, `name="link" value="`+sealed+`"`); inputs == 0 || inputs != strings.Count(got.Body, sealed) { // only in fields of forms
 				t.Errorf("%s: the page has the link in %d fields and %d times", a.name, inputs, strings.Count(got.Body, sealed))
 			}
 		}

@@ -262,7 +262,7 @@ var (
 		"StartKeyLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
 		"RewrapKeys": {storage.KeysRewrapped}, "EndExpiredKeys": {storage.KeyEnded}, "RetireKeyLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
 		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn, storage.RecoveryCodeUsed},
-		"SignInThrough":        {storage.AddressProven, storage.IdentityLinked, storage.UserCreated, storage.UserEvicted, storage.UserGroupsChanged, storage.UserSignedIn},
+		"SignInThrough":        {storage.AddressProven, storage.IdentityLinked, storage.InvitationUsed, storage.UserCreated, storage.UserEvicted, storage.UserGroupsChanged, storage.UserSignedIn},
 		"ProveAddress":         {storage.AddressProven, storage.UserEvicted},
 		"RequestAddressChange": {storage.AddressChangeRequested}, "ChangeAddress": {storage.AddressChanged, storage.AddressProven, storage.SessionEnded},
 		"UndoAddressChange":   {storage.AddressProven, storage.AddressChangeUndone, storage.SessionsEnded},

@@ -1,7 +1,9 @@
 package storage_test
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +81,81 @@ func TestInvitation_RowAloneDecides(t *testing.T) {
 				t.Errorf("%s: events %+v, %v", name, events, err)
 			}
 		}
+	})
+}
+
+// acceptThrough creates the account of an invitation with an upstream identity.
+func (w *world) acceptThrough(t testing.TB, r storage.LinkRef, subject, email string, proof storage.Voucher, at time.Time) (storage.Session, error) {
+	t.Helper()
+	identity := upstreamIdentity("", "corp", subject)
+	identity.Email = email
+	return w.SignInThrough(t.Context(), storage.ConnectorSignIn{
+		Identity: identity, AttemptID: storage.NewID("a"), Until: storage.At(at.Add(time.Hour)), Invitation: &r, Proof: proof,
+		SignIn: storage.SignIn{HandleHash: storage.NewID("h"), IdleFor: time.Hour, AbsoluteFor: time.Hour},
+	}, at)
+}
+
+// RC-21: with an upstream identity too, the row alone decides. The upstream proves the address of
+// the invitation only if it vouches for that very address.
+func TestInvitation_RowAloneDecidesThroughAnUpstream(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, c := range map[string]struct {
+			email            string // at the upstream; "": that of the invitation
+			proof            storage.Voucher
+			mailed, verified bool
+		}{
+			"mailed":                              {email: "other@example.com", mailed: true, verified: true},
+			"handed over":                         {},
+			"handed over, vouched for":            {proof: storage.ByUpstream, verified: true},
+			"handed over, another is vouched for": {email: "other@example.com", proof: storage.ByUpstream},
+		} {
+			d := storage.InvitationDraft{Email: "Zoe." + storage.NewID("z") + "@Example.com", Invitation: storage.Invitation{Name: "Zoe", Roles: []string{"dev"}}}
+			var r storage.LinkRef
+			if c.mailed {
+				r = w.mailedInvitation(t, d, noon)
+			} else {
+				r = w.invite(t, d, noon).Ref()
+			}
+			if c.email == "" {
+				c.email = strings.ToLower(d.Email)
+			}
+			session, err := w.acceptThrough(t, r, storage.NewID("s"), c.email, c.proof, noon)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			u, err := w.User(t.Context(), session.UserID)
+			if err != nil || u.Email != d.Email || u.EmailVerified != c.verified || u.Name != "Zoe" || u.Admin || !slices.Equal(u.Roles, []string{"dev"}) {
+				t.Errorf("%s: user %+v, %v", name, u, err)
+			}
+			_, err = w.acceptThrough(t, r, storage.NewID("s"), c.email, c.proof, noon)
+			wantLinkCode(t, name, err, "link_used")
+		}
+	})
+}
+
+// A refused acceptance spends nothing and creates nobody: the identity is another user's, or the
+// address has an account.
+func TestInvitation_RefusedThroughAnUpstreamSpendsNothing(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		first := w.mailedInvitation(t, storage.InvitationDraft{Email: "first@example.com"}, noon)
+		if _, err := w.acceptThrough(t, first, "one", "", "", noon); err != nil {
+			t.Fatal(err)
+		}
+		second := w.mailedInvitation(t, storage.InvitationDraft{Email: "second@example.com"}, noon)
+		_, err := w.acceptThrough(t, second, "one", "", "", noon)
+		wantError(t, "the identity of another user", err, storage.ErrConflict)
+		if _, _, err := w.UserByEmail(t.Context(), "second@example.com"); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("a user was created: %v", err)
+		}
+		w.createUser(t, "second@example.com")
+		_, err = w.acceptThrough(t, second, "two", "", "", noon)
+		wantLinkCode(t, "an account since", err, "link_address_taken")
+		if _, err := w.OpenMailLink(t.Context(), second, noon); err != nil {
+			t.Errorf("the invitation was spent: %v", err)
+		}
+		reset := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: "h", UserID: w.user.ID, Address: w.user.Email}, noon)
+		_, err = w.acceptThrough(t, reset.Ref(), "three", "", "", noon)
+		wantLinkCode(t, "another kind", err, "link_ended")
 	})
 }
 

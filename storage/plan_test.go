@@ -470,6 +470,17 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"Invitations", func() error { _, err := w.Invitations(ctx, 10, later); return err }},
+		{"SignInThrough", func() error {
+			l, err := w.Invite(ctx, storage.InvitationDraft{Email: storage.NewID("e") + "@example.com"}, storage.By{From: from, At: later})
+			if err != nil {
+				return err
+			}
+			r := l.Ref()
+			_, err = w.SignInThrough(ctx, storage.ConnectorSignIn{
+				Identity: storage.Identity{Connector: "google", Issuer: "https://accounts.google.com", Subject: storage.NewID("s")}, AttemptID: storage.NewID("a"), Until: until, Invitation: &r, SignIn: signIn(storage.NewID("h")),
+			}, later)
+			return err
+		}},
 		{"RevokeInvitation", func() error { return w.RevokeInvitation(ctx, "eva@example.com", storage.By{From: from, At: later}) }},
 		{"CreateUserByLink", func() error {
 			inviter, err := w.CreateUser(ctx, storage.User{Email: storage.NewID("i") + "@example.com", Admin: true}, "", storage.By{At: later})

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // ConnectorSignIn is the input of DB.SignInThrough.
@@ -22,6 +24,9 @@ type ConnectorSignIn struct {
 	// NewUser is created with a fresh ID if Identity has no UserID. It has no email address if
 	// nobody vouches for one.
 	NewUser User
+	// Invitation creates the user of a one-time link, if Identity has no UserID: see
+	// Invitation. NewUser has no address then. nil: no invitation.
+	Invitation *LinkRef
 	// Proof is set if the upstream vouches for Identity.Email. The address is then marked as
 	// verified, as in ProveAddress, also for a new user.
 	Proof Voucher
@@ -46,6 +51,7 @@ type ConnectorSignIn struct {
 // If a.Linked is set, the rest was done, and SignIn with SignIn.Through continues. Otherwise nothing
 // was done, because an upstream alone must not link an identity to such an account. *AddressReservedError: another
 // user can still restore the address of the new user.
+// *DeadLinkError: the invitation cannot be used, see CreateUserByLink.
 func (db *DB) SignInThrough(ctx context.Context, a ConnectorSignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(a.AttemptID, a.Identity.Connector, a.Identity.Issuer, a.Identity.Subject, a.SignIn.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in through connector: %w", err)
@@ -57,6 +63,9 @@ func (db *DB) SignInThrough(ctx context.Context, a ConnectorSignIn, at time.Time
 			return Session{}, fmt.Errorf("sign in through connector: %w", err)
 		}
 		a.Identity.UserID, settleUser = a.NewUser.ID, createConnectorUser
+		if a.Invitation != nil {
+			settleUser = db.createInvitedUser
+		}
 	}
 	a.SignIn.UserID, a.SignIn.connector = a.Identity.UserID, a.Identity.Connector
 	a.SignIn.through = a.Identity
@@ -128,6 +137,51 @@ func createConnectorUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	return record(tx, Event{
 		Type: UserCreated, Outcome: Succeeded, UserID: row.ID, Connector: a.Identity.Connector, From: a.SignIn.From,
 	}, at)
+}
+
+// createInvitedUser spends the invitation and creates its user, like CreateUserByLink. The user has
+// the name from the upstream, or else the one that the invitation suggests. The address of the
+// invitation is also verified if the upstream vouches for the very same one.
+func (db *DB) createInvitedUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
+	if a.Invitation.Kind != LinkInvitation {
+		return &DeadLinkError{a.Invitation.Kind, "link_ended"}
+	}
+	l, err := spendLink(tx, *a.Invitation, at)
+	if err != nil {
+		return err
+	}
+	invited, err := l.Invitation()
+	if err != nil {
+		return err
+	}
+	row := a.NewUser
+	invited.applyTo(&row, l)
+	if row.EmailCanonical, err = CanonicalEmail(row.Email); err != nil {
+		return err
+	}
+	if vouched, err := CanonicalEmail(a.Identity.Email); a.Proof != "" && err == nil && vouched == row.EmailCanonical {
+		row.EmailVerified = true
+	}
+	row.PreferredUsername = a.Profile.PreferredUsername
+	if a.Profile.Name == "" {
+		row.Name = invited.Name
+	}
+	if err := setFoldedUsername(tx, &row, row); err != nil {
+		return err
+	}
+	err = insertUserRow(tx, row, at)
+	if engine.IsUnique(err) && !errors.Is(err, ErrUsernameTaken) || errors.Is(err, ErrAddressReserved) {
+		return &DeadLinkError{l.Kind, "link_address_taken"}
+	}
+	if err != nil {
+		return err
+	}
+	by := By{From: a.SignIn.From, At: at}
+	err = record(tx, Event{Type: UserCreated, Outcome: Succeeded, Reason: string(l.Kind), UserID: row.ID, Connector: a.Identity.Connector, From: by.From}, at)
+	if err != nil {
+		return err
+	}
+	return db.settleInvitation(tx, l, invited, row, by)
 }
 
 // checkConnectorUser checks, under the lock of the user's row, that the facts on which the

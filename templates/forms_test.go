@@ -69,6 +69,8 @@ func TestForms_KeepTheirNames(t *testing.T) {
 		{"verifyemail-done", "reset", map[string]string{"href": "/auth/reset"}},
 		{"newaccount-invited", "new-account", map[string]string{"method": "post", "action": "/auth/link/invitation"}},
 		{"newaccount-invited", "name", map[string]string{"name": "name", "value": "Alice Liddell", "autocomplete": "name"}},
+		{"newaccount-invited", "connector-google", map[string]string{"type": "submit"}},
+		{"invited-signed-in", "account", map[string]string{"href": "/auth/account"}},
 		{"invited", "back", map[string]string{"href": "/auth/login"}},
 		{"invited-app", "continue", map[string]string{"href": "https://photos.example.com/login?iss=https%3A%2F%2Fid.example.com"}},
 		{"setup", "setup", map[string]string{"method": "post", "action": "/auth/setup"}},

@@ -23,12 +23,13 @@ func (SignUp) page() string { return "signup.html" }
 // its password there.
 type NewAccount struct {
 	Common
-	Invited   bool   // the link is that of an invitation
-	Link      string // sealed one-time link, as a hidden field
-	Email     string // of the new account
-	Name      string
-	MinLength int // of a password; 0: not said
-	Error     *FormError
+	Invited    bool              // the link is that of an invitation
+	Connectors []ConnectorButton // with which an invited person can continue instead
+	Link       string            // sealed one-time link, as a hidden field
+	Email      string            // of the new account
+	Name       string
+	MinLength  int // of a password; 0: not said
+	Error      *FormError
 }
 
 func (NewAccount) page() string { return "newaccount.html" }
@@ -36,8 +37,9 @@ func (NewAccount) page() string { return "newaccount.html" }
 // Invited is the page after an invitation was accepted.
 type Invited struct {
 	Common
+	SignedIn bool   // through an upstream; otherwise the person has chosen a password
 	App      string // name of the application to which the person goes on
-	StartURL string // of the application; "": the page leads to the sign-in only
+	StartURL string // of the application; "": the page leads to the sign-in or to the account only
 	SignIn   string // address of the sign-in page
 }
 

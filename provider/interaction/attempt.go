@@ -11,6 +11,7 @@ import (
 	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
+	"signet/storage"
 	"signet/templates/words"
 )
 
@@ -21,6 +22,7 @@ type attempt struct {
 	Link     *visit.LinkTarget  `json:"l,omitempty"` // started on the account page
 	Prove    bool               `json:"p,omitempty"` // started to prove the account of a waiting identity
 	Key      string             `json:"q"`           // of the request: see session.TripKey
+	Invited  *storage.LinkRef   `json:"i,omitempty"` // started to accept this invitation
 	Request  string             `json:"-"`           // the sealed request, from a cookie of its own
 }
 

@@ -7,8 +7,9 @@ import (
 	"signet/templates/words"
 )
 
-// callback finishes an attempt. Then it signs in with the identity, or, if the trip was
-// started on the account page, links the identity to that account.
+// callback finishes an attempt. Then it signs in with the identity. If the trip was started on
+// the account page, it links the identity to that account; if on the page of an invitation, it
+// creates the account of the invitation.
 func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	connector, ok := h.connector(r.PathValue("connector"))
 	if !ok {
@@ -36,8 +37,11 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if note := t.identity.ProfileError; note != nil {
 		web.TraceOf(r.Context()).Note("upstream_note", note.Error())
 	}
-	if t.isLinking() {
+	switch {
+	case t.isLinking():
 		return h.linkIdentity(w, r, t)
+	case t.attempt.Invited != nil:
+		return h.acceptInvitation(w, r, t)
 	}
 	return h.signInThrough(w, r, t)
 }

@@ -48,7 +48,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return h.Site.NotFound()
 	}
-	t := trip{step: s, connector: connector, attempt: attempt{Key: key, Request: s.Sealed, Link: d.Link, Prove: d.Prove}}
+	t := trip{step: s, connector: connector, attempt: attempt{Key: key, Request: s.Sealed, Link: d.Link, Prove: d.Prove, Invited: d.Invitation}}
 	upstream, location, err := connector.Start(r.Context(), h.upstreamOptions(s, connector))
 	if err != nil {
 		return h.upstreamProblem(r, t, err)

@@ -10,6 +10,7 @@ import (
 
 	"signet/provider/directory"
 	"signet/provider/keys"
+	"signet/provider/link"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/subject"
@@ -35,6 +36,7 @@ type Deps struct {
 	ConsentLife time.Duration        // time for which a consent is remembered
 	WrongCodes  storage.NetworkLimit // of user codes of devices
 	Now         func() time.Time
+	Links       *link.Links
 	SendsMails  bool // offers a mail to people who forgot their password
 	SignUp      bool // offers a mail to people who want an account
 	Log         *slog.Logger

@@ -15,13 +15,15 @@ var backText = words.Say("sign-in-problem.go-back")
 const identitiesPage = "/account/identities"
 
 // wayBack returns the address of the page on which the trip was started: the sign-in page,
-// the page that asks for a proof of an account, or the account page.
+// the page that asks for a proof of an account, the account page, or that of an invitation.
 func (h *Handler) wayBack(r *http.Request, t trip) string {
 	switch {
 	case t.isLinking():
 		return h.Site.Base + identitiesPage
 	case t.attempt.Prove:
 		return h.linkPageOf(t.step)
+	case t.attempt.Invited != nil:
+		return h.invitationPage(*t.attempt.Invited)
 	}
 	back, err := h.otherWaysPage(r, t.step)
 	if err != nil {

@@ -41,6 +41,7 @@ var singleUse = []onceOnly{
 	{"link for a new password", resetLinkRivals, []error{storage.ErrLinkDead}},
 	{"link for a new account", signUpLinkRivals, []error{storage.ErrLinkDead}},
 	{"invitation", invitationRivals, []error{storage.ErrLinkDead}},
+	{"invitation, by password or upstream", invitationWaysRivals, []error{storage.ErrLinkDead}},
 	{"address of two invitations", twoInvitationsRivals, []error{storage.ErrLinkDead}},
 	{"address of a link and of an operator", linkedAddressRivals, []error{storage.ErrLinkDead, storage.ErrConflict}},
 	{"link that proves an address", proofLinkRivals, []error{storage.ErrLinkDead}},
@@ -142,6 +143,23 @@ func invitationRivals(t *testing.T, a *arena, round string) func(on *storage.DB,
 	link := a.invitation(t, storage.NewID("u")+"@example.com")
 	return func(on *storage.DB, rival string) error {
 		_, err := on.CreateUserByLink(context.Background(), storage.LinkedUser{Link: link, Hash: rival, From: providertest.TestOrigin}, a.Now())
+		return err
+	}
+}
+
+// invitationWaysRivals accept one invitation with a password, and with identities of an upstream.
+func invitationWaysRivals(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error {
+	link := a.invitation(t, storage.NewID("u")+"@example.com")
+	var next atomic.Int64
+	return func(on *storage.DB, rival string) (err error) {
+		if next.Add(1)%2 == 0 {
+			_, err = on.CreateUserByLink(context.Background(), storage.LinkedUser{Link: link, Hash: rival, From: providertest.TestOrigin}, a.Now())
+			return err
+		}
+		_, err = on.SignInThrough(context.Background(), storage.ConnectorSignIn{
+			Identity: storage.Identity{Connector: "google", Issuer: "https://accounts.google.com", Subject: rival}, AttemptID: storage.NewID("a"), Until: storage.At(a.Now().Add(time.Hour)),
+			Invitation: &link, SignIn: a.signIn(""),
+		}, a.Now())
 		return err
 	}
 }

@@ -48,6 +48,7 @@ func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in SignI
 	if err != nil {
 		return fmt.Errorf("sign in through connector: %w", err)
 	}
+	web.TraceOf(r.Context()).NoteUser(started.UserID)
 	return s.setCookies(w, r, handle, started)
 }
 

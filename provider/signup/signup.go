@@ -28,6 +28,7 @@ type Deps struct {
 	Sessions   *session.Sessions
 	Visits     *visit.Visits
 	Connectors []templates.ConnectorButton // with which people can create an account
+	Upstreams  []templates.ConnectorButton // all connectors: invited people can create an account with each
 	Open       bool                        // the operator lets everybody create an account
 	SendsMails bool                        // otherwise no form asks for a mail
 	Now        func() time.Time
@@ -54,6 +55,7 @@ func (h *Handler) Routes() []web.Route {
 		page("POST", "/link/signup", h.createAccount),
 		page("GET|HEAD", "/link/invitation", h.showInvitation), // invitationPath
 		page("POST", "/link/invitation", h.acceptInvitation),
+		page("POST", "/link/invitation/connect", h.acceptThrough),
 	}
 }
 

@@ -21,6 +21,8 @@ type Departure struct {
 	RequestID string      `json:"r"`
 	Link      *LinkTarget `json:"l,omitempty"` // nil for a sign-in
 	Prove     bool        `json:"p,omitempty"` // the sign-in must open the account that the waiting identity is for
+
+	Invitation *storage.LinkRef `json:"i,omitempty"` // the sign-in creates the account of this invitation
 }
 
 // LinkTarget is the signed-in user to whom the identity from the upstream is linked.
@@ -51,13 +53,25 @@ func (v *Visits) Depart(w http.ResponseWriter, r *http.Request, d Departure, sea
 // DepartToLink is Depart for a signed-in user who connects an identity of the upstream.
 // The trip ends at back, a path below the issuer.
 func (v *Visits) DepartToLink(w http.ResponseWriter, r *http.Request, connector string, current session.Current, back string) error {
+	link := &LinkTarget{UserID: current.UserID, SessionID: current.ID}
+	return v.departFor(w, r, Departure{Connector: connector, Link: link}, back)
+}
+
+// DepartToAccept is Depart for a person who accepts an invitation with an identity of the
+// upstream. The trip ends at back, a path below the issuer.
+func (v *Visits) DepartToAccept(w http.ResponseWriter, r *http.Request, connector string, invitation storage.LinkRef, back string) error {
+	return v.departFor(w, r, Departure{Connector: connector, Invitation: &invitation}, back)
+}
+
+// departFor is Depart with a request for a page of this server.
+func (v *Visits) departFor(w http.ResponseWriter, r *http.Request, d Departure, back string) error {
 	q := request.Request{ID: rand.Text(), Kind: request.Page, Created: storage.At(v.Now()), Path: v.Site.Base + back}
 	sealed, err := v.Requests.Seal(q)
 	if err != nil {
 		return fmt.Errorf("seal request: %w", err)
 	}
-	link := &LinkTarget{UserID: current.UserID, SessionID: current.ID}
-	return v.Depart(w, r, Departure{Connector: connector, RequestID: q.ID, Link: link}, sealed)
+	d.RequestID = q.ID
+	return v.Depart(w, r, d, sealed)
 }
 
 // OpenDeparture opens a sealed departure and checks that it belongs to this connector and
