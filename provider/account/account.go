@@ -94,6 +94,7 @@ func (h *Handler) frame(r *http.Request, current session.Current, here string) t
 var doneSentences = map[string]words.Sentence{
 	"profile":  words.Say("account-done.profile"),
 	"mail":     words.Say("account-done.mail"),
+	"mail-new": words.Say("account-done.mail-new"),
 	"verified": words.Say("account-done.verified"),
 	"changed":  words.Say("account-done.changed"),
 	"retype":   words.Say("account-done.retype"),

@@ -152,7 +152,7 @@ func (h *Handler) requestChange(w http.ResponseWriter, r *http.Request, current 
 	err = h.mailChange(r, current, values.Get("email"))
 	switch {
 	case err == nil:
-		return h.showDone(w, emailPath, "mail")
+		return h.showDone(w, emailPath, "mail-new")
 	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFresh):
 		return web.StaleForm(h.Site.Base+changePath, err)
 	}

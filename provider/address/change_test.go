@@ -39,7 +39,7 @@ func askForChange(t *testing.T, v *providertest.Visitor, email string) providert
 // got.
 func change(t *testing.T, v *providertest.Visitor, s *mailtest.Server, from, to string) (undo, sealed string) {
 	t.Helper()
-	askForChange(t, v, to).WantAt(t, "/account/email?done=mail")
+	askForChange(t, v, to).WantAt(t, "/account/email?done=mail-new")
 	address, _ := providertest.LinkIn(t, newest(t, v.Bed, s, to, confirmSubject))
 	press(t, v, v.Get(t, address), "verify").WantAt(t, "/account/email?done=changed")
 	return providertest.LinkIn(t, newest(t, v.Bed, s, from, changedSubject))
@@ -75,7 +75,7 @@ func TestChange_FromFormToNewAddress(t *testing.T) {
 
 		page := v.Get(t, v.Get(t, b.Issuer+"/account/email").Link(t, "change"))
 		page.WantAt(t, "/account/email/change")
-		v.Submit(t, page.FormTo(t, "/account/email/change", "", ""), "email", to).WantAt(t, "/account/email?done=mail")
+		v.Submit(t, page.FormTo(t, "/account/email/change", "", ""), "email", to).WantAt(t, "/account/email?done=mail-new")
 		address, sealed := providertest.LinkIn(t, newest(t, b, s, to, confirmSubject))
 		b.WantNowhere(t, sealed)
 		opened := v.Get(t, address)
@@ -126,7 +126,7 @@ func TestChange_AsksForASignInFirst(t *testing.T) {
 		if got := again.Values.Get("email"); got != "new@example.org" {
 			t.Errorf("the address after the sign-in is %q", got)
 		}
-		v.Submit(t, again).WantAt(t, "/account/email?done=mail")
+		v.Submit(t, again).WantAt(t, "/account/email?done=mail-new")
 	})
 }
 
@@ -137,7 +137,7 @@ func TestChange_RefusedAddresses(t *testing.T) {
 		b.User(t, "Bob@example.com", providertest.Password)
 		v := b.Visitor(t)
 		v.Account(t, "/account")
-		askForChange(t, v, "bob@example.com").WantAt(t, "/account/email?done=mail")
+		askForChange(t, v, "bob@example.com").WantAt(t, "/account/email?done=mail-new")
 		if m := newest(t, b, s, "Bob@example.com", takenSubject); strings.Contains(m.Raw, "/link/") || strings.Contains(m.Raw, providertest.Alice) {
 			t.Errorf("the mail has a link or the address of the other account:\n%s", m.Text)
 		}
@@ -161,7 +161,7 @@ func TestChange_StrangerCannotUseTheLink(t *testing.T) {
 		bob := b.User(t, "bob@example.com", providertest.Password)
 		v := b.Visitor(t)
 		v.Account(t, "/account")
-		askForChange(t, v, "new@example.org").WantAt(t, "/account/email?done=mail")
+		askForChange(t, v, "new@example.org").WantAt(t, "/account/email?done=mail-new")
 		address, _ := providertest.LinkIn(t, newest(t, b, s, "new@example.org", confirmSubject))
 
 		stranger := b.Visitor(t)
@@ -212,7 +212,7 @@ func TestChange_AccountWithoutAddressGetsOne(t *testing.T) {
 		}
 		v.SetCookie("signet", "a handle of this test")
 		v.Get(t, b.Issuer+"/account/email").WantText(t, "Your account has no email address.", "Add an address")
-		askForChange(t, v, "first@example.org").WantAt(t, "/account/email?done=mail")
+		askForChange(t, v, "first@example.org").WantAt(t, "/account/email?done=mail-new")
 		address, _ := providertest.LinkIn(t, newest(t, b, s, "first@example.org", confirmSubject))
 		press(t, v, v.Get(t, address), "verify").WantAt(t, "/account/email?done=changed")
 		if u := b.UserByEmail(t, "first@example.org"); u.ID != made.UserID || !u.EmailVerified {

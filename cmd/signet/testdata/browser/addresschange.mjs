@@ -1,0 +1,57 @@
+// A person changes the address of the account, which the mail at the new address confirms. The mail
+// at the old address then undoes the change.
+import { journey } from './journey.mjs'
+
+journey(async (w, v) => {
+  const { job, email } = w
+  const next = `new-${email}`
+  await v.page.goto(`${job.issuer}/account/email`)
+  await v.page.locator('#sign-in').waitFor()
+  await v.fill({ username: email, password: job.password })
+  await v.press('sign-in')
+  await v.sees('address', '#change')
+  await v.press('change')
+  await v.sees('change', 'form#change-email')
+  await v.fill({ email: next })
+  await v.pressTwice('send-link')
+  await v.sees('change, mailed', '[role=status]')
+  await v.back('form#change-email')
+  await v.fill({ email: `ada..${email}` })
+  await v.press('send-link')
+  await v.sees('change, refused', '#problem')
+
+  const { link } = await w.mail(next, 'Confirm your new email address')
+  const reads = await w.visitor()
+  await reads.page.goto(link)
+  await reads.sees('confirm elsewhere', '#sign-in')
+  await v.page.goto(link)
+  await v.sees('confirm', '#verify')
+  w.report.saw.confirm = await v.page.locator('main').innerText()
+  await v.press('verify')
+  await v.sees('changed', '[role=status]')
+  w.report.saw.address = v.page.url()
+  await v.saw('new address', '#email')
+  await v.page.goto(link)
+  await v.sees('used link', '#start')
+  await v.page.goto(`${job.app}/go`)
+  await v.page.locator('#person').waitFor()
+  await v.saw('person with the new address', '#person')
+
+  const undo = (await w.mail(email, 'The address of your account was changed')).link
+  await reads.page.goto(undo)
+  await reads.sees('undo', 'form#undo-email')
+  await reads.saw('undo', 'main')
+  await reads.pressTwice('undo')
+  await reads.sees('undone', '#reset, #start')
+  await reads.page.goto(`${job.issuer}/account`)
+  await reads.page.locator('#sign-in').waitFor()
+  await v.page.goto(`${job.app}/go`)
+  await v.page.locator('#sign-in').waitFor()
+  await v.fill({ username: next, password: job.password })
+  await v.press('sign-in')
+  await v.page.locator('#problem').waitFor()
+  await v.fill({ username: email, password: job.password })
+  await v.press('sign-in')
+  await v.page.locator('#person').waitFor()
+  await v.saw('person with the former address', '#person')
+})
