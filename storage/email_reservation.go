@@ -64,16 +64,17 @@ type addressHolder struct {
 	Reserved bool   // nobody has it, but a user can restore it
 }
 
-// holderOf returns who has the address, apart from the user userID.
+// holderOf returns who has the address, apart from the user userID. It runs the same statements for
+// every address, because a stranger may have named it.
 func holderOf(tx *gorm.DB, userID, canonical string, at time.Time) (addressHolder, error) {
 	var found []User
 	err := tx.Where("email_canonical = ? AND email_canonical <> '' AND id <> ? AND "+isUser, canonical, userID).Limit(1).Find(&found).Error
 	if err != nil {
 		return addressHolder{}, err
 	}
-	if len(found) == 1 {
-		return addressHolder{Email: found[0].Email, UserID: found[0].ID}, nil
-	}
 	c, err := reservation(tx, userID, canonical, at)
+	if len(found) == 1 {
+		return addressHolder{Email: found[0].Email, UserID: found[0].ID}, err
+	}
 	return addressHolder{Email: c.Email, Reserved: c.ID != ""}, err
 }

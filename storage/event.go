@@ -63,7 +63,7 @@ const (
 	UserSignInFailed         EventType = "user.sign_in_failed"
 	UserRefused              EventType = "user.refused" // another request of a signed-in user was refused
 	PasswordChanged          EventType = "password.changed"
-	PasswordResetRequested   EventType = "password.reset_requested" // somebody asked for a mail with a new password, then the reason is the kind of the mail; or an operator made a link
+	PasswordResetRequested   EventType = "password.reset_requested" // somebody asked for a mail with a new password, then the reason is the kind of the mail, or no_mail if nobody gets one; or an operator made a link
 	InvitationCreated        EventType = "invitation.created"
 	InvitationUsed           EventType = "invitation.used" // it created the user
 	InvitationRevoked        EventType = "invitation.revoked"

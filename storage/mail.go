@@ -108,13 +108,18 @@ func factsOf(userID string, by By) MailFacts {
 }
 
 // queueMail writes a mail in the transaction of the act that it tells of.
-func queueMail(tx *gorm.DB, d MailDraft, at time.Time) error {
+func queueMail(tx *gorm.DB, d MailDraft, at time.Time) error { return queueMailIf(tx, d, true, at) }
+
+// queueMailIf is queueMail if write is true. If not, it runs the same statement and writes nothing.
+func queueMailIf(tx *gorm.DB, d MailDraft, write bool, at time.Time) error {
 	message, err := d.message()
 	if err != nil {
 		return err
 	}
-	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, client_id, recipient, message, due_at, created_at) VALUES (?, 'mail', ?, ?, ?, ?, ?, ?)`,
-		newMailID(at), d.UserID, d.ClientID, cleanText(d.Recipient, longestName), message, At(at), At(at)).Error
+	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, client_id, recipient, message, due_at, created_at)
+		SELECT CAST(? AS TEXT), 'mail', CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT)
+		WHERE CAST(? AS BOOLEAN)`,
+		newMailID(at), d.UserID, d.ClientID, cleanText(d.Recipient, longestName), message, At(at), At(at), write).Error
 }
 
 // notify writes a mail about an act to its user, in the transaction of the act, if this instance

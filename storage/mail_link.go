@@ -84,6 +84,10 @@ type LinkDraft struct {
 	UserID  string
 	Address string
 	Detail  string
+	// Decoy: the row is that of no link. It replaces none, and has no address, user and detail. It
+	// is for requests by strangers, who must not learn from the time of the answer whether a link is
+	// mailed: it takes the same statements as a link. UserID may be of no user.
+	Decoy bool
 }
 
 // DeadLinkError: the link cannot be used, and nothing was changed.
@@ -116,6 +120,10 @@ func issueLink(tx *gorm.DB, d LinkDraft, at time.Time) (MailLink, error) {
 	if life == 0 {
 		return MailLink{}, fmt.Errorf("issue link: unknown kind %q", d.Kind)
 	}
+	userID := d.UserID
+	if d.Decoy {
+		d = LinkDraft{Kind: d.Kind, Holder: NewID(""), Decoy: true}
+	}
 	if err := refuseImpossible(d.Holder); err != nil {
 		return MailLink{}, fmt.Errorf("issue link: %w", err)
 	}
@@ -123,10 +131,13 @@ func issueLink(tx *gorm.DB, d LinkDraft, at time.Time) (MailLink, error) {
 	if err := tx.Raw(`SELECT not_before FROM instance WHERE id = 1`).Scan(&ended).Error; err != nil {
 		return MailLink{}, err
 	}
-	if d.UserID != "" {
-		ofUser, err := requireEnabled(tx, d.UserID)
+	if userID != "" {
+		ofUser, err := requireEnabled(tx, userID)
 		if errors.Is(err, ErrRevoked) {
 			err = ErrNotFound
+		}
+		if d.Decoy && errors.Is(err, ErrNotFound) {
+			err = nil
 		}
 		if err != nil {
 			return MailLink{}, fmt.Errorf("issue link: %w", err)

@@ -22,12 +22,12 @@ type ForgottenPassword struct {
 // the form in which the address is stored. No mail is written if there is no such user or the
 // user is disabled. A user who has a verified address, no password and an identity of one of the
 // connectors gets a mail without a link, because the identity is the way to sign in. It records
-// the event password.reset_requested if it writes a mail.
+// the event password.reset_requested.
 //
 // It returns the ID of the user, for the log only; "": no user gets a mail.
 //
-// All addresses take one transaction and have the same result, so that the caller cannot learn
-// whether an account exists.
+// All addresses take one transaction with the same statements and have the same result, so that
+// the caller cannot learn whether an account exists.
 //
 // foreign.ErrEmail: CanonicalEmail refuses the address. *ThrottledError: a limit is exceeded.
 func (db *DB) RequestPasswordReset(ctx context.Context, f ForgottenPassword, at time.Time) (userID string, err error) {
@@ -44,12 +44,13 @@ func (db *DB) RequestPasswordReset(ctx context.Context, f ForgottenPassword, at 
 			return err
 		}
 		var found []User
-		err := tx.Where("email_canonical = ? AND email_canonical <> '' AND disabled_at = 0 AND "+isUser, canonical).Limit(1).Find(&found).Error
-		if err != nil || len(found) == 0 {
+		err := tx.Where("email_canonical = ? AND email_canonical <> '' AND "+isUser, canonical).Limit(1).Find(&found).Error
+		if err != nil {
 			return err
 		}
-		userID = found[0].ID
-		return mailNewPassword(tx, found[0], f, at)
+		found = append(found, User{}) // nobody has the address
+		userID, err = mailNewPassword(tx, found[0], f, at)
+		return err
 	})
 	if err != nil {
 		return "", err
@@ -57,44 +58,59 @@ func (db *DB) RequestPasswordReset(ctx context.Context, f ForgottenPassword, at 
 	return userID, nil
 }
 
-// mailNewPassword writes the mail of RequestPasswordReset to a user.
-func mailNewPassword(tx *gorm.DB, u User, f ForgottenPassword, at time.Time) error {
+// noMail is the reason of the event password.reset_requested if no user gets a mail.
+const noMail = "no_mail"
+
+// mailNewPassword writes the mail of RequestPasswordReset to a user. The zero User is nobody. It
+// returns the ID of the user who gets the mail.
+func mailNewPassword(tx *gorm.DB, u User, f ForgottenPassword, at time.Time) (userID string, err error) {
 	from := f.From.clean()
 	mail := MailDraft{Kind: MailPasswordReset, Recipient: u.Email, UserID: u.ID, Facts: MailFacts{At: At(at), Address: from.Address, Agent: from.Agent}}
 	connector, err := onlyConnector(tx, u, f.Connectors)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if connector != "" {
+	// A decoy is written instead of a link, and queueMailIf runs without a mail: otherwise, the answer
+	// would come a little sooner.
+	reason, link := string(MailPasswordReset), LinkDraft{Kind: LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email, Detail: f.Detail}
+	switch {
+	case u.ID == "" || !u.Enabled():
+		reason, link.Decoy, link.UserID = noMail, true, NewID(UserPrefix)
+	case connector != "":
 		mail.Kind, mail.Facts.Connector = MailNoPassword, connector
-	} else {
-		link, err := issueLink(tx, LinkDraft{Kind: LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email, Detail: f.Detail}, at)
-		if errors.Is(err, ErrNotFound) { // another transaction has just disabled the user
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		mail.Link = link.Ref()
+		reason, link.Decoy = string(mail.Kind), true
 	}
-	if err := queueMail(tx, mail, at); err != nil {
-		return err
+	issued, err := issueLink(tx, link, at)
+	if errors.Is(err, ErrNotFound) { // another transaction has just disabled the user
+		reason, err = noMail, nil
 	}
-	return record(tx, Event{Type: PasswordResetRequested, Outcome: Succeeded, Reason: string(mail.Kind), UserID: u.ID, From: f.From}, at)
+	if err != nil {
+		return "", err
+	}
+	if !link.Decoy {
+		mail.Link = issued.Ref()
+	}
+	if err := queueMailIf(tx, mail, reason != noMail, at); err != nil {
+		return "", err
+	}
+	if reason != noMail {
+		userID = u.ID
+	}
+	return userID, record(tx, Event{Type: PasswordResetRequested, Outcome: Succeeded, Reason: reason, UserID: u.ID, From: f.From}, at)
 }
 
 // onlyConnector returns the connector of the user's oldest usable identity, if the user has a
 // verified address and no password. Otherwise it returns "". The identities of an unverified
 // address do not count: another person may have connected them.
 func onlyConnector(tx *gorm.DB, u User, connectors []string) (string, error) {
-	if !u.EmailVerified || len(connectors) == 0 {
+	if len(connectors) == 0 {
 		return "", nil
 	}
 	var found []string
 	err := tx.Raw(`SELECT i.connector FROM identities i WHERE i.user_id = ? AND i.connector IN ?
 		AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.user_id = i.user_id AND c.kind = 'password')
 		ORDER BY i.created_at, i.connector LIMIT 1`, u.ID, connectors).Scan(&found).Error
-	if err != nil || len(found) == 0 {
+	if err != nil || len(found) == 0 || !u.EmailVerified {
 		return "", err
 	}
 	return found[0], nil

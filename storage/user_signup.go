@@ -45,9 +45,8 @@ func (db *DB) RequestSignUp(ctx context.Context, r SignUpRequest, at time.Time) 
 		if err != nil {
 			return err
 		}
-		// The link of a known address is in no mail and opens nothing. It is written nevertheless:
-		// without it, the answer would come a little sooner.
-		link, err := issueLink(tx, LinkDraft{Kind: LinkSignUp, Holder: canonical, Address: r.Email, Detail: r.Detail}, at)
+		// Without the decoy, the answer for a known address would come a little sooner.
+		link, err := issueLink(tx, LinkDraft{Kind: LinkSignUp, Holder: canonical, Address: r.Email, Detail: r.Detail, Decoy: holder != addressHolder{}}, at)
 		if err != nil {
 			return err
 		}
