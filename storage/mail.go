@@ -230,6 +230,7 @@ type MailResult struct {
 	Error    string    // a stable code; "": the mail server accepted the mail
 	RetryAt  time.Time // when to try again after an error; zero: never
 	NotTried bool      // the attempt did not take place and does not count
+	Needless bool      // nobody needs the mail any more: its row is deleted, without an event
 }
 
 // SettleMails records the results of attempts with claimed mails, in one transaction. A mail
@@ -242,6 +243,12 @@ func (db *DB) SettleMails(ctx context.Context, results []MailResult, at time.Tim
 	return db.write(ctx, "settle mails", func(tx *gorm.DB) error {
 		var failed []Event
 		for _, r := range results {
+			if r.Needless {
+				if err := dropMail(tx, r.Mail); err != nil {
+					return err
+				}
+				continue
+			}
 			givenUp, err := settleMail(tx, r, at)
 			if err != nil {
 				return err
@@ -276,6 +283,14 @@ func giveUpMails(tx *gorm.DB, code string, at time.Time) error {
 	return nil
 }
 
+// claimedMail is the condition that a mail is still claimed as it was read.
+const claimedMail = `id = ? AND kind = 'mail' AND tries = ? AND leased_until = ?`
+
+// dropMail deletes a claimed mail.
+func dropMail(tx *gorm.DB, m Mail) error {
+	return tx.Exec(`DELETE FROM outbox WHERE `+claimedMail, m.ID, m.Tries, m.LeasedUntil).Error
+}
+
 // settleMail stores one result and reports whether the mail is given up.
 func settleMail(tx *gorm.DB, r MailResult, at time.Time) (givenUp bool, err error) {
 	delivered, gaveUp, due, tries := At(at), Millis(0), r.Mail.DueAt, r.Mail.Tries
@@ -291,7 +306,7 @@ func settleMail(tx *gorm.DB, r MailResult, at time.Time) (givenUp bool, err erro
 		r.Error = r.Mail.LastError
 	}
 	stillClaimed, err := changeOne(tx, `UPDATE outbox SET delivered_at = ?, given_up_at = ?, due_at = ?, tries = ?, leased_until = 0, last_error = ?
-		WHERE id = ? AND kind = 'mail' AND tries = ? AND leased_until = ?`,
+		WHERE `+claimedMail,
 		delivered, gaveUp, due, tries, cleanText(r.Error, longestName), r.Mail.ID, r.Mail.Tries, r.Mail.LeasedUntil)
 	return stillClaimed && gaveUp != 0, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"time"
 
 	"signet/provider/link"
@@ -120,7 +121,7 @@ func (m *Mails) sendBatch(ctx context.Context, claimed []storage.Mail) (results 
 			results = append(results, m.result(row, &mail.Failure{Code: "not_composed", Text: failed.Error()}, failed))
 		case code != "":
 			m.Log.Info("a mail is not sent any more", "mail", row.ID, "kind", row.Message.Kind, "user_id", row.UserID, "error", code)
-			results = append(results, storage.MailResult{Mail: row, Error: code})
+			results = append(results, storage.MailResult{Mail: row, Error: code, Needless: !slices.Contains(tooLate, code)})
 		default:
 			messages, sent = append(messages, message), append(sent, row)
 		}
@@ -169,6 +170,10 @@ func (m *Mails) result(row storage.Mail, failed *mail.Failure, err error) storag
 		"error", failed.Code, "cause", failed.Text, "tries", row.Tries)
 	return result
 }
+
+// tooLate lists the codes for mails that should have been sent earlier. The other mails that are not
+// sent any more are needless: a newer one has a newer link, or the link or the account has ended.
+var tooLate = []string{"too_old", "link_expired"}
 
 // compose makes the mail of a row. code is not "" if the mail must not be sent any more.
 func (m *Mails) compose(ctx context.Context, row storage.Mail) (message mail.Message, code string, err error) {

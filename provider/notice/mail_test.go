@@ -320,6 +320,47 @@ func TestMails_SurviveAKilledNode(t *testing.T) {
 	})
 }
 
+// A mail whose link was replaced, or has ended with its account, is needless: it is not sent and is no
+// failure. One whose link has expired was wanted, so it is a failure.
+func TestMails_DeadLinkIsNotSent(t *testing.T) {
+	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		ask := func(times int) {
+			for range times {
+				v := b.Visitor(t)
+				v.Submit(t, v.Get(t, b.Issuer+"/reset").Form(t), "email", providertest.Alice).WantAt(t, "/reset?done=mail")
+			}
+		}
+		ask(2)
+		b.SendMails(t)
+		if got := s.Received(); len(got) != 1 {
+			t.Errorf("%d mails, want only the one with the newer link", len(got))
+		}
+		ask(1)
+		if err := b.DB.SignOutEverywhere(t.Context(), b.Alice.ID, "asked", storage.By{From: providertest.TestOrigin, At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		b.SendMails(t)
+		left, err := b.DB.Mails(t.Context(), storage.MailFilter{}, 10)
+		if err != nil || len(left) != 1 || left[0].DeliveredAt == 0 {
+			t.Errorf("mails %+v, %v, want only the delivered one", left, err)
+		}
+		failed, err := b.DB.Events(t.Context(), storage.EventFilter{Type: storage.MailFailed}, 1)
+		if err != nil || len(failed) != 0 {
+			t.Errorf("events %+v, %v: nobody missed a mail", failed, err)
+		}
+		b.Advance(15 * time.Minute)
+		ask(1)
+		b.Advance(storage.LinkReset.Life())
+		b.SendMails(t)
+		if e := b.WantEvent(t, storage.MailFailed, b.Alice.ID); e.Reason != "link_expired" {
+			t.Errorf("event %+v", e)
+		}
+		if got := s.Received(); len(got) != 0 {
+			t.Errorf("%d mails with an expired link", len(got))
+		}
+	})
+}
+
 // An old mail, such as one from before the mail server was configured, is not sent.
 func TestMails_TooOldOnesAreNotSent(t *testing.T) {
 	eachMail(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
