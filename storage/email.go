@@ -13,12 +13,16 @@ import (
 //
 // foreign.ErrEmail: foreign.SplitEmail refuses the text.
 func CanonicalEmail(address string) (string, error) {
-	local, domain, err := foreign.SplitEmail(strings.Trim(address, " \t\r\n"))
+	local, domain, err := foreign.SplitEmail(TrimEmail(address))
 	if err != nil {
 		return "", err
 	}
 	return strings.ToLower(local) + "@" + domain, nil
 }
+
+// TrimEmail returns an email address without surrounding white space. Every address is stored in
+// this form.
+func TrimEmail(address string) string { return strings.Trim(address, " \t\r\n") }
 
 // canonicalOrNone is CanonicalEmail for users without an address: it returns "" for "".
 func canonicalOrNone(address string) (string, error) {

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"signet/storage"
 )
@@ -48,4 +49,40 @@ func TestCanonicalEmail_Refuses(t *testing.T) {
 			t.Errorf("the error repeats the address: %v", err)
 		}
 	}
+}
+
+// No caller stores white space around an address: the mail server would refuse every mail to it.
+func TestUsers_AddressIsStoredWithoutSpaces(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		by := storage.By{From: storage.Origin{Actor: "cli"}, At: noon}
+		created, err := w.CreateUser(t.Context(), storage.User{Email: " Zoe@example.com\n"}, "", by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.ReviseUser(t.Context(), storage.UserRevision{UserID: w.user.ID, Revise: func(u *storage.User) error {
+			u.Email = "\tNew@example.com "
+			return nil
+		}}, noon); err != nil {
+			t.Fatal(err)
+		}
+		session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
+			Identity: storage.Identity{Connector: "google", Issuer: "https://google", Subject: "1", Email: "Up@example.com"}, AttemptID: "a", Until: storage.At(noon.Add(time.Hour)),
+			NewUser: storage.User{Email: " Up@example.com "}, SignIn: w.signInOf("", "handle", ""),
+		}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := w.Invite(t.Context(), storage.InvitationDraft{Email: " Guest@example.com ", Mail: true}, by)
+		if err != nil || l.Address != "Guest@example.com" {
+			t.Errorf("invitation of %q, %v", l.Address, err)
+		}
+		if mails := w.claimMails(t, noon); len(mails) != 1 || mails[0].Recipient != "Guest@example.com" {
+			t.Errorf("mails %+v", mails)
+		}
+		for id, want := range map[string]string{created.ID: "Zoe@example.com", w.user.ID: "New@example.com", session.UserID: "Up@example.com"} {
+			if u, err := w.User(t.Context(), id); err != nil || u.Email != want {
+				t.Errorf("address %q, %v, want %q", u.Email, err, want)
+			}
+		}
+	})
 }

@@ -119,7 +119,7 @@ func queueMailIf(tx *gorm.DB, d MailDraft, write bool, at time.Time) error {
 	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, client_id, recipient, message, due_at, created_at)
 		SELECT CAST(? AS TEXT), 'mail', CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT)
 		WHERE CAST(? AS BOOLEAN)`,
-		newMailID(at), d.UserID, d.ClientID, cleanText(d.Recipient, longestName), message, At(at), At(at), write).Error
+		newMailID(at), d.UserID, d.ClientID, cleanText(TrimEmail(d.Recipient), longestName), message, At(at), At(at), write).Error
 }
 
 // notify writes a mail about an act to its user, in the transaction of the act, if this instance

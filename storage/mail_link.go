@@ -145,7 +145,7 @@ func issueLink(tx *gorm.DB, d LinkDraft, at time.Time) (MailLink, error) {
 		ended = max(ended, ofUser)
 	}
 	l := MailLink{
-		Kind: d.Kind, Holder: d.Holder, ID: NewID(""), UserID: d.UserID, Address: cleanText(d.Address, longestName), Detail: d.Detail,
+		Kind: d.Kind, Holder: d.Holder, ID: NewID(""), UserID: d.UserID, Address: cleanText(TrimEmail(d.Address), longestName), Detail: d.Detail,
 		// If this clock is behind the one that moved not_before, the link must be later nevertheless.
 		CreatedAt: max(At(at), ended+1), ExpiresAt: At(at).Add(life),
 	}

@@ -118,6 +118,7 @@ func spendAttempt(tx *gorm.DB, id string, until Millis) error {
 // newConnectorUser returns the user to create if the identity has no user.
 func newConnectorUser(a ConnectorSignIn, at time.Time) (User, error) {
 	u := a.NewUser
+	u.Email = TrimEmail(u.Email)
 	u.ID, u.CreatedAt, u.UpdatedAt = NewID(UserPrefix), At(at), At(at)
 	u.EmailVerified = a.Proof != "" && u.Email != ""
 	var err error

@@ -85,6 +85,7 @@ func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By
 
 // newUser sets the fields of a new user that storage derives.
 func newUser(u User, at time.Time) (User, error) {
+	u.Email = TrimEmail(u.Email)
 	canonical, err := CanonicalEmail(u.Email)
 	if err != nil {
 		return User{}, err

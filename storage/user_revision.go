@@ -96,6 +96,9 @@ func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (Rev
 func (r UserRevision) apply(have User, at time.Time) (User, error) {
 	want := have
 	err := r.Revise(&want)
+	if want.Email != have.Email {
+		want.Email = TrimEmail(want.Email)
+	}
 	if err == nil && want.Email != have.Email {
 		want.EmailCanonical, err = CanonicalEmail(want.Email)
 	}

@@ -223,6 +223,6 @@ func (m *Mails) compose(ctx context.Context, row storage.Mail) (message mail.Mes
 		return message, "", err
 	}
 	return mail.Message{
-		ID: row.ID, To: row.Recipient, Subject: texts.Subject, Text: texts.Text, HTML: texts.HTML, At: row.CreatedAt.Time(),
+		ID: row.ID, To: storage.TrimEmail(row.Recipient), Subject: texts.Subject, Text: texts.Text, HTML: texts.HTML, At: row.CreatedAt.Time(),
 	}, "", nil
 }
