@@ -41,7 +41,7 @@ func TestMailLinks_SearchFindsASecretInEachPlace(t *testing.T) {
 
 // The page of each link sends no Referer with the link, loads nothing from other hosts, is stored
 // nowhere, and its form takes the link out of the address.
-// RC-15: Links do not leak through Referer, logs or history (RFC 9700, section 4.2).
+// RC-15: Links do not leak through Referer, files of other hosts or logs (RFC 9700, section 4.2).
 func TestMailLinks_LeakThroughNoPage(t *testing.T) {
 	s, opened, sent := newScene(t, storagetest.SQLite(t), nil), map[string]bool{}, map[string]bool{}
 	foreign := regexp.MustCompile(`(?:src|href|action|content)="(?:https?:)?//[^"]*"`)

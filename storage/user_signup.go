@@ -10,10 +10,11 @@ import (
 
 // SignUpRequest is the input of DB.RequestSignUp.
 type SignUpRequest struct {
-	Email  string  // as entered
-	Limits []Limit // reserved for every request
-	Detail string  // of the link, see LinkDraft
-	From   Origin  // the person who asks; this may be a stranger
+	Email    string  // as entered
+	ClientID string  // the application that the mail names; "": none
+	Limits   []Limit // reserved for every request
+	Detail   string  // of the link, see LinkDraft
+	From     Origin  // the person who asks; this may be a stranger
 }
 
 // RequestSignUp writes a mail with a link that creates an account with the address. If there is
@@ -40,7 +41,7 @@ func (db *DB) RequestSignUp(ctx context.Context, r SignUpRequest, at time.Time) 
 			return err
 		}
 		from := r.From.clean()
-		mail := MailDraft{Kind: MailHasAccount, Facts: MailFacts{At: At(at), Address: from.Address, Agent: from.Agent}}
+		mail := MailDraft{Kind: MailHasAccount, ClientID: r.ClientID, Facts: MailFacts{At: At(at), Address: from.Address, Agent: from.Agent}}
 		holder, err := holderOf(tx, "", canonical, at)
 		if err != nil {
 			return err

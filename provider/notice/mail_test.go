@@ -59,7 +59,7 @@ func TestMails_TellTheUserOfAChangedPassword(t *testing.T) {
 		at := b.Now().In(london(t)).Format("2 January 2006, ")
 		for _, want := range []string{
 			"The password of your account alice@example.com at " + host + " was changed.", "Time: " + at, "Network address: 127.0.0.1", "Browser: Firefox on Linux",
-			"Contact the administrator of " + host + " at once.",
+			"Contact the administrator of " + host + ", and choose a new password at once, which signs everybody out: " + " http://" + host + "/reset",
 		} {
 			if !strings.Contains(strings.ReplaceAll(m.Text, "\n", " "), want) {
 				t.Errorf("%q is not in the text:\n%s", want, m.Text)

@@ -67,11 +67,11 @@ func (c content) passwordChanged() templates.Mail {
 	m := templates.Mail{
 		Issuer: c.issuer.Host, Subject: words.Say("mail-password-changed.subject"), Facts: c.facts(),
 		Lines:  []words.Sentence{words.Say("mail-password-changed.text", "Email", c.Recipient, "Issuer", c.issuer.Host)},
-		Advice: words.Say("mail-password-changed.not-you", "Issuer", c.issuer.Host),
+		Advice: words.Say("mail-password-changed.not-you", "Issuer", c.issuer.Host), AdviceURL: c.page("reset"),
 	}
 	if c.Message.Facts.Operator {
 		m.Lines = []words.Sentence{words.Say("mail-password-changed.text-operator", "Email", c.Recipient, "Issuer", c.issuer.Host)}
-		m.Advice = words.Say("mail-password-changed.not-expected", "Issuer", c.issuer.Host)
+		m.Advice, m.AdviceURL = words.Say("mail-password-changed.not-expected", "Issuer", c.issuer.Host), ""
 	}
 	return m
 }
@@ -174,13 +174,17 @@ func (c content) factor() words.Sentence {
 }
 
 func (c content) factorAdded() templates.Mail {
-	return c.mail(words.Say("mail-factor-added.subject"), words.Say("mail-factor-added.text", "Factor", c.factor(), "Email", c.Recipient, "Issuer", c.issuer.Host),
+	m := c.mail(words.Say("mail-factor-added.subject"), words.Say("mail-factor-added.text", "Factor", c.factor(), "Email", c.Recipient, "Issuer", c.issuer.Host),
 		words.Say("mail-factor-added.not-you", "Issuer", c.issuer.Host))
+	m.AdviceURL = c.page("account/security")
+	return m
 }
 
 func (c content) factorRemoved() templates.Mail {
-	return c.mail(words.Say("mail-factor-removed.subject"), words.Say("mail-factor-removed.text", "Factor", c.factor(), "Email", c.Recipient, "Issuer", c.issuer.Host),
+	m := c.mail(words.Say("mail-factor-removed.subject"), words.Say("mail-factor-removed.text", "Factor", c.factor(), "Email", c.Recipient, "Issuer", c.issuer.Host),
 		words.Say("mail-factor-removed.not-you", "Issuer", c.issuer.Host))
+	m.AdviceURL = c.page("account/security")
+	return m
 }
 
 func (c content) factorsReset() templates.Mail {
@@ -189,8 +193,10 @@ func (c content) factorsReset() templates.Mail {
 }
 
 func (c content) recoveryCodesReplaced() templates.Mail {
-	return c.mail(words.Say("mail-recovery-codes-replaced.subject"), words.Say("mail-recovery-codes-replaced.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+	m := c.mail(words.Say("mail-recovery-codes-replaced.subject"), words.Say("mail-recovery-codes-replaced.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
 		words.Say("mail-recovery-codes-replaced.not-you", "Issuer", c.issuer.Host))
+	m.AdviceURL = c.page("account/security")
+	return m
 }
 
 func (c content) recoveryCodeUsed() templates.Mail {

@@ -31,6 +31,9 @@ func TestMailTexts_EachKindHasOne(t *testing.T) {
 			if !strings.Contains(texts.Text, "Time: 1 March 2026, 12:00 UTC\n") || !strings.Contains(texts.HTML, "1 March 2026, 12:00 UTC") {
 				t.Errorf("%s: no time with its zone:\n%s", kind, texts.Text)
 			}
+			if !strings.Contains(texts.Text, "Application: ") || !strings.Contains(texts.Text, "\nIf ") {
+				t.Errorf("%s: no application, or no advice for people who did not do this:\n%s", kind, texts.Text)
+			}
 		}
 	}
 	if len(mailTexts) != len(storage.MailKinds) {

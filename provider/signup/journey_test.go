@@ -38,10 +38,16 @@ func TestSignUp_FromTheApplicationToItsFirstSignIn(t *testing.T) {
 		v := b.Visitor(t)
 		page := v.Get(t, v.Get(t, b.AuthorizeURL("scope", "openid email")).Link(t, "create-account"))
 		page.WantText(t, b.Client.Name)
+		form := page.At.String()
 		page = ask(t, v, page, newcomer)
 		page.WantText(t, "Check your mail")
 		wantNobody(t, b, newcomer)
-		address, sealed := lastLink(t, b, s, newcomer)
+		b.SendMails(t)
+		mails := s.Received()
+		if len(mails) != 1 || !strings.Contains(mails[0].Text, "Application: "+b.Client.Name) {
+			t.Fatalf("mails %+v, want one that names the application", mails)
+		}
+		address, sealed := providertest.LinkIn(t, mails[0])
 		b.WantNowhere(t, sealed)
 		wantNobody(t, b, newcomer)
 
@@ -56,6 +62,9 @@ func TestSignUp_FromTheApplicationToItsFirstSignIn(t *testing.T) {
 		}
 		b.WantEvent(t, storage.UserCreated, u.ID)
 		b.WantNowhere(t, sealed)
+		if back := v.AnswerPages(t, v.Get(t, form)); back.Code(t) == "" {
+			t.Errorf("the browser's Back ends at %s", back.At)
+		}
 		b.SendMails(t)
 		for _, m := range s.Received() {
 			if m.To[0] == newcomer {

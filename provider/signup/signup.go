@@ -76,8 +76,24 @@ func (h *Handler) showSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err := h.checkOpen(opened); err != nil {
 		return err
 	}
+	switch answered, err := h.isAnswered(r, opened); {
+	case err != nil:
+		return err
+	case answered:
+		return web.SeeOther(w, h.Visits.Next(opened.Sealed))
+	}
 	h.Visits.SetTestCookie(w, r)
 	return h.signUpPage(w, http.StatusOK, opened, templates.SignUp{Email: opened.LoginHint, Sent: query.Get("done") == "mail"})
+}
+
+// isAnswered reports whether the person has signed in for the request, such as with the link of
+// the mail. The page of an answered request is shown again by the browser's Back.
+func (h *Handler) isAnswered(r *http.Request, opened request.Opened) (bool, error) {
+	if opened.Sealed == "" {
+		return false, nil
+	}
+	current, err := h.Visits.SignedIn(r)
+	return current != nil && current.Answered(opened.ID), err
 }
 
 func (h *Handler) signUpPage(w http.ResponseWriter, status int, opened request.Opened, page templates.SignUp) error {
@@ -170,7 +186,7 @@ func (h *Handler) mailLink(w http.ResponseWriter, r *http.Request, opened reques
 	if err != nil {
 		return err
 	}
-	userID, err := h.DB.RequestSignUp(r.Context(), storage.SignUpRequest{Email: email, Limits: limits, Detail: detail, From: from}, h.Now())
+	userID, err := h.DB.RequestSignUp(r.Context(), storage.SignUpRequest{Email: email, ClientID: opened.Client.ID, Limits: limits, Detail: detail, From: from}, h.Now())
 	web.TraceOf(r.Context()).NoteUser(userID)
 	return err
 }
