@@ -64,6 +64,11 @@ const (
 	UserRefused              EventType = "user.refused" // another request of a signed-in user was refused
 	PasswordChanged          EventType = "password.changed"
 	PasswordResetRequested   EventType = "password.reset_requested" // somebody asked for a mail with a new password, then the reason is the kind of the mail, or no_mail if nobody gets one; or an operator made a link
+	PasskeyAdded             EventType = "passkey.added"
+	PasskeyRenamed           EventType = "passkey.renamed"
+	PasskeyRemoved           EventType = "passkey.removed"
+	PasskeyConfirmed         EventType = "passkey.confirmed"         // used together with a second factor; from then on a sign-in with it has two
+	PasskeyCounterDecreased  EventType = "passkey.counter_decreased" // its signature counter did not grow: a copy of its key may exist
 	InvitationCreated        EventType = "invitation.created"
 	InvitationUsed           EventType = "invitation.used" // it created the user
 	InvitationRevoked        EventType = "invitation.revoked"
@@ -125,7 +130,7 @@ const (
 var EventTypes = []EventType{
 	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
-	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, InvitationCreated, InvitationUsed, InvitationRevoked,
+	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, PasskeyAdded, PasskeyRenamed, PasskeyRemoved, PasskeyConfirmed, PasskeyCounterDecreased, InvitationCreated, InvitationUsed, InvitationRevoked,
 	FactorAdded, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,

@@ -203,7 +203,7 @@ func checkFreshEnough(tx *gorm.DB, c FactorChange, at time.Time) error {
 		ACR string
 		Due bool
 	}
-	err = tx.Raw(`SELECT s.acr, `+asksSecondFactor+` AS due FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ? AND s.user_id = ?`, c.SessionID, c.UserID).Scan(&found).Error
+	err = tx.Raw(`SELECT s.acr, (`+asksSecondFactor+` OR `+hasProvenPasskey+`) AS due FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ? AND s.user_id = ?`, c.SessionID, c.UserID).Scan(&found).Error
 	if err != nil {
 		return err
 	}
@@ -215,6 +215,9 @@ func checkFreshEnough(tx *gorm.DB, c FactorChange, at time.Time) error {
 
 // asksSecondFactor is the condition that a user u is asked for a second factor at each sign-in.
 const asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'totp')`
+
+// hasProvenPasskey is the condition that a user u can reach two factors with a passkey alone.
+const hasProvenPasskey = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'webauthn' AND f.proven_at <> 0)`
 
 // TOTPEnrolment is the input of DB.AddTOTP.
 type TOTPEnrolment struct {

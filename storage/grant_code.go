@@ -18,6 +18,7 @@ const (
 	spentRequest   = "request"   // an authorization request whose code was redeemed
 	spentToken     = "jti"       // an access token that was revoked
 	spentAssertion = "assertion" // a client assertion that was accepted
+	spentChallenge = "challenge" // a challenge that a passkey has signed
 	spentAttempt   = "attempt"   // a completed sign-in at an upstream, or the proof that it yielded
 )
 

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -58,7 +59,7 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 		if remaining == 0 && !u.AllowLast {
 			return ErrConflict // undoes the deletion
 		}
-		if err := endSessionsOpenedBy(tx, i, u.SessionID, By{From: u.From, At: at}); err != nil {
+		if err := endSessionsOpenedBy(tx, opener{Key: i.Key(), UserID: i.UserID, Connector: i.Connector, Reason: "unlinked"}, u.SessionID, By{From: u.From, At: at}); err != nil {
 			return err
 		}
 		// Grants come after the sessions because of the order of locks.
@@ -85,19 +86,41 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 
 // openedBy is the condition that an identity opened a session or a grant. Its parameter is the
 // key of the identity. Rows from before the identity column match if their amr says that an
-// upstream authenticated the person.
-const openedBy = `(identity = ? OR identity = '' AND amr LIKE '%"fed"%')`
+// upstream authenticated the person. openedByPasskey is the same for the ID of a passkey.
+const (
+	openedBy        = `(identity = ? OR identity = '' AND amr LIKE '%"fed"%')`
+	openedByPasskey = `identity = ?`
+)
 
-// endSessionsOpenedBy ends the sessions of a user that the identity opened, except keep.
-func endSessionsOpenedBy(tx *gorm.DB, i Identity, keep string, by By) error {
+// credentialPrefix begins the IDs of credentials. No key of an identity begins with it.
+const credentialPrefix = "crd_"
+
+// openedByKey returns the condition for the key of an identity or the ID of a passkey.
+func openedByKey(key string) string {
+	if strings.HasPrefix(key, credentialPrefix) {
+		return openedByPasskey
+	}
+	return openedBy
+}
+
+// opener is an identity or a passkey that was removed.
+type opener struct {
+	Key       string // Session.Identity of the sessions that it has opened
+	UserID    string
+	Connector string // for the events
+	Reason    string // a stable code
+}
+
+// endSessionsOpenedBy ends the sessions that the identity or passkey opened, except keep.
+func endSessionsOpenedBy(tx *gorm.DB, o opener, keep string, by By) error {
 	var ids []string
-	err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 AND `+openedBy+` ORDER BY id`,
-		i.UserID, keep, i.Key()).Scan(&ids).Error
+	err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 AND `+openedByKey(o.Key)+` ORDER BY id`,
+		o.UserID, keep, o.Key).Scan(&ids).Error
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		e := Event{UserID: i.UserID, SessionID: id, Connector: i.Connector, Reason: "unlinked", From: by.From}
+		e := Event{UserID: o.UserID, SessionID: id, Connector: o.Connector, Reason: o.Reason, From: by.From}
 		if err := endSessionWithEvent(tx, e, by.At); err != nil {
 			return err
 		}

@@ -22,6 +22,8 @@ const (
 	MailNewBrowser      MailKind = "new_browser" // a sign-in from a browser in which the user had not signed in before
 	MailIdentityLinked  MailKind = "identity_linked"
 	MailIdentityRemoved MailKind = "identity_removed"
+	MailPasskeyAdded    MailKind = "passkey_added"
+	MailPasskeyRemoved  MailKind = "passkey_removed"
 	MailAccountDisabled MailKind = "account_disabled"
 	MailAccountEnabled  MailKind = "account_enabled"
 	MailPasswordReset   MailKind = "password_reset"   // with a link for a new password
@@ -39,7 +41,7 @@ const (
 )
 
 // MailKinds lists all kinds of mails.
-var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
+var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailPasskeyAdded, MailPasskeyRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
 	MailAddressProof, MailAddressChange, MailAddressTaken, MailAddressReserved, MailAddressChanged, MailAddressRestored, MailInvitation, MailInvitationUsed,
 	MailFactorAdded, MailFactorRemoved, MailFactorsReset, MailRecoveryCodesReplaced, MailRecoveryCodeUsed}
 
@@ -80,6 +82,7 @@ type MailFacts struct {
 	Agent     string `json:"agent,omitempty"`   // User-Agent of the act
 	Connector string `json:"connector,omitempty"`
 	Identity  string `json:"identity,omitempty"`   // email address of an upstream identity
+	Name      string `json:"name,omitempty"`       // of a passkey
 	Operator  bool   `json:"operator,omitempty"`   // an operator acted, not the user
 	Invited   string `json:"invited,omitempty"`    // address of a person whom the user invited
 	Factor    string `json:"factor,omitempty"`     // kind of a factor
@@ -134,7 +137,7 @@ func (db *DB) notifyIf(tx *gorm.DB, d MailDraft, by By, condition string) error 
 	}
 	about := d.Facts
 	d.Facts = factsOf(d.UserID, by)
-	d.Facts.Connector, d.Facts.Identity, d.Facts.Factor, d.Facts.CodesLeft, d.Facts.Invited = about.Connector, about.Identity, about.Factor, about.CodesLeft, about.Invited
+	d.Facts.Connector, d.Facts.Identity, d.Facts.Factor, d.Facts.CodesLeft, d.Facts.Invited, d.Facts.Name = about.Connector, about.Identity, about.Factor, about.CodesLeft, about.Invited, about.Name
 	message, err := d.message()
 	if err != nil {
 		return err

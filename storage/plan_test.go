@@ -84,6 +84,11 @@ func everyUseCase(t *testing.T, w *world) []call {
 		_, _, err := w.RegisterClient(ctx, storage.ClientRegistration{Client: c, InitialToken: initial, MaxUnapproved: 10}, storage.By{From: from, At: at})
 		return err
 	}
+	// The ID of the user's passkey. There is none if an earlier call failed.
+	passkeyID := func() string {
+		list, _ := w.PasskeysOf(ctx, w.user.ID)
+		return append(list, storage.Passkey{ID: "crd_none"})[0].ID
+	}
 	return []call{
 		{"Changes", func() error { _, err := w.Changes(ctx); return err }},
 		{"CreateUser", func() error {
@@ -438,6 +443,29 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			_, err := w.ResetFactors(ctx, w.user.ID, storage.By{From: from, At: later})
 			return err
+		}},
+		{"AddPasskey", func() error {
+			_, err := w.AddPasskey(ctx, storage.PasskeyAddition{
+				FactorChange: factorChange(w.signIn(t, w.user.ID, storage.NewID("h"), "", later)),
+				Passkey:      storage.Passkey{Handle: "passkey", PublicKey: []byte("key")}, ChallengeID: "c1", Until: until,
+			}, later)
+			return err
+		}},
+		{"PasskeysOf", func() error { _, err := w.PasskeysOf(ctx, w.user.ID); return err }},
+		{"PasskeyByHandle", func() error { _, _, err := w.PasskeyByHandle(ctx, "passkey"); return err }},
+		{"RenamePasskey", func() error {
+			return w.RenamePasskey(ctx, w.user.ID, passkeyID(), "Phone", storage.By{From: from, At: later})
+		}},
+		{"SignIn", func() error {
+			s := signIn("h12")
+			s.Passkey = &storage.PasskeyUse{PasskeyID: passkeyID(), ChallengeID: "c2", Until: until, Counter: 2}
+			_, err := w.SignIn(ctx, s, later)
+			return err
+		}},
+		{"RemovePasskey", func() error {
+			return w.RemovePasskey(ctx, storage.PasskeyRemoval{
+				FactorChange: factorChange(w.signIn(t, w.user.ID, storage.NewID("h"), "", later)), PasskeyID: passkeyID(),
+			}, later)
 		}},
 		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, w.session.ID, noon); return err }},
 		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, "", noon); return err }},

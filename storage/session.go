@@ -21,8 +21,8 @@ type Session struct {
 
 	AuthTime  Millis // when the user last authenticated; 0: unknown (see ArrivedAt)
 	ArrivedAt Millis // when the user last signed in, by any method
-	Connector string // connector through which the session was opened; "": a password or passkey
-	Identity  string // key of the identity that opened it; "": a password or passkey
+	Connector string // connector through which the session was opened; "": none
+	Identity  string // key of the identity, or ID of the passkey, that opened it; "": a password
 	ACR       string
 	AMR       []string `gorm:"serializer:signet_json"`
 	Facts     []Fact   `gorm:"serializer:signet_json"`

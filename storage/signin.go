@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type SignIn struct {
 	// GiveBack is the reservation of this attempt, which is given back.
 	GiveBack Reservation
 	From     Origin
+	// Passkey is the checked assertion that opens the session; nil: none. It sets ACR and AMR.
+	Passkey *PasskeyUse
 	// NewBrowser: the user has not signed in with this browser before. Unless it is the user's
 	// very first sign-in, a mail tells the user of it.
 	NewBrowser bool
@@ -38,11 +41,12 @@ type SignIn struct {
 	// Factor is the second factor. Without one, the sign-in of a user who has a second factor starts
 	// no session.
 	Factor *FactorUse
-	// Through is the key of the identity that the person brought before the second factor; "":
-	// none. The sign-in fails if it is not linked to the user any more.
+	// Through is the key of the identity, or the ID of the passkey, that the person brought before
+	// the second factor; "": none. The sign-in fails if it does not belong to the user any more.
 	Through string
 
 	through   Identity // the identity that opens the session; zero: a password or passkey
+	passkey   string   // ID of the passkey that opens the session; "": none
 	connector string   // for the event: connector of the identity that was used, even if a password opens the session
 }
 
@@ -63,7 +67,8 @@ type AssertedFreshness struct {
 // ErrRevoked: the user is disabled or deleted, or everything of the user was ended after
 // NotBefore was read. A sign-in with an old password therefore fails after the password was
 // changed. *FactorDueError: the user has a second factor; the attempt is given back and the hash
-// renewed, and no session is started. ErrReplayed: the second factor was used before.
+// renewed, and no session is started. ErrReplayed: the second factor or the challenge of the
+// passkey was used before. ErrRevoked also: the passkey was removed.
 func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(s.UserID, s.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in: %w", err)
@@ -76,6 +81,10 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 	err := db.write(ctx, "sign in", func(tx *gorm.DB) (err error) {
 		due = nil
 		if err := db.lockRow(tx, userRow, s.UserID, forShare); err != nil {
+			return err
+		}
+		s := s // a second run begins with the same values
+		if err := checkPasskey(tx, &s, at); err != nil {
 			return err
 		}
 		if err := checkThrough(tx, &s); err != nil {
@@ -145,6 +154,7 @@ func (db *DB) startCheckedSession(tx *gorm.DB, s SignIn, at time.Time) (startedS
 	}
 	recovery := false
 	switch {
+	case s.Passkey != nil && ACRReaches(s.ACR, ACRTwoFactors): // the key and the check of the user by its authenticator
 	case s.Factor == nil && user.AsksFactor:
 		return startedSession{}, &FactorDueError{UserID: s.UserID, NotBefore: user.NotBefore}
 	case s.Factor == nil && ACRReaches(s.ACR, ACRTwoFactors):
@@ -228,7 +238,7 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (starte
 	now := At(at)
 	session := Session{
 		ID: before.ID, HandleHash: s.HandleHash, UserID: s.UserID, ArrivedAt: now,
-		Connector: s.through.Connector, Identity: s.through.key(),
+		Connector: s.through.Connector, Identity: cmp.Or(s.passkey, s.through.key()),
 		Persistent: s.Persistent, Agent: from.Agent, Address: from.Address,
 		IdleFor: s.IdleFor, CreatedAt: before.CreatedAt, SeenAt: now,
 		IdleExpiresAt: now.Add(s.IdleFor), ExpiresAt: now.Add(s.AbsoluteFor),

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
 )
@@ -10,6 +11,7 @@ import (
 // SignInMethods are the methods by which a user can authenticate.
 type SignInMethods struct {
 	Password   bool
+	Passkeys   int      // number of passkeys
 	Connectors []string // connectors of linked identities, each once, by name
 }
 
@@ -19,18 +21,22 @@ func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods
 	if err := refuseImpossible(userID); err != nil {
 		return SignInMethods{}, fmt.Errorf("read sign-in methods: %w", err)
 	}
-	var names []string // "" is the password; no connector has that name
+	var names []string // "" is the password and "crd_…" a passkey; no connector has such a name
 	err := db.read(ctx, "read sign-in methods", func(q *gorm.DB) error {
 		return q.Raw(`SELECT '' AS name FROM credentials WHERE user_id = ? AND kind = 'password'
-			UNION SELECT connector FROM identities WHERE user_id = ? ORDER BY 1`, userID, userID).Scan(&names).Error
+			UNION SELECT id FROM credentials WHERE user_id = ? AND kind = 'webauthn'
+			UNION SELECT connector FROM identities WHERE user_id = ? ORDER BY 1`, userID, userID, userID).Scan(&names).Error
 	})
 	var ways SignInMethods
 	for _, name := range names {
-		if name == "" {
+		switch {
+		case name == "":
 			ways.Password = true
-			continue
+		case strings.HasPrefix(name, credentialPrefix):
+			ways.Passkeys++
+		default:
+			ways.Connectors = append(ways.Connectors, name)
 		}
-		ways.Connectors = append(ways.Connectors, name)
 	}
 	return ways, err
 }

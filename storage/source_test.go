@@ -56,6 +56,7 @@ func TestSource_UsesNoForbiddenGormCalls(t *testing.T) {
 var bypassesGorm = map[string]string{
 	"selectSessionByHandle":   "runs at each request of a signed-in browser",
 	"selectFirstPartySession": "runs at each request of a signed-in browser",
+	"selectPasskeyByHandle":   "runs at each sign-in with a passkey, also at refused ones",
 	"selectUserByEmail":       "runs at each sign-in with a password, also at refused ones",
 	"touchLive":               "runs at each code and each first-party refresh; returns a row",
 	"selectWithdrawn":         "runs at each code",

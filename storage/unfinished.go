@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -21,7 +22,7 @@ type unfinished struct {
 	Kind     unfinishedKind
 	UserID   string
 	ClientID string
-	Identity string // the key of an identity
+	Identity string // the key of an identity, or the ID of a passkey
 	Bound    Millis // grants that were created later stay
 	At       Millis // when it was decided
 }
@@ -71,7 +72,11 @@ func (w unfinished) portion(tx *gorm.DB) (grants int64, finished bool, err error
 	case consentWithdrawal:
 		return w.revokePortion(tx, "consent_withdrawn", `client_id = ?`, w.ClientID)
 	case identityRemoval:
-		return w.revokePortion(tx, "unlinked", openedBy, w.Identity)
+		reason := "unlinked"
+		if strings.HasPrefix(w.Identity, credentialPrefix) {
+			reason = "passkey_removed"
+		}
+		return w.revokePortion(tx, reason, openedByKey(w.Identity), w.Identity)
 	}
 	return 0, false, errors.New("unknown kind of unfinished work: " + string(w.Kind))
 }
@@ -102,10 +107,12 @@ func (w unfinished) deletePortion(tx *gorm.DB, owners, column, owner string, all
 	return grants, true, w.forget(tx)
 }
 
-// revokePortion revokes grants of the user, the newest first.
+// revokePortion revokes grants of the user, the newest first. The order is total, because
+// PostgreSQL may run the inner SELECT for each row: it must return the same rows each time, or
+// fewer than Portion grants are revoked although more are left.
 func (w unfinished) revokePortion(tx *gorm.DB, reason, condition, arg string) (grants int64, finished bool, err error) {
 	revoked := tx.Exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE revoked_at = 0 AND id IN (
-		SELECT id FROM grants WHERE user_id = ? AND created_at <= ? AND revoked_at = 0 AND `+condition+` ORDER BY created_at DESC LIMIT ?)`,
+		SELECT id FROM grants WHERE user_id = ? AND created_at <= ? AND revoked_at = 0 AND `+condition+` ORDER BY created_at DESC, id LIMIT ?)`,
 		w.At, reason, w.UserID, w.Bound, arg, Portion)
 	switch {
 	case revoked.Error != nil:

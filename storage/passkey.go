@@ -1,0 +1,358 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage/engine"
+)
+
+// Passkey is a WebAuthn credential of a user (WebAuthn, section 4, credential record). It is a row
+// of the table credentials.
+type Passkey struct {
+	ID        string // identifies it in forms, sessions and grants; proves nothing
+	UserID    string
+	Name      string        // given by the user, or that of its maker; "": none
+	Handle    string        // its credential ID, base64url without padding
+	PublicKey []byte        `gorm:"column:secret"` // COSE_Key (RFC 9052, section 7)
+	Counter   int64         `gorm:"column:number"` // the last signature counter; 0: it does not count
+	Detail    PasskeyDetail `gorm:"serializer:signet_json"`
+
+	// ProvenAt is when it was known to belong to the owner of the account: when it was added or
+	// confirmed in a session with two factors. Until then a sign-in with it has one factor. 0: not yet.
+	ProvenAt  Millis
+	UsedAt    Millis // the last sign-in; 0: never
+	CreatedAt Millis `gorm:"autoCreateTime:false"`
+}
+
+// TableName returns the name of the table, which holds all credentials.
+func (Passkey) TableName() string { return "credentials" }
+
+// PasskeyDetail holds further values of a passkey.
+type PasskeyDetail struct {
+	AAGUID         string   `json:"aaguid,omitempty"`          // model of the authenticator, as a UUID
+	Transports     []string `json:"transports,omitempty"`      // ways to reach the authenticator, for the browser
+	BackupEligible bool     `json:"backup_eligible,omitempty"` // its maker may copy it to other devices; never changes
+	BackedUp       bool     `json:"backed_up,omitempty"`       // it was copied at its last use
+	SuspectAt      Millis   `json:"suspect_at,omitempty"`      // when its counter last did not grow, as after a copy by a stranger; 0: never
+}
+
+// ACR returns the value of acr for a sign-in with the passkey, in which it has verified the user.
+func (p Passkey) ACR() string {
+	if p.ProvenAt != 0 {
+		return ACRPhishingResistant
+	}
+	return ACROneFactor
+}
+
+// AMR returns the values of amr for such a sign-in (RFC 8176). "mfa" is stated only together with
+// an acr of two factors. Without a verified attestation nothing proves that a key cannot leave its
+// device, so there is no "hwk".
+func (p Passkey) AMR() []string {
+	amr := []string{"pop", "user"}
+	if p.ProvenAt != 0 {
+		amr = append(amr, "mfa")
+	}
+	if p.Detail.BackupEligible {
+		amr = append(amr, "swk")
+	}
+	return amr
+}
+
+// MostPasskeys is the largest number of passkeys of one user.
+const MostPasskeys = 20
+
+// ErrTooManyPasskeys: the user has MostPasskeys already.
+var ErrTooManyPasskeys = engine.NewVerdict("too many passkeys")
+
+const passkeyColumns = `id, user_id, name, handle, secret, number, detail, proven_at, used_at, created_at`
+
+// PasskeysOf lists the passkeys of a user, the oldest first.
+func (db *DB) PasskeysOf(ctx context.Context, userID string) ([]Passkey, error) {
+	if err := refuseImpossible(userID); err != nil {
+		return nil, fmt.Errorf("list passkeys: %w", err)
+	}
+	var list []Passkey
+	err := db.read(ctx, "list passkeys", func(q *gorm.DB) error {
+		return q.Raw(`SELECT `+passkeyColumns+` FROM credentials WHERE user_id = ? AND kind = 'webauthn' ORDER BY created_at, id`, userID).Scan(&list).Error
+	})
+	return list, err
+}
+
+// PasskeyByHandle reads a passkey and its user in one statement. The user may be disabled.
+//
+// ErrNotFound: no passkey has this handle.
+func (db *DB) PasskeyByHandle(ctx context.Context, handle string) (Passkey, User, error) {
+	if err := refuseImpossible(handle); err != nil {
+		return Passkey{}, User{}, fmt.Errorf("read passkey: %w", err)
+	}
+	var p Passkey
+	var u User
+	err := db.read(ctx, "read passkey", func(q *gorm.DB) error {
+		return engine.RequireRow(selectPasskeyByHandle.QueryRow(q, append(engine.Destinations(&p), engine.Destinations(&u)...), handle))
+	})
+	return p, u, err
+}
+
+// PasskeyAddition is the input of DB.AddPasskey.
+type PasskeyAddition struct {
+	FactorChange
+	Passkey     Passkey // Name, Handle, PublicKey, Counter and Detail
+	ChallengeID string  // can be used once
+	Until       Millis  // how long the use of ChallengeID must be remembered
+}
+
+// AddPasskey adds a passkey to an account. All other sessions and all grants of the user end, see
+// changeFactors. The passkey is proven if the session of this browser has two factors. It records
+// the events passkey.added and session.ended.
+//
+// ErrReplayed: the challenge was used before. ErrRevoked: the session has ended. ErrNotFresh.
+// ErrConflict: the passkey belongs to an account already. ErrTooManyPasskeys.
+func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (Session, error) {
+	p := a.Passkey
+	p.UserID = a.UserID
+	if err := refuseImpossible(p.Handle, a.ChallengeID); err != nil {
+		return Session{}, fmt.Errorf("add passkey: %w", err)
+	}
+	if len(p.PublicKey) == 0 {
+		return Session{}, errors.New("add passkey: the public key is empty")
+	}
+	return db.changeFactors(ctx, "add passkey", a.FactorChange, func(tx *gorm.DB) error {
+		if err := spendChallenge(tx, a.ChallengeID, a.Until); err != nil {
+			return err
+		}
+		if err := insertPasskey(tx, p, a.SessionID, at); err != nil {
+			return err
+		}
+		notice := MailDraft{Kind: MailPasskeyAdded, UserID: p.UserID, Facts: MailFacts{Name: cleanText(p.Name, longestName)}}
+		if err := db.notify(tx, notice, By{From: a.From, At: at}); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: PasskeyAdded, Outcome: Succeeded, UserID: p.UserID, SessionID: a.SessionID, From: a.From}, at)
+	}, nil, at)
+}
+
+// insertPasskey stores a passkey that was made in this session.
+func insertPasskey(tx *gorm.DB, p Passkey, sessionID string, at time.Time) error {
+	var acr string
+	if err := tx.Raw(`SELECT acr FROM sessions WHERE id = ?`, sessionID).Scan(&acr).Error; err != nil {
+		return err
+	}
+	if ACRReaches(acr, ACRTwoFactors) {
+		p.ProvenAt = At(at)
+	}
+	var n int64
+	if err := tx.Raw(`SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind = 'webauthn'`, p.UserID).Scan(&n).Error; err != nil {
+		return err
+	}
+	if n >= MostPasskeys {
+		return ErrTooManyPasskeys
+	}
+	detail, err := engine.JSONText(p.Detail)
+	if err != nil {
+		return err
+	}
+	added, err := changeOne(tx, `INSERT INTO credentials (id, user_id, kind, name, secret, handle, detail, number, proven_at, created_at, updated_at)
+		VALUES (?, ?, 'webauthn', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		NewID(credentialPrefix), p.UserID, cleanText(p.Name, longestName), p.PublicKey, p.Handle, detail, p.Counter, p.ProvenAt, At(at), At(at))
+	if err == nil && !added {
+		err = ErrConflict
+	}
+	return err
+}
+
+// spendChallenge marks the challenge of a ceremony as used. ErrReplayed: it was used before.
+func spendChallenge(tx *gorm.DB, id string, until Millis) error {
+	fresh, err := spend(tx, spent{Kind: spentChallenge, ID: id, ExpiresAt: until})
+	if err == nil && !fresh {
+		err = ErrReplayed
+	}
+	return err
+}
+
+// PasskeyUse is a checked assertion of a passkey, with which a user signs in.
+type PasskeyUse struct {
+	PasskeyID   string
+	ChallengeID string // can be used once
+	Until       Millis // how long the use of ChallengeID must be remembered
+	Counter     int64  // of the assertion
+	BackedUp    bool   // as the assertion says
+}
+
+// checkPasskey takes over the passkey that opens the session, or that the person used before the
+// second factor. In the first case it stores the use of the passkey; in the second, the passkey
+// is proven from now on. It sets AMR, and for a passkey that opens the session also ACR.
+//
+// ErrReplayed, ErrRevoked: see usePasskey.
+func checkPasskey(tx *gorm.DB, s *SignIn, at time.Time) error {
+	by := By{From: s.From, At: at}
+	if s.Passkey != nil {
+		p, err := usePasskey(tx, s.UserID, *s.Passkey, by)
+		s.passkey, s.ACR, s.AMR = p.ID, p.ACR(), p.AMR()
+		return err
+	}
+	if !strings.HasPrefix(s.Through, credentialPrefix) {
+		return nil
+	}
+	var found []Passkey
+	err := tx.Raw(`SELECT `+passkeyColumns+` FROM credentials WHERE id = ? AND user_id = ? AND kind = 'webauthn'`, s.Through, s.UserID).Scan(&found).Error
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 || s.Factor == nil {
+		return ErrRevoked
+	}
+	p := found[0]
+	s.passkey, s.Through = p.ID, ""
+	s.AMR = slices.Compact(slices.Sorted(slices.Values(append(p.AMR(), s.AMR...))))
+	if p.ProvenAt != 0 {
+		return nil
+	}
+	if err := tx.Exec(`UPDATE credentials SET proven_at = ? WHERE id = ?`, At(at), p.ID).Error; err != nil {
+		return err
+	}
+	return record(tx, Event{Type: PasskeyConfirmed, Outcome: Succeeded, UserID: s.UserID, From: s.From}, at)
+}
+
+// usePasskey stores the use of a passkey in the transaction of the sign-in, and returns the
+// passkey. If its counter did not grow, a copy of its key may exist: the sign-in goes on, and the
+// event passkey.counter_decreased is recorded (WebAuthn, section 7.2, step 22).
+//
+// ErrReplayed: the challenge was used before. ErrRevoked: the passkey was removed.
+func usePasskey(tx *gorm.DB, userID string, u PasskeyUse, by By) (Passkey, error) {
+	if err := spendChallenge(tx, u.ChallengeID, u.Until); err != nil {
+		return Passkey{}, err
+	}
+	// Written first, because that locks the row: two uses at once compare their counters one after
+	// the other.
+	used, err := changeOne(tx, `UPDATE credentials SET used_at = ? WHERE id = ? AND user_id = ? AND kind = 'webauthn'`, At(by.At), u.PasskeyID, userID)
+	if err != nil {
+		return Passkey{}, err
+	}
+	if !used {
+		return Passkey{}, ErrRevoked
+	}
+	var p Passkey
+	if err := tx.Raw(`SELECT `+passkeyColumns+` FROM credentials WHERE id = ?`, u.PasskeyID).Scan(&p).Error; err != nil {
+		return Passkey{}, err
+	}
+	before := p
+	p.Detail.BackedUp = u.BackedUp
+	if grows := u.Counter > p.Counter || u.Counter == 0 && p.Counter == 0; grows {
+		p.Counter = u.Counter
+	} else {
+		p.Detail.SuspectAt = At(by.At)
+		e := Event{Type: PasskeyCounterDecreased, Outcome: Succeeded, UserID: userID, From: by.From, Detail: map[string]any{"passkey": p.ID, "stored": p.Counter, "sent": u.Counter}}
+		if err := record(tx, e, by.At); err != nil {
+			return Passkey{}, err
+		}
+	}
+	if p.Counter == before.Counter && p.Detail.BackedUp == before.Detail.BackedUp && p.Detail.SuspectAt == before.Detail.SuspectAt {
+		return p, nil
+	}
+	detail, err := engine.JSONText(p.Detail)
+	if err != nil {
+		return Passkey{}, err
+	}
+	return p, tx.Exec(`UPDATE credentials SET number = ?, detail = ? WHERE id = ?`, p.Counter, detail, p.ID).Error
+}
+
+// RenamePasskey changes the name of a passkey. It records the event passkey.renamed.
+//
+// ErrNotFound: the user has no such passkey.
+func (db *DB) RenamePasskey(ctx context.Context, userID, passkeyID, name string, by By) error {
+	if err := refuseImpossible(userID, passkeyID); err != nil {
+		return fmt.Errorf("rename passkey: %w", err)
+	}
+	return db.write(ctx, "rename passkey", func(tx *gorm.DB) error {
+		renamed, err := changeOne(tx, `UPDATE credentials SET name = ?, updated_at = ? WHERE id = ? AND user_id = ? AND kind = 'webauthn'`,
+			cleanText(name, longestName), At(by.At), passkeyID, userID)
+		if err != nil {
+			return err
+		}
+		if !renamed {
+			return ErrNotFound
+		}
+		return record(tx, Event{Type: PasskeyRenamed, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
+	})
+}
+
+// PasskeyRemoval is the input of DB.RemovePasskey.
+type PasskeyRemoval struct {
+	FactorChange // without a Handle: the session of the request does not end
+	PasskeyID    string
+	Connectors   []string // the connectors through which people can sign in now
+}
+
+// RemovePasskey removes a passkey. All sessions that it opened end, and all grants of those
+// sessions, online and offline. The session of the request does not end, even if the passkey
+// opened it. It records the event passkey.removed.
+//
+// ErrRevoked: the session has ended or is another user's. ErrNotFresh. ErrNotFound: the user has no
+// such passkey. ErrConflict: the passkey is the user's last way to sign in.
+func (db *DB) RemovePasskey(ctx context.Context, r PasskeyRemoval, at time.Time) error {
+	if err := refuseImpossible(r.UserID, r.PasskeyID, r.SessionID); err != nil {
+		return fmt.Errorf("remove passkey: %w", err)
+	}
+	w, finished := unfinished{Kind: identityRemoval, UserID: r.UserID, Identity: r.PasskeyID, At: At(at)}, false
+	err := db.write(ctx, "remove passkey", func(tx *gorm.DB) error {
+		by := By{From: r.From, At: at}
+		if err := db.lockRow(tx, userRow, r.UserID, forUpdate); err != nil {
+			return err
+		}
+		if _, err := touchSession(tx, r.UserID, r.SessionID, "", at); err != nil {
+			return err
+		}
+		if err := checkFreshEnough(tx, r.FactorChange, at); err != nil {
+			return err
+		}
+		name, err := deletePasskey(tx, r)
+		if err != nil {
+			return err
+		}
+		if err := endSessionsOpenedBy(tx, opener{Key: r.PasskeyID, UserID: r.UserID, Reason: "passkey_removed"}, r.SessionID, by); err != nil {
+			return err
+		}
+		// Grants come after the sessions because of the order of locks.
+		if w.Bound, err = lastGrantOf(tx, r.UserID, at); err != nil {
+			return err
+		}
+		if _, finished, err = w.begin(tx); err != nil {
+			return err
+		}
+		if err := db.notify(tx, MailDraft{Kind: MailPasskeyRemoved, UserID: r.UserID, Facts: MailFacts{Name: name}}, by); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: PasskeyRemoved, Outcome: Succeeded, UserID: r.UserID, From: r.From}, at)
+	})
+	if err == nil && !finished {
+		db.finish(ctx, w)
+	}
+	return err
+}
+
+// deletePasskey deletes a passkey that is not the last way to sign in, and returns its name.
+func deletePasskey(tx *gorm.DB, r PasskeyRemoval) (string, error) {
+	var names []string
+	err := tx.Raw(`DELETE FROM credentials WHERE id = ? AND user_id = ? AND kind = 'webauthn' RETURNING name`, r.PasskeyID, r.UserID).Scan(&names).Error
+	if err != nil {
+		return "", err
+	}
+	if len(names) == 0 {
+		return "", ErrNotFound
+	}
+	remaining, err := countSignInMethods(tx, r.UserID, r.Connectors)
+	if err == nil && remaining == 0 {
+		err = ErrConflict // undoes the deletion
+	}
+	return names[0], err
+}
+
+var selectPasskeyByHandle = engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Passkey{}, "c") + `, ` + engine.ColumnsOf(&User{}, "u") + `
+	FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.handle = CAST(? AS TEXT) AND c.handle <> '' AND c.kind = 'webauthn'`)
