@@ -15,6 +15,7 @@ import (
 	"signet/provider"
 	"signet/provider/directory"
 	"signet/provider/mail/mailtest"
+	"signet/provider/passkey/passkeytest"
 	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -55,7 +56,7 @@ func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, 
 	t.Helper()
 	up, option := providertest.WithUpstreams(t, change...)
 	mails := mailtest.Start(t)
-	b := providertest.Start(t, backend.OpenFaulty(t, faults), option, providertest.WithRegistration(directory.RegistrationOpen), providertest.WithMail(mails), providertest.WithSignUp)
+	b := providertest.Start(t, backend.OpenFaulty(t, faults), providertest.WithLocalhost, option, providertest.WithRegistration(directory.RegistrationOpen), providertest.WithMail(mails), providertest.WithSignUp)
 	b.Backend = backend
 	b.RegisterApp(t)
 	s := &scene{Testbed: b, upstream: up, mails: mails}
@@ -76,6 +77,15 @@ func (s *scene) newUser(t *testing.T) {
 func (s *scene) signIn(t *testing.T) {
 	t.Helper()
 	providertest.WantStatus(t, s.browser.CallApp(t, "/login", s.credentials()), http.StatusOK)
+}
+
+// addPasskey signs the user in and adds a passkey.
+func (s *scene) addPasskey(t *testing.T) *passkeytest.Authenticator {
+	t.Helper()
+	s.signIn(t)
+	authenticator := s.Authenticator(t)
+	s.browser.AddPasskey(t, authenticator).WantAt(t, "/account/passkeys?done=passkey")
+	return authenticator
 }
 
 func (s *scene) credentials() string {
@@ -448,6 +458,25 @@ var acts = []act{
 	{name: "password changed", events: []storage.EventType{storage.PasswordChanged, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)
 		return s.postsAccountForm(t, "/account/password", "/account/password", "current-password", providertest.Password, "new-password", providertest.NewPassword)
+	}},
+	{name: "passkey added", events: []storage.EventType{storage.PasskeyAdded, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		f, data := s.browser.Get(t, s.Issuer+"/account/passkeys/add").PasskeyForm(t)
+		return s.posts(t, f, "credential", s.Authenticator(t).Create(t, data["challenge"], s.user.ID))
+	}},
+	{name: "passkey renamed", events: []storage.EventType{storage.PasskeyRenamed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.addPasskey(t)
+		return s.postsAccountForm(t, "/account/passkeys", "/account/passkeys/rename", "name", "Phone")
+	}},
+	{name: "passkey removed", events: []storage.EventType{storage.PasskeyRemoved}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.addPasskey(t)
+		return s.postsAccountForm(t, "/account/passkeys/remove?passkey="+s.PasskeysOf(t, s.user.ID)[0].ID, "/account/passkeys/remove")
+	}},
+	{name: "sign-in with a passkey", events: []storage.EventType{storage.UserSignedIn}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		authenticator := s.addPasskey(t)
+		s.browser = s.Visitor(t)
+		f, data := s.browser.Get(t, s.AuthorizeURL()).PasskeyForm(t)
+		return s.posts(t, f, "credential", authenticator.Get(t, data["challenge"]))
 	}},
 	{name: "session ended", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)

@@ -31,6 +31,7 @@
 //	/register/{client_id}                                             oauth/register.go        RFC 7592, section 2; OIDC Registration, section 4
 //	/introspect                                                       oauth/introspect.go      RFC 7662, section 2
 //	/userinfo                                                         oauth/userinfo.go        OIDC Core, section 5.3; RFC 6750, section 2
+//	/login/passkey                                                    interaction/passkey.go   WebAuthn, section 7.2
 //	/login/{connector}/callback                                       interaction/callback.go  RFC 6749, section 4.1.2; OIDC Core, section 3.1.2.5
 //	/login/{connector}/callback                                       interaction/formpost.go  OAuth 2.0 Form Post Response Mode, section 2
 //	/signup                                                           signup/signup.go         Initiating User Registration via OpenID Connect 1.0, section 4

@@ -47,16 +47,16 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		FirstParty: c.FirstParty.ClientID, Origins: append([]string{s.issuer.Scheme + "://" + s.issuer.Host}, live.Origins...),
 	})
 	visits := visit.New(visit.Deps{
-		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Passwords: s.passwords, Factors: s.factors,
+		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Passwords: s.passwords, Factors: s.factors, Passkeys: s.passkeys,
 		Connectors: federationConnectors(connectors), Now: c.Now,
 	})
 	signUp := live.OpenSignUp && c.SendsMails()
 	signIn := interaction.New(interaction.Deps{
-		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits,
+		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits, Passkeys: s.passkeys,
 		Subjects: s.subjects, Directory: s.directory, Links: s.links, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), SignUp: signUp, Now: c.Now, Log: c.Log,
 	})
 	accountPages := account.New(account.Deps{
-		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
+		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Passkeys: s.passkeys, Visits: visits, Notices: s.notices,
 		Directory: s.directory, Links: s.links, Ring: s.ring, Connectors: connectorButtons(connectors), Now: c.Now, EditUsername: c.EditUsername, SendsMails: c.SendsMails(), DemoPath: c.DemoPath,
 	})
 	addressPages := address.New(address.Deps{Site: s.site, DB: s.db, Links: s.links, Visits: visits, Sessions: s.sessions, Now: c.Now})

@@ -15,7 +15,8 @@ const (
 
 var acrOrder = []string{ACROneFactor, ACRTwoFactors, ACRPhishingResistant}
 
-// ACRValues lists the values that the acr of a session may have, the weakest first.
+// ACRValues lists the values that the acr of a session may have, the weakest first. Sessions have
+// ACRPhishingResistant too, where there can be passkeys.
 func ACRValues() []string { return []string{ACROneFactor, ACRTwoFactors} }
 
 // ACRReaches reports whether a sign-in with the acr has also has the acr wanted: it is the same

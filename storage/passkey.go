@@ -43,6 +43,9 @@ type PasskeyDetail struct {
 	SuspectAt      Millis   `json:"suspect_at,omitempty"`      // when its counter last did not grow, as after a copy by a stranger; 0: never
 }
 
+// IsPasskeyID reports whether the key of a session (Session.Identity) is the ID of a passkey.
+func IsPasskeyID(key string) bool { return strings.HasPrefix(key, credentialPrefix) }
+
 // ACR returns the value of acr for a sign-in with the passkey, in which it has verified the user.
 func (p Passkey) ACR() string {
 	if p.ProvenAt != 0 {

@@ -28,6 +28,7 @@ func accountPages() []accountPage {
 		{"email", "/account/email", words.Say("account.email"), emailSentence},
 		{"security", "/account/security", words.Say("account.security"), securitySentence},
 		{"password", "/account/password", words.Say("account.password"), passwordSentence},
+		{"passkeys", "/account/passkeys", words.Say("account.passkeys"), always(words.Say("account.passkeys-note"))},
 		{"sessions", "/account/sessions", words.Say("account.sessions"), sessionsSentence},
 		{"apps", "/account/apps", words.Say("account.apps"), appsSentence},
 		{"identities", "/account/identities", words.Say("account.identities"), always(words.Say("account.identities-note"))},

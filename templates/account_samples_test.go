@@ -41,6 +41,13 @@ func accountSamples() map[string]templates.Page {
 		{Code: "invalid_profile", Field: "website", Text: words.Say("profile-error.address")},
 		{Code: "invalid_profile", Field: "zoneinfo", Text: words.Say("profile-error.time-zone")},
 	}
+	addPasskey := templates.AccountAddPasskey{
+		Account: frame("passkeys", words.Sentence{}), Ticket: "sealed.ticket", RPID: "id.example.com", Challenge: "Y2hhbGxlbmdl", Sealed: "sealed.challenge",
+		UserHandle: "dXNyXzE", AccountName: "alice@example.com", Algorithms: "-7,-8,-257", Exclude: "AAEC",
+	}
+	addPasskeyWrong := addPasskey
+	addPasskeyWrong.Error = &templates.FormError{Code: "passkey_refused", Text: words.Say("passkey.add-refused")}
+	addPasskeyNot := templates.AccountAddPasskey{Account: frame("passkeys", words.Sentence{}), Unable: words.Say("account-passkeys.not-offered")}
 	return map[string]templates.Page{
 		"account":            templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1, SecondFactor: true},
 		"account-admin":      templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1},
@@ -97,19 +104,33 @@ func accountSamples() map[string]templates.Page {
 		"account-connect": templates.AccountIdentity{Account: frame("identities", words.Sentence{}), Ticket: "sealed.ticket", Connector: templates.ConnectorButton{ID: "github", Kind: "github", Name: "GitHub"}},
 		"account-disconnect": templates.AccountIdentity{Account: frame("identities", words.Sentence{}), Ticket: "sealed.ticket", Disconnect: true, Connector: templates.ConnectorButton{ID: "github", Kind: "github", Name: "GitHub"},
 			Identity: templates.IdentityRow{Key: "0a1b", Email: "octo@octo.example"}},
-		"account-identities-none":  templates.AccountIdentities{Account: frame("identities", words.Sentence{})},
-		"account-apps-none":        templates.AccountApps{Account: frame("apps", words.Say("account-done.app"))},
-		"account-security":         templates.AccountSecurity{Account: frame("security", words.Say("account-done.no-totp")), Password: true},
-		"account-security-none":    templates.AccountSecurity{Account: frame("security", words.Sentence{})},
-		"account-security-app":     templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon, LastUsed: now}, Codes: 9},
-		"account-security-few":     templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon}, Codes: 1},
-		"account-totp":             totp,
-		"account-totp-wrong":       wrongTOTP,
-		"account-remove-totp":      templates.AccountRemoveTOTP{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", App: "crd_1"},
-		"account-codes-ask":        templates.AccountCodes{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Left: 2},
-		"account-codes":            templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples},
-		"account-codes-added":      templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: true},
-		"account-withdraw":         templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: photosRow},
-		"account-withdraw-session": templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: templates.AppRow{ClientID: "notes", App: notes}},
+		"account-passkeys": templates.AccountPasskeys{
+			Account: frame("passkeys", words.Say("account-done.passkey")), Offered: true, RPID: "id.example.com", UserHandle: "dXNyXzE", AccountName: "alice@example.com", AcceptedIDs: "AAEC,AwQF",
+			Passkeys: []templates.PasskeyRow{
+				{ID: "crd_1", Name: "Phone", Ticket: "sealed.ticket.1", BackedUp: true, Since: noon, LastUsed: now},
+				{ID: "crd_2", Ticket: "sealed.ticket.2", Suspect: now, Since: noon, Unproven: true},
+			}},
+		"account-passkeys-none":     templates.AccountPasskeys{Account: frame("passkeys", words.Sentence{}), Offered: true, RPID: "id.example.com", UserHandle: "dXNyXzE", AccountName: "alice@example.com"},
+		"account-passkeys-full":     templates.AccountPasskeys{Account: frame("passkeys", words.Sentence{}), Offered: true, Full: true, Passkeys: []templates.PasskeyRow{{ID: "crd_1", Name: "Phone", Ticket: "sealed.ticket.1", Since: noon}}},
+		"account-passkeys-no-host":  templates.AccountPasskeys{Account: frame("passkeys", words.Sentence{})},
+		"account-add-passkey":       addPasskey,
+		"account-add-passkey-not":   addPasskeyNot,
+		"account-add-passkey-wrong": addPasskeyWrong,
+		"account-remove-passkey":    templates.AccountRemovePasskey{Account: frame("passkeys", words.Sentence{}), Ticket: "sealed.ticket", Passkey: templates.PasskeyRow{ID: "crd_1", Name: "Phone"}},
+		"account-remove-unnamed":    templates.AccountRemovePasskey{Account: frame("passkeys", words.Sentence{}), Ticket: "sealed.ticket", Passkey: templates.PasskeyRow{ID: "crd_1"}},
+		"account-identities-none":   templates.AccountIdentities{Account: frame("identities", words.Sentence{})},
+		"account-apps-none":         templates.AccountApps{Account: frame("apps", words.Say("account-done.app"))},
+		"account-security":          templates.AccountSecurity{Account: frame("security", words.Say("account-done.no-totp")), Password: true},
+		"account-security-none":     templates.AccountSecurity{Account: frame("security", words.Sentence{})},
+		"account-security-app":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon, LastUsed: now}, Codes: 9},
+		"account-security-few":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon}, Codes: 1},
+		"account-totp":              totp,
+		"account-totp-wrong":        wrongTOTP,
+		"account-remove-totp":       templates.AccountRemoveTOTP{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", App: "crd_1"},
+		"account-codes-ask":         templates.AccountCodes{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Left: 2},
+		"account-codes":             templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples},
+		"account-codes-added":       templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: true},
+		"account-withdraw":          templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: photosRow},
+		"account-withdraw-session":  templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: templates.AppRow{ClientID: "notes", App: notes}},
 	}
 }

@@ -19,6 +19,7 @@ type Confirm struct {
 	Keep       bool // "Keep me signed in" stays as it was chosen
 	Error      *FormError
 	Connectors []ConnectorButton
+	Passkey    *PasskeyAsk // nil: the account has no passkey
 
 	Tried     string   // upstream that just signed the person in without asking; "" if none did
 	TriedSays bool     // Tried reports when it last asked, so signing out there helps
@@ -49,6 +50,7 @@ var reasons = map[string]words.Sentence{
 	"withdraw":     words.Say("confirm-why.withdraw"),
 	"link":         words.Say("confirm-why.link"),
 	"unlink":       words.Say("confirm-why.unlink"),
+	"passkey":      words.Say("confirm-why.passkey"),
 	"rotate":       words.Say("confirm-why.rotate"),
 	"revoke":       words.Say("confirm-why.revoke"),
 	"security":     words.Say("confirm-why.security"),
@@ -63,6 +65,7 @@ var unknownReasons = map[string]words.Sentence{
 	"withdraw":     words.Say("confirm-unknown.withdraw"),
 	"link":         words.Say("confirm-unknown.link"),
 	"unlink":       words.Say("confirm-unknown.unlink"),
+	"passkey":      words.Say("confirm-unknown.passkey"),
 	"rotate":       words.Say("confirm-unknown.rotate"),
 	"revoke":       words.Say("confirm-unknown.revoke"),
 	"security":     words.Say("confirm-unknown.security"),
@@ -124,7 +127,9 @@ func tried(c Confirm) words.Sentence {
 }
 
 // confirmable reports whether the page has a way to offer.
-func confirmable(c Confirm) bool { return c.Password || len(usable(c.Connectors)) > 0 }
+func confirmable(c Confirm) bool {
+	return c.Password || c.Passkey != nil || len(usable(c.Connectors)) > 0
+}
 
 // unable says which upstreams of the account cannot confirm anything.
 func unable(c Confirm) words.Sentence {

@@ -11,14 +11,15 @@ type Prove struct {
 	Password   bool            // the account has one
 	Forgot     bool            // show the link to the form for a forgotten password
 	Connectors []ConnectorButton
-	Back       string // path of the sign-in page, for another way to sign in
+	Passkey    *PasskeyAsk // nil: the account has no passkey
+	Back       string      // path of the sign-in page, for another way to sign in
 	Error      *FormError
 }
 
 func (Prove) page() string { return "prove.html" }
 
 // provable reports whether the page can offer a way to sign in.
-func provable(p Prove) bool { return p.Password || len(usable(p.Connectors)) > 0 }
+func provable(p Prove) bool { return p.Password || p.Passkey != nil || len(usable(p.Connectors)) > 0 }
 
 // Connect asks whether to connect the new upstream identity to the account, after the person
 // has proven to own the account.

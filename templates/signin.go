@@ -17,6 +17,7 @@ type SignIn struct {
 	Keep       bool
 	Error      *FormError
 	Connectors []ConnectorButton // in the order of the page
+	Passkey    *PasskeyAsk       // nil: the page offers no passkeys
 	Stolen     bool              // the session of this browser ended because one of its tokens was used twice
 	SignUp     string            // address of the page to create an account; "": not offered
 	Forgot     bool              // show the link to the form for a forgotten password
@@ -53,7 +54,7 @@ func refusal(s SignIn) *FormError {
 		return nil
 	}
 	e := *s.Error
-	e.OtherWays = len(usable(s.Connectors)) > 0
+	e.OtherWays = s.Passkey != nil || len(usable(s.Connectors)) > 0
 	return &e
 }
 

@@ -22,13 +22,13 @@ var allowedImports = func() map[string][]string {
 	ground := []string{"federation/foreign", "storage", "federation", "templates", "templates/words", "static"}
 	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
 	carriers := join(tools, "provider/request", "provider/session", "provider/subject")
-	deciders := join(carriers, "provider/credential", "provider/factor", "provider/notice", "provider/link", "provider/mail")
+	deciders := join(carriers, "provider/credential", "provider/factor", "provider/passkey", "provider/notice", "provider/link", "provider/mail")
 	rulers := join(deciders, "provider/visit", "provider/directory")
 	pages := join(rulers, "provider/flow", "provider/interaction", "provider/recovery", "provider/signup", "provider/address", "provider/account", "provider/admin", "provider/firstparty")
 	// Only a few packages may revoke a key or decrypt a private key. The others use a ring, which
 	// can only sign and verify.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
-	tests := []string{"provider/mail/mailtest", "storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
+	tests := []string{"provider/mail/mailtest", "provider/passkey/passkeytest", "storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
 	// The program: the commands import the process and the demo of `signet dev`, and both import
 	// the settings.
 	settings := []string{"provider/spelling", "cmd/signet/exit", "cmd/signet/socket"}
@@ -65,7 +65,8 @@ var allowedImports = func() map[string][]string {
 		"provider/assertion":        {"federation/foreign", "storage", "federation", "provider/web"},
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
-		"provider/visit":            join(carriers, "provider/credential", "provider/factor", "provider/logo"),
+		"provider/passkey":          {"storage", "provider/keys", "provider/web"},
+		"provider/visit":            join(carriers, "provider/credential", "provider/factor", "provider/passkey", "provider/logo"),
 		"provider/directory":        {"provider/spelling", "federation/foreign", "storage", "provider/keys", "provider/credential", "provider/outbound"},
 		"provider/logo":             {"storage", "static", "provider/web", "provider/request"},
 		"provider/interaction":      join(rulers, "provider/flow", "provider/logo"),
@@ -80,6 +81,8 @@ var allowedImports = func() map[string][]string {
 		"provider":                  slices.Concat(pages, keepers, []string{"provider/keys/openssl", "provider/upkeep", "provider/front", "provider/oauth", "provider/assertion", "provider/logo"}),
 		"provider/races":            {}, // only tests
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider", "provider/assertion"}),
+
+		"provider/passkey/passkeytest": {},
 
 		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for the errors of these packages
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper",
@@ -113,12 +116,13 @@ var allowedImports = func() map[string][]string {
 
 // testPackages are only for tests. The program must not import them.
 var testPackages = map[string]string{
-	"storage/storagetest":       "it creates temporary databases: only tests may import it",
-	"provider/keys/keystest":    "it creates keys with a public master key: only tests may import it",
-	"provider/mail/mailtest":    "it is a mail server: only tests may import it",
-	"provider/providertest":     "it starts a provider and acts as its users: only tests may import it",
-	"cmd/signet/signettest":     "it runs the program and acts as its users: only tests may import it",
-	"federation/federationtest": "it imitates Google and GitHub: only tests and `signet dev` may import it, so that `signet serve` cannot use it",
+	"storage/storagetest":          "it creates temporary databases: only tests may import it",
+	"provider/keys/keystest":       "it creates keys with a public master key: only tests may import it",
+	"provider/passkey/passkeytest": "it is an authenticator: only tests may import it",
+	"provider/mail/mailtest":       "it is a mail server: only tests may import it",
+	"provider/providertest":        "it starts a provider and acts as its users: only tests may import it",
+	"cmd/signet/signettest":        "it runs the program and acts as its users: only tests may import it",
+	"federation/federationtest":    "it imitates Google and GitHub: only tests and `signet dev` may import it, so that `signet serve` cannot use it",
 }
 
 // externalPackages lists the packages that may import an external package. An entry includes all
@@ -171,6 +175,9 @@ var externalPackages = []struct {
 	{[]string{"github.com/pquerna/otp", "github.com/boombuler/barcode"},
 		[]string{"provider/factor"}, true, // a test may be an authenticator app
 		"only provider/factor makes codes and QR codes"},
+	{[]string{"github.com/go-webauthn/webauthn"},
+		[]string{"provider/passkey"}, false,
+		"only provider/passkey runs ceremonies of WebAuthn: it binds each challenge to its page"},
 	{[]string{"github.com/emersion/go-smtp", "github.com/emersion/go-sasl"},
 		nil, true,
 		"it is the mail server of the tests"},

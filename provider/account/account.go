@@ -10,6 +10,7 @@ import (
 	"signet/provider/keys"
 	"signet/provider/link"
 	"signet/provider/notice"
+	"signet/provider/passkey"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/visit"
@@ -27,6 +28,7 @@ type Deps struct {
 	Clients    *request.Clients
 	Sessions   *session.Sessions
 	Passwords  *credential.Passwords
+	Passkeys   *passkey.Passkeys
 	Directory  *directory.Directory
 	Links      *link.Links
 	Visits     *visit.Visits
@@ -56,6 +58,8 @@ const (
 	removeTOTPPath = "/account/security/totp/remove"
 	codesPath      = "/account/security/codes"
 	passwordPath   = "/account/password"
+	passkeysPath   = "/account/passkeys"
+	addPasskeyPath = "/account/passkeys/add"
 	sessionsPath   = "/account/sessions"
 	endAllPath     = "/account/sessions/end-all"
 	appsPath       = "/account/apps"
@@ -101,6 +105,9 @@ var doneSentences = map[string]words.Sentence{
 	"password": words.Say("account-done.password"),
 	"totp":     words.Say("account-done.totp"),
 	"no-totp":  words.Say("account-done.no-totp"),
+	"passkey":  words.Say("account-done.passkey"),
+	"renamed":  words.Say("account-done.passkey-renamed"),
+	"removed":  words.Say("account-done.passkey-removed"),
 	"session":  words.Say("account-done.session"),
 	"others":   words.Say("account-done.others"),
 	"app":      words.Say("account-done.app"),

@@ -42,7 +42,7 @@ func (h *Handler) showProve(w http.ResponseWriter, r *http.Request) error {
 	if current != nil && h.hasProven(*current, s, p) {
 		return h.askConnect(w, s, p, *current)
 	}
-	page, err := h.provePage(r, s, p)
+	page, err := h.provePage(w, r, s, p)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (h *Handler) hasProven(current session.Current, s step, p waitingIdentity) 
 
 // provePage returns the page with the ways to sign in that the account has and that work
 // now. The person may see them, since a trusted upstream has vouched for the address.
-func (h *Handler) provePage(r *http.Request, s step, p waitingIdentity) (templates.Prove, error) {
+func (h *Handler) provePage(w http.ResponseWriter, r *http.Request, s step, p waitingIdentity) (templates.Prove, error) {
 	page := templates.Prove{Common: h.common(s), Request: s.Sealed, Email: p.account.Email, Connector: Button(p.connector)}
 	has, err := h.DB.SignInMethodsOf(r.Context(), p.account.ID)
 	if err != nil {
@@ -78,6 +78,12 @@ func (h *Handler) provePage(r *http.Request, s step, p waitingIdentity) (templat
 	}
 	page.Forgot = h.SendsMails
 	page.Password, page.Connectors = has.Password, buttons(connectors, h.lastConnector(r))
+	if has.Passkeys > 0 && h.Passkeys.Offered() {
+		if page.Passkey, err = h.askPasskey(w, r, s); err != nil {
+			return page, err
+		}
+		page.Passkey.Only = !page.Password && len(page.Connectors) == 0
+	}
 	page.Back, err = h.otherWaysPage(r, s)
 	return page, err
 }
@@ -107,7 +113,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, err)
-	page, err := h.provePage(r, s, p)
+	page, err := h.provePage(w, r, s, p)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (h *Handler) mustProve(s step, current session.Current) bool {
 
 // confirmPage returns the page that asks for a new proof, with the ways of this account to
 // give one. An account without such a way gets an explanation of the next step.
-func (h *Handler) confirmPage(r *http.Request, s step, current session.Current) (templates.Confirm, error) {
+func (h *Handler) confirmPage(w http.ResponseWriter, r *http.Request, s step, current session.Current) (templates.Confirm, error) {
 	ways, err := h.Visits.WaysToProve(r.Context(), current, s.Request)
 	if err != nil {
 		return templates.Confirm{}, err
@@ -35,6 +35,12 @@ func (h *Handler) confirmPage(r *http.Request, s step, current session.Current) 
 		if fact, tried := visit.LatestArrival(current, s.Request, c.ID()); tried {
 			page.Tried, page.TriedSays = c.Name(), fact.Proved != 0 && s.Kind != request.Code
 		}
+	}
+	if ways.Passkey {
+		if page.Passkey, err = h.askPasskey(w, r, s); err != nil {
+			return page, err
+		}
+		page.Passkey.Keep, page.Passkey.Only = page.Keep, !ways.Password && len(ways.Connectors) == 0
 	}
 	if s.Kind == request.Code {
 		page.ForApp = true

@@ -11,6 +11,7 @@ import (
 	"signet/provider/directory"
 	"signet/provider/keys"
 	"signet/provider/link"
+	"signet/provider/passkey"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/subject"
@@ -30,6 +31,7 @@ type Deps struct {
 	Subjects    subject.Subjects
 	Directory   *directory.Directory
 	Visits      *visit.Visits
+	Passkeys    *passkey.Passkeys
 	Connectors  []Connector          // in the operator's order
 	Health      *Health              // results of trips to the upstreams
 	KeepFor     time.Duration        // life of a session with "Keep me signed in"

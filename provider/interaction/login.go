@@ -48,11 +48,12 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, sta
 	case err != nil:
 		return err
 	case current != nil && h.mustProve(s, *current):
-		confirm, err := h.confirmPage(r, s, *current)
+		confirm, err := h.confirmPage(w, r, s, *current)
 		if err != nil {
 			return err
 		}
 		confirm.Error = web.WithReference(r, page.Error)
+		confirm.Passkey = knownPasskey(confirm.Passkey, page.Passkey)
 		return h.Site.ShowStatus(w, status, confirm)
 	case current == nil:
 		if page.Stolen, err = h.Sessions.WasStolen(r); err != nil {
@@ -66,6 +67,11 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, sta
 	}
 	page.Common, page.Request, page.Other = h.common(s), s.Sealed, s.wantsOther && current != nil
 	page.KeepDays, page.Connectors = int(h.KeepFor/(24*time.Hour)), buttons(h.Connectors, h.lastConnector(r))
+	ask, err := h.askPasskey(w, r, s)
+	if err != nil {
+		return err
+	}
+	page.Passkey = knownPasskey(ask, page.Passkey)
 	page.Keep = page.Keep || current != nil && current.Persistent && page.Error == nil
 	return h.Site.ShowStatus(w, status, page)
 }

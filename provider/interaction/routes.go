@@ -26,6 +26,10 @@ func (h *Handler) Routes() []web.Route {
 		page("POST", "/device/confirm", h.answerDevice),
 		page("GET|HEAD", "/select", h.showChoice),
 		page("POST", "/select", h.choose),
+		{
+			Methods: "POST", Path: "/login/passkey", Policy: web.PagePolicy,
+			Handler: h.Site.Page(h.signInWithPasskey), Specification: "WebAuthn, section 7.2",
+		},
 		page("GET|HEAD", "/login/link", h.showProve),
 		page("POST", "/login/link", h.prove),
 		page("POST", "/login/link/confirm", h.connect),

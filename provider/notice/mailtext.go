@@ -35,6 +35,8 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailNewBrowser:      content.newBrowser,
 	storage.MailIdentityLinked:  content.identityLinked,
 	storage.MailIdentityRemoved: content.identityRemoved,
+	storage.MailPasskeyAdded:    content.passkeyAdded,
+	storage.MailPasskeyRemoved:  content.passkeyRemoved,
 	storage.MailAccountDisabled: content.accountDisabled,
 	storage.MailAccountEnabled:  content.accountEnabled,
 	storage.MailPasswordReset:   content.passwordReset,
@@ -107,6 +109,26 @@ func (c content) identityRemoved() templates.Mail {
 	}
 	m := c.mail(words.Say("mail-identity-removed.subject", "Connector", c.connector), text, words.Say("mail-identity-removed.not-you"))
 	m.AdviceURL = c.page("account")
+	return m
+}
+
+func (c content) passkeyAdded() templates.Mail {
+	text := words.Say("mail-passkey-added.text", "Email", c.Recipient, "Issuer", c.issuer.Host)
+	if name := c.Message.Facts.Name; name != "" {
+		text = words.Say("mail-passkey-added.text-named", "Name", name, "Email", c.Recipient, "Issuer", c.issuer.Host)
+	}
+	m := c.mail(words.Say("mail-passkey-added.subject"), text, words.Say("mail-passkey-added.not-you"))
+	m.AdviceURL = c.page("account/passkeys")
+	return m
+}
+
+func (c content) passkeyRemoved() templates.Mail {
+	text := words.Say("mail-passkey-removed.text", "Email", c.Recipient, "Issuer", c.issuer.Host)
+	if name := c.Message.Facts.Name; name != "" {
+		text = words.Say("mail-passkey-removed.text-named", "Name", name, "Email", c.Recipient, "Issuer", c.issuer.Host)
+	}
+	m := c.mail(words.Say("mail-passkey-removed.subject"), text, words.Say("mail-passkey-removed.not-you"))
+	m.AdviceURL = c.page("account/passkeys")
 	return m
 }
 

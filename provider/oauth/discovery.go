@@ -70,6 +70,9 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	}
 	m.SubjectTypesSupported = []string{"public", storage.SubjectPairwise}
 	m.ACRValuesSupported = storage.ACRValues()
+	if h.Visits.Passkeys.Offered() {
+		m.ACRValuesSupported = append(m.ACRValuesSupported, storage.ACRPhishingResistant)
+	}
 	m.IDTokenSigningAlgValuesSupported = h.Ring.Algorithms()
 	m.UserinfoSigningAlgValuesSupported = h.Ring.Algorithms()
 	proofs := []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodPrivateKeyJWT}

@@ -116,8 +116,8 @@ type Form struct {
 	Values url.Values
 }
 
-// Form returns the last form of the page, without its check boxes. For a page with several
-// forms see FormTo.
+// Form returns the last form of the page, without its check boxes. It leaves out the form of a
+// passkey, which only a script can send. For a page with several forms see FormTo.
 func (s Stop) Form(t *testing.T) Form {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(s.Body))
@@ -127,7 +127,7 @@ func (s Stop) Form(t *testing.T) Form {
 	var found *Form
 	for n := range doc.Descendants() {
 		switch {
-		case n.Type == html.ElementNode && n.Data == "form":
+		case n.Type == html.ElementNode && n.Data == "form" && Attr(n, "data-passkey") == "":
 			action, err := s.At.Parse(Attr(n, "action"))
 			if err != nil {
 				t.Fatal(err)

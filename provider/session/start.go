@@ -23,8 +23,9 @@ type SignIn struct {
 	NotBefore        *storage.Millis     // NotBefore of the user at the check; ErrRevoked if it has moved since then
 	GiveBack         storage.Reservation // the reserved attempt, which does not count
 
-	Factor  *storage.FactorUse // the second factor; nil: none was given
-	Through string             // key of the identity of the first proof; "": the first proof was a password
+	Factor  *storage.FactorUse  // the second factor; nil: none was given
+	Through string              // key of the identity, or ID of the passkey, of the first proof; "": it was a password
+	Passkey *storage.PasskeyUse // signs in, and sets ACR and AMR; nil: none
 }
 
 // Start signs the browser in with a new handle and sets its cookies. If the user already
@@ -66,7 +67,7 @@ func (s *Sessions) storageSignIn(r *http.Request, in SignIn, userID, handle stri
 		UserID: in.UserID, HandleHash: storage.SecretHash(handle), Replaces: old,
 		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, Asserted: in.Asserted,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
-		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack, Factor: in.Factor, Through: in.Through,
+		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack, Factor: in.Factor, Through: in.Through, Passkey: in.Passkey,
 		From: web.TraceOf(r.Context()).Origin(), NewBrowser: s.Device(r).UserID != userID,
 	}
 }

@@ -24,11 +24,11 @@ const (
 )
 
 // These are the shares of the Cookie header, in characters. The other cookies about the person
-// have 1,280, and the rest is for the tokens of the first-party app, see SetTokens. The shares
+// have 1,340, and the rest is for the tokens of the first-party app, see SetTokens. The shares
 // are for the default base name; a longer base name makes the share of the trips smaller.
 const (
 	tripShare        = 2432
-	personCookies    = 6 // session, device, "_pending", a half sign-in, the connector that was used last, and later a trusted browser
+	personCookies    = 7 // session, device, "_passkey", "_pending", a half sign-in, the connector that was used last, and later a trusted browser
 	maxSealedAttempt = 320
 )
 

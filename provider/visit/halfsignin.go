@@ -30,8 +30,8 @@ type HalfSignIn struct {
 	NotBefore storage.Millis // of the user at the first proof
 	Keep      bool           // "Keep me signed in"
 
-	Through  string                     // key of the identity of the first proof; "": it was a password
-	Asserted *storage.AssertedFreshness // of the upstream, without its connector; nil: the first proof was a password
+	Through  string                     // key of the identity, or ID of the passkey, of the first proof; "": it was a password
+	Asserted *storage.AssertedFreshness // of the upstream, without its connector; nil: the first proof was a password or passkey
 
 	request [requestHashSize]byte
 }
@@ -52,6 +52,7 @@ const (
 	flagKeep = 1 << iota
 	flagThrough
 	flagReauthenticated
+	flagPasskey // Through is the ID of a passkey
 )
 
 // encode writes the flags, the hash of the request, the key of the identity, the times and the
@@ -61,12 +62,16 @@ func (s HalfSignIn) encode() ([]byte, error) {
 	if s.Keep {
 		flags |= flagKeep
 	}
-	through, err := hex.DecodeString(s.Through)
+	through, err := []byte(s.Through), error(nil)
+	switch {
+	case storage.IsPasskeyID(s.Through):
+		flags |= flagPasskey
+	case s.Through != "":
+		flags |= flagThrough
+		through, err = hex.DecodeString(s.Through)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode half sign-in: %w", err)
-	}
-	if s.Through != "" {
-		flags |= flagThrough
 	}
 	if s.Asserted != nil {
 		authTime = s.Asserted.AuthTime
@@ -88,15 +93,18 @@ func decodeHalf(payload []byte) (s HalfSignIn, ok bool) {
 	}
 	flags, through := payload[0], payload[head:head+int(payload[1])]
 	s.Keep, s.Through = flags&flagKeep != 0, hex.EncodeToString(through)
+	if flags&flagPasskey != 0 {
+		s.Through = string(through)
+	}
 	copy(s.request[:], payload[2:])
 	r := bytes.NewReader(payload[head+len(through):])
 	notBefore, err := binary.ReadVarint(r)
 	authTime, err2 := binary.ReadVarint(r)
-	if err != nil || err2 != nil || r.Len() == 0 || (s.Through != "") != (flags&flagThrough != 0) {
+	if err != nil || err2 != nil || r.Len() == 0 || (s.Through != "") != (flags&(flagThrough|flagPasskey) != 0) {
 		return HalfSignIn{}, false
 	}
 	s.NotBefore, s.UserID = storage.Millis(notBefore), string(payload[len(payload)-r.Len():])
-	if s.Through != "" {
+	if flags&flagThrough != 0 {
 		s.Asserted = &storage.AssertedFreshness{AuthTime: storage.Millis(authTime), Reauthenticated: flags&flagReauthenticated != 0}
 	}
 	return s, true
@@ -158,7 +166,10 @@ func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn
 		return err
 	}
 	first := session.ByPassword
-	if s.Through != "" {
+	switch {
+	case storage.IsPasskeyID(s.Through):
+		first = nil // storage adds that of the passkey
+	case s.Through != "":
 		first = ByUpstream
 	}
 	_, err = v.Sessions.Start(w, r, session.SignIn{

@@ -9,6 +9,7 @@ import (
 	"signet/provider/credential"
 	"signet/provider/factor"
 	"signet/provider/keys"
+	"signet/provider/passkey"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
@@ -24,6 +25,7 @@ type Deps struct {
 	Sessions   *session.Sessions
 	Passwords  *credential.Passwords
 	Factors    *factor.Factors
+	Passkeys   *passkey.Passkeys
 	Connectors []federation.Connector // in the operator's order
 	Now        func() time.Time
 }

@@ -13,12 +13,13 @@ import (
 // Ways are the ways in which the signed-in user can prove their identity again.
 type Ways struct {
 	Password   bool
+	Passkey    bool
 	Connectors []federation.Connector
 	Unable     []string // names of the user's connectors that failed to give a new proof, or never can
 }
 
 // Any reports whether there is at least one way.
-func (w Ways) Any() bool { return w.Password || len(w.Connectors) > 0 }
+func (w Ways) Any() bool { return w.Password || w.Passkey || len(w.Connectors) > 0 }
 
 // WaysToProve reads the ways of a user that could answer a request for a newer proof.
 func (v *Visits) WaysToProve(ctx context.Context, current session.Current, q request.Request) (Ways, error) {
@@ -26,7 +27,9 @@ func (v *Visits) WaysToProve(ctx context.Context, current session.Current, q req
 	if err != nil {
 		return Ways{}, err
 	}
-	return waysToProve(has, current, q, v.Connectors), nil
+	ways := waysToProve(has, current, q, v.Connectors)
+	ways.Passkey = ways.Passkey && v.Passkeys.Offered()
+	return ways, nil
 }
 
 // waysToProve lists the ways that the user has, except connectors that can never give a new
@@ -35,7 +38,7 @@ func (v *Visits) WaysToProve(ctx context.Context, current session.Current, q req
 // again, after the user has signed out there. Such a request has no client to which the
 // failure could be reported.
 func waysToProve(has storage.SignInMethods, current session.Current, q request.Request, offered []federation.Connector) Ways {
-	ways := Ways{Password: has.Password && current.User.Email != ""}
+	ways := Ways{Password: has.Password && current.User.Email != "", Passkey: has.Passkeys > 0}
 	for _, c := range offered {
 		fact, tried := LatestArrival(current, q, c.ID())
 		switch {

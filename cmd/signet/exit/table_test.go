@@ -85,10 +85,11 @@ var wrapped = map[string]error{
 
 // ofServer holds the sentinels that no command meets, with the reason.
 var ofServer = map[string]string{
-	"federation.ErrKeys":      "only a server verifies the JWTs of clients",
-	"federation.ErrSignature": "only a server verifies the JWTs of clients",
-	"storage.ErrNotFresh":     "only the pages of an account ask for a fresh sign-in",
-	"storage.FactorDueError":  "only a sign-in asks for a second factor",
+	"federation.ErrKeys":         "only a server verifies the JWTs of clients",
+	"federation.ErrSignature":    "only a server verifies the JWTs of clients",
+	"storage.ErrNotFresh":        "only the pages of an account ask for a fresh sign-in",
+	"storage.FactorDueError":     "only a sign-in asks for a second factor",
+	"storage.ErrTooManyPasskeys": "only the pages of an account add passkeys",
 }
 
 // A new sentinel of one of these packages needs a row. Without one, a command would end with

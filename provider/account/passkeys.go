@@ -1,0 +1,277 @@
+package account
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"signet/provider/passkey"
+	"signet/provider/session"
+	"signet/provider/visit"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+	"signet/templates/words"
+)
+
+const removePasskeyPath = "/account/passkeys/remove"
+
+// addPasskeyAct is the act of adding a passkey, for the step-up.
+var addPasskeyAct = visit.Act{Name: "passkey", Page: addPasskeyPath, Back: passkeysPath}
+
+// removePasskeyAct is the act of removing a passkey, for the step-up.
+func removePasskeyAct(id string) visit.Act {
+	return visit.Act{Name: "passkey", Page: removePasskeyPath + "?" + url.Values{"passkey": {id}}.Encode(), Back: passkeysPath}
+}
+
+// showPasskeys lists the passkeys of the person. The page also tells the browser which passkeys it
+// may still offer.
+func (h *Handler) showPasskeys(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	list, err := h.DB.PasskeysOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
+	page := templates.AccountPasskeys{
+		Account: h.frame(r, current, "passkeys"), Offered: h.Passkeys.Offered(), Full: len(list) >= storage.MostPasskeys,
+		AcceptedIDs: handlesOf(list), RPID: h.Passkeys.RPID(), UserHandle: userHandle(current), AccountName: accountName(current.User),
+	}
+	for _, p := range list {
+		row := h.passkeyRow(current, p)
+		if row.Ticket, err = h.ticket(current, "passkeys.rename", p.ID); err != nil {
+			return err
+		}
+		page.Passkeys = append(page.Passkeys, row)
+	}
+	return h.Site.Show(w, page)
+}
+
+func (h *Handler) passkeyRow(current session.Current, p storage.Passkey) templates.PasskeyRow {
+	times := visit.MomentsFor(current.User, h.Now())
+	return templates.PasskeyRow{
+		ID: p.ID, Name: p.Name, BackedUp: p.Detail.BackedUp, Unproven: p.ProvenAt == 0,
+		Suspect: times.Write(p.Detail.SuspectAt), Since: times.Write(p.CreatedAt), LastUsed: times.Write(p.UsedAt),
+	}
+}
+
+// handlesOf returns the handles of passkeys with commas.
+func handlesOf(list []storage.Passkey) string {
+	handles := make([]string, len(list))
+	for i, p := range list {
+		handles[i] = p.Handle
+	}
+	return strings.Join(handles, ",")
+}
+
+// userHandle returns the user handle as the script of the pages reads it.
+func userHandle(current session.Current) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(current.UserID))
+}
+
+// accountName returns the name that the browser shows beside the passkey.
+func accountName(u storage.User) string {
+	for _, name := range []string{u.Email, u.PreferredUsername, u.Name} {
+		if name != "" {
+			return name
+		}
+	}
+	return u.ID
+}
+
+// askAddPasskey shows the page on which the browser makes a passkey.
+func (h *Handler) askAddPasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	return h.showAddPasskey(w, r, current, http.StatusOK, nil)
+}
+
+func (h *Handler) showAddPasskey(w http.ResponseWriter, r *http.Request, current session.Current, status int, refusal *templates.FormError) error {
+	list, err := h.DB.PasskeysOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
+	page := templates.AccountAddPasskey{Account: h.frame(r, current, "passkeys"), Error: web.WithReference(r, refusal)}
+	switch {
+	case !h.Passkeys.Offered():
+		page.Unable = words.Say("account-passkeys.not-offered")
+	case len(list) >= storage.MostPasskeys:
+		page.Unable = words.Say("account-passkeys.full")
+	}
+	if !page.Unable.IsZero() {
+		return h.Site.ShowStatus(w, status, page)
+	}
+	if !h.Visits.IsFresh(current) {
+		return h.Visits.StepUp(w, r, addPasskeyAct)
+	}
+	challenge, err := h.Passkeys.Begin(addCeremony(current))
+	if err != nil {
+		return err
+	}
+	page.RPID, page.Challenge, page.Sealed = h.Passkeys.RPID(), challenge.Text, challenge.Sealed
+	page.UserHandle, page.AccountName, page.Exclude, page.Algorithms = userHandle(current), accountName(current.User), handlesOf(list), algorithms()
+	if page.Ticket, err = h.ticket(current, "passkeys.add", ""); err != nil {
+		return err
+	}
+	return h.Site.ShowStatus(w, status, page)
+}
+
+func algorithms() string {
+	list := make([]string, len(passkey.Algorithms))
+	for i, alg := range passkey.Algorithms {
+		list[i] = strconv.Itoa(alg)
+	}
+	return strings.Join(list, ",")
+}
+
+// addCeremony binds a challenge to the session and its user.
+func addCeremony(current session.Current) passkey.Ceremony {
+	return passkey.Ceremony{Purpose: passkey.Add, Browser: current.ID, UserID: current.UserID}
+}
+
+// addPasskey stores the passkey that the browser has made.
+func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := readForm(w, r, "challenge", "credential")
+	if err != nil {
+		return err
+	}
+	if err := h.Visits.CheckForm(values, ticketOf(current, "passkeys.add", ""), addPasskeyPath); err != nil {
+		return err
+	}
+	if !h.Visits.IsFresh(current) {
+		return h.Visits.StepUp(w, r, addPasskeyAct)
+	}
+	opened, err := h.Passkeys.Open(values.Get("challenge"), addCeremony(current))
+	if errors.Is(err, passkey.ErrStale) {
+		return web.StaleForm(h.Site.Base+addPasskeyPath, err)
+	}
+	if err != nil {
+		return err
+	}
+	added, err := h.Passkeys.CheckNew(opened, current.UserID, []byte(values.Get("credential")))
+	if err == nil {
+		err = h.Visits.ChangeFactors(w, r, current, func(c storage.FactorChange) (storage.Session, error) {
+			return h.DB.AddPasskey(r.Context(), storage.PasskeyAddition{FactorChange: c, Passkey: added, ChallengeID: opened.Text, Until: opened.Until}, h.Now())
+		})
+	}
+	switch {
+	case err == nil:
+		return h.showDone(w, passkeysPath, "passkey")
+	case errors.Is(err, storage.ErrNotFresh):
+		return h.notFresh(w, r, current, addPasskeyAct)
+	case errors.Is(err, passkey.ErrRefused):
+		return h.refusePasskey(w, r, current, "passkey_refused", words.Say("passkey.add-refused"), err)
+	case errors.Is(err, storage.ErrConflict):
+		return h.refusePasskey(w, r, current, "passkey_exists", words.Say("passkey.added-elsewhere"), err)
+	case errors.Is(err, storage.ErrTooManyPasskeys):
+		return h.refusePasskey(w, r, current, "too_many_passkeys", words.Say("account-passkeys.full"), err)
+	case errors.Is(err, storage.ErrReplayed), errors.Is(err, storage.ErrRevoked):
+		return web.StaleForm(h.Site.Base+addPasskeyPath, err)
+	}
+	return err
+}
+
+// refusePasskey shows the page again, with a new challenge.
+func (h *Handler) refusePasskey(w http.ResponseWriter, r *http.Request, current session.Current, code string, text words.Sentence, cause error) error {
+	trace := web.TraceOf(r.Context())
+	trace.Note("code", code)
+	trace.Refuse(cause)
+	return h.showAddPasskey(w, r, current, http.StatusUnprocessableEntity, &templates.FormError{Code: code, Text: text})
+}
+
+// notFresh asks for a new proof. If the last one was given just now, it was too weak: the account has
+// a passkey with which a sign-in has two factors.
+func (h *Handler) notFresh(w http.ResponseWriter, r *http.Request, current session.Current, act visit.Act) error {
+	if !h.Visits.IsFresh(current) {
+		return h.Visits.StepUp(w, r, act)
+	}
+	return &web.Problem{
+		Status: http.StatusForbidden, Code: "stronger_sign_in", Title: words.Say("account-error.stronger-sign-in.title"),
+		Text: words.Say("account-error.stronger-sign-in.text"), StartURL: h.Site.Base + passkeysPath,
+	}
+}
+
+// longestPasskeyName is in characters.
+const longestPasskeyName = 64
+
+// renamePasskey changes the name of a passkey.
+func (h *Handler) renamePasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := readForm(w, r, "passkey", "name")
+	if err != nil {
+		return err
+	}
+	id := values.Get("passkey")
+	if err := h.Visits.CheckForm(values, ticketOf(current, "passkeys.rename", id), passkeysPath); err != nil {
+		return err
+	}
+	name := []rune(strings.TrimSpace(values.Get("name")))
+	err = h.DB.RenamePasskey(r.Context(), current.UserID, id, string(name[:min(len(name), longestPasskeyName)]), web.TraceOf(r.Context()).By(h.Now()))
+	if errors.Is(err, storage.ErrNotFound) {
+		return h.noPasskey()
+	}
+	if err != nil {
+		return err
+	}
+	return h.showDone(w, passkeysPath, "renamed")
+}
+
+func (h *Handler) noPasskey() *web.Problem {
+	return notFound(words.Say("account-error.no-passkey.title"), words.Say("account-error.no-passkey.text"), h.Site.Base+passkeysPath)
+}
+
+// askRemovePasskey shows the confirmation page for removing a passkey. People continue there after
+// a step-up.
+func (h *Handler) askRemovePasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	list, err := h.DB.PasskeysOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
+	id := r.URL.Query().Get("passkey")
+	at := slices.IndexFunc(list, func(p storage.Passkey) bool { return p.ID == id })
+	if at < 0 {
+		return h.noPasskey()
+	}
+	if !h.Visits.IsFresh(current) {
+		return h.Visits.StepUp(w, r, removePasskeyAct(id))
+	}
+	page := templates.AccountRemovePasskey{Account: h.frame(r, current, "passkeys"), Passkey: h.passkeyRow(current, list[at])}
+	if page.Ticket, err = h.ticket(current, "passkeys.remove", id); err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+// removePasskey removes a passkey, unless it is the last way to sign in.
+func (h *Handler) removePasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := readForm(w, r, "passkey")
+	if err != nil {
+		return err
+	}
+	id := values.Get("passkey")
+	if err := h.Visits.CheckForm(values, ticketOf(current, "passkeys.remove", id), passkeysPath); err != nil {
+		return err
+	}
+	if !h.Visits.IsFresh(current) {
+		return h.Visits.StepUp(w, r, removePasskeyAct(id))
+	}
+	err = h.DB.RemovePasskey(r.Context(), storage.PasskeyRemoval{
+		FactorChange: storage.FactorChange{UserID: current.UserID, SessionID: current.ID, FreshFor: visit.FreshLife, From: web.TraceOf(r.Context()).Origin()},
+		PasskeyID:    id, Connectors: h.connectorIDs(),
+	}, h.Now())
+	switch {
+	case err == nil:
+		return h.showDone(w, passkeysPath, "removed")
+	case errors.Is(err, storage.ErrNotFresh):
+		return h.notFresh(w, r, current, removePasskeyAct(id))
+	case errors.Is(err, storage.ErrNotFound): // another request has removed it meanwhile
+		return h.noPasskey()
+	case errors.Is(err, storage.ErrRevoked):
+		return web.StaleForm(h.Site.Base+passkeysPath, err)
+	case errors.Is(err, storage.ErrConflict):
+		return &web.Problem{
+			Status: http.StatusConflict, Code: "last_way_in", Title: words.Say("account-error.last-passkey.title"),
+			Text: words.Say("account-error.last-passkey.text"), StartURL: h.Site.Base + passkeysPath, StartText: words.Say("account-error.last-passkey.link"),
+		}
+	}
+	return err
+}

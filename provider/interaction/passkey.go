@@ -1,0 +1,125 @@
+package interaction
+
+import (
+	"errors"
+	"net/http"
+
+	"signet/provider/credential"
+	"signet/provider/passkey"
+	"signet/provider/session"
+	"signet/provider/visit"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+	"signet/templates/words"
+)
+
+// askPasskey returns the form for a passkey on a page of the step; nil if there can be no passkeys.
+// The page does not say which passkeys there are, so it tells a stranger nothing.
+func (h *Handler) askPasskey(w http.ResponseWriter, r *http.Request, s step) (*templates.PasskeyAsk, error) {
+	if !h.Passkeys.Offered() {
+		return nil, nil
+	}
+	challenge, err := h.Passkeys.Begin(passkeyCeremony(s, h.Sessions.Browser(w, r)))
+	if err != nil {
+		return nil, err
+	}
+	return &templates.PasskeyAsk{RPID: h.Passkeys.RPID(), Challenge: challenge.Text, Sealed: challenge.Sealed, Other: s.wantsOther}, nil
+}
+
+// knownPasskey returns the form of a page, with the passkey that was refused because this server
+// does not know it.
+func knownPasskey(ask, refused *templates.PasskeyAsk) *templates.PasskeyAsk {
+	if ask != nil && refused != nil {
+		ask.Unknown = refused.Unknown
+	}
+	return ask
+}
+
+// passkeyCeremony binds a challenge to the browser and to the request of the step.
+func passkeyCeremony(s step, browser string) passkey.Ceremony {
+	return passkey.Ceremony{Purpose: passkey.SignIn, Browser: browser, Request: s.ID}
+}
+
+// signInWithPasskey serves the form of a passkey on the pages that ask for a sign-in or for a new
+// proof: it checks the signature of the challenge and starts the session.
+func (h *Handler) signInWithPasskey(w http.ResponseWriter, r *http.Request) error {
+	s, form, err := h.openForm(w, r, "request", "challenge", "credential", "keep", "other")
+	if err != nil {
+		return err
+	}
+	if err := h.checkCookies(r, h.signInPage(s)); err != nil {
+		return err
+	}
+	s.wantsOther = form.Get("other") != ""
+	browser, _ := h.Sessions.SentBrowser(r)
+	opened, err := h.Passkeys.Open(form.Get("challenge"), passkeyCeremony(s, browser))
+	if errors.Is(err, passkey.ErrStale) {
+		return h.stale(r, h.next(s), err)
+	}
+	if err != nil {
+		return err
+	}
+	checked, err := h.Passkeys.CheckSignIn(r.Context(), opened, []byte(form.Get("credential")), h.DB.PasskeyByHandle)
+	if errors.Is(err, passkey.ErrRefused) {
+		return h.refusePasskey(w, r, s, checked, err)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = h.Sessions.Start(w, r, session.SignIn{
+		UserID: checked.User.ID, Request: s.ID, ClientID: s.Client.ID, Keep: form.Get("keep") != "",
+		NotBefore: &checked.User.NotBefore, Passkey: &checked.Use,
+	})
+	if due, is := errors.AsType[*storage.FactorDueError](err); is {
+		half := visit.HalfSignIn{UserID: due.UserID, NotBefore: due.NotBefore, Keep: form.Get("keep") != "", Through: checked.Passkey.ID}
+		if err := h.Visits.StoreHalf(w, half, s.ID); err != nil {
+			return err
+		}
+		return h.Site.ContinueTo(w, h.factorPageOf(s))
+	}
+	switch {
+	case errors.Is(err, storage.ErrReplayed):
+		return h.stale(r, h.next(s), err)
+	case errors.Is(err, storage.ErrRevoked): // disabled or removed since it was read
+		return h.refusePasskey(w, r, s, checked, err)
+	case err != nil:
+		return err
+	}
+	if checked.IsSuspect() {
+		h.Log.Warn("the signature counter of a passkey did not grow: a copy of its key may exist", "sub", checked.User.ID, "passkey", checked.Passkey.ID)
+	}
+	next, err := h.pageAfterSignIn(w, r, s, checked.User.ID)
+	if err != nil {
+		return err
+	}
+	return h.Site.ContinueTo(w, next)
+}
+
+// refusePasskey shows the page of the step again. It counts the refusal against the network, so
+// that refusals of known users do not fill the database with events.
+func (h *Handler) refusePasskey(w http.ResponseWriter, r *http.Request, s step, checked passkey.Checked, cause error) error {
+	trace := web.TraceOf(r.Context())
+	var event storage.Event
+	if checked.User.ID != "" {
+		event = storage.Event{Type: storage.UserSignInFailed, Outcome: storage.Refused, Reason: web.CauseOf(cause), UserID: checked.User.ID, From: trace.Origin()}
+	}
+	status, refusal := http.StatusUnprocessableEntity, &templates.FormError{Code: "passkey_refused", Text: words.Say("passkey.refused")}
+	switch err := h.DB.CountFailure(r.Context(), h.WrongCodes.For("passkeynet", trace.Address), event, h.Now()); {
+	case err == nil:
+		trace.MarkRecorded()
+	default:
+		var throttled *storage.ThrottledError
+		if !errors.As(err, &throttled) {
+			return err
+		}
+		status, refusal = web.FormRefusal(w.Header(), err)
+		refusal.Text, cause = words.Say("passkey.too-many"), err
+	}
+	credential.NoteRefusal(trace, refusal.Code, cause)
+	page := templates.SignIn{Error: refusal}
+	if web.CauseOf(cause) == "passkey_unknown" {
+		page.Passkey = &templates.PasskeyAsk{Unknown: checked.Passkey.Handle}
+	}
+	return h.showSignIn(w, r, s, status, page)
+}

@@ -1,0 +1,243 @@
+package passkey
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/protocol/webauthncose"
+	"github.com/go-webauthn/webauthn/webauthn"
+	"github.com/google/uuid"
+
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// ErrRefused: the answer of the authenticator is wrong. web.CauseOf gives the reason.
+var ErrRefused = errors.New("passkey refused")
+
+// MaxAnswer is the largest answer of an authenticator, in bytes, that is read.
+const MaxAnswer = 16 << 10
+
+// maxCredentialID is the largest credential ID, in bytes (WebAuthn, section 4, credential ID).
+const maxCredentialID = 1023
+
+// Algorithms are the signature algorithms of passkeys, the preferred one first (IANA COSE
+// Algorithms). None is weaker than those of our own tokens.
+var Algorithms = []int{int(webauthncose.AlgES256), int(webauthncose.AlgEdDSA), int(webauthncose.AlgRS256)}
+
+// formats are the attestation formats that are read: browsers send these if no attestation is
+// asked for (WebAuthn, section 5.1.3, step 24).
+var formats = []string{string(protocol.AttestationFormatNone), string(protocol.AttestationFormatPacked)}
+
+// ceremony returns the configuration of the library. Origin and RP ID are also compared here,
+// since the library compares origins without regard to case.
+func (p *Passkeys) ceremony() (*webauthn.WebAuthn, error) {
+	return webauthn.New(&webauthn.Config{
+		RPID: p.rpID, RPDisplayName: p.rpID, RPOrigins: []string{p.origin},
+		// Password managers add extensions that were not asked for. None is used.
+		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
+	})
+}
+
+func (p *Passkeys) session(o Opened) webauthn.SessionData {
+	s := webauthn.SessionData{Challenge: o.Text, RelyingPartyID: p.rpID, UserVerification: protocol.VerificationRequired}
+	for _, alg := range Algorithms {
+		s.CredParams = append(s.CredParams, protocol.CredentialParameter{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(alg)})
+	}
+	return s
+}
+
+// CheckNew checks the answer to a challenge of the purpose Add (WebAuthn, section 7.1). It returns
+// the new passkey without a name. It does not check whether the passkey belongs to another account.
+//
+// ErrRefused.
+func (p *Passkeys) CheckNew(o Opened, userID string, answer []byte) (storage.Passkey, error) {
+	if !p.Offered() {
+		return storage.Passkey{}, refused("passkeys_not_offered", nil)
+	}
+	if len(answer) > MaxAnswer {
+		return storage.Passkey{}, refused("passkey_malformed", errors.New("the answer is too long"))
+	}
+	parsed, err := protocol.ParseCredentialCreationResponseBytes(answer)
+	if err != nil {
+		return storage.Passkey{}, refused("passkey_malformed", err)
+	}
+	object := parsed.Response.AttestationObject
+	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.CreateCeremony, object.AuthData); err != nil {
+		return storage.Passkey{}, err
+	}
+	switch id := object.AuthData.AttData.CredentialID; {
+	case !slices.Contains(formats, object.Format):
+		return storage.Passkey{}, refused("passkey_attestation", fmt.Errorf("the attestation format %q was not asked for", object.Format))
+	case len(id) == 0 || len(id) > maxCredentialID || !bytes.Equal(id, parsed.RawID):
+		return storage.Passkey{}, refused("passkey_malformed", errors.New("the credential ID is empty, too long, or not the same in both places"))
+	}
+	w, err := p.ceremony()
+	if err != nil {
+		return storage.Passkey{}, fmt.Errorf("check new passkey: %w", err)
+	}
+	session := p.session(o)
+	session.UserID = []byte(userID)
+	made, err := w.CreateCredential(owner{id: userID}, session, parsed)
+	if err != nil {
+		return storage.Passkey{}, refused("passkey_signature", err)
+	}
+	return storage.Passkey{
+		UserID: userID, Handle: handleOf(made.ID), PublicKey: made.PublicKey, Counter: int64(made.Authenticator.SignCount),
+		Detail: storage.PasskeyDetail{
+			AAGUID: aaguidOf(made.Authenticator.AAGUID), Transports: transportsOf(made.Transport),
+			BackupEligible: made.Flags.BackupEligible, BackedUp: made.Flags.BackupState,
+		},
+	}, nil
+}
+
+// Checked is a passkey that has signed a challenge, with its owner.
+type Checked struct {
+	Passkey storage.Passkey
+	User    storage.User
+	Use     storage.PasskeyUse
+}
+
+// IsSuspect reports whether the counter of the passkey did not grow, as after a copy of its key.
+func (c Checked) IsSuspect() bool {
+	return c.Use.Counter <= c.Passkey.Counter && c.Passkey.Counter != 0
+}
+
+// Find reads a passkey by its handle; see storage.DB.PasskeyByHandle.
+type Find func(ctx context.Context, handle string) (storage.Passkey, storage.User, error)
+
+// CheckSignIn checks the answer to a challenge of the purpose SignIn (WebAuthn, section 7.2). The
+// user is known only by the passkey. It does not check the counter: storage does, when it stores
+// the use.
+//
+// ErrRefused. With the cause passkey_unknown, the Passkey of the result has the Handle, and with
+// later causes also the User is known.
+func (p *Passkeys) CheckSignIn(ctx context.Context, o Opened, answer []byte, find Find) (Checked, error) {
+	if !p.Offered() {
+		return Checked{}, refused("passkeys_not_offered", nil)
+	}
+	if len(answer) > MaxAnswer {
+		return Checked{}, refused("passkey_malformed", errors.New("the answer is too long"))
+	}
+	parsed, err := protocol.ParseCredentialRequestResponseBytes(answer)
+	if err != nil {
+		return Checked{}, refused("passkey_malformed", err)
+	}
+	data := parsed.Response.AuthenticatorData
+	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.AssertCeremony, data); err != nil {
+		return Checked{}, err
+	}
+	if len(parsed.RawID) > maxCredentialID {
+		return Checked{}, refused("passkey_malformed", errors.New("the credential ID is too long"))
+	}
+	found, user, err := find(ctx, handleOf(parsed.RawID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return Checked{Passkey: storage.Passkey{Handle: handleOf(parsed.RawID)}}, refused("passkey_unknown", err)
+	}
+	if err != nil {
+		return Checked{}, err
+	}
+	checked := Checked{Passkey: found, User: user, Use: storage.PasskeyUse{
+		PasskeyID: found.ID, ChallengeID: o.Text, Until: o.Until, Counter: int64(data.Counter), BackedUp: data.Flags.HasBackupState(),
+	}}
+	switch {
+	case !bytes.Equal(parsed.Response.UserHandle, []byte(user.ID)):
+		return checked, refused("passkey_of_other_user", errors.New("the user handle is not that of the passkey's owner"))
+	case found.Detail.BackupEligible != data.Flags.HasBackupEligible():
+		return checked, refused("passkey_backup_changed", errors.New("the passkey was made for one device and is now for several, or the other way round"))
+	}
+	w, err := p.ceremony()
+	if err != nil {
+		return checked, fmt.Errorf("check passkey: %w", err)
+	}
+	_, _, err = w.ValidatePasskeyLogin(func([]byte, []byte) (webauthn.User, error) {
+		return owner{id: user.ID, passkey: &webauthn.Credential{
+			ID: parsed.RawID, PublicKey: found.PublicKey, Flags: webauthn.CredentialFlags{BackupEligible: found.Detail.BackupEligible},
+		}}, nil
+	}, p.session(o), parsed)
+	if err != nil {
+		return checked, refused("passkey_signature", err)
+	}
+	if !user.Enabled() {
+		return checked, refused("user_disabled", nil)
+	}
+	return checked, nil
+}
+
+// checkAnswer checks the parts that both ceremonies share, so that each refusal has its own cause.
+// The library checks them again.
+func (p *Passkeys) checkAnswer(o Opened, c protocol.CollectedClientData, kind protocol.CeremonyType, a protocol.AuthenticatorData) error {
+	rpIDHash := sha256.Sum256([]byte(p.rpID))
+	switch {
+	case c.Type != kind:
+		return refused("passkey_of_other_kind", fmt.Errorf("the answer is of the type %q", c.Type))
+	case c.Challenge != o.Text:
+		return refused("passkey_challenge", errors.New("the answer is to another challenge"))
+	case c.Origin != p.origin:
+		return refused("passkey_origin", fmt.Errorf("the answer is from the origin %q", c.Origin))
+	case c.CrossOrigin || c.TopOrigin != "":
+		return refused("passkey_framed", errors.New("the answer is from a frame in a page of another origin"))
+	case !bytes.Equal(a.RPIDHash, rpIDHash[:]):
+		return refused("passkey_rp_id", errors.New("the passkey is for another RP ID"))
+	case !a.Flags.UserPresent() || !a.Flags.UserVerified():
+		return refused("passkey_unverified", errors.New("the authenticator did not verify the user"))
+	}
+	return nil
+}
+
+func refused(code string, cause error) error {
+	if cause == nil {
+		return web.Because(code, ErrRefused)
+	}
+	return web.Because(code, fmt.Errorf("%w: %w", ErrRefused, cause))
+}
+
+// handleOf returns the spelling of a credential ID in the database and in the answers of browsers.
+func handleOf(id []byte) string { return base64.RawURLEncoding.EncodeToString(id) }
+
+// aaguidOf returns the model of an authenticator; "" if it does not say its model.
+func aaguidOf(b []byte) string {
+	id, err := uuid.FromBytes(b)
+	if err != nil || id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
+// knownTransports are the values that browsers understand (WebAuthn, section 5.8.4).
+var knownTransports = []string{"usb", "nfc", "ble", "smart-card", "hybrid", "internal"}
+
+func transportsOf(list []protocol.AuthenticatorTransport) []string {
+	var known []string
+	for _, t := range list {
+		if slices.Contains(knownTransports, string(t)) && !slices.Contains(known, string(t)) {
+			known = append(known, string(t))
+		}
+	}
+	return known
+}
+
+// owner is the user of a ceremony, for the library.
+type owner struct {
+	id      string
+	passkey *webauthn.Credential
+}
+
+// WebAuthnID returns the user handle: the ID of the user, which says nothing about the person.
+func (o owner) WebAuthnID() []byte          { return []byte(o.id) }
+func (o owner) WebAuthnName() string        { return "" }
+func (o owner) WebAuthnDisplayName() string { return "" }
+
+// WebAuthnCredentials returns the one passkey that the ceremony is about.
+func (o owner) WebAuthnCredentials() []webauthn.Credential {
+	if o.passkey == nil {
+		return nil
+	}
+	return []webauthn.Credential{*o.passkey}
+}

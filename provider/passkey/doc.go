@@ -1,0 +1,13 @@
+// Package passkey runs the ceremonies of WebAuthn: it makes the challenge of a page, and checks
+// the answer of the browser's authenticator.
+//
+// A challenge is random and is sealed into the page together with its purpose, browser, request
+// and user. An answer counts only for the challenge of its own page, so nothing is stored until a
+// passkey has signed. Storage then spends the challenge, once on all nodes.
+//
+// Passkeys belong to the host of the issuer, the RP ID. The origin must be exactly that of the
+// issuer. Attestation is not asked for, and each passkey must verify its user, by a PIN or a
+// finger for example.
+//
+// The package does not know sessions, pages or HTTP.
+package passkey

@@ -1,0 +1,91 @@
+package providertest
+
+import (
+	"encoding/base64"
+	"net/url"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"signet/provider"
+	"signet/provider/passkey/passkeytest"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// EachWithPasskeys runs the test on every database, with an issuer that can have passkeys.
+func EachWithPasskeys(t *testing.T, f func(t *testing.T, b *Testbed), options ...Option) {
+	t.Helper()
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		f(t, StartOn(t, backend, append([]Option{WithIssuer(HTTPSIssuer)}, options...)...))
+	})
+}
+
+// WithLocalhost gives the server the host localhost, so that it can have passkeys.
+func WithLocalhost(c *provider.Config) {
+	c.Issuer = strings.Replace(c.Issuer, "//127.0.0.1:", "//localhost:", 1)
+}
+
+// Authenticator returns a new authenticator for the pages of the testbed.
+func (b *Testbed) Authenticator(t testing.TB) *passkeytest.Authenticator {
+	t.Helper()
+	return passkeytest.New(t, b.Issuer)
+}
+
+// PasskeyForm returns the form of the page on which the browser uses or makes a passkey, and the
+// data attributes of the form.
+func (s Stop) PasskeyForm(t *testing.T) (f Form, data map[string]string) {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(s.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range doc.Descendants() {
+		if n.Type != html.ElementNode || n.Data != "form" || Attr(n, "data-passkey") == "" {
+			continue
+		}
+		data = map[string]string{}
+		for _, a := range n.Attr {
+			if name, is := strings.CutPrefix(a.Key, "data-"); is {
+				data[name] = a.Val
+			}
+		}
+		u, err := url.Parse(Attr(n, "action"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.FormTo(t, u.Path, "", ""), data
+	}
+	t.Fatalf("no form for a passkey on %s (status %d):\n%s", s.At, s.StatusCode, s.Body)
+	return Form{}, nil
+}
+
+// AddPasskey adds a passkey of the authenticator on the account pages. The browser must be signed
+// in, or it signs in as Alice.
+func (v *Visitor) AddPasskey(t *testing.T, a *passkeytest.Authenticator, change ...func(*passkeytest.Answer)) Stop {
+	t.Helper()
+	f, data := v.Account(t, "/account/passkeys/add").PasskeyForm(t)
+	user, err := base64.RawURLEncoding.DecodeString(data["user"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Submit(t, f, "credential", a.Create(t, data["challenge"], string(user), change...))
+}
+
+// UsePasskey answers a page that asks for a sign-in with the newest passkey of the authenticator.
+func (v *Visitor) UsePasskey(t *testing.T, page Stop, a *passkeytest.Authenticator, change ...func(*passkeytest.Answer)) Stop {
+	t.Helper()
+	f, data := page.PasskeyForm(t)
+	return v.Submit(t, f, "credential", a.Get(t, data["challenge"], change...))
+}
+
+// PasskeysOf lists the passkeys of a user.
+func (b *Testbed) PasskeysOf(t *testing.T, userID string) []storage.Passkey {
+	t.Helper()
+	list, err := b.DB.PasskeysOf(t.Context(), userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
