@@ -106,7 +106,7 @@ func moveProvenAddress(tx *gorm.DB, userID, email string, by By) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseReserved(tx, userID, canonical, by.At); err != nil {
+	if err := settleAddress(tx, userID, canonical, by.At); err != nil {
 		return err
 	}
 	return record(tx, Event{Type: AddressProven, Outcome: Succeeded, Reason: string(ByMail), UserID: userID, From: by.From}, by.At)
@@ -120,7 +120,16 @@ func markProven(tx *gorm.DB, userID string, voucher Voucher, by By) error {
 	if err != nil {
 		return err
 	}
+	if err := endProofLinks(tx, userID); err != nil {
+		return err
+	}
 	return record(tx, Event{Type: AddressProven, Outcome: Succeeded, Reason: string(voucher), UserID: userID, From: by.From}, by.At)
+}
+
+// endProofLinks ends the links that would prove the address of a user, because it is proven. Their
+// pages announce an eviction that would not happen any more.
+func endProofLinks(tx *gorm.DB, userID string) error {
+	return tx.Exec(`DELETE FROM mail_links WHERE user_id = ? AND user_id <> '' AND kind = ? AND detail = '' AND used_at = 0`, userID, LinkVerify).Error
 }
 
 // sessionKey identifies a session by its ID or by the hash of its handle.

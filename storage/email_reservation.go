@@ -29,8 +29,19 @@ func (e *AddressReservedError) Error() string {
 // Unwrap returns ErrAddressReserved.
 func (e *AddressReservedError) Unwrap() error { return ErrAddressReserved }
 
-// refuseReserved runs after a statement that gave an address to a user, in the same transaction.
-// Every such transaction runs it. It runs after that statement, not before: if another
+// settleAddress runs after a statement that gave an address to a user, in the same transaction. Every
+// such transaction runs it. It refuses a reserved address, and ends the links that create an account
+// with the address: otherwise such a link would work again when the address is free.
+//
+// *AddressReservedError.
+func settleAddress(tx *gorm.DB, userID, canonical string, at time.Time) error {
+	if err := refuseReserved(tx, userID, canonical, at); err != nil || canonical == "" {
+		return err
+	}
+	return tx.Exec(`DELETE FROM mail_links WHERE kind IN (?, ?) AND holder = ? AND used_at = 0`, LinkSignUp, LinkInvitation, canonical).Error
+}
+
+// refuseReserved is the part of settleAddress that refuses an address. It runs after that statement, not before: if another
 // transaction is changing the former address, the unique index makes the statement wait for it,
 // and its reservation is visible only then.
 //

@@ -133,8 +133,8 @@ func TestInvitation_RowAloneDecidesThroughAnUpstream(t *testing.T) {
 	})
 }
 
-// A refused acceptance spends nothing and creates nobody: the identity is another user's, or the
-// address has an account.
+// A refused acceptance spends nothing and creates nobody, for example if the identity is another
+// user's. An account with the address ends the invitation.
 func TestInvitation_RefusedThroughAnUpstreamSpendsNothing(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		first := w.mailedInvitation(t, storage.InvitationDraft{Email: "first@example.com"}, noon)
@@ -147,12 +147,12 @@ func TestInvitation_RefusedThroughAnUpstreamSpendsNothing(t *testing.T) {
 		if _, _, err := w.UserByEmail(t.Context(), "second@example.com"); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("a user was created: %v", err)
 		}
-		w.createUser(t, "second@example.com")
-		_, err = w.acceptThrough(t, second, "two", "", "", noon)
-		wantLinkCode(t, "an account since", err, "link_address_taken")
 		if _, err := w.OpenMailLink(t.Context(), second, noon); err != nil {
 			t.Errorf("the invitation was spent: %v", err)
 		}
+		w.createUser(t, "second@example.com")
+		_, err = w.acceptThrough(t, second, "two", "", "", noon)
+		wantLinkCode(t, "an account since", err, "link_address_taken")
 		reset := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: "h", UserID: w.user.ID, Address: w.user.Email}, noon)
 		_, err = w.acceptThrough(t, reset.Ref(), "three", "", "", noon)
 		wantLinkCode(t, "another kind", err, "link_ended")

@@ -234,6 +234,14 @@ func deadLink(q *gorm.DB, r LinkRef, at time.Time) error {
 	}
 	code := "link_ended"
 	switch {
+	case len(found) == 0 && (r.Kind == LinkSignUp || r.Kind == LinkInvitation): // settleAddress may have ended it
+		holder, err := holderOf(q, "", r.Holder, at)
+		if err != nil {
+			return err
+		}
+		if holder.UserID != "" {
+			code = "link_address_taken"
+		}
 	case len(found) == 0:
 	case found[0].ID != r.ID:
 		code = "link_replaced"

@@ -124,7 +124,7 @@ func insertUserRow(tx *gorm.DB, u User, at time.Time) error {
 	if err := tx.Create(&u).Error; err != nil {
 		return asUsernameTaken(err)
 	}
-	return refuseReserved(tx, u.ID, u.EmailCanonical, at)
+	return settleAddress(tx, u.ID, u.EmailCanonical, at)
 }
 
 // User reads one user, whether or not it is enabled. ErrNotFound.
@@ -302,7 +302,7 @@ func (db *DB) lockUser(tx *gorm.DB, id string) (User, error) {
 	return u, tx.Where("id = ? AND "+isUser, id).Take(&u).Error
 }
 
-// endAllOfUser moves not_before of a user past all its sessions and grants, including those that
+// endAllOfUser moves not_before of a user past all its sessions, grants and links, including those that
 // a fast clock dated in the future. The clients of all sessions that were not ended before get
 // logout notices. This includes expired sessions, because an application's own session does not
 // end with them. The caller holds the lock of the user's row.
@@ -315,8 +315,9 @@ func endAllOfUser(tx *gorm.DB, userID string, at time.Time) error {
 	err = tx.Raw(`SELECT MAX(made) FROM (
 		SELECT not_before AS made FROM users WHERE id = ?
 		UNION ALL SELECT COALESCE(MAX(created_at), 0) FROM sessions WHERE user_id = ?
-		UNION ALL SELECT COALESCE(MAX(created_at), 0) FROM grants WHERE user_id = ?) AS dates`,
-		userID, userID, userID).Scan(&latest).Error
+		UNION ALL SELECT COALESCE(MAX(created_at), 0) FROM grants WHERE user_id = ?
+		UNION ALL SELECT COALESCE(MAX(created_at), 0) FROM mail_links WHERE user_id = ? AND user_id <> '' AND kind <> 'undo') AS dates`,
+		userID, userID, userID, userID).Scan(&latest).Error
 	if err != nil {
 		return err
 	}

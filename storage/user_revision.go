@@ -181,11 +181,14 @@ func (db *DB) replaceUser(tx *gorm.DB, have, want User, by By) error {
 		if err := record(tx, proven, by.At); err != nil {
 			return err
 		}
+		if err := endProofLinks(tx, want.ID); err != nil {
+			return err
+		}
 	}
 	if !moved {
 		return nil
 	}
-	if err := refuseReserved(tx, want.ID, want.EmailCanonical, by.At); err != nil {
+	if err := settleAddress(tx, want.ID, want.EmailCanonical, by.At); err != nil {
 		return err
 	}
 	if err := forgetAddressChanges(tx, want.ID); err != nil {
