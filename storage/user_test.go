@@ -32,7 +32,7 @@ func TestCreateUser_ReadsBackEveryField(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(made.ID, "usr_") || len(made.ID) < 4+26 || made.EmailCanonical != "zoe.miller@xn--bcher-kva.example" || made.Email != in.Email {
+		if !strings.HasPrefix(made.ID, "usr_") || len(made.ID) < 4+26 || made.EmailCanonical != "zoe.miller@xn--bcher-kva.example" || made.Email != "Zoe.Miller@Bücher.example" {
 			t.Errorf("made %+v", made)
 		}
 		read, err := db.User(t.Context(), made.ID)
