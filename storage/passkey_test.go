@@ -10,16 +10,6 @@ import (
 	"signet/storage"
 )
 
-// passkeyID returns the ID of the passkey that the world's user has.
-func (w *world) passkeyID(t testing.TB) string {
-	t.Helper()
-	list, err := w.PasskeysOf(t.Context(), w.user.ID)
-	if err != nil || len(list) == 0 {
-		t.Fatalf("passkeys %v, %v", list, err)
-	}
-	return list[0].ID
-}
-
 // addition returns the addition of a passkey in this session.
 func (w *world) addition(handle, sessionID string) storage.PasskeyAddition {
 	return storage.PasskeyAddition{
