@@ -62,6 +62,12 @@ const printedLinks = " by operator"
 // policyNames are the forms of the policies in the rows of links.
 var policyNames = map[UnprovenPolicy]string{StopIfAttached: "", EvictAttached: "evict", KeepAttached: "keep"}
 
+// Evicts reports whether the use of a LinkReset of this user deletes everything that was set up
+// before, see ResetPasswordByLink.
+func (l MailLink) Evicts(u User) bool {
+	return !u.EmailVerified && (!l.Printed || l.Detail == policyNames[EvictAttached])
+}
+
 // applyPasswordLink applies the policy of IssuePasswordLink when its link is used. ErrConflict: the
 // user has another address now. *UnprovenError.
 func applyPasswordLink(tx *gorm.DB, l MailLink, by By) error {

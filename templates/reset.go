@@ -23,6 +23,7 @@ type NewPassword struct {
 	Common
 	Link      string // sealed one-time link, as a hidden field
 	Email     string // of the account
+	Evicts    bool   // the new password deletes everything that was set up before
 	MinLength int    // of a password; 0: not said
 	Error     *FormError
 }

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -22,10 +23,17 @@ func (h *Handler) showNewPassword(w http.ResponseWriter, r *http.Request) error 
 		return h.Links.Problem(err)
 	}
 	web.TraceOf(r.Context()).NoteUser(l.UserID)
-	return h.newPasswordPage(w, http.StatusOK, templates.NewPassword{Link: sealed, Email: l.Address})
+	return h.newPasswordPage(w, r, http.StatusOK, l, templates.NewPassword{Link: sealed})
 }
 
-func (h *Handler) newPasswordPage(w http.ResponseWriter, status int, page templates.NewPassword) error {
+// newPasswordPage shows the form of a link. The form says if the new password deletes what was set up
+// before.
+func (h *Handler) newPasswordPage(w http.ResponseWriter, r *http.Request, status int, l storage.MailLink, page templates.NewPassword) error {
+	u, err := h.DB.User(r.Context(), l.UserID)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	page.Email, page.Evicts = l.Address, l.Evicts(u)
 	page.Common, page.MinLength = h.Site.Common(), h.Directory.MinPasswordLength()
 	return h.Site.ShowSecretURL(w, status, page)
 }
@@ -57,7 +65,7 @@ func (h *Handler) setNewPassword(w http.ResponseWriter, r *http.Request) error {
 		return h.Links.Problem(err)
 	}
 	credential.NoteRefusal(trace, refusal.Code, web.Because(refusal.Code, err))
-	return h.newPasswordPage(w, status, templates.NewPassword{Link: sealed, Email: l.Address, Error: web.WithReference(r, refusal)})
+	return h.newPasswordPage(w, r, status, l, templates.NewPassword{Link: sealed, Error: web.WithReference(r, refusal)})
 }
 
 // wayOn returns the address of the page after a new password. In the browser that asked for the
