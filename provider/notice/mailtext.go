@@ -19,11 +19,13 @@ type content struct {
 	zone        *time.Location
 	application string // "": none
 	connector   string // name of the upstream; "": none
+	disabled    bool   // the user is
 	link        string // URL of the one-time link; "": none
 }
 
-// setUser takes over the time zone of the user.
+// setUser takes over the time zone and the state of the user.
 func (c *content) setUser(u storage.User) {
+	c.disabled = !u.Enabled()
 	if zone, err := foreign.TimeZone(u.Zoneinfo); err == nil {
 		c.zone = zone
 	}
@@ -162,6 +164,9 @@ func (c content) signUp() templates.Mail {
 }
 
 func (c content) hasAccount() templates.Mail {
+	if c.disabled {
+		return c.mail(words.Say("mail-has-account.subject"), words.Say("mail-has-account.disabled", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-has-account.not-you"))
+	}
 	m := c.mail(words.Say("mail-has-account.subject"), words.Say("mail-has-account.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-has-account.not-you"))
 	m.Action = templates.MailAction{Label: words.Say("mail-has-account.action"), URL: c.page("login")}
 	return m

@@ -187,8 +187,8 @@ func TestSignUp_KnownAddressGetsAMailThatSaysSo(t *testing.T) {
 			if len(received) != 1 || received[0].To[0] != stored || received[0].Subject() != "You have an account already" || strings.Contains(received[0].Text, "/link/") {
 				t.Fatalf("%s: mails %+v, want one to the stored address", typed, received)
 			}
-			if !strings.Contains(received[0].Text, b.Issuer+"/login") {
-				t.Errorf("the mail does not lead to the sign-in:\n%s", received[0].Text)
+			if leads := strings.Contains(received[0].Text, b.Issuer+"/login"); leads == (stored == disabled.Email) {
+				t.Errorf("%s: the mail leads to the sign-in: %t. A disabled user cannot sign in:\n%s", stored, leads, received[0].Text)
 			}
 		}
 	})
