@@ -9,7 +9,7 @@ import (
 	"signet/storage"
 )
 
-// The page says that the first proof of an address deletes what was set up before, and says it of no
+// The page says that the first proof of an address deletes everything set up before, and says it of no
 // other reset.
 func TestResetLink_SaysIfItDeletes(t *testing.T) {
 	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
