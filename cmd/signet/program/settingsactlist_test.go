@@ -146,8 +146,6 @@ func testMail(option mailtest.Option, more ...string) func(*testing.T, installTe
 	}
 }
 
-var google = []string{"SIGNET_GOOGLE_CLIENT_ID=a", "SIGNET_GOOGLE_CLIENT_SECRET=b"}
-
 var observations = map[string]observation{
 	"issuer": {"http://127.0.0.1", "http://localhost", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set+":1") // requests use the address
