@@ -34,7 +34,7 @@ func TestInvitation_FromTheLinkToTheApplication(t *testing.T) {
 			})
 			saw.wantFields(t, map[string]string{
 				"invitation: name":         "text name",
-				"invitation: username":     "hidden username",
+				"invitation: username":     "text username",
 				"invitation: new-password": "password new-password",
 			})
 		})

@@ -21,10 +21,10 @@ func TestReset_FromForgottenPasswordToTheApplication(t *testing.T) {
 				"person":                            `"amr":["pwd"]`,
 			})
 			saw.wantFields(t, map[string]string{
-				"sign in: username":          "text username",
+				"sign in: username":          "text username webauthn",
 				"sign in: password":          "password current-password",
 				"forgot password: email":     "email username",
-				"new password: username":     "hidden username",
+				"new password: username":     "text username",
 				"new password: new-password": "password new-password",
 			})
 		})

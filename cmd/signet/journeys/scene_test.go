@@ -44,6 +44,8 @@ type scene struct {
 func start(t *testing.T, settings ...string) *scene {
 	t.Helper()
 	s := &scene{Instance: signettest.NewInstance(t), mails: mailtest.Start(t, mailtest.WithoutTLS)}
+	s.Issuer = strings.Replace(s.Issuer, "//127.0.0.1:", "//localhost:", 1) // an IP address has no passkeys
+	s.Env = append(s.Env, "SIGNET_ISSUER="+s.Issuer)
 	s.inbox = httptest.NewServer(http.HandlerFunc(s.serveInbox))
 	t.Cleanup(s.inbox.Close)
 	s.app = httptest.NewServer(http.HandlerFunc(s.serveApp))

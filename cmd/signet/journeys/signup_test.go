@@ -27,7 +27,7 @@ func TestSignUp_FromTheApplicationOverTheMailAndBack(t *testing.T) {
 			saw.wantFields(t, map[string]string{
 				"create account: email":     "email username",
 				"new account: name":         "text name",
-				"new account: username":     "hidden username",
+				"new account: username":     "text username",
 				"new account: new-password": "password new-password",
 			})
 		})
