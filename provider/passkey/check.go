@@ -54,7 +54,7 @@ func (p *Passkeys) session(o Opened) webauthn.SessionData {
 }
 
 // CheckNew checks the answer to a challenge of the purpose Add (WebAuthn, section 7.1). It returns
-// the new passkey without a name. It does not check whether the passkey belongs to another account.
+// the new passkey with the name of its maker, or without a name if the maker is not known. It does not check whether the passkey belongs to another account.
 //
 // ErrRefused.
 func (p *Passkeys) CheckNew(o Opened, userID string, answer []byte) (storage.Passkey, error) {
@@ -88,10 +88,11 @@ func (p *Passkeys) CheckNew(o Opened, userID string, answer []byte) (storage.Pas
 	if err != nil {
 		return storage.Passkey{}, refused("passkey_signature", err)
 	}
+	aaguid := aaguidOf(made.Authenticator.AAGUID)
 	return storage.Passkey{
-		UserID: userID, Handle: handleOf(made.ID), PublicKey: made.PublicKey, Counter: int64(made.Authenticator.SignCount),
+		UserID: userID, Name: makers[aaguid], Handle: handleOf(made.ID), PublicKey: made.PublicKey, Counter: int64(made.Authenticator.SignCount),
 		Detail: storage.PasskeyDetail{
-			AAGUID: aaguidOf(made.Authenticator.AAGUID), Transports: transportsOf(made.Transport),
+			AAGUID: aaguid, Transports: transportsOf(made.Transport),
 			BackupEligible: made.Flags.BackupEligible, BackedUp: made.Flags.BackupState,
 		},
 	}, nil

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"signet/provider/keys/keystest"
 	"signet/provider/passkey"
 	"signet/provider/passkey/passkeytest"
@@ -115,6 +117,25 @@ func TestPasskeys_AddedOneSignsIn(t *testing.T) {
 	}
 	if u := checked.Use; checked.User.ID != alice || u.PasskeyID != "crd_1" || u.Counter != 1 || !u.BackedUp || u.Until <= storage.At(d.at) {
 		t.Errorf("use %+v of %s", u, checked.User.ID)
+	}
+}
+
+// A new passkey has the name of its maker, so that people can tell their passkeys apart. One of an
+// unknown maker, or of one that does not tell, has no name.
+func TestPasskeys_NewOneIsNamedAfterItsMaker(t *testing.T) {
+	for aaguid, want := range map[string]string{
+		"ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4": "Google Password Manager",
+		"FBFC3007-154E-4ECC-8C0B-6E020557D7BD": "Apple Passwords",
+		"01020300-0000-0000-0000-000000000000": "",
+		"00000000-0000-0000-0000-000000000000": "",
+	} {
+		d := open(t)
+		a := passkeytest.New(t, issuer)
+		a.AAGUID = uuid.MustParse(aaguid)
+		d.add(t, a)
+		if d.kept.Name != want {
+			t.Errorf("%s: %q, want %q", aaguid, d.kept.Name, want)
+		}
 	}
 }
 
