@@ -211,6 +211,33 @@ var ways = []struct{ table, copies, columns string }{
 	{"identities", "former_identities", "connector, issuer, subject, user_id, email, name, detail, groups, used_at, created_at"},
 }
 
+// dropCopiedFactors deletes the copies of all factors of a user except the password, so that no
+// undo brings them back.
+func dropCopiedFactors(tx *gorm.DB, userID string) error {
+	return changeCopies(tx, userID, `DELETE FROM former_credentials WHERE kind <> 'password'`)
+}
+
+// dropCopiedCode deletes the copies of a used recovery code, so that no undo makes it valid again.
+func dropCopiedCode(tx *gorm.DB, userID string, hash []byte) error {
+	return changeCopies(tx, userID, `DELETE FROM former_credentials WHERE kind = 'recovery' AND secret = ?`, hash)
+}
+
+// raiseCopies raises the number of the copies of a credential: the last step of an authenticator app,
+// or the counter of a passkey. So no undo makes a used code valid again.
+func raiseCopies(tx *gorm.DB, userID, id string, number int64) error {
+	return changeCopies(tx, userID, `UPDATE former_credentials SET number = ? WHERE id = ? AND number < ?`, number, id, number)
+}
+
+// changeCopies runs a statement, which ends with a condition, for the copies of a user's credentials.
+func changeCopies(tx *gorm.DB, userID, statement string, args ...any) error {
+	var changes []string
+	err := tx.Raw(`SELECT id FROM address_changes WHERE user_id = ?`, userID).Scan(&changes).Error
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	return tx.Exec(statement+` AND change_id IN ?`, append(args, changes)...).Error
+}
+
 // dropCopiedTokens deletes the tokens of upstreams from the copies of identities.
 func dropCopiedTokens(tx *gorm.DB, c addressChange) error {
 	var list []Identity

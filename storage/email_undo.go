@@ -22,7 +22,8 @@ type AddressUndo struct {
 // can no longer be undone; earlier ones can.
 //
 // An identity that was meanwhile linked to another user stays there: the person who linked it has
-// proven to own it, and might lose the only way to sign in. The same holds for a passkey.
+// proven to own it, and might lose the only way to sign in. The same holds for a passkey. Factors
+// that an operator removed (ResetFactors) and used recovery codes do not come back.
 //
 // The address that the user had until now gets a mail. It records the events
 // address.change_undone, address.proven and session.ended_all, and user.groups_changed.

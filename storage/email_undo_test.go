@@ -96,6 +96,73 @@ func TestUndo_RestoresAddressAndWays(t *testing.T) {
 	})
 }
 
+// Factors that an operator removed stay removed after an undo, also those that the user no longer had
+// when the operator acted. The password comes back.
+func TestUndo_FactorsThatAnOperatorRemovedStayRemoved(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for _, removedBefore := range []bool{false, true} {
+			u, s := w.owner(t)
+			w.mustChange(t, u, s, storage.NewID("t")+"@example.com", noon)
+			if removedBefore {
+				w.exec(t, `DELETE FROM credentials WHERE user_id = ?`, u.ID)
+			}
+			if _, err := w.ResetFactors(t.Context(), u.ID, storage.By{At: noon}); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.undo(t, w.undoLink(t, u.Email, noon), u, noon.Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			if n := w.count(t, "credentials WHERE user_id = ? AND kind <> 'password'", u.ID); n != 0 {
+				t.Errorf("%d factors are back (removed before: %v)", n, removedBefore)
+			}
+			if n := w.count(t, "credentials WHERE user_id = ? AND kind = 'password'", u.ID); n != 1 {
+				t.Errorf("%d passwords, want 1 (removed before: %v)", n, removedBefore)
+			}
+		}
+	})
+}
+
+// MF-07: codes that were used after a change of the address stay used after its undo, and counters
+// of passkeys do not fall.
+func TestUndo_UsedCodesStayUsed(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		u := w.verifiedUser(t, "owner@example.com")
+		s, app := w.addTOTP(t, w.signIn(t, u.ID, "first", "", noon), "owner", noon)
+		w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret, handle, number, proven_at) VALUES ('crd_key', ?, 'webauthn', 'x', 'key', 7, 1)`, u.ID)
+		s = w.mustChange(t, u, s, "second@example.com", noon)
+		w.mustChange(t, u, s, "third@example.com", noon)
+		uses := map[string]storage.FactorUse{
+			"recovery code": {CodeHash: []byte("code 0")}, "code of the app": {CredentialID: app, Step: step + 3},
+		}
+		for name, use := range uses {
+			if _, err := w.SignIn(t.Context(), w.secondSignIn(u.ID, name, use), noon); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		key := w.signInOf(u.ID, "key", "")
+		key.Passkey = &storage.PasskeyUse{PasskeyID: "crd_key", ChallengeID: "challenge", Until: storage.At(noon.Add(time.Hour)), Counter: 9}
+		if _, err := w.SignIn(t.Context(), key, noon); err != nil {
+			t.Fatal(err)
+		}
+		at := noon.Add(time.Minute)
+		for _, former := range []string{"second@example.com", "owner@example.com"} {
+			if err := w.undo(t, w.undoLink(t, former, noon), u, at); err != nil {
+				t.Fatal(err)
+			}
+			for name, use := range uses {
+				_, err := w.SignIn(t.Context(), w.secondSignIn(u.ID, name+" again", use), at)
+				wantError(t, name+" after the undo to "+former, err, storage.ErrReplayed)
+			}
+			if list, err := w.PasskeysOf(t.Context(), u.ID); err != nil || len(list) != 1 || list[0].Counter != 9 {
+				t.Errorf("passkeys %+v, %v, want one with the counter 9", list, err)
+			}
+		}
+		if has, err := w.SecondFactorsOf(t.Context(), u.ID); err != nil || len(has.Codes) != 1 {
+			t.Errorf("%d codes, %v, want the unused one", len(has.Codes), err)
+		}
+	})
+}
+
 // A token of an upstream is not copied: copies are not sealed again with a new master key.
 func TestUndo_CopiesNoTokenOfAnUpstream(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {

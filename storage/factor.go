@@ -76,10 +76,15 @@ func (f FactorUse) use(tx *gorm.DB, userID string, at time.Time) (recovery bool,
 	} else {
 		used, err = changeOne(tx, `DELETE FROM credentials WHERE user_id = ? AND kind = 'recovery' AND secret = ?`, userID, f.CodeHash)
 	}
-	if err == nil && !used {
-		err = ErrReplayed
+	switch {
+	case err != nil:
+		return false, err
+	case !used:
+		return false, ErrReplayed
+	case f.CredentialID != "":
+		return false, raiseCopies(tx, userID, f.CredentialID, f.Step)
 	}
-	return f.CredentialID == "", err
+	return true, dropCopiedCode(tx, userID, f.CodeHash)
 }
 
 // recordRecoveryCode records that a recovery code was used, and tells the user.
@@ -334,7 +339,8 @@ func (db *DB) recordFactor(tx *gorm.DB, event EventType, mail MailKind, kind, us
 
 // ResetFactors removes all factors of a user except the password: the authenticator app, the
 // passkeys and the recovery codes. If there were any, it ends all sessions and grants of the user,
-// including offline grants. It returns the removed factors. It records the events factor.reset and
+// including offline grants. It returns the removed factors. The undo of a changed address does not
+// bring them back, nor those that were removed before. It records the events factor.reset and
 // session.ended_all.
 //
 // ErrNotFound: there is no such user.
@@ -345,6 +351,9 @@ func (db *DB) ResetFactors(ctx context.Context, userID string, by By) (removed [
 	err = db.write(ctx, "reset factors", func(tx *gorm.DB) error {
 		removed = nil
 		if _, err := db.lockUser(tx, userID); err != nil {
+			return err
+		}
+		if err := dropCopiedFactors(tx, userID); err != nil {
 			return err
 		}
 		attached, err := attachedTo(tx, userID, by.At)

@@ -263,7 +263,10 @@ func usePasskey(tx *gorm.DB, userID string, u PasskeyUse, by By) (Passkey, error
 	if err != nil {
 		return Passkey{}, err
 	}
-	return p, tx.Exec(`UPDATE credentials SET number = ?, detail = ? WHERE id = ?`, p.Counter, detail, p.ID).Error
+	if err := tx.Exec(`UPDATE credentials SET number = ?, detail = ? WHERE id = ?`, p.Counter, detail, p.ID).Error; err != nil || p.Counter == before.Counter {
+		return p, err
+	}
+	return p, raiseCopies(tx, userID, p.ID, p.Counter)
 }
 
 // RenamePasskey changes the name of a passkey. It records the event passkey.renamed.
