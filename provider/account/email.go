@@ -142,18 +142,19 @@ func (h *Handler) requestChange(w http.ResponseWriter, r *http.Request, current 
 	if !h.SendsMails {
 		return web.StaleForm(h.Site.Base+emailPath, storage.ErrConflict)
 	}
-	if !h.Visits.IsFresh(current) {
+	if err = storage.ErrNotFresh; h.Visits.IsFresh(current) {
+		err = h.mailChange(r, current, values.Get("email"))
+	}
+	switch {
+	case err == nil:
+		return h.showDone(w, emailPath, "mail-new")
+	case errors.Is(err, storage.ErrNotFresh):
 		typed, err := h.Visits.SealForm(ticketOf(current, "email.change", ""), url.Values{"email": values["email"]})
 		if err != nil {
 			return err
 		}
-		return h.Visits.StepUp(w, r, changeAct(typed))
-	}
-	err = h.mailChange(r, current, values.Get("email"))
-	switch {
-	case err == nil:
-		return h.showDone(w, emailPath, "mail-new")
-	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFresh):
+		return h.Visits.NotFresh(w, r, current, changeAct(typed))
+	case errors.Is(err, storage.ErrRevoked):
 		return web.StaleForm(h.Site.Base+changePath, err)
 	}
 	status, refusal := mailRefusal(r, w.Header(), err)
@@ -164,7 +165,7 @@ func (h *Handler) requestChange(w http.ResponseWriter, r *http.Request, current 
 }
 
 // mailChange has the mail to the new address written. errEmail, errSameAddress, storage.ErrRevoked,
-// *storage.ThrottledError.
+// storage.ErrNotFresh, *storage.ThrottledError.
 func (h *Handler) mailChange(r *http.Request, current session.Current, email string) error {
 	email = strings.TrimSpace(email)
 	canonical, err := storage.CanonicalEmail(email)

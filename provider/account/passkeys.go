@@ -158,7 +158,7 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, current ses
 	case err == nil:
 		return h.showDone(w, passkeysPath, "passkey")
 	case errors.Is(err, storage.ErrNotFresh):
-		return h.notFresh(w, r, current, addPasskeyAct)
+		return h.Visits.NotFresh(w, r, current, addPasskeyAct)
 	case errors.Is(err, passkey.ErrRefused):
 		return h.refusePasskey(w, r, current, "passkey_refused", words.Say("passkey.add-refused"), err)
 	case errors.Is(err, storage.ErrConflict):
@@ -177,18 +177,6 @@ func (h *Handler) refusePasskey(w http.ResponseWriter, r *http.Request, current 
 	trace.Note("code", code)
 	trace.Refuse(cause)
 	return h.showAddPasskey(w, r, current, http.StatusUnprocessableEntity, &templates.FormError{Code: code, Text: text})
-}
-
-// notFresh asks for a new proof. If the last one was given just now, it was too weak: the account has
-// a passkey with which a sign-in has two factors.
-func (h *Handler) notFresh(w http.ResponseWriter, r *http.Request, current session.Current, act visit.Act) error {
-	if !h.Visits.IsFresh(current) {
-		return h.Visits.StepUp(w, r, act)
-	}
-	return &web.Problem{
-		Status: http.StatusForbidden, Code: "stronger_sign_in", Title: words.Say("account-error.stronger-sign-in.title"),
-		Text: words.Say("account-error.stronger-sign-in.text"), StartURL: h.Site.Base + passkeysPath,
-	}
 }
 
 // longestPasskeyName is in characters.
@@ -262,7 +250,7 @@ func (h *Handler) removePasskey(w http.ResponseWriter, r *http.Request, current 
 	case err == nil:
 		return h.showDone(w, passkeysPath, "removed")
 	case errors.Is(err, storage.ErrNotFresh):
-		return h.notFresh(w, r, current, removePasskeyAct(id))
+		return h.Visits.NotFresh(w, r, current, removePasskeyAct(id))
 	case errors.Is(err, storage.ErrNotFound): // another request has removed it meanwhile
 		return h.noPasskey()
 	case errors.Is(err, storage.ErrRevoked):

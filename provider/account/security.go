@@ -152,7 +152,7 @@ func (h *Handler) addTOTP(w http.ResponseWriter, r *http.Request, current sessio
 		return h.showDone(w, securityPath, "totp")
 	}
 	if err != nil {
-		return h.factorProblem(w, r, totpPath, err)
+		return h.factorProblem(w, r, current, totpPath, err)
 	}
 	return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes, Added: true})
 }
@@ -173,10 +173,10 @@ func (h *Handler) refuseFirstCode(w http.ResponseWriter, r *http.Request, curren
 
 // factorProblem maps the error of a change of factors: the person signs in again and continues on
 // the page with the path, or the form is out of date.
-func (h *Handler) factorProblem(w http.ResponseWriter, r *http.Request, path string, err error) error {
+func (h *Handler) factorProblem(w http.ResponseWriter, r *http.Request, current session.Current, path string, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrNotFresh):
-		return h.Visits.StepUp(w, r, securityAct(path))
+		return h.Visits.NotFresh(w, r, current, securityAct(path))
 	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFound):
 		return web.StaleForm(h.Site.Base+securityPath, err)
 	}
@@ -216,7 +216,7 @@ func (h *Handler) removeTOTP(w http.ResponseWriter, r *http.Request, current ses
 		return h.DB.RemoveTOTP(r.Context(), c, id, h.Now())
 	})
 	if err != nil {
-		return h.factorProblem(w, r, removeTOTPPath, err)
+		return h.factorProblem(w, r, current, removeTOTPPath, err)
 	}
 	return h.showDone(w, securityPath, "no-totp")
 }
@@ -257,7 +257,7 @@ func (h *Handler) replaceCodes(w http.ResponseWriter, r *http.Request, current s
 		return h.DB.ReplaceRecoveryCodes(r.Context(), c, hashes, h.Now())
 	})
 	if err != nil {
-		return h.factorProblem(w, r, codesPath, err)
+		return h.factorProblem(w, r, current, codesPath, err)
 	}
 	return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes})
 }

@@ -362,3 +362,37 @@ func TestReservedAddress_UpstreamMakesNoAccount(t *testing.T) {
 		stranger.Allow(t, stranger.AuthorizeThrough(t, "google", "ada"))
 	})
 }
+
+// MF-13: where the account has a passkey of two factors and no authenticator app, a recent sign-in by
+// password changes neither the address nor the factors. The pages say what is missing, instead of
+// asking for the password again and again.
+func TestChange_PasswordIsNotEnoughIfThereIsAPasskey(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		s := mailtest.Start(t)
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer), providertest.WithMail(s))
+		owner, a := b.Visitor(t), b.Authenticator(t)
+		owner.Account(t, "/account")
+		owner.AddAuthenticator(t)
+		owner.AddPasskey(t, a).WantAt(t, "/account/passkeys?done=passkey")
+		owner.Submit(t, owner.Get(t, b.Issuer+"/account/security/totp/remove").FormTo(t, "/account/security/totp/remove", "", ""))
+		owner.Account(t, "/account")
+		askForChange(t, owner, "new@example.org").WantAt(t, "/account/email?done=mail-new")
+		address, _ := providertest.LinkIn(t, newest(t, b, s, "new@example.org", confirmSubject))
+
+		thief := b.Visitor(t)
+		thief.Account(t, "/account")
+		app := thief.Get(t, b.Issuer+"/account/security/totp")
+		code := providertest.Authenticator{Secret: providertest.SecretOn(t, app)}.Code(t, b.Now())
+		for name, refused := range map[string]providertest.Stop{
+			"an app":        thief.Submit(t, app.FormTo(t, "/account/security/totp", "", ""), "code", code),
+			"a new address": askForChange(t, thief, "thief@example.org"),
+			"the link":      press(t, thief, thief.Get(t, address), "verify"),
+			"a passkey":     thief.AddPasskey(t, b.Authenticator(t)),
+		} {
+			t.Log(name)
+			refused.WantPage(t, http.StatusForbidden, "stronger_sign_in")
+			refused.WantText(t, "sign in again with your passkey")
+		}
+		press(t, owner, owner.Get(t, address), "verify").WantAt(t, "/account/email?done=changed")
+	})
+}

@@ -48,10 +48,11 @@ func (o opened) page() string {
 	return verifyPath + "?" + url.Values{link.Parameter: {o.sealed}}.Encode()
 }
 
-// stepUp asks for a sign-in, after which the page of the link is shown again. The link travels in
-// the sealed request, so the pages of the sign-in do not have it in their address.
-func (h *Handler) stepUp(w http.ResponseWriter, r *http.Request, o opened) error {
-	return h.Visits.StepUp(w, r, visit.Act{Name: "verify-email", Page: o.page(), Back: accountPath})
+// act is the act of verifying the address, for the step-up, after which the page of the link is shown
+// again. The link travels in the sealed request, so the pages of the sign-in do not have it in
+// their address.
+func (o opened) act() visit.Act {
+	return visit.Act{Name: "verify-email", Page: o.page(), Back: accountPath}
 }
 
 // showVerify shows the page of a link, or the page that follows an act without a session.
@@ -64,7 +65,7 @@ func (h *Handler) showVerify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if o.own != nil && !h.Visits.IsFresh(*o.own) {
-		return h.stepUp(w, r, o)
+		return h.Visits.StepUp(w, r, o.act())
 	}
 	page := templates.VerifyEmail{Common: h.Site.Common(), Link: o.sealed, Email: o.Address, Own: o.own != nil, Other: o.other, Change: o.ChangesAddress()}
 	if o.own != nil {
@@ -87,7 +88,7 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) error {
 	v := storage.AddressVerification{Link: o.Ref(), UserID: o.UserID, FreshFor: visit.FreshLife, From: web.TraceOf(r.Context()).Origin()}
 	switch {
 	case o.own != nil && !h.Visits.IsFresh(*o.own), form.Get("act") == "sign-in":
-		return h.stepUp(w, r, o)
+		return h.Visits.StepUp(w, r, o.act())
 	case o.own != nil:
 		v.SessionID = o.own.ID
 	case form.Get("act") != "evict" || o.ChangesAddress(): // the session of the page has ended
@@ -100,7 +101,9 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) error {
 		_, err = h.DB.VerifyAddress(r.Context(), v, h.Now())
 	}
 	switch {
-	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFresh):
+	case errors.Is(err, storage.ErrNotFresh):
+		return h.Visits.NotFresh(w, r, *o.own, o.act())
+	case errors.Is(err, storage.ErrRevoked):
 		return web.StaleForm(h.Site.Base+o.page(), err)
 	case errors.Is(err, storage.ErrConflict):
 		return h.addressTaken(err)

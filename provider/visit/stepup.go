@@ -8,7 +8,9 @@ import (
 
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/web"
 	"signet/storage"
+	"signet/templates/words"
 )
 
 // Act is a sensitive action on a page of this server: it needs a recent proof, so that an
@@ -33,6 +35,25 @@ func (v *Visits) IsFresh(current session.Current) bool {
 // storage.ErrNotFresh: the person must sign in again first, see StepUp.
 func (v *Visits) ChangeFactors(w http.ResponseWriter, r *http.Request, current session.Current, act func(storage.FactorChange) (storage.Session, error)) error {
 	return v.Sessions.ChangeFactors(w, r, current, FreshLife, act)
+}
+
+// NotFresh answers a request that storage.ErrNotFresh refused. If the last proof is too old, the person
+// signs in again and continues the act. If it is recent, it was too weak, and StepUp would lead
+// straight back: the account has a passkey with which a sign-in has two factors, and a page says so.
+func (v *Visits) NotFresh(w http.ResponseWriter, r *http.Request, current session.Current, act Act) error {
+	if !v.IsFresh(current) {
+		return v.StepUp(w, r, act)
+	}
+	return v.StrongerSignIn(v.Site.Base + act.Back)
+}
+
+// StrongerSignIn is the page for a change that needs a sign-in with two factors. back is the target of
+// its link.
+func (v *Visits) StrongerSignIn(back string) *web.Problem {
+	return &web.Problem{
+		Status: http.StatusForbidden, Code: "stronger_sign_in", Title: words.Say("account-error.stronger-sign-in.title"),
+		Text: words.Say("account-error.stronger-sign-in.text"), StartURL: back, Cause: storage.ErrNotFresh,
+	}
 }
 
 // StepUp sends the browser to the dispatcher with a request for a new proof. The request
