@@ -282,6 +282,17 @@ func (db *DB) notifyFormer(tx *gorm.DB, before User, by By) error {
 	return queueMail(tx, MailDraft{Kind: MailAddressChanged, Recipient: before.Email, UserID: before.ID, Facts: factsOf(before.ID, by)}, by.At)
 }
 
+// forgetFormerIdentity deletes the copies of an identity, so that no undo restores it.
+func forgetFormerIdentity(tx *gorm.DB, i Identity) error {
+	var changes []string
+	err := tx.Raw(`SELECT id FROM address_changes WHERE user_id = ?`, i.UserID).Scan(&changes).Error
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	return tx.Exec(`DELETE FROM former_identities WHERE change_id IN ? AND connector = ? AND issuer = ? AND subject = ?`,
+		changes, i.Connector, i.Issuer, i.Subject).Error
+}
+
 // forgetAddressChanges makes all changes of the user's address final.
 func forgetAddressChanges(tx *gorm.DB, userID string) error {
 	if err := tx.Exec(`DELETE FROM mail_links WHERE kind = ? AND user_id = ?`, LinkUndo, userID).Error; err != nil {

@@ -148,7 +148,8 @@ func isOwnFreshSession(tx *gorm.DB, userID string, key sessionKey, fresh time.Du
 }
 
 // evict deletes all credentials and identities of an account, its consents and its profile, and
-// ends all its sessions and grants, including offline ones. It is the only function that evicts.
+// ends all its sessions and grants, including offline ones. No change of the address can be undone
+// afterwards: its copies are credentials from before, too. It is the only function that evicts.
 // Groups from upstreams are deleted with the identities. Without keepRoles, it also deletes
 // roles, custom attributes and the groups that an operator gave. The caller holds the lock of
 // the user's row and decides whether the address counts as verified afterwards.
@@ -157,6 +158,9 @@ func evict(tx *gorm.DB, userID string, keepRoles bool, by By) error {
 		if err := tx.Exec(statement, userID).Error; err != nil {
 			return err
 		}
+	}
+	if err := forgetAddressChanges(tx, userID); err != nil {
+		return err
 	}
 	if !keepRoles {
 		if err := tx.Exec(`UPDATE users SET roles = '', groups = '', custom = '' WHERE id = ?`, userID).Error; err != nil {

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -21,10 +20,8 @@ type AddressReservedError struct {
 	Until  Millis
 }
 
-// Error names the address, the user and the end of the reservation.
-func (e *AddressReservedError) Error() string {
-	return fmt.Sprintf("the email address %s was that of the user %s, who can restore it until %s", e.Email, e.UserID, e.Until.Time().UTC().Format(time.RFC3339))
-}
+// Error returns a fixed text: the log gets it, and must not contain an address.
+func (e *AddressReservedError) Error() string { return ErrAddressReserved.Error() }
 
 // Unwrap returns ErrAddressReserved.
 func (e *AddressReservedError) Unwrap() error { return ErrAddressReserved }

@@ -37,6 +37,7 @@ func (w *world) rob(t *testing.T, u storage.User, s storage.Session, at time.Tim
 	w.addCredential(t, u, "totp")
 	if err := w.UnlinkIdentity(t.Context(), storage.IdentityRemoval{
 		Identity: storage.Identity{Connector: "google", Issuer: "https://google.example", Subject: u.ID, UserID: u.ID}, Connectors: []string{"evil"},
+		SessionID: s.ID,
 	}, at); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,9 @@ type IdentityRemoval struct {
 // authenticated in it, and has another way to sign in. Its grants from the identity are revoked
 // nevertheless. It records the events identity.unlinked, user.groups_changed.
 //
+// A removal by an operator is final: the undo of a change of the address does not restore the
+// identity.
+//
 // ErrRevoked: the session has ended or is another user's. ErrNotFound: the user has no such
 // identity. ErrConflict: the identity is the user's last way to sign in.
 func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Time) error {
@@ -51,6 +54,11 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 		}
 		if !removed {
 			return ErrNotFound
+		}
+		if u.SessionID == "" {
+			if err := forgetFormerIdentity(tx, i); err != nil {
+				return err
+			}
 		}
 		remaining, err := countSignInMethods(tx, i.UserID, u.Connectors)
 		if err != nil {

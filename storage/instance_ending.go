@@ -24,7 +24,7 @@ type Ended struct {
 // EndEverything ends every session and grant of the instance, and revokes every key, in one
 // transaction. It is for the case that the database or the master key was stolen, so it revokes
 // the next keys too: their private halves are in the database. It deletes pushed requests, device
-// codes, setup links and emergency links. Codes, sealed requests, refresh tokens and cookies
+// codes, mailed links, setup links and emergency links. Changes of addresses become final. Codes, sealed requests, refresh tokens and cookies
 // that the revoked secrets sealed do not open any more. Clients get logout notices for the
 // sessions; see QueueEndedLogouts. Users, passwords, identities, clients, client secrets and
 // consents stay. It increments the change counter. It records the events
@@ -94,6 +94,7 @@ func endInstance(tx *gorm.DB, notBefore Millis, at time.Time) error {
 		{`DELETE FROM device_codes WHERE id <> ''`, nil},
 		{`DELETE FROM setup_links WHERE hash <> ''`, nil},
 		{`DELETE FROM mail_links WHERE id <> ''`, nil},
+		{`DELETE FROM address_changes WHERE id <> ''`, nil}, // without the links, nobody can undo them
 		{closeEmergencyLinks, nil},
 	} {
 		if err := tx.Exec(ended.sql, ended.args...).Error; err != nil {

@@ -15,7 +15,9 @@ var ErrLastAdmin = engine.NewVerdict("the last administrator")
 
 // GrantAdmin makes a user an administrator. If the user's address is not verified, unproven
 // decides about the attachments of the account; GrantAdmin returns those that were evicted. If
-// the user is an administrator already, nothing changes. It records the events user.promoted, user.evicted.
+// the user is an administrator already, nothing changes. Changes of the address that the user could
+// undo become final: the former mailbox must not get the new right. It records the events
+// user.promoted, user.evicted.
 // ErrNotFound, *UnprovenError.
 func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven UnprovenPolicy, by By) (evicted Attached, err error) {
 	if err := refuseImpossible(userID); err != nil {
@@ -31,6 +33,9 @@ func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven UnprovenPo
 			return err
 		}
 		if err := setAdmin(tx, userID, true, by.At); err != nil {
+			return err
+		}
+		if err := forgetAddressChanges(tx, userID); err != nil {
 			return err
 		}
 		if err := closeSetup(tx, by.At); err != nil {

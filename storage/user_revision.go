@@ -28,6 +28,9 @@ type UserRevision struct {
 	// PhoneVerified is whether the resulting phone number is verified, by the operator; nil:
 	// unchanged. With nil, a new number is not verified.
 	PhoneVerified *bool
+	// Settle makes all changes of the address final that the user could undo, also if the address
+	// stays the same: the operator has named it.
+	Settle bool
 	// Unproven: see ReviseUser.
 	Unproven UnprovenPolicy
 	From     Origin
@@ -43,7 +46,8 @@ type RevisedUser struct {
 // therefore change different fields at the same time without losing a change. ID,
 // ChosenSubject, Admin, DisabledAt, CreatedAt and UpstreamGroups stay the same. A new email address ends all sessions
 // and grants of the user. The former address gets a mail if it was verified. All changes of the
-// address that the user could undo become final: the operator decides who has the account.
+// address that the user could undo become final then, and with more roles or groups: the operator
+// decides who has the account and its rights. See also UserRevision.Settle.
 //
 // Marking an unverified address as verified is a first proof: it evicts the attachments (see
 // ProveAddress), unless Unproven is KeepAttached. Adding a role or a group is not a proof. If
@@ -82,6 +86,11 @@ func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (Rev
 		}
 		if err := setFoldedUsername(tx, &want, have); err != nil {
 			return err
+		}
+		if r.Settle || hasMore(have.Roles, want.Roles) || hasMore(have.Groups, want.Groups) {
+			if err := forgetAddressChanges(tx, want.ID); err != nil {
+				return err
+			}
 		}
 		revised = RevisedUser{User: want, Evicted: evicted}
 		return db.replaceUser(tx, have, want, By{From: r.From, At: at})

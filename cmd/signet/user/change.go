@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,8 @@ whole list, and an empty value ("") clears the field.
 
 A new email address is not verified unless you pass --email-verified, and it signs the
 user out everywhere. A new phone number is not verified unless you pass
---phone-number-verified. The groups of a connector do not change: they come from the
+--phone-number-verified. After --email, also with the same address, and after more
+roles or groups the user can no longer undo earlier changes of the address. The groups of a connector do not change: they come from the
 upstream at each sign-in.
 
 --email-verified confirms that the address belongs to the user. If nobody has proven the
@@ -56,7 +58,8 @@ tokens, roles and groups are only granted with --evict or --keep.`,
 			return err
 		}
 		revised, err := p.Directory(settings, db).ReviseUser(ctx, storage.UserRevision{
-			UserID: u.ID, Verified: fields.emailVerified(), PhoneVerified: fields.phoneVerified(), Unproven: attached.policy(), From: cli.Origin(),
+			UserID: u.ID, Verified: fields.emailVerified(), PhoneVerified: fields.phoneVerified(), Settle: c.Flags().Changed("email"),
+			Unproven: attached.policy(), From: cli.Origin(),
 			Revise: func(u *storage.User) error { fields.apply(u); return nil },
 		})
 		switch {
@@ -80,9 +83,10 @@ tokens, roles and groups are only granted with --evict or --keep.`,
 // conflictError returns the error if another user has the email address, the
 // preferred_username or the subject of u. It returns nil for other errors.
 func conflictError(u storage.User, err error) error {
+	if reserved, is := errors.AsType[*storage.AddressReservedError](err); is {
+		return reservedError(reserved)
+	}
 	switch {
-	case errors.Is(err, storage.ErrAddressReserved):
-		return exit.New(exit.AddressReserved, err, "")
 	case errors.Is(err, storage.ErrConflict):
 		return exit.New(exit.Conflict, fmt.Errorf("the user %s exists already", u.Email), "show the user with: signet user show "+u.Email)
 	case errors.Is(err, storage.ErrSubjectTaken):
@@ -95,6 +99,12 @@ func conflictError(u storage.User, err error) error {
 		)
 	}
 	return nil
+}
+
+// reservedError names the user who can restore the address, and the end of the reservation.
+func reservedError(e *storage.AddressReservedError) error {
+	return exit.New(exit.AddressReserved, fmt.Errorf("the email address %s was that of the user %s, who can restore it until %s",
+		e.Email, e.UserID, e.Until.Time().UTC().Format(time.RFC3339)), "")
 }
 
 func (p commands) adminCommand() *cobra.Command {

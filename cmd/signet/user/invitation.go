@@ -56,6 +56,9 @@ list and revoke invitations, use: signet user invitation.`,
 			return cli.RuleError(c, exit.FieldInvalid, withFlagName(err))
 		}
 		made, err := s.rules.Invite(ctx, draft, cli.Origin())
+		if reserved, is := errors.AsType[*storage.AddressReservedError](err); is {
+			return reservedError(reserved)
+		}
 		switch {
 		case errors.Is(err, storage.ErrConflict):
 			return exit.New(exit.Conflict, fmt.Errorf("%s has an account already", args[0]),
