@@ -22,8 +22,8 @@ var (
 	ErrReplayed = engine.NewVerdict("used before")
 	// ErrRevoked: the user, the client, the session or the grant has ended.
 	ErrRevoked = engine.NewVerdict("revoked")
-	// ErrUnproven: the user's address is not verified, and something is attached to the account.
-	// *UnprovenError lists the attachments.
+	// ErrUnproven: the user's address is not verified, and something is attached to the account, or
+	// is to be. *UnprovenError lists what is attached.
 	ErrUnproven = engine.NewVerdict("email address not verified")
 	// ErrUnavailable: the database is unreachable, full or locked for too long. Either nothing
 	// was done, or the outcome is unknown. Answer 503, never "invalid".

@@ -218,6 +218,22 @@ func checkFreshEnough(tx *gorm.DB, c FactorChange, at time.Time) error {
 	return nil
 }
 
+// requireProvenAddress refuses a new factor of a user whose address is not verified. The first proof of
+// an address deletes all factors (see ProveAddress), so a person who reads the mails of the user could
+// get into the account without its second factor. An instance without mails refuses nothing, because
+// its users cannot prove their address. ErrUnproven.
+func (db *DB) requireProvenAddress(tx *gorm.DB, userID string) error {
+	if !db.mails {
+		return nil
+	}
+	var n int64
+	err := tx.Raw(`SELECT COUNT(*) FROM users WHERE id = ? AND email_canonical <> '' AND NOT email_verified`, userID).Scan(&n).Error
+	if err == nil && n > 0 {
+		err = ErrUnproven
+	}
+	return err
+}
+
 // asksSecondFactor is the condition that a user u is asked for a second factor at each sign-in.
 const asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'totp')`
 
@@ -237,7 +253,8 @@ type TOTPEnrolment struct {
 // user end, see changeFactors; the session of this browser then has two factors. It records the
 // events factor.added and session.ended.
 //
-// ErrConflict: the user has an app already. ErrRevoked, ErrNotFresh.
+// ErrConflict: the user has an app already. ErrRevoked, ErrNotFresh. ErrUnproven: see
+// requireProvenAddress.
 func (db *DB) AddTOTP(ctx context.Context, e TOTPEnrolment, at time.Time) (Session, error) {
 	if err := refuseImpossible(e.ID); err != nil {
 		return Session{}, fmt.Errorf("add authenticator app: %w", err)
@@ -246,6 +263,9 @@ func (db *DB) AddTOTP(ctx context.Context, e TOTPEnrolment, at time.Time) (Sessi
 		return Session{}, errors.New("add authenticator app: the secret or the step is missing")
 	}
 	return db.changeFactors(ctx, "add authenticator app", e.FactorChange, func(tx *gorm.DB) error {
+		if err := db.requireProvenAddress(tx, e.UserID); err != nil {
+			return err
+		}
 		if err := requireSecondFactors(tx); err != nil {
 			return err
 		}

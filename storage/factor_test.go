@@ -33,11 +33,18 @@ func (w *world) addTOTP(t testing.TB, session storage.Session, handle string, at
 		FactorChange: w.factorChange(session, handle), ID: storage.NewID("crd_"), Secret: []byte("sealed"), Step: at.Unix() / 30,
 		Codes: [][]byte{[]byte("code 0"), []byte("code 1")},
 	}
+	w.proveAddress(t, session.UserID)
 	s, err := w.AddTOTP(t.Context(), e, at)
 	if err != nil {
 		t.Fatalf("add authenticator app: %v", err)
 	}
 	return s, e.ID
+}
+
+// proveAddress marks the address of a user as verified. Without that the user can add no factor.
+func (w *world) proveAddress(t testing.TB, userID string) {
+	t.Helper()
+	w.exec(t, `UPDATE users SET email_verified = ? WHERE id = ?`, true, userID)
 }
 
 // secondSignIn returns a sign-in with a password and a second factor.
@@ -79,6 +86,35 @@ func TestAddTOTP_OnlyThisBrowserStaysSignedIn(t *testing.T) {
 		second := storage.TOTPEnrolment{FactorChange: w.factorChange(added, "third handle"), ID: "crd_second", Secret: []byte("s"), Step: step}
 		_, err = w.AddTOTP(t.Context(), second, noon)
 		wantError(t, "a second app", err, storage.ErrConflict)
+	})
+}
+
+// A user whose address is not verified adds no factor, because the first proof of the address would
+// delete it. An account without an address can have factors, and so can every account of an instance
+// without mails.
+func TestAddFactor_NeedsAVerifiedAddress(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		enrol := func(db *storage.DB, userID string, s storage.Session) error {
+			_, err := db.AddTOTP(t.Context(), storage.TOTPEnrolment{FactorChange: w.factorChange(s, storage.NewID("h")), ID: storage.NewID("crd_"), Secret: []byte("s"), Step: step}, noon)
+			return err
+		}
+		wantError(t, "an app", enrol(w.DB, w.user.ID, w.session), storage.ErrUnproven)
+		_, err := w.AddPasskey(t.Context(), w.addition("p", w.session.ID), noon)
+		wantError(t, "a passkey", err, storage.ErrUnproven)
+		if n := w.count(t, "credentials WHERE user_id = ?", w.user.ID); n != 1 {
+			t.Errorf("%d credentials, want the password", n)
+		}
+		if !w.signedIn(t, w.user.ID, w.session.ID) {
+			t.Error("the refused change has ended the session")
+		}
+		nameless := w.createUser(t, "nameless@example.com")
+		w.exec(t, `UPDATE users SET email = '', email_canonical = '' WHERE id = ?`, nameless.ID)
+		if err := enrol(w.DB, nameless.ID, w.signIn(t, nameless.ID, "nameless", "", noon)); err != nil {
+			t.Errorf("an account without an address: %v", err)
+		}
+		if err := enrol(w.backend.WithoutMails().Open(t), w.user.ID, w.session); err != nil {
+			t.Errorf("an instance without mails: %v", err)
+		}
 	})
 }
 

@@ -116,7 +116,8 @@ type PasskeyAddition struct {
 // the events passkey.added and session.ended.
 //
 // ErrReplayed: the challenge was used before. ErrRevoked: the session has ended. ErrNotFresh.
-// ErrConflict: the passkey belongs to an account already. ErrTooManyPasskeys.
+// ErrConflict: the passkey belongs to an account already. ErrTooManyPasskeys. ErrUnproven: see
+// requireProvenAddress.
 func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (Session, error) {
 	p := a.Passkey
 	p.UserID = a.UserID
@@ -128,6 +129,9 @@ func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (
 	}
 	return db.changeFactors(ctx, "add passkey", a.FactorChange, func(tx *gorm.DB) error {
 		if err := spendChallenge(tx, a.ChallengeID, a.Until); err != nil {
+			return err
+		}
+		if err := db.requireProvenAddress(tx, p.UserID); err != nil {
 			return err
 		}
 		if err := insertPasskey(tx, p, a.SessionID, at); err != nil {

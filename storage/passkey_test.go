@@ -24,6 +24,7 @@ func (w *world) addition(handle, sessionID string) storage.PasskeyAddition {
 
 func (w *world) addPasskey(t testing.TB, handle, sessionID string, at time.Time) storage.Session {
 	t.Helper()
+	w.proveAddress(t, w.user.ID)
 	s, err := w.AddPasskey(t.Context(), w.addition(handle, sessionID), at)
 	if err != nil {
 		t.Fatalf("add passkey: %v", err)

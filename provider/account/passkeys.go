@@ -83,6 +83,9 @@ func accountName(u storage.User) string {
 
 // askAddPasskey shows the page on which the browser makes a passkey.
 func (h *Handler) askAddPasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	if h.mustProveFirst(current.User) {
+		return h.proveFirst(nil)
+	}
 	return h.showAddPasskey(w, r, current, http.StatusOK, nil)
 }
 
@@ -159,6 +162,8 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, current ses
 		return h.showDone(w, passkeysPath, "passkey")
 	case errors.Is(err, storage.ErrNotFresh):
 		return h.Visits.NotFresh(w, r, current, addPasskeyAct)
+	case errors.Is(err, storage.ErrUnproven):
+		return h.proveFirst(err)
 	case errors.Is(err, passkey.ErrRefused):
 		return h.refusePasskey(w, r, current, "passkey_refused", words.Say("passkey.add-refused"), err)
 	case errors.Is(err, storage.ErrConflict):

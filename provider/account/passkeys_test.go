@@ -235,3 +235,31 @@ func decode(t *testing.T, text string) []byte {
 	}
 	return b
 }
+
+// Where mails are sent, an account with an unverified address gets neither a passkey nor an
+// authenticator app, also if the form was open before. The page leads to the mail that verifies the
+// address.
+func TestFactors_NeedAVerifiedAddress(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer), providertest.WithMail(mailtest.Start(t)))
+		v := b.Visitor(t)
+		app := v.Account(t, "/account/security/totp")
+		code := providertest.Authenticator{Secret: providertest.SecretOn(t, app)}.Code(t, b.Now())
+		form, data := v.Get(t, b.Issuer+"/account/passkeys/add").PasskeyForm(t)
+		answer := b.Authenticator(t).Create(t, data["challenge"], b.Alice.ID)
+		unverified := false
+		if _, err := b.DB.ReviseUser(t.Context(), storage.UserRevision{UserID: b.Alice.ID, Verified: &unverified, Revise: func(*storage.User) error { return nil }}, b.Now()); err != nil {
+			t.Fatal(err)
+		}
+		for _, refused := range []providertest.Stop{
+			v.Get(t, b.Issuer+"/account/security/totp"), v.Get(t, b.Issuer+"/account/passkeys/add"),
+			v.Submit(t, app.FormTo(t, "/account/security/totp", "", ""), "code", code), v.Submit(t, form, "credential", answer),
+		} {
+			refused.WantPage(t, http.StatusForbidden, "unverified_email")
+			refused.WantText(t, `href="/account/email"`)
+		}
+		if has, err := b.DB.SecondFactorsOf(t.Context(), b.Alice.ID); err != nil || has.Any() || len(b.PasskeysOf(t, b.Alice.ID)) != 0 {
+			t.Errorf("factors were added: %+v, %v", has, err)
+		}
+	})
+}

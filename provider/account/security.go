@@ -16,6 +16,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // showSecurity lists the ways in which the user proves their identity.
@@ -55,6 +56,9 @@ type enrolment struct {
 
 // showTOTP shows the secret of a new authenticator app and asks for a code.
 func (h *Handler) showTOTP(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	if h.mustProveFirst(current.User) {
+		return h.proveFirst(nil)
+	}
 	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, securityAct(totpPath))
 	}
@@ -177,10 +181,26 @@ func (h *Handler) factorProblem(w http.ResponseWriter, r *http.Request, current 
 	switch {
 	case errors.Is(err, storage.ErrNotFresh):
 		return h.Visits.NotFresh(w, r, current, securityAct(path))
+	case errors.Is(err, storage.ErrUnproven):
+		return h.proveFirst(err)
 	case errors.Is(err, storage.ErrRevoked), errors.Is(err, storage.ErrNotFound):
 		return web.StaleForm(h.Site.Base+securityPath, err)
 	}
 	return err
+}
+
+// mustProveFirst reports whether storage refuses new factors of the user with ErrUnproven.
+func (h *Handler) mustProveFirst(u storage.User) bool {
+	return h.SendsMails && u.Email != "" && !u.EmailVerified
+}
+
+// proveFirst is the page for a new factor of a user whose address is not verified. It leads to the
+// page that mails a link.
+func (h *Handler) proveFirst(cause error) *web.Problem {
+	return &web.Problem{
+		Status: http.StatusForbidden, Code: "unverified_email", Title: words.Say("account-error.prove-first.title"),
+		Text: words.Say("account-error.prove-first.text"), StartURL: h.Site.Base + emailPath, StartText: words.Say("account-error.prove-first.link"), Cause: cause,
+	}
 }
 
 // askRemoveTOTP asks whether to remove the authenticator app.
