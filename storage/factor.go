@@ -204,15 +204,24 @@ func checkFreshEnough(tx *gorm.DB, c FactorChange, at time.Time) error {
 	if err != nil {
 		return err
 	}
+	if !fresh {
+		return ErrNotFresh
+	}
+	return checkStrongEnough(tx, c.UserID, c.SessionID)
+}
+
+// checkStrongEnough checks that the user's session has the highest level that the account can reach.
+// ErrNotFresh.
+func checkStrongEnough(tx *gorm.DB, userID, sessionID string) error {
 	var found []struct {
 		ACR string
 		Due bool
 	}
-	err = tx.Raw(`SELECT s.acr, (`+asksSecondFactor+` OR `+hasProvenPasskey+`) AS due FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ? AND s.user_id = ?`, c.SessionID, c.UserID).Scan(&found).Error
+	err := tx.Raw(`SELECT s.acr, (`+asksSecondFactor+` OR `+hasProvenPasskey+`) AS due FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ? AND s.user_id = ?`, sessionID, userID).Scan(&found).Error
 	if err != nil {
 		return err
 	}
-	if !fresh || len(found) != 1 || found[0].Due && !ACRReaches(found[0].ACR, ACRTwoFactors) {
+	if len(found) != 1 || found[0].Due && !ACRReaches(found[0].ACR, ACRTwoFactors) {
 		return ErrNotFresh
 	}
 	return nil

@@ -29,7 +29,8 @@ type IdentityLink struct {
 // LinkIdentity links an identity to a signed-in user. The user has proved to own it.
 //
 // ErrReplayed: the proof was used before. ErrConflict: the identity belongs to another user.
-// ErrRevoked: the session has ended or is another user's.
+// ErrRevoked: the session has ended or is another user's. ErrNotFresh: it has one factor, and the
+// account can reach two.
 func (db *DB) LinkIdentity(ctx context.Context, l IdentityLink, at time.Time) error {
 	if err := refuseImpossible(l.ProofID, l.Identity.UserID, l.SessionID); err != nil {
 		return fmt.Errorf("link identity: %w", err)
@@ -42,6 +43,9 @@ func (db *DB) LinkIdentity(ctx context.Context, l IdentityLink, at time.Time) er
 			return err
 		}
 		if _, err := touchSession(tx, l.Identity.UserID, l.SessionID, "", at); err != nil {
+			return err
+		}
+		if err := checkStrongEnough(tx, l.Identity.UserID, l.SessionID); err != nil {
 			return err
 		}
 		if err := spendAttempt(tx, l.ProofID, l.Until); err != nil {

@@ -30,8 +30,9 @@ type IdentityRemoval struct {
 // A removal by an operator is final: the undo of a change of the address does not restore the
 // identity.
 //
-// ErrRevoked: the session has ended or is another user's. ErrNotFound: the user has no such
-// identity. ErrConflict: the identity is the user's last way to sign in.
+// ErrRevoked: the session has ended or is another user's. ErrNotFresh: it has one factor, and the
+// account can reach two. ErrNotFound: the user has no such identity. ErrConflict: the identity is
+// the user's last way to sign in.
 func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Time) error {
 	i := u.Identity
 	if err := refuseImpossible(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
@@ -44,6 +45,9 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 		}
 		if u.SessionID != "" {
 			if _, err := touchSession(tx, i.UserID, u.SessionID, "", at); err != nil {
+				return err
+			}
+			if err := checkStrongEnough(tx, i.UserID, u.SessionID); err != nil {
 				return err
 			}
 		}

@@ -162,6 +162,40 @@ func TestUnlinkIdentity_KeepsThePasswordSessionThatLinked(t *testing.T) {
 	})
 }
 
+// MF-13: where an account can reach two factors, a session with one connects and disconnects nothing.
+// An operator disconnects identities nevertheless.
+func TestIdentityChanges_NeedTheHighestLevel(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.signInThrough(t, w.user.ID, "google", "sub", "")
+		list, err := w.IdentitiesOf(t.Context(), w.user.ID)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("identities %+v, %v, want one", list, err)
+		}
+		w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret, handle, proven_at) VALUES ('crd_key', ?, 'webauthn', 'x', 'key', 1)`, w.user.ID)
+		link := func() error {
+			return w.LinkIdentity(t.Context(), storage.IdentityLink{
+				Identity: upstreamIdentity(w.user.ID, "evil", "1"), ProofID: "proof", Until: storage.At(noon.Add(time.Hour)), SessionID: w.session.ID,
+			}, noon)
+		}
+		unlink := func(session string) error {
+			return w.UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: list[0], SessionID: session, Connectors: []string{"google"}}, noon)
+		}
+		wantError(t, "connect", link(), storage.ErrNotFresh)
+		wantError(t, "disconnect", unlink(w.session.ID), storage.ErrNotFresh)
+		if n := w.count(t, "identities WHERE user_id = ?", w.user.ID); n != 1 {
+			t.Errorf("%d identities, want 1", n)
+		}
+		w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACRTwoFactors, w.session.ID)
+		if err := link(); err != nil {
+			t.Errorf("connect with two factors: %v", err)
+		}
+		w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACROneFactor, w.session.ID)
+		if err := unlink(""); err != nil {
+			t.Errorf("an operator disconnects: %v", err)
+		}
+	})
+}
+
 // Old rows have no identity column; they only show that an upstream was used. Removing any
 // identity ends them.
 func TestUnlinkIdentity_EndsOldRowsWithoutIdentity(t *testing.T) {

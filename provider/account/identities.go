@@ -178,6 +178,8 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 	switch {
 	case err == nil:
 		return h.showDone(w, identitiesPath, "unlinked")
+	case errors.Is(err, storage.ErrNotFresh):
+		return h.Visits.NotFresh(w, r, current, unlinkAct(identity.Key()))
 	case errors.Is(err, storage.ErrNotFound): // another request has disconnected it meanwhile
 		return h.notConnected()
 	case errors.Is(err, storage.ErrRevoked):

@@ -190,6 +190,8 @@ func (h *Handler) linkWaiting(r *http.Request, s step, p waitingIdentity, curren
 	switch {
 	case errors.Is(err, storage.ErrConflict):
 		return identityInUse(p.connector, h.next(s), words.Sentence{})
+	case errors.Is(err, storage.ErrNotFresh): // the person can still go on without connecting
+		return h.Visits.StrongerSignIn(h.linkPageOf(s))
 	case errors.Is(err, storage.ErrReplayed):
 		return web.StaleForm(h.next(s), err)
 	}

@@ -30,6 +30,8 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) e
 	switch {
 	case errors.Is(err, storage.ErrConflict):
 		return identityInUse(t.connector, h.Site.Base+identitiesPage, backText)
+	case errors.Is(err, storage.ErrNotFresh):
+		return h.Visits.StrongerSignIn(h.Site.Base + identitiesPage)
 	case errors.Is(err, storage.ErrReplayed):
 		return unknownAttempt(err)
 	case err != nil:
