@@ -169,7 +169,7 @@
       if (mediation) asked.mediation = mediation;
       navigator.credentials[creates ? "create" : "get"](asked).then(function (credential) {
         var keep = document.getElementById("keep");
-        if (keep && form.elements.keep) form.elements.keep.value = keep.checked ? "on" : "";
+        if (keep && form.elements.stay) form.elements.stay.value = keep.checked ? "on" : "";
         form.elements.credential.value = answer(credential);
         form.submit();
       }).catch(function (error) {

@@ -44,7 +44,7 @@ func passkeyCeremony(s step, browser string) passkey.Ceremony {
 // signInWithPasskey serves the form of a passkey on the pages that ask for a sign-in or for a new
 // proof: it checks the signature of the challenge and starts the session.
 func (h *Handler) signInWithPasskey(w http.ResponseWriter, r *http.Request) error {
-	s, form, err := h.openForm(w, r, "request", "challenge", "credential", "keep", "other")
+	s, form, err := h.openForm(w, r, "request", "challenge", "credential", "stay", "other")
 	if err != nil {
 		return err
 	}
@@ -68,11 +68,11 @@ func (h *Handler) signInWithPasskey(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	_, err = h.Sessions.Start(w, r, session.SignIn{
-		UserID: checked.User.ID, Request: s.ID, ClientID: s.Client.ID, Keep: form.Get("keep") != "",
+		UserID: checked.User.ID, Request: s.ID, ClientID: s.Client.ID, Keep: form.Get("stay") != "",
 		NotBefore: &checked.User.NotBefore, Passkey: &checked.Use,
 	})
 	if due, is := errors.AsType[*storage.FactorDueError](err); is {
-		half := visit.HalfSignIn{UserID: due.UserID, NotBefore: due.NotBefore, Keep: form.Get("keep") != "", Through: checked.Passkey.ID}
+		half := visit.HalfSignIn{UserID: due.UserID, NotBefore: due.NotBefore, Keep: form.Get("stay") != "", Through: checked.Passkey.ID}
 		if err := h.Visits.StoreHalf(w, half, s.ID); err != nil {
 			return err
 		}

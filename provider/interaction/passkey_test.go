@@ -126,7 +126,7 @@ func TestPasskey_KeepsSignedIn(t *testing.T) {
 		for _, keep := range []string{"", "on"} {
 			v := b.Visitor(t)
 			f, data := v.Get(t, b.AuthorizeURL()).PasskeyForm(t)
-			answer := providertest.Do(t, v.Client, v.FormRequest(t, withValues(f, "keep", keep, "credential", a.Get(t, data["challenge"]))))
+			answer := providertest.Do(t, v.Client, v.FormRequest(t, withValues(f, "stay", keep, "credential", a.Get(t, data["challenge"]))))
 			lasts := slices.ContainsFunc(answer.Cookies(), func(c *http.Cookie) bool { return c.Name == b.SessionCookie() && c.MaxAge > 0 })
 			if lasts != (keep != "") {
 				t.Errorf("keep %q: the cookie lasts: %v", keep, lasts)
