@@ -18,6 +18,15 @@ const detailChange = "change"
 // address that the user has.
 func (l MailLink) ChangesAddress() bool { return l.Kind == LinkVerify && l.Detail == detailChange }
 
+// programWithAddressChanges is the number of the migration that came with changes of addresses.
+const programWithAddressChanges = 16
+
+// requireAddressChanges keeps programs from opening the database that do not refuse a reserved
+// address: the undo would fail because another user has it. It locks the instance row.
+func requireAddressChanges(tx *gorm.DB) error {
+	return tx.Exec(`UPDATE instance SET oldest_program = ? WHERE id = 1 AND oldest_program < ?`, programWithAddressChanges, programWithAddressChanges).Error
+}
+
 // maxAddressChanges is the largest number of changes of a user that can be undone. Each has copies
 // of the credentials and identities.
 const maxAddressChanges = 10
@@ -143,6 +152,9 @@ func (db *DB) ChangeAddress(ctx context.Context, c AddressChange, at time.Time) 
 	err = db.write(ctx, "change address", func(tx *gorm.DB) error {
 		before, err := db.lockFreshlySignedIn(tx, c.UserID, c.SessionID, c.FreshFor, at)
 		if err != nil {
+			return err
+		}
+		if err := requireAddressChanges(tx); err != nil {
 			return err
 		}
 		l, err := spendLink(tx, c.Link, at)

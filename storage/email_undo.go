@@ -92,9 +92,23 @@ func (db *DB) UndoAddressChange(ctx context.Context, u AddressUndo, at time.Time
 	})
 }
 
+// keepProgress updates the copies from the rows that are still there, so that an undo restores no
+// groups that an upstream has taken away since, and no lower counter of a passkey (WebAuthn, section 6.1.1).
+var keepProgress = []string{
+	`UPDATE former_credentials AS f SET number = CASE WHEN c.number > f.number THEN c.number ELSE f.number END, detail = c.detail, used_at = c.used_at
+		FROM credentials c WHERE c.user_id = ? AND c.kind = 'webauthn' AND f.change_id = ? AND f.id = c.id`,
+	`UPDATE former_identities AS f SET groups = i.groups, used_at = i.used_at
+		FROM identities i WHERE i.user_id = ? AND f.change_id = ? AND f.connector = i.connector AND f.issuer = i.issuer AND f.subject = i.subject`,
+}
+
 // restoreWays replaces the credentials and identities of the user by the copies. It returns the
 // number of copies that belong to another user now.
 func restoreWays(tx *gorm.DB, c addressChange) (elsewhere int64, err error) {
+	for _, statement := range keepProgress {
+		if err := tx.Exec(statement, c.UserID, c.ID).Error; err != nil {
+			return 0, err
+		}
+	}
 	for _, w := range ways {
 		if err := tx.Exec(`DELETE FROM `+w.table+` WHERE user_id = ?`, c.UserID).Error; err != nil {
 			return 0, err
