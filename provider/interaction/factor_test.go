@@ -306,8 +306,12 @@ func TestFactor_EmergencyLinkAsksForIt(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		root := b.Visitor(t)
 		setUp(t, root, root.Get(t, setupLink(t, b)), "root@example.com", providertest.Password).WantAt(t, "/admin")
+		user, verified := b.UserByEmail(t, "root@example.com"), true
+		_, err := b.DB.ReviseUser(t.Context(), storage.UserRevision{UserID: user.ID, Verified: &verified, Unproven: storage.KeepAttached, Revise: func(*storage.User) error { return nil }}, b.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
 		app := root.AddAuthenticator(t)
-		user := b.UserByEmail(t, "root@example.com")
 		v := b.Visitor(t)
 		page := v.Get(t, emergencyLink(t, b, user.ID))
 		page = v.Submit(t, page.FormTo(t, "/setup", "", ""), "new-password", providertest.NewPassword)
