@@ -286,5 +286,5 @@ func TestOverload_OneNetworkCannotTakeAllConnections(t *testing.T) {
 	if line, err := reader.ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 4") {
 		t.Errorf("the running request gets %q, %v", line, err)
 	}
-	signettest.Eventually(t, 10*time.Second, "the log tells how many", func() bool { return strings.Contains(talk.String(), "closed idle connections of networks") })
+	signettest.Eventually(t, time.Minute, "the log tells how many", func() bool { return strings.Contains(talk.String(), "closed idle connections of networks") })
 }
