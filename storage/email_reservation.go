@@ -35,7 +35,14 @@ func settleAddress(tx *gorm.DB, userID, canonical string, at time.Time) error {
 	if err := refuseReserved(tx, userID, canonical, at); err != nil || canonical == "" {
 		return err
 	}
-	return tx.Exec(`DELETE FROM mail_links WHERE kind IN (?, ?) AND holder = ? AND used_at = 0`, LinkSignUp, LinkInvitation, canonical).Error
+	// A link that another transaction is spending now is left to it: that transaction waits for the
+	// address, and fails. To wait for it in turn would be a deadlock.
+	links := `SELECT id FROM mail_links WHERE kind IN (?, ?) AND holder = ? AND used_at = 0`
+	if tx.Dialector.Name() == "postgres" {
+		links += ` FOR UPDATE SKIP LOCKED`
+	}
+	return tx.Exec(`DELETE FROM mail_links WHERE kind IN (?, ?) AND holder = ? AND id IN (`+links+`)`,
+		LinkSignUp, LinkInvitation, canonical, LinkSignUp, LinkInvitation, canonical).Error
 }
 
 // refuseReserved is the part of settleAddress that refuses an address. It runs after that statement, not before: if another
