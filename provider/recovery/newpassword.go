@@ -26,8 +26,8 @@ func (h *Handler) showNewPassword(w http.ResponseWriter, r *http.Request) error 
 	return h.newPasswordPage(w, r, http.StatusOK, l, templates.NewPassword{Link: sealed})
 }
 
-// newPasswordPage shows the form of a link. The form says if the new password deletes everything set up
-// before.
+// newPasswordPage shows the form of a link. If the address of the account is not verified, the form
+// warns the person that the new password deletes everything set up before.
 func (h *Handler) newPasswordPage(w http.ResponseWriter, r *http.Request, status int, l storage.MailLink, page templates.NewPassword) error {
 	u, err := h.DB.User(r.Context(), l.UserID)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {

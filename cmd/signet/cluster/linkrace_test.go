@@ -81,9 +81,9 @@ func (in *inbox) forget(email string) {
 	in.mails = slices.DeleteFunc(in.mails, func(m mailtest.Mail) bool { return m.To[0] == email })
 }
 
-// TestProcesses_TwoProofsAtOnce uses two links at once, ten times each at two processes: one for a
-// new password, and one that the attacker who set up the account asked for. The attacker is
-// evicted once, and the owner's new password is not deleted with the attacker's.
+// TestProcesses_TwoProofsAtOnce uses two links at once, ten times each at two processes. The owner
+// asked for the first, which sets a new password. An attacker set up the account and asked for the
+// second. The attacker is evicted once, and the owner's new password stays.
 func TestProcesses_TwoProofsAtOnce(t *testing.T) {
 	in := &inbox{Server: mailtest.Start(t)}
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
@@ -228,9 +228,9 @@ func (m mover) ask(t *testing.T, to string) func(string) *http.Request {
 	}
 }
 
-// TestProcesses_UndoAgainstAFurtherChange undoes a change of an address at two processes, while
-// the attacker who made it confirms a further change. In whichever order they come, the owner has
-// the address in the end, and the attacker has no session.
+// TestProcesses_UndoAgainstAFurtherChange undoes an attacker's change of an address at two
+// processes, while the attacker confirms another change. In both orders, the owner has the address
+// in the end, and the attacker has no session.
 func TestProcesses_UndoAgainstAFurtherChange(t *testing.T) {
 	in := &inbox{Server: mailtest.Start(t)}
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {

@@ -7,7 +7,7 @@ import (
 
 // A person adds a passkey, and signs in to the application with the button and with autofill. A
 // device forgets a passkey that the account does not have. Without JavaScript the pages offer no
-// passkey, and say what is missing.
+// passkey, and say that JavaScript is needed.
 func TestPasskey_FromTheAccountToTheApplication(t *testing.T) {
 	s := start(t)
 	list := walks("passkey")

@@ -101,9 +101,10 @@ func conflictError(u storage.User, err error) error {
 	return nil
 }
 
-// reservedError names the user who can restore the address, and the end of the reservation.
+// reservedError is the error for an address that another user had until lately. It names that user
+// and the end of the reservation.
 func reservedError(e *storage.AddressReservedError) error {
-	return exit.New(exit.AddressReserved, fmt.Errorf("the email address %s was that of the user %s, who can restore it until %s",
+	return exit.New(exit.AddressReserved, fmt.Errorf("the email address %s belonged to the user %s, and that user can restore it until %s",
 		e.Email, e.UserID, e.Until.Time().UTC().Format(time.RFC3339)), "")
 }
 

@@ -16,7 +16,7 @@ func TestUser_ReservedAddressNamesItsUser(t *testing.T) {
 	ctx, now := t.Context(), time.Now()
 	a.change(t, "mallory@example.com")
 	for _, args := range [][]string{{"create", "--email", "bob@example.com"}, {"update", "other@example.com", "--email", "bob@example.com"}} {
-		if _, talk := a.signet(t, 5, append([]string{"user"}, args...)...); !strings.Contains(talk, "bob@example.com was that of the user "+a.bob.ID+", who can restore it until ") {
+		if _, talk := a.signet(t, 5, append([]string{"user"}, args...)...); !strings.Contains(talk, "bob@example.com belonged to the user "+a.bob.ID+", and that user can restore it until ") {
 			t.Errorf("%q prints %q", args, talk)
 		}
 	}

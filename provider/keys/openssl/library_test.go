@@ -236,6 +236,15 @@ func TestEngine_LateFaultAmongManyAtOnce(t *testing.T) {
 	if n := count(t, spoiling, "signs"); n < 50 || n == 8*20 {
 		t.Errorf("the library made %d signatures, and its 50th was wrong", n)
 	}
+	before := count(t, spoiling, "signs")
+	for i := range 10 {
+		if err := signVerified(s, fmt.Sprint("after ", i), crypto.SHA256); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := count(t, spoiling, "signs"); n != before {
+		t.Errorf("the library made %d more signatures after a wrong one", n-before)
+	}
 }
 
 // What is not OpenSSL 3 with all functions is not called.

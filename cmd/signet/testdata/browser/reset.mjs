@@ -1,4 +1,4 @@
-// A person who forgot the password gets back into an application: from its sign-in page over the
+// A person forgot the password, and gets back into an application: from its sign-in page over the
 // mail to the sign-in with the new password.
 import { journey } from './journey.mjs'
 

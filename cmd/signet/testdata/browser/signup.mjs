@@ -57,7 +57,7 @@ journey(async (w, v) => {
   await asks.page.locator('#person').waitFor()
   await asks.saw('second person', '#person')
 
-  // A person who has an account already asks for another one.
+  // A person with an account asks for another account.
   if (!w.wide) return
   await reads.page.goto(`${job.app}/go?prompt=create`)
   await reads.fill({ email: second })
