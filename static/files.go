@@ -9,12 +9,17 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 )
 
-//go:embed site.css site.js check_session.js favicon.svg favicon.ico google.svg github.svg
+//go:embed site.css site.js webauthn.js check_session.js favicon.svg favicon.ico google.svg github.svg
 var embedded embed.FS
+
+// before names the file whose content comes first in a file, so that a page needs one
+// request for both. Most pages need only the first.
+var before = map[string]string{"webauthn.js": "site.js"}
 
 // contentTypes are spelled out: the system's table differs between machines, and
 // a style sheet of another type is refused under nosniff.
@@ -101,6 +106,13 @@ func readOne(source fs.FS, name string) (asset, error) {
 	content, err := fs.ReadFile(source, name)
 	if err != nil {
 		return asset{}, err
+	}
+	if first, ok := before[name]; ok {
+		start, err := fs.ReadFile(source, first)
+		if err != nil {
+			return asset{}, err
+		}
+		content = slices.Concat(start, content)
 	}
 	ext := path.Ext(name)
 	contentType, known := contentTypes[ext]

@@ -52,6 +52,7 @@ func TestFiles_AreImmutableAndTyped(t *testing.T) {
 	for name, contentType := range map[string]string{
 		"site.css":    "text/css; charset=utf-8",
 		"site.js":     "text/javascript; charset=utf-8",
+		"webauthn.js": "text/javascript; charset=utf-8",
 		"favicon.svg": "image/svg+xml",
 	} {
 		url := files.URL(name)
@@ -73,6 +74,16 @@ func TestFiles_AreImmutableAndTyped(t *testing.T) {
 				t.Errorf("GET %s: got %s %q, want %q", url, header, got, want)
 			}
 		}
+	}
+}
+
+// TestFiles_WebAuthnBeginsWithSite checks that a page loads one of the two, never both.
+func TestFiles_WebAuthnBeginsWithSite(t *testing.T) {
+	files, server := start(t, "")
+	_, site := ask(t, server, http.MethodGet, files.URL("site.js"))
+	_, whole := ask(t, server, http.MethodGet, files.URL("webauthn.js"))
+	if !strings.HasPrefix(string(whole), string(site)) || strings.Contains(string(site), "PublicKeyCredential") || !strings.Contains(string(whole), "PublicKeyCredential") {
+		t.Errorf("got %d bytes for passkeys that do not add the code of passkeys to the other %d", len(whole), len(site))
 	}
 }
 

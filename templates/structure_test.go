@@ -1,6 +1,7 @@
 package templates_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,31 @@ func TestPages_AreWellFormed(t *testing.T) {
 	pages, _ := newPages(t)
 	for name, page := range samples() {
 		t.Run(name, func(t *testing.T) { mustBeSound(t, parse(t, render(t, pages, page))) })
+	}
+}
+
+// TestPages_LoadWebAuthnWhereTheyUseIt checks that pages without passkeys load less.
+func TestPages_LoadWebAuthnWhereTheyUseIt(t *testing.T) {
+	pages, files := newPages(t)
+	using := 0
+	for name, page := range samples() {
+		d := parse(t, render(t, pages, page))
+		uses := slices.ContainsFunc(d.elements, func(e *html.Node) bool {
+			return slices.ContainsFunc(e.Attr, func(a html.Attribute) bool {
+				return slices.Contains([]string{"data-passkey", "data-no-passkeys", "data-accepted"}, a.Key)
+			})
+		})
+		want := files.URL("site.js")
+		if uses {
+			using++
+			want = files.URL("webauthn.js")
+		}
+		if got := attr(d.all("script")[0], "src"); got != want {
+			t.Errorf("%s: got script %s, want %s", name, got, want)
+		}
+	}
+	if using < 5 {
+		t.Errorf("%d pages use passkeys, want at least 5", using)
 	}
 }
 
@@ -170,6 +196,8 @@ func mustLeadToItsProblem(t *testing.T, d document) {
 	}
 }
 
+var scripts = regexp.MustCompile(`^/auth/static/(site|webauthn)\.[0-9a-f]{8}\.js$`)
+
 // mustHaveNoInlineCode keeps the pages within a Content-Security-Policy of 'self'.
 func mustHaveNoInlineCode(t *testing.T, d document) {
 	t.Helper()
@@ -180,8 +208,8 @@ func mustHaveNoInlineCode(t *testing.T, d document) {
 		if _, hidden := lookup(e, "hidden"); e.Data == "iframe" && (!hidden || attr(e, "sandbox") != "allow-same-origin allow-scripts" || attr(e, "referrerpolicy") != "no-referrer") {
 			t.Errorf("a frame of another site is shown, or may do too much: %v", e.Attr)
 		}
-		if e.Data == "script" && (e.FirstChild != nil || !strings.HasPrefix(attr(e, "src"), "/auth/static/site.")) {
-			t.Errorf("script is not the one file: %v", e.Attr)
+		if e.Data == "script" && (e.FirstChild != nil || !scripts.MatchString(attr(e, "src"))) {
+			t.Errorf("script is none of ours: %v", e.Attr)
 		}
 		for _, a := range e.Attr {
 			if a.Key == "style" || strings.HasPrefix(a.Key, "on") || a.Key == "http-equiv" || a.Key == "srcdoc" || a.Key == "formaction" {

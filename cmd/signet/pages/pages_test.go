@@ -101,11 +101,7 @@ func TestPages_AreAccessibleAndLight(t *testing.T) {
 			t.Errorf("%s: %s", page.Title, problem)
 		}
 		t.Logf("%s: %d bytes in %d requests", page.Title, page.Bytes, page.Requests)
-		most := 15 << 10
-		if page.Title == "demo after" { // it shows whole tokens to developers
-			most = 17 << 10
-		}
-		if page.Bytes < 3<<10 || page.Bytes > most || page.Requests < 4 || page.Requests > 7 {
+		if page.Bytes < 3<<10 || page.Bytes > 15<<10 || page.Requests < 4 || page.Requests > 7 {
 			t.Errorf("%s: %d bytes in %d requests", page.Title, page.Bytes, page.Requests)
 		}
 	}

@@ -1,0 +1,109 @@
+// Passkeys and security keys (WebAuthn). The pages that use them load this file behind
+// site.js, in one request. Binary values are base64url in the page.
+(function () {
+  "use strict";
+
+  function each(selector, act) {
+    Array.prototype.forEach.call(document.querySelectorAll(selector), act);
+  }
+
+  function toBytes(text) {
+    var raw = atob(text.replace(/-/g, "+").replace(/_/g, "/"));
+    return Uint8Array.from(raw, function (c) { return c.charCodeAt(0); });
+  }
+
+  function toText(buffer) {
+    var raw = "";
+    new Uint8Array(buffer).forEach(function (b) { raw += String.fromCharCode(b); });
+    return btoa(raw).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  }
+
+  // Tells the browser about passkeys that the server knows or does not know, so that it
+  // offers no dead ones. Browsers without this ignore it.
+  function signal(name, about) {
+    var tell = window.PublicKeyCredential && PublicKeyCredential[name];
+    if (tell) tell.call(PublicKeyCredential, about).catch(function () {});
+  }
+
+  function descriptor(id) { return { type: "public-key", id: toBytes(id) }; }
+
+  function list(text) { return text ? text.split(",") : []; }
+
+  function options(d, creates) {
+    var o = { challenge: toBytes(d.challenge), userVerification: "required" };
+    if (!creates) {
+      o.rpId = d.rp;
+      return o;
+    }
+    return {
+      challenge: o.challenge, rp: { id: d.rp, name: d.rp },
+      user: { id: toBytes(d.user), name: d.name, displayName: d.name },
+      pubKeyCredParams: list(d.algorithms).map(function (alg) { return { type: "public-key", alg: Number(alg) }; }),
+      excludeCredentials: list(d.exclude).map(descriptor), attestation: "none",
+      authenticatorSelection: { residentKey: "required", requireResidentKey: true, userVerification: "required" }
+    };
+  }
+
+  function answer(credential) {
+    var from = credential.response, response = {};
+    ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"].forEach(function (part) {
+      if (from[part]) response[part] = toText(from[part]);
+    });
+    if (from.getTransports) response.transports = from.getTransports();
+    return JSON.stringify({
+      id: credential.id, rawId: toText(credential.rawId), type: credential.type, clientExtensionResults: {},
+      authenticatorAttachment: credential.authenticatorAttachment || undefined, response: response
+    });
+  }
+
+  each("[data-no-passkeys]", function (text) { text.hidden = !!window.PublicKeyCredential; });
+
+  each("form[data-passkey]", function (form) {
+    var known = window.PublicKeyCredential, creates = form.dataset.passkey === "create", waiting;
+    if (!known) return;
+    form.hidden = false;
+    if (form.dataset.unknown) signal("signalUnknownCredential", { rpId: form.dataset.rp, credentialId: form.dataset.unknown });
+
+    function stop() { if (waiting) waiting.abort(); }
+
+    // Autofill waits until the person chooses a passkey, so only a call by the button tells
+    // that there was none.
+    function ask(mediation) {
+      stop();
+      var own = waiting = new AbortController();
+      var asked = { publicKey: options(form.dataset, creates), signal: own.signal };
+      if (mediation) asked.mediation = mediation;
+      navigator.credentials[creates ? "create" : "get"](asked).then(function (credential) {
+        var keep = document.getElementById("keep");
+        if (keep && form.elements.stay) form.elements.stay.value = keep.checked ? "on" : "";
+        form.elements.credential.value = answer(credential);
+        form.submit();
+      }).catch(function (error) {
+        if (own.signal.aborted || mediation) return;
+        var problem = form.querySelector("[data-passkey-problem]");
+        problem.textContent = error.name === "InvalidStateError" && problem.dataset.exists || problem.dataset.text;
+        form.removeAttribute("data-sent");
+        autofill();
+      });
+    }
+
+    function autofill() {
+      if (creates || !known.isConditionalMediationAvailable || !document.querySelector("[autocomplete~=webauthn]")) return;
+      known.isConditionalMediationAvailable().then(function (can) { if (can) ask("conditional"); });
+    }
+
+    form.addEventListener("submit", function (event) {
+      if (event.defaultPrevented) return;
+      event.preventDefault();
+      ask();
+    });
+    each("form:not([data-passkey])", function (other) { other.addEventListener("submit", stop); });
+    autofill();
+  });
+
+  each("[data-accepted]", function (of) {
+    var d = of.dataset;
+    signal("signalAllAcceptedCredentials", { rpId: d.rp, userId: d.user, allAcceptedCredentialIds: list(d.accepted) });
+    signal("signalCurrentUserDetails", { rpId: d.rp, userId: d.user, name: d.name, displayName: d.name });
+  });
+})();
