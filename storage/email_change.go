@@ -219,7 +219,7 @@ func copyWays(tx *gorm.DB, before User, at time.Time) (addressChange, error) {
 // ways are the tables of the ways to sign in, with the tables of their copies. Both have the same
 // columns, the copies also change_id.
 var ways = []struct{ table, copies, columns string }{
-	{"credentials", "former_credentials", "id, user_id, kind, name, secret, handle, detail, number, proven_at, used_at, created_at, updated_at"},
+	{"credentials", "former_credentials", "id, user_id, kind, name, secret, handle, detail, number, proven_at, used_at, created_at, updated_at, rp_id"},
 	{"identities", "former_identities", "connector, issuer, subject, user_id, email, name, detail, groups, used_at, created_at"},
 }
 

@@ -106,6 +106,7 @@ const (
 	IdentityUnlinked         EventType = "identity.unlinked"
 	UpstreamTokenRead        EventType = "identity.token_read"       // an operator read the token of an upstream
 	InstanceRestored         EventType = "instance.restored"         // a database was restored from a backup
+	InstanceRPIDChanged      EventType = "instance.rp_id_changed"    // passkeys of the former RP ID can no longer be used
 	EverythingEnded          EventType = "instance.everything_ended" // all sessions, grants and keys of the instance; the detail has the reason
 	SetupOpened              EventType = "setup.opened"              // a link for the first administrator was created
 	SetupCompleted           EventType = "setup.completed"
@@ -134,7 +135,7 @@ var EventTypes = []EventType{
 	FactorAdded, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
-	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, EverythingEnded, SetupOpened, SetupCompleted,
+	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, InstanceRPIDChanged, EverythingEnded, SetupOpened, SetupCompleted,
 	BreakGlassOpened, BreakGlassUsed, RegistrationTokenCreated, RegistrationTokenRevoked, KeyCreated,
 	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm, KeyEngineFailed,
 }

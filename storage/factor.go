@@ -247,7 +247,7 @@ func (db *DB) requireProvenAddress(tx *gorm.DB, userID string) error {
 const asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'totp')`
 
 // hasProvenPasskey is the condition that a user u can reach two factors with a passkey alone.
-const hasProvenPasskey = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'webauthn' AND f.proven_at <> 0)`
+var hasProvenPasskey = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'webauthn' AND f.proven_at <> 0 AND ` + ofOwnHost("f") + `)`
 
 // TOTPEnrolment is the input of DB.AddTOTP.
 type TOTPEnrolment struct {

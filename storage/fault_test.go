@@ -102,6 +102,16 @@ func operatorUseCases(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"Extent", func() error { _, err := w.Extent(ctx, noon); return err }},
+		{"CheckRPID", func() error {
+			w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret, handle, rp_id)
+				SELECT 'crd_last', MIN(id), 'webauthn', 'x', 'last', 'former.example' FROM users WHERE id <> '' ON CONFLICT DO NOTHING`)
+			return w.CheckRPID(ctx, "former.example")
+		}},
+		{"PasskeyHost", func() error { _, err := w.PasskeyHost(ctx); return err }},
+		{"ReplaceRPID", func() error {
+			_, err := w.ReplaceRPID(ctx, "new.example", storage.By{From: from, At: noon})
+			return err
+		}},
 		{"EndEverything", func() error {
 			_, err := w.EndEverything(ctx, storage.Ending{Reason: "drill", HostUser: "root", Fresh: firstKeys("RS256", "EdDSA")}, storage.By{From: from, At: noon})
 			return err
@@ -284,7 +294,7 @@ var (
 		"EndConnectorSessions": {storage.SessionEnded}, "RemoveUnconfiguredGroups": {storage.UserGroupsChanged},
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
 		"SetUserEnabled": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "GrantAdmin": {storage.UserPromoted, storage.UserEvicted}, "RevokeAdmin": {storage.UserDemoted},
-		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored},
+		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored}, "ReplaceRPID": {storage.InstanceRPIDChanged},
 		"SettleNotice": {storage.LogoutDelivered}, "SettleMails": {storage.MailFailed}, "RetryMails": {storage.MailRetried}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
 	}
 	silent = map[string]string{
@@ -303,6 +313,7 @@ var (
 		"UpdateConnectorHealth": "a measurement, not an act",
 		"RecordJWKSReaders":     "a measurement, not an act",
 		"RaiseLongestLife":      "follows from the settings",
+		"CheckRPID":             "follows from the settings",
 		"OpenDeviceCode":        "the answer of the user is recorded",
 		"OpenGrant":             "tokens of a client are recorded when they end",
 		"CountPoll":             "devices poll every few seconds",

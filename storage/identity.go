@@ -75,7 +75,7 @@ func countSignInMethods(tx *gorm.DB, userID string, connectors []string) (int64,
 	var n int64
 	err := tx.Raw(`SELECT (SELECT COUNT(*) FROM identities WHERE user_id = ? AND connector IN ?)
 		+ (SELECT COUNT(*) FROM credentials c JOIN users u ON u.id = c.user_id
-			WHERE c.user_id = ? AND (c.kind = 'webauthn' OR c.kind = 'password' AND u.email_canonical <> ''))`, userID, connectors, userID).Scan(&n).Error
+			WHERE c.user_id = ? AND (c.kind = 'webauthn' AND `+ofOwnHost("c")+` OR c.kind = 'password' AND u.email_canonical <> ''))`, userID, connectors, userID).Scan(&n).Error
 	return n, err
 }
 

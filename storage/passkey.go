@@ -20,6 +20,7 @@ type Passkey struct {
 	UserID    string
 	Name      string        // given by the user, or that of its maker; "": none
 	Handle    string        // its credential ID, base64url without padding
+	RPID      string        `gorm:"column:rp_id"`  // to which it belongs; "": that of the instance
 	PublicKey []byte        `gorm:"column:secret"` // COSE_Key (RFC 9052, section 7)
 	Counter   int64         `gorm:"column:number"` // the last signature counter; 0: it does not count
 	Detail    PasskeyDetail `gorm:"serializer:signet_json"`
@@ -74,7 +75,7 @@ const MostPasskeys = 20
 // ErrTooManyPasskeys: the user has MostPasskeys already.
 var ErrTooManyPasskeys = engine.NewVerdict("too many passkeys")
 
-const passkeyColumns = `id, user_id, name, handle, secret, number, detail, proven_at, used_at, created_at`
+const passkeyColumns = `id, user_id, name, handle, rp_id, secret, number, detail, proven_at, used_at, created_at`
 
 // PasskeysOf lists the passkeys of a user, the oldest first.
 func (db *DB) PasskeysOf(ctx context.Context, userID string) ([]Passkey, error) {
@@ -106,7 +107,7 @@ func (db *DB) PasskeyByHandle(ctx context.Context, handle string) (Passkey, User
 // PasskeyAddition is the input of DB.AddPasskey.
 type PasskeyAddition struct {
 	FactorChange
-	Passkey     Passkey // Name, Handle, PublicKey, Counter and Detail
+	Passkey     Passkey // Name, Handle, RPID, PublicKey, Counter and Detail
 	ChallengeID string  // can be used once
 	Until       Millis  // how long the use of ChallengeID must be remembered
 }
@@ -117,15 +118,15 @@ type PasskeyAddition struct {
 //
 // ErrReplayed: the challenge was used before. ErrRevoked: the session has ended. ErrNotFresh.
 // ErrConflict: the passkey belongs to an account already. ErrTooManyPasskeys. ErrUnproven: see
-// requireProvenAddress.
+// requireProvenAddress. ErrOtherRPID: it does not belong to the RP ID of the instance.
 func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (Session, error) {
 	p := a.Passkey
 	p.UserID = a.UserID
-	if err := refuseImpossible(p.Handle, a.ChallengeID); err != nil {
+	if err := refuseImpossible(p.Handle, p.RPID, a.ChallengeID); err != nil {
 		return Session{}, fmt.Errorf("add passkey: %w", err)
 	}
-	if len(p.PublicKey) == 0 {
-		return Session{}, errors.New("add passkey: the public key is empty")
+	if len(p.PublicKey) == 0 || p.RPID == "" {
+		return Session{}, errors.New("add passkey: the public key or the RP ID is empty")
 	}
 	return db.changeFactors(ctx, "add passkey", a.FactorChange, func(tx *gorm.DB) error {
 		if err := spendChallenge(tx, a.ChallengeID, a.Until); err != nil {
@@ -154,8 +155,11 @@ func insertPasskey(tx *gorm.DB, p Passkey, sessionID string, at time.Time) error
 	if ACRReaches(acr, ACRTwoFactors) {
 		p.ProvenAt = At(at)
 	}
+	if err := bindRPID(tx, p.RPID); err != nil {
+		return err
+	}
 	var n int64
-	if err := tx.Raw(`SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind = 'webauthn'`, p.UserID).Scan(&n).Error; err != nil {
+	if err := tx.Raw(`SELECT COUNT(*) FROM credentials c WHERE c.user_id = ? AND c.kind = 'webauthn' AND `+ofOwnHost("c"), p.UserID).Scan(&n).Error; err != nil {
 		return err
 	}
 	if n >= MostPasskeys {
@@ -165,9 +169,9 @@ func insertPasskey(tx *gorm.DB, p Passkey, sessionID string, at time.Time) error
 	if err != nil {
 		return err
 	}
-	added, err := changeOne(tx, `INSERT INTO credentials (id, user_id, kind, name, secret, handle, detail, number, proven_at, created_at, updated_at)
-		VALUES (?, ?, 'webauthn', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		NewID(credentialPrefix), p.UserID, cleanText(p.Name, longestName), p.PublicKey, p.Handle, detail, p.Counter, p.ProvenAt, At(at), At(at))
+	added, err := changeOne(tx, `INSERT INTO credentials (id, user_id, kind, name, secret, handle, rp_id, detail, number, proven_at, created_at, updated_at)
+		VALUES (?, ?, 'webauthn', ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		NewID(credentialPrefix), p.UserID, cleanText(p.Name, longestName), p.PublicKey, p.Handle, p.RPID, detail, p.Counter, p.ProvenAt, At(at), At(at))
 	if err == nil && !added {
 		err = ErrConflict
 	}
@@ -208,7 +212,7 @@ func checkPasskey(tx *gorm.DB, s *SignIn, at time.Time) error {
 		return nil
 	}
 	var found []Passkey
-	err := tx.Raw(`SELECT `+passkeyColumns+` FROM credentials WHERE id = ? AND user_id = ? AND kind = 'webauthn'`, s.Through, s.UserID).Scan(&found).Error
+	err := tx.Raw(`SELECT `+passkeyColumns+` FROM credentials WHERE id = ? AND user_id = ? AND kind = 'webauthn' AND `+ofOwnHost("credentials"), s.Through, s.UserID).Scan(&found).Error
 	if err != nil {
 		return err
 	}
@@ -231,14 +235,15 @@ func checkPasskey(tx *gorm.DB, s *SignIn, at time.Time) error {
 // passkey. If its counter did not grow, a copy of its key may exist: the sign-in goes on, and the
 // event passkey.counter_decreased is recorded (WebAuthn, section 7.2, step 22).
 //
-// ErrReplayed: the challenge was used before. ErrRevoked: the passkey was removed.
+// ErrReplayed: the challenge was used before. ErrRevoked: the passkey was removed, or belongs to
+// another RP ID.
 func usePasskey(tx *gorm.DB, userID string, u PasskeyUse, by By) (Passkey, error) {
 	if err := spendChallenge(tx, u.ChallengeID, u.Until); err != nil {
 		return Passkey{}, err
 	}
 	// Written first, because that locks the row: two uses at once compare their counters one after
 	// the other.
-	used, err := changeOne(tx, `UPDATE credentials SET used_at = ? WHERE id = ? AND user_id = ? AND kind = 'webauthn'`, At(by.At), u.PasskeyID, userID)
+	used, err := changeOne(tx, `UPDATE credentials SET used_at = ? WHERE id = ? AND user_id = ? AND kind = 'webauthn' AND `+ofOwnHost("credentials"), At(by.At), u.PasskeyID, userID)
 	if err != nil {
 		return Passkey{}, err
 	}
@@ -347,21 +352,29 @@ func (db *DB) RemovePasskey(ctx context.Context, r PasskeyRemoval, at time.Time)
 	return err
 }
 
-// deletePasskey deletes a passkey that is not the last way to sign in, and returns its name.
+// deletePasskey deletes a passkey that is not the last way to sign in, and returns its name. A
+// passkey of another RP ID is no way to sign in.
 func deletePasskey(tx *gorm.DB, r PasskeyRemoval) (string, error) {
-	var names []string
-	err := tx.Raw(`DELETE FROM credentials WHERE id = ? AND user_id = ? AND kind = 'webauthn' RETURNING name`, r.PasskeyID, r.UserID).Scan(&names).Error
+	var deleted []struct {
+		Name  string
+		IsWay bool
+	}
+	err := tx.Raw(`DELETE FROM credentials WHERE id = ? AND user_id = ? AND kind = 'webauthn' RETURNING name, `+ofOwnHost("credentials")+` AS is_way`,
+		r.PasskeyID, r.UserID).Scan(&deleted).Error
 	if err != nil {
 		return "", err
 	}
-	if len(names) == 0 {
+	if len(deleted) == 0 {
 		return "", ErrNotFound
+	}
+	if name := deleted[0].Name; !deleted[0].IsWay {
+		return name, nil
 	}
 	remaining, err := countSignInMethods(tx, r.UserID, r.Connectors)
 	if err == nil && remaining == 0 {
 		err = ErrConflict // undoes the deletion
 	}
-	return names[0], err
+	return deleted[0].Name, err
 }
 
 var selectPasskeyByHandle = engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Passkey{}, "c") + `, ` + engine.ColumnsOf(&User{}, "u") + `

@@ -15,7 +15,7 @@ func (w *world) addition(handle, sessionID string) storage.PasskeyAddition {
 	return storage.PasskeyAddition{
 		FactorChange: storage.FactorChange{UserID: w.user.ID, SessionID: sessionID, Handle: "handle after " + handle, FreshFor: time.Minute},
 		Passkey: storage.Passkey{
-			Handle: handle, PublicKey: []byte("key of " + handle), Counter: 3,
+			Handle: handle, RPID: "id.example.com", PublicKey: []byte("key of " + handle), Counter: 3,
 			Detail: storage.PasskeyDetail{AAGUID: "a", Transports: []string{"usb"}, BackupEligible: true, BackedUp: true},
 		},
 		ChallengeID: "challenge of " + handle, Until: storage.At(noon.Add(time.Hour)),

@@ -27,7 +27,7 @@ var methodsWithoutTables = []string{"Calls", "Close", "Ping", "ClockOffset", "Wr
 // operatorMethods are use cases of keys and leases, whose tables are small, and use cases
 // that read whole tables on purpose.
 var operatorMethods = []string{
-	"AddNextKey", "EndExpiredKeys", "ClearKeyReference", "JWKSReaders", "MarkRestored", "EndEverything", "Extent", "RecordJWKSReaders", "RaiseLongestLife", "RetireKeyLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RewrapFactors", "RotateKeys", "ClampKeyTimes", "TakeLease", "ReturnLease",
+	"AddNextKey", "EndExpiredKeys", "ClearKeyReference", "JWKSReaders", "MarkRestored", "EndEverything", "Extent", "ReplaceRPID", "PasskeyHost", "CheckRPID", "RecordJWKSReaders", "RaiseLongestLife", "RetireKeyLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RewrapFactors", "RotateKeys", "ClampKeyTimes", "TakeLease", "ReturnLease",
 }
 
 // call runs one use case for the statements that it executes.
@@ -447,7 +447,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"AddPasskey", func() error {
 			_, err := w.AddPasskey(ctx, storage.PasskeyAddition{
 				FactorChange: factorChange(w.signIn(t, w.user.ID, storage.NewID("h"), "", later)),
-				Passkey:      storage.Passkey{Handle: "passkey", PublicKey: []byte("key")}, ChallengeID: "c1", Until: until,
+				Passkey:      storage.Passkey{Handle: "passkey", RPID: "id.example.com", PublicKey: []byte("key")}, ChallengeID: "c1", Until: until,
 			}, later)
 			return err
 		}},

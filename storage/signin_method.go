@@ -11,7 +11,7 @@ import (
 // SignInMethods are the methods by which a user can authenticate.
 type SignInMethods struct {
 	Password   bool
-	Passkeys   int      // number of passkeys
+	Passkeys   int      // number of passkeys that can be used, see ofOwnHost
 	Connectors []string // connectors of linked identities, each once, by name
 }
 
@@ -24,7 +24,7 @@ func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods
 	var names []string // "" is the password and "crd_…" a passkey; no connector has such a name
 	err := db.read(ctx, "read sign-in methods", func(q *gorm.DB) error {
 		return q.Raw(`SELECT '' AS name FROM credentials WHERE user_id = ? AND kind = 'password'
-			UNION SELECT id FROM credentials WHERE user_id = ? AND kind = 'webauthn'
+			UNION SELECT c.id FROM credentials c WHERE c.user_id = ? AND c.kind = 'webauthn' AND `+ofOwnHost("c")+`
 			UNION SELECT connector FROM identities WHERE user_id = ? ORDER BY 1`, userID, userID, userID).Scan(&names).Error
 	})
 	var ways SignInMethods

@@ -24,6 +24,7 @@ type Factor struct {
 	Name      string // given by the user; "": none
 	CreatedAt Millis
 	UsedAt    Millis // 0: not recorded
+	Unusable  bool   // it belongs to another RP ID, so it is no way to sign in
 }
 
 // IsEmpty reports whether nothing is attached to the account.
@@ -61,7 +62,8 @@ func attachedTo(tx *gorm.DB, userID string, at time.Time) (Attached, error) {
 	var a Attached
 	var sessions, grants int64
 	err := errors.Join(
-		tx.Raw(`SELECT kind, name, created_at, used_at FROM credentials WHERE user_id = ? ORDER BY created_at, kind, id`, userID).Scan(&a.Factors).Error,
+		tx.Raw(`SELECT c.kind, c.name, c.created_at, c.used_at, NOT (`+ofOwnHost("c")+`) AS unusable
+			FROM credentials c WHERE c.user_id = ? ORDER BY c.created_at, c.kind, c.id`, userID).Scan(&a.Factors).Error,
 		tx.Where("user_id = ?", userID).Order("created_at, connector, subject").Find(&a.Identities).Error,
 		tx.Raw(`SELECT COUNT(*) FROM sessions s WHERE s.user_id = ? AND ?`, userID, liveSession(at)).Scan(&sessions).Error,
 		tx.Raw(`SELECT COUNT(*) FROM grants g WHERE g.user_id = ? AND ?`, userID, liveGrant(at)).Scan(&grants).Error,

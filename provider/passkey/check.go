@@ -90,7 +90,7 @@ func (p *Passkeys) CheckNew(o Opened, userID string, answer []byte) (storage.Pas
 	}
 	aaguid := aaguidOf(made.Authenticator.AAGUID)
 	return storage.Passkey{
-		UserID: userID, Name: makers[aaguid], Handle: handleOf(made.ID), PublicKey: made.PublicKey, Counter: int64(made.Authenticator.SignCount),
+		UserID: userID, Name: makers[aaguid], Handle: handleOf(made.ID), RPID: p.rpID, PublicKey: made.PublicKey, Counter: int64(made.Authenticator.SignCount),
 		Detail: storage.PasskeyDetail{
 			AAGUID: aaguid, Transports: transportsOf(made.Transport),
 			BackupEligible: made.Flags.BackupEligible, BackedUp: made.Flags.BackupState,

@@ -107,6 +107,9 @@ func TestPasskeys_AddedOneSignsIn(t *testing.T) {
 	a := passkeytest.New(t, issuer)
 	a.Counts, a.AAGUID = true, [16]byte{1, 2, 3}
 	d.add(t, a)
+	if d.kept.RPID != "id.example.com" {
+		t.Errorf("RP ID %q", d.kept.RPID)
+	}
 	detail := d.kept.Detail
 	if detail.AAGUID != "01020300-0000-0000-0000-000000000000" || !detail.BackupEligible || !detail.BackedUp || strings.Join(detail.Transports, " ") != "internal hybrid" {
 		t.Errorf("detail %+v", detail)
