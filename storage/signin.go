@@ -13,17 +13,20 @@ import (
 
 // SignIn is the input of DB.SignIn.
 type SignIn struct {
-	UserID      string
-	HandleHash  string // hash of the browser's new handle
-	Replaces    string // hash of the handle that the browser sent; "": none
-	Request     string // ID of the authorization request
-	ClientID    string // for the event
-	ACR         string
-	AMR         []string
-	Asserted    *AssertedFreshness // by an upstream; nil: the user authenticated here, now
-	Persistent  bool
-	IdleFor     time.Duration
-	AbsoluteFor time.Duration
+	UserID     string
+	HandleHash string // hash of the browser's new handle
+	Replaces   string // hash of the handle that the browser sent; "": none
+	Request    string // ID of the authorization request
+	ClientID   string // for the event
+	ACR        string
+	AMR        []string
+	Asserted   *AssertedFreshness // by an upstream; nil: the user authenticated here, now
+	// KeepStronger is what a stronger proof of the continued session must still meet to be kept, see
+	// applyProof; nil: this sign-in replaces it.
+	KeepStronger *Freshness
+	Persistent   bool
+	IdleFor      time.Duration
+	AbsoluteFor  time.Duration
 
 	// NewHash replaces the password hash OldHash, if that is still stored.
 	OldHash, NewHash string
@@ -60,8 +63,7 @@ type AssertedFreshness struct {
 
 // SignIn starts the session of a browser, in one transaction. If Replaces belongs to a live
 // session of the same user, that session continues with the same ID and the new handle: its
-// ArrivedAt and lifetimes are set again, and a fact is added. See applyProof for auth_time, acr
-// and amr. If Replaces belongs to another user's session, that session ends. It records the event
+// ArrivedAt and lifetimes are set again, and a fact is added. See applyProof for its proof. If Replaces belongs to another user's session, that session ends. It records the event
 // user.signed_in.
 //
 // ErrRevoked: the user is disabled or deleted, or everything of the user was ended after
@@ -238,12 +240,11 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (starte
 	now := At(at)
 	session := Session{
 		ID: before.ID, HandleHash: s.HandleHash, UserID: s.UserID, ArrivedAt: now,
-		Connector: s.through.Connector, Identity: cmp.Or(s.passkey, s.through.key()),
 		Persistent: s.Persistent, Agent: from.Agent, Address: from.Address,
 		IdleFor: s.IdleFor, CreatedAt: before.CreatedAt, SeenAt: now,
 		IdleExpiresAt: now.Add(s.IdleFor), ExpiresAt: now.Add(s.AbsoluteFor),
 	}
-	applyProof(&session, before, s, now)
+	applyProof(&session, before, s, at)
 	if before.ID != "" {
 		return startedSession{session, true, true}, replaceSession(tx, session)
 	}
@@ -258,10 +259,14 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (starte
 	return startedSession{session, false, repeated}, err
 }
 
-// applyProof sets auth_time, acr and amr, and adds a fact. A session keeps its newest proof: a
-// return from an upstream without a newer proof changes none of the three, so that an older
-// proof never looks new.
-func applyProof(session *Session, before Session, s SignIn, now Millis) {
+// applyProof sets the proof on which the session stands, and adds a fact. The proof is one set:
+// auth_time, acr and amr (OIDC Core, section 2), and the way to sign in that was used. Values of two
+// proofs are never mixed: the session would state more than happened, or would end with the wrong way.
+//
+// A session keeps its newest proof: a return from an upstream without a newer one changes nothing, so
+// that an older proof never looks new. It also keeps a stronger one that meets s.KeepStronger.
+func applyProof(session *Session, before Session, s SignIn, at time.Time) {
+	now := At(at)
 	proved, fact := now, Fact{Kind: FactAuthenticated, At: now, Request: s.Request}
 	if a := s.Asserted; a != nil {
 		proved = max(0, min(a.AuthTime, now))
@@ -271,8 +276,11 @@ func applyProof(session *Session, before Session, s SignIn, now Millis) {
 	}
 	session.Facts = newestFacts(append(before.Facts, fact))
 	session.AuthTime, session.ACR, session.AMR = proved, s.ACR, s.AMR
-	if before.AuthTime > proved {
+	session.Connector, session.Identity = s.through.Connector, cmp.Or(s.passkey, s.through.key())
+	stronger := !ACRReaches(s.ACR, before.ACR) && ACRReaches(before.ACR, s.ACR)
+	if before.AuthTime > proved || stronger && s.KeepStronger != nil && before.Proves(*s.KeepStronger, at) {
 		session.AuthTime, session.ACR, session.AMR = before.AuthTime, before.ACR, before.AMR
+		session.Connector, session.Identity = before.Connector, before.Identity
 	}
 }
 

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -139,5 +140,118 @@ func TestSignIn_HandleIsUnique(t *testing.T) {
 		bob := w.createUser(t, "bob@example.com")
 		_, err := w.SignIn(t.Context(), storage.SignIn{UserID: bob.ID, HandleHash: "handle of alice", IdleFor: time.Hour, AbsoluteFor: time.Hour}, noon)
 		wantError(t, "a handle that is taken", err, storage.ErrConflict)
+	})
+}
+
+// A session stands on one proof: time, level, methods and the way that was used belong together. A
+// later sign-in replaces all of them or none.
+func TestSignIn_ProofIsOneSet(t *testing.T) {
+	minutes := func(n int) storage.Millis { return storage.At(noon.Add(time.Duration(n) * time.Minute)) }
+	const one, two, strong = storage.ACROneFactor, storage.ACRTwoFactors, storage.ACRPhishingResistant
+	recent, any := 5*time.Minute, 24*time.Hour
+	keep := func(age *time.Duration) *storage.Freshness { return &storage.Freshness{MaxAge: age} }
+	for name, c := range map[string]struct {
+		before, acr string
+		after       int                        // minutes between the proofs
+		asserted    *storage.AssertedFreshness // of the second one
+		keep        *storage.Freshness
+		kept        bool
+	}{
+		"a stronger proof replaces":                         {before: one, acr: two, after: 1, keep: keep(&recent)},
+		"an equal proof replaces":                           {before: two, acr: two, after: 1, keep: keep(&recent)},
+		"a weaker proof leaves a recent one":                {before: two, acr: one, after: 1, keep: keep(&recent), kept: true},
+		"a weaker proof leaves the strongest":               {before: strong, acr: two, after: 1, keep: keep(&recent), kept: true},
+		"a weaker proof replaces an old one":                {before: two, acr: one, after: 6, keep: keep(&recent)},
+		"a weaker proof for a new sign-in replaces":         {before: two, acr: one, after: 1, keep: &storage.Freshness{MaxAge: &any, Reauthenticate: true}},
+		"a weaker proof replaces without a condition":       {before: two, acr: one, after: 1},
+		"an unknown level leaves a recent one":              {before: one, acr: "", after: 1, keep: keep(&recent)},
+		"an older proof of an upstream changes nothing":     {before: one, acr: one, after: 60, asserted: &storage.AssertedFreshness{AuthTime: minutes(-1)}, kept: true},
+		"an older and stronger proof changes nothing":       {before: one, acr: strong, after: 60, asserted: &storage.AssertedFreshness{AuthTime: minutes(-1)}, kept: true},
+		"an upstream without a time changes nothing":        {before: one, acr: one, after: 60, asserted: &storage.AssertedFreshness{}, kept: true},
+		"a newer and weaker proof of an upstream":           {before: two, acr: one, after: 3, asserted: &storage.AssertedFreshness{AuthTime: minutes(2)}, keep: keep(&recent), kept: true},
+		"a newer proof of an upstream replaces an old one":  {before: two, acr: one, after: 60, asserted: &storage.AssertedFreshness{AuthTime: minutes(59)}, keep: keep(&recent)},
+		"a new proof for this request at an upstream":       {before: one, acr: one, after: 60, asserted: &storage.AssertedFreshness{AuthTime: minutes(59), Reauthenticated: true}},
+		"a clock ahead at the upstream does not look later": {before: one, acr: one, after: 60, asserted: &storage.AssertedFreshness{AuthTime: minutes(90)}},
+	} {
+		eachWorld(t, func(t *testing.T, w *world) {
+			at := noon.Add(time.Duration(c.after) * time.Minute)
+			w.exec(t, `UPDATE sessions SET acr = ?, amr = '["first"]', auth_time = ?, connector = 'first', identity = 'key of the first' WHERE id = ?`, c.before, storage.At(noon), w.session.ID)
+			second := w.signInOf(w.user.ID, "second handle", "handle of alice")
+			second.ACR, second.AMR, second.Asserted, second.KeepStronger = c.acr, []string{"second"}, c.asserted, c.keep
+			w.session.ACR = c.before
+			if storage.ACRReaches(c.acr, storage.ACRTwoFactors) {
+				w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret, created_at, updated_at) VALUES ('crd_code', ?, 'recovery', ?, 0, 0)`, w.user.ID, []byte("hash"))
+				second.Factor = &storage.FactorUse{CodeHash: []byte("hash")}
+			}
+			got, err := w.SignIn(t.Context(), second, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			type proof struct {
+				AuthTime            storage.Millis
+				ACR, AMR            string
+				Connector, Identity string
+			}
+			want := proof{storage.At(noon), c.before, "[first]", "first", "key of the first"}
+			if !c.kept {
+				want = proof{storage.At(at), c.acr, "[second]", "", ""}
+				if c.asserted != nil {
+					want.AuthTime = min(c.asserted.AuthTime, storage.At(at))
+				}
+			}
+			read, _, err := w.SessionByHandle(t.Context(), "second handle", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range []storage.Session{got, read} {
+				if has := (proof{s.AuthTime, s.ACR, fmt.Sprint(s.AMR), s.Connector, s.Identity}); has != want {
+					t.Errorf("%s:\ngot  %+v\nwant %+v", name, has, want)
+				}
+			}
+			if len(got.Facts) != 2 || got.ID != w.session.ID || got.ArrivedAt != storage.At(at) {
+				t.Errorf("%s: session %+v: want the same one, with a second fact", name, got)
+			}
+		})
+	}
+}
+
+// A session ends with the way that its proof used, and with no other: an arrival that brought no newer
+// proof changes neither.
+func TestUnlinkIdentity_EndsSessionOfKeptProof(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.signInThrough(t, w.user.ID, "good", "1", "")
+		w.signInThrough(t, w.user.ID, "evil", "1", "")
+		kept := w.signIn(t, w.user.ID, "of the password", "", noon.Add(time.Minute))
+		arrive := func(connector, replaces, handle string) storage.Session {
+			a := storage.ConnectorSignIn{
+				Identity: upstreamIdentity(w.user.ID, connector, "1"), Linked: true,
+				AttemptID: handle, Until: storage.At(noon.Add(time.Hour)), SignIn: w.signInOf("", handle, replaces),
+			}
+			a.SignIn.Asserted = &storage.AssertedFreshness{Connector: connector, AuthTime: storage.At(noon)}
+			s, err := w.SignInThrough(t.Context(), a, noon.Add(2*time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		if s := arrive("evil", "of the password", "kept"); s.ID != kept.ID || s.Identity != "" {
+			t.Fatalf("session %+v: want that of the password", s)
+		}
+		opened := arrive("evil", "", "opened")
+		if s := arrive("good", "opened", "opened again"); s.Connector != "good" {
+			t.Fatalf("session %+v: an equally old proof is the newest one", s)
+		}
+		w.unlink(t, "evil", w.session.ID)
+		for id, lives := range map[string]bool{kept.ID: true, opened.ID: true} {
+			if w.signedIn(t, w.user.ID, id) != lives {
+				t.Errorf("after evil was unlinked: session %s lives: %v, want %v", id, !lives, lives)
+			}
+		}
+		w.unlink(t, "good", w.session.ID)
+		for id, lives := range map[string]bool{kept.ID: true, opened.ID: false} {
+			if w.signedIn(t, w.user.ID, id) != lives {
+				t.Errorf("after good was unlinked: session %s lives: %v, want %v", id, !lives, lives)
+			}
+		}
 	})
 }

@@ -79,7 +79,7 @@ func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.O
 // recent enough.
 func upstreamSignIn(t trip) session.SignIn {
 	return session.SignIn{
-		Request: t.ID, ClientID: t.Client.ID, ACR: storage.ACROneFactor, AMR: visit.ByUpstream,
+		Request: t.ID, ClientID: t.Client.ID, ACR: storage.ACROneFactor, AMR: visit.ByUpstream, KeepStronger: t.keepStronger(),
 		Asserted: &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Reauthenticated: t.identity.Fresh},
 	}
 }

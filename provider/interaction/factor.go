@@ -74,7 +74,7 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = h.Visits.FinishHalf(w, r, half, user, form.Get("code"), s.ID, s.Client.ID)
+	err = h.Visits.FinishHalf(w, r, half, user, form.Get("code"), s.ID, s.Client.ID, s.keepStronger())
 	switch {
 	case err == nil:
 		next, err := h.pageAfterSignIn(w, r, s, user.ID)

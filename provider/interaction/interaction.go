@@ -56,6 +56,12 @@ type step struct {
 	wantsOther bool // the user wants another account than the signed-in one
 }
 
+// keepStronger returns the condition on which a sign-in for the request keeps a stronger proof of the
+// browser's session.
+func (s step) keepStronger() *storage.Freshness {
+	return visit.KeepStronger(s.Freshness(s.Client))
+}
+
 // open opens the request of a step.
 func (h *Handler) open(ctx context.Context, sealed string) (step, error) {
 	opened, err := h.Requests.Open(ctx, sealed, h.Now())

@@ -1,6 +1,8 @@
 package interaction_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -116,6 +118,47 @@ func TestPasskey_ProvenOneIsPhishingResistant(t *testing.T) {
 		if n := len(b.PasskeysOf(t, b.Alice.ID)); n != 1 {
 			t.Errorf("%d passkeys, want 1", n)
 		}
+	})
+}
+
+// A password that is entered in a browser with a stronger sign-in lowers nothing while that is recent.
+// Later, and for an application that wants a new sign-in, the tokens tell of the password alone:
+// auth_time, acr and amr are always of one proof.
+//
+// MF-16: acr and amr claim no more than happened.
+func TestPasskey_PasswordAfterItIsAnotherProof(t *testing.T) {
+	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
+		owner, a := b.Visitor(t), b.Authenticator(t)
+		owner.Account(t, "/account")
+		owner.AddAuthenticator(t)
+		owner.AddPasskey(t, a).WantAt(t, "/account/passkeys?done=passkey")
+		owner.Submit(t, owner.Get(t, b.Issuer+"/account/security/totp/remove").FormTo(t, "/account/security/totp/remove", "", ""))
+		v := b.Visitor(t)
+		tabs := []providertest.Stop{v.Get(t, b.AuthorizeURL()), v.Get(t, b.AuthorizeURL("max_age", "30")), v.Get(t, b.AuthorizeURL())}
+		start := b.Now()
+		v.AnswerPages(t, v.UsePasskey(t, v.Get(t, b.AuthorizeURL()), a))
+		wantProof := func(when string, page providertest.Stop, authTime time.Time, acr string, amr ...any) {
+			t.Helper()
+			claims := providertest.ClaimsOf(t, b.Redeem(t, v.AnswerPages(t, page).Code(t))["id_token"])
+			if claims["auth_time"] != json.Number(fmt.Sprint(authTime.Unix())) || claims["acr"] != acr || !slices.Equal(claims["amr"].([]any), amr) {
+				t.Errorf("%s: auth_time %v, acr %v, amr %v; want %d, %s, %v", when, claims["auth_time"], claims["acr"], claims["amr"], authTime.Unix(), acr, amr)
+			}
+		}
+		enter := func(tab providertest.Stop) providertest.Stop {
+			return v.SignIn(t, tab, b.Alice.Email, providertest.Password)
+		}
+		phishingResistant := []any{"pop", "user", "mfa", "swk"}
+		b.Clock.Advance(time.Minute)
+		wantProof("a minute later", enter(tabs[0]), start, storage.ACRPhishingResistant, phishingResistant...)
+		wantProof("and with max_age", enter(tabs[1]), b.Now(), storage.ACROneFactor, "pwd")
+		start = b.Now()
+		v.AnswerPages(t, v.UsePasskey(t, v.Get(t, b.AuthorizeURL("prompt", "login")), a))
+		wantProof("the passkey again", v.Get(t, b.AuthorizeURL()), start, storage.ACRPhishingResistant, phishingResistant...)
+		wantProof("with prompt=login", enter(v.Get(t, b.AuthorizeURL("prompt", "login"))), b.Now(), storage.ACROneFactor, "pwd")
+		start = b.Now()
+		v.AnswerPages(t, v.UsePasskey(t, v.Get(t, b.AuthorizeURL("prompt", "login")), a))
+		b.Clock.Advance(6 * time.Minute)
+		wantProof("six minutes later", enter(tabs[2]), b.Now(), storage.ACROneFactor, "pwd")
 	})
 }
 

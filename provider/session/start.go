@@ -19,6 +19,10 @@ type SignIn struct {
 	Asserted *storage.AssertedFreshness // the time that an upstream claims; nil if the person gave the proof here, now
 	Keep     bool                       // "Keep me signed in"
 
+	// KeepStronger is what a stronger proof of this browser's session must still meet to be kept;
+	// nil: this sign-in replaces it.
+	KeepStronger *storage.Freshness
+
 	OldHash, NewHash string              // replace the stored password hash, if it is still OldHash; "" for no change
 	NotBefore        *storage.Millis     // NotBefore of the user at the check; ErrRevoked if it has moved since then
 	GiveBack         storage.Reservation // the reserved attempt, which does not count
@@ -65,7 +69,7 @@ func (s *Sessions) storageSignIn(r *http.Request, in SignIn, userID, handle stri
 	}
 	return storage.SignIn{
 		UserID: in.UserID, HandleHash: storage.SecretHash(handle), Replaces: old,
-		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, Asserted: in.Asserted,
+		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, Asserted: in.Asserted, KeepStronger: in.KeepStronger,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
 		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack, Factor: in.Factor, Through: in.Through, Passkey: in.Passkey,
 		From: web.TraceOf(r.Context()).Origin(), NewBrowser: s.Device(r).UserID != userID,

@@ -156,10 +156,10 @@ func (v *Visits) ReadHalf(r *http.Request, requestID string) (HalfSignIn, storag
 }
 
 // FinishHalf checks the code of a second factor and starts the session, for the request with the
-// ID of this client. Then it removes the half sign-in.
+// ID of this client. Then it removes the half sign-in. See the function KeepStronger for keep.
 //
 // factor.ErrWrong, factor.ErrUsed, *storage.ThrottledError. ErrNoHalf: the user has changed.
-func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn, user storage.User, code, requestID, clientID string) error {
+func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn, user storage.User, code, requestID, clientID string, keep *storage.Freshness) error {
 	origin := web.TraceOf(r.Context()).Origin()
 	checked, err := v.Factors.Check(r.Context(), factor.Attempt{User: user, Code: code, Address: origin.Address, Device: v.Sessions.Device(r)}, origin)
 	if err != nil {
@@ -174,7 +174,7 @@ func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn
 	}
 	_, err = v.Sessions.Start(w, r, session.SignIn{
 		UserID: s.UserID, Request: requestID, ClientID: clientID, ACR: storage.ACRTwoFactors, AMR: append(append([]string{}, first...), checked.AMR...),
-		Asserted: s.Asserted, Keep: s.Keep, NotBefore: &s.NotBefore, GiveBack: checked.Reserved, Factor: &checked.Use, Through: s.Through,
+		Asserted: s.Asserted, Keep: s.Keep, NotBefore: &s.NotBefore, GiveBack: checked.Reserved, Factor: &checked.Use, Through: s.Through, KeepStronger: keep,
 	})
 	switch {
 	case errors.Is(err, storage.ErrReplayed):

@@ -16,6 +16,20 @@ type PasswordSignIn struct {
 	Username, Password  string
 	Keep                bool   // "Keep me signed in"
 	RequestID, ClientID string // of the authorization request that the sign-in answers
+
+	KeepStronger *storage.Freshness // see the function KeepStronger
+}
+
+// KeepStronger returns the condition on which the browser's session keeps a stronger proof than that
+// of a new sign-in: it would do for an Act, and is recent enough for the request. So a password in a
+// session of two factors lowers nothing, and an old proof never counts together with a new one.
+func KeepStronger(f storage.Freshness) *storage.Freshness {
+	age := FreshLife
+	if f.MaxAge != nil {
+		age = min(age, *f.MaxAge)
+	}
+	f.MaxAge, f.Request = &age, "" // earlier sign-ins for the request may have been weaker
+	return &f
 }
 
 // SignIn checks the password and starts a session in the browser. Its errors are those of
@@ -30,7 +44,7 @@ func (v *Visits) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignI
 		UserID: checked.User.ID, Request: in.RequestID, ClientID: in.ClientID,
 		ACR: storage.ACROneFactor, AMR: session.ByPassword, Keep: in.Keep,
 		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore,
-		GiveBack: checked.Reserved,
+		GiveBack: checked.Reserved, KeepStronger: in.KeepStronger,
 	})
 	if due, isDue := errors.AsType[*storage.FactorDueError](err); isDue {
 		web.TraceOf(r.Context()).NoteUser(due.UserID)
