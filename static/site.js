@@ -49,6 +49,11 @@
     });
   });
 
+  // On a narrow screen the navigation is a row that scrolls.
+  each("nav [aria-current]", function (link) {
+    link.scrollIntoView({ block: "nearest", inline: "center" });
+  });
+
   // The form of a response to an application is sent without a click. It is sent before the
   // page has loaded, so that the browser does not return to it with Back. Sending it as the
   // button does keeps a click from sending it twice.

@@ -22,6 +22,7 @@ func TestAccount_KeepsItsNames(t *testing.T) {
 		{"account-password", "current-password", map[string]string{"name": "current-password", "type": "password", "autocomplete": "current-password"}},
 		{"account-password", "new-password", map[string]string{"name": "new-password", "type": "password", "autocomplete": "new-password", "aria-describedby": "new-password-hint"}},
 		{"account-password", "change-password", map[string]string{"type": "submit"}},
+		{"account-security", "to-passkeys", map[string]string{"href": "/auth/account/passkeys"}},
 		{"account-totp", "add-totp", map[string]string{"method": "post", "action": "/auth/account/security/totp"}},
 		{"account-totp", "code", map[string]string{"name": "code", "inputmode": "numeric", "autocomplete": "one-time-code"}},
 		{"account-totp", "open-app", map[string]string{"href": "otpauth://totp/auth.example.com:alice%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=auth.example.com"}},

@@ -120,7 +120,7 @@ func accountSamples() map[string]templates.Page {
 		"account-remove-unnamed":    templates.AccountRemovePasskey{Account: frame("passkeys", words.Sentence{}), Ticket: "sealed.ticket", Passkey: templates.PasskeyRow{ID: "crd_1"}},
 		"account-identities-none":   templates.AccountIdentities{Account: frame("identities", words.Sentence{})},
 		"account-apps-none":         templates.AccountApps{Account: frame("apps", words.Say("account-done.app"))},
-		"account-security":          templates.AccountSecurity{Account: frame("security", words.Say("account-done.no-totp")), Password: true},
+		"account-security":          templates.AccountSecurity{Account: frame("security", words.Say("account-done.no-totp")), Password: true, Passkeys: 1},
 		"account-security-none":     templates.AccountSecurity{Account: frame("security", words.Sentence{})},
 		"account-security-app":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon, LastUsed: now}, Codes: 9},
 		"account-security-few":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon}, Codes: 1},

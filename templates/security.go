@@ -19,7 +19,8 @@ func (SecondFactor) page() string { return "secondfactor.html" }
 // AccountSecurity lists the ways in which the person proves their identity.
 type AccountSecurity struct {
 	Account
-	Password bool      // the account has one
+	Password bool // the account has one
+	Passkeys int
 	App      *AppState // nil: no authenticator app
 	Codes    int       // recovery codes that are left
 }

@@ -25,10 +25,11 @@ func (h *Handler) showSecurity(w http.ResponseWriter, r *http.Request, current s
 	if err != nil {
 		return err
 	}
-	page := templates.AccountSecurity{Account: h.frame(r, current, "security"), Codes: len(has.Codes)}
-	if page.Password, err = h.hasPassword(r.Context(), current.User); err != nil {
+	ways, err := h.DB.SignInMethodsOf(r.Context(), current.UserID)
+	if err != nil {
 		return err
 	}
+	page := templates.AccountSecurity{Account: h.frame(r, current, "security"), Password: ways.Password, Passkeys: ways.Passkeys, Codes: len(has.Codes)}
 	if has.TOTP != nil {
 		times := visit.MomentsFor(current.User, h.Now())
 		page.App = &templates.AppState{Since: times.Write(has.TOTP.CreatedAt), LastUsed: times.Write(has.TOTP.UsedAt)}

@@ -74,9 +74,9 @@ function overflows({ dir, css }) {
   const found = []
   for (const e of document.querySelectorAll('body, body *')) {
     const box = e.getBoundingClientRect()
-    if (e.matches('input') || e.closest('.unseen, .scroll > *') || !box.width) continue
+    if (e.matches('input') || e.closest('.unseen, .scroll > *, nav > ul > *') || !box.width) continue
     if (box.left < -1 || box.right > wide + 1) found.push(`${name(e)} reaches from ${box.left} to ${box.right} px in a window of ${wide} px`)
-    else if (e.clientWidth && e.scrollWidth > e.clientWidth + 1 && !e.matches('.scroll')) found.push(`${name(e)} has ${e.scrollWidth} px of content in ${e.clientWidth} px`)
+    else if (e.clientWidth && e.scrollWidth > e.clientWidth + 1 && !e.matches('.scroll, nav > ul')) found.push(`${name(e)} has ${e.scrollWidth} px of content in ${e.clientWidth} px`)
     else if (e.scrollHeight > e.clientHeight + 1 && getComputedStyle(e).overflowY !== 'visible') found.push(`${name(e)} hides the lower part of its content`)
   }
   return found

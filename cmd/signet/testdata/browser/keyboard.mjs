@@ -29,6 +29,7 @@ run(async (browser, job) => {
     await page.evaluate(() => document.body.setAttribute('data-left', ''))
     await page.keyboard.press(key)
     await page.locator(`body:not([data-left]) ${next}`).first().waitFor()
+    report.problems.push(...await page.evaluate(problemsOfNavigation))
   }
   // type replaces the text of a field.
   const type = async (selector, text) => {
@@ -197,4 +198,15 @@ function focusState(wanted) {
   const { outlineStyle, outlineWidth } = getComputedStyle(e)
   if (outlineStyle === 'none' || outlineStyle !== 'auto' && parseFloat(outlineWidth) < 2) problems.push('does not show that it has the focus')
   return { there: e === wanted, name, place, problems }
+}
+
+// problemsOfNavigation checks that the navigation is one row in a narrow window, and shows the entry
+// of the page.
+function problemsOfNavigation() {
+  const here = document.querySelector('nav [aria-current]')
+  if (!here) return []
+  const { left, right } = here.getBoundingClientRect(), { height } = here.closest('ul').getBoundingClientRect(), problems = []
+  if (left < 0 || right > innerWidth) problems.push(`${location.pathname}: the current entry of the navigation is at ${left} to ${right} px`)
+  if (height > 64) problems.push(`${location.pathname}: the navigation is ${height} px high`)
+  return problems
 }
