@@ -184,7 +184,7 @@ func (db *DB) ResetEmergencyPassword(ctx context.Context, r EmergencyReset, by B
 		if err := useEmergencyLink(tx, r.LinkHash, u.ID, u.ID, by); err != nil {
 			return err
 		}
-		if err := db.replacePassword(tx, u.ID, r.Hash, "break_glass", by); err != nil {
+		if err := db.replacePassword(tx, replacement{UserID: u.ID, Hash: r.Hash, Reason: "break_glass"}, by); err != nil {
 			return err
 		}
 		return tx.Where("id = ?", u.ID).Take(&u).Error

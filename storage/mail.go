@@ -87,6 +87,8 @@ type MailFacts struct {
 	Invited   string `json:"invited,omitempty"`    // address of a person whom the user invited
 	Factor    string `json:"factor,omitempty"`     // kind of a factor
 	CodesLeft *int64 `json:"codes_left,omitempty"` // recovery codes
+
+	PasskeysRemoved bool `json:"passkeys_removed,omitempty"` // unproven ones, with the old password
 }
 
 // MailDraft is a mail to write. See Mail for its fields.
@@ -138,6 +140,7 @@ func (db *DB) notifyIf(tx *gorm.DB, d MailDraft, by By, condition string) error 
 	about := d.Facts
 	d.Facts = factsOf(d.UserID, by)
 	d.Facts.Connector, d.Facts.Identity, d.Facts.Factor, d.Facts.CodesLeft, d.Facts.Invited, d.Facts.Name = about.Connector, about.Identity, about.Factor, about.CodesLeft, about.Invited, about.Name
+	d.Facts.PasskeysRemoved = about.PasskeysRemoved
 	message, err := d.message()
 	if err != nil {
 		return err

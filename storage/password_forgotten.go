@@ -125,7 +125,8 @@ type LinkedReset struct {
 }
 
 // ResetPasswordByLink spends a link and sets the password hash of its user, also if the user had no
-// password. It ends all sessions and grants, including offline grants, and starts no session. A
+// password. It ends all sessions and grants, including offline grants, removes the unproven passkeys
+// unless an operator chose KeepAttached, and starts no session. A
 // link that was mailed to the user's address proves the address. If that is the first proof,
 // everything that was set up before is deleted, see ProveAddress. A link that an operator handed
 // over proves nothing; then the policy of IssuePasswordLink holds. It records the events
@@ -169,6 +170,7 @@ func (db *DB) ResetPasswordByLink(ctx context.Context, r LinkedReset, at time.Ti
 		if err != nil {
 			return err
 		}
-		return db.replacePassword(tx, l.UserID, r.Hash, reason, by)
+		how := replacement{UserID: l.UserID, Hash: r.Hash, Reason: reason, KeepPasskeys: l.Printed && l.Detail == policyNames[KeepAttached]}
+		return db.replacePassword(tx, how, by)
 	})
 }

@@ -19,8 +19,9 @@ type PasswordReset struct {
 }
 
 // ResetPassword sets the password hash of a user, also if the user had no password. It ends all
-// sessions and grants, including offline grants, so that a person who knows the old password
-// loses access. It returns the attachments that were evicted. It records the events password.changed and
+// sessions and grants, including offline grants, and removes the unproven passkeys, so that a person
+// who knows the old password loses access. With KeepAttached the passkeys stay. It returns the
+// attachments that were evicted. It records the events password.changed and
 // session.ended_all, both with r.Reason, and user.evicted.
 //
 // ErrNotFound. *UnprovenError: the address is not verified, and more than a password is attached
@@ -41,7 +42,8 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 		if evicted, err = evictBeforePassword(tx, u, r.Unproven, By{From: r.From, At: at}); err != nil {
 			return err
 		}
-		return db.replacePassword(tx, u.ID, r.Hash, r.Reason, By{From: r.From, At: at})
+		how := replacement{UserID: u.ID, Hash: r.Hash, Reason: r.Reason, KeepPasskeys: r.Unproven == KeepAttached}
+		return db.replacePassword(tx, how, By{From: r.From, At: at})
 	})
 	if err != nil {
 		return Attached{}, err
@@ -64,21 +66,54 @@ func evictBeforePassword(tx *gorm.DB, u User, do UnprovenPolicy, by By) (Attache
 	return attached, nil
 }
 
-// replacePassword sets the password hash of a user and ends all sessions and grants of the user.
-// It records the events password.changed and session.ended_all with the reason. The caller holds
-// the lock of the user's row.
-func (db *DB) replacePassword(tx *gorm.DB, userID, hash, reason string, by By) error {
-	if err := setPassword(tx, userID, hash, by.At); err != nil {
+// replacement is a new password from a person who does not know the old one.
+type replacement struct {
+	UserID       string
+	Hash         string
+	Reason       string // a stable code for the events
+	KeepPasskeys bool   // an operator vouches for the unproven passkeys
+}
+
+// replacePassword sets the password hash of a user, removes the unproven passkeys, and ends all
+// sessions and grants of the user. It records the events password.changed and session.ended_all with
+// the reason, and passkey.removed. The caller holds the lock of the user's row.
+func (db *DB) replacePassword(tx *gorm.DB, r replacement, by By) error {
+	if err := setPassword(tx, r.UserID, r.Hash, by.At); err != nil {
 		return err
 	}
-	if err := endAllOfUser(tx, userID, by.At); err != nil {
+	removed := false
+	if !r.KeepPasskeys {
+		var err error
+		if removed, err = removeUnprovenPasskeys(tx, r, by); err != nil {
+			return err
+		}
+	}
+	if err := endAllOfUser(tx, r.UserID, by.At); err != nil {
 		return err
 	}
-	if err := db.notify(tx, MailDraft{Kind: MailPasswordChanged, UserID: userID}, by); err != nil {
+	if err := db.notify(tx, MailDraft{Kind: MailPasswordChanged, UserID: r.UserID, Facts: MailFacts{PasskeysRemoved: removed}}, by); err != nil {
 		return err
 	}
-	if err := record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, Reason: reason, UserID: userID, From: by.From}, by.At); err != nil {
+	if err := record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, Reason: r.Reason, UserID: r.UserID, From: by.From}, by.At); err != nil {
 		return err
 	}
-	return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: reason, UserID: userID, From: by.From}, by.At)
+	return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: r.Reason, UserID: r.UserID, From: by.From}, by.At)
+}
+
+// removeUnprovenPasskeys removes the passkeys of a user that were added with one factor, and reports
+// whether there were any. Somebody who knew the old password could have added them. The undo of a
+// changed address brings back the ways from before the change nevertheless, the old password too:
+// the person who sets the new password may be the one against whom it is.
+func removeUnprovenPasskeys(tx *gorm.DB, r replacement, by By) (bool, error) {
+	var names []string
+	err := tx.Raw(`DELETE FROM credentials WHERE user_id = ? AND kind = 'webauthn' AND proven_at = 0 RETURNING name`, r.UserID).Scan(&names).Error
+	if err != nil {
+		return false, err
+	}
+	for range names {
+		if err := record(tx, Event{Type: PasskeyRemoved, Outcome: Succeeded, Reason: r.Reason, UserID: r.UserID, From: by.From}, by.At); err != nil {
+			return false, err
+		}
+	}
+	return len(names) > 0, nil
 }

@@ -121,3 +121,75 @@ func TestResetPassword_RaceLeavesNoSessionOrGrant(t *testing.T) {
 		}
 	})
 }
+
+// A new password for a person who does not know the old one removes the passkeys that somebody who
+// knew it could have added, and tells the user. Those that were added or confirmed with two factors
+// stay, and so do second factors; an operator may keep all.
+//
+// RC-12: a reset does not get around a second factor.
+func TestResetPassword_RemovesUnprovenPasskeys(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		operator := func(policy storage.UnprovenPolicy) func(u storage.User) error {
+			return func(u storage.User) error {
+				_, err := w.ResetPassword(t.Context(), storage.PasswordReset{UserID: u.ID, Hash: "new", Reason: "by_administrator", Unproven: policy, From: storage.Origin{Actor: "cli"}}, noon)
+				return err
+			}
+		}
+		printed := func(policy storage.UnprovenPolicy) func(u storage.User) error {
+			return func(u storage.User) error {
+				l, err := w.IssuePasswordLink(t.Context(), storage.PasswordLink{UserID: u.ID, Reason: "by_administrator", Unproven: policy}, storage.By{At: noon})
+				if err != nil {
+					return err
+				}
+				return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new"}, noon)
+			}
+		}
+		for name, c := range map[string]struct {
+			reset  func(u storage.User) error
+			reason string
+			kept   bool
+		}{
+			"by mail": {reset: func(u storage.User) error {
+				l := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email}, noon)
+				return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new"}, noon)
+			}, reason: "reset_by_mail"},
+			"by a link of an operator":           {reset: printed(storage.StopIfAttached), reason: "reset_by_operator"},
+			"by a link of an operator who keeps": {reset: printed(storage.KeepAttached), kept: true},
+			"by an operator":                     {reset: operator(storage.StopIfAttached), reason: "by_administrator"},
+			"by an operator who keeps":           {reset: operator(storage.KeepAttached), kept: true},
+			"by an emergency link": {reset: func(u storage.User) error {
+				w.exec(t, `UPDATE users SET admin = ? WHERE id = ?`, true, u.ID)
+				hash := storage.NewID("l")
+				w.openEmergency(t, hash, u.ID, noon)
+				_, err := w.ResetEmergencyPassword(t.Context(), storage.EmergencyReset{LinkHash: hash, UserID: u.ID, Hash: "new"}, storage.By{At: noon})
+				return err
+			}, reason: "break_glass"},
+		} {
+			u, _ := w.owner(t)
+			w.exec(t, `UPDATE credentials SET proven_at = 0 WHERE id = (SELECT MIN(id) FROM credentials WHERE user_id = ? AND kind = 'webauthn')`, u.ID)
+			w.exec(t, `DELETE FROM outbox`)
+			if err := c.reset(u); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			want := map[string]int{"proven_at <> 0": 1, "proven_at = 0": 0}
+			if c.kept {
+				want["proven_at = 0"] = 1
+			}
+			for condition, n := range want {
+				if got := w.count(t, "credentials WHERE kind = 'webauthn' AND "+condition+" AND user_id = ?", u.ID); got != n {
+					t.Errorf("%s: %d passkeys with %s, want %d", name, got, condition, n)
+				}
+			}
+			if n := w.count(t, "credentials WHERE kind IN ('totp', 'recovery') AND user_id = ?", u.ID); n != 2 {
+				t.Errorf("%s: %d second factors, want 2", name, n)
+			}
+			events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.PasskeyRemoved, UserID: u.ID}, 2)
+			if err != nil || len(events) != 1-want["proven_at = 0"] || len(events) > 0 && events[0].Reason != c.reason {
+				t.Errorf("%s: events %+v, %v", name, events, err)
+			}
+			if m := w.mailTo(t, storage.MailPasswordChanged, u.Email); m == nil || m.Message.Facts.PasskeysRemoved == c.kept {
+				t.Errorf("%s: mail %+v", name, m)
+			}
+		}
+	})
+}

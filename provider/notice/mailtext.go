@@ -77,6 +77,9 @@ func (c content) passwordChanged() templates.Mail {
 		m.Lines = []words.Sentence{words.Say("mail-password-changed.text-operator", "Email", c.Recipient, "Issuer", c.issuer.Host)}
 		m.Advice, m.AdviceURL = words.Say("mail-password-changed.not-expected", "Issuer", c.issuer.Host), ""
 	}
+	if c.Message.Facts.PasskeysRemoved {
+		m.Lines = append(m.Lines, words.Say("mail-password-changed.passkeys-removed"))
+	}
 	return m
 }
 

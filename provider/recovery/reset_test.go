@@ -387,3 +387,27 @@ func TestReset_NotOfferedWithoutMails(t *testing.T) {
 		v.Submit(t, providertest.Form{Action: b.Issuer + "/reset", Values: url.Values{"email": {providertest.Alice}}}).WantPage(t, http.StatusForbidden, "no_mails")
 	})
 }
+
+// The story of a stolen password: the thief adds a passkey of their own, and the owner chooses a new
+// password by mail. The thief's passkey opens nothing afterwards, and the mail says that it is gone.
+func TestReset_RemovesPasskeyOfAThief(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		s := mailtest.Start(t)
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer), providertest.WithMail(s))
+		thief, stolen := b.Visitor(t), b.Authenticator(t)
+		thief.AddPasskey(t, stolen).WantAt(t, "/account/passkeys?done=passkey")
+		address, _ := askForLink(t, b, s, providertest.Alice)
+		owner := b.Visitor(t)
+		form := owner.Get(t, address)
+		form.WantText(t, "Passkeys that were added after a sign-in with the password alone are removed.")
+		owner.Submit(t, form.Form(t), "new-password", providertest.NewPassword).WantAt(t, "/reset?done=password")
+		thief.WantNoSession(t)
+		thief.UsePasskey(t, thief.Get(t, b.AuthorizeURL()), stolen).WantPage(t, http.StatusUnprocessableEntity, "passkey_refused")
+		thief.WantNoSession(t)
+		b.SendMails(t)
+		mails := s.Received()
+		if last := mails[len(mails)-1]; last.Subject() != "Your password was changed" || !strings.Contains(last.Text, "Passkeys that were added") {
+			t.Errorf("the last mail is %q:\n%s", last.Subject(), last.Text)
+		}
+	})
+}
