@@ -225,6 +225,55 @@ func TestEmailProof_UpstreamNeverEvictsAnAdministrator(t *testing.T) {
 	})
 }
 
+// An identity that is connected opens the account without a proof of its address. If it brings the
+// first one, it does not delete the factors for which the person would be asked. In a fresh session
+// of the account nothing is deleted anyway.
+func TestEmailProof_ConnectedIdentityDeletesNoFactor(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, c := range map[string]struct {
+			kind        string
+			proven      int
+			own         bool
+			due, evicts bool
+			verified    bool
+		}{
+			"password only":                       {kind: "password", evicts: true, verified: true},
+			"authenticator app":                   {kind: "totp", due: true},
+			"authenticator app, in a session":     {kind: "totp", own: true, due: true, verified: true},
+			"confirmed passkey":                   {kind: "webauthn", proven: 1},
+			"confirmed passkey, in a session":     {kind: "webauthn", proven: 1, own: true, verified: true},
+			"passkey that nobody confirmed":       {kind: "webauthn", evicts: true, verified: true},
+			"passkey nobody confirmed, a session": {kind: "webauthn", own: true, verified: true},
+		} {
+			u, s := w.unprovenAccount(t, false)
+			if c.kind != "password" {
+				w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret, handle, proven_at, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0)`,
+					storage.NewID("crd_"), u.ID, c.kind, []byte("secret"), storage.NewID("handle"), c.proven)
+			}
+			identity := upstreamIdentity(u.ID, "evil", u.ID)
+			identity.Email = u.Email
+			a := storage.ConnectorSignIn{
+				Identity: identity, Linked: true, AttemptID: storage.NewID("a"), Until: storage.At(noon.Add(time.Hour)), Proof: storage.ByUpstream, FreshFor: time.Minute,
+				SignIn: storage.SignIn{HandleHash: storage.NewID("h"), IdleFor: time.Hour, AbsoluteFor: time.Hour},
+			}
+			if c.own {
+				a.SignIn.Replaces = s.HandleHash
+			}
+			_, err := w.SignInThrough(t.Context(), a, noon.Add(time.Second))
+			if _, due := errors.AsType[*storage.FactorDueError](err); due != c.due || err != nil && !due {
+				t.Errorf("%s: %v, want a second factor to be due: %v", name, err, c.due)
+			}
+			now, err := w.User(t.Context(), u.ID)
+			if err != nil || now.EmailVerified != c.verified {
+				t.Errorf("%s: verified %v, want %v (%v)", name, now.EmailVerified, c.verified, err)
+			}
+			if n := w.count(t, "credentials WHERE user_id = ?", u.ID); (n == 0) != c.evicts {
+				t.Errorf("%s: %d credentials are left, want none: %v", name, n, c.evicts)
+			}
+		}
+	})
+}
+
 // A sign-in that found its account by email address is refused if the account has changed
 // before the sign-in is written.
 func TestSignInThrough_RefusesAChangedAccount(t *testing.T) {

@@ -22,8 +22,8 @@ type AddressUndo struct {
 // can no longer be undone; earlier ones can.
 //
 // An identity that was meanwhile linked to another user stays there: the person who linked it has
-// proven to own it, and might lose the only way to sign in. The same holds for a passkey. Factors
-// that an operator removed (ResetFactors) and used recovery codes do not come back.
+// proven to own it, and might lose the only way to sign in. A credential ID that another user has now
+// is taken back, see takeHandlesBack. Factors that an operator removed (ResetFactors) and used recovery codes do not come back.
 //
 // The address that the user had until now gets a mail. It records the events
 // address.change_undone, address.proven and session.ended_all, and user.groups_changed.
@@ -60,6 +60,9 @@ func (db *DB) UndoAddressChange(ctx context.Context, u AddressUndo, at time.Time
 			return err
 		}
 		if err := moveProvenAddress(tx, u.UserID, c.Email, by); err != nil {
+			return err
+		}
+		if err := db.takeHandlesBack(tx, c, at); err != nil {
 			return err
 		}
 		elsewhere, err := restoreWays(tx, c)
@@ -99,6 +102,40 @@ var keepProgress = []string{
 		FROM credentials c WHERE c.user_id = ? AND c.kind = 'webauthn' AND f.change_id = ? AND f.id = c.id`,
 	`UPDATE former_identities AS f SET groups = i.groups, used_at = i.used_at
 		FROM identities i WHERE i.user_id = ? AND f.change_id = ? AND f.connector = i.connector AND f.issuer = i.issuer AND f.subject = i.subject`,
+}
+
+// takeHandlesBack removes the passkeys of other users that have the credential ID of a passkey which
+// the undo restores. Such a passkey is forged: an authenticator makes a new ID for each passkey, and a
+// registration without attestation does not prove that its ID is new. Without this, a person who took
+// the account over could keep the owner's passkey out of it for ever. It records the event
+// passkey.removed with the reason taken_back, and ends what the passkey opened.
+func (db *DB) takeHandlesBack(tx *gorm.DB, c addressChange, at time.Time) error {
+	var forged []Passkey
+	err := tx.Raw(`DELETE FROM credentials WHERE handle IN (SELECT f.handle FROM former_credentials f WHERE f.change_id = ? AND f.handle <> '')
+		AND handle <> '' AND user_id <> ? RETURNING `+passkeyColumns, c.ID, c.UserID).Scan(&forged).Error
+	if err != nil {
+		return err
+	}
+	by := By{From: Origin{Actor: "system"}, At: at} // the other user must not learn who undid the change
+	for _, p := range forged {
+		if err := endSessionsOpenedBy(tx, opener{Key: p.ID, UserID: p.UserID, Reason: "passkey_removed"}, "", by); err != nil {
+			return err
+		}
+		w := unfinished{Kind: identityRemoval, UserID: p.UserID, Identity: p.ID, At: At(at)}
+		if w.Bound, err = lastGrantOf(tx, p.UserID, at); err != nil {
+			return err
+		}
+		if _, _, err := w.begin(tx); err != nil { // the periodic job does the rest
+			return err
+		}
+		if err := db.notify(tx, MailDraft{Kind: MailPasskeyRemoved, UserID: p.UserID, Facts: MailFacts{Name: p.Name}}, by); err != nil {
+			return err
+		}
+		if err := record(tx, Event{Type: PasskeyRemoved, Outcome: Succeeded, Reason: "taken_back", UserID: p.UserID, From: by.From}, at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restoreWays replaces the credentials and identities of the user by the copies. It returns the

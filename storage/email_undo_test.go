@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -208,23 +209,22 @@ func TestUndo_OlderOneEndsLaterOnes(t *testing.T) {
 	})
 }
 
-// An identity and a passkey that belong to another user now stay there.
-func TestUndo_WaysOfAnotherUserStay(t *testing.T) {
+// An identity that belongs to another user now stays there.
+func TestUndo_IdentityOfAnotherUserStays(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		u, s := w.owner(t)
 		w.mustChange(t, u, s, "thief@example.com", noon)
 		link := w.undoLink(t, u.Email, noon)
 		other := w.verifiedUser(t, "other@example.com")
 		w.exec(t, `UPDATE identities SET user_id = ? WHERE user_id = ? AND connector = 'github'`, other.ID, u.ID)
-		w.exec(t, `UPDATE credentials SET user_id = ?, id = 'crd_other' WHERE user_id = ? AND kind = 'totp'`, other.ID, u.ID)
 		if err := w.undo(t, link, u, noon); err != nil {
 			t.Fatal(err)
 		}
-		if n := w.count(t, `identities WHERE user_id = ?`, other.ID) + w.count(t, `credentials WHERE user_id = ? AND kind = 'totp'`, other.ID); n != 2 {
-			t.Errorf("the other user has %d of the 2 ways", n)
+		if n := w.count(t, `identities WHERE user_id = ?`, other.ID); n != 1 {
+			t.Errorf("the other user has %d identities, want 1", n)
 		}
 		found, err := w.Events(t.Context(), storage.EventFilter{Type: storage.AddressChangeUndone, UserID: u.ID}, 1)
-		if err != nil || len(found) != 1 || found[0].Detail["not_restored"] != 2.0 {
+		if err != nil || len(found) != 1 || found[0].Detail["not_restored"] != 1.0 {
 			t.Errorf("events %+v, %v", found, err)
 		}
 	})
@@ -297,5 +297,101 @@ func TestUndo_CopiesAreSealedAgain(t *testing.T) {
 		if n := w.count(t, `credentials WHERE user_id = ? AND kind = 'totp' AND secret = ?`, u.ID, []byte("sealed again")); n != 1 {
 			t.Error("the restored app has the secret of the former master key")
 		}
+	})
+}
+
+// A person who took the account over can remove the owner's passkey and register its credential ID
+// elsewhere, because nothing in a registration proves that the ID is new. The undo takes it back, and
+// ends what was opened with it. Its own user learns nothing about the owner.
+func TestUndo_TakesForgedCredentialIDBack(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		u, s := w.owner(t)
+		want := w.waysOf(t, u)
+		thief := w.mustChange(t, u, s, "thief@example.com", noon)
+		link := w.undoLink(t, u.Email, noon)
+		var handles []string
+		for _, p := range passkeysOf(t, w, u.ID) {
+			handles = append(handles, p.Handle)
+		}
+		w.rob(t, u, thief, noon)
+		mallory := w.verifiedUser(t, "mallory@example.com")
+		session := w.signIn(t, mallory.ID, "handle of mallory", "", noon)
+		for i, handle := range append(handles, "mallory's own") {
+			a := w.addition(handle, session.ID)
+			a.UserID, a.Handle = mallory.ID, fmt.Sprint("mallory ", i)
+			var err error
+			if session, err = w.AddPasskey(t.Context(), a, noon); err != nil {
+				t.Fatalf("add passkey %s: %v", handle, err)
+			}
+		}
+		forged, _, err := w.PasskeyByHandle(t.Context(), handles[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened, err := w.SignIn(t.Context(), w.useOf(forged, "c", 9), noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		grant := w.openGrantIn(t, opened, true)
+
+		if err := w.UndoAddressChange(t.Context(), storage.AddressUndo{Link: link, UserID: u.ID, From: storage.Origin{Agent: "owner", Address: "192.0.2.77"}}, noon.Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.waysOf(t, u); got != want {
+			t.Errorf("ways to sign in:\n%s\nwant\n%s", got, want)
+		}
+		if left := passkeysOf(t, w, mallory.ID); len(left) != 1 || left[0].Handle != "mallory's own" {
+			t.Errorf("mallory has %+v, want only the passkey of her own", left)
+		}
+		if w.signedIn(t, mallory.ID, opened.ID) || !w.signedIn(t, mallory.ID, session.ID) {
+			t.Error("the session of the forged passkey lives, or the other one of its user ended")
+		}
+		w.wantDead(t, grant.ID, noon)
+		events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.PasskeyRemoved, UserID: mallory.ID}, 5)
+		if err != nil || len(events) != len(handles) || events[0].Reason != "taken_back" || events[0].From.Address != "" {
+			t.Errorf("events %+v, %v", events, err)
+		}
+		if m := w.mailTo(t, storage.MailPasskeyRemoved, mallory.Email); m == nil || m.Message.Facts.Address != "" || m.Message.Facts.Agent != "" {
+			t.Errorf("mail %+v", m)
+		}
+	})
+}
+
+func passkeysOf(t *testing.T, w *world, userID string) []storage.Passkey {
+	t.Helper()
+	list, err := w.PasskeysOf(t.Context(), userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// The mail with the undo is sent even if the account was disabled meanwhile: the address gets no
+// second one. Its link works as soon as the account is enabled again. Other links are not mailed then.
+func TestUndo_IsMailedWhileUserIsDisabled(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		u, s := w.owner(t)
+		reset := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email}, noon)
+		w.mustChange(t, u, s, "thief@example.com", noon)
+		undo := w.undoLink(t, u.Email, noon)
+		if err := w.SetUserEnabled(t.Context(), u.ID, false, storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		at := noon.Add(time.Minute)
+		if l, err := w.LinkToMail(t.Context(), undo, at); err != nil || l.Ref() != undo {
+			t.Errorf("link %+v, %v", l, err)
+		}
+		_, err := w.OpenMailLink(t.Context(), undo, at)
+		wantError(t, "the undo of a disabled user", err, storage.ErrLinkDead)
+		_, err = w.LinkToMail(t.Context(), reset.Ref(), at)
+		wantError(t, "a mail with another link", err, storage.ErrLinkDead)
+		if err := w.SetUserEnabled(t.Context(), u.ID, true, storage.By{At: at}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.undo(t, undo, u, at); err != nil {
+			t.Errorf("after the account was enabled: %v", err)
+		}
+		_, err = w.LinkToMail(t.Context(), undo, at)
+		wantError(t, "a mail with a used link", err, storage.ErrLinkDead)
 	})
 }

@@ -249,6 +249,13 @@ const asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = 
 // hasProvenPasskey is the condition that a user u can reach two factors with a passkey alone.
 var hasProvenPasskey = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'webauthn' AND f.proven_at <> 0 AND ` + ofOwnHost("f") + `)`
 
+// hasStrongFactors reports whether the user can reach two factors.
+func hasStrongFactors(tx *gorm.DB, userID string) (bool, error) {
+	var n int64
+	err := tx.Raw(`SELECT COUNT(*) FROM users u WHERE u.id = ? AND (`+asksSecondFactor+` OR `+hasProvenPasskey+`)`, userID).Scan(&n).Error
+	return n > 0, err
+}
+
 // TOTPEnrolment is the input of DB.AddTOTP.
 type TOTPEnrolment struct {
 	FactorChange

@@ -175,22 +175,40 @@ func (db *DB) IssueLink(ctx context.Context, d LinkDraft, at time.Time) (l MailL
 // the moment of the last parameter. A link does not survive the end of everything of the
 // instance, nor of its user. Only an undo link survives the latter: otherwise a person who took
 // over the account could make it invalid by signing out everywhere.
-const liveLink = `kind = ? AND holder = ? AND id = ? AND used_at = 0 AND expires_at > ?
-	AND created_at > (SELECT i.not_before FROM instance i WHERE i.id = 1)
+const liveLink = unspentLink + `
 	AND (user_id = '' OR EXISTS (SELECT 1 FROM users u WHERE u.id = mail_links.user_id AND u.disabled_at = 0
 		AND (mail_links.kind = 'undo' OR u.not_before < mail_links.created_at)))`
+
+// mailableLink is liveLink for the mail with the link. An undo link is also mailed to a disabled user:
+// the user may be enabled again before it expires, and the address gets no second one.
+const mailableLink = unspentLink + `
+	AND (user_id = '' OR EXISTS (SELECT 1 FROM users u WHERE u.id = mail_links.user_id
+		AND (mail_links.kind = 'undo' OR u.disabled_at = 0 AND u.not_before < mail_links.created_at)))`
+
+const unspentLink = `kind = ? AND holder = ? AND id = ? AND used_at = 0 AND expires_at > ?
+	AND created_at > (SELECT i.not_before FROM instance i WHERE i.id = 1)`
 
 func (r LinkRef) liveAt(at time.Time) []any { return []any{r.Kind, r.Holder, r.ID, At(at)} }
 
 // OpenMailLink reads a link that can be used now, and changes nothing. *DeadLinkError.
 func (db *DB) OpenMailLink(ctx context.Context, r LinkRef, at time.Time) (MailLink, error) {
+	return db.readLink(ctx, r, liveLink, at)
+}
+
+// LinkToMail is OpenMailLink for the mail that brings the link. It also reads the undo link of a
+// disabled user.
+func (db *DB) LinkToMail(ctx context.Context, r LinkRef, at time.Time) (MailLink, error) {
+	return db.readLink(ctx, r, mailableLink, at)
+}
+
+func (db *DB) readLink(ctx context.Context, r LinkRef, condition string, at time.Time) (MailLink, error) {
 	if refuseImpossible(string(r.Kind), r.Holder, r.ID) != nil {
 		return MailLink{}, &DeadLinkError{r.Kind, "link_replaced"}
 	}
 	var l MailLink
 	err := db.read(ctx, "read link", func(q *gorm.DB) error {
 		var found []MailLink
-		if err := q.Where(liveLink, r.liveAt(at)...).Limit(1).Find(&found).Error; err != nil {
+		if err := q.Where(condition, r.liveAt(at)...).Limit(1).Find(&found).Error; err != nil {
 			return err
 		}
 		if len(found) == 0 {

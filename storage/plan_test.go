@@ -593,6 +593,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.OpenMailLink(ctx, storage.LinkRef{Kind: storage.LinkReset, Holder: w.user.ID, ID: "another"}, later)
 			return ignoreErrors(err, storage.ErrLinkDead)
 		}},
+		{"LinkToMail", func() error {
+			_, err := w.LinkToMail(ctx, storage.LinkRef{Kind: storage.LinkUndo, Holder: "another", ID: "another"}, later)
+			return ignoreErrors(err, storage.ErrLinkDead)
+		}},
 		{"SpendLink", func() error {
 			l, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkReset, Holder: w.user.ID, UserID: w.user.ID}, later)
 			if err != nil {

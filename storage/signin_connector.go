@@ -212,6 +212,14 @@ func (db *DB) checkConnectorUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) e
 	if err != nil {
 		return err
 	}
+	if a.Linked && !own {
+		// The identity opens the account without the proof. With it, it would delete the factors
+		// instead of being asked for one.
+		protected, err := hasStrongFactors(tx, userID)
+		if err != nil || protected {
+			return err
+		}
+	}
 	_, err = proveAddress(tx, AddressProof{UserID: userID, Email: a.Identity.Email, By: a.Proof, From: a.SignIn.From}, own, at)
 	if a.Linked && errors.Is(err, ErrConflict) {
 		err = nil // the address is not the account's; the linked identity opens the account nevertheless

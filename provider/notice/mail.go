@@ -183,7 +183,7 @@ func (m *Mails) compose(ctx context.Context, row storage.Mail) (message mail.Mes
 	}
 	c := content{Mail: row, issuer: m.Issuer, zone: time.UTC}
 	if row.Message.Link.ID != "" {
-		l, err := m.DB.OpenMailLink(ctx, row.Message.Link, at)
+		l, err := m.DB.LinkToMail(ctx, row.Message.Link, at)
 		if dead, is := errors.AsType[*storage.DeadLinkError](err); is {
 			return message, dead.Code, nil
 		}
