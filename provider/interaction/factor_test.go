@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -154,10 +155,7 @@ func TestFactor_WrongCodesAreCountedForTheUser(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := providertest.StartOn(t, backend, func(c *provider.Config) { c.RateLimits = credential.Limits{Account: 6, Network: 1000} })
 		owner, app := withFactor(t, b)
-		wrong := "000000"
-		for wrong == app.Code(t, b.Now()) || wrong == app.Code(t, b.Now().Add(30*time.Second)) || wrong == app.Code(t, b.Now().Add(-30*time.Second)) {
-			wrong = "111111"
-		}
+		wrong := wrongCode(t, app, b.Now())
 		for i := range 4 {
 			v := b.Visitor(t)
 			page := v.EnterCode(t, askedForCode(t, v), wrong)
@@ -186,6 +184,87 @@ func TestFactor_WrongCodesAreCountedForTheUser(t *testing.T) {
 			page.WantPage(t, http.StatusUnprocessableEntity, "invalid_code")
 		}
 		v.EnterCode(t, page, app.Code(t, b.Now())).Code(t)
+	})
+}
+
+// MF-02, MF-03: a person who knows the password tries codes in very many browsers, each of which begins
+// sign-ins anew. With the default limits, twenty of the codes are compared in fifteen minutes, over all
+// nodes; no sign-in and no correct password starts a new count. Meanwhile the owner gets in with a known
+// browser. `make soak` sends ten thousand codes, CI a hundred and twenty.
+func TestFactor_StormOfWrongCodes(t *testing.T) {
+	browsers := 12
+	if os.Getenv("SIGNET_SOAK") != "" {
+		browsers = 1000
+	}
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		b := providertest.StartOn(t, backend, func(c *provider.Config) { c.RateLimits = credential.Limits{Account: 20, Network: 100000} })
+		nodes := []*providertest.Testbed{b, b.Node(t)}
+		owner, app := withFactor(t, b)
+		compared, stopped := 0, 0
+		for round := range 2 {
+			for i := range browsers / 2 {
+				v := nodes[i%2].Visitor(t)
+				for range 2 { // sign-ins
+					page := askedForCode(t, v)
+					for range 5 {
+						switch page = v.EnterCode(t, page, wrongCode(t, app, b.Now())); page.StatusCode {
+						case http.StatusUnprocessableEntity:
+							compared++
+						case http.StatusTooManyRequests:
+							stopped++
+						default:
+							t.Fatalf("status %d at %s", page.StatusCode, page.At)
+						}
+					}
+					v.WantNoSession(t)
+				}
+			}
+			if want := 20 * (round + 1); compared != want || compared+stopped != (round+1)*browsers*5 {
+				t.Errorf("%d codes were compared and %d stopped, want %d and the rest", compared, stopped, want)
+			}
+			if got := providertest.CountEvents(b.Events(t), storage.UserSignInFailed); got > compared {
+				t.Errorf("%d events of %d wrong codes", got, compared)
+			}
+			page := owner.SignIn(t, owner.Get(t, b.AuthorizeURL("prompt", "login")), providertest.Alice, providertest.Password)
+			owner.AnswerPages(t, owner.EnterCode(t, page, app.Code(t, b.Now()))).Code(t)
+			b.Advance(16 * time.Minute)
+		}
+	})
+}
+
+// wrongCode returns a code that the app does not show at this time.
+func wrongCode(t *testing.T, app providertest.Authenticator, at time.Time) string {
+	t.Helper()
+	right := []string{app.Code(t, at.Add(-30*time.Second)), app.Code(t, at), app.Code(t, at.Add(30*time.Second))}
+	for _, code := range []string{"000000", "111111", "222222"} {
+		if !slices.Contains(right, code) {
+			return code
+		}
+	}
+	return "333333"
+}
+
+// A phone whose clock is one step off signs in. If it is ten steps off, its codes are refused, and the
+// second refusal says that the clock may be the reason; so it does not for a recovery code.
+func TestFactor_ClockOfThePhone(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		_, app := withFactor(t, b)
+		for _, off := range []time.Duration{-10 * 30 * time.Second, 10 * 30 * time.Second} {
+			v := b.Visitor(t)
+			page := askedForCode(t, v)
+			for _, hint := range []bool{false, true} {
+				page = v.EnterCode(t, page, app.Code(t, b.Now().Add(off)))
+				page.WantPage(t, http.StatusUnprocessableEntity, "invalid_code")
+				if got := strings.Contains(page.Body, `id="clock"`); got != hint {
+					t.Errorf("%v off: the page speaks of the clock: %v, want %v", off, got, hint)
+				}
+			}
+		}
+		for _, off := range []time.Duration{-30 * time.Second, 0, 30 * time.Second} {
+			b.Advance(2 * time.Minute)
+			v := b.Visitor(t)
+			v.AnswerPages(t, v.EnterCode(t, askedForCode(t, v), app.Code(t, b.Now().Add(off)))).Code(t)
+		}
 	})
 }
 
