@@ -56,24 +56,53 @@
     });
   }
 
+  // A challenge lives for 30 minutes. A form that is older takes a new one before it is used.
+  var longest = 20 * 60 * 1000;
+
   each("[data-no-passkeys]", function (text) { text.hidden = !!window.PublicKeyCredential; });
 
   each("form[data-passkey]", function (form) {
-    var known = window.PublicKeyCredential, creates = form.dataset.passkey === "create", waiting;
+    var known = window.PublicKeyCredential, creates = form.dataset.passkey === "create", waiting, autofills = false, since = Date.now();
     if (!known) return;
     form.hidden = false;
     if (form.dataset.unknown) signal("signalUnknownCredential", { rpId: form.dataset.rp, credentialId: form.dataset.unknown });
 
     function stop() { if (waiting) waiting.abort(); }
 
+    // A new passkey that the server refuses, because the sign-in is too old, would stay on the device.
+    function isOld() { return creates || Date.now() - since > longest; }
+
+    // renew takes the challenge from a new copy of the page. If there is no such page any more, since
+    // the sign-in has expired, the browser begins anew.
+    function renew() {
+      var request = form.elements.request, other = form.elements.other;
+      var address = form.dataset.page + (request ? "?request=" + encodeURIComponent(request.value) : "") + (other && other.value ? "&other=1" : "");
+      return fetch(address, { redirect: "manual" }).then(function (response) { return response.text(); }).then(function (text) {
+        var page = new DOMParser().parseFromString(text, "text/html"), copy = page.getElementById(form.id), start = page.getElementById("start");
+        if (!copy) {
+          location.replace(start ? start.href : address);
+          return new Promise(function () {});
+        }
+        form.dataset.challenge = copy.dataset.challenge;
+        each("#" + form.id + " [type=hidden]", function (field) {
+          var now = copy.elements[field.name];
+          if (now && now.value) field.value = now.value;
+        });
+        since = Date.now();
+      });
+    }
+
     // Autofill waits until the person chooses a passkey, so only a call by the button tells
     // that there was none.
     function ask(mediation) {
       stop();
       var own = waiting = new AbortController();
-      var asked = { publicKey: options(form.dataset, creates), signal: own.signal };
-      if (mediation) asked.mediation = mediation;
-      navigator.credentials[creates ? "create" : "get"](asked).then(function (credential) {
+      autofills = !!mediation;
+      (isOld() ? renew() : Promise.resolve()).then(function () {
+        var asked = { publicKey: options(form.dataset, creates), signal: own.signal };
+        if (mediation) asked.mediation = mediation;
+        return navigator.credentials[creates ? "create" : "get"](asked);
+      }).then(function (credential) {
         var keep = document.getElementById("keep");
         if (keep && form.elements.stay) form.elements.stay.value = keep.checked ? "on" : "";
         form.elements.credential.value = answer(credential);
@@ -89,8 +118,23 @@
 
     function autofill() {
       if (creates || !known.isConditionalMediationAvailable || !document.querySelector("[autocomplete~=webauthn]")) return;
-      known.isConditionalMediationAvailable().then(function (can) { if (can) ask("conditional"); });
+      known.isConditionalMediationAvailable().then(function (can) {
+        if (can) ask("conditional");
+      });
     }
+
+    // freshen lets autofill go on with a new challenge, unless the person is writing: the page may
+    // have to begin anew.
+    function freshen() {
+      if (!autofills || !isOld() || document.hidden) return;
+      var writes = ["username", "password"].some(function (id) {
+        var field = document.getElementById(id);
+        return field && field.value !== field.defaultValue;
+      });
+      if (!writes) ask("conditional");
+    }
+    setInterval(freshen, 60 * 1000);
+    document.addEventListener("visibilitychange", freshen);
 
     form.addEventListener("submit", function (event) {
       if (event.defaultPrevented) return;

@@ -5,6 +5,7 @@ import "signet/templates/words"
 // PasskeyAsk is the form with which a browser signs in with a passkey. The script of the pages
 // shows it, if the browser knows passkeys.
 type PasskeyAsk struct {
+	Page      string // path below the issuer of the page, which makes a new challenge for its request
 	RPID      string
 	Challenge string // base64url without padding
 	Sealed    string // the sealed challenge, as a hidden field

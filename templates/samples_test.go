@@ -33,7 +33,7 @@ var (
 )
 
 // passkeyAsk is the form for a passkey, as long as its values are in fact.
-var passkeyAsk = templates.PasskeyAsk{RPID: "id.example.com", Challenge: strings.Repeat("Y", 43), Sealed: strings.Repeat("s", 330)}
+var passkeyAsk = templates.PasskeyAsk{Page: "/login", RPID: "id.example.com", Challenge: strings.Repeat("Y", 43), Sealed: strings.Repeat("s", 330)}
 
 // samples are all pages in all their states. Each is a golden file, and the ground
 // on which the hostile values are sown.
@@ -60,9 +60,9 @@ func samples() map[string]templates.Page {
 		}},
 		"signin-passkey": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Forgot: true, Passkey: &passkeyAsk},
 		"signin-passkey-wrong": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Other: true, Error: &templates.FormError{Code: "passkey_refused", Text: words.Say("passkey.refused")},
-			Passkey: &templates.PasskeyAsk{RPID: "id.example.com", Challenge: "Y2hhbGxlbmdl", Sealed: "sealed.challenge", Unknown: "AAEC", Other: true}},
+			Passkey: &templates.PasskeyAsk{Page: "/login", RPID: "id.example.com", Challenge: "Y2hhbGxlbmdl", Sealed: "sealed.challenge", Unknown: "AAEC", Other: true}},
 		"confirm-passkey": templates.Confirm{Common: plain, Request: "sealed.request", User: alice, Wanted: templates.Wanted{Act: "passkey"}, Cancel: "/auth/account/passkeys",
-			Passkey: &templates.PasskeyAsk{RPID: "id.example.com", Challenge: "Y2hhbGxlbmdl", Sealed: "sealed.challenge", Keep: true, Only: true}},
+			Passkey: &templates.PasskeyAsk{Page: "/login", RPID: "id.example.com", Challenge: "Y2hhbGxlbmdl", Sealed: "sealed.challenge", Keep: true, Only: true}},
 		"prove-passkey": templates.Prove{Common: photos, Request: "sealed.request", Email: "alice@example.com", Password: true,
 			Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"}, Passkey: &passkeyAsk},
 		"confirm": templates.Confirm{Common: plain, Request: "sealed.request", User: alice, Wanted: templates.Wanted{Act: "unlink"}, Password: true, Keep: true,

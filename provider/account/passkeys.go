@@ -145,10 +145,12 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, current ses
 		return h.Visits.StepUp(w, r, addPasskeyAct)
 	}
 	opened, err := h.Passkeys.Open(values.Get("challenge"), addCeremony(current))
-	if errors.Is(err, passkey.ErrStale) {
+	switch {
+	case web.CauseOf(err) == passkey.Expired:
+		return h.refusePasskey(w, r, current, passkey.Expired, words.Say("passkey.expired"), err)
+	case errors.Is(err, passkey.ErrStale):
 		return web.StaleForm(h.Site.Base+addPasskeyPath, err)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	added, err := h.Passkeys.CheckNew(opened, current.UserID, []byte(values.Get("credential")))

@@ -82,7 +82,7 @@ func (h *Handler) provePage(w http.ResponseWriter, r *http.Request, s step, p wa
 		if page.Passkey, err = h.askPasskey(w, r, s); err != nil {
 			return page, err
 		}
-		page.Passkey.Only = !page.Password && len(page.Connectors) == 0
+		page.Passkey.Page, page.Passkey.Only = linkPage, !page.Password && len(page.Connectors) == 0
 	}
 	page.Back, err = h.otherWaysPage(r, s)
 	return page, err

@@ -12,6 +12,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // adminPage is the page to which a setup link leads.
@@ -69,7 +70,7 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 	}
 	half, user, err := h.Visits.ReadHalf(r, s.ID)
 	if errors.Is(err, visit.ErrNoHalf) {
-		return h.stale(r, h.next(s), err)
+		return h.signInAgain(w, r, s, err)
 	}
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 		}
 		return h.Site.ContinueTo(w, next)
 	case errors.Is(err, visit.ErrNoHalf):
-		return h.stale(r, h.next(s), err)
+		return h.signInAgain(w, r, s, err)
 	}
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {
@@ -99,6 +100,24 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Error = web.WithReference(r, refusal)
 	return h.Site.ShowStatus(w, status, page)
+}
+
+// signInAgain shows the sign-in page to a person whose first proof has expired or is of another
+// browser or request. If the person has signed in meanwhile, it goes on.
+func (h *Handler) signInAgain(w http.ResponseWriter, r *http.Request, s step, cause error) error {
+	if !h.Sessions.Cookies.HasAnyCookie(r) {
+		return h.stale(r, h.next(s), cause)
+	}
+	current, err := h.Visits.SignedIn(r)
+	switch {
+	case err != nil:
+		return err
+	case current != nil && h.isAnswered(s, *current, storage.Consent{}, signInPath):
+		return h.Site.ContinueTo(w, h.next(s))
+	}
+	refusal := &templates.FormError{Code: "sign_in_again", Text: words.Say("second-factor.late")}
+	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, cause)
+	return h.showSignIn(w, r, s, http.StatusConflict, templates.SignIn{Error: refusal})
 }
 
 // askFactorOf leads to the page for the second factor of a user who came through an upstream. If

@@ -104,18 +104,27 @@ func TestFactor_HalfSignInOpensNothing(t *testing.T) {
 		}
 		crossed := page.FormTo(t, "/login/factor", "", "")
 		crossed.Values.Set("request", other)
-		v.Submit(t, crossed, "code", app.Code(t, b.Now())).WantPage(t, http.StatusConflict, "stale_form")
+		wantSignInAgain(t, v.Submit(t, crossed, "code", app.Code(t, b.Now())))
 		// In another browser, its form does not count.
 		stranger := b.Visitor(t)
 		stranger.Get(t, b.AuthorizeURL())
-		stranger.Submit(t, page.FormTo(t, "/login/factor", "", ""), "code", app.Code(t, b.Now())).WantPage(t, http.StatusConflict, "stale_form")
+		wantSignInAgain(t, stranger.Submit(t, page.FormTo(t, "/login/factor", "", ""), "code", app.Code(t, b.Now())))
 		v.Allow(t, v.EnterCode(t, page, app.Code(t, b.Now()))).Code(t)
 		// After ten minutes it has expired.
 		late := b.Visitor(t)
 		page = askedForCode(t, late)
 		b.Advance(10 * time.Minute)
-		late.EnterCode(t, page, app.Code(t, b.Now())).WantPage(t, http.StatusConflict, "stale_form")
+		wantSignInAgain(t, late.EnterCode(t, page, app.Code(t, b.Now())))
 	})
+}
+
+// wantSignInAgain checks that the sign-in page says why the person must begin again.
+func wantSignInAgain(t *testing.T, s providertest.Stop) {
+	t.Helper()
+	if s.StatusCode != http.StatusConflict || s.LeftTo != nil {
+		t.Errorf("status %d, left to %v", s.StatusCode, s.LeftTo)
+	}
+	s.WantText(t, "waited too long for your code", `id="username"`)
 }
 
 // A change of the account between the two proofs ends the half sign-in.
@@ -140,7 +149,7 @@ func TestFactor_ChangeOfTheAccountEndsTheHalfSignIn(t *testing.T) {
 				v := b.Visitor(t)
 				page := askedForCode(t, v)
 				change(t, b)
-				v.EnterCode(t, page, app.Code(t, b.Now())).WantPage(t, http.StatusConflict, "stale_form")
+				wantSignInAgain(t, v.EnterCode(t, page, app.Code(t, b.Now())))
 				if s := v.Get(t, page.At.String()); s.At.Path != "/login" {
 					t.Errorf("the page for the code still opens, at %s", s.At)
 				}
@@ -338,7 +347,7 @@ func TestFactor_UpstreamsAskToo(t *testing.T) {
 		if err := b.DB.UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: list[0], Connectors: []string{"google"}}, b.Now()); err != nil {
 			t.Fatal(err)
 		}
-		late.EnterCode(t, page, app.Code(t, b.Now())).WantPage(t, http.StatusConflict, "stale_form")
+		wantSignInAgain(t, late.EnterCode(t, page, app.Code(t, b.Now())))
 	})
 }
 

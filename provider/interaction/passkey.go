@@ -24,7 +24,7 @@ func (h *Handler) askPasskey(w http.ResponseWriter, r *http.Request, s step) (*t
 	if err != nil {
 		return nil, err
 	}
-	return &templates.PasskeyAsk{RPID: h.Passkeys.RPID(), Challenge: challenge.Text, Sealed: challenge.Sealed, Other: s.wantsOther}, nil
+	return &templates.PasskeyAsk{Page: signInPath, RPID: h.Passkeys.RPID(), Challenge: challenge.Text, Sealed: challenge.Sealed, Other: s.wantsOther}, nil
 }
 
 // knownPasskey returns the form of a page, with the passkey that was refused because this server
@@ -54,10 +54,12 @@ func (h *Handler) signInWithPasskey(w http.ResponseWriter, r *http.Request) erro
 	s.wantsOther = form.Get("other") != ""
 	browser, _ := h.Sessions.SentBrowser(r)
 	opened, err := h.Passkeys.Open(form.Get("challenge"), passkeyCeremony(s, browser))
-	if errors.Is(err, passkey.ErrStale) {
+	switch {
+	case web.CauseOf(err) == passkey.Expired:
+		return h.askPasskeyAgain(w, r, s, err)
+	case errors.Is(err, passkey.ErrStale):
 		return h.stale(r, h.next(s), err)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	checked, err := h.Passkeys.CheckSignIn(r.Context(), opened, []byte(form.Get("credential")), h.DB.PasskeyByHandle)
@@ -94,6 +96,14 @@ func (h *Handler) signInWithPasskey(w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	return h.Site.ContinueTo(w, next)
+}
+
+// askPasskeyAgain shows the page of the step with a new challenge. The script of the page takes a new
+// one before it uses an old one, so people rarely see this.
+func (h *Handler) askPasskeyAgain(w http.ResponseWriter, r *http.Request, s step, cause error) error {
+	refusal := &templates.FormError{Code: passkey.Expired, Text: words.Say("passkey.expired")}
+	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, cause)
+	return h.showSignIn(w, r, s, http.StatusConflict, templates.SignIn{Error: refusal})
 }
 
 // refusePasskey shows the page of the step again. It counts the refusal against the network, so

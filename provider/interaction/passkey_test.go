@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider"
 	"signet/provider/passkey/passkeytest"
 	"signet/provider/providertest"
 	"signet/storage"
@@ -235,6 +236,27 @@ func TestPasskey_AssertionIsForOnePage(t *testing.T) {
 		}
 		late.WantNoSession(t)
 	})
+}
+
+// The page of a challenge that has expired comes again with a new one: the sign-in page, the page for
+// a new proof, and the page that adds a passkey.
+func TestPasskey_PageThatWasOpenForLongComesAgain(t *testing.T) {
+	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
+		a := withPasskey(t, b)
+		v := b.Visitor(t)
+		useLate := func(page providertest.Stop) providertest.Stop {
+			t.Helper()
+			b.Advance(30 * time.Minute)
+			again := v.UsePasskey(t, page, a)
+			if again.StatusCode != http.StatusConflict {
+				t.Errorf("%s: status %d", page.At.Path, again.StatusCode)
+			}
+			again.WantText(t, "This page was open for too long.")
+			return again
+		}
+		v.AnswerPages(t, v.UsePasskey(t, useLate(v.Get(t, b.AuthorizeURL())), a)).Code(t)
+		v.AnswerPages(t, v.UsePasskey(t, useLate(v.Get(t, b.AuthorizeURL("prompt", "login"))), a)).Code(t)
+	}, func(c *provider.Config) { c.Lifetimes.Request = 2 * time.Hour })
 }
 
 type nopCloser struct{ *strings.Reader }

@@ -20,6 +20,9 @@ import (
 // web.CauseOf tells them apart.
 var ErrStale = errors.New("challenge is out of date")
 
+// Expired is the cause of ErrStale for a page that was open for too long.
+const Expired = "challenge_expired"
+
 // challengeLife is the time after which an open page must be loaded again, as for other forms.
 const challengeLife = 30 * time.Minute
 
@@ -125,7 +128,7 @@ func (p *Passkeys) Open(sealed string, want Ceremony) (Opened, error) {
 	payload, err := p.ring.Unseal(challengePurpose, sealed, p.now())
 	switch {
 	case errors.Is(err, keys.ErrExpired):
-		return Opened{}, stale("challenge_expired", "it has expired")
+		return Opened{}, stale(Expired, "it has expired")
 	case errors.Is(err, keys.ErrInvalid):
 		return Opened{}, stale("challenge_invalid", "it was not made by this server")
 	case err != nil:

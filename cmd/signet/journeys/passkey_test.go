@@ -41,3 +41,25 @@ func TestPasskey_FromTheAccountToTheApplication(t *testing.T) {
 		})
 	}
 }
+
+// A page that was open for longer than its challenge lives still takes a passkey, with the button and
+// with autofill. If the sign-in has expired too, the page begins anew. Nobody loses what they write.
+func TestPasskey_PageThatWasOpenForLong(t *testing.T) {
+	s := start(t, "SIGNET_LIFETIMES_REQUEST=2h")
+	list := walks("passkeyold")[:1]
+	s.createUser(t, list[0].Email, "--email-verified")
+	for _, saw := range s.take(t, "passkeyold.mjs", list) {
+		saw.want(t, map[string]string{
+			"made too late":        "0",
+			"button":               `"amr":["pop","user"]`,
+			"button: answered":     "required",
+			"confirm":              `"amr":["pop","user"]`,
+			"confirm: answered":    "required",
+			"autofill":             `"amr":["pop","user"]`,
+			"autofill: answered":   "conditional",
+			"begun anew":           `"amr":["pop","user"]`,
+			"begun anew: answered": "required",
+			"kept while writing":   "somebody",
+		})
+	}
+}
