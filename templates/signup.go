@@ -15,6 +15,7 @@ type SignUp struct {
 	Error    *FormError
 
 	Connectors []ConnectorButton // upstreams with which people can create an account
+	Trip       string            // sealed authorization request that the upstreams answer
 }
 
 func (SignUp) page() string { return "signup.html" }

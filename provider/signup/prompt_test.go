@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signet/provider"
+	"signet/provider/mail"
 	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
@@ -101,6 +102,28 @@ func TestPromptCreate_ThroughAnUpstream(t *testing.T) {
 		if got := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"])["sub"]; got != u.ID {
 			t.Errorf("the code is for %v, want the new user", got)
 		}
+	})
+}
+
+// Without an application, the buttons of the upstreams lead to the account, also for a person who has
+// one already.
+func TestSignUp_ThroughAnUpstreamToTheAccount(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
+		for _, what := range []string{"a new person", "a known person"} {
+			v := b.Visitor(t)
+			page := v.SignInThrough(t, v.Get(t, b.Issuer+"/signup"), "google", "ada")
+			page.WantAt(t, "/account")
+			u, _, err := b.DB.UserByEmail(t.Context(), providertest.AdaEmail)
+			if err != nil || !u.EmailVerified {
+				t.Errorf("%s: user %+v, %v", what, u, err)
+			}
+			page.WantText(t, u.Email)
+		}
+	}, func(_ *providertest.Upstreams, c *provider.Config) {
+		roots := c.Outbound.Roots // of the upstreams
+		providertest.WithMail(mailtest.Start(t))(c)
+		c.Outbound.Roots, c.Mail.Encryption = roots, mail.None
+		providertest.WithSignUp(c)
 	})
 }
 

@@ -2,6 +2,7 @@ package signup
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -59,6 +60,9 @@ func (h *Handler) Routes() []web.Route {
 	}
 }
 
+// accountPage is the page to which people come who sign up without an application.
+const accountPage = "/account"
+
 // showSignUp shows the form for an address, or one of the pages that follow.
 func (h *Handler) showSignUp(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
@@ -96,12 +100,24 @@ func (h *Handler) isAnswered(r *http.Request, opened request.Opened) (bool, erro
 	return current != nil && current.Answered(opened.ID), err
 }
 
-func (h *Handler) signUpPage(w http.ResponseWriter, status int, opened request.Opened, page templates.SignUp) error {
+func (h *Handler) signUpPage(w http.ResponseWriter, status int, opened request.Opened, page templates.SignUp) (err error) {
 	page.Common, page.Request, page.SignIn = h.Visits.Common(opened), opened.Sealed, h.signInPage(opened)
-	if opened.Sealed != "" { // a trip to an upstream needs a request
-		page.Connectors = h.Connectors
+	page.Connectors, page.Trip = h.Connectors, opened.Sealed
+	if len(page.Connectors) > 0 && page.Trip == "" { // a trip to an upstream needs a request
+		if page.Trip, err = h.requestForAccount(); err != nil {
+			return err
+		}
 	}
 	return h.Site.ShowStatus(w, status, page)
+}
+
+// requestForAccount returns a sealed request that ends at the person's own account.
+func (h *Handler) requestForAccount() (string, error) {
+	q, ok := h.Visits.RequestFor(h.Site.Base + accountPage)
+	if !ok {
+		return "", fmt.Errorf("make a request for %s", accountPage)
+	}
+	return h.Requests.Seal(q)
 }
 
 // openRequest opens the authorization request that the person comes from; the zero value if
