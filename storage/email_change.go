@@ -10,13 +10,21 @@ import (
 	"signet/storage/engine"
 )
 
-// detailChange is the detail of a LinkVerify that changes the address of its user, and does not
-// prove the address that the user has.
-const detailChange = "change"
+// The details of a LinkVerify that changes the address of its user, and does not prove the address
+// that the user has. With the second one, the change cannot be undone.
+const (
+	detailChange      = "change"
+	detailFinalChange = "final change"
+)
 
 // ChangesAddress reports whether the link changes the address of its user. If not, it proves the
 // address that the user has.
-func (l MailLink) ChangesAddress() bool { return l.Kind == LinkVerify && l.Detail == detailChange }
+func (l MailLink) ChangesAddress() bool {
+	return l.Kind == LinkVerify && (l.Detail == detailChange || l.Detail == detailFinalChange)
+}
+
+// ChangesFinally reports whether it does so without an undo, see AddressRequest.Final.
+func (l MailLink) ChangesFinally() bool { return l.Kind == LinkVerify && l.Detail == detailFinalChange }
 
 // programWithAddressChanges is the number of the migration that came with changes of addresses.
 const programWithAddressChanges = 16
@@ -38,7 +46,7 @@ const maxAddressChanges = 10
 // older link. It records the event address.change_requested.
 //
 // ErrConflict: it is the user's own address. ErrRevoked: the session has ended, or is another
-// user's. ErrNotFresh. *ThrottledError: a limit is exceeded, or the address was changed too often.
+// user's. ErrNotFresh, also for r.Final in a session with one factor. *ThrottledError: a limit is exceeded, or the address was changed too often.
 func (db *DB) RequestAddressChange(ctx context.Context, r AddressRequest, at time.Time) error {
 	canonical, err := r.check()
 	if err != nil {
@@ -54,6 +62,15 @@ func (db *DB) RequestAddressChange(ctx context.Context, r AddressRequest, at tim
 		}
 		if canonical == u.EmailCanonical {
 			return ErrConflict
+		}
+		if r.Final {
+			strong, err := hasTwoFactors(tx, r.SessionID)
+			if err != nil {
+				return err
+			}
+			if !strong {
+				return ErrNotFresh
+			}
 		}
 		if err := refuseManyChanges(tx, u.ID, at); err != nil {
 			return err
@@ -77,7 +94,11 @@ func changeMail(tx *gorm.DB, u User, r AddressRequest, canonical string, at time
 	}
 	// The link to a taken address is in no mail and opens nothing. It is written nevertheless: it
 	// ends the older one, and the answer takes as long as for a free address.
-	link, err := issueLink(tx, LinkDraft{Kind: LinkVerify, Holder: u.ID, UserID: u.ID, Address: r.Email, Detail: detailChange}, at)
+	detail := detailChange
+	if r.Final {
+		detail = detailFinalChange
+	}
+	link, err := issueLink(tx, LinkDraft{Kind: LinkVerify, Holder: u.ID, UserID: u.ID, Address: r.Email, Detail: detail}, at)
 	if err != nil {
 		return MailDraft{}, err
 	}
@@ -132,7 +153,8 @@ type AddressChange struct {
 // facts of the old one.
 //
 // If the former address was verified, it gets a mail with a link that undoes the change. Until
-// that link expires, the address is reserved for this user.
+// that link expires, the address is reserved for this user. If the link of the change is final and
+// the session has two factors, the mail has no link, and nothing is reserved.
 //
 // The link works only in a session of its user. Otherwise a person could make another person
 // prove the address of an account that stays open to the first one. It records the events
@@ -167,14 +189,15 @@ func (db *DB) ChangeAddress(ctx context.Context, c AddressChange, at time.Time) 
 		if err := moveProvenAddress(tx, before.ID, l.Address, by); err != nil {
 			return err
 		}
-		change, err := copyWays(tx, before, at)
-		if err != nil {
-			return err
-		}
 		if session, err = renewAfterEnding(tx, renewal{before.ID, c.SessionID, c.Handle, "email_changed"}, by); err != nil {
 			return err
 		}
-		if err := db.offerUndo(tx, change, by); err != nil {
+		if l.ChangesFinally() && ACRReaches(session.ACR, ACRTwoFactors) {
+			err = db.notifyFormer(tx, before, by)
+		} else {
+			err = db.makeUndoable(tx, before, by)
+		}
+		if err != nil {
 			return err
 		}
 		return record(tx, Event{Type: AddressChanged, Outcome: Succeeded, UserID: before.ID, SessionID: session.ID, From: c.From}, at)
@@ -185,10 +208,26 @@ func (db *DB) ChangeAddress(ctx context.Context, c AddressChange, at time.Time) 
 	return session, nil
 }
 
+// hasTwoFactors reports whether the user signed in to the session with two factors.
+func hasTwoFactors(tx *gorm.DB, sessionID string) (bool, error) {
+	var acr string
+	err := tx.Raw(`SELECT acr FROM sessions WHERE id = ?`, sessionID).Scan(&acr).Error
+	return ACRReaches(acr, ACRTwoFactors), err
+}
+
+// makeUndoable keeps what the undo of a change restores, and offers it to the former address.
+func (db *DB) makeUndoable(tx *gorm.DB, before User, by By) error {
+	change, err := copyWays(tx, before, by.At)
+	if err != nil {
+		return err
+	}
+	return db.offerUndo(tx, change, by)
+}
+
 // copyWays makes the change of the user's address one that can be undone: it stores the former
 // address with copies of the credentials and identities. It returns the zero value, and stores
 // nothing, if the former address was not verified: a person who only claimed an address must not
-// get the account by it. Later, a person who signed in with two factors may also ask for that.
+// get the account by it.
 //
 // The copies of identities have no token of the upstream. The next sign-in brings another one.
 func copyWays(tx *gorm.DB, before User, at time.Time) (addressChange, error) {
@@ -284,9 +323,8 @@ func (db *DB) offerUndo(tx *gorm.DB, c addressChange, by By) error {
 	return queueMail(tx, MailDraft{Kind: MailAddressChanged, Recipient: c.Email, UserID: c.UserID, Link: link.Ref(), Facts: factsOf(c.UserID, by)}, by.At)
 }
 
-// notifyFormer tells the former address of a user, if it was verified, that an operator changed
-// it. The mail has no link: an operator changes an address also because another person now gets
-// the mails of the former one.
+// notifyFormer tells the former address of a user, if it was verified, that it was changed for good.
+// The mail has no link: another person may get the mails of the former address now.
 func (db *DB) notifyFormer(tx *gorm.DB, before User, by By) error {
 	if !before.EmailVerified || !db.mails {
 		return nil

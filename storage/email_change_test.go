@@ -507,3 +507,50 @@ func TestFormerWays_HaveEveryColumn(t *testing.T) {
 		}
 	})
 }
+
+// A person who signed in with two factors may say that the old address is not theirs any more. Then it
+// gets no undo and is not reserved. A session with one factor can neither ask for that nor confirm it.
+func TestChangeAddress_WithoutUndo(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, c := range map[string]struct {
+			asked, confirmed string // acr of the session
+			final            bool
+			refused, undo    bool
+		}{
+			"final":                      {asked: storage.ACRTwoFactors, confirmed: storage.ACRPhishingResistant, final: true},
+			"not ticked":                 {asked: storage.ACRTwoFactors, confirmed: storage.ACRTwoFactors, undo: true},
+			"asked for with one factor":  {asked: storage.ACROneFactor, final: true, refused: true},
+			"confirmed with one factor":  {asked: storage.ACRTwoFactors, confirmed: storage.ACROneFactor, final: true, undo: true},
+			"one factor, and not ticked": {asked: storage.ACROneFactor, confirmed: storage.ACROneFactor, undo: true},
+		} {
+			u := w.verifiedUser(t, storage.NewID("o")+"@example.com")
+			s := w.signIn(t, u.ID, storage.NewID("h"), "", noon)
+			w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, c.asked, s.ID)
+			to := storage.NewID("n") + "@example.com"
+			err := w.RequestAddressChange(t.Context(), storage.AddressRequest{UserID: u.ID, SessionID: s.ID, FreshFor: time.Hour, Email: to, Final: c.final}, noon)
+			if c.refused {
+				wantError(t, name, err, storage.ErrNotFresh)
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, c.confirmed, s.ID)
+			if _, err := w.useChangeLink(t, u, s, w.linkTo(t, storage.MailAddressChange, to), noon); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			w.wantAddress(t, name, u, to)
+			m := w.mailTo(t, storage.MailAddressChanged, u.Email)
+			if m == nil || (m.Message.Link.ID != "") != c.undo || m.Message.Facts.Operator || m.Message.Facts.Address == "" {
+				t.Errorf("%s: the former address got %+v, want a mail with an undo: %v", name, m, c.undo)
+			}
+			if n := w.count(t, "address_changes WHERE user_id = ?", u.ID); (n == 1) != c.undo {
+				t.Errorf("%s: %d changes can be undone, want one: %v", name, n, c.undo)
+			}
+			_, err = w.CreateUser(t.Context(), storage.User{Email: u.Email}, "", storage.By{At: noon})
+			if reserved := errors.Is(err, storage.ErrAddressReserved); reserved != c.undo || err != nil && !reserved {
+				t.Errorf("%s: another account with the former address: %v, want it to be reserved: %v", name, err, c.undo)
+			}
+		}
+	})
+}

@@ -16,9 +16,12 @@ type AddressRequest struct {
 	// FreshFor is the longest time since the user authenticated in that session. Only
 	// RequestAddressChange has this condition.
 	FreshFor time.Duration
-	Email    string  // the address to prove, or the new one, as entered
-	Limits   []Limit // reserved for every request
-	From     Origin
+	Email    string // the address to prove, or the new one, as entered
+	// Final: the user does not control the present address any more, so the change is not to be
+	// undone. Only for RequestAddressChange, in a session with two factors.
+	Final  bool
+	Limits []Limit // reserved for every request
+	From   Origin
 }
 
 // check returns the canonical address.

@@ -148,11 +148,11 @@ func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (
 
 // insertPasskey stores a passkey that was made in this session.
 func insertPasskey(tx *gorm.DB, p Passkey, sessionID string, at time.Time) error {
-	var acr string
-	if err := tx.Raw(`SELECT acr FROM sessions WHERE id = ?`, sessionID).Scan(&acr).Error; err != nil {
+	strong, err := hasTwoFactors(tx, sessionID)
+	if err != nil {
 		return err
 	}
-	if ACRReaches(acr, ACRTwoFactors) {
+	if strong {
 		p.ProvenAt = At(at)
 	}
 	if err := bindRPID(tx, p.RPID); err != nil {

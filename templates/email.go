@@ -57,7 +57,11 @@ type ChangeEmail struct {
 	NoMails bool // the service sends no mails, so there is no form
 	Ticket  string
 	Email   string // kept after an error
-	Error   *FormError
+	// MayBeFinal: the person may say that the present address is not theirs any more. Then nobody can
+	// undo the change from there.
+	MayBeFinal bool
+	Final      bool // kept after an error
+	Error      *FormError
 }
 
 func (ChangeEmail) page() string { return "changeemail.html" }
@@ -81,6 +85,7 @@ type VerifyEmail struct {
 	// Change: the link gives the account the address Email instead of Former. It works only in a
 	// browser that is signed in to the account.
 	Change bool
+	Final  bool   // nobody can undo the change
 	Former string // "": the account has no address, or the browser is not signed in to it
 	Other  bool   // the browser is signed in to another account
 	Done   bool   // the page after an act without a session

@@ -113,11 +113,12 @@ func (h *Handler) askChange(w http.ResponseWriter, r *http.Request, current sess
 		return h.Visits.StepUp(w, r, changeAct(typed))
 	}
 	kept := h.Visits.OpenForm(typed, ticketOf(current, "email.change", ""))
-	return h.changePage(w, r, http.StatusOK, current, templates.ChangeEmail{Email: kept.Get("email")})
+	return h.changePage(w, r, http.StatusOK, current, templates.ChangeEmail{Email: kept.Get("email"), Final: kept.Get("final") != ""})
 }
 
 func (h *Handler) changePage(w http.ResponseWriter, r *http.Request, status int, current session.Current, page templates.ChangeEmail) (err error) {
 	page.Account, page.Error = h.frame(r, current, "email"), web.WithReference(r, page.Error)
+	page.MayBeFinal = current.User.EmailVerified && storage.ACRReaches(current.ACR, storage.ACRTwoFactors)
 	if page.Ticket, err = h.ticket(current, "email.change", ""); err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ var (
 // requestChange mails a link to the new address of the form. The answer is the same for every
 // address, whether or not it has an account.
 func (h *Handler) requestChange(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := readForm(w, r, "email")
+	values, err := readForm(w, r, "email", "final")
 	if err != nil {
 		return err
 	}
@@ -143,13 +144,13 @@ func (h *Handler) requestChange(w http.ResponseWriter, r *http.Request, current 
 		return web.StaleForm(h.Site.Base+emailPath, storage.ErrConflict)
 	}
 	if err = storage.ErrNotFresh; h.Visits.IsFresh(current) {
-		err = h.mailChange(r, current, values.Get("email"))
+		err = h.mailChange(r, current, values.Get("email"), values.Get("final") != "")
 	}
 	switch {
 	case err == nil:
 		return h.showDone(w, emailPath, "mail-new")
 	case errors.Is(err, storage.ErrNotFresh):
-		typed, err := h.Visits.SealForm(ticketOf(current, "email.change", ""), url.Values{"email": values["email"]})
+		typed, err := h.Visits.SealForm(ticketOf(current, "email.change", ""), url.Values{"email": values["email"], "final": values["final"]})
 		if err != nil {
 			return err
 		}
@@ -161,12 +162,12 @@ func (h *Handler) requestChange(w http.ResponseWriter, r *http.Request, current 
 	if refusal == nil {
 		return err
 	}
-	return h.changePage(w, r, status, current, templates.ChangeEmail{Email: values.Get("email"), Error: refusal})
+	return h.changePage(w, r, status, current, templates.ChangeEmail{Email: values.Get("email"), Final: values.Get("final") != "", Error: refusal})
 }
 
-// mailChange has the mail to the new address written. errEmail, errSameAddress, storage.ErrRevoked,
+// mailChange has the mail to the new address written. final: the change is not to be undone. errEmail, errSameAddress, storage.ErrRevoked,
 // storage.ErrNotFresh, *storage.ThrottledError.
-func (h *Handler) mailChange(r *http.Request, current session.Current, email string) error {
+func (h *Handler) mailChange(r *http.Request, current session.Current, email string, final bool) error {
 	email = strings.TrimSpace(email)
 	canonical, err := storage.CanonicalEmail(email)
 	switch {
@@ -181,7 +182,7 @@ func (h *Handler) mailChange(r *http.Request, current session.Current, email str
 		return err
 	}
 	err = h.DB.RequestAddressChange(r.Context(), storage.AddressRequest{
-		UserID: current.UserID, SessionID: current.ID, FreshFor: visit.FreshLife, Email: email, Limits: limits, From: from,
+		UserID: current.UserID, SessionID: current.ID, FreshFor: visit.FreshLife, Email: email, Final: final, Limits: limits, From: from,
 	}, h.Now())
 	if errors.Is(err, storage.ErrConflict) { // another request has changed the address meanwhile
 		return errSameAddress

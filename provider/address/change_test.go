@@ -396,3 +396,34 @@ func TestChange_PasswordIsNotEnoughIfThereIsAPasskey(t *testing.T) {
 		press(t, owner, owner.Get(t, address), "verify").WantAt(t, "/account/email?done=changed")
 	})
 }
+
+// A person with two factors may say that the old address is not theirs any more. The tick survives a
+// sign-in in between. Then the old address is told of the change and cannot undo it. In a session with
+// one factor the form does not offer it, and a forged field is not obeyed.
+func TestChange_OldAddressIsNoLongerMine(t *testing.T) {
+	each(t, func(t *testing.T, b *providertest.Testbed, s *mailtest.Server) {
+		v := b.Visitor(t)
+		weak := v.Account(t, "/account/email/change")
+		if strings.Contains(weak.Body, `id="final"`) {
+			t.Error("the form offers a change without undo in a session with one factor")
+		}
+		v.Submit(t, weak.FormTo(t, "/account/email/change", "", ""), "email", "new@example.org", "final", "on").WantPage(t, http.StatusForbidden, "stronger_sign_in")
+		app := v.AddAuthenticator(t)
+		form := v.Get(t, b.Issuer+"/account/email/change").FormTo(t, "/account/email/change", "", "")
+		b.Advance(6 * time.Minute)
+		page := v.SignIn(t, v.Submit(t, form, "email", "new@example.org", "final", "on"), providertest.Alice, providertest.Password)
+		page = v.EnterCode(t, page, app.Code(t, b.Now()))
+		page.WantText(t, `name="final" checked`)
+		v.Submit(t, page.FormTo(t, "/account/email/change", "", ""), "final", "on").WantAt(t, "/account/email?done=mail-new")
+		address, _ := providertest.LinkIn(t, newest(t, b, s, "new@example.org", confirmSubject))
+		confirm := v.Get(t, address)
+		confirm.WantText(t, "You can’t undo the change from there.")
+		press(t, v, confirm, "verify").WantAt(t, "/account/email?done=changed")
+		if m := newest(t, b, s, providertest.Alice, changedSubject); strings.Contains(m.Raw, "/link/") || strings.Contains(m.Text, "administrator changed") {
+			t.Errorf("the mail to the old address:\n%s", m.Text)
+		}
+		if u := b.UserByEmail(t, "new@example.org"); u.ID != b.Alice.ID {
+			t.Errorf("the new address belongs to %+v", u)
+		}
+	})
+}

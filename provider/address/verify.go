@@ -67,7 +67,7 @@ func (h *Handler) showVerify(w http.ResponseWriter, r *http.Request) error {
 	if o.own != nil && !h.Visits.IsFresh(*o.own) {
 		return h.Visits.StepUp(w, r, o.act())
 	}
-	page := templates.VerifyEmail{Common: h.Site.Common(), Link: o.sealed, Email: o.Address, Own: o.own != nil, Other: o.other, Change: o.ChangesAddress()}
+	page := templates.VerifyEmail{Common: h.Site.Common(), Link: o.sealed, Email: o.Address, Own: o.own != nil, Other: o.other, Change: o.ChangesAddress(), Final: o.ChangesFinally()}
 	if o.own != nil {
 		page.Former = o.own.User.Email
 	}
