@@ -46,6 +46,7 @@ type Config struct {
 	ResponseTypes    []string                     // in the discovery document, and for clients that register themselves; default code
 	RequirePushed    bool                         // every authorization request must be pushed (RFC 9126)
 	AdminFactor      bool                         // administrators without a second factor may only read the pages of administrators
+	EveryFactor      bool                         // every person must sign in with a second factor, and adds one if there is none
 	OpenSignUp       bool                         // people can create an account with a mailed link; without mails, it offers nothing
 	EditUsername     bool                         // users may edit their preferred_username
 	Mail             mail.Config                  // the mail server; zero: no mails are sent

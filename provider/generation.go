@@ -8,6 +8,7 @@ import (
 	"signet/provider/address"
 	"signet/provider/admin"
 	"signet/provider/firstparty"
+	"signet/provider/flow"
 	"signet/provider/front"
 	"signet/provider/interaction"
 	"signet/provider/oauth"
@@ -50,10 +51,11 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Passwords: s.passwords, Factors: s.factors, Passkeys: s.passkeys,
 		Connectors: federationConnectors(connectors), Now: c.Now,
 	})
+	policy := flow.Policy{Subjects: s.subjects, RequireFactor: c.EveryFactor}
 	signUp := live.OpenSignUp && c.SendsMails()
 	signIn := interaction.New(interaction.Deps{
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits, Passkeys: s.passkeys,
-		Subjects: s.subjects, Directory: s.directory, Links: s.links, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), SignUp: signUp, Now: c.Now, Log: c.Log,
+		Policy: policy, Directory: s.directory, Links: s.links, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), SignUp: signUp, Now: c.Now, Log: c.Log,
 	})
 	accountPages := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Passkeys: s.passkeys, Visits: visits, Notices: s.notices,
@@ -72,10 +74,10 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, NeedsFactor: c.AdminFactor, Now: c.Now,
 	})
 	app := firstparty.New(firstparty.Deps{
-		Issuer: c.Issuer, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits, Tokens: s.tokens, Now: c.Now,
+		Issuer: c.Issuer, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits, Tokens: s.tokens, Policy: policy, Now: c.Now,
 	})
 	protocol, err := oauth.New(oauth.Deps{
-		DB: s.db, Ring: s.ring, Tokens: s.tokens, Clients: s.clients, Assertions: s.proofs, Directory: s.directory, Registration: c.Registration,
+		DB: s.db, Ring: s.ring, Tokens: s.tokens, Policy: policy, Clients: s.clients, Assertions: s.proofs, Directory: s.directory, Registration: c.Registration,
 		Requests: requests, Sessions: s.sessions, Visits: visits, Notices: s.notices,
 		Apps: app, Site: s.site, Jobs: s.jobs, Issuer: c.Issuer, CodeLife: c.Lifetimes.Code, DeviceLife: c.Lifetimes.DeviceCode, KeysCached: c.Keys.MaxAge, ResponseTypes: c.ResponseTypes, RequirePushed: c.RequirePushed,
 		Failures: c.RateLimits.OfNetwork(), Pushes: c.RequestLimits.pushes(), DeviceCodes: c.RequestLimits.deviceCodes(c.Lifetimes.DeviceCode),

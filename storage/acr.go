@@ -15,9 +15,20 @@ const (
 
 var acrOrder = []string{ACROneFactor, ACRTwoFactors, ACRPhishingResistant}
 
-// ACRValues lists the values that the acr of a session may have, the weakest first. Sessions have
-// ACRPhishingResistant too, where there can be passkeys.
-func ACRValues() []string { return []string{ACROneFactor, ACRTwoFactors} }
+// ACRValues lists the values that the acr of a session may have, the weakest first. The last one
+// needs a passkey or a security key, which an issuer without a host name cannot have.
+func ACRValues() []string { return slices.Clone(acrOrder) }
+
+// KnownACRs returns the values that are Signet's, each once, in their order.
+func KnownACRs(values []string) []string {
+	var known []string
+	for _, value := range values {
+		if slices.Contains(acrOrder, value) && !slices.Contains(known, value) {
+			known = append(known, value)
+		}
+	}
+	return known
+}
 
 // ACRReaches reports whether a sign-in with the acr has also has the acr wanted: it is the same
 // value or a weaker one. A value that is not Signet's is reached by nothing.

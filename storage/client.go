@@ -42,6 +42,7 @@ type Client struct {
 
 	UnverifiedEmail bool   // receives email addresses that are not verified
 	PromptLogin     string // "" or PromptLoginBestEffort
+	RequireACR      string // acr that every sign-in must reach; "": any
 
 	Resources    []string      `gorm:"serializer:signet_json"`   // audiences that it may request (RFC 8707)
 	Audiences    []string      `gorm:"serializer:signet_json"`   // the audiences of its own API
@@ -323,7 +324,7 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	// The columns are named because gorm would otherwise skip zero values of a struct. Save
 	// would create a deleted client again.
 	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
-		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "Federations", "MetadataDigest", "Sector", "UpdatedAt").Updates(&row)
+		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "RequireACR", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "Federations", "MetadataDigest", "Sector", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
 		return res.Error
 	}

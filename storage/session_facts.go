@@ -17,6 +17,7 @@ const (
 	FactAuthenticated FactKind = "authenticated" // the user authenticated
 	FactArrived       FactKind = "arrived"       // the user came back from an upstream that may not have authenticated them again
 	FactDeclined      FactKind = "declined"      // the user does not want to authenticate again
+	FactNotNow        FactKind = "not_now"       // the user does not want a sign-in with a stronger acr
 	FactChosen        FactKind = "chosen"        // the user chose this account
 	FactAllowed       FactKind = "allowed"       // consent given
 	FactDenied        FactKind = "denied"        // consent refused

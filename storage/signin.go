@@ -48,6 +48,10 @@ type SignIn struct {
 	// the second factor; "": none. The sign-in fails if it does not belong to the user any more.
 	Through string
 
+	// Raises: the sign-in has only the second factor. It raises the session of Replaces, whose first
+	// proof it keeps. The sign-in fails if that session has ended.
+	Raises bool
+
 	through   Identity // the identity that opens the session; zero: a password or passkey
 	passkey   string   // ID of the passkey that opens the session; "": none
 	connector string   // for the event: connector of the identity that was used, even if a password opens the session
@@ -70,7 +74,8 @@ type AssertedFreshness struct {
 // NotBefore was read. A sign-in with an old password therefore fails after the password was
 // changed. *FactorDueError: the user has a second factor; the attempt is given back and the hash
 // renewed, and no session is started. ErrReplayed: the second factor or the challenge of the
-// passkey was used before. ErrRevoked also: the passkey was removed.
+// passkey was used before. ErrRevoked also: the passkey was removed, or the session to raise has
+// ended.
 func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(s.UserID, s.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in: %w", err)
@@ -236,6 +241,9 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (starte
 	if err != nil {
 		return startedSession{}, err
 	}
+	if s.Raises && (before.ID == "" || s.Factor == nil) {
+		return startedSession{}, ErrRevoked
+	}
 	from := s.From.clean()
 	now := At(at)
 	session := Session{
@@ -244,7 +252,11 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (starte
 		IdleFor: s.IdleFor, CreatedAt: before.CreatedAt, SeenAt: now,
 		IdleExpiresAt: now.Add(s.IdleFor), ExpiresAt: now.Add(s.AbsoluteFor),
 	}
-	applyProof(&session, before, s, at)
+	if s.Raises {
+		raiseProof(&session, before, s, now)
+	} else {
+		applyProof(&session, before, s, at)
+	}
 	if before.ID != "" {
 		return startedSession{session, true, true}, replaceSession(tx, session)
 	}
@@ -281,6 +293,19 @@ func applyProof(session *Session, before Session, s SignIn, at time.Time) {
 	if before.AuthTime > proved || stronger && s.KeepStronger != nil && before.Proves(*s.KeepStronger, at) {
 		session.AuthTime, session.ACR, session.AMR = before.AuthTime, before.ACR, before.AMR
 		session.Connector, session.Identity = before.Connector, before.Identity
+	}
+}
+
+// raiseProof adds a second factor to the proofs of a session. auth_time stays, because the first
+// proof is no newer than before.
+func raiseProof(session *Session, before Session, s SignIn, now Millis) {
+	session.Facts = newestFacts(append(before.Facts, Fact{Kind: FactAuthenticated, At: now, Request: s.Request}))
+	session.AuthTime, session.Connector, session.Identity = before.AuthTime, before.Connector, before.Identity
+	session.ACR, session.AMR = StrongerACR(before.ACR, s.ACR), slices.Clone(before.AMR)
+	for _, method := range s.AMR {
+		if !slices.Contains(session.AMR, method) {
+			session.AMR = append(session.AMR, method)
+		}
 	}
 }
 

@@ -3,16 +3,34 @@ package storage
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"gorm.io/gorm"
 )
 
 // SignInMethods are the methods by which a user can authenticate.
 type SignInMethods struct {
-	Password   bool
-	Passkeys   int      // number of passkeys that can be used, see ofOwnHost
-	Connectors []string // connectors of linked identities, each once, by name
+	Password       bool
+	Passkeys       int      // number of passkeys that can be used, see ofOwnHost
+	ProvenPasskeys int      // those of them with which a sign-in has two factors (Passkey.ProvenAt)
+	TOTP           bool     // an authenticator app, which is asked for after one of the other methods
+	Connectors     []string // connectors of linked identities, each once, by name
+}
+
+// SecondACR returns the strongest acr of a sign-in that begins with one factor of any kind and goes
+// on with a second factor of the user.
+func (m SignInMethods) SecondACR() string {
+	if m.TOTP {
+		return ACRTwoFactors
+	}
+	return ACROneFactor
+}
+
+// ReachableACR returns the strongest acr that the user can reach.
+func (m SignInMethods) ReachableACR() string {
+	if m.ProvenPasskeys > 0 {
+		return ACRPhishingResistant
+	}
+	return m.SecondACR()
 }
 
 // SignInMethodsOf reads the sign-in methods of a user in one statement. An unknown user has
@@ -21,21 +39,30 @@ func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods
 	if err := refuseImpossible(userID); err != nil {
 		return SignInMethods{}, fmt.Errorf("read sign-in methods: %w", err)
 	}
-	var names []string // "" is the password and "crd_…" a passkey; no connector has such a name
+	var rows []struct {
+		Kind   string
+		Name   string // of the connector; "" for a credential
+		Proven bool
+	}
 	err := db.read(ctx, "read sign-in methods", func(q *gorm.DB) error {
-		return q.Raw(`SELECT '' AS name FROM credentials WHERE user_id = ? AND kind = 'password'
-			UNION SELECT c.id FROM credentials c WHERE c.user_id = ? AND c.kind = 'webauthn' AND `+ofOwnHost("c")+`
-			UNION SELECT connector FROM identities WHERE user_id = ? ORDER BY 1`, userID, userID, userID).Scan(&names).Error
+		return q.Raw(`SELECT c.kind, '' AS name, c.proven_at <> 0 AS proven FROM credentials c
+			WHERE c.user_id = ? AND c.kind <> 'recovery' AND `+ofOwnHost("c")+`
+			UNION ALL SELECT DISTINCT 'identity', connector, FALSE FROM identities WHERE user_id = ? ORDER BY 2`, userID, userID).Scan(&rows).Error
 	})
 	var ways SignInMethods
-	for _, name := range names {
-		switch {
-		case name == "":
+	for _, row := range rows {
+		switch row.Kind {
+		case FactorPassword:
 			ways.Password = true
-		case strings.HasPrefix(name, credentialPrefix):
+		case FactorTOTP:
+			ways.TOTP = true
+		case FactorPasskey:
 			ways.Passkeys++
-		default:
-			ways.Connectors = append(ways.Connectors, name)
+			if row.Proven {
+				ways.ProvenPasskeys++
+			}
+		case "identity":
+			ways.Connectors = append(ways.Connectors, row.Name)
 		}
 	}
 	return ways, err

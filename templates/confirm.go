@@ -25,10 +25,12 @@ type Confirm struct {
 	TriedSays bool     // Tried reports when it last asked, so signing out there helps
 	Unable    []string // upstreams of the account that cannot confirm anything
 
-	ForApp bool   // an application asks, and the page can lead back to it
-	Ticket string // of the form that leads back
-	Cancel string // path back on our own pages; "" for none
-	Other  string // path of the sign-in page for another account
+	Factor  string // path of the page for the second factor, which is enough; "" if it is not
+	Decline bool   // the page can lead on without the proof, to the application that asks
+	NotNow  bool   // the proof is only preferred: the application goes on without it
+	Ticket  string // of the form that leads on
+	Cancel  string // path back on our own pages; "" for none
+	Other   string // path of the sign-in page for another account
 }
 
 func (Confirm) page() string { return "confirm.html" }
@@ -39,6 +41,9 @@ type Wanted struct {
 	Again   bool          // the application wants a confirmation for this request
 	MaxAge  time.Duration // the application accepts a confirmation of at most this age; 0: of any age
 	Unknown bool          // it is not known when the person last confirmed
+
+	Stronger bool // the last sign-in is recent enough, but it must be stronger
+	Key      bool // Stronger: it needs a passkey or a security key
 }
 
 // reasons say why our own pages ask, by the act that the request carries.
@@ -78,6 +83,14 @@ var commands = map[string]string{"rotate": "signet keys rotate", "revoke": "sign
 func why(c Confirm) words.Sentence {
 	w := c.Wanted
 	switch {
+	case w.Stronger && w.Act != "":
+		return words.Say("confirm-own.stronger")
+	case w.Stronger && clientName(c.Client) == "":
+		return words.Say("confirm-own.service")
+	case w.Stronger && w.Key:
+		return words.Say("confirm-app.key", "App", appOrUnnamed(c))
+	case w.Stronger:
+		return words.Say("confirm-app.stronger", "App", appOrUnnamed(c))
 	case w.Act != "" && w.Unknown:
 		return unknownReasons[w.Act].Or(words.Say("confirm-unknown.go-on"))
 	case w.Act != "":
@@ -128,7 +141,7 @@ func tried(c Confirm) words.Sentence {
 
 // confirmable reports whether the page has a way to offer.
 func confirmable(c Confirm) bool {
-	return c.Password || c.Passkey != nil || len(usable(c.Connectors)) > 0
+	return c.Password || c.Passkey != nil || c.Factor != "" || len(usable(c.Connectors)) > 0
 }
 
 // unable says which upstreams of the account cannot confirm anything.

@@ -45,6 +45,7 @@ var validValues = map[string]func(c *storage.Client){
 	"pkce_optional":                         func(c *storage.Client) { c.PKCEOptional = true },
 	"prompt_login":                          func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort },
 	"unverified_email":                      func(c *storage.Client) { c.UnverifiedEmail = true },
+	"require_acr":                           func(c *storage.Client) { c.RequireACR = storage.ACRTwoFactors },
 	"resources":                             func(c *storage.Client) { c.Resources = []string{"https://api.example.com/"} },
 	"audiences":                             func(c *storage.Client) { c.Audiences = []string{"https://api.example.com/"} },
 	"allow_origins":                         func(c *storage.Client) { c.Origins = []string{"https://shop.example.com"} },
@@ -64,10 +65,10 @@ var kindsOfClient = map[string]struct {
 	"spa":    {storage.SPA, nil, "introspect audiences " + authAlg},
 	"native": {storage.Native, nil, "introspect audiences " + authAlg},
 	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris logo_uri policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time default_acr_values " +
-		"initiate_login_uri backchannel_logout_uri frontchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
+		"initiate_login_uri backchannel_logout_uri frontchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email require_acr refresh_grace"},
 	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
 	"web that acts for itself": {storage.Web, ownTokensOnly, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris logo_uri policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
-		"require_auth_time default_acr_values initiate_login_uri backchannel_logout_uri frontchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
+		"require_auth_time default_acr_values initiate_login_uri backchannel_logout_uri frontchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email require_acr refresh_grace"},
 	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + authAlg},
 }
 
@@ -222,8 +223,8 @@ func TestClientEffects_RequestObjectsNeedKeys(t *testing.T) {
 
 // TestClientEffects_ReachableACR: the requested acr values must have one that a sign-in can have.
 func TestClientEffects_ReachableACR(t *testing.T) {
-	for value, want := range map[string]string{"urn:signet:1fa": "", "urn:signet:2fa": "", "urn:signet:3fa": "default_acr_values " + directory.NoEffect} {
-		c := changedClient(storage.Web, func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"phr", value} })
+	for value, want := range map[string]string{"urn:signet:1fa": "", "urn:signet:2fa": "", "phr": "", "urn:signet:3fa": "default_acr_values " + directory.NoEffect} {
+		c := changedClient(storage.Web, func(c *storage.Client) { c.Metadata.DefaultACRValues = []string{"mfa", value} })
 		if got := codesOf(directory.CheckClient(c)); got != want {
 			t.Errorf("%s: got %q, want %q", value, got, want)
 		}

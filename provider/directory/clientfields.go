@@ -104,6 +104,7 @@ var clientFields = []ClientField{
 	field("introspect", func(c *storage.Client) *bool { return &c.Introspects }),
 	field("pkce_optional", func(c *storage.Client) *bool { return &c.PKCEOptional }),
 	promptLogin,
+	field("require_acr", func(c *storage.Client) *string { return &c.RequireACR }),
 	field("unverified_email", func(c *storage.Client) *bool { return &c.UnverifiedEmail }),
 	field("resources", func(c *storage.Client) *[]string { return &c.Resources }),
 	field("audiences", func(c *storage.Client) *[]string { return &c.Audiences }),

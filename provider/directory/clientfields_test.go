@@ -78,6 +78,7 @@ var invalidValues = map[string]func(c *storage.Client){
 	"software_id":                          func(c *storage.Client) { c.Metadata.SoftwareID = "a\x00" },
 	"software_version":                     func(c *storage.Client) { c.Metadata.SoftwareVersion = "a\x00" },
 	"prompt_login":                         func(c *storage.Client) { c.PromptLogin = "never" },
+	"require_acr":                          func(c *storage.Client) { c.RequireACR = "mfa" },
 	"resources":                            func(c *storage.Client) { c.Resources = []string{"api"} },
 	"audiences":                            func(c *storage.Client) { c.Audiences = []string{"api"} },
 	"allow_origins":                        func(c *storage.Client) { c.Origins = []string{"https://a.example/"} },

@@ -76,6 +76,7 @@ var clientRules = []clientRule{
 	{"userinfo_signed_response_alg", signingAlg(func(m storage.ClientMetadata) string { return m.UserinfoSignedAlg }), nil},
 	{"default_max_age", checkMaxAge, nil},
 	{"prompt_login", checkPromptLogin, nil},
+	{"require_acr", checkRequireACR, nil},
 	{"refresh_grace", checkRefreshGrace, nil},
 	{"contacts", texts(func(m storage.ClientMetadata) []string { return m.Contacts }), nil},
 	{"default_acr_values", texts(func(m storage.ClientMetadata) []string { return m.DefaultACRValues }), nil},
@@ -399,6 +400,12 @@ func checkMaxAge(c storage.Client, wrong report) {
 func checkPromptLogin(c storage.Client, wrong report) {
 	if c.PromptLogin != "" && c.PromptLogin != storage.PromptLoginBestEffort {
 		wrong("%q is neither %s nor %s", shortened(c.PromptLogin), promptLogin.Default, storage.PromptLoginBestEffort)
+	}
+}
+
+func checkRequireACR(c storage.Client, wrong report) {
+	if c.RequireACR != "" && !slices.Contains(storage.ACRValues(), c.RequireACR) {
+		wrong("%q is not the acr of any sign-in: use one of %s", shortened(c.RequireACR), strings.Join(storage.ACRValues(), ", "))
 	}
 }
 

@@ -169,6 +169,8 @@ func TestCheckClient_OneRule(t *testing.T) {
 		{"a service without a secret", "token_endpoint_auth_method", storage.Service, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "none" }},
 		{"a hash for a client that has no secret", "client_secret", storage.SPA, func(c *storage.Client) { c.Secrets[1].Hash = "00" }},
 		{"an unknown prompt_login", "prompt_login", storage.Web, func(c *storage.Client) { c.PromptLogin = "strict" }},
+		{"a required acr that no sign-in has", "require_acr", storage.Web, func(c *storage.Client) { c.RequireACR = "urn:signet:3fa" }},
+		{"a required acr where nobody signs in", "require_acr", storage.Service, func(c *storage.Client) { c.RequireACR = storage.ACRTwoFactors }},
 		{"a page in a browser with the device grant", "grant_types", storage.SPA, func(c *storage.Client) {
 			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantDevice)
 		}},

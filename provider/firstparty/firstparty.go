@@ -20,6 +20,7 @@ type Deps struct {
 	Sessions *session.Sessions
 	Visits   *visit.Visits
 	Tokens   *flow.Tokens
+	Policy   flow.Policy
 	Now      func() time.Time
 }
 

@@ -58,13 +58,14 @@ func (h *Handler) newRequest(client storage.Client) request.Request {
 // on the pages first.
 func (h *Handler) renew(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, current *session.Current) (time.Time, error) {
 	at := h.Now()
-	switch next := flow.NextStep(q, flow.NewFacts(h.Tokens.Subjects, q, client, current), at); {
+	// Reach is not read: a call shows no page, so it does not matter which way the person has.
+	switch next := flow.NextStep(q, h.Policy.Facts(q, client, current), at); {
 	case next == flow.NeedsLogin:
 		return time.Time{}, session.ErrNone
 	case next != flow.Answer:
 		return time.Time{}, &interactionRequired{continueAt: h.Issuer + q.RestartPath()}
 	}
-	return h.setTokens(w, r, client, *current, at)
+	return h.setTokens(w, r, q, client, *current, at)
 }
 
 // AnswerWithCookies sets the app's cookies at the end of a sign-in on the pages, and
@@ -80,7 +81,7 @@ func (h *Handler) AnswerWithCookies(w http.ResponseWriter, r *http.Request, open
 			Text: words.Say("application-error.embedded.text"), StartURL: h.Requests.Base + q.RestartPath(),
 		}
 	}
-	_, err := h.setTokens(w, r, opened.Client, current, h.Now())
+	_, err := h.setTokens(w, r, q, opened.Client, current, h.Now())
 	if errors.Is(err, storage.ErrRevoked) {
 		return web.StaleForm(h.Requests.Base+q.RestartPath(), err)
 	}
@@ -98,7 +99,8 @@ func (h *Handler) AnswerWithCookies(w http.ResponseWriter, r *http.Request, open
 
 // setTokens opens or renews the session's first-party grant, and sets the cookies with its
 // tokens. It returns when the access token expires.
-func (h *Handler) setTokens(w http.ResponseWriter, r *http.Request, client storage.Client, current session.Current, at time.Time) (time.Time, error) {
+func (h *Handler) setTokens(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, current session.Current, at time.Time) (time.Time, error) {
+	current.ACR = flow.StatedACR(q, client, current.ACR)
 	renewal, err := h.renewal(r, client, current, at)
 	if err != nil {
 		return time.Time{}, err

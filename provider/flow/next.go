@@ -18,11 +18,13 @@ type Step struct {
 }
 
 // The paths of the sign-in page, of the page on which people ask for an account, of the page for
-// the second factor, and of the page on which the user lets a device sign in.
+// the second factor, of the page on which people add a second factor to go on, and of the page on
+// which the user lets a device sign in.
 const (
 	SignInPage = "/login"
 	SignUpPage = "/signup"
 	FactorPage = "/login/factor"
+	EnrolPage  = "/login/enrol"
 	DevicePage = "/device/confirm"
 )
 
@@ -53,6 +55,7 @@ var (
 var (
 	askSignIn    = Step{Page: SignInPage}
 	askSignUp    = Step{Page: SignUpPage}
+	askEnrolment = Step{Page: EnrolPage}
 	askChoice    = Step{Page: "/select"}
 	askConsent   = Step{Page: "/consent"}
 	needsConsent = Step{Refusal: Refuse("consent_needed", "consent_required", "the end-user must consent, and prompt=none does not allow asking")}
@@ -64,7 +67,10 @@ var (
 	noDeviceGrant       = Step{Refusal: Refuse("grant_type_not_allowed", "unauthorized_client", "this client is not registered for the device grant")}
 	deviceScopesLost    = Step{Refusal: Refuse("scope_lost", "invalid_scope", "this client is not registered for any requested scope any more")}
 	deviceResourcesLost = Step{Refusal: Refuse("resources_lost", "invalid_target", "this client is not registered for any requested resource any more")}
-	weakACR             = Step{Refusal: Refuse("acr_not_reached", "unmet_authentication_requirements", "the essential acr cannot be reached")}
+	weakACR             = Step{Refusal: Refuse("acr_not_reached", "unmet_authentication_requirements", "the end-user has no way to sign in that reaches the essential acr")}
+	acrMissed           = Step{Refusal: Refuse("acr_declined", "unmet_authentication_requirements", "the end-user did not sign in with the essential acr")}
+	acrRefused          = Step{Refusal: Refuse("acr_declined", "access_denied", "the end-user did not give the second factor that this client or server requires")}
+	acrNeedsPerson      = Step{Refusal: Refuse("acr_needed", "interaction_required", "the end-user must sign in with a stronger acr, and prompt=none does not allow asking")}
 )
 
 // Facts holds the input of NextStep beside the request.
@@ -74,11 +80,23 @@ type Facts struct {
 	Consent               storage.Consent  // the zero value: no stored consent
 	NoWayToReauthenticate bool             // the user has no (other) way to sign in again
 	OtherUser             bool             // the request names another user than the signed-in one
+	RequireFactor         bool             // every person must have a second factor
+	Reach                 string           // strongest acr that the person can reach; "": not read, see WantsMore
 }
 
-// NewFacts returns the facts about a client and a session, nil for none, without a consent.
-func NewFacts(s subject.Subjects, q request.Request, client storage.Client, current *session.Current) Facts {
-	return Facts{Current: current, Client: client, OtherUser: current != nil && NamesOther(s, q, client, current.User)}
+// Policy makes the facts that do not depend on the database.
+type Policy struct {
+	Subjects      subject.Subjects
+	RequireFactor bool // every person must have a second factor (factors.required: all)
+}
+
+// Facts returns the facts about a client and a session, nil for none, without a consent. Callers
+// add Reach if the facts want it (see WantsMore).
+func (p Policy) Facts(q request.Request, client storage.Client, current *session.Current) Facts {
+	return Facts{
+		Current: current, Client: client, RequireFactor: p.RequireFactor,
+		OtherUser: current != nil && NamesOther(p.Subjects, q, client, current.User),
+	}
 }
 
 // NamesOther reports whether the request names a subject, and the user has another one at the
@@ -115,18 +133,21 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 	}
 	wanted := q.Freshness(f.Client)
 	answered := current.Answered(q.ID)
+	strength := levelStep(q, f)
 	switch {
 	case f.OtherUser:
 		if answered {
 			return otherUser
 		}
 		return unless(NeedsLogin, askSignIn)
+	case strength == weakACR: // no sign-in helps
+		return weakACR
 	case !current.Meets(wanted, at):
 		return reauthenticate(q, current, f.NoWayToReauthenticate)
 	case q.Prompts("select_account") && !answered && !current.Has(storage.FactChosen, q.ID):
 		return askChoice
-	case len(q.EssentialACR) > 0 && !reachesOne(q.EssentialACR, current.ACR):
-		return weakACR
+	case strength != Answer:
+		return strength
 	}
 	switch q.Kind {
 	case request.Page:
@@ -150,21 +171,23 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 	return Answer
 }
 
-// reachesOne reports whether a sign-in with this acr has one of the wanted values.
-func reachesOne(wanted []string, acr string) bool {
-	return slices.ContainsFunc(wanted, func(w string) bool { return storage.ACRReaches(acr, w) })
-}
-
-// StatedACR returns the acr for the tokens of a request: the first essential value that the sign-in
-// has, so that a client which asks for a weak one recognizes the answer (OIDC Core, section
-// 5.5.1.1), or else that of the sign-in.
-func StatedACR(q request.Request, acr string) string {
-	for _, wanted := range q.EssentialACR {
-		if storage.ACRReaches(acr, wanted) {
-			return wanted
-		}
+// levelStep is the step for the strength of the sign-in; Answer if it is strong enough.
+func levelStep(q request.Request, f Facts) Step {
+	switch got, _ := f.level(q).decide(); got {
+	case askStronger:
+		return askSignIn
+	case askToEnrol:
+		return askEnrolment
+	case needsPerson:
+		return acrNeedsPerson
+	case unreachable:
+		return weakACR
+	case refusedByPerson:
+		return acrRefused
+	case missedByPerson:
+		return acrMissed
 	}
-	return acr
+	return Answer
 }
 
 // deviceStep decides the last step of a request of a device. The page is always shown, also for a

@@ -25,7 +25,7 @@ func (s situation) next() Step {
 
 func (s situation) facts(current *session.Current) Facts {
 	other := current != nil && s.q.HintSubject != "" && s.q.HintSubject != current.UserID
-	return Facts{current, s.client, s.consent, s.stuck, other}
+	return Facts{Current: current, Client: s.client, Consent: s.consent, NoWayToReauthenticate: s.stuck, OtherUser: other}
 }
 
 var tableTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

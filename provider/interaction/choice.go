@@ -21,7 +21,11 @@ func (h *Handler) showChoice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if h.isAnswered(s, current, storage.Consent{}, choicePath) {
+	answered, err := h.isAnswered(r.Context(), s, current, storage.Consent{}, choicePath)
+	switch {
+	case err != nil:
+		return err
+	case answered:
 		return web.SeeOther(w, h.next(s))
 	}
 	ticket, err := h.Visits.SealTicket(choiceTicket(s, current))

@@ -25,7 +25,11 @@ func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("read consent: %w", err)
 	}
-	if h.isAnswered(s, current, given, consentPath) {
+	answered, err := h.isAnswered(r.Context(), s, current, given, consentPath)
+	switch {
+	case err != nil:
+		return err
+	case answered:
 		return web.SeeOther(w, h.next(s))
 	}
 	ticket, err := h.Visits.SealTicket(consentTicket(s, current))

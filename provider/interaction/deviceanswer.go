@@ -1,6 +1,7 @@
 package interaction
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -44,9 +45,13 @@ func (h *Handler) openDevice(r *http.Request, sealed string) (deviceStep, error)
 
 // mustReturn reports whether the dispatcher must decide before the user may answer: the user must
 // sign in again, or the client has lost rights.
-func (h *Handler) mustReturn(s deviceStep) bool {
-	next := flow.NextStep(s.Request, h.facts(s.step, &s.current), h.Now())
-	return next.Page != flow.DevicePage
+func (h *Handler) mustReturn(ctx context.Context, s deviceStep) (bool, error) {
+	facts, err := h.facts(ctx, s.step, &s.current)
+	if err != nil {
+		return false, err
+	}
+	next := flow.NextStep(s.Request, facts, h.Now())
+	return next.Page != flow.DevicePage, nil
 }
 
 // showDevice asks whether the device may sign in. After the answer it shows the result.
@@ -65,7 +70,11 @@ func (h *Handler) showDevice(w http.ResponseWriter, r *http.Request) error {
 	if s.EnteredBy != s.current.UserID {
 		return web.SeeOther(w, h.Site.Base+request.DeviceEntryPath(s.UserCode))
 	}
-	if h.mustReturn(s) {
+	back, err := h.mustReturn(r.Context(), s)
+	switch {
+	case err != nil:
+		return err
+	case back:
 		return web.SeeOther(w, h.next(s.step))
 	}
 	ticket, err := h.Visits.SealTicket(deviceTicket(s))
@@ -121,7 +130,11 @@ func (h *Handler) answerDevice(w http.ResponseWriter, r *http.Request) error {
 	if err := h.Visits.CheckTicket(form.Get("ticket"), deviceTicket(s)); err != nil {
 		return web.StaleForm(h.next(s.step), err)
 	}
-	if h.mustReturn(s) {
+	back, err := h.mustReturn(r.Context(), s)
+	switch {
+	case err != nil:
+		return err
+	case back:
 		return h.Site.ContinueTo(w, h.next(s.step))
 	}
 	at := h.Now()
@@ -148,7 +161,7 @@ func (h *Handler) answerDevice(w http.ResponseWriter, r *http.Request) error {
 
 // deviceSignIn returns the facts of the session for the tokens of the device.
 func (h *Handler) deviceSignIn(s deviceStep) storage.DeviceSignIn {
-	in := storage.DeviceSignIn{AuthTime: s.current.AuthTime, ACR: s.current.ACR, AMR: s.current.AMR}
+	in := storage.DeviceSignIn{AuthTime: s.current.AuthTime, ACR: flow.StatedACR(s.Request, s.Client, s.current.ACR), AMR: s.current.AMR}
 	if stated := s.current.StatedAuthTime(s.Freshness(s.Client), h.Now()); stated != in.AuthTime {
 		in.StatedAt = stated
 	}

@@ -35,7 +35,7 @@ func (h *Handler) showFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, user, err := h.Visits.ReadHalf(r, s.ID)
+	_, user, err := h.half(r, s)
 	if errors.Is(err, visit.ErrNoHalf) {
 		return web.SeeOther(w, h.next(s))
 	}
@@ -43,6 +43,37 @@ func (h *Handler) showFactor(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.Site.Show(w, h.factorPage(s, user, r.URL.Query().Get("way")))
+}
+
+// half returns the half sign-in of this browser for the step. Without one, it is the signed-in user
+// whose session is recent enough and needs only a second factor. visit.ErrNoHalf: neither.
+func (h *Handler) half(r *http.Request, s step) (visit.HalfSignIn, storage.User, error) {
+	half, user, err := h.Visits.ReadHalf(r, s.ID)
+	if !errors.Is(err, visit.ErrNoHalf) {
+		return half, user, err
+	}
+	current, err := h.Visits.SignedIn(r)
+	if err != nil {
+		return half, user, err
+	}
+	if current == nil {
+		return half, user, visit.ErrNoHalf
+	}
+	needed, err := h.proofNeeded(r.Context(), s, *current)
+	if err != nil {
+		return half, user, err
+	}
+	if needed.Again || needed.ACR == "" {
+		return half, user, visit.ErrNoHalf
+	}
+	ways, err := h.Visits.WaysToProve(r.Context(), *current, s.Request)
+	if err != nil {
+		return half, user, err
+	}
+	if !ways.OnlyReaching(needed.ACR, true).Factor {
+		return half, user, visit.ErrNoHalf
+	}
+	return visit.RaiseOf(*current), current.User, nil
 }
 
 // recoveryWay is the value of the parameter "way" of the page that asks for a recovery code. Its
@@ -68,7 +99,7 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	half, user, err := h.Visits.ReadHalf(r, s.ID)
+	half, user, err := h.half(r, s)
 	if errors.Is(err, visit.ErrNoHalf) {
 		return h.signInAgain(w, r, s, err)
 	}
@@ -109,11 +140,17 @@ func (h *Handler) signInAgain(w http.ResponseWriter, r *http.Request, s step, ca
 		return h.stale(r, h.next(s), cause)
 	}
 	current, err := h.Visits.SignedIn(r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case current != nil && h.isAnswered(s, *current, storage.Consent{}, signInPath):
-		return h.Site.ContinueTo(w, h.next(s))
+	}
+	if current != nil {
+		answered, err := h.isAnswered(r.Context(), s, *current, storage.Consent{}, signInPath)
+		switch {
+		case err != nil:
+			return err
+		case answered:
+			return h.Site.ContinueTo(w, h.next(s))
+		}
 	}
 	refusal := &templates.FormError{Code: "sign_in_again", Text: words.Say("second-factor.late")}
 	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, cause)

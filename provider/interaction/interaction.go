@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"signet/provider/directory"
+	"signet/provider/flow"
 	"signet/provider/keys"
 	"signet/provider/link"
 	"signet/provider/passkey"
 	"signet/provider/request"
 	"signet/provider/session"
-	"signet/provider/subject"
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
@@ -28,7 +28,7 @@ type Deps struct {
 	Ring        *keys.Ring
 	Requests    *request.Requests
 	Sessions    *session.Sessions
-	Subjects    subject.Subjects
+	Policy      flow.Policy
 	Directory   *directory.Directory
 	Visits      *visit.Visits
 	Passkeys    *passkey.Passkeys

@@ -29,8 +29,14 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err != nil:
 		return err
-	case current != nil && !s.wantsOther && h.isAnswered(s, *current, storage.Consent{}, signInPath):
-		return web.SeeOther(w, h.next(s))
+	case current != nil && !s.wantsOther:
+		answered, err := h.isAnswered(r.Context(), s, *current, storage.Consent{}, signInPath)
+		switch {
+		case err != nil:
+			return err
+		case answered:
+			return web.SeeOther(w, h.next(s))
+		}
 	}
 	page := templates.SignIn{Username: s.LoginHint}
 	if id := query.Get("provider"); id != "" {
@@ -44,20 +50,26 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, status int, page templates.SignIn) error {
 	h.Visits.SetTestCookie(w, r)
 	current, err := h.Visits.SignedIn(r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case current != nil && h.mustProve(s, *current):
-		confirm, err := h.confirmPage(w, r, s, *current)
+	}
+	if current == nil {
+		if page.Stolen, err = h.Sessions.WasStolen(r); err != nil {
+			return err
+		}
+	} else {
+		needed, err := h.proofNeeded(r.Context(), s, *current)
 		if err != nil {
 			return err
 		}
-		confirm.Error = web.WithReference(r, page.Error)
-		confirm.Passkey = knownPasskey(confirm.Passkey, page.Passkey)
-		return h.Site.ShowStatus(w, status, confirm)
-	case current == nil:
-		if page.Stolen, err = h.Sessions.WasStolen(r); err != nil {
-			return err
+		if needed.Needed() {
+			confirm, err := h.confirmPage(w, r, s, *current, needed)
+			if err != nil {
+				return err
+			}
+			confirm.Error = web.WithReference(r, page.Error)
+			confirm.Passkey = knownPasskey(confirm.Passkey, page.Passkey)
+			return h.Site.ShowStatus(w, status, confirm)
 		}
 	}
 	page.Error = web.WithReference(r, page.Error)

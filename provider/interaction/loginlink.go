@@ -106,7 +106,11 @@ func (h *Handler) departToProvider(w http.ResponseWriter, r *http.Request, seale
 	if err != nil {
 		return err
 	}
-	if flow.NextStep(s.Request, h.facts(s, current), h.Now()).Page != flow.SignInPage {
+	facts, err := h.facts(r.Context(), s, current)
+	if err != nil {
+		return err
+	}
+	if flow.NextStep(s.Request, facts, h.Now()).Page != flow.SignInPage {
 		return web.SeeOther(w, h.next(s))
 	}
 	connector, known := h.connector(provider)

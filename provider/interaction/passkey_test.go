@@ -81,7 +81,7 @@ func TestPasskey_UnprovenOneDoesNotReplaceSecondFactor(t *testing.T) {
 		}
 		b.WantEvent(t, storage.PasskeyConfirmed, b.Alice.ID)
 		w := b.Visitor(t)
-		acr, amr = tokensOf(t, w, w.UsePasskey(t, w.Get(t, b.AuthorizeURL()), a))
+		acr, amr = tokensOf(t, w, w.UsePasskey(t, w.Get(t, b.AuthorizeURL("acr_values", storage.ACRPhishingResistant)), a))
 		if acr != storage.ACRPhishingResistant || !slices.Equal(amr, []string{"mfa", "pop", "swk", "user"}) {
 			t.Errorf("with the passkey alone: acr %s, amr %q", acr, amr)
 		}
@@ -104,8 +104,12 @@ func TestPasskey_ProvenOneIsPhishingResistant(t *testing.T) {
 		owner.AddPasskey(t, a).WantAt(t, "/account/passkeys?done=passkey")
 		v := b.Visitor(t)
 		acr, _ := tokensOf(t, v, v.UsePasskey(t, v.Get(t, b.AuthorizeURL()), a))
+		if acr != storage.ACRTwoFactors {
+			t.Errorf("acr %s for a client that asks for none", acr)
+		}
+		acr, _ = tokensOf(t, v, v.Get(t, b.AuthorizeURL("acr_values", storage.ACRPhishingResistant)))
 		if acr != storage.ACRPhishingResistant {
-			t.Errorf("acr %s", acr)
+			t.Errorf("acr %s for a client that asks for it", acr)
 		}
 		v.Submit(t, v.Get(t, b.Issuer+"/account/security/totp/remove").FormTo(t, "/account/security/totp/remove", "", ""))
 		if list := b.Discovery(t)["acr_values_supported"]; !slices.Contains(list.([]any), any(storage.ACRPhishingResistant)) {
@@ -150,11 +154,11 @@ func TestPasskey_PasswordAfterItIsAnotherProof(t *testing.T) {
 		}
 		phishingResistant := []any{"pop", "user", "mfa", "swk"}
 		b.Clock.Advance(time.Minute)
-		wantProof("a minute later", enter(tabs[0]), start, storage.ACRPhishingResistant, phishingResistant...)
+		wantProof("a minute later", enter(tabs[0]), start, storage.ACRTwoFactors, phishingResistant...)
 		wantProof("and with max_age", enter(tabs[1]), b.Now(), storage.ACROneFactor, "pwd")
 		start = b.Now()
 		v.AnswerPages(t, v.UsePasskey(t, v.Get(t, b.AuthorizeURL("prompt", "login")), a))
-		wantProof("the passkey again", v.Get(t, b.AuthorizeURL()), start, storage.ACRPhishingResistant, phishingResistant...)
+		wantProof("the passkey again", v.Get(t, b.AuthorizeURL()), start, storage.ACRTwoFactors, phishingResistant...)
 		wantProof("with prompt=login", enter(v.Get(t, b.AuthorizeURL("prompt", "login"))), b.Now(), storage.ACROneFactor, "pwd")
 		start = b.Now()
 		v.AnswerPages(t, v.UsePasskey(t, v.Get(t, b.AuthorizeURL("prompt", "login")), a))

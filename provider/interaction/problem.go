@@ -37,7 +37,11 @@ func (h *Handler) wayBack(r *http.Request, t trip) string {
 // account.
 func (h *Handler) otherWaysPage(r *http.Request, s step) (string, error) {
 	current, err := h.Visits.SignedIn(r)
-	if err != nil || current == nil || h.mustProve(s, *current) {
+	if err != nil || current == nil {
+		return h.signInPage(s), err
+	}
+	needed, err := h.proofNeeded(r.Context(), s, *current)
+	if err != nil || needed.Needed() {
 		return h.signInPage(s), err
 	}
 	return h.otherAccountPage(s), nil

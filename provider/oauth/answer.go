@@ -24,7 +24,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, opened request.
 	if stated == current.AuthTime {
 		stated = 0
 	}
-	content, params, t := newCode(q, current.Session, stated, at), url.Values{}, q.Type()
+	authorized := current.Session
+	authorized.ACR = flow.StatedACR(q, client, current.ACR)
+	content, params, t := newCode(q, authorized, stated, at), url.Values{}, q.Type()
 	if t.InFrontChannel() {
 		content.Front = storage.NewTimedID(at)
 	}

@@ -32,7 +32,7 @@ func (h *Handler) promptValues() []string {
 func (h *Handler) validate(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.Nonce = params.Get("nonce")
 	for _, check := range []authorizationCheck{
-		readResponseMode, readResponseType, refuseRequestObjects, readScopes, checkFrontChannel, h.readPrompt, readMaxAge, readChallenge, readResources, readClaimsRequest, h.readHint,
+		readResponseMode, readResponseType, refuseRequestObjects, readScopes, checkFrontChannel, h.readPrompt, readMaxAge, readChallenge, readResources, readClaimsRequest, readACRValues, h.readHint,
 	} {
 		if refusal := check(q, client, params); refusal != nil {
 			return refusal
@@ -215,6 +215,8 @@ func readClaimsRequest(q *request.Request, _ storage.Client, params url.Values) 
 		}
 		if acr.Essential {
 			q.EssentialACR = foreign.Distinct(wanted)
+		} else {
+			q.VoluntaryACR = storage.KnownACRs(wanted)
 		}
 	}
 	if asked := kept.IDToken["auth_time"]; asked != nil {
@@ -232,6 +234,18 @@ func readClaimsRequest(q *request.Request, _ storage.Client, params url.Values) 
 	if q.Claims, err = json.Marshal(kept); err != nil {
 		return flow.Refuse("claims_malformed", "invalid_request", "claims cannot be encoded: send fewer or simpler claims")
 	}
+	return nil
+}
+
+// readACRValues reads acr_values, and without it the default of the client (OIDC Core, section
+// 3.1.2.1; OIDC Registration, section 2). Unknown values are ignored. An acr claim with values comes
+// first: it is more specific.
+func readACRValues(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
+	asked := strings.Fields(params.Get("acr_values"))
+	if len(asked) == 0 && len(q.EssentialACR) == 0 && len(q.VoluntaryACR) == 0 {
+		asked = client.Metadata.DefaultACRValues
+	}
+	q.VoluntaryACR = storage.KnownACRs(append(q.VoluntaryACR, asked...))
 	return nil
 }
 

@@ -64,11 +64,12 @@ func (h *Handler) sealCode(c authorizationCode, at time.Time) (string, error) {
 	return code, nil
 }
 
-// newCode returns the code for a request that a session has authorized.
+// newCode returns the code for a request that a session has authorized. The acr of s is the one that
+// its tokens state.
 func newCode(q request.Request, s storage.Session, stated storage.Millis, at time.Time) authorizationCode {
 	return authorizationCode{
 		ID: rand.Text(), RequestID: q.ID, ClientID: q.ClientID, Redirect: hashOfURI(q.RedirectURI), UserID: s.UserID, SessionID: s.ID,
-		AuthTime: s.AuthTime, Stated: stated, ACR: flow.StatedACR(q, s.ACR), AMR: s.AMR,
+		AuthTime: s.AuthTime, Stated: stated, ACR: s.ACR, AMR: s.AMR,
 		Nonce: q.Nonce, Scopes: q.Scopes, Resources: q.Resources, Claims: q.Claims, Challenge: q.Challenge, Issued: storage.At(at),
 	}
 }

@@ -70,8 +70,8 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	}
 	m.SubjectTypesSupported = []string{"public", storage.SubjectPairwise}
 	m.ACRValuesSupported = storage.ACRValues()
-	if h.Visits.Passkeys.Offered() {
-		m.ACRValuesSupported = append(m.ACRValuesSupported, storage.ACRPhishingResistant)
+	if !h.Visits.Passkeys.Offered() { // nobody can reach the strongest one
+		m.ACRValuesSupported = slices.DeleteFunc(m.ACRValuesSupported, func(acr string) bool { return acr == storage.ACRPhishingResistant })
 	}
 	m.IDTokenSigningAlgValuesSupported = h.Ring.Algorithms()
 	m.UserinfoSigningAlgValuesSupported = h.Ring.Algorithms()

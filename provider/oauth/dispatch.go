@@ -50,18 +50,23 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 }
 
 // facts reads the facts that flow.NextStep needs. It reads no consent if the client needs
-// none.
+// none, and the ways of the user only if the request wants a stronger sign-in.
 func (h *Handler) facts(r *http.Request, opened request.Opened, at time.Time) (flow.Facts, error) {
 	q, client := opened.Request, opened.Client
 	current, err := h.Visits.SignedIn(r)
 	if err != nil || current == nil {
 		return flow.Facts{Client: client}, err
 	}
-	facts := flow.NewFacts(h.Tokens.Subjects, q, client, current)
+	facts := h.Policy.Facts(q, client, current)
 	if q.Kind == request.Code && !client.SkipsConsent() {
 		facts.Consent, err = h.DB.Consent(r.Context(), current.UserID, client.ID, at)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return facts, fmt.Errorf("read consent: %w", err)
+		}
+	}
+	if facts.WantsMore(q) {
+		if facts.Reach, err = h.Visits.ReachableACR(r.Context(), current.UserID); err != nil {
+			return facts, err
 		}
 	}
 	facts.NoWayToReauthenticate, err = h.cannotReauthenticate(r.Context(), q, client, *current, at)

@@ -24,6 +24,7 @@ type Deps struct {
 	DB           *storage.DB
 	Ring         *keys.Ring
 	Tokens       *flow.Tokens
+	Policy       flow.Policy
 	Clients      *request.Clients
 	Assertions   *assertion.Verifier
 	Directory    *directory.Directory

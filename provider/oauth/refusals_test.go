@@ -119,7 +119,7 @@ var authorizeRefusals = []struct {
 // causesTestedElsewhere need a session, a changed client, or an upstream. Other tests cover them.
 var causesTestedElsewhere = []string{
 	"grant_type_not_allowed", "code_not_bound", "hint_contradicts", "consent_needed", "proof_needed", "proof_declined", "upstream_not_fresh", "other_user",
-	"acr_not_reached", "user_denied", "request_object", "nonce_missing", "openid_missing", "scope_lost", "resources_lost", "request_not_signed", "client_keys_unreachable",
+	"acr_not_reached", "acr_declined", "acr_needed", "user_denied", "request_object", "nonce_missing", "openid_missing", "scope_lost", "resources_lost", "request_not_signed", "client_keys_unreachable",
 	"request_object_malformed", "request_object_not_own", "request_object_audience", "request_object_nested", "request_object_times", "request_object_expired",
 	"request_object_algorithm", "request_object_signature",
 }

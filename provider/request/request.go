@@ -56,9 +56,10 @@ type Request struct {
 	Prompt       []string        `json:"q,omitempty"`
 	MaxAge       *int64          `json:"a,omitempty"` // seconds
 	LoginHint    string          `json:"h,omitempty"`
-	HintSubject  string          `json:"b,omitempty"` // sub of a verified id_token_hint
-	EssentialACR []string        `json:"e,omitempty"` // essential acr values of the claims parameter: one must be met
-	NeedAuthTime bool            `json:"f,omitempty"` // auth_time is essential in the claims parameter
+	HintSubject  string          `json:"b,omitempty"`  // sub of a verified id_token_hint
+	EssentialACR []string        `json:"e,omitempty"`  // essential acr values of the claims parameter: one must be met; with Act: the acr that the act needs
+	VoluntaryACR []string        `json:"ev,omitempty"` // known acr values that are preferred, the best first
+	NeedAuthTime bool            `json:"f,omitempty"`  // auth_time is essential in the claims parameter
 
 	DeviceID  string   `json:"v,omitempty"` // Device: ID of the storage.DeviceCode
 	UserCode  UserCode `json:"w,omitempty"` // Device: as the user entered it
@@ -119,6 +120,7 @@ func (q Request) RestartPath() string {
 	set("prompt", strings.Join(q.Prompt, " "))
 	set("login_hint", q.LoginHint)
 	set("claims", string(q.Claims))
+	set("acr_values", strings.Join(q.VoluntaryACR, " "))
 	if q.Challenge != "" {
 		v.Set("code_challenge", q.Challenge)
 		v.Set("code_challenge_method", "S256")

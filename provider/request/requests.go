@@ -84,7 +84,7 @@ func (c *Requests) ForDevice(d storage.DeviceCode, client storage.Client, entere
 	page := c.Base + DeviceEntryPage
 	return Request{
 		ID: storage.NewTimedID(at), Kind: Device, Created: storage.At(at), Path: page, Back: page,
-		ClientID: client.ID, Scopes: d.Scopes, Resources: d.Resources, MaxAge: client.Metadata.DefaultMaxAge,
+		ClientID: client.ID, Scopes: d.Scopes, Resources: d.Resources, MaxAge: client.Metadata.DefaultMaxAge, VoluntaryACR: storage.KnownACRs(client.Metadata.DefaultACRValues),
 		DeviceID: d.ID, UserCode: entered, EnteredBy: userID,
 	}
 }

@@ -29,6 +29,7 @@ type SignIn struct {
 
 	Factor  *storage.FactorUse  // the second factor; nil: none was given
 	Through string              // key of the identity, or ID of the passkey, of the first proof; "": it was a password
+	Raises  bool                // the factor raises the session of this browser; ErrRevoked: it has ended
 	Passkey *storage.PasskeyUse // signs in, and sets ACR and AMR; nil: none
 }
 
@@ -71,7 +72,7 @@ func (s *Sessions) storageSignIn(r *http.Request, in SignIn, userID, handle stri
 		UserID: in.UserID, HandleHash: storage.SecretHash(handle), Replaces: old,
 		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, Asserted: in.Asserted, KeepStronger: in.KeepStronger,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
-		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack, Factor: in.Factor, Through: in.Through, Passkey: in.Passkey,
+		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack, Factor: in.Factor, Through: in.Through, Raises: in.Raises, Passkey: in.Passkey,
 		From: web.TraceOf(r.Context()).Origin(), NewBrowser: s.Device(r).UserID != userID,
 	}
 }

@@ -33,7 +33,16 @@ type HalfSignIn struct {
 	Through  string                     // key of the identity, or ID of the passkey, of the first proof; "": it was a password
 	Asserted *storage.AssertedFreshness // of the upstream, without its connector; nil: the first proof was a password or passkey
 
+	// Raises: the first proof is that of the session of this browser, which the second factor raises.
+	// No cookie holds this.
+	Raises bool
+
 	request [requestHashSize]byte
+}
+
+// RaiseOf returns the half sign-in of a session whose user gives only a second factor.
+func RaiseOf(current session.Current) HalfSignIn {
+	return HalfSignIn{UserID: current.UserID, NotBefore: current.User.NotBefore, Keep: current.Persistent, Raises: true}
 }
 
 const requestHashSize = 12 // bytes; see encode
@@ -167,14 +176,14 @@ func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn
 	}
 	first := session.ByPassword
 	switch {
-	case storage.IsPasskeyID(s.Through):
-		first = nil // storage adds that of the passkey
+	case s.Raises, storage.IsPasskeyID(s.Through):
+		first = nil // storage adds that of the session or passkey
 	case s.Through != "":
 		first = ByUpstream
 	}
 	_, err = v.Sessions.Start(w, r, session.SignIn{
 		UserID: s.UserID, Request: requestID, ClientID: clientID, ACR: storage.ACRTwoFactors, AMR: append(append([]string{}, first...), checked.AMR...),
-		Asserted: s.Asserted, Keep: s.Keep, NotBefore: &s.NotBefore, GiveBack: checked.Reserved, Factor: &checked.Use, Through: s.Through, KeepStronger: keep,
+		Asserted: s.Asserted, Keep: s.Keep, NotBefore: &s.NotBefore, GiveBack: checked.Reserved, Factor: &checked.Use, Through: s.Through, Raises: s.Raises, KeepStronger: keep,
 	})
 	switch {
 	case errors.Is(err, storage.ErrReplayed):

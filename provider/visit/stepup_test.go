@@ -56,7 +56,7 @@ func TestStepUp_InterruptedActCanBeFinished(t *testing.T) {
 			}
 			b.Advance(6 * time.Minute)
 			asked := v.Submit(t, f)
-			asked.WantText(t, "Confirm it’s you", act.asks, "more than five minutes ago", who)
+			asked.WantText(t, "Confirm it’s you", act.asks, "some time ago", who)
 			if back := v.Get(t, asked.Link(t, "cancel")); back.At.Path != act.cancel || back.StatusCode != http.StatusOK {
 				t.Errorf("%s: Cancel leads to %s, status %d", act.name, back.At, back.StatusCode)
 			}

@@ -59,7 +59,7 @@ var flagHelp = map[string]string{
 	"userinfo_signed_response_alg":          "/userinfo answers with a JWT that is signed with this algorithm; without it, the answer is JSON",
 	"default_max_age":                       "require a new sign-in if the last one is older than this, in seconds",
 	"require_auth_time":                     "accept only sign-ins with a known time, so that every ID token contains auth_time",
-	"default_acr_values":                    "acr that the client prefers in ID tokens: urn:signet:1fa, one proof of any kind, or urn:signet:2fa, a second factor too",
+	"default_acr_values":                    "acr that the client prefers, the best first: urn:signet:1fa, one proof of any kind; urn:signet:2fa, a second factor too; phr, a passkey or security key",
 	"initiate_login_uri":                    "https URI at which the application starts a sign-in; pages link to it",
 	"backchannel_logout_uri":                "URI that receives a logout token when a session ends",
 	"backchannel_logout_session_required":   "the logout token must contain the session id (it always does)",
@@ -77,6 +77,7 @@ var flagHelp = map[string]string{
 	"require_pushed_authorization_requests": "the client must push its authorization requests (RFC 9126)",
 	"request_object_signing_alg":            "only algorithm that may sign the client's request objects: RS256, PS256, ES256 or EdDSA (default: all of them)",
 	"require_signed_request_object":         "the client must send its authorization requests as signed request objects (RFC 9101)",
+	"require_acr":                           "every sign-in to the client must reach this acr: urn:signet:1fa, urn:signet:2fa or phr; people who have no such way to sign in must add one first",
 	"prompt_login": "strict (the default): prompt=login and max_age require that the user proves their identity again, and otherwise fail with login_required; " +
 		"best-effort: a sign-in through an upstream that does not ask again is enough",
 }
