@@ -663,7 +663,7 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 // routes with tests of their own.
 var withoutAct = []string{
 	"/", "/jwks", "/healthz", "/favicon.ico", "/readyz", "/setup", "/login/link", "/login/connector/start",
-	"/.well-known/change-password", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
+	"/.well-known/change-password", "/.well-known/passkey-endpoints", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
 	"/par", "/check_session", "/client-logo/client/version",
 }
 

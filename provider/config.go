@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"signet/provider/credential"
@@ -16,6 +17,7 @@ import (
 	"signet/provider/notice"
 	"signet/provider/oauth"
 	"signet/provider/outbound"
+	"signet/provider/passkey"
 	"signet/provider/session"
 	"signet/storage"
 )
@@ -48,6 +50,7 @@ type Config struct {
 	AdminFactor      bool                         // administrators without a second factor may only read the pages of administrators
 	EveryFactor      bool                         // every person must sign in with a second factor, and adds one if there is none
 	OpenSignUp       bool                         // people can create an account with a mailed link; without mails, it offers nothing
+	PasskeyRPID      string                       // parent domain of the issuer's host, to which passkeys belong; default: the host
 	EditUsername     bool                         // users may edit their preferred_username
 	Mail             mail.Config                  // the mail server; zero: no mails are sent
 	Mailer           notice.Mailer                // sends the mails instead of that server; nil: the server does
@@ -63,6 +66,15 @@ type Config struct {
 // SendsMails reports whether this instance sends mails. If not, no page offers an act that needs
 // one.
 func (c Config) SendsMails() bool { return c.Mailer != nil || c.Mail.IsSet() }
+
+// RPID returns the RP ID to which passkeys belong; "" if none are offered at the issuer.
+func (c Config) RPID() string {
+	issuer, err := url.Parse(c.Issuer)
+	if err != nil {
+		return ""
+	}
+	return passkey.RPID(issuer, c.PasskeyRPID)
+}
 
 // FirstParty configures the first-party app: its pages use Signet's cookies and never see
 // a token.

@@ -20,6 +20,8 @@
 //	/.well-known/oauth-authorization-server                           oauth/discovery.go       RFC 8414, section 3
 //	/jwks                                                             oauth/documents.go       RFC 7517, section 5
 //	host:/.well-known/oauth-authorization-server{path of the issuer}  oauth/discovery.go       RFC 8414, section 3.1
+//	/.well-known/passkey-endpoints                                    oauth/documents.go       W3C, A Well-Known URL for Relying Party Passkey Endpoints
+//	host:/.well-known/passkey-endpoints                               oauth/documents.go       W3C, A Well-Known URL for Relying Party Passkey Endpoints
 //	/authorize                                                        oauth/authorize.go       RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1
 //	/end_session                                                      oauth/logout.go          OIDC RP-Initiated Logout, section 2
 //	/check_session                                                    oauth/sessionstate.go    OIDC Session Management, section 3.2

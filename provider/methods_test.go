@@ -38,7 +38,7 @@ func TestMethods_WrongMethodIsRefused(t *testing.T) {
 				}
 			}
 			v.WantSignedIn(t)
-		}, providertest.WithIssuerPath(path))
+		}, providertest.WithIssuerPath(path), providertest.WithLocalhost)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestRoutes_AllAreServed(t *testing.T) {
 				}
 			}
 		}
-	})
+	}, providertest.WithLocalhost) // the passkey endpoints exist only where passkeys are offered
 }
 
 // TestRoutes_UnknownPathLeadsToTheStartPage: the page for an unknown path links to the start

@@ -96,7 +96,10 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	})
 	s.factors = factor.New(factor.Config{DB: db, Ring: s.ring, Limits: c.RateLimits, Now: c.Now})
 	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Outbound: s.outbound, Registration: c.Registration, FrontchannelLogout: c.FrontchannelLogout, Now: c.Now})
-	s.passkeys = passkey.New(passkey.Config{Ring: s.ring, Issuer: issuer, Now: c.Now})
+	s.passkeys = passkey.New(passkey.Config{Ring: s.ring, Issuer: issuer, RPID: c.PasskeyRPID, Now: c.Now})
+	if err := db.CheckRPID(ctx, s.passkeys.RPID()); err != nil {
+		return nil, err
+	}
 	s.subjects = subject.New(s.ring)
 	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Subjects: s.subjects, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.forTokens()})
 	s.sessions = session.New(session.Config{

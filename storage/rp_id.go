@@ -59,8 +59,12 @@ func (e *RPIDError) Error() string {
 	if e.RPID == "" {
 		what = "at this issuer, which has no host name with HTTPS"
 	}
-	return fmt.Sprintf("%s of %s belong to %s and could not be used %s",
-		counted(e.Host.Passkeys, "passkey"), counted(e.Host.Users, "user"), cmp.Or(e.Host.RPID, "another address"), what)
+	verb := "belong"
+	if e.Host.Passkeys == 1 {
+		verb = "belongs"
+	}
+	return fmt.Sprintf("%s of %s %s to %s and could not be used %s",
+		counted(e.Host.Passkeys, "passkey"), counted(e.Host.Users, "user"), verb, cmp.Or(e.Host.RPID, "another address"), what)
 }
 
 // Unwrap returns ErrOtherRPID.

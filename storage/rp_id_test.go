@@ -68,7 +68,7 @@ func TestRPID_OtherOneIsRefusedUntilLossIsAccepted(t *testing.T) {
 		for _, rpID := range []string{newHost, "", "example.com"} {
 			err := w.CheckRPID(ctx, rpID)
 			refused, is := errors.AsType[*storage.RPIDError](err)
-			if !is || !errors.Is(err, storage.ErrOtherRPID) || refused.Host != bound || refused.RPID != rpID || !strings.HasPrefix(refused.Error(), "1 passkey of 1 user belong") {
+			if !is || !errors.Is(err, storage.ErrOtherRPID) || refused.Host != bound || refused.RPID != rpID || !strings.HasPrefix(refused.Error(), "1 passkey of 1 user belongs to ") {
 				t.Fatalf("%q: %v", rpID, err)
 			}
 			w.wantHost(t, "after a refused RP ID", bound)

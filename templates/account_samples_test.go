@@ -110,6 +110,7 @@ func accountSamples() map[string]templates.Page {
 			Passkeys: []templates.PasskeyRow{
 				{ID: "crd_1", Name: "Phone", Ticket: "sealed.ticket.1", BackedUp: true, Since: noon, LastUsed: now},
 				{ID: "crd_2", Ticket: "sealed.ticket.2", Suspect: now, Since: noon, Unproven: true},
+				{ID: "crd_3", Name: "Old key", Ticket: "sealed.ticket.3", Since: noon, Unproven: true, Unusable: true},
 			}},
 		"account-passkeys-none":     templates.AccountPasskeys{Account: frame("passkeys", words.Sentence{}), Offered: true, RPID: "id.example.com", UserHandle: "dXNyXzE", AccountName: "alice@example.com"},
 		"account-passkeys-full":     templates.AccountPasskeys{Account: frame("passkeys", words.Sentence{}), Offered: true, Full: true, Passkeys: []templates.PasskeyRow{{ID: "crd_1", Name: "Phone", Ticket: "sealed.ticket.1", Since: noon}}},

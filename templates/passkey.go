@@ -40,6 +40,7 @@ type PasskeyRow struct {
 	Since    Moment
 	LastUsed Moment
 	Unproven bool // a sign-in with it counts as one factor
+	Unusable bool // it belongs to another host: nobody can sign in with it
 }
 
 // AccountAddPasskey asks the browser to make a passkey.

@@ -35,9 +35,10 @@ func (h *Handler) showPasskeys(w http.ResponseWriter, r *http.Request, current s
 	if err != nil {
 		return err
 	}
+	usable := h.usable(list)
 	page := templates.AccountPasskeys{
-		Account: h.frame(r, current, "passkeys"), Offered: h.Passkeys.Offered(), Full: len(list) >= storage.MostPasskeys,
-		AcceptedIDs: handlesOf(list), RPID: h.Passkeys.RPID(), UserHandle: userHandle(current), AccountName: accountName(current.User),
+		Account: h.frame(r, current, "passkeys"), Offered: h.Passkeys.Offered(), Full: len(usable) >= storage.MostPasskeys,
+		AcceptedIDs: handlesOf(usable), RPID: h.Passkeys.RPID(), UserHandle: userHandle(current), AccountName: accountName(current.User),
 	}
 	for _, p := range list {
 		row := h.passkeyRow(current, p)
@@ -52,9 +53,14 @@ func (h *Handler) showPasskeys(w http.ResponseWriter, r *http.Request, current s
 func (h *Handler) passkeyRow(current session.Current, p storage.Passkey) templates.PasskeyRow {
 	times := visit.MomentsFor(current.User, h.Now())
 	return templates.PasskeyRow{
-		ID: p.ID, Name: p.Name, BackedUp: p.Detail.BackedUp, Unproven: p.ProvenAt == 0,
+		ID: p.ID, Name: p.Name, BackedUp: p.Detail.BackedUp, Unproven: p.ProvenAt == 0, Unusable: !p.BelongsTo(h.Passkeys.RPID()),
 		Suspect: times.Write(p.Detail.SuspectAt), Since: times.Write(p.CreatedAt), LastUsed: times.Write(p.UsedAt),
 	}
+}
+
+// usable returns the passkeys that belong to the present host.
+func (h *Handler) usable(list []storage.Passkey) []storage.Passkey {
+	return slices.DeleteFunc(slices.Clone(list), func(p storage.Passkey) bool { return !p.BelongsTo(h.Passkeys.RPID()) })
 }
 
 // handlesOf returns the handles of passkeys with commas.
@@ -94,6 +100,7 @@ func (h *Handler) showAddPasskey(w http.ResponseWriter, r *http.Request, current
 	if err != nil {
 		return err
 	}
+	list = h.usable(list)
 	page := templates.AccountAddPasskey{Account: h.frame(r, current, "passkeys"), Error: web.WithReference(r, refusal)}
 	switch {
 	case !h.Passkeys.Offered():
@@ -170,6 +177,8 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, current ses
 		return h.refusePasskey(w, r, current, "passkey_refused", words.Say("passkey.add-refused"), err)
 	case errors.Is(err, storage.ErrConflict):
 		return h.refusePasskey(w, r, current, "passkey_exists", words.Say("passkey.added-elsewhere"), err)
+	case errors.Is(err, storage.ErrOtherRPID):
+		return h.refusePasskey(w, r, current, "passkey_of_other_host", words.Say("account-passkeys.moved"), err)
 	case errors.Is(err, storage.ErrTooManyPasskeys):
 		return h.refusePasskey(w, r, current, "too_many_passkeys", words.Say("account-passkeys.full"), err)
 	case errors.Is(err, storage.ErrReplayed), errors.Is(err, storage.ErrRevoked):

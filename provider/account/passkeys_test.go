@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider"
 	"signet/provider/mail/mailtest"
 	"signet/provider/passkey/passkeytest"
 	"signet/provider/providertest"
@@ -262,4 +263,54 @@ func TestFactors_NeedAVerifiedAddress(t *testing.T) {
 			t.Errorf("factors were added: %+v, %v", has, err)
 		}
 	})
+}
+
+// After a move to another host, the old passkeys are shown as unusable and can be removed, and count
+// for nothing else: the sign-in page and the step-up do not ask for them, and a new one can be added.
+func TestPasskeys_OfFormerHostAreUnusable(t *testing.T) {
+	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
+		old := b.Authenticator(t)
+		b.Visitor(t).AddPasskey(t, old).WantAt(t, "/account/passkeys?done=passkey")
+		lost := b.PasskeysOf(t, b.Alice.ID)[0]
+		if _, err := b.DB.ReplaceRPID(t.Context(), "login.example.org", storage.By{At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		// A node that still runs at the old host adds no passkey.
+		late := b.Visitor(t)
+		late.AddPasskey(t, b.Authenticator(t)).WantText(t, "moving to another address")
+
+		moved := *b
+		moved.Serve(t, providertest.WithIssuer("https://login.example.org"))
+		v := moved.Visitor(t)
+		page := v.Account(t, "/account/passkeys")
+		page.WantText(t, "belongs to a former address")
+		if strings.Contains(page.Body, lost.Handle) {
+			t.Error("the browser is told that the lost passkey is accepted")
+		}
+		v.AddPasskey(t, moved.Authenticator(t)).WantAt(t, "/account/passkeys?done=passkey")
+		if list := moved.PasskeysOf(t, moved.Alice.ID); len(list) != 2 || list[1].RPID != "login.example.org" {
+			t.Fatalf("passkeys %+v", list)
+		}
+		page = v.Get(t, moved.Issuer+"/account/passkeys/remove?passkey="+lost.ID)
+		v.Submit(t, page.FormTo(t, "/account/passkeys/remove", "", "")).WantText(t, "The passkey was removed.")
+	})
+}
+
+// With a parent domain as RP ID, a passkey is made and used for the parent, at exactly the origin of
+// the issuer.
+func TestPasskeys_BelongToParentDomain(t *testing.T) {
+	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
+		a := b.Authenticator(t)
+		b.Visitor(t).AddPasskey(t, a).WantText(t, "The passkey wasn’t added")
+		a.RPID = "example.com"
+		sibling := b.Authenticator(t)
+		sibling.RPID, sibling.Origin = "example.com", "https://shop.example.com"
+		b.Visitor(t).AddPasskey(t, sibling).WantText(t, "The passkey wasn’t added")
+		b.Visitor(t).AddPasskey(t, a).WantAt(t, "/account/passkeys?done=passkey")
+		if list := b.PasskeysOf(t, b.Alice.ID); len(list) != 1 || list[0].RPID != "example.com" {
+			t.Errorf("passkeys %+v", list)
+		}
+		v := b.Visitor(t)
+		v.UsePasskey(t, v.Get(t, b.Issuer+"/login?return_to=/account"), a).WantAt(t, "/account")
+	}, func(c *provider.Config) { c.PasskeyRPID = "example.com" })
 }

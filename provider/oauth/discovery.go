@@ -92,8 +92,13 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("encode discovery document: %w", err)
 	}
+	return body, tagOf(body), nil
+}
+
+// tagOf returns the ETag of a document.
+func tagOf(body []byte) string {
 	sum := sha256.Sum256(body)
-	return body, `"` + hex.EncodeToString(sum[:12]) + `"`, nil
+	return `"` + hex.EncodeToString(sum[:12]) + `"`
 }
 
 func isInFrontChannel(name string) bool {

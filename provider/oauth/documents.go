@@ -1,10 +1,12 @@
 package oauth
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
 
+	"signet/provider/passkey"
 	"signet/provider/web"
 	"signet/static"
 )
@@ -13,9 +15,10 @@ import (
 // for the JWKS.
 const DocumentsCached = 5 * time.Minute
 
-// documentRoutes returns the routes of the discovery document and the JWKS, which are
-// answered from prepared bytes. If the issuer has a path, the discovery document is also
-// at /.well-known/…/{path} on the same host (RFC 8414, section 3.1).
+// documentRoutes returns the routes of the discovery document, the JWKS and the passkey
+// endpoints, which are answered from prepared bytes. If the issuer has a path, the discovery
+// document is also at /.well-known/…/{path} on the same host (RFC 8414, section 3.1). The passkey
+// endpoints are also at the root of the host; they exist only if passkeys are offered.
 func (h *Handler) documentRoutes() []web.Route {
 	ready := func(path string, document http.Handler, specification string) web.Route {
 		return web.Route{Methods: "GET|HEAD|OPTIONS", Path: path, Policy: web.DocumentPolicy, Handler: document, Specification: specification}
@@ -32,7 +35,25 @@ func (h *Handler) documentRoutes() []web.Route {
 		behind.AtHostRoot = true
 		list = append(list, behind)
 	}
+	if h.Visits.Passkeys.Offered() {
+		endpoints := ready("/.well-known/passkey-endpoints", serveDocument(h.passkeyEndpoints(), DocumentsCached), "W3C, A Well-Known URL for Relying Party Passkey Endpoints")
+		list = append(list, endpoints)
+		if h.Site.Base != "" { // password managers request it at the root of the host
+			endpoints.AtHostRoot = true
+			list = append(list, endpoints)
+		}
+	}
 	return list
+}
+
+// passkeyEndpoints returns the document of the passkey endpoints, for serveDocument.
+func (h *Handler) passkeyEndpoints() func() ([]byte, string) {
+	body, err := json.Marshal(passkey.EndpointsOf(h.Issuer))
+	if err != nil {
+		panic(err) // two strings
+	}
+	tag := tagOf(body)
+	return func() ([]byte, string) { return body, tag }
 }
 
 // serveDocument serves prepared bytes, which may be cached for the given time. Scripts of

@@ -54,10 +54,11 @@ type Challenge struct {
 	Sealed string // for a hidden field of the form
 }
 
-// Config is the configuration of Passkeys. All fields are required.
+// Config is the configuration of Passkeys. All fields but RPID are required.
 type Config struct {
 	Ring   *keys.Ring
 	Issuer *url.URL
+	RPID   string // see RPID
 	Now    func() time.Time
 }
 
@@ -71,19 +72,22 @@ type Passkeys struct {
 
 // New makes the Passkeys of a provider.
 func New(c Config) *Passkeys {
-	return &Passkeys{ring: c.Ring, now: c.Now, rpID: RPID(c.Issuer), origin: c.Issuer.Scheme + "://" + c.Issuer.Host}
+	return &Passkeys{ring: c.Ring, now: c.Now, rpID: RPID(c.Issuer, c.RPID), origin: c.Issuer.Scheme + "://" + c.Issuer.Host}
 }
 
-// RPID returns the RP ID of an issuer, its host. It returns "" if browsers make no passkeys for the
-// issuer: its host is an IP address (WebAuthn, section 5.1.3, step 8), or it has no TLS and is not
+// RPID returns the RP ID of an issuer: its host, or chosen, if that is a parent domain of the host.
+// A browser accepts no other one (WebAuthn, section 5.1.3, step 8). It returns "" if browsers make no
+// passkeys for the issuer: its host is an IP address (the same step), or it has no TLS and is not
 // localhost (section 5.1.3, secure context).
-func RPID(issuer *url.URL) string {
+func RPID(issuer *url.URL, chosen string) string {
 	host := strings.ToLower(issuer.Hostname())
 	switch {
 	case net.ParseIP(host) != nil, host == "":
 		return ""
 	case issuer.Scheme != "https" && host != "localhost" && !strings.HasSuffix(host, ".localhost"):
 		return ""
+	case strings.HasSuffix(host, "."+chosen) && chosen != "":
+		return chosen
 	}
 	return host
 }

@@ -5,8 +5,8 @@
 // and user. An answer counts only for the challenge of its own page, so nothing is stored until a
 // passkey has signed. Storage then spends the challenge, once on all nodes.
 //
-// Passkeys belong to the host of the issuer, the RP ID. The origin must be exactly that of the
-// issuer. Attestation is not asked for, and each passkey must verify its user, by a PIN or a
+// Passkeys belong to the RP ID, which is the host of the issuer or a parent domain of it. The origin
+// must be exactly that of the issuer. Attestation is not asked for, and each passkey must verify its user, by a PIN or a
 // finger for example.
 //
 // The package does not know sessions, pages or HTTP.

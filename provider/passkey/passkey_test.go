@@ -313,6 +313,17 @@ func TestPasskeys_AreOfferedOnlyAtHostWithTLS(t *testing.T) {
 			t.Errorf("%s: RP ID %q, want %q", issuer, p.RPID(), rpID)
 		}
 	}
+	// A parent domain of the host is accepted, and nothing else.
+	for chosen, rpID := range map[string]string{
+		"": "id.example.com", "id.example.com": "id.example.com", "example.com": "example.com", "ample.com": "id.example.com", "other.example": "id.example.com", "a.id.example.com": "id.example.com",
+	} {
+		if got := passkey.RPID(&url.URL{Scheme: "https", Host: "id.example.com:8443"}, chosen); got != rpID {
+			t.Errorf("chosen %q: RP ID %q, want %q", chosen, got, rpID)
+		}
+	}
+	if got := passkey.RPID(&url.URL{Scheme: "https", Host: "192.0.2.1"}, "2.1"); got != "" {
+		t.Errorf("an IP address: RP ID %q", got)
+	}
 	none := d.passkeys(t, "http://127.0.0.1")
 	_, opened := d.begin(t, signing)
 	_, err := none.CheckSignIn(t.Context(), opened, nil, d.find)

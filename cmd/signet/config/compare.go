@@ -15,6 +15,7 @@ func (r *Reading) compare() {
 	r.compareLifetimes()
 	r.compareKeyLife()
 	r.compareFirstParty()
+	r.comparePasskeys()
 	r.compareTLS()
 	r.comparePKCS11()
 	r.compareMail()
@@ -76,6 +77,21 @@ func (r *Reading) compareFirstParty() {
 	}
 	if c.FirstParty.Audience == c.Issuer {
 		r.addMistakeAt(r.Place("first_party.audience"), "first_party.audience", "is the issuer, so the app's tokens would be valid for Signet itself: use the address of the app's API, or remove the setting")
+	}
+}
+
+// comparePasskeys checks the RP ID of passkeys against the issuer.
+func (r *Reading) comparePasskeys() {
+	c := r.Config
+	if c.PasskeyRPID == "" || c.Issuer == "" || !r.areValid("issuer", "passkeys.rp_id") {
+		return
+	}
+	switch rpID := c.RPID(); rpID {
+	case c.PasskeyRPID:
+	case "":
+		r.addMistakeAt(r.Place("passkeys.rp_id"), "passkeys.rp_id", "is set, but browsers make no passkeys for the issuer %s: give the issuer a host name with https, or remove the setting", c.Issuer)
+	default:
+		r.addMistakeAt(r.Place("passkeys.rp_id"), "passkeys.rp_id", "is %s, but the issuer's host is %s: browsers accept only that host or a parent domain of it; use such a domain, or remove the setting", c.PasskeyRPID, rpID)
 	}
 }
 

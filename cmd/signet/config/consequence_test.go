@@ -17,12 +17,12 @@ func TestRead_ReportsOneMistakeOnce(t *testing.T) {
 		"keys: {publish_before: soon, rotate_every: 1h}":   "keys.publish_before",
 		"keys: {publish_before: 40d, rotate_every: often}": "keys.rotate_every",
 		"keys: {jwks_max_age: long, publish_before: 1m}":   "keys.jwks_max_age",
-		"{issuer: \"https://id.example.com/\", cookie_domain: other.example, tls: {cert: /a, key: /b}, first_party: {audience: \"urn:a\"}}": "issuer",
-		strings.Replace(connector, "type: oidc", "type: oicd", 1):                                                                           "connectors.type",
-		strings.Replace(connector, "https://x.example", "http://x.example?", 1):                                                             "corp",
-		strings.Replace(connector, "client_secret: b", "client_secret_file: /none", 1):                                                      "connectors.client_secret",
-		strings.Replace(connector, "client_id: a", "clientid: a", 1):                                                                        "connectors.clientid",
-		strings.Replace(connector, "client_secret: b", "client_secret: b, trust: blind", 1):                                                 "connectors.trust",
+		"{issuer: \"https://id.example.com/\", cookie_domain: other.example, passkeys: {rp_id: other.example}, tls: {cert: /a, key: /b}, first_party: {audience: \"urn:a\"}}": "issuer",
+		strings.Replace(connector, "type: oidc", "type: oicd", 1):                           "connectors.type",
+		strings.Replace(connector, "https://x.example", "http://x.example?", 1):             "corp",
+		strings.Replace(connector, "client_secret: b", "client_secret_file: /none", 1):      "connectors.client_secret",
+		strings.Replace(connector, "client_id: a", "clientid: a", 1):                        "connectors.clientid",
+		strings.Replace(connector, "client_secret: b", "client_secret: b, trust: blind", 1): "connectors.trust",
 	} {
 		_, err := readConfig(Sources{File: fileWith(t, content)})
 		if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), key) {

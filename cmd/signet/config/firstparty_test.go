@@ -32,6 +32,9 @@ func TestFirstParty_CookieDomainMustBeAcceptedByBrowsers(t *testing.T) {
 		if _, err := parseCookieDomain(domain); (err == nil) != want {
 			t.Errorf("domain %q: got %v, want accepted: %v", domain, err, want)
 		}
+		if _, err := parseRPID(domain); (err == nil) != want {
+			t.Errorf("RP ID %q: got %v, want accepted: %v", domain, err, want)
+		}
 	}
 }
 
@@ -48,6 +51,14 @@ func TestFirstParty_SettingsAreComparedWithTheIssuer(t *testing.T) {
 		{"https://id.example.com", "first_party.audience", "two words", "must be 1 to 255 ASCII characters"},
 		{"https://id.example.com", "cookie_domain", "co.uk", "is a public suffix"},
 		{"https://id.example.com", "first_party.origins", "https://app.example.com/", "without a slash at the end"},
+		{"https://id.example.com", "passkeys.rp_id", "example.com", ""},
+		{"https://a.id.example.com:8443/auth", "passkeys.rp_id", "id.example.com", ""},
+		{"https://id.example.com", "passkeys.rp_id", "id.example.com", ""},
+		{"https://id.example.com", "passkeys.rp_id", "app.example.com", "passkeys.rp_id: is app.example.com, but the issuer's host is id.example.com"},
+		{"https://id.example.com", "passkeys.rp_id", "ample.com", "passkeys.rp_id: is ample.com, but the issuer's host"},
+		{"https://id.example.com", "passkeys.rp_id", "a.id.example.com", "passkeys.rp_id: is a.id.example.com, but"},
+		{"https://id.example.co.uk", "passkeys.rp_id", "co.uk", "is a public suffix: browsers refuse such an RP ID"},
+		{"https://192.0.2.1", "passkeys.rp_id", "example.com", "passkeys.rp_id: is set, but browsers make no passkeys for the issuer https://192.0.2.1"},
 	} {
 		_, err := readConfig(Sources{File: fileWith(t, yamlOf("issuer", c.issuer)+yamlOf(c.key, c.value))})
 		switch {

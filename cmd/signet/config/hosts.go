@@ -18,6 +18,18 @@ var domainName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-
 // parseCookieDomain parses a cookie domain. It refuses public suffixes, as browsers do:
 // anybody can register a host below them.
 func parseCookieDomain(text string) (string, error) {
+	return parseDomain(text, "browsers refuse such cookies")
+}
+
+// parseRPID parses an RP ID. It refuses public suffixes, as browsers do (HTML, registrable domain
+// suffix).
+func parseRPID(text string) (string, error) {
+	return parseDomain(text, "browsers refuse such an RP ID")
+}
+
+// parseDomain parses a domain below which one owner has all hosts. consequence says why it must not
+// be a public suffix.
+func parseDomain(text, consequence string) (string, error) {
 	_, notAddress := netip.ParseAddr(text)
 	switch suffix, _ := publicsuffix.PublicSuffix(text); {
 	case !domainName.MatchString(text) || len(text) > 253:
@@ -25,7 +37,7 @@ func parseCookieDomain(text string) (string, error) {
 	case notAddress == nil:
 		return "", errors.New("is an IP address: use a domain")
 	case suffix == text:
-		return "", fmt.Errorf("is %s, which is a public suffix: browsers refuse such cookies", text)
+		return "", fmt.Errorf("is %s, which is a public suffix: %s", text, consequence)
 	}
 	return text, foreign.CheckHost(text)
 }

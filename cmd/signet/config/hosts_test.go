@@ -13,6 +13,7 @@ func TestSettings_RefuseInvalidHosts(t *testing.T) {
 		"first_party.origins": func(host string) string { return "https://" + host },
 		"outbound.proxy":      func(host string) string { return "http://" + host },
 		"cookie_domain":       func(host string) string { return host },
+		"passkeys.rp_id":      func(host string) string { return host },
 	} {
 		for _, s := range settings {
 			if s.key != key {

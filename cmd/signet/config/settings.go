@@ -208,6 +208,12 @@ var settings = []setting{
 		}),
 	},
 	{
+		key: "passkeys.rp_id", unit: "domain", example: "example.com",
+		shape: matching(domainName.String()),
+		about: "domain to which passkeys belong (RP ID): the issuer's host or a parent domain of it; every site of that domain can ask people for them, and Signet accepts only answers to its own pages; a change makes the existing passkeys useless; default: the issuer's host",
+		set:   into(func(c *Config) *string { return &c.PasskeyRPID }, parseRPID),
+	},
+	{
 		key: "registration.mode", byDef: string(directory.RegistrationOff), unit: "off, token or open", example: string(directory.RegistrationToken),
 		shape: oneOfWords(registrationModes...),
 		about: "who may register clients at the registration endpoint (RFC 7591): nobody (off), programs with a token of `signet registration token create` (token), or everyone (open)",

@@ -74,6 +74,7 @@ const (
 	NotOpened
 	OrphanedLog
 	OwnTools
+	PasskeysLost
 	ProgramTooOld
 	PublicClient
 	RegistrationRefused
@@ -138,6 +139,7 @@ var table = []Row{
 	{MasterKeyMissing, "master_key_next", Config, "the new master key is missing", is(keeper.ErrNoNewMasterKey), "set master_key_next"},
 	{DatabaseLogin, "database_login", Config, "PostgreSQL rejects the user name or the password", is(storage.ErrLoginRefused), "fix the user name and the password in the setting database"},
 	{KeyModule, "key_module", Config, "the PKCS #11 module that holds the keys cannot be used", is(vault.ErrModule), "check keys.pkcs11.module, keys.pkcs11.token and keys.pkcs11.pin, and that the token is connected and contains its keys"},
+	{PasskeysLost, "passkeys_lost", Config, "passkeys could not be used any more, because they belong to another host", is(storage.ErrOtherRPID), "put the former issuer or passkeys.rp_id back, or give the passkeys up with: signet passkeys abandon"},
 	{ConnectorMisconfigured, "connector", Config, "a connector is configured wrongly", is(federation.ErrMisconfigured), "find the cause with: signet connector check"},
 
 	{NotFound, "not_found", NotFound, "the named object does not exist", is(storage.ErrNotFound, directory.ErrNoFederation), "check the name; list the existing names with the list command, such as: signet client list"},

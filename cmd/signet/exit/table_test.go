@@ -79,6 +79,7 @@ var wrapped = map[string]error{
 	"storage.UnprovenError":        &storage.UnprovenError{},
 	"storage.DeadLinkError":        &storage.DeadLinkError{},
 	"storage.AddressReservedError": &storage.AddressReservedError{},
+	"storage.RPIDError":            &storage.RPIDError{},
 	"directory.ClientError":        &directory.ClientError{},
 	"directory.ClientFieldError":   fmt.Errorf("%w", directory.ErrInvalidClient), // occurs only in a ClientError
 }

@@ -96,7 +96,7 @@ func (n *Node) openProvider(ctx context.Context, c config.Config, module vault.M
 	told.Now, told.Log = n.clock.Now, n.log
 	made, err := provider.New(ctx, told, n.db)
 	n.current.Store(made)
-	return err
+	return passkeyProblem(c, err)
 }
 
 // Provider returns the provider that serves the next request.

@@ -180,6 +180,9 @@ func prepareDatabase(ctx context.Context, read *config.Reading, module vault.Mod
 	if err := checkMasterKey(ctx, c, module); err != nil {
 		addProblem(read, "master_key", err)
 	}
+	if sqlite {
+		preparePasskeys(ctx, read)
+	}
 }
 
 // checkFutureDataDir checks whether MakeDataDir would succeed, and whether files could be

@@ -33,6 +33,7 @@ var withoutDatabase = map[string]int{
 	"signet config schema":   exit.OK,
 	"signet connector list":  exit.OK,
 	"signet connector check": exit.Config, // there are no connectors
+	"signet passkeys check":  exit.Config, // the issuer is missing
 	"signet completion":      exit.OK,
 	"signet version":         exit.OK,
 	"signet health":          exit.Unreachable,

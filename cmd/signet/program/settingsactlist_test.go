@@ -2,6 +2,7 @@ package program_test
 
 import (
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -89,6 +90,33 @@ func cookieDomain(t *testing.T, h installTemplate, set string) string {
 		domains = append(domains, cookie.Name+" at "+cookie.Domain)
 	}
 	return answer.Status + strings.Join(domains, ", ")
+}
+
+// rpIDOfLogin observes the RP ID that the sign-in page gives to the browser.
+func rpIDOfLogin(t *testing.T, h installTemplate, set string) string {
+	w := h.world(t, set)
+	w.Env = append(w.Env, "SIGNET_ISSUER=https://id.shop.example.com", "SIGNET_LISTEN=127.0.0.1:0")
+	served := runServe(t, w.Env, "")
+	defer served.stop()
+	for path := "/login?return_to=/account"; ; { // which redirects once
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+served.address+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = "id.shop.example.com"
+		answer, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		if err = errors.Join(err, answer.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if answer.StatusCode != http.StatusSeeOther {
+			return strings.Join(regexp.MustCompile(`data-rp="[^"]+"`).FindAllString(string(body), -1), " ")
+		}
+		path = strings.TrimPrefix(answer.Header.Get("Location"), "https://id.shop.example.com")
+	}
 }
 
 // onPage observes whether a page of a signed-in user contains a text.
@@ -296,6 +324,7 @@ var observations = map[string]observation{
 		return answer.Status
 	}},
 	"factors.required": {"none", "admins", onPage("/admin", `id="factor-needed"`)},
+	"passkeys.rp_id":   {"example.com", "shop.example.com", rpIDOfLogin},
 	"signup": {"connectors", "open", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_SMTP_HOST=127.0.0.1", "SIGNET_SMTP_PORT=1", "SIGNET_SMTP_TLS=none", "SIGNET_MAIL_FROM=no-reply@example.com", set)
 		return w.serve().document("/.well-known/openid-configuration", "prompt_values_supported")

@@ -51,6 +51,7 @@ type describedFactor struct {
 	Name     string     `json:"name,omitempty"`
 	Since    time.Time  `json:"since"`
 	LastUsed *time.Time `json:"last_used,omitempty"`
+	Unusable bool       `json:"unusable,omitempty"` // it belongs to a former host of the instance
 }
 
 // DescribedIdentity is the JSON form of an identity.
@@ -90,7 +91,7 @@ func describeFactors(factors []storage.Factor) []describedFactor {
 			list[codes].Left++
 			continue
 		}
-		described := describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: cli.OptionalTime(f.UsedAt)}
+		described := describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: cli.OptionalTime(f.UsedAt), Unusable: f.Unusable}
 		if f.Kind == storage.FactorRecovery {
 			described.Left, codes = 1, len(list)
 		}
@@ -105,6 +106,14 @@ func (f describedFactor) left() string {
 		return ""
 	}
 	return fmt.Sprintf("%d left", f.Left)
+}
+
+// use says that the factor cannot be used; "" if it can.
+func (f describedFactor) use() string {
+	if f.Unusable {
+		return "unusable: it belongs to a former host"
+	}
+	return ""
 }
 
 func describeAttached(a storage.Attached) DescribedAttached {
@@ -124,7 +133,7 @@ func (d DescribedAttached) members() []member {
 func (d DescribedAttached) rows() [][]string {
 	var rows [][]string
 	for _, f := range d.Factors {
-		rows = append(rows, []string{f.Kind, commaList(f.Name, f.left(), usagePeriod(f.Since, f.LastUsed))})
+		rows = append(rows, []string{f.Kind, commaList(f.Name, f.left(), f.use(), usagePeriod(f.Since, f.LastUsed))})
 	}
 	for _, i := range d.Identities {
 		rows = append(rows, []string{"identity", commaList(i.Connector+":"+i.Subject, i.Email, "at "+i.Issuer, usagePeriod(i.Since, i.LastUsed), i.groups())})
