@@ -252,7 +252,9 @@ func (db *DB) attachIdentity(tx *gorm.DB, a ConnectorSignIn, at time.Time) error
 	if err != nil {
 		return err
 	}
-	if isNewUser := a.NewUser.ID != ""; fresh && !isNewUser {
+	// A new user has chosen the identity. An invitation may have been forwarded, and the mail goes to
+	// the person who was invited.
+	if isNewUser := a.NewUser.ID != ""; fresh && (!isNewUser || a.Invitation != nil) {
 		if err := db.notifyLinked(tx, a.Identity, by); err != nil {
 			return err
 		}

@@ -71,6 +71,12 @@ func TestInvitation_AcceptedThroughAnUpstream(t *testing.T) {
 		for _, event := range []storage.EventType{storage.UserCreated, storage.InvitationUsed, storage.IdentityLinked, storage.UserSignedIn} {
 			b.WantEvent(t, event, u.ID)
 		}
+		// The invited person is told, because somebody to whom the link was forwarded may have used it.
+		b.SendMails(t)
+		mails := s.Received()
+		if last := mails[len(mails)-1]; last.To[0] != u.Email || last.Subject() != "A Google account was connected" || !strings.Contains(last.Text, providertest.AdaEmail) {
+			t.Errorf("the last mail goes to %q: %s\n%s", last.To, last.Subject(), last.Text)
+		}
 		again := b.Visitor(t)
 		again.AuthorizeThrough(t, "google", "ada")
 		if at := again.Get(t, b.Issuer+"/account").At.Path; at != "/account" {
