@@ -1,7 +1,8 @@
 package passkey
 
 // makers are the names of common makers of passkeys, by the AAGUID of their authenticators, as
-// https://github.com/passkeydeveloper/passkey-authenticator-aaguids lists them. A maker can state
+// https://github.com/passkeydeveloper/passkey-authenticator-aaguids lists them. The whole list is not
+// here, because it has no licence; packages with another licence only copy it. A maker can state
 // any AAGUID, so the name is only the first name of a passkey and decides nothing.
 var makers = map[string]string{
 	"08987058-cadc-4b81-b6e1-30de50dcbe96": "Windows Hello",
