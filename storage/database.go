@@ -61,7 +61,7 @@ var migrations = func() engine.Migrations {
 	if err != nil {
 		panic(err) // the name of the folder is invalid: a mistake in this program
 	}
-	return engine.Migrations{Files: files, Work: map[int64]func(tx *gorm.DB) error{7: foldUsernames}}
+	return engine.Migrations{Files: files, Work: map[int64]func(tx *gorm.DB) error{7: foldUsernames, programWithSecurityKeys: allowSecurityKeys}}
 }()
 
 func (c Config) engineConfig() engine.Config {

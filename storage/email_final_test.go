@@ -92,20 +92,20 @@ func TestUndo_OperatorsRemovalOfAnIdentityIsFinal(t *testing.T) {
 	})
 }
 
-// What went forward since the change stays: the counter of a passkey, and the groups that an upstream
-// named in a later sign-in.
+// What went forward since the change stays: the counter of a passkey or security key, and the groups
+// that an upstream named in a later sign-in.
 func TestUndo_CountersAndGroupsDoNotGoBack(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		u, s := w.owner(t)
 		w.mustChange(t, u, s, "thief@example.com", noon)
-		w.exec(t, `UPDATE credentials SET number = 9, detail = '{"a":2}' WHERE user_id = ? AND kind = 'webauthn'`, u.ID)
+		w.exec(t, `UPDATE credentials SET number = 9, detail = '{"a":2}' WHERE user_id = ? AND kind IN ('webauthn', 'security_key')`, u.ID)
 		w.exec(t, `UPDATE credentials SET secret = ? WHERE user_id = ?`, []byte("of the thief"), u.ID)
 		w.exec(t, `UPDATE identities SET groups = '' WHERE user_id = ? AND connector = 'google'`, u.ID)
 		if err := w.undo(t, w.undoLink(t, u.Email, noon), u, noon); err != nil {
 			t.Fatal(err)
 		}
-		if n := w.count(t, `credentials WHERE user_id = ? AND kind = 'webauthn' AND number = 9 AND detail = '{"a":2}' AND secret = ?`, u.ID, []byte("secret of webauthn")); n != 2 {
-			t.Errorf("%d of the 2 passkeys kept their counter", n)
+		if n := w.count(t, `credentials WHERE user_id = ? AND number = 9 AND detail = '{"a":2}' AND kind IN ('webauthn', 'security_key') AND secret <> ?`, u.ID, []byte("of the thief")); n != 3 {
+			t.Errorf("%d of the 2 passkeys and the security key kept their counter", n)
 		}
 		w.wantGroups(t, "after the undo", u.ID, groupsWanted{})
 	})

@@ -99,7 +99,7 @@ func (db *DB) UndoAddressChange(ctx context.Context, u AddressUndo, at time.Time
 // groups that an upstream has taken away since, and no lower counter of a passkey (WebAuthn, section 6.1.1).
 var keepProgress = []string{
 	`UPDATE former_credentials AS f SET number = CASE WHEN c.number > f.number THEN c.number ELSE f.number END, detail = c.detail, used_at = c.used_at
-		FROM credentials c WHERE c.user_id = ? AND c.kind = 'webauthn' AND f.change_id = ? AND f.id = c.id`,
+		FROM credentials c WHERE c.user_id = ? AND c.kind IN ('webauthn', 'security_key') AND f.change_id = ? AND f.id = c.id`,
 	`UPDATE former_identities AS f SET groups = i.groups, used_at = i.used_at
 		FROM identities i WHERE i.user_id = ? AND f.change_id = ? AND f.connector = i.connector AND f.issuer = i.issuer AND f.subject = i.subject`,
 }

@@ -21,7 +21,7 @@ func (w *world) owner(t *testing.T) (u storage.User, s storage.Session) {
 	s = w.signIn(t, u.ID, storage.NewID("h"), "", noon)
 	w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACRTwoFactors, s.ID)
 	w.exec(t, `DELETE FROM credentials WHERE user_id = ?`, u.ID)
-	for i, kind := range []string{"password", "totp", "webauthn", "webauthn", "recovery"} {
+	for i, kind := range []string{"password", "totp", "webauthn", "webauthn", "security_key", "recovery"} {
 		w.exec(t, `INSERT INTO credentials (id, user_id, kind, name, secret, handle, detail, number, proven_at, used_at, created_at, updated_at)
 			VALUES (?, ?, ?, 'name', ?, ?, '{"a":1}', 7, 1, 2, ?, 4)`, storage.NewID("crd_"), u.ID, kind, []byte("secret of "+kind), storage.NewID("handle"), i)
 	}

@@ -72,7 +72,8 @@ const (
 	InvitationCreated        EventType = "invitation.created"
 	InvitationUsed           EventType = "invitation.used" // it created the user
 	InvitationRevoked        EventType = "invitation.revoked"
-	FactorAdded              EventType = "factor.added"            // a second factor or a passkey; the reason is its kind
+	FactorAdded              EventType = "factor.added"            // a second factor; the reason is its kind
+	FactorRenamed            EventType = "factor.renamed"          // a security key; the reason is its kind
 	FactorRemoved            EventType = "factor.removed"          // by the user; the reason is its kind
 	FactorsReset             EventType = "factor.reset"            // an operator removed all factors except the password
 	RecoveryCodesReplaced    EventType = "recovery_codes.replaced" // by the user
@@ -132,7 +133,7 @@ var EventTypes = []EventType{
 	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, PasskeyAdded, PasskeyRenamed, PasskeyRemoved, PasskeyConfirmed, PasskeyCounterDecreased, InvitationCreated, InvitationUsed, InvitationRevoked,
-	FactorAdded, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
+	FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, InstanceRPIDChanged, EverythingEnded, SetupOpened, SetupCompleted,

@@ -14,10 +14,11 @@ import (
 
 // The kinds of credentials.
 const (
-	FactorPassword = "password"
-	FactorTOTP     = "totp"     // an authenticator app (RFC 6238)
-	FactorPasskey  = "webauthn" // a passkey or a security key
-	FactorRecovery = "recovery" // a recovery code
+	FactorPassword    = "password"
+	FactorTOTP        = "totp"         // an authenticator app (RFC 6238)
+	FactorPasskey     = "webauthn"     // a passkey
+	FactorSecurityKey = "security_key" // a WebAuthn credential that is a second factor only
+	FactorRecovery    = "recovery"     // a recovery code
 )
 
 // The kinds of mails about factors.
@@ -32,10 +33,10 @@ const (
 // programWithSecondFactors is the number of the migration that came with second factors.
 const programWithSecondFactors = 15
 
-// requireSecondFactors keeps programs that do not ask for second factors from opening the
-// database. It locks the instance row.
-func requireSecondFactors(tx *gorm.DB) error {
-	return tx.Exec(`UPDATE instance SET oldest_program = ? WHERE id = 1 AND oldest_program < ?`, programWithSecondFactors, programWithSecondFactors).Error
+// requireProgram keeps programs from before a migration from opening the database, because they
+// would not ask for the second factor. It locks the instance row.
+func requireProgram(tx *gorm.DB, migration int) error {
+	return tx.Exec(`UPDATE instance SET oldest_program = ? WHERE id = 1 AND oldest_program < ?`, migration, migration).Error
 }
 
 // errFactorDue makes a FactorDueError a verdict for the engine.
@@ -57,24 +58,35 @@ func (e *FactorDueError) Unwrap() error { return errFactorDue }
 // Cause returns the stable code for the log.
 func (e *FactorDueError) Cause() string { return "factor_due" }
 
-// FactorUse is the second factor of a sign-in: a code of an authenticator app, or a recovery code.
+// FactorUse is the second factor of a sign-in: a code of an authenticator app, a recovery code, or an
+// assertion of a security key or passkey.
 type FactorUse struct {
-	CredentialID string // of the authenticator app; "": a recovery code
-	Step         int64  // of the code (RFC 6238, section 4.2): it must be later than the last one
-	CodeHash     []byte // of the recovery code
+	CredentialID string      // of the authenticator app; "": another factor
+	Step         int64       // of the code (RFC 6238, section 4.2): it must be later than the last one
+	CodeHash     []byte      // of the recovery code
+	Key          *PasskeyUse // of a security key, or of a proven passkey; nil: a code
 }
 
-// use uses the factor up. It reports whether a recovery code was used.
+// use uses the factor up. It sets ACR and AMR of the sign-in if the factor is a key. It reports
+// whether a recovery code was used.
 //
-// ErrReplayed: the step is not later than the last used one, the recovery code was used before,
-// or the factor was removed.
-func (f FactorUse) use(tx *gorm.DB, userID string, at time.Time) (recovery bool, err error) {
+// ErrReplayed: the step is not later than the last used one, the recovery code or the challenge of
+// the key was used before, or the factor was removed. ErrRevoked: the key was removed, or is the
+// passkey that the person used before.
+func (f FactorUse) use(tx *gorm.DB, s *SignIn, at time.Time) (recovery bool, err error) {
 	var used bool
-	if f.CredentialID != "" {
+	switch {
+	case f.Key != nil && f.Key.PasskeyID == s.passkey: // one factor does not count twice
+		return false, ErrRevoked
+	case f.Key != nil:
+		k, err := usePasskey(tx, s.UserID, *f.Key, asSecondFactor, By{From: s.From, At: at})
+		s.ACR, s.AMR = ACRPhishingResistant, addMethods(s.AMR, k.secondAMR(f.Key.Verified)...)
+		return false, err
+	case f.CredentialID != "":
 		used, err = changeOne(tx, `UPDATE credentials SET number = ?, used_at = ? WHERE id = ? AND user_id = ? AND kind = 'totp' AND number < ?`,
-			f.Step, At(at), f.CredentialID, userID, f.Step)
-	} else {
-		used, err = changeOne(tx, `DELETE FROM credentials WHERE user_id = ? AND kind = 'recovery' AND secret = ?`, userID, f.CodeHash)
+			f.Step, At(at), f.CredentialID, s.UserID, f.Step)
+	default:
+		used, err = changeOne(tx, `DELETE FROM credentials WHERE user_id = ? AND kind = 'recovery' AND secret = ?`, s.UserID, f.CodeHash)
 	}
 	switch {
 	case err != nil:
@@ -82,9 +94,25 @@ func (f FactorUse) use(tx *gorm.DB, userID string, at time.Time) (recovery bool,
 	case !used:
 		return false, ErrReplayed
 	case f.CredentialID != "":
-		return false, raiseCopies(tx, userID, f.CredentialID, f.Step)
+		return false, raiseCopies(tx, s.UserID, f.CredentialID, f.Step)
 	}
-	return true, dropCopiedCode(tx, userID, f.CodeHash)
+	return true, dropCopiedCode(tx, s.UserID, f.CodeHash)
+}
+
+// addMethods adds values to an amr that does not have them.
+func addMethods(amr []string, more ...string) []string {
+	sum := slices.Clone(amr)
+	for _, method := range more {
+		if !slices.Contains(sum, method) {
+			sum = append(sum, method)
+		}
+	}
+	return sum
+}
+
+// addSecondFactor states in the session that the user has just confirmed a second factor.
+func (s *Session) addSecondFactor(amr ...string) {
+	s.ACR, s.AMR = StrongerACR(s.ACR, ACRTwoFactors), addMethods(s.AMR, amr...)
 }
 
 // recordRecoveryCode records that a recovery code was used, and tells the user.
@@ -106,12 +134,18 @@ func (db *DB) recordRecoveryCode(tx *gorm.DB, s SignIn, sessionID string, at tim
 
 // SecondFactors are the second factors of a user.
 type SecondFactors struct {
-	TOTP  *TOTP    // nil: no authenticator app
-	Codes [][]byte // hashes of the recovery codes that are left
+	TOTP     *TOTP     // nil: no authenticator app
+	Keys     []Passkey // security keys, the oldest first
+	LostKeys []Passkey // security keys of another RP ID, which cannot be used
+	Passkeys []Passkey // proven passkeys, which may also serve as second factor; the oldest first
+	Codes    [][]byte  // hashes of the recovery codes that are left
 }
 
 // Any reports whether the user is asked for a second factor.
-func (f SecondFactors) Any() bool { return f.TOTP != nil }
+func (f SecondFactors) Any() bool { return f.TOTP != nil || len(f.Keys) > 0 }
+
+// Signing returns the security keys and passkeys, which sign a challenge.
+func (f SecondFactors) Signing() []Passkey { return slices.Concat(f.Keys, f.Passkeys) }
 
 // TOTP is an authenticator app.
 type TOTP struct {
@@ -128,21 +162,26 @@ func (db *DB) SecondFactorsOf(ctx context.Context, userID string) (SecondFactors
 		return SecondFactors{}, fmt.Errorf("read second factors: %w", err)
 	}
 	var rows []struct {
-		ID, Kind          string
-		Secret            []byte
-		Number            int64
-		CreatedAt, UsedAt Millis
+		Passkey // of each kind
+		Usable  bool
 	}
 	err := db.read(ctx, "read second factors", func(q *gorm.DB) error {
-		return q.Raw(`SELECT id, kind, secret, number, created_at, used_at FROM credentials WHERE user_id = ? AND kind IN ('totp', 'recovery')`, userID).Scan(&rows).Error
+		return q.Raw(`SELECT `+passkeyColumns+`, `+ofOwnHost("c")+` AS usable FROM credentials c WHERE user_id = ? AND kind IN ('totp', 'recovery', 'security_key', 'webauthn') ORDER BY created_at, id`, userID).Scan(&rows).Error
 	})
 	var f SecondFactors
 	for _, r := range rows {
-		if r.Kind == FactorRecovery {
-			f.Codes = append(f.Codes, r.Secret)
-			continue
+		switch {
+		case r.Kind == FactorRecovery:
+			f.Codes = append(f.Codes, r.PublicKey)
+		case r.Kind == FactorTOTP:
+			f.TOTP = &TOTP{ID: r.ID, Secret: r.PublicKey, Step: r.Counter, CreatedAt: r.CreatedAt, UsedAt: r.UsedAt}
+		case r.Kind == FactorSecurityKey && !r.Usable:
+			f.LostKeys = append(f.LostKeys, r.Passkey)
+		case r.Kind == FactorSecurityKey:
+			f.Keys = append(f.Keys, r.Passkey)
+		case r.ProvenAt != 0 && r.Usable:
+			f.Passkeys = append(f.Passkeys, r.Passkey)
 		}
-		f.TOTP = &TOTP{ID: r.ID, Secret: r.Secret, Step: r.Number, CreatedAt: r.CreatedAt, UsedAt: r.UsedAt}
 	}
 	return f, err
 }
@@ -217,7 +256,7 @@ func checkStrongEnough(tx *gorm.DB, userID, sessionID string) error {
 		ACR string
 		Due bool
 	}
-	err := tx.Raw(`SELECT s.acr, (`+asksSecondFactor+` OR `+hasProvenPasskey+`) AS due FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ? AND s.user_id = ?`, sessionID, userID).Scan(&found).Error
+	err := tx.Raw(`SELECT s.acr, `+usesRecoveryCodes+` AS due FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ? AND s.user_id = ?`, sessionID, userID).Scan(&found).Error
 	if err != nil {
 		return err
 	}
@@ -244,15 +283,19 @@ func (db *DB) requireProvenAddress(tx *gorm.DB, userID string) error {
 }
 
 // asksSecondFactor is the condition that a user u is asked for a second factor at each sign-in.
-const asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'totp')`
+var asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND (f.kind = 'totp' OR f.kind = 'security_key' AND ` + ofOwnHost("f") + `))`
 
 // hasProvenPasskey is the condition that a user u can reach two factors with a passkey alone.
 var hasProvenPasskey = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'webauthn' AND f.proven_at <> 0 AND ` + ofOwnHost("f") + `)`
 
+// usesRecoveryCodes is the condition that a user u can be asked for a second factor, and therefore
+// needs recovery codes: a user with a proven passkey, who loses it, too.
+var usesRecoveryCodes = `(` + asksSecondFactor + ` OR ` + hasProvenPasskey + `)`
+
 // hasStrongFactors reports whether the user can reach two factors.
 func hasStrongFactors(tx *gorm.DB, userID string) (bool, error) {
 	var n int64
-	err := tx.Raw(`SELECT COUNT(*) FROM users u WHERE u.id = ? AND (`+asksSecondFactor+` OR `+hasProvenPasskey+`)`, userID).Scan(&n).Error
+	err := tx.Raw(`SELECT COUNT(*) FROM users u WHERE u.id = ? AND `+usesRecoveryCodes, userID).Scan(&n).Error
 	return n > 0, err
 }
 
@@ -262,27 +305,28 @@ type TOTPEnrolment struct {
 	ID     string   // of the new credential
 	Secret []byte   // sealed for that ID
 	Step   int64    // of the code that confirmed the app; it cannot be used again
-	Codes  [][]byte // hashes of new recovery codes, which replace the old ones
+	Codes  [][]byte // hashes of recovery codes, for a user who has none
 }
 
-// AddTOTP adds an authenticator app and recovery codes. All other sessions and all grants of the
-// user end, see changeFactors; the session of this browser then has two factors. It records the
-// events factor.added and session.ended.
+// AddTOTP adds an authenticator app, and the recovery codes if the user has none. All other sessions
+// and all grants of the user end, see changeFactors; the session of this browser then has two
+// factors. It reports whether the codes were stored. It records the events factor.added and
+// session.ended.
 //
 // ErrConflict: the user has an app already. ErrRevoked, ErrNotFresh. ErrUnproven: see
 // requireProvenAddress.
-func (db *DB) AddTOTP(ctx context.Context, e TOTPEnrolment, at time.Time) (Session, error) {
+func (db *DB) AddTOTP(ctx context.Context, e TOTPEnrolment, at time.Time) (s Session, newCodes bool, err error) {
 	if err := refuseImpossible(e.ID); err != nil {
-		return Session{}, fmt.Errorf("add authenticator app: %w", err)
+		return Session{}, false, fmt.Errorf("add authenticator app: %w", err)
 	}
 	if len(e.Secret) == 0 || e.Step <= 0 {
-		return Session{}, errors.New("add authenticator app: the secret or the step is missing")
+		return Session{}, false, errors.New("add authenticator app: the secret or the step is missing")
 	}
-	return db.changeFactors(ctx, "add authenticator app", e.FactorChange, func(tx *gorm.DB) error {
+	s, err = db.changeFactors(ctx, "add authenticator app", e.FactorChange, func(tx *gorm.DB) error {
 		if err := db.requireProvenAddress(tx, e.UserID); err != nil {
 			return err
 		}
-		if err := requireSecondFactors(tx); err != nil {
+		if err := requireProgram(tx, programWithSecondFactors); err != nil {
 			return err
 		}
 		err := tx.Exec(`INSERT INTO credentials (id, user_id, kind, secret, number, proven_at, created_at, updated_at) VALUES (?, ?, 'totp', ?, ?, ?, ?, ?)`,
@@ -290,41 +334,36 @@ func (db *DB) AddTOTP(ctx context.Context, e TOTPEnrolment, at time.Time) (Sessi
 		if err != nil {
 			return err
 		}
-		if err := replaceCodes(tx, e.UserID, e.Codes, at); err != nil {
+		if newCodes, err = addFirstCodes(tx, e.UserID, e.Codes, at); err != nil {
 			return err
 		}
 		return db.recordFactor(tx, FactorAdded, MailFactorAdded, FactorTOTP, e.UserID, By{From: e.From, At: at})
-	}, func(s *Session) {
-		s.ACR = StrongerACR(s.ACR, ACRTwoFactors)
-		for _, method := range []string{"otp", "mfa"} {
-			if !slices.Contains(s.AMR, method) {
-				s.AMR = append(s.AMR, method)
-			}
-		}
-	}, at)
+	}, func(s *Session) { s.addSecondFactor("otp", "mfa") }, at)
+	return s, newCodes && err == nil, err
 }
 
-// RemoveTOTP removes the authenticator app of a user, and the recovery codes with it. All other
-// sessions and all grants of the user end, see changeFactors. It records the events
-// factor.removed and session.ended.
+// RemoveSecondFactor removes the authenticator app or a security key of a user. The recovery codes go
+// with the last way that needs them, see usesRecoveryCodes. All other sessions and all grants of the
+// user end, see changeFactors. It records the events factor.removed and session.ended.
 //
-// ErrNotFound: the user has no such app. ErrRevoked, ErrNotFresh.
-func (db *DB) RemoveTOTP(ctx context.Context, c FactorChange, id string, at time.Time) (Session, error) {
+// ErrNotFound: the user has no such factor. ErrRevoked, ErrNotFresh.
+func (db *DB) RemoveSecondFactor(ctx context.Context, c FactorChange, id string, at time.Time) (Session, error) {
 	if err := refuseImpossible(id); err != nil {
-		return Session{}, fmt.Errorf("remove authenticator app: %w", err)
+		return Session{}, fmt.Errorf("remove second factor: %w", err)
 	}
-	return db.changeFactors(ctx, "remove authenticator app", c, func(tx *gorm.DB) error {
-		removed, err := changeOne(tx, `DELETE FROM credentials WHERE id = ? AND user_id = ? AND kind = 'totp'`, id, c.UserID)
+	return db.changeFactors(ctx, "remove second factor", c, func(tx *gorm.DB) error {
+		var kinds []string
+		err := tx.Raw(`DELETE FROM credentials WHERE id = ? AND user_id = ? AND kind IN ('totp', 'security_key') RETURNING kind`, id, c.UserID).Scan(&kinds).Error
 		if err != nil {
 			return err
 		}
-		if !removed {
+		if len(kinds) == 0 {
 			return ErrNotFound
 		}
-		if err := replaceCodes(tx, c.UserID, nil, at); err != nil {
+		if err := dropUselessCodes(tx, c.UserID); err != nil {
 			return err
 		}
-		return db.recordFactor(tx, FactorRemoved, MailFactorRemoved, FactorTOTP, c.UserID, By{From: c.From, At: at})
+		return db.recordFactor(tx, FactorRemoved, MailFactorRemoved, kinds[0], c.UserID, By{From: c.From, At: at})
 	}, nil, at)
 }
 
@@ -332,14 +371,15 @@ func (db *DB) RemoveTOTP(ctx context.Context, c FactorChange, id string, at time
 // all grants of the user end, see changeFactors. It records the events recovery_codes.replaced and
 // session.ended.
 //
-// ErrNotFound: the user has no second factor. ErrRevoked, ErrNotFresh.
+// ErrNotFound: the user has nothing for which a recovery code counts, see usesRecoveryCodes.
+// ErrRevoked, ErrNotFresh.
 func (db *DB) ReplaceRecoveryCodes(ctx context.Context, c FactorChange, codes [][]byte, at time.Time) (Session, error) {
 	return db.changeFactors(ctx, "replace recovery codes", c, func(tx *gorm.DB) error {
-		var asked []bool
-		if err := tx.Raw(`SELECT `+asksSecondFactor+` FROM users u WHERE u.id = ?`, c.UserID).Scan(&asked).Error; err != nil {
+		needed, err := hasStrongFactors(tx, c.UserID)
+		if err != nil {
 			return err
 		}
-		if len(asked) != 1 || !asked[0] {
+		if !needed {
 			return ErrNotFound
 		}
 		if err := replaceCodes(tx, c.UserID, codes, at); err != nil {
@@ -364,6 +404,22 @@ func replaceCodes(tx *gorm.DB, userID string, codes [][]byte, at time.Time) erro
 	return nil
 }
 
+// addFirstCodes stores recovery codes for a user who has none, and reports whether it did. Codes that
+// the user has saved stay valid when another factor is added.
+func addFirstCodes(tx *gorm.DB, userID string, codes [][]byte, at time.Time) (bool, error) {
+	var n int64
+	if err := tx.Raw(`SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind = 'recovery'`, userID).Scan(&n).Error; err != nil || n > 0 {
+		return false, err
+	}
+	return true, replaceCodes(tx, userID, codes, at)
+}
+
+// dropUselessCodes deletes the recovery codes of a user who has no factor any more for which they
+// count.
+func dropUselessCodes(tx *gorm.DB, userID string) error {
+	return tx.Exec(`DELETE FROM credentials WHERE user_id = ? AND kind = 'recovery' AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = credentials.user_id AND `+usesRecoveryCodes+`)`, userID).Error
+}
+
 // recordFactor records a change of a factor and tells the user.
 func (db *DB) recordFactor(tx *gorm.DB, event EventType, mail MailKind, kind, userID string, by By) error {
 	if err := db.notify(tx, MailDraft{Kind: mail, UserID: userID, Facts: MailFacts{Factor: kind}}, by); err != nil {
@@ -374,7 +430,7 @@ func (db *DB) recordFactor(tx *gorm.DB, event EventType, mail MailKind, kind, us
 }
 
 // ResetFactors removes all factors of a user except the password: the authenticator app, the
-// passkeys and the recovery codes. If there were any, it ends all sessions and grants of the user,
+// passkeys, the security keys and the recovery codes. If there were any, it ends all sessions and grants of the user,
 // including offline grants. It returns the removed factors. The undo of a changed address does not
 // bring them back, nor those that were removed before. It records the events factor.reset and
 // session.ended_all.

@@ -34,7 +34,7 @@ func (w *world) addTOTP(t testing.TB, session storage.Session, handle string, at
 		Codes: [][]byte{[]byte("code 0"), []byte("code 1")},
 	}
 	w.proveAddress(t, session.UserID)
-	s, err := w.AddTOTP(t.Context(), e, at)
+	s, _, err := w.AddTOTP(t.Context(), e, at)
 	if err != nil {
 		t.Fatalf("add authenticator app: %v", err)
 	}
@@ -84,7 +84,7 @@ func TestAddTOTP_OnlyThisBrowserStaysSignedIn(t *testing.T) {
 			t.Errorf("oldest program %d, %v, want 15", oldest, err)
 		}
 		second := storage.TOTPEnrolment{FactorChange: w.factorChange(added, "third handle"), ID: "crd_second", Secret: []byte("s"), Step: step}
-		_, err = w.AddTOTP(t.Context(), second, noon)
+		_, _, err = w.AddTOTP(t.Context(), second, noon)
 		wantError(t, "a second app", err, storage.ErrConflict)
 	})
 }
@@ -95,7 +95,7 @@ func TestAddTOTP_OnlyThisBrowserStaysSignedIn(t *testing.T) {
 func TestAddFactor_NeedsAVerifiedAddress(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		enrol := func(db *storage.DB, userID string, s storage.Session) error {
-			_, err := db.AddTOTP(t.Context(), storage.TOTPEnrolment{FactorChange: w.factorChange(s, storage.NewID("h")), ID: storage.NewID("crd_"), Secret: []byte("s"), Step: step}, noon)
+			_, _, err := db.AddTOTP(t.Context(), storage.TOTPEnrolment{FactorChange: w.factorChange(s, storage.NewID("h")), ID: storage.NewID("crd_"), Secret: []byte("s"), Step: step}, noon)
 			return err
 		}
 		wantError(t, "an app", enrol(w.DB, w.user.ID, w.session), storage.ErrUnproven)
@@ -165,7 +165,7 @@ func TestSignIn_OneFactorStartsNoSessionIfASecondIsDue(t *testing.T) {
 		if s, err := w.SignIn(t.Context(), whole, noon); err != nil || s.ACR != storage.ACRTwoFactors {
 			t.Errorf("with the code: %+v, %v", s, err)
 		}
-		if _, err := w.RemoveTOTP(t.Context(), w.factorChange(added, "after"), id, noon); err != nil {
+		if _, err := w.RemoveSecondFactor(t.Context(), w.factorChange(added, "after"), id, noon); err != nil {
 			t.Fatal(err)
 		}
 		whole.HandleHash, whole.Factor = "late", &storage.FactorUse{CodeHash: []byte("code 0")}
@@ -222,7 +222,7 @@ func wantEvents(t *testing.T, w *world, userID string, kind storage.EventType, w
 func TestFactorChanges_NeedAFreshSessionOfTheHighestLevel(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		enrol := func(s storage.Session, at time.Time) error {
-			_, err := w.AddTOTP(t.Context(), storage.TOTPEnrolment{FactorChange: w.factorChange(s, "h "+storage.NewID("")), ID: storage.NewID("crd_"), Secret: []byte("s"), Step: step}, at)
+			_, _, err := w.AddTOTP(t.Context(), storage.TOTPEnrolment{FactorChange: w.factorChange(s, "h "+storage.NewID("")), ID: storage.NewID("crd_"), Secret: []byte("s"), Step: step}, at)
 			return err
 		}
 		wantError(t, "old session", enrol(w.session, noon.Add(6*time.Minute)), storage.ErrNotFresh)
@@ -234,7 +234,10 @@ func TestFactorChanges_NeedAFreshSessionOfTheHighestLevel(t *testing.T) {
 		wantError(t, "ended session", enrol(w.session, noon), storage.ErrRevoked)
 		w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACROneFactor, added.ID)
 		for name, change := range map[string]func() error{
-			"remove": func() error { _, err := w.RemoveTOTP(t.Context(), w.factorChange(added, "x"), id, noon); return err },
+			"remove": func() error {
+				_, err := w.RemoveSecondFactor(t.Context(), w.factorChange(added, "x"), id, noon)
+				return err
+			},
 			"replace": func() error {
 				_, err := w.ReplaceRecoveryCodes(t.Context(), w.factorChange(added, "x"), nil, noon)
 				return err
@@ -249,14 +252,14 @@ func TestFactorChanges_NeedAFreshSessionOfTheHighestLevel(t *testing.T) {
 		}
 		_, err = w.SignIn(t.Context(), w.secondSignIn(w.user.ID, "old code", storage.FactorUse{CodeHash: []byte("code 0")}), noon)
 		wantError(t, "a replaced code", err, storage.ErrReplayed)
-		removed, err := w.RemoveTOTP(t.Context(), w.factorChange(replaced, "removed"), id, noon)
+		removed, err := w.RemoveSecondFactor(t.Context(), w.factorChange(replaced, "removed"), id, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if has, err := w.SecondFactorsOf(t.Context(), w.user.ID); err != nil || has.Any() || len(has.Codes) != 0 {
 			t.Errorf("left: %+v, %v", has, err)
 		}
-		_, err = w.RemoveTOTP(t.Context(), w.factorChange(removed, "again"), id, noon)
+		_, err = w.RemoveSecondFactor(t.Context(), w.factorChange(removed, "again"), id, noon)
 		wantError(t, "removed twice", err, storage.ErrNotFound)
 		_, err = w.ReplaceRecoveryCodes(t.Context(), w.factorChange(removed, "codes"), [][]byte{[]byte("c")}, noon)
 		wantError(t, "codes without a factor", err, storage.ErrNotFound)
@@ -363,7 +366,7 @@ func TestFactorChanges_Race(t *testing.T) {
 		results := together(len(sessions), func(i int) error {
 			change := w.factorChange(sessions[i], fmt.Sprint("changed ", i))
 			if i < 2 {
-				_, err := nodes[i%2].RemoveTOTP(t.Context(), change, id, noon)
+				_, err := nodes[i%2].RemoveSecondFactor(t.Context(), change, id, noon)
 				return err
 			}
 			_, err := nodes[i%2].ReplaceRecoveryCodes(t.Context(), change, [][]byte{[]byte("new")}, noon)

@@ -128,6 +128,9 @@ func TestMigrations_SeedIsReadByTheUseCases(t *testing.T) {
 		if c, err := db.Client(t.Context(), "seed"); err != nil || c.RefreshGrace != -1 || len(c.Metadata.RedirectURIs) != 1 || len(c.Federations) != 1 {
 			t.Errorf("client %+v, %v", c, err)
 		}
+		if has, err := db.SecondFactorsOf(t.Context(), "usr_seed"); err != nil || len(has.Keys) != 1 || has.Keys[0].Counter != 4 || len(has.Keys[0].Detail.Transports) != 1 {
+			t.Errorf("second factors %+v, %v", has, err)
+		}
 		if c, err := db.Consent(t.Context(), "usr_seed", "seed", noon); err != nil || !c.Covers([]string{"openid"}, nil, nil) {
 			t.Errorf("consent %+v, %v", c, err)
 		}
@@ -211,6 +214,9 @@ func TestMigrations_RowsOf0006KeepWorking(t *testing.T) {
 		if g, u, err := db.LiveGrant(t.Context(), "gid_seed", "", noon.Add(1)); err != nil || g.Generation != 3 || g.Connector != "" || u.Name != "Seed" {
 			t.Errorf("grant %+v, user %+v, %v", g, u, err)
 		}
+		if _, hash, err := db.UserByEmail(t.Context(), "seed@example.com"); err != nil || hash != "hash" {
+			t.Errorf("hash %q, %v", hash, err)
+		}
 		if s, _, err := db.SessionByHandle(t.Context(), "handle", noon); err != nil || s.AuthTime == 0 || s.ArrivedAt != s.AuthTime {
 			t.Errorf("session %+v, %v", s, err)
 		}
@@ -253,6 +259,7 @@ func TestMigrations_ConstraintsAreChecked(t *testing.T) {
 			"second instance":           `INSERT INTO instance (id) VALUES (2)`,
 			"second password":           `INSERT INTO credentials (id, user_id, kind, secret) SELECT 'x', user_id, kind, secret FROM credentials`,
 			"second authenticator app":  `INSERT INTO credentials (id, user_id, kind, secret) SELECT n.id, c.user_id, 'totp', c.secret FROM credentials c, (SELECT 'x' AS id UNION SELECT 'y') n`,
+			"unknown credential":        `INSERT INTO credentials (id, user_id, kind, secret) SELECT 'x', user_id, 'key', secret FROM credentials`,
 			"credential without a user": `INSERT INTO credentials (id, user_id, kind, secret) VALUES ('x', 'usr_nobody', 'totp', 'x')`,
 			"user with an empty id":     `INSERT INTO users (id) VALUES ('')`,
 			"session without a handle":  `UPDATE sessions SET handle_hash = ''`,

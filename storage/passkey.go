@@ -18,6 +18,7 @@ import (
 type Passkey struct {
 	ID        string // identifies it in forms, sessions and grants; proves nothing
 	UserID    string
+	Kind      string        // FactorPasskey, or FactorSecurityKey, which signs nobody in by itself
 	Name      string        // given by the user, or that of its maker; "": none
 	Handle    string        // its credential ID, base64url without padding
 	RPID      string        `gorm:"column:rp_id"`  // to which it belongs; "": that of the instance
@@ -69,13 +70,27 @@ func (p Passkey) AMR() []string {
 	return amr
 }
 
-// MostPasskeys is the largest number of passkeys of one user.
+// secondAMR returns the values of amr that it adds to those of another proof (RFC 8176). A security
+// key proves that it is there, whether or not it asked for a PIN.
+func (p Passkey) secondAMR(verified bool) []string {
+	amr := []string{"pop"}
+	if verified && p.Kind == FactorPasskey {
+		amr = append(amr, "user")
+	}
+	amr = append(amr, "mfa")
+	if p.Detail.BackupEligible {
+		amr = append(amr, "swk")
+	}
+	return amr
+}
+
+// MostPasskeys is the largest number of passkeys of one user, and of security keys.
 const MostPasskeys = 20
 
-// ErrTooManyPasskeys: the user has MostPasskeys already.
+// ErrTooManyPasskeys: the user has MostPasskeys passkeys, or security keys, already.
 var ErrTooManyPasskeys = engine.NewVerdict("too many passkeys")
 
-const passkeyColumns = `id, user_id, name, handle, rp_id, secret, number, detail, proven_at, used_at, created_at`
+const passkeyColumns = `id, user_id, kind, name, handle, rp_id, secret, number, detail, proven_at, used_at, created_at`
 
 // PasskeysOf lists the passkeys of a user, the oldest first.
 func (db *DB) PasskeysOf(ctx context.Context, userID string) ([]Passkey, error) {
@@ -89,9 +104,10 @@ func (db *DB) PasskeysOf(ctx context.Context, userID string) ([]Passkey, error) 
 	return list, err
 }
 
-// PasskeyByHandle reads a passkey and its user in one statement. The user may be disabled.
+// PasskeyByHandle reads a passkey or security key and its user in one statement. The user may be
+// disabled.
 //
-// ErrNotFound: no passkey has this handle.
+// ErrNotFound: none has this handle.
 func (db *DB) PasskeyByHandle(ctx context.Context, handle string) (Passkey, User, error) {
 	if err := refuseImpossible(handle); err != nil {
 		return Passkey{}, User{}, fmt.Errorf("read passkey: %w", err)
@@ -121,7 +137,7 @@ type PasskeyAddition struct {
 // requireProvenAddress. ErrOtherRPID: it does not belong to the RP ID of the instance.
 func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (Session, error) {
 	p := a.Passkey
-	p.UserID = a.UserID
+	p.UserID, p.Kind = a.UserID, FactorPasskey
 	if err := refuseImpossible(p.Handle, p.RPID, a.ChallengeID); err != nil {
 		return Session{}, fmt.Errorf("add passkey: %w", err)
 	}
@@ -135,7 +151,14 @@ func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (
 		if err := db.requireProvenAddress(tx, p.UserID); err != nil {
 			return err
 		}
-		if err := insertPasskey(tx, p, a.SessionID, at); err != nil {
+		strong, err := hasTwoFactors(tx, a.SessionID)
+		if err != nil {
+			return err
+		}
+		if strong {
+			p.ProvenAt = At(at)
+		}
+		if err := insertPasskey(tx, p, at); err != nil {
 			return err
 		}
 		notice := MailDraft{Kind: MailPasskeyAdded, UserID: p.UserID, Facts: MailFacts{Name: cleanText(p.Name, longestName)}}
@@ -146,20 +169,14 @@ func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (
 	}, nil, at)
 }
 
-// insertPasskey stores a passkey that was made in this session.
-func insertPasskey(tx *gorm.DB, p Passkey, sessionID string, at time.Time) error {
-	strong, err := hasTwoFactors(tx, sessionID)
-	if err != nil {
-		return err
-	}
-	if strong {
-		p.ProvenAt = At(at)
-	}
+// insertPasskey stores a passkey or security key. ErrTooManyPasskeys, ErrConflict, ErrOtherRPID: see
+// AddPasskey.
+func insertPasskey(tx *gorm.DB, p Passkey, at time.Time) error {
 	if err := bindRPID(tx, p.RPID); err != nil {
 		return err
 	}
 	var n int64
-	if err := tx.Raw(`SELECT COUNT(*) FROM credentials c WHERE c.user_id = ? AND c.kind = 'webauthn' AND `+ofOwnHost("c"), p.UserID).Scan(&n).Error; err != nil {
+	if err := tx.Raw(`SELECT COUNT(*) FROM credentials c WHERE c.user_id = ? AND c.kind = ? AND `+ofOwnHost("c"), p.UserID, p.Kind).Scan(&n).Error; err != nil {
 		return err
 	}
 	if n >= MostPasskeys {
@@ -170,8 +187,8 @@ func insertPasskey(tx *gorm.DB, p Passkey, sessionID string, at time.Time) error
 		return err
 	}
 	added, err := changeOne(tx, `INSERT INTO credentials (id, user_id, kind, name, secret, handle, rp_id, detail, number, proven_at, created_at, updated_at)
-		VALUES (?, ?, 'webauthn', ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		NewID(credentialPrefix), p.UserID, cleanText(p.Name, longestName), p.PublicKey, p.Handle, p.RPID, detail, p.Counter, p.ProvenAt, At(at), At(at))
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		NewID(credentialPrefix), p.UserID, p.Kind, cleanText(p.Name, longestName), p.PublicKey, p.Handle, p.RPID, detail, p.Counter, p.ProvenAt, At(at), At(at))
 	if err == nil && !added {
 		err = ErrConflict
 	}
@@ -187,14 +204,23 @@ func spendChallenge(tx *gorm.DB, id string, until Millis) error {
 	return err
 }
 
-// PasskeyUse is a checked assertion of a passkey, with which a user signs in.
+// PasskeyUse is a checked assertion of a passkey with which a user signs in, or of a security key or
+// passkey that is the second factor.
 type PasskeyUse struct {
 	PasskeyID   string
 	ChallengeID string // can be used once
 	Until       Millis // how long the use of ChallengeID must be remembered
 	Counter     int64  // of the assertion
 	BackedUp    bool   // as the assertion says
+	Verified    bool   // the authenticator verified the user; only a second factor may lack it
 }
+
+// The conditions of usePasskey. A passkey that is not proven may belong to a person who knew only the
+// password.
+const (
+	asFirstFactor  = `kind = 'webauthn'`
+	asSecondFactor = `(kind = 'security_key' OR kind = 'webauthn' AND proven_at <> 0)`
+)
 
 // checkPasskey takes over the passkey that opens the session, or that the person used before the
 // second factor. In the first case it stores the use of the passkey; in the second, the passkey
@@ -204,7 +230,7 @@ type PasskeyUse struct {
 func checkPasskey(tx *gorm.DB, s *SignIn, at time.Time) error {
 	by := By{From: s.From, At: at}
 	if s.Passkey != nil {
-		p, err := usePasskey(tx, s.UserID, *s.Passkey, by)
+		p, err := usePasskey(tx, s.UserID, *s.Passkey, asFirstFactor, by)
 		s.passkey, s.ACR, s.AMR = p.ID, p.ACR(), p.AMR()
 		return err
 	}
@@ -231,19 +257,20 @@ func checkPasskey(tx *gorm.DB, s *SignIn, at time.Time) error {
 	return record(tx, Event{Type: PasskeyConfirmed, Outcome: Succeeded, UserID: s.UserID, From: s.From}, at)
 }
 
-// usePasskey stores the use of a passkey in the transaction of the sign-in, and returns the
-// passkey. If its counter did not grow, a copy of its key may exist: the sign-in goes on, and the
-// event passkey.counter_decreased is recorded (WebAuthn, section 7.2, step 22).
+// usePasskey stores the use of a passkey or security key in the transaction of the sign-in, and
+// returns it. The row must fulfil the condition. If its counter did not grow, a copy of its key may
+// exist: the sign-in goes on, and the event passkey.counter_decreased is recorded (WebAuthn, section
+// 7.2, step 22).
 //
-// ErrReplayed: the challenge was used before. ErrRevoked: the passkey was removed, or belongs to
-// another RP ID.
-func usePasskey(tx *gorm.DB, userID string, u PasskeyUse, by By) (Passkey, error) {
+// ErrReplayed: the challenge was used before. ErrRevoked: the passkey was removed, belongs to
+// another RP ID, or does not fulfil the condition.
+func usePasskey(tx *gorm.DB, userID string, u PasskeyUse, condition string, by By) (Passkey, error) {
 	if err := spendChallenge(tx, u.ChallengeID, u.Until); err != nil {
 		return Passkey{}, err
 	}
 	// Written first, because that locks the row: two uses at once compare their counters one after
 	// the other.
-	used, err := changeOne(tx, `UPDATE credentials SET used_at = ? WHERE id = ? AND user_id = ? AND kind = 'webauthn' AND `+ofOwnHost("credentials"), At(by.At), u.PasskeyID, userID)
+	used, err := changeOne(tx, `UPDATE credentials SET used_at = ? WHERE id = ? AND user_id = ? AND `+condition+` AND `+ofOwnHost("credentials"), At(by.At), u.PasskeyID, userID)
 	if err != nil {
 		return Passkey{}, err
 	}
@@ -278,23 +305,29 @@ func usePasskey(tx *gorm.DB, userID string, u PasskeyUse, by By) (Passkey, error
 	return p, raiseCopies(tx, userID, p.ID, p.Counter)
 }
 
-// RenamePasskey changes the name of a passkey. It records the event passkey.renamed.
+// RenamePasskey changes the name of a passkey or security key. It records the event passkey.renamed
+// or factor.renamed.
 //
-// ErrNotFound: the user has no such passkey.
+// ErrNotFound: the user has none with this ID.
 func (db *DB) RenamePasskey(ctx context.Context, userID, passkeyID, name string, by By) error {
 	if err := refuseImpossible(userID, passkeyID); err != nil {
 		return fmt.Errorf("rename passkey: %w", err)
 	}
 	return db.write(ctx, "rename passkey", func(tx *gorm.DB) error {
-		renamed, err := changeOne(tx, `UPDATE credentials SET name = ?, updated_at = ? WHERE id = ? AND user_id = ? AND kind = 'webauthn'`,
-			cleanText(name, longestName), At(by.At), passkeyID, userID)
+		var kinds []string
+		err := tx.Raw(`UPDATE credentials SET name = ?, updated_at = ? WHERE id = ? AND user_id = ? AND kind IN ('webauthn', 'security_key') RETURNING kind`,
+			cleanText(name, longestName), At(by.At), passkeyID, userID).Scan(&kinds).Error
 		if err != nil {
 			return err
 		}
-		if !renamed {
+		if len(kinds) == 0 {
 			return ErrNotFound
 		}
-		return record(tx, Event{Type: PasskeyRenamed, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
+		e := Event{Type: PasskeyRenamed, Outcome: Succeeded, UserID: userID, From: by.From}
+		if kinds[0] == FactorSecurityKey {
+			e.Type, e.Reason = FactorRenamed, kinds[0]
+		}
+		return record(tx, e, by.At)
 	})
 }
 
@@ -305,7 +338,8 @@ type PasskeyRemoval struct {
 	Connectors   []string // the connectors through which people can sign in now
 }
 
-// RemovePasskey removes a passkey. All sessions that it opened end, and all grants of those
+// RemovePasskey removes a passkey. The recovery codes go with the last way that needs them, see
+// usesRecoveryCodes. All sessions that it opened end, and all grants of those
 // sessions, online and offline. The session of the request does not end, even if the passkey
 // opened it. It records the event passkey.removed.
 //
@@ -329,6 +363,9 @@ func (db *DB) RemovePasskey(ctx context.Context, r PasskeyRemoval, at time.Time)
 		}
 		name, err := deletePasskey(tx, r)
 		if err != nil {
+			return err
+		}
+		if err := dropUselessCodes(tx, r.UserID); err != nil {
 			return err
 		}
 		if err := endSessionsOpenedBy(tx, opener{Key: r.PasskeyID, UserID: r.UserID, Reason: "passkey_removed"}, r.SessionID, by); err != nil {
@@ -378,4 +415,4 @@ func deletePasskey(tx *gorm.DB, r PasskeyRemoval) (string, error) {
 }
 
 var selectPasskeyByHandle = engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Passkey{}, "c") + `, ` + engine.ColumnsOf(&User{}, "u") + `
-	FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.handle = CAST(? AS TEXT) AND c.handle <> '' AND c.kind = 'webauthn'`)
+	FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.handle = CAST(? AS TEXT) AND c.handle <> ''`)

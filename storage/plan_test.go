@@ -72,10 +72,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 	}
 	// addFactor adds an authenticator app and one recovery code, in a new session.
 	addFactor := func() (storage.Session, string, error) {
-		w.exec(t, `DELETE FROM credentials WHERE user_id = ? AND kind = 'totp'`, w.user.ID)
+		w.exec(t, `DELETE FROM credentials WHERE user_id = ? AND kind IN ('totp', 'security_key')`, w.user.ID)
 		s := w.signIn(t, w.user.ID, storage.NewID("h"), "", later)
 		e := storage.TOTPEnrolment{FactorChange: factorChange(s), ID: storage.NewID("crd_"), Secret: []byte("sealed"), Step: 1, Codes: [][]byte{[]byte("code")}}
-		s, err := w.AddTOTP(ctx, e, later)
+		s, _, err := w.AddTOTP(ctx, e, later)
 		return s, e.ID, err
 	}
 	register := func(id, initial, digest string, at time.Time) error {
@@ -88,6 +88,11 @@ func everyUseCase(t *testing.T, w *world) []call {
 	passkeyID := func() string {
 		list, _ := w.PasskeysOf(ctx, w.user.ID)
 		return append(list, storage.Passkey{ID: "crd_none"})[0].ID
+	}
+	// keyID is the same for the user's security key.
+	keyID := func() string {
+		has, _ := w.SecondFactorsOf(ctx, w.user.ID)
+		return append(has.Keys, storage.Passkey{ID: "crd_none"})[0].ID
 	}
 	return []call{
 		{"Changes", func() error { _, err := w.Changes(ctx); return err }},
@@ -429,12 +434,31 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err = w.ReplaceRecoveryCodes(ctx, factorChange(s), [][]byte{[]byte("new code")}, later)
 			return err
 		}},
-		{"RemoveTOTP", func() error {
+		{"RemoveSecondFactor", func() error {
 			s, id, err := addFactor()
 			if err != nil {
 				return err
 			}
-			_, err = w.RemoveTOTP(ctx, factorChange(s), id, later)
+			_, err = w.RemoveSecondFactor(ctx, factorChange(s), id, later)
+			return err
+		}},
+		{"AddSecurityKey", func() error {
+			s, _, err := addFactor()
+			if err != nil {
+				return err
+			}
+			_, _, err = w.AddSecurityKey(ctx, storage.SecurityKeyAddition{
+				FactorChange: factorChange(s), Key: storage.Passkey{Handle: "key", RPID: "id.example.com", PublicKey: []byte("key")}, Codes: [][]byte{[]byte("code")}, ChallengeID: "c3", Until: until,
+			}, later)
+			return err
+		}},
+		{"RenamePasskey", func() error {
+			return w.RenamePasskey(ctx, w.user.ID, keyID(), "Key", storage.By{From: from, At: later})
+		}},
+		{"SignIn", func() error {
+			s := signIn("h13")
+			s.ACR, s.Factor = storage.ACRTwoFactors, &storage.FactorUse{Key: &storage.PasskeyUse{PasskeyID: keyID(), ChallengeID: "c4", Until: until, Counter: 2}}
+			_, err := w.SignIn(ctx, s, later)
 			return err
 		}},
 		{"ResetFactors", func() error {

@@ -97,7 +97,7 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 		if err := checkThrough(tx, &s); err != nil {
 			return err
 		}
-		in, err = db.startCheckedSession(tx, s, at)
+		in, err = db.startCheckedSession(tx, &s, at)
 		if errors.As(err, &due) {
 			return acceptFirstProof(tx, s, at)
 		}
@@ -153,8 +153,9 @@ type startedSession struct {
 }
 
 // startCheckedSession checks the user and starts the session. The caller holds the lock of the
-// user's row. It uses up the second factor. ErrRevoked, *FactorDueError, ErrReplayed: see SignIn.
-func (db *DB) startCheckedSession(tx *gorm.DB, s SignIn, at time.Time) (startedSession, error) {
+// user's row. It uses up the second factor, which may set ACR and AMR. ErrRevoked, *FactorDueError,
+// ErrReplayed: see SignIn.
+func (db *DB) startCheckedSession(tx *gorm.DB, s *SignIn, at time.Time) (startedSession, error) {
 	user, err := requireUnchanged(tx, s.UserID, s.NotBefore)
 	if err != nil {
 		return startedSession{}, err
@@ -167,13 +168,13 @@ func (db *DB) startCheckedSession(tx *gorm.DB, s SignIn, at time.Time) (startedS
 	case s.Factor == nil && ACRReaches(s.ACR, ACRTwoFactors):
 		return startedSession{}, errors.New("start session: the acr names a second factor, and there is none")
 	case s.Factor != nil:
-		if recovery, err = s.Factor.use(tx, s.UserID, at); err != nil {
+		if recovery, err = s.Factor.use(tx, s, at); err != nil {
 			return startedSession{}, err
 		}
 	}
-	in, err := startSession(tx, s, user.startsAfter(), at)
+	in, err := startSession(tx, *s, user.startsAfter(), at)
 	if err == nil && recovery {
-		err = db.recordRecoveryCode(tx, s, in.ID, at)
+		err = db.recordRecoveryCode(tx, *s, in.ID, at)
 	}
 	return in, err
 }

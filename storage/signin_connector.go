@@ -90,7 +90,7 @@ func (db *DB) runConnectorSignIn(ctx context.Context, a ConnectorSignIn, settleU
 		if err := settleUser(tx, a, at); err != nil {
 			return err
 		}
-		in, err = db.startCheckedSession(tx, a.SignIn, at)
+		in, err = db.startCheckedSession(tx, &a.SignIn, at)
 		if isDue := errors.As(err, &due); err != nil && !(isDue && a.Linked) {
 			return err
 		}

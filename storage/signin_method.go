@@ -13,13 +13,17 @@ type SignInMethods struct {
 	Passkeys       int      // number of passkeys that can be used, see ofOwnHost
 	ProvenPasskeys int      // those of them with which a sign-in has two factors (Passkey.ProvenAt)
 	TOTP           bool     // an authenticator app, which is asked for after one of the other methods
+	SecurityKeys   int      // number of security keys that can be used; asked for in the same way
 	Connectors     []string // connectors of linked identities, each once, by name
 }
 
 // SecondACR returns the strongest acr of a sign-in that begins with one factor of any kind and goes
 // on with a second factor of the user.
 func (m SignInMethods) SecondACR() string {
-	if m.TOTP {
+	switch {
+	case m.SecurityKeys > 0:
+		return ACRPhishingResistant
+	case m.TOTP:
 		return ACRTwoFactors
 	}
 	return ACROneFactor
@@ -56,6 +60,8 @@ func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods
 			ways.Password = true
 		case FactorTOTP:
 			ways.TOTP = true
+		case FactorSecurityKey:
+			ways.SecurityKeys++
 		case FactorPasskey:
 			ways.Passkeys++
 			if row.Proven {

@@ -20,7 +20,7 @@ type Attached struct {
 
 // Factor is a credential with which a user authenticates.
 type Factor struct {
-	Kind      string // password, totp, webauthn or recovery
+	Kind      string // password, totp, webauthn, security_key or recovery
 	Name      string // given by the user; "": none
 	CreatedAt Millis
 	UsedAt    Millis // 0: not recorded

@@ -49,10 +49,11 @@ func reviseAct(change func(*storage.User)) func(*testing.T, *storage.DB, storage
 
 // attachments attach one thing to an account.
 var attachments = map[string]func(t *testing.T, w *world, u storage.User){
-	"password": func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "password") },
-	"totp":     func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "totp") },
-	"webauthn": func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "webauthn") },
-	"recovery": func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "recovery") },
+	"password":     func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "password") },
+	"totp":         func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "totp") },
+	"webauthn":     func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "webauthn") },
+	"recovery":     func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "recovery") },
+	"security key": func(t *testing.T, w *world, u storage.User) { w.addCredential(t, u, "security_key") },
 	"identity": func(t *testing.T, w *world, u storage.User) {
 		w.endSession(t, w.signInThrough(t, u.ID, "evil", u.ID, ""))
 	},

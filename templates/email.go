@@ -42,10 +42,11 @@ type FactorRow struct {
 
 // factorLabels names the kinds of credentials.
 var factorLabels = map[string]words.Sentence{
-	"password": words.Say("account-email.password"),
-	"totp":     words.Say("account-email.totp"),
-	"webauthn": words.Say("account-email.webauthn"),
-	"recovery": words.Say("account-email.recovery"),
+	"password":     words.Say("account-email.password"),
+	"totp":         words.Say("account-email.totp"),
+	"webauthn":     words.Say("account-email.webauthn"),
+	"security_key": words.Say("account-email.security-key"),
+	"recovery":     words.Say("account-email.recovery"),
 }
 
 // FactorLabel returns the name of a kind of credential.

@@ -149,15 +149,20 @@ func (h *Handler) addTOTP(w http.ResponseWriter, r *http.Request, current sessio
 		return err
 	}
 	added.Codes = hashes
-	err = h.Visits.ChangeFactors(w, r, current, func(c storage.FactorChange) (storage.Session, error) {
+	newCodes := false
+	err = h.Visits.ChangeFactors(w, r, current, func(c storage.FactorChange) (s storage.Session, err error) {
 		added.FactorChange = c
-		return h.DB.AddTOTP(r.Context(), added, h.Now())
+		s, newCodes, err = h.DB.AddTOTP(r.Context(), added, h.Now())
+		return s, err
 	})
 	if errors.Is(err, storage.ErrConflict) {
 		return h.showDone(w, securityPath, "totp")
 	}
 	if err != nil {
 		return h.factorProblem(w, r, current, totpPath, err)
+	}
+	if !newCodes { // the person has saved codes before
+		return h.showDone(w, securityPath, "app-added")
 	}
 	return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes, Added: true})
 }
@@ -234,7 +239,7 @@ func (h *Handler) removeTOTP(w http.ResponseWriter, r *http.Request, current ses
 		return err
 	}
 	err = h.Visits.ChangeFactors(w, r, current, func(c storage.FactorChange) (storage.Session, error) {
-		return h.DB.RemoveTOTP(r.Context(), c, id, h.Now())
+		return h.DB.RemoveSecondFactor(r.Context(), c, id, h.Now())
 	})
 	if err != nil {
 		return h.factorProblem(w, r, current, removeTOTPPath, err)

@@ -193,7 +193,7 @@ func (c content) invitationUsed() templates.Mail {
 }
 
 // factorKinds name the factors in the mails about them.
-var factorKinds = map[string]words.Sentence{storage.FactorTOTP: words.Say("factor-kind.totp")}
+var factorKinds = map[string]words.Sentence{storage.FactorTOTP: words.Say("factor-kind.totp"), storage.FactorSecurityKey: words.Say("factor-kind.security-key")}
 
 // factor names the factor of the mail.
 func (c content) factor() words.Sentence {

@@ -13,7 +13,7 @@ import (
 func (a attacked) addFactors(t *testing.T) {
 	t.Helper()
 	session := a.signIn(t, "github", "1")
-	_, err := a.db.AddTOTP(t.Context(), storage.TOTPEnrolment{
+	_, _, err := a.db.AddTOTP(t.Context(), storage.TOTPEnrolment{
 		FactorChange: storage.FactorChange{UserID: a.bob.ID, SessionID: session.ID, Handle: storage.NewID("h"), FreshFor: time.Minute},
 		ID:           storage.NewID("crd_"), Secret: []byte("sealed secret"), Step: 1, Codes: [][]byte{[]byte("code 1"), []byte("code 2")},
 	}, time.Now())

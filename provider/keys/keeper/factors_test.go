@@ -31,7 +31,7 @@ func addApp(t *testing.T, h *keystest.Node, email string, secret []byte) string 
 	if err != nil || bytes.Contains(e.Secret, secret) {
 		t.Fatalf("sealed %x, %v", e.Secret, err)
 	}
-	if _, err := h.DB.AddTOTP(t.Context(), e, keystest.Noon); err != nil {
+	if _, _, err := h.DB.AddTOTP(t.Context(), e, keystest.Noon); err != nil {
 		t.Fatal(err)
 	}
 	return user.ID

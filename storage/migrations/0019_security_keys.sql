@@ -1,0 +1,3 @@
+-- Security keys are credentials of a kind of their own. The constraint of the column kind has another
+-- form on each database, so Go code changes it. The number of this migration is also that of the
+-- first program that asks for security keys at a sign-in.
