@@ -36,8 +36,10 @@ type Purpose string
 
 // The purposes of a challenge.
 const (
-	Add    Purpose = "add"
-	SignIn Purpose = "sign-in"
+	Add          Purpose = "add"
+	SignIn       Purpose = "sign-in"
+	AddKey       Purpose = "add key"       // a security key
+	SecondFactor Purpose = "second factor" // of a user whose first proof was right
 )
 
 // Ceremony is what a challenge is bound to. All fields must be equal when the answer comes.

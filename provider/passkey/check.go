@@ -45,8 +45,8 @@ func (p *Passkeys) ceremony() (*webauthn.WebAuthn, error) {
 	})
 }
 
-func (p *Passkeys) session(o Opened) webauthn.SessionData {
-	s := webauthn.SessionData{Challenge: o.Text, RelyingPartyID: p.rpID, UserVerification: protocol.VerificationRequired}
+func (p *Passkeys) session(o Opened, verification protocol.UserVerificationRequirement) webauthn.SessionData {
+	s := webauthn.SessionData{Challenge: o.Text, RelyingPartyID: p.rpID, UserVerification: verification}
 	for _, alg := range Algorithms {
 		s.CredParams = append(s.CredParams, protocol.CredentialParameter{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(alg)})
 	}
@@ -54,10 +54,20 @@ func (p *Passkeys) session(o Opened) webauthn.SessionData {
 }
 
 // CheckNew checks the answer to a challenge of the purpose Add (WebAuthn, section 7.1). It returns
-// the new passkey with the name of its maker, or without a name if the maker is not known. It does not check whether the passkey belongs to another account.
+// the new passkey with the name of its maker, or without a name if the maker is not known. It does
+// not check whether the passkey belongs to another account.
 //
 // ErrRefused.
 func (p *Passkeys) CheckNew(o Opened, userID string, answer []byte) (storage.Passkey, error) {
+	return p.checkNew(o, userID, answer, protocol.VerificationRequired)
+}
+
+// CheckNewKey is CheckNew for a security key and the purpose AddKey. The key need not verify its user.
+func (p *Passkeys) CheckNewKey(o Opened, userID string, answer []byte) (storage.Passkey, error) {
+	return p.checkNew(o, userID, answer, protocol.VerificationDiscouraged)
+}
+
+func (p *Passkeys) checkNew(o Opened, userID string, answer []byte, verification protocol.UserVerificationRequirement) (storage.Passkey, error) {
 	if !p.Offered() {
 		return storage.Passkey{}, refused("passkeys_not_offered", nil)
 	}
@@ -69,7 +79,7 @@ func (p *Passkeys) CheckNew(o Opened, userID string, answer []byte) (storage.Pas
 		return storage.Passkey{}, refused("passkey_malformed", err)
 	}
 	object := parsed.Response.AttestationObject
-	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.CreateCeremony, object.AuthData); err != nil {
+	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.CreateCeremony, object.AuthData, verification); err != nil {
 		return storage.Passkey{}, err
 	}
 	switch id := object.AuthData.AttData.CredentialID; {
@@ -82,7 +92,7 @@ func (p *Passkeys) CheckNew(o Opened, userID string, answer []byte) (storage.Pas
 	if err != nil {
 		return storage.Passkey{}, fmt.Errorf("check new passkey: %w", err)
 	}
-	session := p.session(o)
+	session := p.session(o, verification)
 	session.UserID = []byte(userID)
 	made, err := w.CreateCredential(owner{id: userID}, session, parsed)
 	if err != nil {
@@ -120,22 +130,9 @@ type Find func(ctx context.Context, handle string) (storage.Passkey, storage.Use
 // ErrRefused. With the cause passkey_unknown, the Passkey of the result has the Handle, and with
 // later causes also the User is known.
 func (p *Passkeys) CheckSignIn(ctx context.Context, o Opened, answer []byte, find Find) (Checked, error) {
-	if !p.Offered() {
-		return Checked{}, refused("passkeys_not_offered", nil)
-	}
-	if len(answer) > MaxAnswer {
-		return Checked{}, refused("passkey_malformed", errors.New("the answer is too long"))
-	}
-	parsed, err := protocol.ParseCredentialRequestResponseBytes(answer)
+	parsed, err := p.readAssertion(o, answer, protocol.VerificationRequired)
 	if err != nil {
-		return Checked{}, refused("passkey_malformed", err)
-	}
-	data := parsed.Response.AuthenticatorData
-	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.AssertCeremony, data); err != nil {
 		return Checked{}, err
-	}
-	if len(parsed.RawID) > maxCredentialID {
-		return Checked{}, refused("passkey_malformed", errors.New("the credential ID is too long"))
 	}
 	found, user, err := find(ctx, handleOf(parsed.RawID))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -144,36 +141,96 @@ func (p *Passkeys) CheckSignIn(ctx context.Context, o Opened, answer []byte, fin
 	if err != nil {
 		return Checked{}, err
 	}
-	checked := Checked{Passkey: found, User: user, Use: storage.PasskeyUse{
-		PasskeyID: found.ID, ChallengeID: o.Text, Until: o.Until, Counter: int64(data.Counter), BackedUp: data.Flags.HasBackupState(),
-	}}
-	switch {
-	case !bytes.Equal(parsed.Response.UserHandle, []byte(user.ID)):
+	checked := checkedOf(found, user, o, parsed)
+	if !bytes.Equal(parsed.Response.UserHandle, []byte(user.ID)) {
 		return checked, refused("passkey_of_other_user", errors.New("the user handle is not that of the passkey's owner"))
-	case found.Detail.BackupEligible != data.Flags.HasBackupEligible():
-		return checked, refused("passkey_backup_changed", errors.New("the passkey was made for one device and is now for several, or the other way round"))
 	}
-	w, err := p.ceremony()
-	if err != nil {
-		return checked, fmt.Errorf("check passkey: %w", err)
+	if err := p.checkSignature(o, checked, parsed, protocol.VerificationRequired); err != nil {
+		return checked, err
 	}
-	_, _, err = w.ValidatePasskeyLogin(func([]byte, []byte) (webauthn.User, error) {
-		return owner{id: user.ID, passkey: &webauthn.Credential{
-			ID: parsed.RawID, PublicKey: found.PublicKey, Flags: webauthn.CredentialFlags{BackupEligible: found.Detail.BackupEligible},
-		}}, nil
-	}, p.session(o), parsed)
-	if err != nil {
-		return checked, refused("passkey_signature", err)
-	}
-	if !user.Enabled() {
+	switch {
+	case found.Kind == storage.FactorSecurityKey:
+		return checked, refused("passkey_second_factor_only", errors.New("a security key signs nobody in by itself"))
+	case !user.Enabled():
 		return checked, refused("user_disabled", nil)
 	}
 	return checked, nil
 }
 
+// CheckSecondFactor checks the answer to a challenge of the purpose SecondFactor (WebAuthn, section
+// 7.2). The user is known by the first proof, and offered are the user's security keys and passkeys
+// that may answer. The authenticator need not verify the user; Use.Verified says whether it did.
+//
+// ErrRefused.
+func (p *Passkeys) CheckSecondFactor(o Opened, user storage.User, offered []storage.Passkey, answer []byte) (Checked, error) {
+	parsed, err := p.readAssertion(o, answer, protocol.VerificationDiscouraged)
+	if err != nil {
+		return Checked{User: user}, err
+	}
+	at := slices.IndexFunc(offered, func(k storage.Passkey) bool { return k.Handle == handleOf(parsed.RawID) && k.UserID == user.ID })
+	if at < 0 {
+		return Checked{User: user}, refused("passkey_not_offered", errors.New("the key is none of those that the page has offered"))
+	}
+	checked := checkedOf(offered[at], user, o, parsed)
+	// Authenticators that store no user send no handle.
+	if handle := parsed.Response.UserHandle; len(handle) > 0 && !bytes.Equal(handle, []byte(user.ID)) {
+		return checked, refused("passkey_of_other_user", errors.New("the user handle is not that of the key's owner"))
+	}
+	return checked, p.checkSignature(o, checked, parsed, protocol.VerificationDiscouraged)
+}
+
+// readAssertion reads an assertion and checks all of it but the signature.
+func (p *Passkeys) readAssertion(o Opened, answer []byte, verification protocol.UserVerificationRequirement) (*protocol.ParsedCredentialAssertionData, error) {
+	if !p.Offered() {
+		return nil, refused("passkeys_not_offered", nil)
+	}
+	if len(answer) > MaxAnswer {
+		return nil, refused("passkey_malformed", errors.New("the answer is too long"))
+	}
+	parsed, err := protocol.ParseCredentialRequestResponseBytes(answer)
+	if err != nil {
+		return nil, refused("passkey_malformed", err)
+	}
+	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.AssertCeremony, parsed.Response.AuthenticatorData, verification); err != nil {
+		return nil, err
+	}
+	if len(parsed.RawID) > maxCredentialID {
+		return nil, refused("passkey_malformed", errors.New("the credential ID is too long"))
+	}
+	return parsed, nil
+}
+
+func checkedOf(k storage.Passkey, user storage.User, o Opened, parsed *protocol.ParsedCredentialAssertionData) Checked {
+	data := parsed.Response.AuthenticatorData
+	return Checked{Passkey: k, User: user, Use: storage.PasskeyUse{
+		PasskeyID: k.ID, ChallengeID: o.Text, Until: o.Until, Counter: int64(data.Counter), BackedUp: data.Flags.HasBackupState(), Verified: data.Flags.UserVerified(),
+	}}
+}
+
+// checkSignature checks that the key of the checked answer has signed it.
+func (p *Passkeys) checkSignature(o Opened, c Checked, parsed *protocol.ParsedCredentialAssertionData, verification protocol.UserVerificationRequirement) error {
+	eligible := c.Passkey.Detail.BackupEligible
+	if eligible != parsed.Response.AuthenticatorData.Flags.HasBackupEligible() {
+		return refused("passkey_backup_changed", errors.New("the passkey was made for one device and is now for several, or the other way round"))
+	}
+	w, err := p.ceremony()
+	if err != nil {
+		return fmt.Errorf("check passkey: %w", err)
+	}
+	session := p.session(o, verification)
+	session.UserID = []byte(c.User.ID)
+	_, err = w.ValidateLogin(owner{id: c.User.ID, passkey: &webauthn.Credential{
+		ID: parsed.RawID, PublicKey: c.Passkey.PublicKey, Flags: webauthn.CredentialFlags{BackupEligible: eligible},
+	}}, session, parsed)
+	if err != nil {
+		return refused("passkey_signature", err)
+	}
+	return nil
+}
+
 // checkAnswer checks the parts that both ceremonies share, so that each refusal has its own cause.
 // The library checks them again.
-func (p *Passkeys) checkAnswer(o Opened, c protocol.CollectedClientData, kind protocol.CeremonyType, a protocol.AuthenticatorData) error {
+func (p *Passkeys) checkAnswer(o Opened, c protocol.CollectedClientData, kind protocol.CeremonyType, a protocol.AuthenticatorData, verification protocol.UserVerificationRequirement) error {
 	rpIDHash := sha256.Sum256([]byte(p.rpID))
 	switch {
 	case c.Type != kind:
@@ -186,7 +243,9 @@ func (p *Passkeys) checkAnswer(o Opened, c protocol.CollectedClientData, kind pr
 		return refused("passkey_framed", errors.New("the answer is from a frame in a page of another origin"))
 	case !bytes.Equal(a.RPIDHash, rpIDHash[:]):
 		return refused("passkey_rp_id", errors.New("the passkey is for another RP ID"))
-	case !a.Flags.UserPresent() || !a.Flags.UserVerified():
+	case !a.Flags.UserPresent():
+		return refused("passkey_unverified", errors.New("the authenticator did not notice the user"))
+	case verification == protocol.VerificationRequired && !a.Flags.UserVerified():
 		return refused("passkey_unverified", errors.New("the authenticator did not verify the user"))
 	}
 	return nil

@@ -6,8 +6,8 @@
 // passkey has signed. Storage then spends the challenge, once on all nodes.
 //
 // Passkeys belong to the RP ID, which is the host of the issuer or a parent domain of it. The origin
-// must be exactly that of the issuer. Attestation is not asked for, and each passkey must verify its user, by a PIN or a
-// finger for example.
+// must be exactly that of the issuer. Attestation is not asked for, and each passkey must verify its
+// user, by a PIN or a finger for example. Security keys are second factors only, and need not.
 //
 // The package does not know sessions, pages or HTTP.
 package passkey

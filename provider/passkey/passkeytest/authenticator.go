@@ -29,6 +29,7 @@ type Authenticator struct {
 	Flags   byte   // of each answer
 	Counter uint32 // of the last answer; grows with each answer if Counts
 	Counts  bool
+	Forgets bool // its answers name no user, because its credentials are not discoverable
 	Keys    []Key
 }
 
@@ -48,6 +49,15 @@ func New(t testing.TB, issuer string) *Authenticator {
 		t.Fatal(err)
 	}
 	return &Authenticator{Origin: u.Scheme + "://" + u.Host, RPID: u.Hostname(), Flags: Present | Verified | BackupEligible | BackedUp}
+}
+
+// NewKey returns a security key that is used at the pages of an issuer. It neither verifies its user
+// nor stores the user, it counts, and its credentials stay in it.
+func NewKey(t testing.TB, issuer string) *Authenticator {
+	t.Helper()
+	a := New(t, issuer)
+	a.Flags, a.Counts, a.Forgets = Present, true, true
+	return a
 }
 
 // Answer is an answer before it is signed and encoded.
@@ -77,6 +87,9 @@ func (a *Authenticator) Create(t testing.TB, challenge, userHandle string, chang
 	id := make([]byte, 32)
 	_, _ = rand.Read(id)
 	key := Key{ID: id, UserHandle: []byte(userHandle), Private: private}
+	if a.Forgets {
+		key.UserHandle = nil
+	}
 	answer := a.answer("webauthn.create", challenge, key)
 	answer.Algorithm, answer.Format, answer.Statement = -7, "none", Map()
 	for _, c := range change {
