@@ -343,6 +343,13 @@ var observations = map[string]observation{
 			return placeOf(b.Visitor(t).AuthorizeThrough(t, "github", "octo", "prompt", "login"))
 		},
 	},
+	"require_acr": {
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.RequireACR = storage.ACRTwoFactors }},
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			v := b.Visitor(t)
+			return placeOf(v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password))
+		},
+	},
 	"unverified_email": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.UnverifiedEmail = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {

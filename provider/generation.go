@@ -49,7 +49,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	visits := visit.New(visit.Deps{
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Passwords: s.passwords, Factors: s.factors, Passkeys: s.passkeys,
-		Connectors: federationConnectors(connectors), Now: c.Now,
+		Connectors: federationConnectors(connectors), FreshFor: c.Lifetimes.StepUp, Now: c.Now,
 	})
 	policy := flow.Policy{Subjects: s.subjects, RequireFactor: c.EveryFactor}
 	signUp := live.OpenSignUp && c.SendsMails()

@@ -182,7 +182,7 @@ func (h *Handler) mailChange(r *http.Request, current session.Current, email str
 		return err
 	}
 	err = h.DB.RequestAddressChange(r.Context(), storage.AddressRequest{
-		UserID: current.UserID, SessionID: current.ID, FreshFor: visit.FreshLife, Email: email, Final: final, Limits: limits, From: from,
+		UserID: current.UserID, SessionID: current.ID, FreshFor: h.Visits.FreshFor, Email: email, Final: final, Limits: limits, From: from,
 	}, h.Now())
 	if errors.Is(err, storage.ErrConflict) { // another request has changed the address meanwhile
 		return errSameAddress

@@ -259,7 +259,7 @@ func (h *Handler) removePasskey(w http.ResponseWriter, r *http.Request, current 
 		return h.Visits.StepUp(w, r, removePasskeyAct(id))
 	}
 	err = h.DB.RemovePasskey(r.Context(), storage.PasskeyRemoval{
-		FactorChange: storage.FactorChange{UserID: current.UserID, SessionID: current.ID, FreshFor: visit.FreshLife, From: web.TraceOf(r.Context()).Origin()},
+		FactorChange: storage.FactorChange{UserID: current.UserID, SessionID: current.ID, FreshFor: h.Visits.FreshFor, From: web.TraceOf(r.Context()).Origin()},
 		PasskeyID:    id, Connectors: h.connectorIDs(),
 	}, h.Now())
 	switch {

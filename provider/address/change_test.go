@@ -390,8 +390,10 @@ func TestChange_PasswordIsNotEnoughIfThereIsAPasskey(t *testing.T) {
 			"a passkey":     thief.AddPasskey(t, b.Authenticator(t)),
 		} {
 			t.Log(name)
-			refused.WantPage(t, http.StatusForbidden, "stronger_sign_in")
-			refused.WantText(t, "sign in again with your passkey")
+			refused.WantText(t, "Confirm this change with it")
+			if refused.At.Path != "/login" || refused.StatusCode != http.StatusOK {
+				t.Errorf("at %s, status %d", refused.At, refused.StatusCode)
+			}
 		}
 		press(t, owner, owner.Get(t, address), "verify").WantAt(t, "/account/email?done=changed")
 	})

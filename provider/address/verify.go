@@ -85,7 +85,7 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := storage.AddressVerification{Link: o.Ref(), UserID: o.UserID, FreshFor: visit.FreshLife, From: web.TraceOf(r.Context()).Origin()}
+	v := storage.AddressVerification{Link: o.Ref(), UserID: o.UserID, FreshFor: h.Visits.FreshFor, From: web.TraceOf(r.Context()).Origin()}
 	switch {
 	case o.own != nil && !h.Visits.IsFresh(*o.own), form.Get("act") == "sign-in":
 		return h.Visits.StepUp(w, r, o.act())
@@ -96,7 +96,7 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) error {
 	}
 	done := "verified"
 	if o.ChangesAddress() {
-		done, err = "changed", h.Sessions.ChangeAddress(w, r, *o.own, o.Ref(), visit.FreshLife)
+		done, err = "changed", h.Sessions.ChangeAddress(w, r, *o.own, o.Ref(), h.Visits.FreshFor)
 	} else {
 		_, err = h.DB.VerifyAddress(r.Context(), v, h.Now())
 	}

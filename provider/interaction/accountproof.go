@@ -101,7 +101,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, err = h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: p.account.Email, Password: form.Get("password"), RequestID: s.ID, ClientID: s.Client.ID,
-		KeepStronger: s.keepStronger(),
+		KeepStronger: h.keepStronger(s),
 	})
 	if isFactorDue(err) {
 		return h.Site.ContinueTo(w, h.factorPageOf(s))

@@ -41,7 +41,7 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 		if err != nil {
 			return err
 		}
-		err = h.Sessions.StartThrough(w, r, upstreamSignIn(t), arrival)
+		err = h.Sessions.StartThrough(w, r, h.upstreamSignIn(t), arrival)
 		switch {
 		case err == nil:
 			h.rememberConnector(w, t.connector)
@@ -77,9 +77,9 @@ func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.O
 // upstreamSignIn returns the sign-in that an upstream proves. It counts as one factor,
 // regardless of the methods that the upstream states. The dispatcher decides whether it is
 // recent enough.
-func upstreamSignIn(t trip) session.SignIn {
+func (h *Handler) upstreamSignIn(t trip) session.SignIn {
 	return session.SignIn{
-		Request: t.ID, ClientID: t.Client.ID, ACR: storage.ACROneFactor, AMR: visit.ByUpstream, KeepStronger: t.keepStronger(),
+		Request: t.ID, ClientID: t.Client.ID, ACR: storage.ACROneFactor, AMR: visit.ByUpstream, KeepStronger: h.keepStronger(t.step),
 		Asserted: &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Reauthenticated: t.identity.Fresh},
 	}
 }

@@ -106,7 +106,7 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = h.Visits.FinishHalf(w, r, half, user, form.Get("code"), s.ID, s.Client.ID, s.keepStronger())
+	err = h.Visits.FinishHalf(w, r, half, user, form.Get("code"), s.ID, s.Client.ID, h.keepStronger(s))
 	switch {
 	case err == nil:
 		next, err := h.pageAfterSignIn(w, r, s, user.ID)
@@ -169,7 +169,7 @@ func (h *Handler) askFactorOf(w http.ResponseWriter, r *http.Request, t trip, ar
 		}
 		return h.storeWaiting(w, t, user)
 	}
-	half := visit.HalfSignIn{UserID: found.UserID, NotBefore: found.NotBefore, Through: arrival.Identity.Key(), Asserted: upstreamSignIn(t).Asserted}
+	half := visit.HalfSignIn{UserID: found.UserID, NotBefore: found.NotBefore, Through: arrival.Identity.Key(), Asserted: h.upstreamSignIn(t).Asserted}
 	if err := h.Visits.StoreHalf(w, half, t.ID); err != nil {
 		return err
 	}

@@ -58,8 +58,8 @@ type step struct {
 
 // keepStronger returns the condition on which a sign-in for the request keeps a stronger proof of the
 // browser's session.
-func (s step) keepStronger() *storage.Freshness {
-	return visit.KeepStronger(s.Freshness(s.Client))
+func (h *Handler) keepStronger(s step) *storage.Freshness {
+	return h.Visits.KeepStronger(s.Freshness(s.Client))
 }
 
 // open opens the request of a step.

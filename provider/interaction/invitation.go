@@ -26,7 +26,7 @@ func (h *Handler) acceptInvitation(w http.ResponseWriter, r *http.Request, t tri
 	if err != nil {
 		return err
 	}
-	err = h.Sessions.StartThrough(w, r, upstreamSignIn(t), storage.ConnectorSignIn{
+	err = h.Sessions.StartThrough(w, r, h.upstreamSignIn(t), storage.ConnectorSignIn{
 		Identity: identity, AttemptID: t.attempt.Upstream.ID, Until: storage.At(h.Now().Add(usedAttemptLife)),
 		Invitation: t.attempt.Invited, Proof: voucherOf(t.identity), Profile: h.profileFrom(r.Context(), t), Groups: groupsFrom(r.Context(), t.identity),
 	})

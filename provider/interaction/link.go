@@ -3,8 +3,10 @@ package interaction
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates/words"
@@ -31,7 +33,8 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) e
 	case errors.Is(err, storage.ErrConflict):
 		return identityInUse(t.connector, h.Site.Base+identitiesPage, backText)
 	case errors.Is(err, storage.ErrNotFresh):
-		return h.Visits.StrongerSignIn(h.Site.Base + identitiesPage)
+		again := identitiesPage + "/link?" + url.Values{"connector": {t.connector.ID()}}.Encode()
+		return h.Visits.NotFresh(w, r, *current, visit.Act{Name: "link", Page: again, Back: identitiesPage})
 	case errors.Is(err, storage.ErrReplayed):
 		return unknownAttempt(err)
 	case err != nil:

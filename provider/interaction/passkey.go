@@ -71,7 +71,7 @@ func (h *Handler) signInWithPasskey(w http.ResponseWriter, r *http.Request) erro
 	}
 	_, err = h.Sessions.Start(w, r, session.SignIn{
 		UserID: checked.User.ID, Request: s.ID, ClientID: s.Client.ID, Keep: form.Get("stay") != "",
-		NotBefore: &checked.User.NotBefore, Passkey: &checked.Use, KeepStronger: s.keepStronger(),
+		NotBefore: &checked.User.NotBefore, Passkey: &checked.Use, KeepStronger: h.keepStronger(s),
 	})
 	if due, is := errors.AsType[*storage.FactorDueError](err); is {
 		half := visit.HalfSignIn{UserID: due.UserID, NotBefore: due.NotBefore, Keep: form.Get("stay") != "", Through: checked.Passkey.ID}

@@ -118,8 +118,12 @@ func TestPasskey_ProvenOneIsPhishingResistant(t *testing.T) {
 		thief := b.Visitor(t)
 		thief.Account(t, "/account")
 		id := b.PasskeysOf(t, b.Alice.ID)[0].ID
-		thief.Submit(t, thief.Get(t, b.Issuer+"/account/passkeys/remove?passkey="+id).FormTo(t, "/account/passkeys/remove", "", "")).WantPage(t, http.StatusForbidden, "stronger_sign_in")
-		thief.AddPasskey(t, b.Authenticator(t)).WantPage(t, http.StatusForbidden, "stronger_sign_in")
+		thief.Submit(t, thief.Get(t, b.Issuer+"/account/passkeys/remove?passkey="+id).FormTo(t, "/account/passkeys/remove", "", "")).WantText(t, "Confirm this change with it")
+		asked := thief.AddPasskey(t, b.Authenticator(t))
+		asked.WantText(t, "Confirm this change with it", `id="cancel"`)
+		if asked.At.Path != "/login" || strings.Contains(asked.Body, `type="password"`) {
+			t.Errorf("at %s, the password is offered as a way: %s", asked.At, asked.Body)
+		}
 		if n := len(b.PasskeysOf(t, b.Alice.ID)); n != 1 {
 			t.Errorf("%d passkeys, want 1", n)
 		}

@@ -17,14 +17,14 @@ type PasswordSignIn struct {
 	Keep                bool   // "Keep me signed in"
 	RequestID, ClientID string // of the authorization request that the sign-in answers
 
-	KeepStronger *storage.Freshness // see the function KeepStronger
+	KeepStronger *storage.Freshness // see Visits.KeepStronger
 }
 
 // KeepStronger returns the condition on which the browser's session keeps a stronger proof than that
 // of a new sign-in: it would do for an Act, and is recent enough for the request. So a password in a
 // session of two factors lowers nothing, and an old proof never counts together with a new one.
-func KeepStronger(f storage.Freshness) *storage.Freshness {
-	age := FreshLife
+func (v *Visits) KeepStronger(f storage.Freshness) *storage.Freshness {
+	age := v.FreshFor
 	if f.MaxAge != nil {
 		age = min(age, *f.MaxAge)
 	}

@@ -19,36 +19,41 @@ type Act struct {
 	Name string // a name that templates.Wanted has a text for
 	Page string // path and query, below the issuer, of the page that continues the act
 	Back string // path, below the issuer, that leads back without the act
-}
 
-// FreshLife is the time after a proof in which the user may do an Act.
-const FreshLife = 5 * time.Minute
+	acr string // the sign-in must reach it; "": any. See NotFresh
+}
 
 // IsFresh reports whether the user's last proof is recent enough for an Act. If not, the
 // caller answers with StepUp.
 func (v *Visits) IsFresh(current session.Current) bool {
-	age := FreshLife
+	age := v.FreshFor
 	return current.Meets(storage.Freshness{MaxAge: &age}, v.Now())
 }
 
 // ChangeFactors changes the factors of the signed-in user, as session.Sessions.ChangeFactors does.
 // storage.ErrNotFresh: the person must sign in again first, see StepUp.
 func (v *Visits) ChangeFactors(w http.ResponseWriter, r *http.Request, current session.Current, act func(storage.FactorChange) (storage.Session, error)) error {
-	return v.Sessions.ChangeFactors(w, r, current, FreshLife, act)
+	return v.Sessions.ChangeFactors(w, r, current, v.FreshFor, act)
 }
 
-// NotFresh answers a request that storage.ErrNotFresh refused. If the last proof is too old, the person
-// signs in again and continues the act. If it is recent, it was too weak, and StepUp would lead
-// straight back: the account has a passkey with which a sign-in has two factors, and a page says so.
+// NotFresh answers a request that storage.ErrNotFresh refused: the last proof is too old, or it was
+// too weak, because the account has a passkey or a second factor. The person gives what is missing
+// and continues the act.
 func (v *Visits) NotFresh(w http.ResponseWriter, r *http.Request, current session.Current, act Act) error {
-	if !v.IsFresh(current) {
-		return v.StepUp(w, r, act)
+	reach, err := v.ReachableACR(r.Context(), current.UserID)
+	switch {
+	case err != nil:
+		return err
+	case storage.ACRReaches(reach, storage.ACRTwoFactors) && !storage.ACRReaches(current.ACR, storage.ACRTwoFactors):
+		act.acr = storage.ACRTwoFactors
+	case v.IsFresh(current): // StepUp would lead straight back
+		return v.StrongerSignIn(v.Site.Base + act.Back)
 	}
-	return v.StrongerSignIn(v.Site.Base + act.Back)
+	return v.StepUp(w, r, act)
 }
 
-// StrongerSignIn is the page for a change that needs a sign-in with two factors. back is the target of
-// its link.
+// StrongerSignIn is the page for a change that needs a sign-in with two factors, if the account has
+// no way to give one here: its passkeys are of another host. back is the target of its link.
 func (v *Visits) StrongerSignIn(back string) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusForbidden, Code: "stronger_sign_in", Title: words.Say("account-error.stronger-sign-in.title"),
@@ -60,11 +65,15 @@ func (v *Visits) StrongerSignIn(back string) *web.Problem {
 // ends at the page of the act, where the user presses the button again. Only the values of
 // the form may be carried along (see SealForm), so that no other user can complete the act.
 func (v *Visits) StepUp(w http.ResponseWriter, r *http.Request, act Act) error {
-	seconds := int64(FreshLife / time.Second)
-	sealed, err := v.Requests.Seal(request.Request{
+	seconds := int64(v.FreshFor / time.Second)
+	q := request.Request{
 		ID: rand.Text(), Kind: request.Page, Created: storage.At(v.Now()), Path: v.Site.Base + act.Page,
 		Act: act.Name, Back: v.Site.Base + act.Back, MaxAge: &seconds,
-	})
+	}
+	if act.acr != "" {
+		q.EssentialACR = []string{act.acr}
+	}
+	sealed, err := v.Requests.Seal(q)
 	if err != nil {
 		return fmt.Errorf("seal request: %w", err)
 	}

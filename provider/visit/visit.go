@@ -27,6 +27,7 @@ type Deps struct {
 	Factors    *factor.Factors
 	Passkeys   *passkey.Passkeys
 	Connectors []federation.Connector // in the operator's order
+	FreshFor   time.Duration          // time after a proof in which the user may do an Act
 	Now        func() time.Time
 }
 

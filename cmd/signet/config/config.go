@@ -77,6 +77,7 @@ const (
 const (
 	factorsNone   = "none"
 	factorsAdmins = "admins"
+	factorsAll    = "all"
 )
 
 // Live returns the settings that a running provider applies without a restart.

@@ -132,6 +132,7 @@ var settings = []setting{
 	lifetime("session", "12h", maxYear, `a session without "Keep me signed in" ends after this time without use`, func(l *provider.Lifetimes) *time.Duration { return &l.Session }),
 	lifetime("session_kept", "7d", maxYear, `a session with "Keep me signed in" ends after this time without use`, func(l *provider.Lifetimes) *time.Duration { return &l.SessionKept }),
 	lifetime("session_max", "30d", maxYear, "longest life of a session, however often it is used", func(l *provider.Lifetimes) *time.Duration { return &l.SessionMax }),
+	lifetime("step_up", "5m", maxDay, "time after a sign-in in which people can change their password, their factors and other things that could take their account away; later they are asked for a new proof first", func(l *provider.Lifetimes) *time.Duration { return &l.StepUp }),
 	lifetime("consent", "365d", 10*maxYear, "time for which a consent is remembered", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
 	{
 		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info", live: true, flag: true,
@@ -199,13 +200,15 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors, signUpOpen)),
 	},
 	{
-		key: "factors.required", byDef: factorsNone, unit: "none or admins", example: factorsAdmins,
-		shape: oneOfWords(factorsNone, factorsAdmins),
-		about: "who needs a second factor: nobody (none), or administrators, who can only read the pages at /admin without one (admins); users who have one are always asked for it",
-		set: into(func(c *Config) *bool { return &c.AdminFactor }, func(text string) (bool, error) {
-			required, err := oneOf(factorsNone, factorsAdmins)(text)
-			return required == factorsAdmins, err
-		}),
+		key: "factors.required", byDef: factorsNone, unit: "none, admins or all", example: factorsAdmins,
+		shape: oneOfWords(factorsNone, factorsAdmins, factorsAll),
+		about: "who needs a second factor: nobody (none); administrators, who can only read the pages at /admin without one (admins); or everyone, who adds one at the first sign-in (all). Users who have one are always asked for it",
+		set: func(c *Config, text string) error {
+			required, err := oneOf(factorsNone, factorsAdmins, factorsAll)(text)
+			c.EveryFactor = required == factorsAll
+			c.AdminFactor = c.EveryFactor || required == factorsAdmins
+			return err
+		},
 	},
 	{
 		key: "passkeys.rp_id", unit: "domain", example: "example.com",

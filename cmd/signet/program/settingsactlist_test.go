@@ -284,6 +284,13 @@ var observations = map[string]observation{
 		w.browser.Visit(w.Issuer + "/account")
 		return w.browser.At.Path
 	}},
+	"lifetimes.step_up": {"1m", "1h", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set).serve()
+		w.signIn(h.app, "openid")
+		w.later(10 * time.Minute)
+		w.browser.Visit(w.Issuer + "/account/password")
+		return w.browser.At.Path
+	}},
 	"lifetimes.consent": {"1d", "30d", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, append(days, set)...).serve()
 		w.signIn(h.asking, "openid")
