@@ -145,9 +145,9 @@
     autofill();
   });
 
-  each("[data-accepted]", function (of) {
-    var d = of.dataset;
-    signal("signalAllAcceptedCredentials", { rpId: d.rp, userId: d.user, allAcceptedCredentialIds: list(d.accepted) });
-    signal("signalCurrentUserDetails", { rpId: d.rp, userId: d.user, name: d.name, displayName: d.name });
+  each("[data-known-user]", function (of) {
+    var d = of.dataset, user = d.knownUser;
+    if ("accepted" in d) signal("signalAllAcceptedCredentials", { rpId: d.rp, userId: user, allAcceptedCredentialIds: list(d.accepted) });
+    signal("signalCurrentUserDetails", { rpId: d.rp, userId: user, name: d.name, displayName: d.name });
   });
 })();

@@ -31,6 +31,8 @@ type Passkey struct {
 	ProvenAt  Millis
 	UsedAt    Millis // the last sign-in; 0: never
 	CreatedAt Millis `gorm:"autoCreateTime:false"`
+
+	Handles string `gorm:"-"` // of all passkeys and security keys of the user, with commas; only PasskeyByHandle reads them
 }
 
 // TableName returns the name of the table, which holds all credentials.
@@ -104,8 +106,8 @@ func (db *DB) PasskeysOf(ctx context.Context, userID string) ([]Passkey, error) 
 	return list, err
 }
 
-// PasskeyByHandle reads a passkey or security key and its user in one statement. The user may be
-// disabled.
+// PasskeyByHandle reads a passkey or security key, the handles of its siblings and its user in one
+// statement. The user may be disabled.
 //
 // ErrNotFound: none has this handle.
 func (db *DB) PasskeyByHandle(ctx context.Context, handle string) (Passkey, User, error) {
@@ -115,7 +117,7 @@ func (db *DB) PasskeyByHandle(ctx context.Context, handle string) (Passkey, User
 	var p Passkey
 	var u User
 	err := db.read(ctx, "read passkey", func(q *gorm.DB) error {
-		return engine.RequireRow(selectPasskeyByHandle.QueryRow(q, append(engine.Destinations(&p), engine.Destinations(&u)...), handle))
+		return engine.RequireRow(selectPasskeyByHandle.QueryRow(q, append(append(engine.Destinations(&p), engine.Destinations(&u)...), &p.Handles), handle))
 	})
 	return p, u, err
 }
@@ -414,5 +416,6 @@ func deletePasskey(tx *gorm.DB, r PasskeyRemoval) (string, error) {
 	return deleted[0].Name, err
 }
 
-var selectPasskeyByHandle = engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Passkey{}, "c") + `, ` + engine.ColumnsOf(&User{}, "u") + `
+var selectPasskeyByHandle = engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Passkey{}, "c") + `, ` + engine.ColumnsOf(&User{}, "u") + `,
+	COALESCE((SELECT string_agg(o.handle, ',') FROM credentials o WHERE o.user_id = c.user_id AND o.kind IN ('webauthn', 'security_key') AND ` + ofOwnHost("o") + `), '')
 	FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.handle = CAST(? AS TEXT) AND c.handle <> ''`)

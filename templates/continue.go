@@ -5,6 +5,17 @@ package templates
 type Continue struct {
 	Common
 	URL string // a path of ours; Write refuses anything else
+
+	Passkeys *KnownPasskeys // after a sign-in: what the browser learns; nil: nothing
 }
 
 func (Continue) page() string { return "continue.html" }
+
+// KnownPasskeys tells the browser what this server knows about the passkeys of a user, so that it
+// offers no dead ones and shows the present name (WebAuthn, section 5.1.10).
+type KnownPasskeys struct {
+	RPID        string
+	UserHandle  string // base64url without padding
+	AccountName string
+	AcceptedIDs string // handles of all passkeys, with commas; "": the page does not know them
+}

@@ -77,7 +77,7 @@ func samples() map[string]templates.Page {
 		"confirm-stronger": templates.Confirm{Common: photos, Request: "sealed.request", Decline: true, NotNow: true, Ticket: "sealed.ticket", User: alice, Wanted: templates.Wanted{Stronger: true},
 			Factor: "/login/factor?request=sealed.request", Passkey: &passkeyAsk, Other: "/login?request=sealed.request&other=1"},
 		"confirm-key": templates.Confirm{Common: photos, Request: "sealed.request", Decline: true, Ticket: "sealed.ticket", User: alice, Wanted: templates.Wanted{Stronger: true, Key: true},
-			Passkey: &templates.PasskeyAsk{RPID: "id.example.com", Challenge: "Y2hhbGxlbmdl", Sealed: "sealed.challenge", Only: true}},
+			Passkey: &templates.PasskeyAsk{Page: "/login", RPID: "id.example.com", Challenge: "Y2hhbGxlbmdl", Sealed: "sealed.challenge", Only: true}},
 		"confirm-own-stronger": templates.Confirm{Common: plain, Request: "sealed.request", User: alice, Wanted: templates.Wanted{Act: "security", Stronger: true},
 			Factor: "/auth/login/factor?request=sealed.request", Cancel: "/auth/account/security"},
 		"confirm-service": templates.Confirm{Common: plain, Request: "sealed.request", User: alice, Wanted: templates.Wanted{Stronger: true}, Factor: "/auth/login/factor?request=sealed.request"},
@@ -137,6 +137,9 @@ func samples() map[string]templates.Page {
 		"leaving":          templates.Leaving{Common: plain, URL: "https://photos.example.com/bye?state=1&x=2", AppName: "Photos", Frames: []string{"https://mail.example.com/out?sid=s"}},
 		"leaving-nameless": templates.Leaving{Common: plain, URL: "http://localhost:3000/bye", Frames: []string{"http://localhost:3000/out?sid=s"}},
 		"continue":         templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request"},
+		"continue-passkeys": templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request", Passkeys: &templates.KnownPasskeys{
+			RPID: "id.example.com", UserHandle: "dXNyXzE", AccountName: "alice@example.com", AcceptedIDs: "AAEC,AwQF",
+		}},
 		"formpost": templates.FormPost{Common: photos, URL: "https://photos.example.com/callback?tenant=7&x=%2F", Fields: []templates.Field{
 			{Parameter: "code", Value: "sealed.code"}, {Parameter: "iss", Value: "https://auth.example.com"}, {Parameter: "state", Value: `a"b<c>&d`},
 		}},

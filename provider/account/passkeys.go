@@ -1,7 +1,6 @@
 package account
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -38,7 +37,7 @@ func (h *Handler) showPasskeys(w http.ResponseWriter, r *http.Request, current s
 	usable := h.usable(list)
 	page := templates.AccountPasskeys{
 		Account: h.frame(r, current, "passkeys"), Offered: h.Passkeys.Offered(), Full: len(usable) >= storage.MostPasskeys,
-		AcceptedIDs: handlesOf(usable), RPID: h.Passkeys.RPID(), UserHandle: userHandle(current), AccountName: accountName(current.User),
+		AcceptedIDs: handlesOf(usable), RPID: h.Passkeys.RPID(), UserHandle: passkey.UserHandle(current.UserID), AccountName: passkey.AccountName(current.User),
 	}
 	for _, p := range list {
 		row := h.passkeyRow(current, p)
@@ -70,21 +69,6 @@ func handlesOf(list []storage.Passkey) string {
 		handles[i] = p.Handle
 	}
 	return strings.Join(handles, ",")
-}
-
-// userHandle returns the user handle as the script of the pages reads it.
-func userHandle(current session.Current) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(current.UserID))
-}
-
-// accountName returns the name that the browser shows beside the passkey.
-func accountName(u storage.User) string {
-	for _, name := range []string{u.Email, u.PreferredUsername, u.Name} {
-		if name != "" {
-			return name
-		}
-	}
-	return u.ID
 }
 
 // askAddPasskey shows the page on which the browser makes a passkey.
@@ -119,7 +103,7 @@ func (h *Handler) showAddPasskey(w http.ResponseWriter, r *http.Request, current
 		return err
 	}
 	page.RPID, page.Challenge, page.Sealed = h.Passkeys.RPID(), challenge.Text, challenge.Sealed
-	page.UserHandle, page.AccountName, page.Exclude, page.Algorithms = userHandle(current), accountName(current.User), handlesOf(list), algorithms()
+	page.UserHandle, page.AccountName, page.Exclude, page.Algorithms = passkey.UserHandle(current.UserID), passkey.AccountName(current.User), handlesOf(list), algorithms()
 	if page.Ticket, err = h.ticket(current, "passkeys.add", ""); err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return h.Site.ContinueTo(w, next)
+		return h.finish(w, user, "", next)
 	case errors.Is(err, visit.ErrNoHalf):
 		return h.signInAgain(w, r, s, err)
 	}

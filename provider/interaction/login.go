@@ -111,7 +111,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return h.Site.ContinueTo(w, next)
+		return h.finish(w, current.User, "", next)
 	}
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {

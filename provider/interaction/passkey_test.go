@@ -48,6 +48,34 @@ func TestPasskey_SignsIn(t *testing.T) {
 	})
 }
 
+// After a sign-in, the page that goes on tells the browser the name of the account, and after one with a
+// passkey also which passkeys there are. It says nothing if the sign-in was refused.
+func TestPasskey_SignInTellsTheBrowser(t *testing.T) {
+	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
+		a := withPasskey(t, b)
+		b.Visitor(t).AddPasskey(t, b.Authenticator(t))
+		list := b.PasskeysOf(t, b.Alice.ID)
+		told := func(v *providertest.Visitor, f providertest.Form, values ...string) string {
+			t.Helper()
+			return providertest.Do(t, v.Client, v.FormRequest(t, withValues(f, values...))).Body
+		}
+		want := func(what, page string, name, handles bool) {
+			t.Helper()
+			if strings.Contains(page, `data-name="`+b.Alice.Email+`"`) != name || strings.Contains(page, `data-accepted="`) != handles ||
+				handles && !(strings.Contains(page, list[0].Handle) && strings.Contains(page, list[1].Handle)) {
+				t.Errorf("%s: %s", what, page)
+			}
+		}
+		v := b.Visitor(t)
+		page := v.Get(t, b.AuthorizeURL())
+		want("refused", told(v, page.FormTo(t, "/login", "", ""), "username", providertest.Alice, "password", "wrong"), false, false)
+		want("password", told(v, page.FormTo(t, "/login", "", ""), "username", providertest.Alice, "password", providertest.Password), true, false)
+		w := b.Visitor(t)
+		f, data := w.Get(t, b.AuthorizeURL()).PasskeyForm(t)
+		want("passkey", told(w, f, "credential", a.Get(t, data["challenge"])), true, true)
+	})
+}
+
 // tokensOf returns the claims of the ID token after the last page of a sign-in.
 func tokensOf(t *testing.T, v *providertest.Visitor, page providertest.Stop) (acr string, amr []string) {
 	t.Helper()

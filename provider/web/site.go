@@ -213,11 +213,17 @@ func (s *Site) Common() templates.Common {
 // applies form-action to all redirects after a form, so only a later GET may lead to
 // another origin.
 func (s *Site) ContinueTo(w http.ResponseWriter, path string) error {
-	if err := checkAddressLength(path); err != nil {
+	return s.ContinueWith(w, templates.Continue{URL: path})
+}
+
+// ContinueWith is ContinueTo with a page that tells the browser more.
+func (s *Site) ContinueWith(w http.ResponseWriter, page templates.Continue) error {
+	if err := checkAddressLength(page.URL); err != nil {
 		return err
 	}
-	w.Header().Set("Refresh", "0;url="+path)
-	return s.Show(w, templates.Continue{Common: s.Common(), URL: path})
+	w.Header().Set("Refresh", "0;url="+page.URL)
+	page.Common = s.Common()
+	return s.Show(w, page)
 }
 
 // PostTo answers with a page whose form posts the fields to an address outside the issuer

@@ -36,6 +36,7 @@ func TestPasskey_FromTheAccountToTheApplication(t *testing.T) {
 				"confirmed":                      `"amr":["pop","user"]`,
 				"answered by autofill":           "conditional",
 				"person by autofill":             `"amr":["pop","user"]`,
+				"known by the device":            "@passkey.example",
 				"person after a wrong passkey":   `"amr":["pwd"]`,
 			})
 		})

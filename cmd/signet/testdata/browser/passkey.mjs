@@ -91,6 +91,18 @@ journey(async (w, v) => {
   await arrive('person by autofill')
   saw['answered by autofill'] = String(answers.splice(0))
 
+  // The device has another name for the account.
+  await signOut()
+  await device.attend(false)
+  await depart()
+  const [stored] = await device.passkeys()
+  await device.send('removeCredential', { credentialId: stored.credentialId })
+  await device.send('addCredential', { credential: { ...stored, userName: 'former@name.example' } })
+  await device.attend(true)
+  await v.press('passkey')
+  await arrive('person with another name')
+  saw['known by the device'] = (await device.passkeys()).map(c => c.userName).join()
+
   await page.goto(`${job.issuer}/account/passkeys`)
   await page.locator('form[action$=remove] button').click()
   await v.sees('remove a passkey', '#confirm')
