@@ -82,7 +82,7 @@ func (s *scene) signIn(t *testing.T) {
 // addPasskey signs the user in and adds a passkey.
 func (s *scene) addPasskey(t *testing.T) *passkeytest.Authenticator {
 	t.Helper()
-	s.signIn(t)
+	s.proveAddress(t)
 	authenticator := s.Authenticator(t)
 	s.browser.AddPasskey(t, authenticator).WantAt(t, "/account/passkeys?done=passkey")
 	return authenticator
@@ -102,7 +102,7 @@ func (s *scene) tokens(t *testing.T) map[string]any {
 // a new browser for its code.
 func (s *scene) askedForCode(t *testing.T) (providertest.Stop, providertest.Authenticator) {
 	t.Helper()
-	s.signIn(t)
+	s.proveAddress(t)
 	app := s.browser.AddAuthenticator(t)
 	s.browser = s.Visitor(t)
 	return s.browser.SignIn(t, s.browser.Get(t, s.AuthorizeURL()), s.user.Email, providertest.Password), app
@@ -247,19 +247,30 @@ var acts = []act{
 		s.askedForCode(t)
 		return s.calls(t, "/login", s.credentials())
 	}},
-	{name: "authenticator app added", events: []storage.EventType{storage.FactorAdded, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+	{name: "mail before the first factor", events: []storage.EventType{storage.EnrolmentRequested}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)
+		return s.postsAccountForm(t, "/account/security/proof?for=totp", "/account/security/proof")
+	}},
+	{name: "link before the first factor", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		address := s.enrolmentLink(t)
+		return func() providertest.Answer { return s.browser.Fetch(t, address) }
+	}},
+	{name: "first factor allowed by a link", events: []storage.EventType{storage.EnrolmentConfirmed}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.posts(t, s.browser.Get(t, s.enrolmentLink(t)).FormTo(t, "/link/enrol", "", ""), "act", "confirm")
+	}},
+	{name: "authenticator app added", events: []storage.EventType{storage.FactorAdded, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.proveAddress(t)
 		page := s.browser.Get(t, s.Issuer+"/account/security/totp")
 		app := providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
 		return s.posts(t, page.FormTo(t, "/account/security/totp", "", ""), "code", app.Code(t, s.Now()))
 	}},
 	{name: "authenticator app removed", events: []storage.EventType{storage.FactorRemoved, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.signIn(t)
+		s.proveAddress(t)
 		s.browser.AddAuthenticator(t)
 		return s.postsAccountForm(t, "/account/security/totp/remove", "/account/security/totp/remove")
 	}},
 	{name: "recovery codes replaced", events: []storage.EventType{storage.RecoveryCodesReplaced, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.signIn(t)
+		s.proveAddress(t)
 		s.browser.AddAuthenticator(t)
 		return s.postsAccountForm(t, "/account/security/codes", "/account/security/codes")
 	}},
@@ -460,7 +471,7 @@ var acts = []act{
 		return s.postsAccountForm(t, "/account/password", "/account/password", "current-password", providertest.Password, "new-password", providertest.NewPassword)
 	}},
 	{name: "passkey added", events: []storage.EventType{storage.PasskeyAdded, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.signIn(t)
+		s.proveAddress(t)
 		f, data := s.browser.Get(t, s.Issuer+"/account/passkeys/add").PasskeyForm(t)
 		return s.posts(t, f, "credential", s.Authenticator(t).Create(t, data["challenge"], s.user.ID))
 	}},
@@ -469,7 +480,9 @@ var acts = []act{
 		return s.postsAccountForm(t, "/account/passkeys", "/account/passkeys/rename", "name", "Phone")
 	}},
 	{name: "passkey removed", events: []storage.EventType{storage.PasskeyRemoved}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.addPasskey(t)
+		authenticator := s.addPasskey(t)
+		s.browser = s.Visitor(t)
+		s.browser.UsePasskey(t, s.browser.Get(t, s.Issuer+"/account"), authenticator).WantAt(t, "/account")
 		return s.postsAccountForm(t, "/account/passkeys/remove?passkey="+s.PasskeysOf(t, s.user.ID)[0].ID, "/account/passkeys/remove")
 	}},
 	{name: "sign-in with a passkey", events: []storage.EventType{storage.UserSignedIn}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
@@ -533,6 +546,19 @@ func (s *scene) proofLink(t *testing.T) string {
 	t.Helper()
 	s.claimAddress(t)
 	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkVerify, Holder: s.user.ID, UserID: s.user.ID, Address: s.user.Email}, storage.MailAddressProof)
+}
+
+// enrolmentLink signs the user in and returns the link of the mail that comes before the first factor.
+func (s *scene) enrolmentLink(t *testing.T) string {
+	t.Helper()
+	s.signIn(t)
+	return s.mailedLink(t, storage.LinkDraft{Kind: storage.LinkEnrol, Holder: s.user.ID, UserID: s.user.ID, Address: s.user.Email}, storage.MailEnrolment)
+}
+
+// proveAddress signs the user in and opens the mailed link that comes before the first factor.
+func (s *scene) proveAddress(t *testing.T) {
+	t.Helper()
+	s.posts(t, s.browser.Get(t, s.enrolmentLink(t)).FormTo(t, "/link/enrol", "", ""), "act", "confirm")()
 }
 
 // changeLink signs the user in and returns the link of a mail to a new address.

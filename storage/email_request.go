@@ -103,8 +103,8 @@ type AddressVerification struct {
 }
 
 // VerifyAddress spends a mailed link and marks the address of its user as verified, as
-// ProveAddress does. In the user's own session nothing is evicted. Without a session, the first
-// proof evicts. It reports whether it did. It records the events of ProveAddress.
+// ProveAddress does. In the user's own session nothing is evicted, and the session gets
+// FactAddressProved. Without a session, the first proof evicts. It reports whether it did. It records the events of ProveAddress.
 //
 // *DeadLinkError: the link cannot be used, or is for another address than the user now has.
 // ErrRevoked: the session has ended, is another user's, or the user authenticated in it too long
@@ -140,7 +140,10 @@ func (db *DB) VerifyAddress(ctx context.Context, v AddressVerification, at time.
 		if errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) {
 			return ended
 		}
-		return err
+		if err != nil || !own {
+			return err
+		}
+		return noteAddressProved(tx, l.UserID, v.SessionID, at)
 	})
 	return evicted && err == nil, err
 }

@@ -72,6 +72,8 @@ const (
 	InvitationCreated        EventType = "invitation.created"
 	InvitationUsed           EventType = "invitation.used" // it created the user
 	InvitationRevoked        EventType = "invitation.revoked"
+	EnrolmentRequested       EventType = "enrolment.requested"     // a user asked for the mail that comes before the first factor
+	EnrolmentConfirmed       EventType = "enrolment.confirmed"     // the user opened its link
 	FactorAdded              EventType = "factor.added"            // a second factor; the reason is its kind
 	FactorRenamed            EventType = "factor.renamed"          // a security key; the reason is its kind
 	FactorRemoved            EventType = "factor.removed"          // by the user; the reason is its kind
@@ -133,7 +135,7 @@ var EventTypes = []EventType{
 	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, PasskeyAdded, PasskeyRenamed, PasskeyRemoved, PasskeyConfirmed, PasskeyCounterDecreased, InvitationCreated, InvitationUsed, InvitationRevoked,
-	FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
+	EnrolmentRequested, EnrolmentConfirmed, FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, InstanceRPIDChanged, EverythingEnded, SetupOpened, SetupCompleted,

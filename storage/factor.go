@@ -266,22 +266,6 @@ func checkStrongEnough(tx *gorm.DB, userID, sessionID string) error {
 	return nil
 }
 
-// requireProvenAddress refuses a new factor of a user whose address is not verified. The first proof of
-// an address deletes all factors (see ProveAddress), so a person who reads the mails of the user could
-// get into the account without its second factor. An instance without mails refuses nothing, because
-// its users cannot prove their address. ErrUnproven.
-func (db *DB) requireProvenAddress(tx *gorm.DB, userID string) error {
-	if !db.mails {
-		return nil
-	}
-	var n int64
-	err := tx.Raw(`SELECT COUNT(*) FROM users WHERE id = ? AND email_canonical <> '' AND NOT email_verified`, userID).Scan(&n).Error
-	if err == nil && n > 0 {
-		err = ErrUnproven
-	}
-	return err
-}
-
 // asksSecondFactor is the condition that a user u is asked for a second factor at each sign-in.
 var asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND (f.kind = 'totp' OR f.kind = 'security_key' AND ` + ofOwnHost("f") + `))`
 
@@ -313,8 +297,8 @@ type TOTPEnrolment struct {
 // factors. It reports whether the codes were stored. It records the events factor.added and
 // session.ended.
 //
-// ErrConflict: the user has an app already. ErrRevoked, ErrNotFresh. ErrUnproven: see
-// requireProvenAddress.
+// ErrConflict: the user has an app already. ErrRevoked, ErrNotFresh. ErrUnproven, ErrAddressProofDue:
+// see requireOwner.
 func (db *DB) AddTOTP(ctx context.Context, e TOTPEnrolment, at time.Time) (s Session, newCodes bool, err error) {
 	if err := refuseImpossible(e.ID); err != nil {
 		return Session{}, false, fmt.Errorf("add authenticator app: %w", err)
@@ -323,7 +307,7 @@ func (db *DB) AddTOTP(ctx context.Context, e TOTPEnrolment, at time.Time) (s Ses
 		return Session{}, false, errors.New("add authenticator app: the secret or the step is missing")
 	}
 	s, err = db.changeFactors(ctx, "add authenticator app", e.FactorChange, func(tx *gorm.DB) error {
-		if err := db.requireProvenAddress(tx, e.UserID); err != nil {
+		if err := db.requireOwner(tx, e.FactorChange, at); err != nil {
 			return err
 		}
 		if err := requireProgram(tx, programWithSecondFactors); err != nil {

@@ -33,7 +33,7 @@ func (w *world) addTOTP(t testing.TB, session storage.Session, handle string, at
 		FactorChange: w.factorChange(session, handle), ID: storage.NewID("crd_"), Secret: []byte("sealed"), Step: at.Unix() / 30,
 		Codes: [][]byte{[]byte("code 0"), []byte("code 1")},
 	}
-	w.proveAddress(t, session.UserID)
+	w.proveIn(t, session, at)
 	s, _, err := w.AddTOTP(t.Context(), e, at)
 	if err != nil {
 		t.Fatalf("add authenticator app: %v", err)
@@ -45,6 +45,16 @@ func (w *world) addTOTP(t testing.TB, session storage.Session, handle string, at
 func (w *world) proveAddress(t testing.TB, userID string) {
 	t.Helper()
 	w.exec(t, `UPDATE users SET email_verified = ? WHERE id = ?`, true, userID)
+}
+
+// proveIn marks the address of a user as verified, and as proved in this session. Without that the user
+// can add no first factor.
+func (w *world) proveIn(t testing.TB, session storage.Session, at time.Time) {
+	t.Helper()
+	w.proveAddress(t, session.UserID)
+	if err := w.AddFact(t.Context(), session.UserID, session.ID, storage.Fact{Kind: storage.FactAddressProved, At: storage.At(at)}, at); err != nil {
+		t.Fatalf("prove the address in the session: %v", err)
+	}
 }
 
 // secondSignIn returns a sign-in with a password and a second factor.

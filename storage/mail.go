@@ -38,11 +38,12 @@ const (
 	MailAddressRestored MailKind = "address_restored" // to an address that an account no longer has, because the former one undid the change
 	MailInvitation      MailKind = "invitation"       // with a link that creates an account
 	MailInvitationUsed  MailKind = "invitation_used"  // the user invited a person, who has created the account
+	MailEnrolment       MailKind = "enrolment"        // with a link that lets the user add the first factor
 )
 
 // MailKinds lists all kinds of mails.
 var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailPasskeyAdded, MailPasskeyRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
-	MailAddressProof, MailAddressChange, MailAddressTaken, MailAddressReserved, MailAddressChanged, MailAddressRestored, MailInvitation, MailInvitationUsed,
+	MailAddressProof, MailAddressChange, MailAddressTaken, MailAddressReserved, MailAddressChanged, MailAddressRestored, MailInvitation, MailInvitationUsed, MailEnrolment,
 	MailFactorAdded, MailFactorRemoved, MailFactorsReset, MailRecoveryCodesReplaced, MailRecoveryCodeUsed}
 
 // Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made

@@ -27,7 +27,8 @@ type Passkey struct {
 	Detail    PasskeyDetail `gorm:"serializer:signet_json"`
 
 	// ProvenAt is when it was known to belong to the owner of the account: when it was added or
-	// confirmed in a session with two factors. Until then a sign-in with it has one factor. 0: not yet.
+	// confirmed in a session with two factors, or in one in which the owner proved the address while
+	// there was no other factor. Until then a sign-in with it has one factor. 0: not yet.
 	ProvenAt  Millis
 	UsedAt    Millis // the last sign-in; 0: never
 	CreatedAt Millis `gorm:"autoCreateTime:false"`
@@ -131,12 +132,13 @@ type PasskeyAddition struct {
 }
 
 // AddPasskey adds a passkey to an account. All other sessions and all grants of the user end, see
-// changeFactors. The passkey is proven if the session of this browser has two factors. It records
-// the events passkey.added and session.ended.
+// changeFactors. The passkey is proven if the session of this browser has two factors, or if it is the
+// first factor of the account and the user has proved the address in this session. It records the
+// events passkey.added and session.ended.
 //
 // ErrReplayed: the challenge was used before. ErrRevoked: the session has ended. ErrNotFresh.
-// ErrConflict: the passkey belongs to an account already. ErrTooManyPasskeys. ErrUnproven: see
-// requireProvenAddress. ErrOtherRPID: it does not belong to the RP ID of the instance.
+// ErrConflict: the passkey belongs to an account already. ErrTooManyPasskeys. ErrUnproven,
+// ErrAddressProofDue: see requireOwner. ErrOtherRPID: it does not belong to the RP ID of the instance.
 func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (Session, error) {
 	p := a.Passkey
 	p.UserID, p.Kind = a.UserID, FactorPasskey
@@ -150,14 +152,14 @@ func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (
 		if err := spendChallenge(tx, a.ChallengeID, a.Until); err != nil {
 			return err
 		}
-		if err := db.requireProvenAddress(tx, p.UserID); err != nil {
+		if err := db.requireOwner(tx, a.FactorChange, at); err != nil {
 			return err
 		}
-		strong, err := hasTwoFactors(tx, a.SessionID)
+		e, err := readEnrolling(tx, p.UserID, a.SessionID)
 		if err != nil {
 			return err
 		}
-		if strong {
+		if e.provesPasskeys(at) {
 			p.ProvenAt = At(at)
 		}
 		if err := insertPasskey(tx, p, at); err != nil {

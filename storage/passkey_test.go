@@ -22,12 +22,17 @@ func (w *world) addition(handle, sessionID string) storage.PasskeyAddition {
 	}
 }
 
+// addPasskey adds a passkey. In a session with one factor it stays unproven, as on an instance without
+// mails.
 func (w *world) addPasskey(t testing.TB, handle, sessionID string, at time.Time) storage.Session {
 	t.Helper()
-	w.proveAddress(t, w.user.ID)
+	w.proveIn(t, storage.Session{ID: sessionID, UserID: w.user.ID}, at)
 	s, err := w.AddPasskey(t.Context(), w.addition(handle, sessionID), at)
 	if err != nil {
 		t.Fatalf("add passkey: %v", err)
+	}
+	if !storage.ACRReaches(s.ACR, storage.ACRTwoFactors) {
+		w.exec(t, `UPDATE credentials SET proven_at = 0 WHERE handle = ?`, handle)
 	}
 	return s
 }

@@ -68,12 +68,19 @@ func everyUseCase(t *testing.T, w *world) []call {
 		return err
 	}
 	factorChange := func(s storage.Session) storage.FactorChange {
-		return storage.FactorChange{UserID: w.user.ID, SessionID: s.ID, Handle: storage.NewID("h"), FreshFor: time.Hour, From: from}
+		return storage.FactorChange{UserID: s.UserID, SessionID: s.ID, Handle: storage.NewID("h"), FreshFor: time.Hour, From: from}
+	}
+	// prove notes that the user has proved the address in a session.
+	prove := func(s storage.Session) error {
+		return w.AddFact(ctx, s.UserID, s.ID, storage.Fact{Kind: storage.FactAddressProved, At: storage.At(later)}, later)
 	}
 	// addFactor adds an authenticator app and one recovery code, in a new session.
 	addFactor := func() (storage.Session, string, error) {
 		w.exec(t, `DELETE FROM credentials WHERE user_id = ? AND kind IN ('totp', 'security_key')`, w.user.ID)
 		s := w.signIn(t, w.user.ID, storage.NewID("h"), "", later)
+		if err := prove(s); err != nil {
+			return storage.Session{}, "", err
+		}
 		e := storage.TOTPEnrolment{FactorChange: factorChange(s), ID: storage.NewID("crd_"), Secret: []byte("sealed"), Step: 1, Codes: [][]byte{[]byte("code")}}
 		s, _, err := w.AddTOTP(ctx, e, later)
 		return s, e.ID, err
@@ -84,9 +91,13 @@ func everyUseCase(t *testing.T, w *world) []call {
 		_, _, err := w.RegisterClient(ctx, storage.ClientRegistration{Client: c, InitialToken: initial, MaxUnapproved: 10}, storage.By{From: from, At: at})
 		return err
 	}
-	// The ID of the user's passkey. There is none if an earlier call failed.
+	// A user without an address can add a passkey in any fresh session. This one has another way in.
+	bare := w.createUser(t, storage.NewID("p")+"@example.com")
+	w.exec(t, `UPDATE users SET email = '', email_canonical = '' WHERE id = ?`, bare.ID)
+	w.signInThrough(t, bare.ID, "google", "bare", "")
+	// The ID of that user's passkey. There is none if an earlier call failed.
 	passkeyID := func() string {
-		list, _ := w.PasskeysOf(ctx, w.user.ID)
+		list, _ := w.PasskeysOf(ctx, bare.ID)
 		return append(list, storage.Passkey{ID: "crd_none"})[0].ID
 	}
 	// keyID is the same for the user's security key.
@@ -469,27 +480,27 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"AddPasskey", func() error {
+			s := w.signIn(t, bare.ID, storage.NewID("h"), "", later)
 			_, err := w.AddPasskey(ctx, storage.PasskeyAddition{
-				FactorChange: factorChange(w.signIn(t, w.user.ID, storage.NewID("h"), "", later)),
-				Passkey:      storage.Passkey{Handle: "passkey", RPID: "id.example.com", PublicKey: []byte("key")}, ChallengeID: "c1", Until: until,
+				FactorChange: factorChange(s), Passkey: storage.Passkey{Handle: "passkey", RPID: "id.example.com", PublicKey: []byte("key")}, ChallengeID: "c1", Until: until,
 			}, later)
 			return err
 		}},
 		{"PasskeysOf", func() error { _, err := w.PasskeysOf(ctx, w.user.ID); return err }},
 		{"PasskeyByHandle", func() error { _, _, err := w.PasskeyByHandle(ctx, "passkey"); return err }},
 		{"RenamePasskey", func() error {
-			return w.RenamePasskey(ctx, w.user.ID, passkeyID(), "Phone", storage.By{From: from, At: later})
+			return w.RenamePasskey(ctx, bare.ID, passkeyID(), "Phone", storage.By{From: from, At: later})
 		}},
 		{"SignIn", func() error {
 			s := signIn("h12")
+			s.UserID = bare.ID
 			s.Passkey = &storage.PasskeyUse{PasskeyID: passkeyID(), ChallengeID: "c2", Until: until, Counter: 2}
 			_, err := w.SignIn(ctx, s, later)
 			return err
 		}},
 		{"RemovePasskey", func() error {
-			return w.RemovePasskey(ctx, storage.PasskeyRemoval{
-				FactorChange: factorChange(w.signIn(t, w.user.ID, storage.NewID("h"), "", later)), PasskeyID: passkeyID(),
-			}, later)
+			s := w.signIn(t, bare.ID, storage.NewID("h"), "", later)
+			return w.RemovePasskey(ctx, storage.PasskeyRemoval{FactorChange: factorChange(s), PasskeyID: passkeyID(), Connectors: []string{"google"}}, later)
 		}},
 		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, w.session.ID, noon); return err }},
 		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, "", noon); return err }},
@@ -581,6 +592,21 @@ func everyUseCase(t *testing.T, w *world) []call {
 			session := w.signIn(t, u.ID, storage.NewID("h"), "", later)
 			return w.RequestAddressProof(ctx, storage.AddressRequest{UserID: u.ID, SessionID: session.ID, Email: u.Email, Limits: ofMails, From: from}, later)
 		}},
+		{"RequestEnrolment", func() error {
+			u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+			session := w.signIn(t, u.ID, storage.NewID("h"), "", later)
+			return w.RequestEnrolment(ctx, storage.EnrolmentRequest{UserID: u.ID, SessionID: session.ID, Limits: ofMails, From: from}, later)
+		}},
+		{"ConfirmEnrolment", func() error {
+			u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+			session := w.signIn(t, u.ID, storage.NewID("h"), "", later)
+			l, err := w.IssueLink(ctx, storage.LinkDraft{Kind: storage.LinkEnrol, Holder: u.ID, UserID: u.ID, Address: u.Email}, later)
+			if err != nil {
+				return err
+			}
+			return w.ConfirmEnrolment(ctx, storage.EnrolmentConfirmation{Link: l.Ref(), UserID: u.ID, SessionID: session.ID, From: from}, later)
+		}},
+		{"IsAddressProofDue", func() error { _, err := w.IsAddressProofDue(ctx, w.user.ID, w.session.ID, later); return err }},
 		{"RequestAddressChange", func() error {
 			u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
 			session := w.signIn(t, u.ID, storage.NewID("h"), "", later)

@@ -177,7 +177,7 @@ func TestCheckRPID_TakesOverPasskeysOfEarlierProgram(t *testing.T) {
 func TestReplaceRPID_RaceWithNewPasskey(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		other := w.backend.Open(t)
-		w.proveAddress(t, w.user.ID)
+		w.proveIn(t, w.session, noon)
 		results := together(2, func(i int) error {
 			if i == 0 {
 				_, err := other.ReplaceRPID(t.Context(), newHost, storage.By{At: noon})

@@ -64,7 +64,7 @@ type SecurityKeyAddition struct {
 // reports whether the codes were stored. It records the events factor.added and session.ended.
 //
 // ErrReplayed: the challenge was used before. ErrRevoked, ErrNotFresh. ErrConflict: the key belongs
-// to an account already. ErrTooManyPasskeys. ErrUnproven: see requireProvenAddress. ErrOtherRPID.
+// to an account already. ErrTooManyPasskeys. ErrUnproven, ErrAddressProofDue: see requireOwner. ErrOtherRPID.
 func (db *DB) AddSecurityKey(ctx context.Context, a SecurityKeyAddition, at time.Time) (s Session, newCodes bool, err error) {
 	k := a.Key
 	k.UserID, k.Kind, k.ProvenAt = a.UserID, FactorSecurityKey, At(at)
@@ -78,7 +78,7 @@ func (db *DB) AddSecurityKey(ctx context.Context, a SecurityKeyAddition, at time
 		if err := spendChallenge(tx, a.ChallengeID, a.Until); err != nil {
 			return err
 		}
-		if err := db.requireProvenAddress(tx, k.UserID); err != nil {
+		if err := db.requireOwner(tx, a.FactorChange, at); err != nil {
 			return err
 		}
 		if err := requireProgram(tx, programWithSecurityKeys); err != nil {

@@ -24,7 +24,7 @@ func (w *world) keyAddition(handle string, session storage.Session) storage.Secu
 // addKey adds a security key and returns the new session and the key.
 func (w *world) addKey(t testing.TB, handle string, session storage.Session, at time.Time) (storage.Session, storage.Passkey) {
 	t.Helper()
-	w.proveAddress(t, session.UserID)
+	w.proveIn(t, session, at)
 	s, _, err := w.AddSecurityKey(t.Context(), w.keyAddition(handle, session), at)
 	if err != nil {
 		t.Fatalf("add security key: %v", err)
@@ -54,7 +54,7 @@ func TestAddSecurityKey_IsAskedForAtEachSignIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		offline := w.offlineGrant(t, "offline", noon)
 		w.signIn(t, w.user.ID, "other", "", noon)
-		w.proveAddress(t, w.user.ID)
+		w.proveIn(t, w.session, noon)
 		added, newCodes, err := w.AddSecurityKey(t.Context(), w.keyAddition("k", w.session), noon)
 		if err != nil || !newCodes {
 			t.Fatalf("codes stored: %v, %v", newCodes, err)

@@ -21,6 +21,10 @@ const (
 	FactChosen        FactKind = "chosen"        // the user chose this account
 	FactAllowed       FactKind = "allowed"       // consent given
 	FactDenied        FactKind = "denied"        // consent refused
+
+	// FactAddressProved: the user opened a link that was mailed to the address of the account. It
+	// belongs to no request.
+	FactAddressProved FactKind = "address_proved"
 )
 
 // Fact is the result of one step, with its time and its authorization request.

@@ -24,6 +24,7 @@ func accountSamples() map[string]templates.Page {
 	weak.Error = &templates.FormError{Code: "weak_password", Text: words.Say("weak-password.too-short", "Count", 10), Field: "new-password"}
 	throttled.Error = &templates.FormError{Code: "too_many_attempts", Text: words.Say("password-refused.too-many-attempts"), RetryAfter: 3 * 60}
 	totp := templates.AccountTOTP{
+		Cancel:  "/auth/account/security",
 		Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Sealed: "sealed.app", Secret: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
 		URL:     "otpauth://totp/auth.example.com:alice%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=auth.example.com",
 		Picture: templates.QRCode{Size: 29, Path: "M4 4.5h7m1 0h2m2 0h7"},
@@ -42,12 +43,13 @@ func accountSamples() map[string]templates.Page {
 		{Code: "invalid_profile", Field: "zoneinfo", Text: words.Say("profile-error.time-zone")},
 	}
 	addPasskey := templates.AccountAddPasskey{
+		Cancel:  "/auth/account/passkeys",
 		Account: frame("passkeys", words.Sentence{}), Ticket: "sealed.ticket", RPID: "id.example.com", Challenge: "Y2hhbGxlbmdl", Sealed: "sealed.challenge",
 		UserHandle: "dXNyXzE", AccountName: "alice@example.com", Algorithms: "-7,-8,-257", Exclude: "AAEC",
 	}
 	addPasskeyWrong := addPasskey
 	addPasskeyWrong.Error = &templates.FormError{Code: "passkey_refused", Text: words.Say("passkey.add-refused")}
-	addPasskeyNot := templates.AccountAddPasskey{Account: frame("passkeys", words.Sentence{}), Unable: words.Say("account-passkeys.not-offered")}
+	addPasskeyNot := templates.AccountAddPasskey{Account: frame("passkeys", words.Sentence{}), Unable: words.Say("account-passkeys.not-offered"), Cancel: "/auth/account/passkeys"}
 	return map[string]templates.Page{
 		"account":            templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1, SecondFactor: true},
 		"account-admin":      templates.AccountOverview{Account: templates.Account{Common: plain, User: alice, Here: "overview", Admin: true}, Sessions: 1},
@@ -129,10 +131,15 @@ func accountSamples() map[string]templates.Page {
 		"account-totp":              totp,
 		"account-totp-wrong":        wrongTOTP,
 		"account-remove-totp":       templates.AccountRemoveTOTP{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", App: "crd_1"},
-		"account-codes-ask":         templates.AccountCodes{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Left: 2},
-		"account-codes":             templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples},
-		"account-codes-added":       templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: true},
-		"account-withdraw":          templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: photosRow},
-		"account-withdraw-session":  templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: templates.AppRow{ClientID: "notes", App: notes}},
+		"account-proof":             templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "totp", Cancel: "/auth/account/security"},
+		"account-proof-sent":        templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "enrol", Request: "sealed.request", Sent: true, Cancel: "/auth/login/enrol?request=sealed.request"},
+		"account-proof-throttled": templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "totp", Cancel: "/auth/account/security",
+			Error: &templates.FormError{Code: "too_many_attempts", Text: words.Say("reset.too-many"), RetryAfter: 900}},
+		"account-codes-sign-in":    templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: true, Request: "sealed.request"},
+		"account-codes-ask":        templates.AccountCodes{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Left: 2},
+		"account-codes":            templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples},
+		"account-codes-added":      templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: true},
+		"account-withdraw":         templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: photosRow},
+		"account-withdraw-session": templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: templates.AppRow{ClientID: "notes", App: notes}},
 	}
 }

@@ -55,6 +55,8 @@ type AccountAddPasskey struct {
 	Algorithms  string         // numbers, with commas
 	Exclude     string         // handles of the passkeys that the person has, with commas
 	Unable      words.Sentence // why there can be no new passkey; zero: there can be one
+	Request     string         // sealed request of the sign-in that goes on afterwards, as a hidden field; "": none
+	Cancel      string         // path
 	Error       *FormError
 }
 

@@ -35,6 +35,30 @@ type AppState struct {
 // CodesAreFew reports whether the person should make new recovery codes soon.
 func (s AccountSecurity) CodesAreFew() bool { return s.App != nil && s.Codes < 4 }
 
+// AccountProof asks whether to mail the link that comes before the first factor.
+type AccountProof struct {
+	Account
+	Ticket  string
+	For     string // what the person wants to add, as a hidden field
+	Request string // sealed request of the sign-in that goes on afterwards, as a hidden field; "": none
+	Sent    bool   // the mail was sent
+	Cancel  string // path
+	Error   *FormError
+}
+
+func (AccountProof) page() string { return "accountproof.html" }
+
+// EnrolLink is the page of the mailed link that comes before the first factor.
+type EnrolLink struct {
+	Common
+	Link  string // sealed one-time link, as a hidden field
+	Email string
+	Own   bool // the browser is signed in to the account of the link
+	Other bool // it is signed in to another account
+}
+
+func (EnrolLink) page() string { return "enrollink.html" }
+
 // AccountTOTP shows the secret of a new authenticator app and asks for its first code.
 type AccountTOTP struct {
 	Account
@@ -43,6 +67,8 @@ type AccountTOTP struct {
 	URL     string // otpauth URL of the secret
 	Picture QRCode // of URL
 	Sealed  string // the secret, sealed, as a hidden field
+	Request string // sealed request of the sign-in that goes on afterwards, as a hidden field; "": none
+	Cancel  string // path
 	Error   *FormError
 }
 
@@ -69,7 +95,9 @@ type AccountCodes struct {
 	Ticket string
 	Codes  []string
 	Added  bool // the person has just added the first second factor
-	Left   int  // old codes that are left, if the page asks
+	// Request is the sealed request of the sign-in that goes on afterwards, as a hidden field; "": none.
+	Request string
+	Left    int // old codes that are left, if the page asks
 }
 
 func (AccountCodes) page() string { return "accountcodes.html" }

@@ -20,7 +20,9 @@ import (
 const removePasskeyPath = "/account/passkeys/remove"
 
 // addPasskeyAct is the act of adding a passkey, for the step-up.
-var addPasskeyAct = visit.Act{Name: "passkey", Page: addPasskeyPath, Back: passkeysPath}
+func addPasskeyAct(way visit.Enrolment) visit.Act {
+	return visit.Act{Name: "passkey", Page: way.Path(), Back: passkeysPath}
+}
 
 // removePasskeyAct is the act of removing a passkey, for the step-up.
 func removePasskeyAct(id string) visit.Act {
@@ -73,19 +75,27 @@ func handlesOf(list []storage.Passkey) string {
 
 // askAddPasskey shows the page on which the browser makes a passkey.
 func (h *Handler) askAddPasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if h.mustProveFirst(current.User) {
-		return h.proveFirst(nil)
+	way, err := h.enrolmentIn(r, "passkey", r.URL.Query())
+	if err != nil {
+		return err
 	}
-	return h.showAddPasskey(w, r, current, http.StatusOK, nil)
+	if h.Passkeys.Offered() {
+		if answered, err := h.checkOwner(w, r, current, way); answered {
+			return err
+		}
+	}
+	return h.showAddPasskey(w, r, current, way, http.StatusOK, nil)
 }
 
-func (h *Handler) showAddPasskey(w http.ResponseWriter, r *http.Request, current session.Current, status int, refusal *templates.FormError) error {
+func (h *Handler) showAddPasskey(w http.ResponseWriter, r *http.Request, current session.Current, way visit.Enrolment, status int, refusal *templates.FormError) error {
 	list, err := h.DB.PasskeysOf(r.Context(), current.UserID)
 	if err != nil {
 		return err
 	}
 	list = h.usable(list)
-	page := templates.AccountAddPasskey{Account: h.frame(r, current, "passkeys"), Error: web.WithReference(r, refusal)}
+	page := templates.AccountAddPasskey{
+		Account: h.frame(r, current, "passkeys"), Error: web.WithReference(r, refusal), Request: way.Request, Cancel: h.cancelEnrolment(way, passkeysPath),
+	}
 	switch {
 	case !h.Passkeys.Offered():
 		page.Unable = words.Say("account-passkeys.not-offered")
@@ -96,7 +106,7 @@ func (h *Handler) showAddPasskey(w http.ResponseWriter, r *http.Request, current
 		return h.Site.ShowStatus(w, status, page)
 	}
 	if !h.Visits.IsFresh(current) {
-		return h.Visits.StepUp(w, r, addPasskeyAct)
+		return h.Visits.StepUp(w, r, addPasskeyAct(way))
 	}
 	challenge, err := h.Passkeys.Begin(addCeremony(current))
 	if err != nil {
@@ -125,22 +135,26 @@ func addCeremony(current session.Current) passkey.Ceremony {
 
 // addPasskey stores the passkey that the browser has made.
 func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := readForm(w, r, "challenge", "credential")
+	values, err := readForm(w, r, "challenge", "credential", "request")
 	if err != nil {
 		return err
 	}
-	if err := h.Visits.CheckForm(values, ticketOf(current, "passkeys.add", ""), addPasskeyPath); err != nil {
+	way, err := h.enrolmentIn(r, "passkey", values)
+	if err != nil {
+		return err
+	}
+	if err := h.Visits.CheckForm(values, ticketOf(current, "passkeys.add", ""), way.Path()); err != nil {
 		return err
 	}
 	if !h.Visits.IsFresh(current) {
-		return h.Visits.StepUp(w, r, addPasskeyAct)
+		return h.Visits.StepUp(w, r, addPasskeyAct(way))
 	}
 	opened, err := h.Passkeys.Open(values.Get("challenge"), addCeremony(current))
 	switch {
 	case web.CauseOf(err) == passkey.Expired:
-		return h.refusePasskey(w, r, current, passkey.Expired, words.Say("passkey.expired"), err)
+		return h.refusePasskey(w, r, current, way, passkey.Expired, words.Say("passkey.expired"), err)
 	case errors.Is(err, passkey.ErrStale):
-		return web.StaleForm(h.Site.Base+addPasskeyPath, err)
+		return web.StaleForm(h.Site.Base+way.Path(), err)
 	case err != nil:
 		return err
 	}
@@ -151,32 +165,36 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, current ses
 		})
 	}
 	switch {
+	case err == nil && way.Request != "":
+		return h.Site.ContinueTo(w, h.Visits.Next(way.Request))
 	case err == nil:
 		return h.showDone(w, passkeysPath, "passkey")
+	case errors.Is(err, storage.ErrAddressProofDue):
+		return h.addressProofDue(way, err)
 	case errors.Is(err, storage.ErrNotFresh):
-		return h.Visits.NotFresh(w, r, current, addPasskeyAct)
+		return h.Visits.NotFresh(w, r, current, addPasskeyAct(way))
 	case errors.Is(err, storage.ErrUnproven):
 		return h.proveFirst(err)
 	case errors.Is(err, passkey.ErrRefused):
-		return h.refusePasskey(w, r, current, "passkey_refused", words.Say("passkey.add-refused"), err)
+		return h.refusePasskey(w, r, current, way, "passkey_refused", words.Say("passkey.add-refused"), err)
 	case errors.Is(err, storage.ErrConflict):
-		return h.refusePasskey(w, r, current, "passkey_exists", words.Say("passkey.added-elsewhere"), err)
+		return h.refusePasskey(w, r, current, way, "passkey_exists", words.Say("passkey.added-elsewhere"), err)
 	case errors.Is(err, storage.ErrOtherRPID):
-		return h.refusePasskey(w, r, current, "passkey_of_other_host", words.Say("account-passkeys.moved"), err)
+		return h.refusePasskey(w, r, current, way, "passkey_of_other_host", words.Say("account-passkeys.moved"), err)
 	case errors.Is(err, storage.ErrTooManyPasskeys):
-		return h.refusePasskey(w, r, current, "too_many_passkeys", words.Say("account-passkeys.full"), err)
+		return h.refusePasskey(w, r, current, way, "too_many_passkeys", words.Say("account-passkeys.full"), err)
 	case errors.Is(err, storage.ErrReplayed), errors.Is(err, storage.ErrRevoked):
-		return web.StaleForm(h.Site.Base+addPasskeyPath, err)
+		return web.StaleForm(h.Site.Base+way.Path(), err)
 	}
 	return err
 }
 
 // refusePasskey shows the page again, with a new challenge.
-func (h *Handler) refusePasskey(w http.ResponseWriter, r *http.Request, current session.Current, code string, text words.Sentence, cause error) error {
+func (h *Handler) refusePasskey(w http.ResponseWriter, r *http.Request, current session.Current, way visit.Enrolment, code string, text words.Sentence, cause error) error {
 	trace := web.TraceOf(r.Context())
 	trace.Note("code", code)
 	trace.Refuse(cause)
-	return h.showAddPasskey(w, r, current, http.StatusUnprocessableEntity, &templates.FormError{Code: code, Text: text})
+	return h.showAddPasskey(w, r, current, way, http.StatusUnprocessableEntity, &templates.FormError{Code: code, Text: text})
 }
 
 // longestPasskeyName is in characters.

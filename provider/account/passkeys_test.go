@@ -198,9 +198,12 @@ func TestPasskeys_AddingAndRemovingAreMailed(t *testing.T) {
 	s := mailtest.Start(t)
 	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
 		v, before := b.Visitor(t), len(s.Received())
-		v.AddPasskey(t, b.Authenticator(t))
+		authenticator := b.Authenticator(t)
+		v.AddPasskey(t, authenticator)
 		b.SendMails(t)
 		id := b.PasskeysOf(t, b.Alice.ID)[0].ID
+		v = b.Visitor(t)
+		v.UsePasskey(t, v.Get(t, b.Issuer+"/account"), authenticator).WantAt(t, "/account")
 		v.Submit(t, v.Account(t, "/account/passkeys").FormTo(t, "/account/passkeys/rename", "passkey", id), "name", "Phone")
 		v.Submit(t, v.Get(t, b.Issuer+"/account/passkeys/remove?passkey="+id).FormTo(t, "/account/passkeys/remove", "", ""))
 		b.SendMails(t)
@@ -244,7 +247,8 @@ func TestFactors_NeedAVerifiedAddress(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer), providertest.WithMail(mailtest.Start(t)))
 		v := b.Visitor(t)
-		app := v.Account(t, "/account/security/totp")
+		v.Account(t, "/account/security")
+		app := v.ProveFirst(t, v.Get(t, b.Issuer+"/account/security/totp"))
 		code := providertest.Authenticator{Secret: providertest.SecretOn(t, app)}.Code(t, b.Now())
 		form, data := v.Get(t, b.Issuer+"/account/passkeys/add").PasskeyForm(t)
 		answer := b.Authenticator(t).Create(t, data["challenge"], b.Alice.ID)

@@ -25,6 +25,8 @@ func (h *Handler) Routes() []web.Route {
 		page("GET|HEAD", "/account/security", securityPath, h.showSecurity),
 		page("GET|HEAD", "/account/security/totp", totpPath, h.showTOTP),
 		page("POST", "/account/security/totp", totpPath, h.addTOTP),
+		page("GET|HEAD", "/account/security/proof", visit.ProofPath, h.showProof),
+		page("POST", "/account/security/proof", visit.ProofPath, h.mailProof),
 		page("GET|HEAD", "/account/security/totp/remove", removeTOTPPath, h.askRemoveTOTP),
 		page("POST", "/account/security/totp/remove", removeTOTPPath, h.removeTOTP),
 		page("GET|HEAD", "/account/security/codes", codesPath, h.askCodes),

@@ -57,11 +57,15 @@ type enrolment struct {
 
 // showTOTP shows the secret of a new authenticator app and asks for a code.
 func (h *Handler) showTOTP(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if h.mustProveFirst(current.User) {
-		return h.proveFirst(nil)
+	way, err := h.enrolmentIn(r, "totp", r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if answered, err := h.checkOwner(w, r, current, way); answered {
+		return err
 	}
 	if !h.Visits.IsFresh(current) {
-		return h.Visits.StepUp(w, r, securityAct(totpPath))
+		return h.Visits.StepUp(w, r, securityAct(way.Path()))
 	}
 	has, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)
 	if err != nil {
@@ -70,7 +74,7 @@ func (h *Handler) showTOTP(w http.ResponseWriter, r *http.Request, current sessi
 	if has.TOTP != nil {
 		return web.SeeOther(w, h.Site.Base+securityPath+"?done=totp")
 	}
-	page, err := h.totpPage(r, current, enrolment{Session: current.ID, ID: storage.NewID("crd_"), Secret: factor.NewSecret()})
+	page, err := h.totpPage(r, current, enrolment{Session: current.ID, ID: storage.NewID("crd_"), Secret: factor.NewSecret()}, way)
 	if err != nil {
 		return err
 	}
@@ -78,8 +82,11 @@ func (h *Handler) showTOTP(w http.ResponseWriter, r *http.Request, current sessi
 }
 
 // totpPage returns the form for the first code of a new authenticator app.
-func (h *Handler) totpPage(r *http.Request, current session.Current, e enrolment) (templates.AccountTOTP, error) {
-	page := templates.AccountTOTP{Account: h.frame(r, current, "security"), Secret: inGroups(factor.SecretText(e.Secret))}
+func (h *Handler) totpPage(r *http.Request, current session.Current, e enrolment, way visit.Enrolment) (templates.AccountTOTP, error) {
+	page := templates.AccountTOTP{
+		Account: h.frame(r, current, "security"), Secret: inGroups(factor.SecretText(e.Secret)),
+		Request: way.Request, Cancel: h.cancelEnrolment(way, securityPath),
+	}
 	account := current.User.Email
 	if account == "" {
 		account = current.User.Name
@@ -125,11 +132,15 @@ func (h *Handler) openEnrolment(sealed string, current session.Current) (e enrol
 // addTOTP adds the authenticator app if its code is right, and shows the recovery codes. They are
 // part of this answer only.
 func (h *Handler) addTOTP(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := readForm(w, r, "secret", "code")
+	values, err := readForm(w, r, "secret", "code", "request")
 	if err != nil {
 		return err
 	}
-	if err := h.Visits.CheckForm(values, ticketOf(current, "totp", ""), totpPath); err != nil {
+	way, err := h.enrolmentIn(r, "totp", values)
+	if err != nil {
+		return err
+	}
+	if err := h.Visits.CheckForm(values, ticketOf(current, "totp", ""), way.Path()); err != nil {
 		return err
 	}
 	e, err := h.openEnrolment(values.Get("secret"), current)
@@ -138,7 +149,7 @@ func (h *Handler) addTOTP(w http.ResponseWriter, r *http.Request, current sessio
 	}
 	step := factor.ConfirmedStep(e.Secret, values.Get("code"), h.Now())
 	if step == 0 {
-		return h.refuseFirstCode(w, r, current, e)
+		return h.refuseFirstCode(w, r, current, e, way)
 	}
 	added := storage.TOTPEnrolment{ID: e.ID, Step: step}
 	if added.Secret, err = h.Ring.SealFactor(e.ID, e.Secret); err != nil {
@@ -158,22 +169,28 @@ func (h *Handler) addTOTP(w http.ResponseWriter, r *http.Request, current sessio
 	if errors.Is(err, storage.ErrConflict) {
 		return h.showDone(w, securityPath, "totp")
 	}
-	if err != nil {
-		return h.factorProblem(w, r, current, totpPath, err)
+	if errors.Is(err, storage.ErrAddressProofDue) {
+		return h.addressProofDue(way, err)
 	}
-	if !newCodes { // the person has saved codes before
+	if err != nil {
+		return h.factorProblem(w, r, current, way.Path(), err)
+	}
+	if !newCodes && way.Request != "" { // the person has saved codes before
+		return h.Site.ContinueTo(w, h.Visits.Next(way.Request))
+	}
+	if !newCodes {
 		return h.showDone(w, securityPath, "app-added")
 	}
-	return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes, Added: true})
+	return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes, Added: true, Request: way.Request})
 }
 
 // refuseFirstCode shows the form again, with the same secret: the person has it in the app.
-func (h *Handler) refuseFirstCode(w http.ResponseWriter, r *http.Request, current session.Current, e enrolment) error {
+func (h *Handler) refuseFirstCode(w http.ResponseWriter, r *http.Request, current session.Current, e enrolment, way visit.Enrolment) error {
 	status, refusal := web.FormRefusal(w.Header(), factor.ErrWrong)
 	trace := web.TraceOf(r.Context())
 	trace.Note("code", refusal.Code)
 	trace.Refuse(factor.ErrWrong)
-	page, err := h.totpPage(r, current, e)
+	page, err := h.totpPage(r, current, e, way)
 	if err != nil {
 		return err
 	}

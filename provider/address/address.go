@@ -30,6 +30,7 @@ func New(d Deps) *Handler { return &Handler{d} }
 const (
 	verifyPath  = "/link/verify"
 	undoPath    = "/link/undo"
+	enrolPath   = "/link/enrol"
 	accountPath = "/account"
 	emailPath   = "/account/email"
 )
@@ -44,5 +45,7 @@ func (h *Handler) Routes() []web.Route {
 		page("POST", "/link/verify", h.verify),
 		page("GET|HEAD", "/link/undo", h.showUndo), // link.Path of this kind
 		page("POST", "/link/undo", h.undo),
+		page("GET|HEAD", "/link/enrol", h.showEnrol), // link.Path of this kind
+		page("POST", "/link/enrol", h.enrol),
 	}
 }

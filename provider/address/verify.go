@@ -23,9 +23,9 @@ type opened struct {
 	other  bool             // it is signed in as another user
 }
 
-// open opens a link of the kind verify. It changes nothing.
-func (h *Handler) open(r *http.Request, sealed string) (opened, error) {
-	l, err := h.Links.Open(r.Context(), storage.LinkVerify, sealed)
+// open opens a link of the kind. It changes nothing.
+func (h *Handler) open(r *http.Request, kind storage.LinkKind, sealed string) (opened, error) {
+	l, err := h.Links.Open(r.Context(), kind, sealed)
 	if err != nil {
 		return opened{}, h.Links.Problem(err)
 	}
@@ -60,7 +60,7 @@ func (h *Handler) showVerify(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Get("done") == "verified" {
 		return h.Site.Show(w, templates.VerifyEmail{Common: h.Site.Common(), Done: true})
 	}
-	o, err := h.open(r, r.URL.Query().Get(link.Parameter))
+	o, err := h.open(r, storage.LinkVerify, r.URL.Query().Get(link.Parameter))
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	o, err := h.open(r, form.Get(link.Parameter))
+	o, err := h.open(r, storage.LinkVerify, form.Get(link.Parameter))
 	if err != nil {
 		return err
 	}

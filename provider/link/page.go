@@ -80,12 +80,13 @@ var waysOn = map[storage.LinkKind]way{
 	storage.LinkVerify:     {"/account", words.Say("dead-link.account")},
 	storage.LinkInvitation: toSignIn,
 	storage.LinkUndo:       toSignIn,
+	storage.LinkEnrol:      {"/account/security", words.Say("dead-link.security")},
 }
 
 // wayOn returns the page that a dead link leads to. It leads to no page that needs mails if the
 // server sends none.
 func (l *Links) wayOn(dead *storage.DeadLinkError) way {
-	isUsed := dead.Code == "link_used" && dead.Kind != storage.LinkVerify
+	isUsed := dead.Code == "link_used" && dead.Kind != storage.LinkVerify && dead.Kind != storage.LinkEnrol
 	if isUsed || dead.Code == "link_address_taken" || l.needsOperator(dead.Kind) {
 		return toSignIn
 	}

@@ -52,6 +52,7 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailFactorAdded: content.factorAdded, storage.MailFactorRemoved: content.factorRemoved, storage.MailFactorsReset: content.factorsReset,
 	storage.MailRecoveryCodesReplaced: content.recoveryCodesReplaced, storage.MailRecoveryCodeUsed: content.recoveryCodeUsed,
 	storage.MailAddressChange:   content.addressChange,
+	storage.MailEnrolment:       content.enrolment,
 	storage.MailAddressTaken:    content.addressTaken,
 	storage.MailAddressReserved: content.addressReserved,
 	storage.MailAddressChanged:  content.addressChanged,
@@ -243,6 +244,12 @@ func (c content) recoveryCodeUsed() templates.Mail {
 func (c content) addressChange() templates.Mail {
 	m := c.mail(words.Say("mail-address-change.subject"), words.Say("mail-address-change.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-address-change.not-you"))
 	m.Action = templates.MailAction{Label: words.Say("mail-address-change.action"), URL: c.link}
+	return m
+}
+
+func (c content) enrolment() templates.Mail {
+	m := c.mail(words.Say("mail-enrolment.subject"), words.Say("mail-enrolment.text", "Email", c.Recipient, "Issuer", c.issuer.Host), words.Say("mail-enrolment.not-you"))
+	m.Action, m.AdviceURL = templates.MailAction{Label: words.Say("mail-enrolment.action"), URL: c.link}, c.page("account/password")
 	return m
 }
 

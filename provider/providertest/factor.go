@@ -26,7 +26,7 @@ var (
 // signed in just now.
 func (v *Visitor) AddAuthenticator(t *testing.T) Authenticator {
 	t.Helper()
-	page := v.Get(t, v.Bed.Issuer+"/account/security/totp")
+	page := v.ProveFirst(t, v.Get(t, v.Bed.Issuer+"/account/security/totp"))
 	a := Authenticator{Secret: SecretOn(t, page)}
 	done := v.Submit(t, page.FormTo(t, "/account/security/totp", "", ""), "code", a.Code(t, v.Bed.Now()))
 	a.Codes = CodesOn(done)

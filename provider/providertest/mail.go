@@ -5,8 +5,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,8 +27,60 @@ func WithMail(s *mailtest.Server) Option {
 			panic(err)
 		}
 		c.Mail = mail.Config{Host: s.Host, Port: s.Port, From: from}
+		mailboxes.Store(s.Port, s)
 		c.Outbound.Roots = s.Roots
 	}
+}
+
+var mailboxes sync.Map // mail servers of tests, by port
+
+// mailboxOf returns the mail server of WithMail; nil if there is none.
+func mailboxOf(c provider.Config) *mailtest.Server {
+	s, _ := mailboxes.Load(c.Mail.Port)
+	box, _ := s.(*mailtest.Server)
+	return box
+}
+
+// Newest sends the due mails and returns the newest one with this subject to the address.
+func (b *Testbed) Newest(t testing.TB, to, subject string) mailtest.Mail {
+	t.Helper()
+	b.SendMails(t)
+	for _, m := range slices.Backward(b.mailbox.Received()) {
+		if m.To[0] == to && m.Subject() == subject {
+			return m
+		}
+	}
+	t.Fatalf("no mail %q to %s", subject, to)
+	return mailtest.Mail{}
+}
+
+// EnrolmentSubject is the subject of the mail that comes before the first factor.
+const EnrolmentSubject = "Add a passkey or a second factor"
+
+// EnrolmentLink asks for the mail that comes before the first factor, on the page that offers it, and
+// returns its link.
+func (v *Visitor) EnrolmentLink(t *testing.T, page Stop) (address, sealed string) {
+	t.Helper()
+	asked := v.Submit(t, page.FormTo(t, "/account/security/proof", "", ""))
+	asked.WantText(t, `id="sent"`)
+	found := enrolmentRecipient.FindStringSubmatch(asked.Body)
+	if found == nil {
+		t.Fatalf("no address on the page:\n%s", asked.Body)
+	}
+	return LinkIn(t, v.Bed.Newest(t, found[1], EnrolmentSubject))
+}
+
+var enrolmentRecipient = regexp.MustCompile(`id="sent">[^<]*<strong><bdi>([^<]+)</bdi></strong>`)
+
+// ProveFirst opens the mailed link that comes before the first factor, if the page asks for that, and
+// returns the page after it. Otherwise it returns the page.
+func (v *Visitor) ProveFirst(t *testing.T, page Stop) Stop {
+	t.Helper()
+	if page.At.Path != "/account/security/proof" {
+		return page
+	}
+	address, _ := v.EnrolmentLink(t, page)
+	return v.Submit(t, v.Get(t, address).FormTo(t, "/link/enrol", "", ""), "act", "confirm")
 }
 
 // WithSignUp lets everybody create an account.

@@ -65,7 +65,8 @@ func (s Stop) PasskeyForm(t *testing.T) (f Form, data map[string]string) {
 // in, or it signs in as Alice.
 func (v *Visitor) AddPasskey(t *testing.T, a *passkeytest.Authenticator, change ...func(*passkeytest.Answer)) Stop {
 	t.Helper()
-	f, data := v.Account(t, "/account/passkeys/add").PasskeyForm(t)
+	v.Account(t, "/account/passkeys")
+	f, data := v.ProveFirst(t, v.Get(t, v.Bed.Issuer+"/account/passkeys/add")).PasskeyForm(t)
 	user, err := base64.RawURLEncoding.DecodeString(data["user"])
 	if err != nil {
 		t.Fatal(err)

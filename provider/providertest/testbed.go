@@ -19,6 +19,7 @@ import (
 	"signet/provider"
 	"signet/provider/credential"
 	"signet/provider/directory"
+	"signet/provider/mail/mailtest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -46,6 +47,7 @@ type Testbed struct {
 	Log    *LogBuffer
 
 	Backend storagetest.Backend
+	mailbox *mailtest.Server // nil: it sends no mails, or not to a server of the test
 	*Clock
 }
 
@@ -72,9 +74,7 @@ func OnSQLite(t *testing.T, f func(t *testing.T, b *Testbed), options ...Option)
 // StartOn starts a testbed on this database.
 func StartOn(t testing.TB, backend storagetest.Backend, options ...Option) *Testbed {
 	t.Helper()
-	b := Start(t, backend.Open(t), options...)
-	b.Backend = backend
-	return b
+	return start(t, &Testbed{DB: backend.Open(t), Backend: backend}, options...)
 }
 
 // Option changes the configuration before the provider is made.
@@ -90,7 +90,12 @@ func WithIssuerPath(path string) Option { return func(c *provider.Config) { c.Is
 // Start starts a testbed on an open database.
 func Start(t testing.TB, db *storage.DB, options ...Option) *Testbed {
 	t.Helper()
-	b := &Testbed{DB: db, Log: &LogBuffer{}, Clock: &Clock{}}
+	return start(t, &Testbed{DB: db}, options...)
+}
+
+func start(t testing.TB, b *Testbed, options ...Option) *Testbed {
+	t.Helper()
+	b.Log, b.Clock = &LogBuffer{}, &Clock{}
 	b.insertFirstKeys(t)
 	b.Alice = b.User(t, Alice, Password)
 	b.Client, b.Secret = b.Register(t, storage.Web, "app", Callback)
@@ -112,6 +117,10 @@ func (b *Testbed) Serve(t testing.TB, options ...Option) {
 	for _, option := range options {
 		option(&config)
 	}
+	if !config.SendsMails() && b.Backend.Name != "" { // an instance has one answer to this
+		b.DB = b.Backend.WithoutMails().Open(t)
+	}
+	b.mailbox = mailboxOf(config)
 	if name, ok := strings.CutPrefix(config.Issuer, "https://"); ok {
 		Proxied.Store(strings.Split(name, "/")[0], strings.TrimPrefix(server.URL, "http://"))
 	}

@@ -1,0 +1,207 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage/engine"
+)
+
+// AddressProofLife is the time after FactAddressProved in which the user can add the first factor.
+const AddressProofLife = 30 * time.Minute
+
+// ErrAddressProofDue: before the first factor, the user must open a link that was mailed to the address
+// of the account, in the same session.
+var ErrAddressProofDue = engine.NewVerdict("the first factor needs a mailed link first")
+
+// AddressProvedAt returns when the user last proved the address of the account in this session, by a
+// mailed link; 0: never.
+func (s Session) AddressProvedAt() (at Millis) {
+	for _, f := range s.Facts {
+		if f.Kind == FactAddressProved {
+			at = max(at, f.At)
+		}
+	}
+	return at
+}
+
+// enrolling describes a user who adds a factor, and the session.
+type enrolling struct {
+	Verified  bool   // the address is; true if there is none
+	Email     string // canonical; "": none
+	HasFactor bool   // a second factor or a proven passkey
+	ACR       string // of the session
+	Facts     []Fact `gorm:"serializer:signet_json"`
+}
+
+// readEnrolling reads a user and a session of the user. ErrRevoked: there is no such session.
+func readEnrolling(tx *gorm.DB, userID, sessionID string) (enrolling, error) {
+	var found []enrolling
+	err := tx.Raw(`SELECT u.email_verified OR u.email_canonical = '' AS verified, u.email_canonical AS email, s.facts, s.acr, (`+asksSecondFactor+` OR `+hasProvenPasskey+`) AS has_factor
+		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ? AND s.user_id = ?`, sessionID, userID).Scan(&found).Error
+	if err == nil && len(found) != 1 {
+		err = ErrRevoked
+	}
+	if err != nil {
+		return enrolling{}, err
+	}
+	return found[0], nil
+}
+
+// hasProved reports whether the session has a proof of the address that still counts.
+func (e enrolling) hasProved(at time.Time) bool {
+	return within(Session{Facts: e.Facts}.AddressProvedAt(), AddressProofLife, at)
+}
+
+// provesPasskeys reports whether a passkey in this session belongs to the owner of the account: the
+// session has two factors, or there is no factor yet and the user has proved the address.
+func (e enrolling) provesPasskeys(at time.Time) bool {
+	return ACRReaches(e.ACR, ACRTwoFactors) || !e.HasFactor && e.hasProved(at)
+}
+
+// requireOwner refuses a new factor that a stranger might add. Every way to add a factor passes here.
+// An instance without mails refuses nothing, because its users cannot prove their address. Nor does it
+// ask users who have no address.
+//
+// ErrUnproven: the address is not verified. Its first proof deletes all factors (see ProveAddress), so a
+// person who reads the mails of the user could get into the account without its second factor.
+//
+// ErrAddressProofDue: it would be the first factor, and the user has not proved the address in this
+// session lately. Otherwise a person who stole the password could add a factor of their own, and the
+// owner would be asked for it.
+func (db *DB) requireOwner(tx *gorm.DB, c FactorChange, at time.Time) error {
+	if !db.mails {
+		return nil
+	}
+	e, err := readEnrolling(tx, c.UserID, c.SessionID)
+	switch {
+	case err != nil:
+		return err
+	case !e.Verified:
+		return ErrUnproven
+	case e.Email != "" && !e.HasFactor && !e.hasProved(at):
+		return ErrAddressProofDue
+	}
+	return nil
+}
+
+// IsAddressProofDue reports whether ErrAddressProofDue would refuse a factor of this user now, if this
+// instance sends mails. The caller shows the page that mails the link.
+func (db *DB) IsAddressProofDue(ctx context.Context, userID, sessionID string, at time.Time) (due bool, err error) {
+	if err := refuseImpossible(userID, sessionID); err != nil {
+		return false, fmt.Errorf("read enrolment: %w", err)
+	}
+	if !db.mails {
+		return false, nil
+	}
+	err = db.read(ctx, "read enrolment", func(q *gorm.DB) error {
+		e, err := readEnrolling(q, userID, sessionID)
+		due = e.Email != "" && !e.HasFactor && !e.hasProved(at)
+		if errors.Is(err, ErrRevoked) { // the change itself says so
+			due, err = false, nil
+		}
+		return err
+	})
+	return due, err
+}
+
+// EnrolmentRequest is the input of DB.RequestEnrolment.
+type EnrolmentRequest struct {
+	UserID    string
+	SessionID string  // the session in which the user asks
+	Detail    string  // what the page of the link needs, in a form of its own
+	Limits    []Limit // reserved for every request
+	From      Origin
+}
+
+// RequestEnrolment mails a link to the verified address of a user who wants to add the first factor.
+// See ConfirmEnrolment for the link. It records the event enrolment.requested.
+//
+// ErrConflict: the user has no verified address, or has a factor already. ErrRevoked: the session has
+// ended or is another user's. *ThrottledError: a limit is exceeded.
+func (db *DB) RequestEnrolment(ctx context.Context, r EnrolmentRequest, at time.Time) error {
+	if err := errors.Join(refuseImpossible(r.UserID, r.SessionID), checkLimitKeys(r.Limits)); err != nil {
+		return fmt.Errorf("request enrolment: %w", err)
+	}
+	return db.write(ctx, "request enrolment", func(tx *gorm.DB) error {
+		// The limits come first, as in every request for a mail, so that two of them cannot deadlock.
+		if _, err := countAttempts(tx, r.Limits, at); err != nil {
+			return err
+		}
+		u, err := db.lockSignedIn(tx, r.UserID, r.SessionID, at)
+		if err != nil {
+			return err
+		}
+		e, err := readEnrolling(tx, u.ID, r.SessionID)
+		if err != nil {
+			return err
+		}
+		if e.Email == "" || !e.Verified || e.HasFactor {
+			return ErrConflict
+		}
+		link, err := issueLink(tx, LinkDraft{Kind: LinkEnrol, Holder: u.ID, UserID: u.ID, Address: u.Email, Detail: r.Detail}, at)
+		if err != nil {
+			return err
+		}
+		err = queueMail(tx, MailDraft{Kind: MailEnrolment, Recipient: u.Email, UserID: u.ID, Link: link.Ref(), Facts: factsOf(u.ID, By{From: r.From, At: at})}, at)
+		if err != nil {
+			return err
+		}
+		return record(tx, Event{Type: EnrolmentRequested, Outcome: Succeeded, UserID: u.ID, SessionID: r.SessionID, From: r.From}, at)
+	})
+}
+
+// EnrolmentConfirmation is the input of DB.ConfirmEnrolment.
+type EnrolmentConfirmation struct {
+	Link      LinkRef // of kind LinkEnrol
+	UserID    string  // of the row of the link
+	SessionID string  // the user's own session in the browser that opened the link
+	From      Origin
+}
+
+// ConfirmEnrolment spends a mailed link and notes in the session that the user has proved the address.
+// In that session the user can add the first factor, within AddressProofLife. It records the event
+// enrolment.confirmed.
+//
+// *DeadLinkError: the link cannot be used, was not mailed, or was mailed to an address that the user no
+// longer has. ErrRevoked: the session has ended or is another user's.
+func (db *DB) ConfirmEnrolment(ctx context.Context, c EnrolmentConfirmation, at time.Time) error {
+	if err := refuseImpossible(c.UserID, c.SessionID); err != nil {
+		return fmt.Errorf("confirm enrolment: %w", err)
+	}
+	ended := &DeadLinkError{c.Link.Kind, "link_ended"}
+	if c.Link.Kind != LinkEnrol {
+		return ended
+	}
+	return db.write(ctx, "confirm enrolment", func(tx *gorm.DB) error {
+		u, err := db.lockSignedIn(tx, c.UserID, c.SessionID, at)
+		if err != nil {
+			return err
+		}
+		l, err := spendLink(tx, c.Link, at)
+		if err != nil {
+			return err
+		}
+		mailedTo, err := CanonicalEmail(l.Address)
+		if err != nil || l.UserID != u.ID || l.Printed || mailedTo != u.EmailCanonical || !u.EmailVerified {
+			return ended
+		}
+		if err := noteAddressProved(tx, u.ID, c.SessionID, at); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: EnrolmentConfirmed, Outcome: Succeeded, UserID: u.ID, SessionID: c.SessionID, From: c.From}, at)
+	})
+}
+
+// noteAddressProved notes in a session that its user has proved the address by a mailed link.
+// ErrRevoked: the session has ended or is another user's.
+func noteAddressProved(tx *gorm.DB, userID, sessionID string, at time.Time) error {
+	if _, err := touchSession(tx, userID, sessionID, "", at); err != nil {
+		return err
+	}
+	return addFact(tx, sessionID, Fact{Kind: FactAddressProved, At: At(at)})
+}

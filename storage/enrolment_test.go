@@ -1,0 +1,241 @@
+package storage_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// enrolmentLink asks for the mail that comes before the first factor, and returns its link.
+func (w *world) enrolmentLink(t testing.TB, s storage.Session, at time.Time) storage.LinkRef {
+	t.Helper()
+	err := w.RequestEnrolment(t.Context(), storage.EnrolmentRequest{UserID: s.UserID, SessionID: s.ID, Detail: "totp", From: storage.Origin{Address: "192.0.2.7"}}, at)
+	if err != nil {
+		t.Fatalf("request enrolment: %v", err)
+	}
+	u, err := w.User(t.Context(), s.UserID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.linkTo(t, storage.MailEnrolment, u.Email)
+}
+
+func (w *world) confirm(t testing.TB, r storage.LinkRef, s storage.Session, at time.Time) error {
+	t.Helper()
+	return w.ConfirmEnrolment(t.Context(), storage.EnrolmentConfirmation{Link: r, UserID: s.UserID, SessionID: s.ID}, at)
+}
+
+// additions lists the ways to add a factor, by name.
+func (w *world) additions(t testing.TB) map[string]func(s storage.Session, at time.Time) error {
+	t.Helper()
+	return map[string]func(s storage.Session, at time.Time) error{
+		"authenticator app": func(s storage.Session, at time.Time) error {
+			_, _, err := w.AddTOTP(t.Context(), storage.TOTPEnrolment{FactorChange: w.factorChange(s, storage.NewID("h")), ID: storage.NewID("crd_"), Secret: []byte("sealed"), Step: at.Unix() / 30}, at)
+			return err
+		},
+		"passkey": func(s storage.Session, at time.Time) error {
+			a := w.addition(storage.NewID("p"), s.ID)
+			a.FactorChange = w.factorChange(s, storage.NewID("h"))
+			_, err := w.AddPasskey(t.Context(), a, at)
+			return err
+		},
+		"security key": func(s storage.Session, at time.Time) error {
+			a := w.keyAddition(storage.NewID("k"), s)
+			a.FactorChange = w.factorChange(s, storage.NewID("h"))
+			_, _, err := w.AddSecurityKey(t.Context(), a, at)
+			return err
+		},
+	}
+}
+
+// The first factor of each kind needs a link that was mailed to the address and opened in the same
+// session, at most 30 minutes ago. A further factor, an account without an address and an instance
+// without mails need none.
+func TestFirstFactor_NeedsAMailedLink(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, add := range w.additions(t) {
+			start := func(t *testing.T) storage.Session {
+				u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+				return w.signIn(t, u.ID, storage.NewID("h"), "", noon)
+			}
+			want := func(what string, s storage.Session, at time.Time, want error) {
+				t.Helper()
+				due, err := w.IsAddressProofDue(t.Context(), s.UserID, s.ID, at)
+				if err != nil || due != errors.Is(want, storage.ErrAddressProofDue) {
+					t.Errorf("%s, %s: due %v, %v", name, what, due, err)
+				}
+				if err := add(s, at); !errors.Is(err, want) {
+					t.Errorf("%s, %s: %v, want %v", name, what, err, want)
+				}
+			}
+			s := start(t)
+			want("password alone", s, noon, storage.ErrAddressProofDue)
+			if err := w.confirm(t, w.enrolmentLink(t, s, noon), s, noon); err != nil {
+				t.Fatal(err)
+			}
+			other := w.signIn(t, s.UserID, storage.NewID("h"), "", noon)
+			want("proved in another session", other, noon, storage.ErrAddressProofDue)
+			late := noon.Add(storage.AddressProofLife + time.Millisecond)
+			w.exec(t, `UPDATE sessions SET auth_time = ? WHERE id = ?`, storage.At(late), s.ID)
+			want("too late", s, late, storage.ErrAddressProofDue)
+			want("in time", s, late.Add(-time.Millisecond), nil)
+
+			s = start(t)
+			w.exec(t, `UPDATE users SET email = '', email_canonical = '', email_verified = ? WHERE id = ?`, false, s.UserID)
+			want("no address", s, noon, nil)
+
+			s = start(t)
+			w.exec(t, `UPDATE users SET email_verified = ? WHERE id = ?`, false, s.UserID)
+			if err := add(s, noon); !errors.Is(err, storage.ErrUnproven) {
+				t.Errorf("%s of an unverified address: %v", name, err)
+			}
+		}
+	})
+}
+
+// A further factor needs a session with two factors, and no link.
+func TestFurtherFactor_NeedsNoLink(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		s, _ := w.addTOTP(t, w.session, "strong", noon)
+		w.exec(t, `UPDATE sessions SET facts = '[]' WHERE id = ?`, s.ID)
+		w.addFurther(t, s, noon)
+	})
+}
+
+func (w *world) addFurther(t *testing.T, s storage.Session, at time.Time) {
+	t.Helper()
+	if err := w.additions(t)["passkey"](s, at); err != nil {
+		t.Errorf("further passkey: %v", err)
+	}
+	list, err := w.PasskeysOf(t.Context(), s.UserID)
+	if err != nil || len(list) != 1 || list[0].ProvenAt == 0 {
+		t.Errorf("passkeys %+v, %v", list, err)
+	}
+}
+
+// A passkey that is the first factor is proven if the address was proved in that session. A second
+// one of a session with one factor would not be, but such a session can add none.
+func TestFirstPasskey_IsProvenWithTheAddress(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.proveIn(t, w.session, noon)
+		s, err := w.AddPasskey(t.Context(), w.addition("first", w.session.ID), noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := w.PasskeysOf(t.Context(), w.user.ID)
+		if err != nil || len(list) != 1 || list[0].ProvenAt != storage.At(noon) {
+			t.Errorf("passkeys %+v, %v", list, err)
+		}
+		if s.ACR != storage.ACROneFactor {
+			t.Errorf("acr %s: making a passkey signs nothing", s.ACR)
+		}
+		if _, err := w.AddPasskey(t.Context(), w.addition("second", s.ID), noon); !errors.Is(err, storage.ErrNotFresh) {
+			t.Errorf("second passkey with one factor: %v", err)
+		}
+	})
+}
+
+// A link opens nothing in a session of another user, after it was used, if it was printed, or if the
+// user has another address now. Then it is not spent, and nothing is noted.
+func TestConfirmEnrolment_RefusesOtherLinks(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.proveAddress(t, w.user.ID)
+		eve := w.signIn(t, w.verifiedUser(t, "eve@example.com").ID, "eve", "", noon)
+		link := w.enrolmentLink(t, w.session, noon)
+		printed := link
+		printed.Printed = true
+		reset := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: w.user.ID, UserID: w.user.ID}, noon)
+		for name, c := range map[string]struct {
+			link storage.LinkRef
+			in   storage.Session
+			want error
+		}{
+			"session of another user":  {link, eve, storage.ErrLinkDead},
+			"another session's handle": {link, storage.Session{UserID: w.user.ID, ID: eve.ID}, storage.ErrRevoked},
+			"printed":                  {printed, w.session, storage.ErrLinkDead},
+			"another kind":             {reset.Ref(), w.session, storage.ErrLinkDead},
+		} {
+			if err := w.confirm(t, c.link, c.in, noon); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v, want %v", name, err, c.want)
+			}
+		}
+		w.exec(t, `UPDATE users SET email = 'new@example.com', email_canonical = 'new@example.com' WHERE id = ?`, w.user.ID)
+		if err := w.confirm(t, link, w.session, noon); !errors.Is(err, storage.ErrLinkDead) {
+			t.Errorf("former address: %v", err)
+		}
+		w.exec(t, `UPDATE users SET email = ?, email_canonical = ? WHERE id = ?`, w.user.Email, w.user.EmailCanonical, w.user.ID)
+		if err := w.confirm(t, link, w.session, noon); err != nil {
+			t.Errorf("the refusals spent the link: %v", err)
+		}
+		if err := w.confirm(t, link, w.session, noon); !errors.Is(err, storage.ErrLinkDead) {
+			t.Errorf("a second time: %v", err)
+		}
+	})
+}
+
+// Only a user with a verified address and without a factor gets the mail.
+func TestRequestEnrolment_OnlyBeforeTheFirstFactor(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		ask := func(s storage.Session) error {
+			return w.RequestEnrolment(t.Context(), storage.EnrolmentRequest{UserID: s.UserID, SessionID: s.ID}, noon)
+		}
+		if err := ask(w.session); !errors.Is(err, storage.ErrConflict) {
+			t.Errorf("unverified address: %v", err)
+		}
+		strong, _ := w.addTOTP(t, w.session, "strong", noon)
+		if err := ask(strong); !errors.Is(err, storage.ErrConflict) {
+			t.Errorf("with a factor: %v", err)
+		}
+		if err := ask(w.session); !errors.Is(err, storage.ErrRevoked) {
+			t.Errorf("ended session: %v", err)
+		}
+		if mails := w.claimMails(t, noon); len(mails) != 1 || mails[0].Message.Kind != storage.MailFactorAdded {
+			t.Errorf("mails %+v", mails)
+		}
+	})
+}
+
+// The proof of a claimed address in the own session counts for the first factor too: the person has
+// just opened a mailed link.
+func TestVerifyAddress_AllowsTheFirstFactor(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		if err := w.askForProof(t, w.user, w.session.ID, noon); err != nil {
+			t.Fatal(err)
+		}
+		v := storage.AddressVerification{Link: w.linkTo(t, storage.MailAddressProof, w.user.Email), UserID: w.user.ID, SessionID: w.session.ID, FreshFor: time.Minute}
+		if _, err := w.VerifyAddress(t.Context(), v, noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.additions(t)["authenticator app"](w.session, noon); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An instance that sends no mails asks nobody for a link. A passkey of a session with one factor is
+// unproven there.
+func TestFirstFactor_WithoutMailsNeedsNoLink(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		w := newWorld(t, backend)
+		c := backend.Config()
+		c.Mails = false
+		db, err := storage.Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if due, err := db.IsAddressProofDue(t.Context(), w.user.ID, w.session.ID, noon); err != nil || due {
+			t.Errorf("due %v, %v", due, err)
+		}
+		if _, err := db.AddPasskey(t.Context(), w.addition("p", w.session.ID), noon); err != nil {
+			t.Fatal(err)
+		}
+		list, err := db.PasskeysOf(t.Context(), w.user.ID)
+		if err != nil || len(list) != 1 || list[0].ProvenAt != 0 {
+			t.Errorf("passkeys %+v, %v", list, err)
+		}
+	})
+}
