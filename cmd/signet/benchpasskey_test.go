@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"signet/cmd/signet/signettest"
+	"signet/provider/passkey/passkeytest"
+)
+
+// BenchmarkPasskeySignIn measures a sign-in with a passkey beside the minimal server D of the same run,
+// like BenchmarkBesideCeilings. "page" is the part before the passkey is used: an authorization request
+// that asks for a new sign-in, a redirect and the page with its challenge. The rest, the difference, is
+// the check of the signature, the session and its event in one transaction, and the new cookies.
+func BenchmarkPasskeySignIn(b *testing.B) {
+	spent := map[string]float64{}
+	b.Run("D", func(b *testing.B) {
+		address := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(b))
+		pid := startServer(b, "http://"+address+"/healthz", exec.Command("ceiling", "D", address, b.TempDir()), nil)
+		spent["D"] = drive(b, pid, func(int) error { return expectOK(postForm("http://"+address+"/", "", "", url.Values{"a": {"b"}})) })
+	})
+	p := startPasskeys(b)
+	b.Run("page", func(b *testing.B) {
+		spent["page"] = drive(b, p.pid, func(worker int) error {
+			_, err := p.signInPage(worker)
+			return err
+		})
+	})
+	b.Run("sign-in", func(b *testing.B) { spent["sign-in"] = drive(b, p.pid, p.signIn) })
+	if b.Failed() || spent["D"] == 0 {
+		return
+	}
+	fmt.Printf("server CPU: D %.0f µs, page %.0f µs (%.2f D), with the sign-in %.0f µs (%.2f D), the sign-in alone %.2f D\n", spent["D"],
+		spent["page"], spent["page"]/spent["D"], spent["sign-in"], spent["sign-in"]/spent["D"], (spent["sign-in"]-spent["page"])/spent["D"])
+}
+
+// passkeyLoad is a `signet serve` with one passkey for each worker.
+type passkeyLoad struct {
+	authorize      string // URL of an authorization request
+	pid            int
+	b              *testing.B
+	authenticators []*passkeytest.Authenticator
+	browsers       []*http.Client
+}
+
+func startPasskeys(b *testing.B) *passkeyLoad {
+	b.Helper()
+	i := signettest.NewInstance(b)
+	client := i.CreateClient(b, "--type", "web", "--redirect-uri", signettest.Nowhere, "--skip-consent")
+	listen := strings.TrimPrefix(i.Issuer, "http://")
+	i.Issuer = strings.Replace(i.Issuer, "127.0.0.1", "localhost", 1) // an IP address has no passkeys
+	p := &passkeyLoad{b: b, authorize: (&visitors{authorize: i.Issuer + "/authorize", client: client}).authorizeURL() + "&prompt=login"}
+	p.pid = startServer(b, i.Issuer+"/healthz", exec.Command("signet", "serve", "--listen", listen), append(i.Env, "SIGNET_ISSUER="+i.Issuer))
+	owner := signettest.NewFormBrowser(b)
+	for worker := range connections {
+		owner.Open(i.Issuer + "/account/passkeys/add")
+		if worker == 0 {
+			owner.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
+		}
+		form := signettest.FindByID(owner.Page, "add-passkey")
+		if form == nil {
+			b.Fatalf("no form for a passkey at %s: %s", owner.At, owner.Text())
+		}
+		user, err := base64.RawURLEncoding.DecodeString(signettest.Attribute(form, "data-user"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		a := passkeytest.New(b, i.Issuer)
+		owner.Send("add-passkey", "", map[string]string{"credential": a.Create(b, signettest.Attribute(form, "data-challenge"), string(user))})
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.authenticators = append(p.authenticators, a)
+		p.browsers = append(p.browsers, &http.Client{Jar: jar, Transport: signettest.Crowd.Transport})
+		if err := p.signIn(worker); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return p
+}
+
+// openedPage is a page in a browser.
+type openedPage struct {
+	at   *url.URL
+	body []byte
+}
+
+// signInPage opens the page that asks for a new sign-in, in the worker's browser.
+func (p *passkeyLoad) signInPage(worker int) (page openedPage, err error) {
+	response, err := p.browsers[worker].Get(p.authorize)
+	if err != nil {
+		return page, err
+	}
+	page.at = response.Request.URL
+	page.body, err = bodyOK(response, nil)
+	return page, err
+}
+
+func (p *passkeyLoad) signIn(worker int) error {
+	page, err := p.signInPage(worker)
+	if err != nil {
+		return err
+	}
+	document, err := html.Parse(bytes.NewReader(page.body))
+	if err != nil {
+		return err
+	}
+	form := signettest.FindByID(document, "passkey-sign-in")
+	if form == nil {
+		return fmt.Errorf("no form for a passkey on %s", page.at)
+	}
+	fields := url.Values{}
+	for input := range form.Descendants() {
+		if name := signettest.Attribute(input, "name"); name != "" {
+			fields.Set(name, signettest.Attribute(input, "value"))
+		}
+	}
+	fields.Set("credential", p.authenticators[worker].Get(p.b, signettest.Attribute(form, "data-challenge")))
+	target, err := page.at.Parse(signettest.Attribute(form, "action"))
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequest(http.MethodPost, target.String(), strings.NewReader(fields.Encode()))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Origin", target.Scheme+"://"+target.Host)
+	answer, err := p.browsers[worker].Do(request)
+	if err := expectOK(answer, err); err != nil {
+		return err
+	}
+	if answer.Header.Get("Refresh") == "" {
+		return fmt.Errorf("%s signed nobody in", target)
+	}
+	return nil
+}
