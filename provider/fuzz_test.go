@@ -138,13 +138,14 @@ func FuzzForms(f *testing.F) {
 		"request=" + request + "&username=a&password=b", "request=" + request + "&username=%00&password=%ff", "request=&username=a&password=b",
 		"request=" + request + "&request=" + request, "request=" + request + "&decision=allow&ticket=x", "return_to=//evil.example&username=a&password=b",
 		"logout=x&decision=allow", "token=x&email=a@b&password=c", "email=a@b", "link=x&new-password=abcdefghijklmnop", "link=x&act=evict", "%", "a=b;c",
+		"request=" + request + "&code=123456", "request=" + request + "&code=abcde-fghjk&way=recovery&refused=1", "request=" + request + "&challenge=x&credential=%7B%22id%22%3A%22AA%22%7D",
 	} {
 		f.Add(providertest.FormType, body)
 	}
 	f.Add("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\na\r\n--x--")
 	f.Add("text/plain", "a=b")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		for _, path := range []string{"/login", "/consent", "/device", "/device/confirm", "/select", "/end_session", "/login/link", "/setup", "/reset", "/link/reset", "/signup", "/link/signup", "/link/invitation", "/link/invitation/connect", "/link/verify", "/account/email/verify", "/account/password"} {
+		for _, path := range []string{"/login", "/login/factor", "/login/passkey", "/consent", "/device", "/device/confirm", "/select", "/end_session", "/login/link", "/setup", "/reset", "/link/reset", "/signup", "/link/signup", "/link/invitation", "/link/invitation/connect", "/link/verify", "/account/email/verify", "/account/password", "/account/passkeys/add", "/account/security/totp"} {
 			a, ok := rawPost(b, path, contentType, body, "Accept: text/html")
 			if !ok {
 				return
