@@ -319,6 +319,8 @@ func TestUndo_TakesForgedCredentialIDBack(t *testing.T) {
 		for i, handle := range append(handles, "mallory's own") {
 			a := w.addition(handle, session.ID)
 			a.UserID, a.Handle = mallory.ID, fmt.Sprint("mallory ", i)
+			w.proveIn(t, session, noon)
+			w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACRTwoFactors, session.ID)
 			var err error
 			if session, err = w.AddPasskey(t.Context(), a, noon); err != nil {
 				t.Fatalf("add passkey %s: %v", handle, err)

@@ -388,14 +388,17 @@ func TestReset_NotOfferedWithoutMails(t *testing.T) {
 	})
 }
 
-// The story of a stolen password: the thief adds a passkey of their own, and the owner chooses a new
-// password by mail. The thief's passkey opens nothing afterwards, and the mail says that it is gone.
+// The story of a stolen password: at an instance without mails, the thief adds a passkey of their own.
+// Then the operator sets mails up, and the owner chooses a new password by mail. The thief's passkey
+// opens nothing afterwards, and the mail says that it is gone.
 func TestReset_RemovesPasskeyOfAThief(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		s := mailtest.Start(t)
-		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer), providertest.WithMail(s))
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer))
 		thief, stolen := b.Visitor(t), b.Authenticator(t)
 		thief.AddPasskey(t, stolen).WantAt(t, "/account/passkeys?done=passkey")
+		b.DB = backend.Open(t)
+		b.Serve(t, providertest.WithIssuer(providertest.HTTPSIssuer), providertest.WithMail(s))
 		address, _ := askForLink(t, b, s, providertest.Alice)
 		owner := b.Visitor(t)
 		form := owner.Get(t, address)
