@@ -273,12 +273,16 @@ func TestUnproven_RaceWithProof(t *testing.T) {
 // RC-17: Only verification sets email_verified (ZITADEL CVE-2026-27946).
 func TestSource_OnlyListedFilesVerifyAddresses(t *testing.T) {
 	writers := map[string]string{
-		"../storage/email_proof.go":        "the proof of an address",
-		"../storage/user_revision.go":      "an operator vouches for it",
-		"../storage/invitation.go":         "a mailed link creates a new user, or an operator vouches for an invited one",
-		"../storage/user.go":               "a deletion removes it",
-		"../storage/signin_connector.go":   "an upstream vouches for a new user",
-		"../cmd/signet/user/user.go":       "only shows it",
+		"../storage/email_proof.go":      "the proof of an address",
+		"../storage/user_revision.go":    "an operator vouches for it",
+		"../storage/invitation.go":       "a mailed link creates a new user, or an operator vouches for an invited one",
+		"../storage/user.go":             "a deletion removes it",
+		"../storage/signin_connector.go": "an upstream vouches for a new user",
+		"../cmd/signet/user/user.go":     "only shows it",
+
+		"../provider/directory/userdocument.go": "only shows it",
+		"../provider/admin/api/users.go":        "an operator vouches for a new user, with the scope signet:admin",
+
 		"../cmd/signet/user/change.go":     "an operator vouches for a new user",
 		"../cmd/signet/user/invitation.go": "an operator vouches for an invited person",
 		"../cmd/signet/demo/people.go":     "users of the demo",

@@ -14,6 +14,7 @@ import (
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/user"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -59,26 +60,8 @@ func (p *program) sessionListCommand() *cobra.Command {
 	return c
 }
 
-// describedSession is the JSON form of a session. The sid is no secret: it cannot be used to sign
-// in.
-type describedSession struct {
-	SessionID  string    `json:"sid"`
-	Subject    string    `json:"sub"`
-	AuthTime   time.Time `json:"auth_time,omitzero"` // time of the last proof of identity; absent if unknown
-	ArrivedAt  time.Time `json:"arrived_at"`         // time of the last sign-in of any kind
-	ACR        string    `json:"acr"`
-	AMR        []string  `json:"amr"`
-	CreatedAt  time.Time `json:"created_at"`
-	SeenAt     time.Time `json:"seen_at"`    // precise to five minutes
-	ExpiresAt  time.Time `json:"expires_at"` // if the session is not used
-	Persistent bool      `json:"persistent"`
-	Address    string    `json:"address,omitempty"`
-	Agent      string    `json:"agent,omitempty"`
-	Clients    []string  `json:"clients"` // clients with a valid grant of this session
-}
-
 // sessionsOf returns the sessions of a user, last seen first; never nil.
-func (p *program) sessionsOf(ctx context.Context, db *storage.DB, u storage.User) ([]describedSession, error) {
+func (p *program) sessionsOf(ctx context.Context, db *storage.DB, u storage.User) ([]directory.SessionDocument, error) {
 	at := p.Now()
 	sessions, err := db.SessionsOf(ctx, u.ID, at)
 	if err != nil {
@@ -88,13 +71,9 @@ func (p *program) sessionsOf(ctx context.Context, db *storage.DB, u storage.User
 	if err != nil {
 		return nil, err
 	}
-	described := []describedSession{}
+	described := []directory.SessionDocument{}
 	for _, s := range sessions {
-		described = append(described, describedSession{
-			SessionID: s.ID, Subject: u.PublicSubject(), AuthTime: s.AuthTime.Time(), ArrivedAt: s.ArrivedAt.Time(), ACR: s.ACR, AMR: append([]string{}, s.AMR...),
-			CreatedAt: s.CreatedAt.Time(), SeenAt: s.SeenAt.Time(), ExpiresAt: min(s.IdleExpiresAt, s.ExpiresAt).Time(),
-			Persistent: s.Persistent, Address: s.Address, Agent: s.Agent, Clients: append([]string{}, clients[s.ID]...),
-		})
+		described = append(described, directory.DescribeSession(u, s, clients[s.ID]))
 	}
 	return described, nil
 }
@@ -124,7 +103,7 @@ them too, use: signet user sign-out.`,
 		if err != nil {
 			return user.ErrorAbout(*name, err)
 		}
-		i := slices.IndexFunc(sessions, func(s describedSession) bool { return s.SessionID == args[0] })
+		i := slices.IndexFunc(sessions, func(s directory.SessionDocument) bool { return s.SessionID == args[0] })
 		if i < 0 {
 			return exit.New(
 				exit.NotFound, fmt.Errorf("%s has no session %q", user.DisplayName(u), args[0]),

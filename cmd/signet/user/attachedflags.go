@@ -11,6 +11,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
 	"signet/federation/foreign"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -44,72 +45,24 @@ func (f attachedFlags) policy() storage.UnprovenPolicy {
 	return storage.StopIfAttached
 }
 
-// describedFactor is the JSON form of a factor.
-type describedFactor struct {
-	Kind     string     `json:"kind"`           // password, totp, webauthn or recovery
-	Left     int        `json:"left,omitempty"` // recovery codes that are left; they are one factor
-	Name     string     `json:"name,omitempty"`
-	Since    time.Time  `json:"since"`
-	LastUsed *time.Time `json:"last_used,omitempty"`
-	Unusable bool       `json:"unusable,omitempty"` // it belongs to a former host of the instance
-}
-
-// DescribedIdentity is the JSON form of an identity.
-type DescribedIdentity struct {
-	Connector string     `json:"connector"`
-	Issuer    string     `json:"issuer"`
-	Subject   string     `json:"subject"` // at the upstream
-	Email     string     `json:"email,omitempty"`
-	Name      string     `json:"name,omitempty"`
-	Groups    []string   `json:"groups,omitempty"`         // the upstream's groups at the last sign-in
-	Refused   string     `json:"groups_refused,omitempty"` // the reason if those groups were refused
-	Since     time.Time  `json:"since"`
-	LastUsed  *time.Time `json:"last_used,omitempty"`
-}
-
 // DescribedAttached is the JSON form of the factors, identities, sessions and grants of a user.
 type DescribedAttached struct {
-	Factors    []describedFactor   `json:"factors"`    // including the password
-	Identities []DescribedIdentity `json:"identities"` // at upstreams
-	Sessions   int64               `json:"sessions"`   // valid sessions
-	Grants     int64               `json:"grants"`     // valid grants: applications with access
+	Factors    []directory.FactorDocument   `json:"factors"`    // including the password
+	Identities []directory.IdentityDocument `json:"identities"` // at upstreams
+	Sessions   int64                        `json:"sessions"`   // valid sessions
+	Grants     int64                        `json:"grants"`     // valid grants: applications with access
 }
 
-func describeIdentity(i storage.Identity) DescribedIdentity {
-	return DescribedIdentity{
-		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, Email: i.Email, Name: i.Name, Groups: i.Groups, Refused: i.Detail.GroupsRefused,
-		Since: i.CreatedAt.Time(), LastUsed: cli.OptionalTime(i.UsedAt),
-	}
-}
-
-// describeFactors lists the factors of a user. All recovery codes are one factor.
-func describeFactors(factors []storage.Factor) []describedFactor {
-	list := []describedFactor{} // never null
-	codes := -1                 // index of the recovery codes
-	for _, f := range factors {
-		if f.Kind == storage.FactorRecovery && codes >= 0 {
-			list[codes].Left++
-			continue
-		}
-		described := describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: cli.OptionalTime(f.UsedAt), Unusable: f.Unusable}
-		if f.Kind == storage.FactorRecovery {
-			described.Left, codes = 1, len(list)
-		}
-		list = append(list, described)
-	}
-	return list
-}
-
-// left says how many recovery codes are left; "" for other factors.
-func (f describedFactor) left() string {
+// codesLeft says how many recovery codes are left; "" for other factors.
+func codesLeft(f directory.FactorDocument) string {
 	if f.Left == 0 {
 		return ""
 	}
 	return fmt.Sprintf("%d left", f.Left)
 }
 
-// use says that the factor cannot be used; "" if it can.
-func (f describedFactor) use() string {
+// useOf says that the factor cannot be used; "" if it can.
+func useOf(f directory.FactorDocument) string {
 	if f.Unusable {
 		return "unusable: it belongs to a former host"
 	}
@@ -117,26 +70,21 @@ func (f describedFactor) use() string {
 }
 
 func describeAttached(a storage.Attached) DescribedAttached {
-	d := DescribedAttached{Factors: describeFactors(a.Factors), Identities: []DescribedIdentity{}, Sessions: a.Sessions, Grants: a.Grants}
+	d := DescribedAttached{Factors: directory.DescribeFactors(a.Factors), Identities: []directory.IdentityDocument{}, Sessions: a.Sessions, Grants: a.Grants}
 	for _, i := range a.Identities {
-		d.Identities = append(d.Identities, describeIdentity(i))
+		d.Identities = append(d.Identities, directory.DescribeIdentity(i))
 	}
 	return d
-}
-
-// members returns the members for the JSON of a user.
-func (d DescribedAttached) members() []member {
-	return []member{{"factors", d.Factors}, {"identities", d.Identities}, {"sessions", d.Sessions}, {"grants", d.Grants}}
 }
 
 // rows returns the rows for the table of a user: a kind and its details.
 func (d DescribedAttached) rows() [][]string {
 	var rows [][]string
 	for _, f := range d.Factors {
-		rows = append(rows, []string{f.Kind, commaList(f.Name, f.left(), f.use(), usagePeriod(f.Since, f.LastUsed))})
+		rows = append(rows, []string{f.Kind, commaList(f.Name, codesLeft(f), useOf(f), usagePeriod(f.Since, f.LastUsed))})
 	}
 	for _, i := range d.Identities {
-		rows = append(rows, []string{"identity", commaList(i.Connector+":"+i.Subject, i.Email, "at "+i.Issuer, usagePeriod(i.Since, i.LastUsed), i.groups())})
+		rows = append(rows, []string{"identity", commaList(i.Connector+":"+i.Subject, i.Email, "at "+i.Issuer, usagePeriod(i.Since, i.LastUsed), groupsOf(i))})
 	}
 	if d.Sessions > 0 {
 		rows = append(rows, []string{"sessions", fmt.Sprint(d.Sessions)})
@@ -147,8 +95,8 @@ func (d DescribedAttached) rows() [][]string {
 	return rows
 }
 
-// groups returns the groups of the identity for the table, or the reason for their refusal.
-func (i DescribedIdentity) groups() string {
+// groupsOf returns the groups of the identity for the table, or the reason for their refusal.
+func groupsOf(i directory.IdentityDocument) string {
 	switch {
 	case i.Refused != "":
 		return "groups refused: " + i.Refused
@@ -215,9 +163,13 @@ func (p commands) showChanged(u storage.User, evicted storage.Attached, asJSON b
 	if !asJSON {
 		return p.showUser(u, false)
 	}
-	changed := describeUser(u)
+	changed := struct {
+		directory.UserDocument
+		Evicted *DescribedAttached `json:"evicted,omitempty"`
+	}{UserDocument: directory.DescribeUser(u)}
 	if anyEvicted {
-		changed = append(changed, member{"evicted", describeAttached(evicted)})
+		deleted := describeAttached(evicted)
+		changed.Evicted = &deleted
 	}
 	return p.WriteJSON(changed)
 }

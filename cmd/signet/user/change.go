@@ -12,6 +12,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -177,7 +178,7 @@ temporarily, use: signet user disable.`,
 		}
 		p.Say("%s is deleted", DisplayName(u))
 		if *asJSON {
-			return p.WriteJSON(describeUser(u))
+			return p.WriteJSON(directory.DescribeUser(u))
 		}
 		return nil
 	})

@@ -99,9 +99,9 @@ func (p commands) listCommand() *cobra.Command {
 			p.Say("there may be more users; continue with: --after %s", users[*limit-1].ListPosition())
 		}
 		if *asJSON {
-			described := []document{} // never null
+			described := []directory.UserDocument{} // never null
 			for _, u := range users {
-				described = append(described, describeUser(u))
+				described = append(described, directory.DescribeUser(u))
 			}
 			return p.WriteJSON(map[string]any{"users": described})
 		}
@@ -162,7 +162,10 @@ func (p commands) showCommand() *cobra.Command {
 		}
 		described := describeAttached(attached)
 		if *asJSON {
-			return p.WriteJSON(append(describeUser(u), described.members()...))
+			return p.WriteJSON(struct {
+				directory.UserDocument
+				DescribedAttached
+			}{directory.DescribeUser(u), described})
 		}
 		return p.WriteTable(append(userRows(u), described.rows()...))
 	})

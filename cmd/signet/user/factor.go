@@ -7,6 +7,7 @@ import (
 
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -27,7 +28,7 @@ func (p commands) factorsCommand() *cobra.Command {
 		if err != nil {
 			return ErrorAbout(args[0], err)
 		}
-		factors := DescribedAttached{Factors: describeFactors(attached.Factors)}
+		factors := DescribedAttached{Factors: directory.DescribeFactors(attached.Factors)}
 		if *asJSON {
 			return p.WriteJSON(map[string]any{"factors": factors.Factors})
 		}
@@ -70,7 +71,7 @@ the email address is verified.`,
 		if err != nil {
 			return ErrorAbout(args[0], err)
 		}
-		described := describeFactors(removed)
+		described := directory.DescribeFactors(removed)
 		if len(removed) == 0 {
 			p.Say("%s has no factors except the password; nothing was changed", DisplayName(u))
 		} else {

@@ -13,6 +13,7 @@ import (
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/federation/foreign"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -69,7 +70,7 @@ person. It is only needed if the user has several identities of one connector.`,
 		}
 		p.Say("%s is removed from %s; the sessions and the access that it opened have ended", identity.Connector+":"+foreign.ForTerminal(identity.Subject), DisplayName(u))
 		if *asJSON {
-			return p.WriteJSON(describeIdentity(identity))
+			return p.WriteJSON(directory.DescribeIdentity(identity))
 		}
 		return nil
 	})

@@ -17,6 +17,7 @@ import (
 	"signet/cmd/signet/program"
 	"signet/cmd/signet/signettest"
 	"signet/cmd/signet/user"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -107,7 +108,7 @@ func TestUserIdentity_ShownAndRemoved(t *testing.T) {
 	document, _ := a.signet(t, exit.OK, "user", "show", "bob@example.com", "--json")
 	var user struct {
 		Email      string
-		Identities []user.DescribedIdentity
+		Identities []directory.IdentityDocument
 	}
 	if err := json.Unmarshal([]byte(document), &user); err != nil || user.Email != "bob@example.com" || len(user.Identities) != 3 ||
 		user.Identities[0].Issuer != "https://github.example" || user.Identities[0].Since.IsZero() || user.Identities[0].LastUsed == nil {
