@@ -44,16 +44,13 @@ var endOne = engine.NewStatement(`UPDATE sessions SET ended_at = ?, end_reason =
 	RETURNING (SELECT COUNT(*) FROM sessions o WHERE o.user_id = sessions.user_id)`)
 
 // SignOutEverywhere ends all sessions and grants of a user, including offline grants. It records the event
-// session.ended_all. ErrNotFound.
-func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by By) error {
+// session.ended_all. ErrNotFound, the error of a check.
+func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by By, checks ...UserCheck) error {
 	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("sign out everywhere: %w", err)
 	}
 	return db.write(ctx, "sign out everywhere", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
-			return err
-		}
-		if err := checkExists(tx, &User{}, isUser, userID); err != nil {
+		if err := db.checkUser(tx, userID, checks); err != nil {
 			return err
 		}
 		if err := endAllOfUser(tx, userID, by.At); err != nil {

@@ -187,53 +187,55 @@ func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, b
 		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 			return err
 		}
-		event, mail, disabledAt := UserEnabled, MailAccountEnabled, Millis(0)
-		if !enabled {
-			event, mail, disabledAt = UserDisabled, MailAccountDisabled, At(by.At)
-			if err := db.checkNotLastAdmin(tx, userID); err != nil {
-				return err
-			}
-		}
-		switched, err := changeOne(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ? AND `+isUser,
-			disabledAt, At(by.At), userID, enabled)
-		if err != nil {
-			return err
-		}
-		if !switched {
-			return checkExists(tx, &User{}, isUser, userID)
-		}
-		if !enabled {
-			if err := endAllOfUser(tx, userID, by.At); err != nil {
-				return err
-			}
-		}
-		if err := db.notify(tx, MailDraft{Kind: mail, UserID: userID}, by); err != nil {
-			return err
-		}
-		return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
+		return db.setUserEnabled(tx, userID, enabled, by)
 	})
+}
+
+// setUserEnabled is SetUserEnabled in a transaction that holds the lock of the user.
+func (db *DB) setUserEnabled(tx *gorm.DB, userID string, enabled bool, by By) error {
+	event, mail, disabledAt := UserEnabled, MailAccountEnabled, Millis(0)
+	if !enabled {
+		event, mail, disabledAt = UserDisabled, MailAccountDisabled, At(by.At)
+		if err := db.checkNotLastAdmin(tx, userID); err != nil {
+			return err
+		}
+	}
+	switched, err := changeOne(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ? AND `+isUser,
+		disabledAt, At(by.At), userID, enabled)
+	if err != nil {
+		return err
+	}
+	if !switched {
+		return checkExists(tx, &User{}, isUser, userID)
+	}
+	if !enabled {
+		if err := endAllOfUser(tx, userID, by.At); err != nil {
+			return err
+		}
+	}
+	if err := db.notify(tx, MailDraft{Kind: mail, UserID: userID}, by); err != nil {
+		return err
+	}
+	return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 }
 
 // DeleteUser deletes a user and all its data. Its ID is never given to another user. The
 // clients of its sessions get logout notices. The events keep the ID only. It records the event user.deleted.
-// ErrNotFound, ErrLastAdmin.
+// ErrNotFound, ErrLastAdmin, the error of a check.
 //
 // One transaction decides it: from then on, all tokens of the user are invalid, no read finds
 // the user, and the address and names are free. A user with many grants is deleted in portions,
 // so that other writes do not wait (see Portion).
-func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
+func (db *DB) DeleteUser(ctx context.Context, userID string, by By, checks ...UserCheck) error {
 	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("delete user: %w", err)
 	}
 	w, finished := unfinished{Kind: userDeletion, UserID: userID, At: At(by.At)}, false
 	err := db.write(ctx, "delete user", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
+		if err := db.checkUser(tx, userID, checks); err != nil {
 			return err
 		}
 		if err := db.checkNotLastAdmin(tx, userID); err != nil {
-			return err
-		}
-		if err := checkExists(tx, &User{}, isUser, userID); err != nil {
 			return err
 		}
 		err := endAllOfUser(tx, userID, by.At) // for the logout notices

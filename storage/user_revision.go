@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -31,6 +32,10 @@ type UserRevision struct {
 	// Settle makes all changes of the address final that the user could undo, also if the address
 	// stays the same: the operator has named it.
 	Settle bool
+	// Enabled enables or disables the user; nil: unchanged. See SetUserEnabled.
+	Enabled *bool
+	// Checks run once, before Revise.
+	Checks []UserCheck
 	// Unproven: see ReviseUser.
 	Unproven UnprovenPolicy
 	From     Origin
@@ -55,8 +60,8 @@ type RevisedUser struct {
 // eviction, the changes of Revise are applied again.
 //
 // It records the events user.updated, and if it applies address.proven, user.evicted, session.ended_all.
-// ErrNotFound. ErrConflict: the email address is taken. *AddressReservedError: another user can
-// still restore it. ErrUsernameTaken: another user has the
+// ErrNotFound, the error of a check. ErrLastAdmin: Enabled would disable the last administrator.
+// ErrConflict: the email address is taken. *AddressReservedError: another user can still restore it. ErrUsernameTaken: another user has the
 // new preferred_username, or one that looks like it. ErrNoAddress, ErrNoPhone, *UnprovenError.
 func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (RevisedUser, error) {
 	if err := refuseImpossible(r.UserID); err != nil {
@@ -66,6 +71,9 @@ func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (Rev
 	err := db.write(ctx, "revise user", func(tx *gorm.DB) error {
 		have, err := db.lockUser(tx, r.UserID)
 		if err != nil {
+			return err
+		}
+		if err := runChecks(have, r.Checks); err != nil {
 			return err
 		}
 		want, err := r.apply(have, at)
@@ -92,13 +100,30 @@ func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (Rev
 				return err
 			}
 		}
-		revised = RevisedUser{User: want, Evicted: evicted}
-		return db.replaceUser(tx, have, want, By{From: r.From, At: at})
+		by := By{From: r.From, At: at}
+		if r.Enabled == nil || !r.changesNothing(have, want) {
+			if err := db.replaceUser(tx, have, want, by); err != nil {
+				return err
+			}
+		}
+		if r.Enabled != nil {
+			if err := db.setUserEnabled(tx, want.ID, *r.Enabled, by); err != nil {
+				return err
+			}
+		}
+		revised = RevisedUser{Evicted: evicted}
+		return tx.Where("id = ?", want.ID).Take(&revised.User).Error
 	})
 	if err != nil {
 		return RevisedUser{}, err
 	}
 	return revised, nil
+}
+
+// changesNothing reports whether the revision only enables or disables the user.
+func (r UserRevision) changesNothing(have, want User) bool {
+	want.UpdatedAt = have.UpdatedAt
+	return !r.Settle && reflect.DeepEqual(have, want)
 }
 
 // apply returns the resulting user.

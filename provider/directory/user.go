@@ -264,7 +264,7 @@ func (d *Directory) EnableUser(ctx context.Context, userID string, from storage.
 }
 
 // DeleteUser deletes a user permanently, with all data of the account. Event user.deleted.
-// Errors: storage.ErrNotFound, storage.ErrLastAdmin.
-func (d *Directory) DeleteUser(ctx context.Context, userID string, from storage.Origin) error {
-	return d.db.DeleteUser(ctx, userID, d.by(from))
+// Errors: storage.ErrNotFound, storage.ErrLastAdmin, the error of a check.
+func (d *Directory) DeleteUser(ctx context.Context, userID string, from storage.Origin, checks ...storage.UserCheck) error {
+	return d.db.DeleteUser(ctx, userID, d.by(from), checks...)
 }
