@@ -80,11 +80,7 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 	return claims, client, flow.CheckLists(claims)
 }
 
-// Reasons why a bearer token is refused. The table of answers is in provider/web.
-var (
-	errNoBearer     = because("token_missing", "the request has no access token")
-	errScopeMissing = because("scope_missing", "the access token lacks the scope openid")
-)
+var errScopeMissing = because("scope_missing", "the access token lacks the scope openid")
 
 // invalidTokenCause replaces the cause not_found with grant_dead. The token has a valid
 // signature, so its client and its grant have existed. Other errors keep their cause.
@@ -120,21 +116,9 @@ func readBearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	case len(headers) == 0 && r.ContentLength != 0 && !web.IsForm(r):
 		return malformedRequest("the body must be a form with access_token")
 	case len(headers) == 0:
-		return "", errNoBearer
+		return "", web.ErrNoBearer
 	}
-	return parseAuthorization(headers[0])
-}
-
-// parseAuthorization returns the token of an Authorization header (RFC 6750, section 2.1).
-func parseAuthorization(header string) (string, error) {
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", errNoBearer
-	}
-	if token == "" || strings.ContainsAny(token, " \t") {
-		return malformedRequest("the Authorization header must be Bearer, one space, and the token")
-	}
-	return token, nil
+	return web.ParseBearer(headers[0])
 }
 
 func malformedRequest(text string) (string, error) { return "", because("malformed_request", text) }

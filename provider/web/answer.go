@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -85,6 +86,11 @@ func (s Surface) FailWith(w http.ResponseWriter, r *http.Request, a Answer, err 
 		trace.site.failAsPage(w, r, a, err)
 		return
 	}
+	if s == API {
+		s.challenge(w.Header(), r, a)
+		a.writeProblemDocument(w, trace)
+		return
+	}
 	if a.Text == referenceText {
 		a.Text += trace.ID
 	}
@@ -103,7 +109,7 @@ func (s Surface) FailWith(w http.ResponseWriter, r *http.Request, a Answer, err 
 // forPeople reports whether the answer is a page. A POST to an OAuth endpoint always
 // comes from a program, because no page of ours has a form that leads there.
 func (s Surface) forPeople(r *http.Request) bool {
-	postIsProgram := s == OAuth || s == Bearer
+	postIsProgram := s == OAuth || s == Bearer || s == API
 	return (!postIsProgram || r.Method == http.MethodGet || r.Method == http.MethodHead) && WantsPage(r)
 }
 
@@ -114,8 +120,11 @@ func (s Surface) challenge(h http.Header, r *http.Request, a Answer) {
 	switch {
 	case s == OAuth && a.Status == http.StatusUnauthorized && r.Header.Get("Authorization") != "":
 		h.Set("WWW-Authenticate", `Basic realm="signet", charset="UTF-8"`)
-	case s == Bearer && a.Code == "":
+	case s == API && a.Status != http.StatusUnauthorized && a.Status != http.StatusForbidden:
+	case (s == Bearer || s == API) && a.Code == "":
 		h.Set("WWW-Authenticate", "Bearer")
+	case s == API:
+		h.Set("WWW-Authenticate", `Bearer error="`+a.Code+`", error_description="`+a.Text+`"`)
 	case s == Bearer && a.Status != http.StatusServiceUnavailable:
 		h.Set("WWW-Authenticate", `Bearer error="`+a.Code+`", error_description="`+a.Text+`"`)
 	}
@@ -160,6 +169,34 @@ func WithReference(r *http.Request, message *templates.FormError) *templates.For
 	referenced := *message
 	referenced.Reference = TraceOf(r.Context()).ID
 	return &referenced
+}
+
+// ProblemDocument is the body of an error of the administration API (RFC 9457). Its type is the
+// default, about:blank.
+type ProblemDocument struct {
+	Title     string `json:"title" doc:"the text of the status"`
+	Status    int    `json:"status"`
+	Code      string `json:"code" doc:"stable; the command line has the same codes"`
+	Field     string `json:"field,omitempty" doc:"the member of the body, or the parameter, with the mistake"`
+	Detail    string `json:"detail" doc:"for the developer of the caller: says how to fix the request"`
+	RequestID string `json:"request_id,omitempty" doc:"by which operators find the request in the log"`
+}
+
+func (a Answer) writeProblemDocument(w http.ResponseWriter, trace *Trace) {
+	detail := a.Text
+	if detail == referenceText {
+		detail += trace.ID
+	}
+	a.setRetryAfter(w.Header())
+	content, err := json.Marshal(ProblemDocument{
+		Title: http.StatusText(a.Status), Status: a.Status, Code: cmp.Or(a.Code, "invalid_token"), Field: a.Field, Detail: detail, RequestID: trace.ID,
+	})
+	if err != nil {
+		return // strings and numbers always encode
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(a.Status)
+	_, _ = w.Write(content)
 }
 
 // autoLengthLimit is the size, in bytes, up to which net/http buffers an answer and sets

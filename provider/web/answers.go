@@ -30,6 +30,8 @@ const (
 	App
 	// Path answers programs with JSON if their request reaches no endpoint.
 	Path
+	// API answers the callers of the administration API with a problem document (RFC 9457).
+	API
 	form // the form is shown again with a message, see FormRefusal
 	page // a page for people, see Site.Fail
 )
@@ -183,6 +185,38 @@ var answers = map[Surface]map[string]Answer{
 			Text: "too many requests at once: try again after the time in Retry-After", RetryAfter: 2,
 		},
 		"internal": serverError,
+	},
+	API: {
+		"token_missing":            {Status: http.StatusUnauthorized, Text: "the request has no access token: send one in the Authorization header"},
+		"malformed_request":        badRequest("invalid_request", causeText),
+		"unknown_or_expired_token": invalidToken,
+		"foreign_audience":         invalidToken,
+		"client_gone":              invalidToken,
+		"scope_missing":            {Status: http.StatusForbidden, Code: "insufficient_scope", Text: causeText},
+		"not_found":                {Status: http.StatusNotFound, Code: "not_found", Text: "there is no such object"},
+		"method_not_allowed":       {Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Text: causeText},
+		"changed_meanwhile":        {Status: http.StatusPreconditionFailed, Code: "precondition_failed", Text: "the object has changed: read it again, and send its new ETag in If-Match"},
+		"invalid_value":            {Status: http.StatusUnprocessableEntity, Code: "invalid_value", Text: causeText},
+		"unknown_member":           {Status: http.StatusUnprocessableEntity, Code: "unknown_member", Text: causeText},
+		"missing_member":           {Status: http.StatusUnprocessableEntity, Code: "missing_member", Text: causeText},
+		"wrong_type":               {Status: http.StatusUnprocessableEntity, Code: "wrong_type", Text: causeText},
+		"unknown_parameter":        {Status: http.StatusUnprocessableEntity, Code: "unknown_parameter", Text: causeText},
+		"invalid_limit":            {Status: http.StatusUnprocessableEntity, Code: "invalid_limit", Field: "limit", Text: causeText},
+		"invalid_cursor":           {Status: http.StatusUnprocessableEntity, Code: "invalid_cursor", Field: "after", Text: "after is not the value of next of this list with these filters, or it is older than a day: read the first page again"},
+		"invalid_field":            {Status: http.StatusUnprocessableEntity, Code: "invalid_field", Text: causeText},
+		"weak_password":            {Status: http.StatusUnprocessableEntity, Code: "weak_password", Text: causeText},
+		"no_address":               {Status: http.StatusUnprocessableEntity, Code: "no_address", Text: "the user has no email address to verify"},
+		"no_phone_number":          {Status: http.StatusUnprocessableEntity, Code: "no_phone_number", Text: "the user has no phone number to verify"},
+		"conflict":                 {Status: http.StatusConflict, Code: "conflict", Text: causeText},
+		"username_taken":           {Status: http.StatusConflict, Code: "username_taken", Field: "preferred_username", Text: "another user has this preferred_username or a similar one"},
+		"subject_taken":            {Status: http.StatusConflict, Code: "subject_taken", Field: "sub", Text: "another user has this subject, or a client has it as its id"},
+		"address_reserved":         {Status: http.StatusConflict, Code: "address_reserved", Field: "email", Text: "another user had the email address less than 7 days ago, and can still restore it"},
+		"address_unproven":         {Status: http.StatusConflict, Code: "address_unproven", Field: "unproven", Text: causeText},
+		"last_administrator":       {Status: http.StatusConflict, Code: "last_administrator", Text: "this is the last administrator: make another user an administrator first"},
+		"last_way_in":              {Status: http.StatusConflict, Code: "last_way_in", Text: causeText},
+		"busy":                     {Status: http.StatusServiceUnavailable, Code: "busy", Text: "too many passwords are being hashed: try again after the time in Retry-After", RetryAfter: 2},
+		"unavailable":              noDatabase,
+		"internal":                 serverError,
 	},
 	form: {
 		"throttled":           {Status: http.StatusTooManyRequests, Code: "too_many_attempts", Sentence: words.Say("password-refused.too-many-attempts")},

@@ -54,6 +54,28 @@ func JSONBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return readBody(w, r)
 }
 
+// mergePatchType is the media type of JSON Merge Patch (RFC 7396).
+const mergePatchType = "application/merge-patch+json"
+
+// JSONObject reads a body that is one JSON object of at most 64 KiB: the content type
+// application/json, or that of JSON Merge Patch for PATCH, in UTF-8, and no member twice. The query
+// may have parameters. *FormError.
+func JSONObject(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
+	patch := r.Method == http.MethodPatch && mediaType(r) == mergePatchType
+	if len(r.Header.Values("Content-Type")) > 1 || !patch && !IsJSON(r) || !isUTF8(charsetOf(r)) {
+		return nil, &FormError{http.StatusUnsupportedMediaType, "send the body as application/json in UTF-8"}
+	}
+	body, err := readAll(w, r)
+	if err != nil {
+		return nil, err
+	}
+	members, err := foreign.ReadObject(body)
+	if err != nil {
+		return nil, &FormError{http.StatusBadRequest, "the body " + err.Error()}
+	}
+	return members, nil
+}
+
 func requireJSON(r *http.Request) error {
 	if len(r.Header.Values("Content-Type")) > 1 || !IsJSON(r) || !isUTF8(charsetOf(r)) {
 		return &FormError{http.StatusUnsupportedMediaType, "send the body as application/json in UTF-8"}
@@ -65,6 +87,10 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.URL.RawQuery != "" {
 		return nil, &FormError{http.StatusBadRequest, "send members in the body, not parameters in the query"}
 	}
+	return readAll(w, r)
+}
+
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {

@@ -15,10 +15,11 @@ type Route struct {
 	Path          string // below the issuer: a pattern of http.ServeMux without a method
 	Policy        Policy
 	Handler       http.Handler
-	Specification string // with section; "" for a path that no specification defines
-	Package       string // the package below provider that serves the path; set by package provider
-	AtHostRoot    bool   // the path is at the root of the host, not below the issuer
-	ForPeople     Link   // the page where people can do the same; may be zero
+	Specification string        // with section; "" for a path that no specification defines
+	Package       string        // the package below provider that serves the path; set by package provider
+	AtHostRoot    bool          // the path is at the root of the host, not below the issuer
+	ForPeople     Link          // the page where people can do the same; may be zero
+	Refuse        MethodRefusal // answers other methods at the path; nil: the policy decides
 }
 
 // Link is a link to a page of ours.
@@ -44,6 +45,7 @@ const (
 	FramedPolicy       Policy = "framed"
 	HealthPolicy       Policy = "health"
 	FilePolicy         Policy = "file"
+	AdminAPIPolicy     Policy = "administration API"
 )
 
 // Policies lists every policy with its rule, in the order of docs/routes.md.
@@ -53,7 +55,7 @@ var Policies = []struct {
 }{
 	{PagePolicy, "a page or a form. A POST from another origin is refused. An error is a page."},
 	{EntryPagePolicy, "a page that other sites may send a browser to, by GET and, where listed, by POST. It acts only on parameters that it has validated. An error is a page."},
-	{DocumentPolicy, "bytes that are the same for every caller, answered before the request log. Discovery and keys may be cached and are readable from every origin; every preflight succeeds."},
+	{DocumentPolicy, "bytes that are the same for every caller, answered before the request log. Discovery and keys may be cached. Those that allow OPTIONS are readable from every origin, and every preflight succeeds."},
 	{ClientPolicy, "a form in the body, at most 64 KiB, no parameter twice. The client authenticates. Pages at the origins of the client may read the answer, without credentials; a preflight allows every header. An error is OAuth JSON."},
 	{ServerPolicy, "as client, but readable from no origin: only servers call it."},
 	{TokenPolicy, "one access token in one place. Pages at the origins of the client may read the answer, without credentials. An error is a bearer challenge."},
@@ -63,6 +65,7 @@ var Policies = []struct {
 	{FramedPolicy, "a page without content that pages of every origin may frame. Its script answers messages of the page around it. It is served if the setting session_management is on."},
 	{HealthPolicy, "one word of JSON for programs that monitor the node."},
 	{FilePolicy, "a picture: the icon or the logo of a client. It may be cached for a day. In a page, a missing logo is an invisible picture; other errors are JSON."},
+	{AdminAPIPolicy, "one access token for the administration API in the Authorization header, of a client that may use it. The client and the token are read from the database at each call. JSON in the body, at most 64 KiB. It is readable from no origin, and ignores cookies. An error is a problem document (RFC 9457)."},
 }
 
 // IsPage reports whether the answers are pages for people. If so, the answer to a wrong method

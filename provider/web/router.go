@@ -37,9 +37,13 @@ func (t *Router) API(pattern string, h http.Handler) { t.add(pattern, h, t.api) 
 
 // Add adds a row of the list. It uses the path as it is and adds no prefix.
 func (t *Router) Add(r Route) {
-	refuse := t.api
-	if r.Policy.IsPage() {
+	refuse := r.Refuse
+	switch {
+	case refuse != nil:
+	case r.Policy.IsPage():
 		refuse = t.page
+	default:
+		refuse = t.api
 	}
 	t.add(r.Methods+" "+r.Path, r.Handler, refuse)
 }
