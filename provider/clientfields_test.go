@@ -99,6 +99,8 @@ func registersAsAnother(set func(*storage.Client)) observation {
 	}
 }
 
+func asService(c *storage.Client) { *c = directory.NewClient(storage.Service, c.ID, c.Name) }
+
 func withPairwise(c *storage.Client) { c.Metadata.SubjectType = storage.SubjectPairwise }
 
 // sectorOfCallback publishes a sector document for the redirect URI of the testbed.
@@ -331,6 +333,12 @@ var observations = map[string]observation{
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
 			_, tokens := tokensOf(t, another(t, b, unchanged))
 			return fmt.Sprint(b.Introspect(t, tokens["access_token"])["active"])
+		},
+	},
+	"admin_api": {
+		set: [2]func(*storage.Client){asService, func(c *storage.Client) { asService(c); c.AdminAPI = true }},
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			return fmt.Sprint(b.TokenRequest(t, url.Values{"grant_type": {storage.GrantClientCredentials}, "scope": {storage.ScopeAdminRead}}).StatusCode)
 		},
 	},
 	"pkce_optional": {

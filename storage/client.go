@@ -39,6 +39,7 @@ type Client struct {
 	SkipConsent  bool
 	Introspects  bool // may introspect every token; only an administrator sets this
 	PKCEOptional bool // a confidential client may omit both PKCE and the nonce
+	AdminAPI     bool // a service that may use the administration API, see AdminScopes
 
 	UnverifiedEmail bool   // receives email addresses that are not verified
 	PromptLogin     string // "" or PromptLoginBestEffort
@@ -323,7 +324,7 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	row := c
 	// The columns are named because gorm would otherwise skip zero values of a struct. Save
 	// would create a deleted client again.
-	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
+	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects", "AdminAPI",
 		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "RequireACR", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "Federations", "MetadataDigest", "Sector", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
 		return res.Error

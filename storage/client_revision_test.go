@@ -43,6 +43,31 @@ func TestReviseClient_ChangesOnlyRevisedFields(t *testing.T) {
 	})
 }
 
+// TestReviseClient_StoresEverySwitch revises each field of a client that is true or false. A field
+// that is missing in the statement would keep its value, such as a right that an operator took away.
+func TestReviseClient_StoresEverySwitch(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for field := range reflect.TypeFor[storage.Client]().Fields() {
+			if field.Type.Kind() != reflect.Bool {
+				continue
+			}
+			for _, want := range []bool{true, false} {
+				_, err := w.ReviseClient(t.Context(), w.client.ID, func(c *storage.Client) error {
+					reflect.ValueOf(c).Elem().FieldByIndex(field.Index).SetBool(want)
+					return nil
+				}, storage.By{At: noon})
+				if err != nil {
+					t.Fatal(err)
+				}
+				read, err := w.Client(t.Context(), w.client.ID)
+				if got := reflect.ValueOf(read).FieldByIndex(field.Index).Bool(); err != nil || got != want {
+					t.Errorf("%s: got %v, %v; want %v", field.Name, got, err, want)
+				}
+			}
+		}
+	})
+}
+
 // Ten parallel revisions add one resource each. All ten are stored.
 func TestReviseClient_KeepsAllParallelChanges(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {

@@ -14,7 +14,7 @@ func TestClient_ReadsBackEveryField(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		maxAge := int64(0)
 		c := storage.Client{
-			ID: "full", Name: "Füll", Type: storage.Native, FirstParty: true, SkipConsent: true, PKCEOptional: true,
+			ID: "full", Name: "Füll", Type: storage.Native, FirstParty: true, SkipConsent: true, PKCEOptional: true, AdminAPI: true,
 			Resources: []string{"https://a"}, Audiences: []string{"https://b"}, Origins: []string{"https://c"}, RefreshGrace: 90 * time.Second,
 			Secrets: [2]storage.ClientSecret{{Hash: "h1", CreatedAt: 1, ExpiresAt: 2}, {Hash: "h2", CreatedAt: 3}},
 			Metadata: storage.ClientMetadata{

@@ -47,7 +47,8 @@ func NewClientID() string {
 }
 
 // CreateClient registers a client. It returns the client as stored and a new secret, ""
-// for a client without a secret. Only the hash of the secret is stored. Event client.created.
+// for a client without a secret. Only the hash of the secret is stored. A client with AdminAPI and
+// no scope gets the one that only reads. Event client.created.
 //
 // Errors: *ClientError, *NoKeyError. storage.ErrConflict: the id is taken.
 // storage.ErrSubjectTaken: it is the subject of a user.
@@ -66,6 +67,9 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 		return storage.Client{}, err
 	}
 	removeRepeatedClientValues(&c)
+	if c.AdminAPI && c.Metadata.Scope == "" {
+		c.Metadata.Scope = storage.ScopeAdminRead
+	}
 	by := d.by(from)
 	if secret != "" {
 		c.Secrets[0] = storage.ClientSecret{Hash: storage.SecretHash(secret), CreatedAt: storage.At(by.At)}

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -26,6 +27,7 @@ func effectRules() []clientRule {
 		{"scope", checkScopeEffect, []string{"type", "token_endpoint_auth_method", "grant_types", "scope"}},
 		{"subject_type", checkSubjectTypeEffect, []string{"type", "grant_types", "subject_type"}},
 		{"introspect", checkIntrospectEffect, []string{"token_endpoint_auth_method"}},
+		{"admin_api", checkAdminAPIEffect, []string{"type", "grant_types", "scope", "admin_api"}},
 		{"prompt_login", checkPromptLoginEffect, []string{"type", "grant_types", "prompt_login"}},
 		{"audiences", checkAudiencesEffect, []string{"type", "token_endpoint_auth_method", "audiences"}},
 		{"refresh_grace", checkRefreshGraceEffect, []string{"type", "grant_types", "refresh_grace"}},
@@ -51,14 +53,20 @@ func effectRules() []clientRule {
 // frontchannelFields are the fields that have an effect only if front-channel logout is on.
 var frontchannelFields = []string{"frontchannel_logout_uri", "frontchannel_logout_session_required"}
 
-// checkSettings refuses new values that have no effect with the settings of this server. A value
-// from a time when the setting was on may stay. Errors: *ClientError.
+// audienceFields are the fields that name audiences of access tokens.
+var audienceFields = []string{"resources", "audiences"}
+
+// checkSettings refuses new values that have no effect with the settings of this server, or that
+// belong to it. A value from a time when the setting was another one may stay. Errors: *ClientError.
 func (d *Directory) checkSettings(before, after storage.Client) error {
-	if d.frontchannelLogout {
-		return nil
-	}
 	var found []*ClientFieldError
 	for _, f := range clientFields {
+		if slices.Contains(audienceFields, f.Name) && slices.Contains(*f.At(&after).(*[]string), storage.AdminAudience(d.issuer)) && !unchanged(f.Name, before, after) {
+			found = append(found, newFieldError(f.Name, fmt.Errorf("%q is the administration API of this server: for a service with admin_api its scopes suffice, and no other client gets tokens for it", storage.AdminAudience(d.issuer))))
+		}
+		if d.frontchannelLogout {
+			continue
+		}
 		if slices.Contains(frontchannelFields, f.Name) && !f.Empty(after) && !unchanged(f.Name, before, after) {
 			found = append(found, newFieldError(f.Name, &noEffect{"does nothing while the setting frontchannel_logout is false: use backchannel_logout_uri, which works in every browser, or turn the setting on"}))
 		}
@@ -144,6 +152,17 @@ func checkScopeEffect(c storage.Client, wrong report) {
 func checkIntrospectEffect(c storage.Client, wrong report) {
 	if c.Public() && c.Introspects {
 		wrong("%w", &noEffect{"only a client that authenticates can introspect tokens (RFC 7662, section 2.1)"})
+	}
+}
+
+// checkAdminAPIEffect refuses admin_api for a client that could not get a token for the API.
+func checkAdminAPIEffect(c storage.Client, wrong report) {
+	switch {
+	case !c.AdminAPI:
+	case len(c.OwnGrantTypes()) == 0:
+		wrong("%w", &noEffect{"needs tokens of the client's own, and this client gets none: add the grant type " + storage.GrantClientCredentials + ", or remove it"})
+	case !slices.ContainsFunc(strings.Fields(c.Metadata.Scope), storage.IsAdminScope):
+		wrong("%w", &noEffect{"needs a scope of the administration API: add one of " + strings.Join(storage.AdminScopes(), ", ") + " to scope, or remove it"})
 	}
 }
 

@@ -42,6 +42,7 @@ var validValues = map[string]func(c *storage.Client){
 	"first_party":                           func(c *storage.Client) { c.FirstParty = true },
 	"skip_consent":                          func(c *storage.Client) { c.SkipConsent = true },
 	"introspect":                            func(c *storage.Client) { c.Introspects = true },
+	"admin_api":                             nil, // needs a scope of the administration API, see TestCheckClient
 	"pkce_optional":                         func(c *storage.Client) { c.PKCEOptional = true },
 	"prompt_login":                          func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort },
 	"unverified_email":                      func(c *storage.Client) { c.UnverifiedEmail = true },

@@ -102,6 +102,7 @@ var clientFields = []ClientField{
 	field("first_party", func(c *storage.Client) *bool { return &c.FirstParty }),
 	field("skip_consent", func(c *storage.Client) *bool { return &c.SkipConsent }),
 	field("introspect", func(c *storage.Client) *bool { return &c.Introspects }),
+	field("admin_api", func(c *storage.Client) *bool { return &c.AdminAPI }),
 	field("pkce_optional", func(c *storage.Client) *bool { return &c.PKCEOptional }),
 	promptLogin,
 	field("require_acr", func(c *storage.Client) *string { return &c.RequireACR }),

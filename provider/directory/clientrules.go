@@ -51,6 +51,8 @@ var clientRules = []clientRule{
 	{"response_types", checkResponseTypes, nil},
 	{"response_types", checkResponseTypesOfGrants, []string{"type", "grant_types", "response_types"}},
 	{"scope", checkScope, nil},
+	{"scope", checkAdminScopes, []string{"type", "scope"}},
+	{"admin_api", checkAdminAPI, []string{"type"}},
 	{"redirect_uris", checkRedirectURIs, []string{"type"}},
 	{"redirect_uris", checkRedirectURIsOfGrants, []string{"type", "grant_types"}},
 	{"post_logout_redirect_uris", checkPostLogoutRedirectURIs, []string{"type"}},
@@ -285,6 +287,25 @@ func checkScope(c storage.Client, wrong report) {
 	}
 	if len(c.Metadata.Scope) > storage.MaxURI {
 		wrong("has more than %d characters", storage.MaxURI)
+	}
+}
+
+// checkAdminScopes reserves the scopes of the administration API for clients with admin_api.
+func checkAdminScopes(c storage.Client, wrong report) {
+	for _, scope := range foreign.Distinct(strings.Fields(c.Metadata.Scope)) {
+		switch known := storage.AdminScopes(); {
+		case !storage.IsAdminScope(scope):
+		case !c.AdminAPI:
+			wrong("%q is a scope of the administration API: only a service with admin_api may have it", shortened(scope))
+		case !slices.Contains(known, scope):
+			wrong("%q is not a scope of the administration API: use %s", shortened(scope), strings.Join(known, ", "))
+		}
+	}
+}
+
+func checkAdminAPI(c storage.Client, wrong report) {
+	if c.AdminAPI && c.Type != storage.Service {
+		wrong("is for clients of type service, which act for themselves: make a client of that type")
 	}
 }
 

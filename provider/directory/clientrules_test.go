@@ -179,6 +179,14 @@ func TestCheckClient_OneRule(t *testing.T) {
 		}},
 		{"prompt=login where nobody signs in", "prompt_login", storage.Service, func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort }},
 		{"a public client without PKCE", "pkce_optional", storage.SPA, func(c *storage.Client) { c.PKCEOptional = true }},
+		{"an app that administers the server", "admin_api", storage.Web, func(c *storage.Client) { c.AdminAPI = true }},
+		{"a scope of the administration API without admin_api", "scope", storage.Service, func(c *storage.Client) { c.Metadata.Scope = "signet:read" }},
+		{"an unknown scope of the administration API", "scope", storage.Service, func(c *storage.Client) {
+			c.AdminAPI, c.Metadata.Scope = true, "signet:read signet:everything"
+		}},
+		{"admin_api without a scope of the administration API", "admin_api", storage.Service, func(c *storage.Client) {
+			c.AdminAPI, c.Metadata.Scope = true, "photos:read"
+		}},
 		{"a public client that introspects", "introspect", storage.Native, func(c *storage.Client) { c.Introspects = true }},
 		{"a service with a person's scope", "scope", storage.Service, func(c *storage.Client) { c.Metadata.Scope = "photos:read offline_access" }},
 		{"a public client with its own token", "grant_types", storage.SPA, func(c *storage.Client) {

@@ -61,6 +61,9 @@ func (t *Tokens) NarrowAccess(ctx context.Context, access keys.AccessToken, clie
 
 // mayTarget reports whether a token of the client may have the audience.
 func (t *Tokens) mayTarget(client storage.Client, audience string) bool {
+	if audience == storage.AdminAudience(t.Issuer) {
+		return client.AdminAPI
+	}
 	return audience == t.Issuer || slices.Contains(client.Resources, audience) || client.FirstParty && audience == t.FirstPartyAudience(client)
 }
 
@@ -74,7 +77,9 @@ func (t *Tokens) narrowServiceToken(ctx context.Context, access keys.AccessToken
 		return access, storage.ErrNotFound
 	}
 	allowed := strings.Fields(client.Metadata.Scope)
-	left := slices.DeleteFunc(strings.Fields(access.Scope), func(scope string) bool { return !slices.Contains(allowed, scope) })
+	left := slices.DeleteFunc(strings.Fields(access.Scope), func(scope string) bool {
+		return !slices.Contains(allowed, scope) || storage.IsAdminScope(scope) && !client.AdminAPI
+	})
 	if len(left) == 0 && access.Scope != "" {
 		return access, storage.ErrNotFound
 	}

@@ -72,6 +72,7 @@ var flagHelp = map[string]string{
 	"skip_consent":                          "never ask users for consent",
 	"first_party":                           "the client is your own app: it needs no consent and may use the sign-in cookies",
 	"introspect":                            "the client may introspect all tokens, not only those for itself",
+	"admin_api":                             "the service may use the administration API, with the scopes signet:read (the default), signet:users, signet:clients, signet:keys or signet:admin",
 	"pkce_optional":                         "a client with a secret may omit PKCE and the nonce",
 	"unverified_email":                      "the client also receives unproven email addresses (email_verified: false); other clients receive only proven ones",
 	"require_pushed_authorization_requests": "the client must push its authorization requests (RFC 9126)",
