@@ -39,6 +39,7 @@
 //	/signup                                                           signup/signup.go         Initiating User Registration via OpenID Connect 1.0, section 4
 //	/.well-known/change-password                                      account/routes.go        W3C, A Well-Known URL for Changing Passwords
 //	host:/.well-known/change-password                                 account/routes.go        W3C, A Well-Known URL for Changing Passwords
+//	/admin/api/v1/openapi.json                                        admin/api/document.go    OpenAPI 3.1
 //
 // # Divergences
 //

@@ -178,6 +178,8 @@ func TestEdge_OddPathsAreRefused(t *testing.T) {
 						wrong := (strings.HasPrefix(route, "/static") || strings.HasPrefix(route, "/login") || strings.HasPrefix(route, "/client-logo")) && a.StatusCode == http.StatusMethodNotAllowed
 						// The path may be that of another client, and registration is off.
 						wrong = wrong || strings.HasPrefix(route, "/register") && (a.StatusCode == http.StatusForbidden || a.StatusCode == http.StatusMethodNotAllowed)
+						// The path may be that of another object, and the request has no token.
+						wrong = wrong || strings.HasPrefix(route, "/admin/api/v1/users") && (a.StatusCode == http.StatusUnauthorized || a.StatusCode == http.StatusMethodNotAllowed)
 						if a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusNotFound && !wrong {
 							t.Errorf("%s %s: got %d, to %q", method, odd, a.StatusCode, a.Header.Get("Location"))
 						}

@@ -7,6 +7,7 @@ import (
 	"signet/provider/account"
 	"signet/provider/address"
 	"signet/provider/admin"
+	"signet/provider/admin/api"
 	"signet/provider/firstparty"
 	"signet/provider/flow"
 	"signet/provider/front"
@@ -73,6 +74,10 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	adminPages := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, NeedsFactor: c.AdminFactor, Now: c.Now,
 	})
+	adminAPI, err := api.New(api.Deps{DB: s.db, Ring: s.ring, Tokens: s.tokens, Directory: s.directory, Issuer: c.Issuer, Now: c.Now})
+	if err != nil {
+		return nil, err
+	}
 	app := firstparty.New(firstparty.Deps{
 		Issuer: c.Issuer, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits, Tokens: s.tokens, Policy: policy, Now: c.Now,
 	})
@@ -90,6 +95,6 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	entrance := front.New(front.Deps{
 		DB: s.db, Ring: s.ring, Site: s.site, Files: s.files, Jobs: s.jobs, Gates: s.gates, Proxies: live.TrustedProxies, Now: c.Now, Log: c.Log,
 	})
-	routes := rooms{protocol, signIn, s.logos, app, recoveryPages, signUpPages, addressPages, accountPages, adminPages, entrance}.routes()
+	routes := rooms{protocol, signIn, s.logos, app, recoveryPages, signUpPages, addressPages, accountPages, adminPages, adminAPI, entrance}.routes()
 	return &generation{connectors: connectorIDs(live.Connectors), groups: groupSources(connectors), routes: routes, proxies: live.TrustedProxies, handler: entrance.Handler(routes)}, nil
 }

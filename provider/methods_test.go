@@ -54,6 +54,9 @@ func wantWrongMethod(t *testing.T, a providertest.Answer, r providertest.Route) 
 		t.Errorf("%s %s: cookies %v", a.Request.Method, r.Path, a.Cookies())
 	}
 	kind, code := "application/json", "invalid_request"
+	if r.API {
+		kind, code = "application/problem+json", "method_not_allowed"
+	}
 	if r.Page {
 		kind, code = "text/html; charset=utf-8", "method_not_allowed"
 	}

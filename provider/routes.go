@@ -6,6 +6,7 @@ import (
 	"signet/provider/account"
 	"signet/provider/address"
 	"signet/provider/admin"
+	"signet/provider/admin/api"
 	"signet/provider/firstparty"
 	"signet/provider/front"
 	"signet/provider/interaction"
@@ -27,6 +28,7 @@ type rooms struct {
 	address  *address.Handler
 	account  *account.Handler
 	admin    *admin.Handler
+	api      *api.Handler
 	front    *front.Front
 }
 
@@ -46,6 +48,7 @@ func (r rooms) routes() []web.Route {
 		inPackage("address", r.address.Routes()),
 		inPackage("account", r.account.Routes()),
 		inPackage("admin", r.admin.Routes()),
+		inPackage("admin/api", r.api.Routes()),
 		inPackage("front", r.front.HealthRoutes()),
 		inPackage("front", r.front.IconRoutes()),
 	)

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"signet/provider/directory"
+	"signet/provider/flow"
+	"signet/provider/keys"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// Deps are the dependencies of the API. All are required.
+type Deps struct {
+	DB        *storage.DB
+	Ring      *keys.Ring
+	Tokens    *flow.Tokens
+	Directory *directory.Directory
+	Issuer    string
+	Now       func() time.Time
+}
+
+// Handler serves the API.
+type Handler struct {
+	Deps
+	list        []operation
+	document    []byte // the OpenAPI document
+	documentTag string
+}
+
+// New returns the API. It builds the OpenAPI document once.
+func New(d Deps) (*Handler, error) {
+	h := &Handler{Deps: d}
+	h.list = h.operations()
+	if err := compileBodies(h.list); err != nil {
+		return nil, err
+	}
+	document, err := h.openAPI()
+	if err != nil {
+		return nil, err
+	}
+	h.document, h.documentTag = document, etagOf(document)
+	return h, nil
+}
+
+// root is the path of the API below the issuer.
+const root = "/admin/api/v1"
+
+// Routes returns the operations, and the document that describes them.
+func (h *Handler) Routes() []web.Route {
+	routes := []web.Route{{
+		Methods: "GET|HEAD|OPTIONS", Path: "/admin/api/v1/openapi.json", Policy: web.DocumentPolicy,
+		Handler: http.HandlerFunc(h.serveDocument), Specification: "OpenAPI 3.1",
+	}}
+	for _, o := range h.list {
+		routes = append(routes, web.Route{
+			Methods: o.methods, Path: o.path, Policy: web.AdminAPIPolicy, Handler: h.handle(o), Refuse: refuseMethod,
+		})
+	}
+	return routes
+}
+
+// refuseMethod answers a method that the path does not serve.
+func refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
+	web.API.Fail(w, r, because("method_not_allowed", "use "+allow))
+}
