@@ -3,10 +3,12 @@ package firstparty_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"signet/provider/providertest"
+	"signet/storage"
 )
 
 // The app's sign-in of a user with a second factor sets no tokens. It answers with the page for the
@@ -39,5 +41,36 @@ func TestFirstParty_SecondFactorLeadsToThePage(t *testing.T) {
 			t.Errorf("amr %v", amr)
 		}
 		providertest.WantStatus(t, v.CallApp(t, "/refresh", ""), http.StatusOK)
+	})
+}
+
+// The app's sign-in with a password is not enough for an app that requires two factors: the answer
+// leads to the pages, and a call later does so too.
+func TestFirstParty_RequiredACRLeadsToThePages(t *testing.T) {
+	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
+		app, err := b.DB.Client(t.Context(), "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.AsClient(app, "").ChangeClient(t, func(c *storage.Client) { c.RequireACR = storage.ACRTwoFactors })
+		v := b.Visitor(t)
+		for _, path := range []string{"/login", "/refresh"} {
+			body := providertest.Credentials
+			if path == "/refresh" {
+				body = "{}"
+			}
+			a := providertest.WantStatus(t, v.CallApp(t, path, body), http.StatusForbidden)
+			if a.JSON(t)["error"] != "interaction_required" {
+				t.Errorf("%s: %s", path, a.Body)
+			}
+			if slices.ContainsFunc(a.Cookies(), func(c *http.Cookie) bool { return strings.HasSuffix(c.Name, "_token") }) {
+				t.Errorf("%s sets a token", path)
+			}
+			if page := v.Get(t, a.JSON(t)["continue"].(string)); page.At.Path != b.Path("/login/enrol") {
+				t.Errorf("%s leads to %s", path, page.At)
+			}
+		}
+		v.AddAuthenticator(t)
+		providertest.WantStatus(t, v.CallApp(t, "/refresh", "{}"), http.StatusOK)
 	})
 }
