@@ -239,10 +239,18 @@ func insertEvent(tx *gorm.DB, e Event, at time.Time, m mergeRule) error {
 		cleanText(e.GrantID, longestName), cleanText(e.Connector, longestName),
 		from.Address, from.Agent, from.RequestID, detail, max(e.Times, 1), m.key,
 	}
-	return tx.Exec(`INSERT INTO events (id, at, type, outcome, reason, actor, user_id, client_id, session_id, grant_id,
-			connector, address, agent, request_id, detail, times, merge_key)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+m.onConflict, append(args, m.args...)...).Error
+	if m.onConflict == "" {
+		_, err := insertOneEvent.Exec(tx, args...)
+		return err
+	}
+	return tx.Exec(insertEventText+m.onConflict, append(args, m.args...)...).Error
 }
+
+const insertEventText = `INSERT INTO events (id, at, type, outcome, reason, actor, user_id, client_id, session_id, grant_id,
+		connector, address, agent, request_id, detail, times, merge_key)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+var insertOneEvent = engine.NewStatement(insertEventText)
 
 // eventOrder counts the events of this process.
 var eventOrder atomic.Uint32

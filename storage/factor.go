@@ -79,7 +79,7 @@ func (f FactorUse) use(tx *gorm.DB, s *SignIn, at time.Time) (recovery bool, err
 	case f.Key != nil && f.Key.PasskeyID == s.passkey: // one factor does not count twice
 		return false, ErrRevoked
 	case f.Key != nil:
-		k, err := usePasskey(tx, s.UserID, *f.Key, asSecondFactor, By{From: s.From, At: at})
+		k, err := usePasskey(tx, s.UserID, *f.Key, useAsSecondFactor, By{From: s.From, At: at})
 		s.ACR, s.AMR = ACRPhishingResistant, addMethods(s.AMR, k.secondAMR(f.Key.Verified)...)
 		return false, err
 	case f.CredentialID != "":

@@ -219,12 +219,17 @@ type PasskeyUse struct {
 	Verified    bool   // the authenticator verified the user; only a second factor may lack it
 }
 
-// The conditions of usePasskey. A passkey that is not proven may belong to a person who knew only the
-// password.
-const (
-	asFirstFactor  = `kind = 'webauthn'`
-	asSecondFactor = `(kind = 'security_key' OR kind = 'webauthn' AND proven_at <> 0)`
+// The statements of usePasskey. A passkey that is not proven may belong to a person who knew only the
+// password, so it is no second factor.
+var (
+	useAsFirstFactor  = passkeyUseIf(`c.kind = 'webauthn'`)
+	useAsSecondFactor = passkeyUseIf(`(c.kind = 'security_key' OR c.kind = 'webauthn' AND c.proven_at <> 0)`)
 )
+
+func passkeyUseIf(condition string) engine.Statement {
+	return engine.NewStatement(`UPDATE credentials AS c SET used_at = ? WHERE c.id = ? AND c.user_id = ? AND ` + condition + ` AND ` + ofOwnHost("c") + `
+		RETURNING ` + engine.ColumnNames(&Passkey{}))
+}
 
 // checkPasskey takes over the passkey that opens the session, or that the person used before the
 // second factor. In the first case it stores the use of the passkey; in the second, the passkey
@@ -234,7 +239,7 @@ const (
 func checkPasskey(tx *gorm.DB, s *SignIn, at time.Time) error {
 	by := By{From: s.From, At: at}
 	if s.Passkey != nil {
-		p, err := usePasskey(tx, s.UserID, *s.Passkey, asFirstFactor, by)
+		p, err := usePasskey(tx, s.UserID, *s.Passkey, useAsFirstFactor, by)
 		s.passkey, s.ACR, s.AMR = p.ID, p.ACR(), p.AMR()
 		return err
 	}
@@ -262,28 +267,25 @@ func checkPasskey(tx *gorm.DB, s *SignIn, at time.Time) error {
 }
 
 // usePasskey stores the use of a passkey or security key in the transaction of the sign-in, and
-// returns it. The row must fulfil the condition. If its counter did not grow, a copy of its key may
+// returns it. If its counter did not grow, a copy of its key may
 // exist: the sign-in goes on, and the event passkey.counter_decreased is recorded (WebAuthn, section
 // 7.2, step 22).
 //
 // ErrReplayed: the challenge was used before. ErrRevoked: the passkey was removed, belongs to
-// another RP ID, or does not fulfil the condition.
-func usePasskey(tx *gorm.DB, userID string, u PasskeyUse, condition string, by By) (Passkey, error) {
+// another RP ID, or cannot be the factor that it is used as.
+func usePasskey(tx *gorm.DB, userID string, u PasskeyUse, use engine.Statement, by By) (Passkey, error) {
 	if err := spendChallenge(tx, u.ChallengeID, u.Until); err != nil {
 		return Passkey{}, err
 	}
 	// Written first, because that locks the row: two uses at once compare their counters one after
 	// the other.
-	used, err := changeOne(tx, `UPDATE credentials SET used_at = ? WHERE id = ? AND user_id = ? AND `+condition+` AND `+ofOwnHost("credentials"), At(by.At), u.PasskeyID, userID)
+	var p Passkey
+	used, err := use.QueryRow(tx, engine.Destinations(&p), At(by.At), u.PasskeyID, userID)
 	if err != nil {
 		return Passkey{}, err
 	}
 	if !used {
 		return Passkey{}, ErrRevoked
-	}
-	var p Passkey
-	if err := tx.Raw(`SELECT `+passkeyColumns+` FROM credentials WHERE id = ?`, u.PasskeyID).Scan(&p).Error; err != nil {
-		return Passkey{}, err
 	}
 	before := p
 	p.Detail.BackedUp = u.BackedUp
@@ -303,11 +305,13 @@ func usePasskey(tx *gorm.DB, userID string, u PasskeyUse, condition string, by B
 	if err != nil {
 		return Passkey{}, err
 	}
-	if err := tx.Exec(`UPDATE credentials SET number = ?, detail = ? WHERE id = ?`, p.Counter, detail, p.ID).Error; err != nil || p.Counter == before.Counter {
+	if _, err := storePasskeyState.Exec(tx, p.Counter, detail, p.ID); err != nil || p.Counter == before.Counter {
 		return p, err
 	}
 	return p, raiseCopies(tx, userID, p.ID, p.Counter)
 }
+
+var storePasskeyState = engine.NewStatement(`UPDATE credentials SET number = ?, detail = ? WHERE id = ?`)
 
 // RenamePasskey changes the name of a passkey or security key. It records the event passkey.renamed
 // or factor.renamed.
