@@ -73,10 +73,10 @@ func (h *Handler) openAPI() ([]byte, error) {
 
 // scopeTexts describes the scopes.
 var scopeTexts = map[string]string{
-	storage.ScopeAdminRead:    "read everything except mails",
+	storage.ScopeAdminRead:    "read everything",
 	storage.ScopeAdminUsers:   "read and change users, but not administrators, roles, groups and addresses",
-	storage.ScopeAdminClients: "read and change clients",
-	storage.ScopeAdminKeys:    "read and rotate keys",
+	storage.ScopeAdminClients: "reserved for operations on clients",
+	storage.ScopeAdminKeys:    "reserved for operations on keys",
 	storage.ScopeAdminAll:     "do everything",
 }
 
