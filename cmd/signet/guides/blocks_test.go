@@ -18,6 +18,7 @@ var elsewhere = map[string][2]string{
 	"example":         {"cmd/signet/example/exampledev_test.go", "TestExample_UnderDevelopment"},
 	"first sign-in":   {"cmd/signet/guides/firstsignin_test.go", "TestReadme_FirstSignIn"},
 	"workload":        {"cmd/signet/guides/workload_test.go", "TestClients_WorkloadExamples"},
+	"stronger":        {"cmd/signet/parties/acr_test.go", "TestRelyingParty_ApacheAsksForACR"},
 	"unix socket":     {"cmd/signet/proxy/unixsocket_test.go", "TestUnixSocket_SignInThroughNginx"},
 	"nginx, socket":   {"cmd/signet/proxy/unixsocket_test.go", "TestUnixSocket_SignInThroughNginx"},
 	"proxy":           {"cmd/signet/node/behindproxy_test.go", "TestOperation_BehindAProxy"},

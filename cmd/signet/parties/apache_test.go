@@ -150,10 +150,11 @@ func startApache(t *testing.T, origin, issuer string, client signettest.CreatedC
 	t.Cleanup(func() { os.RemoveAll(root) })
 	pages := filepath.Join(root, "pages")
 	for path, content := range map[string]string{
-		"pages/secure/page.html":  "<!doctype html><title>Secure</title><p>The protected page.",
-		"pages/secure/other.html": "<!doctype html><title>Other</title><p>The other page.",
-		"pages/bye.html":          "<!doctype html><title>Bye</title><p>Until next time.",
-		"apache.conf":             apacheConfig(root, pages, origin, issuer, client) + strings.Join(settings, "\n") + "\n",
+		"pages/secure/page.html":        "<!doctype html><title>Secure</title><p>The protected page.",
+		"pages/secure/other.html":       "<!doctype html><title>Other</title><p>The other page.",
+		"pages/secure/strong/page.html": "<!doctype html><title>Strong</title><p>The strong page.",
+		"pages/bye.html":                "<!doctype html><title>Bye</title><p>Until next time.",
+		"apache.conf":                   apacheConfig(root, pages, origin, issuer, client) + strings.Join(settings, "\n") + "\n",
 	} {
 		path = filepath.Join(root, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
