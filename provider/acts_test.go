@@ -56,7 +56,7 @@ func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, 
 	t.Helper()
 	up, option := providertest.WithUpstreams(t, change...)
 	mails := mailtest.Start(t)
-	b := providertest.Start(t, backend.OpenFaulty(t, faults), providertest.WithLocalhost, option, providertest.WithRegistration(directory.RegistrationOpen), providertest.WithMail(mails), providertest.WithSignUp)
+	b := providertest.Start(t, backend.OpenFaulty(t, faults), providertest.WithLocalhost, option, providertest.WithRegistration(directory.RegistrationOpen), providertest.WithMail(mails), providertest.WithSignUp, providertest.WithTrustedBrowsers)
 	b.Backend = backend
 	b.RegisterApp(t)
 	s := &scene{Testbed: b, upstream: up, mails: mails}
@@ -500,6 +500,15 @@ var acts = []act{
 		providertest.WantStatus(t, other.CallApp(t, "/login", s.credentials()), http.StatusOK)
 		s.signIn(t)
 		return s.postsAccountForm(t, "/account/sessions", "/account/sessions/end-others")
+	}},
+	{name: "trust in a browser ended", events: []storage.EventType{storage.BrowserTrustEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		page, app := s.askedForCode(t)
+		s.browser.Submit(t, page.FormTo(t, "/login/factor", "", ""), "code", app.Code(t, s.Now()), "trust", "on")
+		return s.postsAccountForm(t, "/account/sessions", "/account/sessions/end-trust")
+	}},
+	{name: "browser trusted", events: []storage.EventType{storage.UserSignedIn, storage.BrowserTrusted}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		page, app := s.askedForCode(t)
+		return s.posts(t, page.FormTo(t, "/login/factor", "", ""), "code", app.Code(t, s.Now()), "trust", "on")
 	}},
 	{name: "all sessions ended", events: []storage.EventType{storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)

@@ -117,6 +117,8 @@ type Lifetimes struct {
 	StepUp       time.Duration // time after a sign-in in which sensitive acts need no new proof; 5 min
 	Consent      time.Duration // remembered consent; 365 d
 	DeviceCode   time.Duration // device code and its user code; 10 min
+
+	TrustedBrowser time.Duration // how long a user may trust a browser, in whole days; 0: not at all
 }
 
 const day = 24 * time.Hour

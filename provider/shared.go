@@ -105,7 +105,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	s.sessions = session.New(session.Config{
 		DB: db, Ring: s.ring, Now: c.Now,
 		Cookies: session.Cookies{Base: c.CookieName, HTTPS: issuer.Scheme == "https", Path: issuer.Path, Domain: c.CookieDomain, State: c.SessionManagement},
-		Idle:    c.Lifetimes.Session, KeptIdle: c.Lifetimes.SessionKept, Max: c.Lifetimes.SessionMax,
+		Idle:    c.Lifetimes.Session, KeptIdle: c.Lifetimes.SessionKept, Max: c.Lifetimes.SessionMax, TrustFor: c.Lifetimes.TrustedBrowser,
 	})
 	s.proofs = assertion.New(assertion.Config{
 		DB: db, Issuer: c.Issuer, Algorithms: keys.SigningAlgorithms(), Now: c.Now,

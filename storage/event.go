@@ -80,6 +80,8 @@ const (
 	FactorsReset             EventType = "factor.reset"            // an operator removed all factors except the password
 	RecoveryCodesReplaced    EventType = "recovery_codes.replaced" // by the user
 	RecoveryCodeUsed         EventType = "recovery_codes.used"     // at a sign-in; the detail has the number of codes that are left
+	BrowserTrusted           EventType = "browser.trusted"         // the user is not asked for the second factor in it; the detail has the end
+	BrowserTrustEnded        EventType = "browser.trust_ended"     // by the user
 	ClientCreated            EventType = "client.created"
 	ClientUpdated            EventType = "client.updated"
 	ClientDisabled           EventType = "client.disabled"
@@ -135,7 +137,7 @@ var EventTypes = []EventType{
 	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, PasskeyAdded, PasskeyRenamed, PasskeyRemoved, PasskeyConfirmed, PasskeyCounterDecreased, InvitationCreated, InvitationUsed, InvitationRevoked,
-	EnrolmentRequested, EnrolmentConfirmed, FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
+	EnrolmentRequested, EnrolmentConfirmed, FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, BrowserTrusted, BrowserTrustEnded, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, InstanceRPIDChanged, EverythingEnded, SetupOpened, SetupCompleted,

@@ -191,7 +191,7 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 // tables lists all tables but migrations.
 var tables = strings.Fields(`instance users credentials identities clients consents sessions grants spent keys throttles events
 	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished registration_tokens mail_links subject_secret
-	address_changes former_credentials former_identities`)
+	address_changes former_credentials former_identities trusted_browsers`)
 
 // dump returns every row of every table as text, one row in a line.
 func (f *watched) dump(t *testing.T) string {
@@ -271,7 +271,8 @@ var (
 		"CreateRegistrationToken": {storage.RegistrationTokenCreated}, "RevokeRegistrationToken": {storage.RegistrationTokenRevoked},
 		"StartKeyLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
 		"RewrapKeys": {storage.KeysRewrapped}, "EndExpiredKeys": {storage.KeyEnded}, "RetireKeyLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
-		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn, storage.RecoveryCodeUsed},
+		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn, storage.RecoveryCodeUsed, storage.BrowserTrusted},
+		"EndTrust":             {storage.BrowserTrustEnded},
 		"SignInThrough":        {storage.AddressProven, storage.IdentityLinked, storage.InvitationUsed, storage.UserCreated, storage.UserEvicted, storage.UserGroupsChanged, storage.UserSignedIn},
 		"ProveAddress":         {storage.AddressProven, storage.UserEvicted},
 		"RequestAddressChange": {storage.AddressChangeRequested}, "ChangeAddress": {storage.AddressChanged, storage.AddressProven, storage.SessionEnded},

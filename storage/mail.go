@@ -44,7 +44,7 @@ const (
 // MailKinds lists all kinds of mails.
 var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailPasskeyAdded, MailPasskeyRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
 	MailAddressProof, MailAddressChange, MailAddressTaken, MailAddressReserved, MailAddressChanged, MailAddressRestored, MailInvitation, MailInvitationUsed, MailEnrolment,
-	MailFactorAdded, MailFactorRemoved, MailFactorsReset, MailRecoveryCodesReplaced, MailRecoveryCodeUsed}
+	MailFactorAdded, MailFactorRemoved, MailFactorsReset, MailRecoveryCodesReplaced, MailRecoveryCodeUsed, MailBrowserTrusted}
 
 // Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made
 // when the mail is sent, so a copy of the database cannot be used to open a link. The row stays
@@ -88,6 +88,7 @@ type MailFacts struct {
 	Invited   string `json:"invited,omitempty"`    // address of a person whom the user invited
 	Factor    string `json:"factor,omitempty"`     // kind of a factor
 	CodesLeft *int64 `json:"codes_left,omitempty"` // recovery codes
+	Until     Millis `json:"until,omitempty"`      // the end of the trust in a browser
 
 	PasskeysRemoved bool `json:"passkeys_removed,omitempty"` // unproven ones, with the old password
 }
@@ -138,10 +139,8 @@ func (db *DB) notifyIf(tx *gorm.DB, d MailDraft, by By, condition string) error 
 	if !db.mails {
 		return nil
 	}
-	about := d.Facts
-	d.Facts = factsOf(d.UserID, by)
-	d.Facts.Connector, d.Facts.Identity, d.Facts.Factor, d.Facts.CodesLeft, d.Facts.Invited, d.Facts.Name = about.Connector, about.Identity, about.Factor, about.CodesLeft, about.Invited, about.Name
-	d.Facts.PasskeysRemoved = about.PasskeysRemoved
+	act := factsOf(d.UserID, by)
+	d.Facts.At, d.Facts.Address, d.Facts.Agent, d.Facts.Operator = act.At, act.Address, act.Agent, act.Operator
 	message, err := d.message()
 	if err != nil {
 		return err

@@ -74,6 +74,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 	prove := func(s storage.Session) error {
 		return w.AddFact(ctx, s.UserID, s.ID, storage.Fact{Kind: storage.FactAddressProved, At: storage.At(later)}, later)
 	}
+	app := "" // ID of the authenticator app
 	// addFactor adds an authenticator app and one recovery code, in a new session.
 	addFactor := func() (storage.Session, string, error) {
 		w.exec(t, `DELETE FROM credentials WHERE user_id = ? AND kind IN ('totp', 'security_key')`, w.user.ID)
@@ -419,7 +420,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.ChangePassword(ctx, c, later)
 			return err
 		}},
-		{"AddTOTP", func() error { _, _, err := addFactor(); return err }},
+		{"AddTOTP", func() (err error) { _, app, err = addFactor(); return err }},
 		{"SecondFactorsOf", func() error { _, err := w.SecondFactorsOf(ctx, w.user.ID); return err }},
 		{"RewrapFactors", func() error {
 			return w.RewrapFactors(ctx, func(string, []byte) ([]byte, error) { return []byte("sealed again"), nil })
@@ -436,6 +437,27 @@ func everyUseCase(t *testing.T, w *world) []call {
 			s.ACR, s.Factor = storage.ACRTwoFactors, &storage.FactorUse{CodeHash: []byte("code")}
 			_, err := w.SignIn(ctx, s, later)
 			return err
+		}},
+		{"SignIn", func() error {
+			s := signIn("trusting")
+			s.ACR, s.Factor = storage.ACRTwoFactors, &storage.FactorUse{CredentialID: app, Step: 2}
+			s.Trust = &storage.NewTrust{BrowserKey: storage.BrowserKey{DeviceHash: "device", SecretHash: "secret"}, Until: until}
+			_, err := w.SignIn(ctx, s, later)
+			return err
+		}},
+		{"SignIn", func() error {
+			s := signIn("trusted")
+			s.Replaces, s.ACR, s.Trusted = "none", storage.ACROneFactor, storage.BrowserKey{DeviceHash: "device", SecretHash: "secret"}
+			_, err := w.SignIn(ctx, s, later)
+			return err
+		}},
+		{"TrustedBrowsersOf", func() error { _, err := w.TrustedBrowsersOf(ctx, w.user.ID, later); return err }},
+		{"EndTrust", func() error {
+			list, err := w.TrustedBrowsersOf(ctx, w.user.ID, later)
+			if err != nil {
+				return err
+			}
+			return w.EndTrust(ctx, w.user.ID, append(list, storage.TrustedBrowser{ID: "trb_none"})[0].ID, storage.By{From: from, At: later})
 		}},
 		{"ReplaceRecoveryCodes", func() error {
 			s, _, err := addFactor()

@@ -27,6 +27,10 @@ type Session struct {
 	AMR       []string `gorm:"serializer:signet_json"`
 	Facts     []Fact   `gorm:"serializer:signet_json"`
 
+	// FactorSkipped: the second factor of the user was not asked for, because the user trusts this
+	// browser. The session does not suffice for acts that need a new proof: see Freshness.AllFactors.
+	FactorSkipped bool
+
 	Persistent    bool // "Keep me signed in"
 	Agent         string
 	Address       string

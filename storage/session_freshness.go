@@ -9,6 +9,7 @@ type Freshness struct {
 	Reauthenticate bool           // the user must have authenticated for this request (prompt=login)
 	MaxAge         *time.Duration // longest time since the authentication (max_age); nil: no limit
 	AuthTimeKnown  bool           // the time of the authentication must be known (auth_time is required)
+	AllFactors     bool           // the second factor must not have been skipped, see Session.FactorSkipped
 	BestEffort     bool           // a return from any upstream counts (Client.PromptLogin is PromptLoginBestEffort)
 }
 
@@ -22,6 +23,8 @@ func (s Session) Meets(f Freshness, at time.Time) bool {
 // that report their time.
 func (s Session) Proves(f Freshness, at time.Time) bool {
 	switch {
+	case f.AllFactors && s.FactorSkipped:
+		return false
 	case s.AuthTime != 0 && f.Request != "" && s.Has(FactAuthenticated, f.Request):
 		return true // even if the later steps take long
 	case f.Reauthenticate:
@@ -45,6 +48,8 @@ func (s Session) broughtWithin(age time.Duration, request string) bool {
 
 func (s Session) arrived(f Freshness, at time.Time) bool {
 	switch {
+	case f.AllFactors && s.FactorSkipped:
+		return false
 	case s.Answered(f.Request):
 		return true
 	case f.Reauthenticate:

@@ -44,6 +44,11 @@ type SignIn struct {
 	// Factor is the second factor. Without one, the sign-in of a user who has a second factor starts
 	// no session.
 	Factor *FactorUse
+	// Trusted identifies a browser that the user has trusted; zero: none, or the sign-in must have the
+	// second factor for another reason. See skipFactor.
+	Trusted BrowserKey
+	// Trust makes the browser a trusted one. The sign-in must have a second factor. nil: it does not.
+	Trust *NewTrust
 	// Through is the key of the identity, or the ID of the passkey, that the person brought before
 	// the second factor; "": none. The sign-in fails if it does not belong to the user any more.
 	Through string
@@ -54,6 +59,7 @@ type SignIn struct {
 
 	through   Identity // the identity that opens the session; zero: a password or passkey
 	passkey   string   // ID of the passkey that opens the session; "": none
+	skipped   bool     // the browser is trusted, so the second factor was not asked for
 	connector string   // for the event: connector of the identity that was used, even if a password opens the session
 }
 
@@ -161,8 +167,17 @@ func (db *DB) startCheckedSession(tx *gorm.DB, s *SignIn, at time.Time) (started
 		return startedSession{}, err
 	}
 	recovery := false
+	s.skipped = false // a transaction may run twice
+	if s.Factor == nil && user.AsksFactor && !ACRReaches(s.ACR, ACRTwoFactors) {
+		if s.skipped, err = skipFactor(tx, *s, at); err != nil {
+			return startedSession{}, err
+		}
+	}
 	switch {
 	case s.Passkey != nil && ACRReaches(s.ACR, ACRTwoFactors): // the key and the check of the user by its authenticator
+	case s.Trust != nil && s.Factor == nil:
+		return startedSession{}, errTrustWithoutFactor
+	case s.skipped:
 	case s.Factor == nil && user.AsksFactor:
 		return startedSession{}, &FactorDueError{UserID: s.UserID, NotBefore: user.NotBefore}
 	case s.Factor == nil && ACRReaches(s.ACR, ACRTwoFactors):
@@ -175,6 +190,9 @@ func (db *DB) startCheckedSession(tx *gorm.DB, s *SignIn, at time.Time) (started
 	in, err := startSession(tx, *s, user.startsAfter(), at)
 	if err == nil && recovery {
 		err = db.recordRecoveryCode(tx, *s, in.ID, at)
+	}
+	if err == nil && s.Trust != nil {
+		err = db.trustBrowser(tx, *s, in.ID, user.startsAfter(), at)
 	}
 	return in, err
 }
@@ -193,9 +211,13 @@ func (db *DB) finishSignIn(tx *gorm.DB, s SignIn, in startedSession, at time.Tim
 			return err
 		}
 	}
+	detail := map[string]any{"acr": s.ACR, "amr": s.AMR}
+	if in.FactorSkipped {
+		detail["trusted_browser"] = true
+	}
 	return record(tx, Event{
 		Type: UserSignedIn, Outcome: Succeeded, UserID: s.UserID, ClientID: s.ClientID, SessionID: in.ID, Connector: s.connector,
-		From: s.From, Detail: map[string]any{"acr": s.ACR, "amr": s.AMR}, repeated: in.repeated,
+		From: s.From, Detail: detail, repeated: in.repeated,
 	}, at)
 }
 
@@ -273,8 +295,9 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (starte
 }
 
 // applyProof sets the proof on which the session stands, and adds a fact. The proof is one set:
-// auth_time, acr and amr (OIDC Core, section 2), and the way to sign in that was used. Values of two
-// proofs are never mixed: the session would state more than happened, or would end with the wrong way.
+// auth_time, acr and amr (OIDC Core, section 2), whether the second factor was left out, and the way to
+// sign in that was used. Values of two proofs are never mixed: the session would state more than
+// happened, or would end with the wrong way.
 //
 // A session keeps its newest proof: a return from an upstream without a newer one changes nothing, so
 // that an older proof never looks new. It also keeps a stronger one that meets s.KeepStronger.
@@ -289,11 +312,11 @@ func applyProof(session *Session, before Session, s SignIn, at time.Time) {
 	}
 	session.Facts = newestFacts(append(before.Facts, fact))
 	session.AuthTime, session.ACR, session.AMR = proved, s.ACR, s.AMR
-	session.Connector, session.Identity = s.through.Connector, cmp.Or(s.passkey, s.through.key())
+	session.Connector, session.Identity, session.FactorSkipped = s.through.Connector, cmp.Or(s.passkey, s.through.key()), s.skipped
 	stronger := !ACRReaches(s.ACR, before.ACR) && ACRReaches(before.ACR, s.ACR)
 	if before.AuthTime > proved || stronger && s.KeepStronger != nil && before.Proves(*s.KeepStronger, at) {
 		session.AuthTime, session.ACR, session.AMR = before.AuthTime, before.ACR, before.AMR
-		session.Connector, session.Identity = before.Connector, before.Identity
+		session.Connector, session.Identity, session.FactorSkipped = before.Connector, before.Identity, before.FactorSkipped
 	}
 }
 
@@ -340,7 +363,7 @@ func resumedSession(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
 
 // replaceSession updates the row of the session, except its ID and creation time.
 func replaceSession(tx *gorm.DB, s Session) error {
-	res := tx.Model(&Session{}).Where("id = ? AND user_id = ?", s.ID, s.UserID).Select("HandleHash", "AuthTime", "ArrivedAt", "Connector", "Identity", "ACR", "AMR", "Facts",
+	res := tx.Model(&Session{}).Where("id = ? AND user_id = ?", s.ID, s.UserID).Select("HandleHash", "AuthTime", "ArrivedAt", "Connector", "Identity", "ACR", "AMR", "Facts", "FactorSkipped",
 		"Persistent", "Agent", "Address", "IdleFor", "SeenAt", "IdleExpiresAt", "ExpiresAt").Updates(&s)
 	if res.Error == nil && res.RowsAffected != 1 {
 		return ErrRevoked

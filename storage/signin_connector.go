@@ -69,6 +69,9 @@ func (db *DB) SignInThrough(ctx context.Context, a ConnectorSignIn, at time.Time
 	}
 	a.SignIn.UserID, a.SignIn.connector = a.Identity.UserID, a.Identity.Connector
 	a.SignIn.through = a.Identity
+	if !a.Linked { // an upstream alone must not link an identity to an account with a second factor
+		a.SignIn.Trusted = BrowserKey{}
+	}
 	in, err := db.runConnectorSignIn(ctx, a, settleUser, at)
 	if errors.Is(err, ErrUsernameTaken) { // taken since createConnectorUser checked; the second run sees it
 		in, err = db.runConnectorSignIn(ctx, a, settleUser, at)

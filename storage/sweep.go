@@ -46,6 +46,7 @@ var SweepRules = []SweepRule{
 	{"outbox", "id", "given_up_at", keepSessions},
 	{"mail_links", "kind, holder", "expires_at", sweepDay},
 	{"address_changes", "id", "expires_at", sweepDay},
+	{"trusted_browsers", "id", "expires_at", sweepDay},
 	{"grants", "id", "revoked_at", keepSessions},
 	{"grants", "id", "expires_at", keepSessions},
 	{"consents", "user_id, client_id", "expires_at", keepSessions},

@@ -323,5 +323,8 @@ func endAllOfUser(tx *gorm.DB, userID string, at time.Time) error {
 	if err != nil {
 		return err
 	}
+	if err := endTrusts(tx, userID); err != nil {
+		return err
+	}
 	return tx.Exec(`UPDATE users SET not_before = ? WHERE id = ?`, max(latest, At(at)), userID).Error
 }

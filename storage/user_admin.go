@@ -35,6 +35,9 @@ func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven UnprovenPo
 		if err := setAdmin(tx, userID, true, by.At); err != nil {
 			return err
 		}
+		if err := endTrustBeforeAdmin(tx, userID, by); err != nil {
+			return err
+		}
 		if err := forgetAddressChanges(tx, userID); err != nil {
 			return err
 		}

@@ -105,6 +105,7 @@ type AccountSessions struct {
 	Stolen       []StolenSession
 	Others       bool // the person has other sessions
 	OthersTicket string
+	Trusted      []TrustedRow
 }
 
 func (AccountSessions) page() string { return "accountsessions.html" }
@@ -125,6 +126,17 @@ type SessionRow struct {
 	SignedIn   Moment
 	LastActive Moment
 	Apps       []Client // applications that used this session
+}
+
+// TrustedRow is a browser in which the person signs in without the second factor.
+type TrustedRow struct {
+	ID      string
+	Ticket  string
+	Agent   words.Sentence // zero: unknown
+	Address string
+	Since   Moment
+	Used    Moment
+	Until   Moment
 }
 
 // AccountEndAll asks whether to sign out everywhere.

@@ -87,6 +87,10 @@ func accountSamples() map[string]templates.Page {
 				{ID: "ses_1", Ticket: "sealed.ticket.1", Agent: words.Say("account-browser.name-and-system", "Browser", "Firefox", "System", "Linux"), Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now, Apps: []templates.Client{app, notes}},
 				{ID: "ses_2", Ticket: "sealed.ticket.2", Agent: words.Say("account-browser.name-and-system", "Browser", "Safari", "System", "iOS"), Address: "2001:db8::1", SignedIn: noon, LastActive: noon},
 				{ID: "ses_3", Ticket: "sealed.ticket.3"},
+			},
+			Trusted: []templates.TrustedRow{
+				{ID: "trb_1", Ticket: "sealed.ticket.4", Agent: words.Say("account-browser.name-and-system", "Browser", "Firefox", "System", "Linux"), Address: "192.0.2.1", Since: noon, Used: now, Until: now},
+				{ID: "trb_2", Ticket: "sealed.ticket.5", Since: noon, Until: now},
 			}},
 		"account-sessions-one": templates.AccountSessions{Account: frame("sessions", words.Sentence{}),
 			Sessions: []templates.SessionRow{{ID: "ses_1", Ticket: "sealed.ticket", Agent: words.Say("account-browser.name-and-system", "Browser", "Chrome", "System", "macOS"), Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now}}},

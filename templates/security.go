@@ -8,6 +8,8 @@ type SecondFactor struct {
 	User      Person
 	Recovery  bool   // asks for a recovery code, which has letters
 	Switch    string // path of the same page for the other kind of code
+	TrustDays int    // for how long the person may trust this browser; 0: the page does not offer it
+	Trust     bool   // that is chosen
 	Refused   string // hidden field: a code was refused; "": none yet
 	ClockHint bool   // the page says that the clock of the phone may be wrong
 	Other     string // path of the sign-in page for another account

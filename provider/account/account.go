@@ -111,6 +111,7 @@ var doneSentences = map[string]words.Sentence{
 	"removed":   words.Say("account-done.passkey-removed"),
 	"session":   words.Say("account-done.session"),
 	"others":    words.Say("account-done.others"),
+	"trust":     words.Say("account-done.trust"),
 	"app":       words.Say("account-done.app"),
 	"linked":    words.Say("account-done.linked"),
 	"unlinked":  words.Say("account-done.unlinked"),

@@ -175,7 +175,7 @@ func TestAccount_FormsRefuseOtherSites(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		f := v.Account(t, "/account/sessions/end-all").FormTo(t, "/account/sessions/end-all", "", "")
-		for _, path := range []string{"/account/profile", "/account/password", "/account/sessions/end", "/account/sessions/end-others", "/account/sessions/end-all", "/account/apps/withdraw"} {
+		for _, path := range []string{"/account/profile", "/account/password", "/account/sessions/end", "/account/sessions/end-others", "/account/sessions/end-trust", "/account/sessions/end-all", "/account/apps/withdraw"} {
 			for name, headers := range map[string][2]string{
 				"cross-site": {"cross-site", "https://evil.example"}, "same-site": {"same-site", "https://evil.example.com"},
 				"old engine": {"", "https://evil.example"}, "null": {"", "null"},

@@ -42,6 +42,7 @@ func (h *Handler) Routes() []web.Route {
 		page("GET|HEAD", "/account/sessions", sessionsPath, h.showSessions),
 		page("POST", "/account/sessions/end", sessionsPath, h.endSession),
 		page("POST", "/account/sessions/end-others", sessionsPath, h.endOthers),
+		page("POST", "/account/sessions/end-trust", sessionsPath, h.endTrust),
 		page("GET|HEAD", "/account/sessions/end-all", endAllPath, h.askEndAll),
 		page("POST", "/account/sessions/end-all", endAllPath, h.endAll),
 		page("GET|HEAD", "/account/apps", appsPath, h.showApps),

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,6 +43,9 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current s
 		page.Sessions = append(page.Sessions, row)
 	}
 	if page.Stolen, err = h.stolenSessions(r, current); err != nil {
+		return err
+	}
+	if page.Trusted, err = h.trustedBrowsers(r, current); err != nil {
 		return err
 	}
 	page.Others = len(list) > 1
@@ -132,6 +136,51 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current sess
 		return err
 	}
 	return h.showDone(w, sessionsPath, "others")
+}
+
+// trustedBrowsers lists the browsers in which the user is not asked for the second factor.
+func (h *Handler) trustedBrowsers(r *http.Request, current session.Current) ([]templates.TrustedRow, error) {
+	if !h.Sessions.OffersTrust(current.User) {
+		return nil, nil
+	}
+	list, err := h.DB.TrustedBrowsersOf(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return nil, err
+	}
+	times := visit.MomentsFor(current.User, h.Now())
+	var rows []templates.TrustedRow
+	for _, b := range list {
+		row := templates.TrustedRow{
+			ID: b.ID, Agent: web.DescribeAgent(b.Agent), Address: b.Address,
+			Since: times.Write(b.CreatedAt), Used: times.Write(b.UsedAt), Until: times.Write(b.ExpiresAt),
+		}
+		if row.Ticket, err = h.ticket(current, "sessions.end-trust", b.ID); err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// endTrust ends the trust in a browser. The answer for a browser of another user is the same as for
+// an unknown one.
+func (h *Handler) endTrust(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := readForm(w, r, "browser")
+	if err != nil {
+		return err
+	}
+	id := values.Get("browser")
+	if err := h.Visits.CheckForm(values, ticketOf(current, "sessions.end-trust", id), sessionsPath); err != nil {
+		return err
+	}
+	err = h.DB.EndTrust(r.Context(), current.UserID, id, web.TraceOf(r.Context()).By(h.Now()))
+	if errors.Is(err, storage.ErrNotFound) {
+		return notFound(words.Say("account-error.trust-ended.title"), words.Say("account-error.trust-ended.text"), h.Site.Base+sessionsPath)
+	}
+	if err != nil {
+		return err
+	}
+	return h.showDone(w, sessionsPath, "trust")
 }
 
 var endAllAct = visit.Act{Name: "end-all", Page: endAllPath, Back: sessionsPath}

@@ -37,7 +37,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	current, err := h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: body["username"], Password: body["password"], Keep: true, RequestID: q.ID, ClientID: client.ID,
-		KeepStronger: h.Visits.KeepStronger(q.Freshness(client)),
+		KeepStronger: h.Visits.KeepStronger(q.Freshness(client)), AcceptsTrust: flow.AcceptsTrust(q, client),
 	})
 	if _, due := errors.AsType[*storage.FactorDueError](err); due {
 		web.TraceOf(r.Context()).MarkRecorded() // nothing was refused: the sign-in goes on

@@ -110,6 +110,7 @@ func (f Facts) level(q request.Request) level {
 	l := level{
 		Has: f.Current.ACR, Reach: storage.StrongerACR(f.Current.ACR, f.Reach), Silent: q.Prompts("none"),
 		NotNow:   f.Current.Has(storage.FactNotNow, q.ID),
+		Trusted:  f.Current.FactorSkipped,
 		Everyone: f.RequireFactor && q.Act == "", // an act adds the factor, or needs none
 		Client:   f.Client.RequireACR, Voluntary: q.VoluntaryACR,
 	}

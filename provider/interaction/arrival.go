@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"signet/federation"
+	"signet/provider/flow"
 	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
@@ -80,7 +81,8 @@ func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.O
 func (h *Handler) upstreamSignIn(t trip) session.SignIn {
 	return session.SignIn{
 		Request: t.ID, ClientID: t.Client.ID, ACR: storage.ACROneFactor, AMR: visit.ByUpstream, KeepStronger: h.keepStronger(t.step),
-		Asserted: &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Reauthenticated: t.identity.Fresh},
+		Asserted:     &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Reauthenticated: t.identity.Fresh},
+		AcceptsTrust: flow.AcceptsTrust(t.Request, t.Client),
 	}
 }
 

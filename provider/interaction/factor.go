@@ -85,6 +85,9 @@ func (h *Handler) factorPage(s step, user storage.User, way string) templates.Se
 		Common: h.common(s), Request: s.Sealed, User: person(user), Recovery: way == recoveryWay,
 		Switch: h.factorPageOf(s), Other: h.otherAccountPage(s),
 	}
+	if h.Sessions.OffersTrust(user) {
+		page.TrustDays = h.Sessions.TrustDays()
+	}
 	if !page.Recovery {
 		page.Switch += "&way=" + recoveryWay
 	}
@@ -95,7 +98,7 @@ func (h *Handler) factorPage(s step, user storage.User, way string) templates.Se
 // that the clock of the phone may be wrong. The form itself carries that one code was refused: this
 // is for the hint only.
 func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
-	s, form, err := h.openForm(w, r, "request", "code", "way", "refused")
+	s, form, err := h.openForm(w, r, "request", "code", "way", "refused", "trust")
 	if err != nil {
 		return err
 	}
@@ -106,7 +109,9 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = h.Visits.FinishHalf(w, r, half, user, form.Get("code"), s.ID, s.Client.ID, h.keepStronger(s))
+	err = h.Visits.FinishHalf(w, r, half, user, visit.Second{
+		Code: form.Get("code"), Trust: form.Get("trust") != "", RequestID: s.ID, ClientID: s.Client.ID, KeepStronger: h.keepStronger(s),
+	})
 	switch {
 	case err == nil:
 		next, err := h.pageAfterSignIn(w, r, s, user.ID)
@@ -125,7 +130,7 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 	credential.NoteRefusal(trace, refusal.Code, err)
 	trace.MarkRecorded()
 	page := h.factorPage(s, user, form.Get("way"))
-	page.Refused = "1"
+	page.Refused, page.Trust = "1", form.Get("trust") != ""
 	if form.Get("refused") != "" {
 		page.ClockHint = !page.Recovery
 	}

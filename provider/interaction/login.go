@@ -101,7 +101,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	keep := form.Get("keep") != ""
 	current, err := h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: form.Get("username"), Password: form.Get("password"), Keep: keep, RequestID: s.ID, ClientID: s.Client.ID,
-		KeepStronger: h.keepStronger(s),
+		KeepStronger: h.keepStronger(s), AcceptsTrust: flow.AcceptsTrust(s.Request, s.Client),
 	})
 	if isFactorDue(err) {
 		return h.Site.ContinueTo(w, h.factorPageOf(s))

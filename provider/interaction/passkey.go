@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"signet/provider/credential"
+	"signet/provider/flow"
 	"signet/provider/passkey"
 	"signet/provider/session"
 	"signet/provider/visit"
@@ -71,7 +72,8 @@ func (h *Handler) signInWithPasskey(w http.ResponseWriter, r *http.Request) erro
 	}
 	_, err = h.Sessions.Start(w, r, session.SignIn{
 		UserID: checked.User.ID, Request: s.ID, ClientID: s.Client.ID, Keep: form.Get("stay") != "",
-		NotBefore: &checked.User.NotBefore, Passkey: &checked.Use, KeepStronger: h.keepStronger(s),
+		NotBefore: &checked.User.NotBefore, Passkey: &checked.Use,
+		KeepStronger: h.keepStronger(s), AcceptsTrust: flow.AcceptsTrust(s.Request, s.Client),
 	})
 	if due, is := errors.AsType[*storage.FactorDueError](err); is {
 		half := visit.HalfSignIn{UserID: due.UserID, NotBefore: due.NotBefore, Keep: form.Get("stay") != "", Through: checked.Passkey.ID}

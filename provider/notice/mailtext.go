@@ -51,6 +51,7 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 
 	storage.MailFactorAdded: content.factorAdded, storage.MailFactorRemoved: content.factorRemoved, storage.MailFactorsReset: content.factorsReset,
 	storage.MailRecoveryCodesReplaced: content.recoveryCodesReplaced, storage.MailRecoveryCodeUsed: content.recoveryCodeUsed,
+	storage.MailBrowserTrusted:  content.browserTrusted,
 	storage.MailAddressChange:   content.addressChange,
 	storage.MailEnrolment:       content.enrolment,
 	storage.MailAddressTaken:    content.addressTaken,
@@ -238,6 +239,15 @@ func (c content) recoveryCodeUsed() templates.Mail {
 	m := c.mail(words.Say("mail-recovery-code-used.subject"), words.Say("mail-recovery-code-used.text", "Count", int(left), "Email", c.Recipient, "Issuer", c.issuer.Host),
 		words.Say("mail-recovery-code-used.not-you"))
 	m.AdviceURL = c.page("account/security")
+	return m
+}
+
+func (c content) browserTrusted() templates.Mail {
+	facts := c.Message.Facts
+	days := int(facts.Until.Time().Sub(facts.At.Time()) / (24 * time.Hour))
+	m := c.mail(words.Say("mail-browser-trusted.subject"), words.Say("mail-browser-trusted.text", "Count", days, "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-browser-trusted.not-you"))
+	m.AdviceURL = c.page("account/password")
 	return m
 }
 

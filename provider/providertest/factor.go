@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pquerna/otp/totp"
+
+	"signet/provider"
 )
 
 // Authenticator is the authenticator app of a person, with the recovery codes that the person
@@ -16,6 +18,9 @@ type Authenticator struct {
 	Secret string   // base32
 	Codes  []string // as shown, xxxxx-xxxxx
 }
+
+// WithTrustedBrowsers lets people trust a browser for 30 days.
+func WithTrustedBrowsers(c *provider.Config) { c.Lifetimes.TrustedBrowser = 30 * 24 * time.Hour }
 
 var (
 	shownSecret = regexp.MustCompile(`<code id="secret">([A-Z2-7 ]+)</code>`)

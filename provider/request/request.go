@@ -82,7 +82,7 @@ func (q Request) Type() storage.ResponseType {
 func (q Request) Freshness(client storage.Client) storage.Freshness {
 	f := storage.Freshness{
 		Request: q.ID, Reauthenticate: q.Prompts("login"), AuthTimeKnown: q.NeedAuthTime || q.Kind.IsOfClient() && client.Metadata.RequireAuthTime,
-		BestEffort: q.Kind.IsOfClient() && client.PromptLogin == storage.PromptLoginBestEffort,
+		AllFactors: q.Act != "", BestEffort: q.Kind.IsOfClient() && client.PromptLogin == storage.PromptLoginBestEffort,
 	}
 	if q.MaxAge != nil {
 		age := time.Duration(*q.MaxAge) * time.Second

@@ -48,14 +48,9 @@ func (s *Sessions) RememberBrowser(w http.ResponseWriter, r *http.Request) (id s
 	return d.ID, err
 }
 
-// setDeviceCookie makes the browser known to the user of the session. A browser that this
-// user knows already keeps its id, and so its count of wrong passwords.
-func (s *Sessions) setDeviceCookie(w http.ResponseWriter, before storage.Device, started storage.Session) error {
-	d := storage.Device{ID: rand.Text(), UserID: started.UserID, Since: started.CreatedAt}
-	if before.UserID == d.UserID {
-		d.ID = before.ID
-	}
-	return s.writeDevice(w, d)
+// setDeviceCookie makes the browser known to the user of the session. id is that of nextDeviceID.
+func (s *Sessions) setDeviceCookie(w http.ResponseWriter, id string, started storage.Session) error {
+	return s.writeDevice(w, storage.Device{ID: id, UserID: started.UserID, Since: started.CreatedAt})
 }
 
 func (s *Sessions) writeDevice(w http.ResponseWriter, d storage.Device) error {

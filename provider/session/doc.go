@@ -9,6 +9,9 @@
 // the session and proves no identity. It only decides where a wrong password counts:
 // against this browser, or against the account as a whole.
 //
+// A trusted browser has another cookie, with a random value of which the row has the hash. It signs
+// nobody in: in that browser, the user signs in without the second factor.
+//
 // The state of a browser is a cookie that scripts may read. It is a hash of the sid, for OIDC
 // Session Management, and signs nobody in.
 //

@@ -57,5 +57,5 @@ func (s *Sessions) setRenewed(w http.ResponseWriter, r *http.Request, handle str
 	http.SetCookie(w, cookie)
 	s.setState(w, next)
 	s.Cookies.ClearTokens(w) // they belong to a grant that has ended
-	return s.setDeviceCookie(w, s.Device(r), next)
+	return s.setDeviceCookie(w, nextDeviceID(s.Device(r), next.UserID), next)
 }

@@ -17,7 +17,7 @@ import (
 // ErrNone means that the browser has no valid session.
 var ErrNone = web.Because("no_session", errors.New("no session"))
 
-// Config is the configuration of Sessions. All fields are required.
+// Config is the configuration of Sessions. All fields except TrustFor are required.
 type Config struct {
 	DB       *storage.DB
 	Ring     *keys.Ring
@@ -25,6 +25,7 @@ type Config struct {
 	Idle     time.Duration // a session ends after this time without use
 	KeptIdle time.Duration // the same for a session with "Keep me signed in"
 	Max      time.Duration // a session ends after this time in any case
+	TrustFor time.Duration // how long a browser is trusted; 0: browsers cannot be trusted
 	Now      func() time.Time
 }
 

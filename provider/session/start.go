@@ -31,18 +31,28 @@ type SignIn struct {
 	Through string              // key of the identity, or ID of the passkey, of the first proof; "": it was a password
 	Raises  bool                // the factor raises the session of this browser; ErrRevoked: it has ended
 	Passkey *storage.PasskeyUse // signs in, and sets ACR and AMR; nil: none
+
+	AcceptsTrust bool // a trusted browser needs no second factor
+	Trust        bool // the user trusts this browser from now on; only with a second factor
 }
 
 // Start signs the browser in with a new handle and sets its cookies. If the user already
 // has a session in this browser, the sid stays the same. The session of another user in
 // this browser ends. *storage.FactorDueError: the user has a second factor, and in has none.
 func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in SignIn) (storage.Session, error) {
-	handle := newHandle()
-	started, err := s.DB.SignIn(r.Context(), s.storageSignIn(r, in, in.UserID, handle), s.Now())
+	handle, deviceID, trust := newHandle(), nextDeviceID(s.Device(r), in.UserID), ""
+	row := s.storageSignIn(r, in, in.UserID, handle)
+	if in.Trust && s.TrustFor > 0 {
+		trust, row.Trust = s.newTrust(deviceID)
+	}
+	started, err := s.DB.SignIn(r.Context(), row, s.Now())
 	if err != nil {
 		return storage.Session{}, fmt.Errorf("sign in: %w", err)
 	}
-	return started, s.setCookies(w, r, handle, started)
+	if trust != "" {
+		s.Cookies.Set(w, trustCookie, trust, s.TrustFor)
+	}
+	return started, s.setCookies(w, r, handle, deviceID, started)
 }
 
 // StartThrough signs the browser in with an identity from a connector. It fills
@@ -55,7 +65,7 @@ func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in SignI
 		return fmt.Errorf("sign in through connector: %w", err)
 	}
 	web.TraceOf(r.Context()).NoteUser(started.UserID)
-	return s.setCookies(w, r, handle, started)
+	return s.setCookies(w, r, handle, nextDeviceID(s.Device(r), started.UserID), started)
 }
 
 // storageSignIn returns the input of SignIn in storage.
@@ -68,8 +78,12 @@ func (s *Sessions) storageSignIn(r *http.Request, in SignIn, userID, handle stri
 	if in.Keep {
 		idle = s.KeptIdle
 	}
+	var trusted storage.BrowserKey
+	if in.AcceptsTrust {
+		trusted = s.trustedBrowser(r, userID)
+	}
 	return storage.SignIn{
-		UserID: in.UserID, HandleHash: storage.SecretHash(handle), Replaces: old,
+		UserID: in.UserID, Trusted: trusted, HandleHash: storage.SecretHash(handle), Replaces: old,
 		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, Asserted: in.Asserted, KeepStronger: in.KeepStronger,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
 		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack, Factor: in.Factor, Through: in.Through, Raises: in.Raises, Passkey: in.Passkey,
@@ -80,7 +94,7 @@ func (s *Sessions) storageSignIn(r *http.Request, in SignIn, userID, handle stri
 // setCookies sets the session's cookie and the device's cookie. It removes the tokens of the
 // first-party app, since they may belong to another person. The app gets new ones with its
 // next call of /refresh.
-func (s *Sessions) setCookies(w http.ResponseWriter, r *http.Request, handle string, started storage.Session) error {
+func (s *Sessions) setCookies(w http.ResponseWriter, r *http.Request, handle, deviceID string, started storage.Session) error {
 	if len(r.CookiesNamed(s.Cookies.accessCookie("").Name)) > 0 {
 		s.Cookies.ClearTokens(w)
 	}
@@ -90,5 +104,5 @@ func (s *Sessions) setCookies(w http.ResponseWriter, r *http.Request, handle str
 	}
 	http.SetCookie(w, cookie)
 	s.setState(w, started)
-	return s.setDeviceCookie(w, s.Device(r), started)
+	return s.setDeviceCookie(w, deviceID, started)
 }

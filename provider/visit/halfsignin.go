@@ -164,13 +164,22 @@ func (v *Visits) ReadHalf(r *http.Request, requestID string) (HalfSignIn, storag
 	return s, user, nil
 }
 
-// FinishHalf checks the code of a second factor and starts the session, for the request with the
-// ID of this client. Then it removes the half sign-in. See the function KeepStronger for keep.
+// Second is the second factor of a sign-in, as the person gave it.
+type Second struct {
+	Code                string
+	Trust               bool   // "Trust this browser"
+	RequestID, ClientID string // of the authorization request that the sign-in answers
+
+	KeepStronger *storage.Freshness // see the function KeepStronger
+}
+
+// FinishHalf checks the code of a second factor and starts the session. Then it removes the half
+// sign-in.
 //
 // factor.ErrWrong, factor.ErrUsed, *storage.ThrottledError. ErrNoHalf: the user has changed.
-func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn, user storage.User, code, requestID, clientID string, keep *storage.Freshness) error {
+func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn, user storage.User, second Second) error {
 	origin := web.TraceOf(r.Context()).Origin()
-	checked, err := v.Factors.Check(r.Context(), factor.Attempt{User: user, Code: code, Address: origin.Address, Device: v.Sessions.Device(r)}, origin)
+	checked, err := v.Factors.Check(r.Context(), factor.Attempt{User: user, Code: second.Code, Address: origin.Address, Device: v.Sessions.Device(r)}, origin)
 	if err != nil {
 		return err
 	}
@@ -182,8 +191,9 @@ func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn
 		first = ByUpstream
 	}
 	_, err = v.Sessions.Start(w, r, session.SignIn{
-		UserID: s.UserID, Request: requestID, ClientID: clientID, ACR: storage.ACRTwoFactors, AMR: append(append([]string{}, first...), checked.AMR...),
-		Asserted: s.Asserted, Keep: s.Keep, NotBefore: &s.NotBefore, GiveBack: checked.Reserved, Factor: &checked.Use, Through: s.Through, Raises: s.Raises, KeepStronger: keep,
+		UserID: s.UserID, Request: second.RequestID, ClientID: second.ClientID, ACR: storage.ACRTwoFactors, AMR: append(append([]string{}, first...), checked.AMR...),
+		Asserted: s.Asserted, Keep: s.Keep, NotBefore: &s.NotBefore, GiveBack: checked.Reserved, Factor: &checked.Use, Through: s.Through, Raises: s.Raises,
+		KeepStronger: second.KeepStronger, Trust: second.Trust && v.Sessions.OffersTrust(user),
 	})
 	switch {
 	case errors.Is(err, storage.ErrReplayed):

@@ -16,6 +16,7 @@ type PasswordSignIn struct {
 	Username, Password  string
 	Keep                bool   // "Keep me signed in"
 	RequestID, ClientID string // of the authorization request that the sign-in answers
+	AcceptsTrust        bool   // see flow.AcceptsTrust
 
 	KeepStronger *storage.Freshness // see Visits.KeepStronger
 }
@@ -44,7 +45,7 @@ func (v *Visits) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignI
 		UserID: checked.User.ID, Request: in.RequestID, ClientID: in.ClientID,
 		ACR: storage.ACROneFactor, AMR: session.ByPassword, Keep: in.Keep,
 		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore,
-		GiveBack: checked.Reserved, KeepStronger: in.KeepStronger,
+		GiveBack: checked.Reserved, KeepStronger: in.KeepStronger, AcceptsTrust: in.AcceptsTrust,
 	})
 	if due, isDue := errors.AsType[*storage.FactorDueError](err); isDue {
 		web.TraceOf(r.Context()).NoteUser(due.UserID)

@@ -23,11 +23,11 @@ type Act struct {
 	acr string // the sign-in must reach it; "": any. See NotFresh
 }
 
-// IsFresh reports whether the user's last proof is recent enough for an Act. If not, the
-// caller answers with StepUp.
+// IsFresh reports whether the user's last proof is recent enough for an Act, and had the second
+// factor also in a trusted browser. If not, the caller answers with StepUp.
 func (v *Visits) IsFresh(current session.Current) bool {
 	age := v.FreshFor
-	return current.Meets(storage.Freshness{MaxAge: &age}, v.Now())
+	return current.Meets(storage.Freshness{MaxAge: &age, AllFactors: true}, v.Now())
 }
 
 // ChangeFactors changes the factors of the signed-in user, as session.Sessions.ChangeFactors does.

@@ -281,6 +281,16 @@ func ParseDuration(text string, least, most time.Duration) (time.Duration, error
 	return d, nil
 }
 
+// parseTrustLife parses 0, or a duration of 1 to 90 whole days.
+func parseTrustLife(text string) (time.Duration, error) {
+	const day = 24 * time.Hour
+	d, err := ParseDuration(text, 0, 90*day)
+	if err == nil && d%day != 0 {
+		err = fmt.Errorf("is %s, which is not a number of whole days: use a value such as 30d", text)
+	}
+	return d, err
+}
+
 // FormatDuration formats a duration as settings write it, such as 1d12h.
 func FormatDuration(d time.Duration) string {
 	if d == 0 {

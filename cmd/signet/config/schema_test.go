@@ -110,7 +110,7 @@ func TestConfigSchema_MarksMistakes(t *testing.T) {
 		"isuer: https://id.example.com", "lifetimes: {acces: 15m}", "lifetimes: 15m", "lifetimes: [15m]", "- issuer", "issuer", "issuer: {a: b}", "issuer: [a]", "issuer: null",
 		"issuer: id.example.com", "issuer: https://id.example.com/", "issuer: https://id.example.com?a=b", "listen: localhost", "listen: \"unix:\"", "listen_mode: all", "database: mysql://db/x", "database_password: {a: b}", "master_key: c2hvcnQ=",
 		"cookie_name: a b", "cookie_name: {a: b}", "cookie_domain: .example.com", "cookie_domain: Example.com", "passkeys: {rp_id: .example.com}", "first_party: {origins: [\"https://app.example.com/\"]}", "first_party: {audience: a b}",
-		"trusted_proxies: [nonsense]", "trusted_proxies: {a: b}", "lifetimes: {code: 15}", "lifetimes: {code: 7days}", "lifetimes: {code: -1m}", "log: {level: loud}", "keys: {rsa: libressl}",
+		"trusted_proxies: [nonsense]", "trusted_proxies: {a: b}", "lifetimes: {code: 15}", "lifetimes: {code: 7days}", "lifetimes: {code: -1m}", "lifetimes: {trusted_browser: 30 days}", "log: {level: loud}", "keys: {rsa: libressl}",
 		"passwords: {memory: 1}", "passwords: {memory: 257}", "passwords: {memory: 20.5}", "passwords: {memory: lots}", "rate_limits: {account: 0}", "signup: everybody", "registration: {response_types: [token]}", "outbound: {proxy: host}",
 		"keys: {algorithms: [ES256, HS256]}", "keys: ES256", "tls: {cert: [a]}",
 		"connectors: {id: a}", "connectors: [a]", "connectors: [{id: a}]", "connectors: [{type: oidc}]", "connectors: [{id: A, type: oidc}]", "connectors: [{id: a, type: gogle}]",

@@ -135,6 +135,11 @@ var settings = []setting{
 	lifetime("step_up", "5m", maxDay, "time after a sign-in in which people can change their password, their factors and other things that could take their account away; later they are asked for a new proof first", func(l *provider.Lifetimes) *time.Duration { return &l.StepUp }),
 	lifetime("consent", "365d", 10*maxYear, "time for which a consent is remembered", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
 	{
+		key: "lifetimes.trusted_browser", byDef: "0s", unit: "duration", shape: trustLife, example: "30d",
+		about: "time for which people may trust a browser, in which they then sign in without their second factor: 1 to 90 whole days, or 0s, with which no browser can be trusted",
+		set:   into(func(c *Config) *time.Duration { return &c.Lifetimes.TrustedBrowser }, parseTrustLife),
+	},
+	{
 		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info", live: true, flag: true,
 		shape: oneOfWords("debug", "info", "warn", "error"),
 		about: "lowest level that is logged",

@@ -8,6 +8,7 @@ var (
 	text        = shape{"type": []string{"string", "number"}, "minLength": 1}
 	trueOrFalse = shape{"enum": []any{true, false, "true", "false"}}
 	duration    = matching(`^([0-9]{1,5}d)?([0-9]+(h|ms|m|s))*$`)
+	trustLife   = shape{"type": []string{"integer", "string"}, "minimum": 0, "maximum": 0, "pattern": "^(0|([0-9]{1,5}d)?([0-9]+(h|ms|m|s))*)$"}
 	fileMode    = shape{"type": []string{"integer", "string"}, "minimum": 0, "maximum": 666, "pattern": "^[0-7]{3,4}$"} // editors read 0660 as a number
 	pairs       = shape{"anyOf": []shape{{"type": "string"}, {"type": "object", "additionalProperties": text}}}
 )

@@ -3,9 +3,9 @@ package journeys_test
 import "testing"
 
 // A person adds an authenticator app. Afterwards the application gets a sign-in only with a code of
-// the app, or with a recovery code.
+// the app, with a recovery code, or in a browser that the person trusts.
 func TestFactor_FromTheAppToTheApplication(t *testing.T) {
-	s := start(t)
+	s := start(t, "SIGNET_LIFETIMES_TRUSTED_BROWSER=30d")
 	list := walks("factor")
 	for _, w := range list {
 		s.createUser(t, w.Email, "--email-verified")
@@ -20,6 +20,7 @@ func TestFactor_FromTheAppToTheApplication(t *testing.T) {
 				"codes":                        "10",
 				"person":                       `"amr":["pwd","otp","mfa"]`,
 				"person after recovery":        `"amr":["pwd","mfa"]`,
+				"person in a trusted browser":  `"amr":["pwd"]`,
 			})
 			saw.wantFields(t, map[string]string{
 				"add an app: code":    "text one-time-code",

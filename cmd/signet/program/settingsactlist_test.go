@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
 	"signet/cmd/signet/signettest"
 	"signet/provider/keys/openssl"
 	"signet/provider/mail/mailtest"
@@ -290,6 +292,22 @@ var observations = map[string]observation{
 		w.later(10 * time.Minute)
 		w.browser.Visit(w.Issuer + "/account/password")
 		return w.browser.At.Path
+	}},
+	"lifetimes.trusted_browser": {"0s", "30d", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set).serve()
+		w.Email = "bob@example.com" // administrators trust no browser
+		w.Command(t, w.Password, nil, "user", "create", "--email", w.Email, "--email-verified", "--password-stdin", "--json")
+		w.signIn(h.app, "openid")
+		w.browser.Visit(w.Issuer + "/account/security/totp")
+		secret := signettest.FindByID(w.browser.Page, "secret").FirstChild.Data
+		code, err := totp.GenerateCode(strings.ReplaceAll(secret, " ", ""), w.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.browser.Send("add-totp", "", map[string]string{"code": code})
+		w.browser = signettest.NewFormBrowser(t)
+		w.signIn(h.app, "openid")
+		return fmt.Sprint(w.browser.At.Path, signettest.FindByID(w.browser.Page, "trust") != nil)
 	}},
 	"lifetimes.consent": {"1d", "30d", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, append(days, set)...).serve()

@@ -1,5 +1,5 @@
-// A person adds an authenticator app, and signs in to an application with its code and with a
-// recovery code.
+// A person adds an authenticator app, and signs in to an application with its code, with a recovery
+// code, and without both in a trusted browser.
 import { createHmac } from 'node:crypto'
 import { journey } from './journey.mjs'
 
@@ -47,9 +47,29 @@ journey(async (w, v) => {
   await other.press('sign-in')
   await other.sees('code, refused', '#problem')
   await other.fill({ code: codeOf(secret, 1) })
+  await other.page.getByLabel('Trust this browser for 30 days').check()
   await other.press('sign-in')
   await other.page.locator('#person').waitFor()
   await other.saw('person', '#person')
+
+  // The browser is trusted now: after a sign-out the password is enough, until the person ends the
+  // trust.
+  const signOut = async () => {
+    await other.page.goto(`${job.issuer}/end_session`)
+    await other.press('allow')
+    await other.page.locator('#signout').waitFor({ state: 'detached' })
+  }
+  await signOut()
+  await signIn(other)
+  await other.page.locator('#person').waitFor()
+  await other.saw('person in a trusted browser', '#person')
+  await other.page.goto(`${job.issuer}/account/sessions`)
+  await other.sees('sessions with a trusted browser', '#trusted')
+  await other.page.locator('#trusted button').click()
+  await other.page.locator('#trusted').waitFor({ state: 'detached' })
+  await signOut()
+  await signIn(other)
+  await other.sees('code after the trust', 'form#second-factor')
 
   const lost = await w.visitor()
   await signIn(lost)
