@@ -312,3 +312,41 @@ func refreshOf(page *html.Node) string {
 	}
 	return ""
 }
+
+// TestRelyingParty_SpringAsksForACR signs in at two registrations of Spring Security. One of them sends
+// acr_values and accepts no ID token with a weaker acr. The person with a passkey is asked for it. The
+// other person gets an answer from Signet, which Spring refuses.
+func TestRelyingParty_SpringAsksForACR(t *testing.T) {
+	if !signettest.InSoak() {
+		return
+	}
+	i := newInstanceForPasskeys(t)
+	port := signettest.FreePort(t)
+	s := partySite{origin: fmt.Sprintf("http://127.0.0.1:%d", port), port: fmt.Sprint(port), issuer: i.Issuer}
+	s.client = i.CreateClient(t, "--library", "spring-security", "--skip-consent",
+		"--redirect-uri", s.origin+"/login/oauth2/code/signet", "--redirect-uri", s.origin+"/login/oauth2/code/strong")
+	i.Serve(t)
+	inJava("SpringParty")(t, s)
+
+	key, bare := newPerson(t, i, "key@example.com"), newPerson(t, i, "bare@example.com")
+	key.addConfirmedPasskey(t, i)
+	for _, row := range []struct {
+		person             *acrPerson
+		registration, path string
+		asked              []string
+	}{
+		{key, "signet", "/me", []string{"password"}},
+		{key, "strong", "/me", []string{"passkey"}},
+		{bare, "signet", "/me", []string{"password"}},
+		{bare, "strong", "/login", nil},
+	} {
+		p := row.person
+		if p.asked = nil; row.registration == "signet" {
+			p.browser = signettest.NewFormBrowser(t)
+		}
+		p.visit(t, s.origin+"/oauth2/authorization/"+row.registration)
+		if at := p.browser.At; at.Path != row.path || !slices.Equal(p.asked, row.asked) {
+			t.Errorf("%s at %s: the browser is at %s and reads %q; asked for %v, want %v", p.email, row.registration, at, p.browser.Text(), p.asked, row.asked)
+		}
+	}
+}

@@ -30,12 +30,18 @@ import org.springframework.security.oauth2.client.endpoint.OAuth2AuthorizationCo
 import org.springframework.security.oauth2.client.endpoint.OAuth2RefreshTokenGrantRequest;
 import org.springframework.security.oauth2.client.endpoint.RestClientAuthorizationCodeTokenResponseClient;
 import org.springframework.security.oauth2.client.endpoint.RestClientRefreshTokenTokenResponseClient;
+import org.springframework.security.oauth2.client.oidc.authentication.OidcIdTokenDecoderFactory;
+import org.springframework.security.oauth2.client.oidc.authentication.OidcIdTokenValidator;
 import org.springframework.security.oauth2.client.oidc.web.logout.OidcClientInitiatedLogoutSuccessHandler;
 import org.springframework.security.oauth2.client.registration.ClientRegistrationRepository;
+import org.springframework.security.oauth2.client.web.DefaultOAuth2AuthorizationRequestResolver;
 import org.springframework.security.oauth2.client.web.DefaultOAuth2AuthorizedClientManager;
 import org.springframework.security.oauth2.client.web.OAuth2AuthorizedClientRepository;
+import org.springframework.security.oauth2.core.DelegatingOAuth2TokenValidator;
+import org.springframework.security.oauth2.core.endpoint.OAuth2ParameterNames;
 import org.springframework.security.oauth2.core.oidc.user.OidcUser;
 import org.springframework.security.oauth2.jwt.Jwt;
+import org.springframework.security.oauth2.jwt.JwtClaimValidator;
 import org.springframework.security.oauth2.jwt.JwtValidators;
 import org.springframework.security.oauth2.jwt.NimbusJwtDecoder;
 import org.springframework.security.web.SecurityFilterChain;
@@ -49,13 +55,15 @@ import org.springframework.web.bind.annotation.RestController;
  *
  * <pre>SpringParty ISSUER CLIENT_ID CLIENT_SECRET PORT [KEYED_CLIENT_ID PRIVATE_JWK_FILE]</pre>
  *
- * The registration "signet" has a secret. The registration "keyed" signs assertions with the key
+ * The registration "signet" has a secret. The registration "strong" is the same client, asks for two
+ * factors and accepts nothing weaker. The registration "keyed" signs assertions with the key
  * of the file. The path /api needs an access token for the audience of the issuer, and /plain-api
  * checks the same token as Spring Boot does without a decoder of the application.
  */
 @SpringBootApplication
 @RestController
 public class SpringParty {
+	private static final String TWO_FACTORS = "urn:signet:2fa";
 	private static JWK key;
 
 	private final DefaultOAuth2AuthorizedClientManager refreshing;
@@ -78,6 +86,13 @@ public class SpringParty {
 				"spring.security.oauth2.client.registration.signet.client-secret", args[2],
 				"spring.security.oauth2.client.registration.signet.scope", "openid,email,offline_access",
 				"spring.security.oauth2.resourceserver.jwt.issuer-uri", args[0]));
+		settings.putAll(Map.of(
+				"spring.security.oauth2.client.registration.strong.provider", "signet",
+				"spring.security.oauth2.client.registration.strong.client-id", args[1],
+				"spring.security.oauth2.client.registration.strong.client-secret", args[2],
+				"spring.security.oauth2.client.registration.strong.authorization-grant-type", "authorization_code",
+				"spring.security.oauth2.client.registration.strong.redirect-uri", "{baseUrl}/login/oauth2/code/{registrationId}",
+				"spring.security.oauth2.client.registration.strong.scope", "openid,email"));
 		if (args.length > 4) {
 			key = JWK.parse(Files.readString(Path.of(args[5])));
 			settings.putAll(Map.of(
@@ -119,10 +134,33 @@ public class SpringParty {
 		signOut.setPostLogoutRedirectUri("{baseUrl}/bye");
 		return http
 				.authorizeHttpRequests(all -> all.requestMatchers("/me", "/bye").permitAll().anyRequest().authenticated())
-				.oauth2Login(withDefaults())
+				.oauth2Login(login -> login.authorizationEndpoint(endpoint -> endpoint.authorizationRequestResolver(askingForACR(clients))))
 				.oidcLogout(logout -> logout.backChannel(withDefaults()))
 				.logout(logout -> logout.logoutRequestMatcher(pathPattern(HttpMethod.GET, "/logout")).logoutSuccessHandler(signOut))
 				.build();
+	}
+
+	/** Adds acr_values to the requests of the registration "strong". */
+	private static DefaultOAuth2AuthorizationRequestResolver askingForACR(ClientRegistrationRepository clients) {
+		var resolver = new DefaultOAuth2AuthorizationRequestResolver(clients, "/oauth2/authorization");
+		resolver.setAuthorizationRequestCustomizer(request -> request.attributes(attributes -> {
+			if ("strong".equals(attributes.get(OAuth2ParameterNames.REGISTRATION_ID))) {
+				request.additionalParameters(more -> more.put("acr_values", TWO_FACTORS));
+			}
+		}));
+		return resolver;
+	}
+
+	/** Checks the acr of ID tokens of the registration "strong". */
+	@Bean
+	OidcIdTokenDecoderFactory idTokens() {
+		var factory = new OidcIdTokenDecoderFactory();
+		factory.setJwtValidatorFactory(registration -> {
+			var validator = JwtValidators.createDefaultWithValidators(new OidcIdTokenValidator(registration));
+			return "strong".equals(registration.getRegistrationId())
+					? new DelegatingOAuth2TokenValidator<>(validator, new JwtClaimValidator<String>("acr", TWO_FACTORS::equals)) : validator;
+		});
+		return factory;
 	}
 
 	/** Makes the client that redeems codes sign an assertion for the registration with a key. */
