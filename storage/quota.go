@@ -26,7 +26,7 @@ const (
 
 // trimSessions runs after a session was created. If the user has more than MaxSessionRows
 // sessions, it deletes ended ones, those seen longest ago first. It keeps an ended session while
-// a notice for it is undelivered or an offline grant needs it. If too many are left, it ends
+// a notice for it is undelivered or a live offline grant needs it. If too many are left, it ends
 // live sessions. It reports whether the user has too many sessions.
 func trimSessions(tx *gorm.DB, s Session, by By) (crowded bool, err error) {
 	var rows int64
@@ -53,8 +53,9 @@ func deleteSurplus(tx *gorm.DB, s Session, most int64, at time.Time) (int64, err
 	err := tx.Raw(`SELECT s.id, s.user_id FROM sessions s WHERE s.user_id = ? AND s.id <> ? AND NOT ?
 			AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id > s.user_id || ':' || s.id || ':' AND o.id < s.user_id || ':' || s.id || ';'
 				AND o.kind = 'logout' AND o.delivered_at = 0 AND o.given_up_at = 0)
-			AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.user_id = s.user_id AND g.session_id = s.id AND g.offline
-				AND g.revoked_at = 0 AND g.expires_at > ? AND g.idle_expires_at > ?)
+			AND NOT EXISTS (SELECT 1 FROM grants g JOIN users u ON u.id = g.user_id JOIN instance i ON i.id = 1
+				WHERE g.user_id = s.user_id AND g.session_id = s.id AND g.offline AND g.revoked_at = 0 AND g.expires_at > ? AND g.idle_expires_at > ?
+				AND g.created_at > u.not_before AND g.created_at > i.not_before)
 		ORDER BY s.seen_at, s.id LIMIT ?`, s.UserID, s.ID, liveSession(at), At(at), At(at), most).Scan(&dead).Error
 	if err != nil {
 		return 0, fmt.Errorf("look for dead sessions: %w", err)

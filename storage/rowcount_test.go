@@ -330,6 +330,38 @@ func TestSignIn_TooManySessionsEndTheOldest(t *testing.T) {
 	})
 }
 
+// Offline grants that a sign-out everywhere has ended keep no rows of sessions. Otherwise each later
+// sign-in of a person with many of them would end the other sessions.
+func TestSignIn_EndedOfflineGrantsKeepNoSessions(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		at := noon
+		signIn := func(name string) storage.Session {
+			t.Helper()
+			at = at.Add(time.Second)
+			s, err := w.SignIn(t.Context(), signInWithoutOrigin(w, name, ""), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		for i := range storage.MaxSessionRows {
+			name := fmt.Sprint("offline ", i)
+			r := w.redemption(name, "c", at)
+			r.Grant.SessionID, r.Grant.Offline = signIn(name).ID, true
+			w.redeem(t, r, at)
+		}
+		if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: at}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			signIn(fmt.Sprint("afterwards ", i))
+		}
+		if live, err := w.SessionsOf(t.Context(), w.user.ID, at); err != nil || len(live) != 3 {
+			t.Errorf("%d sessions are live, %v, want 3", len(live), err)
+		}
+	})
+}
+
 // An application that asks for codes again and again in one session leaves grants behind.
 // A grant that was not refreshed for a day is deleted to make room for newer grants. Grants
 // of other sessions and offline grants stay.
