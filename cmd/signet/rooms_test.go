@@ -81,6 +81,7 @@ var allowedImports = func() map[string][]string {
 		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty", "provider/assertion"),
 		"provider":                  slices.Concat(pages, keepers, []string{"provider/keys/openssl", "provider/upkeep", "provider/front", "provider/oauth", "provider/assertion", "provider/logo"}),
 		"provider/races":            {}, // only tests
+		"provider/accountstates":    {}, // only tests
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider", "provider/assertion"}),
 
 		"provider/passkey/passkeytest": {},

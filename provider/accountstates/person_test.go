@@ -1,0 +1,517 @@
+package accountstates_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/federation/federationtest"
+	"signet/provider"
+	"signet/provider/credential"
+	"signet/provider/link"
+	"signet/provider/mail/mailtest"
+	"signet/provider/passkey/passkeytest"
+	"signet/provider/providertest"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// place is a running instance, with an upstream, and a mail server if it sends mails.
+type place struct {
+	*providertest.Testbed
+	upstreams *providertest.Upstreams
+	mails     *mailtest.Server // nil: it sends none
+	inbox     []mailtest.Mail  // all mails that were sent
+	app       *providertest.Testbed
+	persons   int
+}
+
+// open starts an instance. Its client needs no consent.
+func open(t *testing.T, backend storagetest.Backend, mails bool) *place {
+	t.Helper()
+	p := &place{}
+	var upstreams providertest.Option
+	p.upstreams, upstreams = providertest.WithUpstreams(t)
+	options := []providertest.Option{providertest.WithLocalhost, upstreams, func(c *provider.Config) {
+		c.RateLimits = credential.Limits{Account: 100_000, Network: 100_000}
+	}}
+	if mails {
+		p.mails = mailtest.Start(t)
+		options = append(options, providertest.WithMail(p.mails))
+	} else {
+		backend = backend.WithoutMails()
+	}
+	p.Testbed = providertest.StartOn(t, backend, options...)
+	p.app = p.AsClient(p.RegisterWith(t, storage.Web, "walked", func(c *storage.Client) {
+		c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
+		c.Metadata.Scope = "openid offline_access"
+	}))
+	p.Follow(t)
+	return p
+}
+
+// person is the owner of an account, with everything that opens it.
+type person struct {
+	*place
+	id, email string
+	subject   string // at the upstream
+	born      account
+	password  string
+	passkeys  map[string]*passkeytest.Authenticator // by ID of the passkey
+	phone     providertest.Authenticator
+	former    int // number of passwords that the person has had
+}
+
+// person creates an account in one of the states of births.
+func (p *place) person(t *testing.T, born account) *person {
+	t.Helper()
+	p.persons++
+	n := p.persons
+	o := &person{
+		place: p, born: born, email: fmt.Sprintf("person-%d@example.com", n), subject: fmt.Sprintf("person-%d", n),
+		password: providertest.Password, passkeys: map[string]*passkeytest.Authenticator{},
+	}
+	if !born.Upstream {
+		o.id = p.CreateUser(t, storage.User{Email: o.email, EmailVerified: born.Proven}, o.password).ID
+		return o
+	}
+	v := p.Visitor(t)
+	o.arrive(t, v, v.Get(t, p.app.AuthorizeURL())).Code(t)
+	o.id = p.UserByEmail(t, o.email).ID
+	return o
+}
+
+// arrive signs in through the upstream, which says that the person has just authenticated there.
+func (o *person) arrive(t *testing.T, v *providertest.Visitor, page providertest.Stop) providertest.Stop {
+	t.Helper()
+	o.speakAtUpstream()
+	return v.SignInThrough(t, page, "liar", "victim")
+}
+
+// speakAtUpstream makes the only account of the upstream that of this person.
+func (o *person) speakAtUpstream() {
+	email := o.subject + "@corp.example"
+	if o.born.Upstream {
+		email = o.email
+	}
+	o.upstreams.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"sub": o.subject, "email": email, "auth_time": o.Now().Unix()}})
+}
+
+// state reads the state of the account.
+func (o *person) state(t *testing.T) account {
+	t.Helper()
+	u, err := o.DB.User(t.Context(), o.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ways, err := o.DB.SignInMethodsOf(t.Context(), o.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	factors, err := o.DB.SecondFactorsOf(t.Context(), o.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return account{
+		Mails: o.mails != nil, Proven: u.EmailVerified, Password: ways.Password, Weak: ways.Passkeys - ways.ProvenPasskeys, Strong: ways.ProvenPasskeys,
+		App: ways.TOTP, Codes: len(factors.Codes) > 0, Upstream: len(ways.Connectors) > 0,
+	}
+}
+
+// passkey returns the ID of one of the person's passkeys of this kind.
+func (o *person) passkey(t *testing.T, kind string) string {
+	t.Helper()
+	list := o.PasskeysOf(t, o.id)
+	at := slices.IndexFunc(list, func(p storage.Passkey) bool { return (p.ProvenAt != 0) == (kind == strong) })
+	if at < 0 {
+		t.Fatalf("there is no %s", kind)
+	}
+	return list[at].ID
+}
+
+// signIn signs in on the page with a way and, if asked, with a second factor.
+func (o *person) signIn(t *testing.T, v *providertest.Visitor, page providertest.Stop, way, second string) providertest.Stop {
+	t.Helper()
+	switch way {
+	case password:
+		page = v.SignIn(t, page, o.email, o.password)
+	case upstream:
+		page = o.arrive(t, v, page)
+	default:
+		page = v.UsePasskey(t, page, o.passkeys[o.passkey(t, way)])
+	}
+	if page.At.Path != "/login/factor" || second == none {
+		return page
+	}
+	if second == code {
+		page = v.Get(t, page.Link(t, "switch"))
+		used := o.phone.Codes[0]
+		o.phone.Codes = o.phone.Codes[1:]
+		return v.EnterCode(t, page, used)
+	}
+	o.Advance(30 * time.Second) // the app shows a code that was not used yet
+	return v.EnterCode(t, page, o.phone.Code(t, o.Now()))
+}
+
+// witness is a session, opened with one of the ways in, and its offline grant.
+type witness struct {
+	way     string
+	browser *providertest.Visitor
+	tokens  map[string]any
+}
+
+// witnesses opens a session with each way in. Sign-ins with a weak passkey of an account with an app
+// would make it a strong one, so they are left out.
+func (o *person) witnesses(t *testing.T, a account) (list []witness) {
+	t.Helper()
+	for _, way := range a.waysIn() {
+		second := none
+		if a.App && way != strong {
+			second = app
+		}
+		if way == weak && second != none {
+			continue
+		}
+		v := o.Visitor(t)
+		page := o.signIn(t, v, v.Get(t, o.app.AuthorizeURL("scope", "openid offline_access")), way, second)
+		list = append(list, witness{way, v, o.app.Redeem(t, page.Code(t))})
+	}
+	return list
+}
+
+// lives reports whether session and grant live. They must agree.
+func (w witness) lives(t *testing.T, o *person) bool {
+	t.Helper()
+	session := w.browser.Get(t, o.Issuer+"/account").At.Path == "/account"
+	if grant := providertest.IsActive(t, o.app, w.tokens["access_token"].(string)); grant != session {
+		t.Errorf("opened with %s: the session lives: %t, the grant: %t", w.way, session, grant)
+	}
+	return session
+}
+
+// act does an act on the pages of the account. It returns the page after it, or the page that refuses.
+// asked says whether a mailed link came first.
+func (o *person) act(t *testing.T, v *providertest.Visitor, name string) (page providertest.Stop, asked bool) {
+	t.Helper()
+	switch name {
+	case changePassword:
+		page = v.Get(t, o.Issuer+"/account/password")
+		wanted := o.nextPassword()
+		page = v.Submit(t, page.FormTo(t, "/account/password", "", ""), "current-password", o.password, "new-password", wanted)
+		o.password = wanted
+	case addApp:
+		page, asked = o.proveFirst(t, v, v.Get(t, o.Issuer+"/account/security/totp"))
+		if !strings.Contains(page.Body, `id="secret"`) {
+			return page, asked
+		}
+		phone := providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
+		page = v.Submit(t, page.FormTo(t, "/account/security/totp", "", ""), "code", phone.Code(t, o.Now()))
+		if resultOf(page) == done {
+			o.phone.Secret = phone.Secret
+			o.writeDown(page)
+		}
+	case addPasskey:
+		page, asked = o.proveFirst(t, v, v.Get(t, o.Issuer+"/account/passkeys/add"))
+		if strings.Contains(page.Body, "data-passkey=") && page.At.Path == "/account/passkeys/add" {
+			page = o.addPasskey(t, v, page)
+		}
+	case connect:
+		page = v.Get(t, o.Issuer+"/account/identities")
+		o.speakAtUpstream()
+		page = v.Submit(t, page.FormTo(t, "/account/identities/link", "connector", "liar"))
+		if page.LeftTo != nil {
+			page = v.Get(t, v.ChooseAccount(t, page.LeftTo, "victim"))
+		}
+	case removeApp:
+		page = o.confirm(t, v, v.Get(t, o.Issuer+"/account/security/totp/remove"), "/account/security/totp/remove")
+	case removeWeak, removeStrong:
+		kind := weak
+		if name == removeStrong {
+			kind = strong
+		}
+		list := v.Get(t, o.Issuer+"/account/passkeys")
+		f := list.FormTo(t, "/account/passkeys/remove", "passkey", o.passkey(t, kind))
+		page = o.confirm(t, v, v.Get(t, f.Action+"?"+f.Values.Encode()), "/account/passkeys/remove")
+	case disconnect:
+		page = v.Submit(t, v.Get(t, o.Issuer+"/account/identities").UnlinkForms(t)[0])
+	case replaceCodes:
+		page = o.confirm(t, v, v.Get(t, o.Issuer+"/account/security/codes"), "/account/security/codes")
+		o.writeDown(page)
+	case proveAddress:
+		page = v.Submit(t, v.Get(t, o.Issuer+"/account/email").FormTo(t, "/account/email/verify", "", ""))
+		address := o.linkInNewest(t, "Verify your email address")
+		page = v.Submit(t, v.Get(t, address).FormTo(t, "/link/verify", "", ""), "act", "verify")
+	default:
+		t.Fatalf("no act %q", name)
+	}
+	return page, asked
+}
+
+// confirm presses the button of the page that asks once more. Without that button, it returns the page.
+func (o *person) confirm(t *testing.T, v *providertest.Visitor, page providertest.Stop, path string) providertest.Stop {
+	t.Helper()
+	if page.At.Path != path || page.StatusCode != http.StatusOK {
+		return page
+	}
+	return v.Submit(t, page.FormTo(t, path, "", ""))
+}
+
+// proveFirst opens the mailed link that comes before the first factor, if the page asks for it.
+func (o *person) proveFirst(t *testing.T, v *providertest.Visitor, page providertest.Stop) (after providertest.Stop, asked bool) {
+	t.Helper()
+	if page.At.Path != "/account/security/proof" {
+		return page, false
+	}
+	sent := v.Submit(t, page.FormTo(t, "/account/security/proof", "", ""))
+	sent.WantText(t, `id="sent"`)
+	link := v.Get(t, o.linkInNewest(t, providertest.EnrolmentSubject))
+	return v.Submit(t, link.FormTo(t, "/link/enrol", "", ""), "act", "confirm"), true
+}
+
+func (o *person) addPasskey(t *testing.T, v *providertest.Visitor, page providertest.Stop) providertest.Stop {
+	t.Helper()
+	f, data := page.PasskeyForm(t)
+	user, err := base64.RawURLEncoding.DecodeString(data["user"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := map[string]bool{}
+	for _, p := range o.PasskeysOf(t, o.id) {
+		before[p.ID] = true
+	}
+	device := o.Authenticator(t)
+	page = v.Submit(t, f, "credential", device.Create(t, data["challenge"], string(user)))
+	for _, p := range o.PasskeysOf(t, o.id) {
+		if !before[p.ID] {
+			o.passkeys[p.ID] = device
+		}
+	}
+	return page
+}
+
+// writeDown keeps the recovery codes that the page shows, if it shows any.
+func (o *person) writeDown(page providertest.Stop) {
+	if codes := providertest.CodesOn(page); len(codes) > 0 {
+		o.phone.Codes = codes
+	}
+}
+
+func (o *person) nextPassword() string {
+	o.former++
+	return fmt.Sprintf("%s %d", providertest.NewPassword, o.former)
+}
+
+// linkInNewest returns the link in the newest mail to the person with this subject.
+func (o *person) linkInNewest(t *testing.T, subject string) string {
+	t.Helper()
+	o.sendMails(t)
+	for _, m := range slices.Backward(o.inbox) {
+		if m.To[0] == o.email && m.Subject() == subject {
+			address, _ := providertest.LinkIn(t, m)
+			return address
+		}
+	}
+	t.Fatalf("no mail %q to %s", subject, o.email)
+	return ""
+}
+
+// sendMails sends the due mails, and returns the number of all mails that were sent.
+func (p *place) sendMails(t *testing.T) int {
+	t.Helper()
+	if p.mails != nil {
+		p.SendMails(t)
+		p.inbox = append(p.inbox, p.mails.Received()...)
+	}
+	return len(p.inbox)
+}
+
+// recover does an act without a session. It returns the result.
+func (o *person) recover(t *testing.T, name string) string {
+	t.Helper()
+	v := o.Visitor(t)
+	switch name {
+	case resetFactors:
+		if _, err := o.DB.ResetFactors(t.Context(), o.id, storage.By{At: o.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		return done
+	case forgotPassword:
+		before := len(o.inbox)
+		page := v.Get(t, v.Get(t, o.app.AuthorizeURL()).Link(t, "forgot"))
+		if got := v.Submit(t, page.Form(t), "email", o.email); got.At.Query().Get("done") != "mail" {
+			t.Fatalf("at %s, status %d", got.At, got.StatusCode)
+		}
+		o.sendMails(t)
+		got := o.inbox[before:]
+		if slices.ContainsFunc(got, func(m mailtest.Mail) bool { return m.Subject() == "You sign in with Elsewhere" }) {
+			return noPassword
+		}
+		return o.choosePassword(t, v, o.linkInNewest(t, "Choose a new password"))
+	}
+	made := storage.PasswordLink{UserID: o.id, Reason: "by_administrator"}
+	if !o.state(t).Proven {
+		made.Unproven = storage.KeepAttached
+	}
+	l, err := o.DB.IssuePasswordLink(t.Context(), made, storage.By{At: o.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := link.New(link.Config{DB: o.DB, Ring: o.OpenKeys(t), Issuer: o.Issuer, SendsMails: o.mails != nil, Now: o.Now})
+	address, err := links.URL(l.Ref(), l.ExpiresAt.Time())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.choosePassword(t, v, address)
+}
+
+func (o *person) choosePassword(t *testing.T, v *providertest.Visitor, address string) string {
+	t.Helper()
+	wanted := o.nextPassword()
+	page := v.Submit(t, v.Get(t, address).FormTo(t, "/link/reset", "", ""), "new-password", wanted)
+	o.password = wanted
+	if page.At.Query().Get("done") == "password" {
+		return done
+	}
+	return resultOf(page)
+}
+
+var shownCode = regexp.MustCompile(`<code>([a-z_]+)</code>`)
+
+// resultOf returns the code of a page that refuses, or done.
+func resultOf(page providertest.Stop) string {
+	found := shownCode.FindStringSubmatch(page.Body)
+	switch {
+	case page.LeftTo == nil && page.At.Path == "/login" && strings.Contains(page.Body, `id="why"`):
+		return tooWeak // the page asks for a stronger proof
+	case page.StatusCode < 400:
+		return done
+	case found != nil:
+		return found[1]
+	}
+	return fmt.Sprintf("status %d at %s", page.StatusCode, page.At.Path)
+}
+
+// try does a step on the pages and compares it with the model. It returns the state after it.
+func (o *person) try(t *testing.T, a account, s step) account {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("the account has: %s; the step is %s", a, s)
+		}
+	}()
+	want := a.do(s)
+	if want.Link || s.Act == proveAddress || s.Act == forgotPassword {
+		o.Advance(16 * time.Minute) // the mails to an address are limited
+	}
+	var watched []witness
+	if want.Result == done && s.Act != onlySignIn && s.Act != proveAddress {
+		watched = o.witnesses(t, a)
+	}
+	got, own, seen := outcome{}, (*providertest.Visitor)(nil), o.sendMails(t)
+	if s.Way == "" {
+		got.Result = o.recover(t, s.Act)
+	} else {
+		own = o.Visitor(t)
+		page := o.signIn(t, own, own.Get(t, o.app.AuthorizeURL("max_age", "3600")), s.Way, s.Second)
+		if page.LeftTo == nil {
+			if got.Result = factorAsked; page.At.Path != "/login/factor" {
+				t.Fatalf("the sign-in ends at %s with status %d:\n%s", page.At, page.StatusCode, page.Body)
+			}
+			own.WantNoSession(t)
+		} else {
+			got.Result = done
+			got.Level, got.Methods = o.tokensOf(t, own, page)
+		}
+		if got.Result == done && s.Act != onlySignIn {
+			page, got.Link = o.act(t, own, s.Act)
+			got.Result = resultOf(page)
+		}
+	}
+	got.After = o.state(t)
+	got.Ends = o.endedBy(t, watched)
+	got.Notices = o.noticesSince(t, seen)
+	if got.Result == done && own != nil && own.Get(t, o.Issuer+"/account").At.Path != "/account" {
+		t.Error("the act has ended its own session")
+	}
+	if watched == nil {
+		got.Ends = want.Ends
+	}
+	if want.Ends != everyone && !slices.ContainsFunc(watched, func(w witness) bool { return w.way == want.Ends }) {
+		want.Ends = got.Ends // no session was opened with it
+	}
+	slices.Sort(want.Notices)
+	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {
+		t.Errorf("%s: %s:\ngot  %s\nwant %s", a, s, g, w)
+	}
+	return got.After
+}
+
+// tokensOf redeems the code and returns acr and amr of the session. The ID token states phr only to
+// clients that ask for it.
+func (o *person) tokensOf(t *testing.T, v *providertest.Visitor, page providertest.Stop) (level string, methods []string) {
+	t.Helper()
+	claims := providertest.ClaimsOf(t, o.app.Redeem(t, page.Code(t))["id_token"])
+	if at := providertest.NumberOf(t, claims["auth_time"]); at > o.Now().Unix() || at < o.Now().Add(-40*time.Second).Unix() { // a code of an app moves the clock
+		t.Errorf("auth_time is %d, now it is %d", at, o.Now().Unix())
+	}
+	level = claims["acr"].(string)
+	for _, m := range claims["amr"].([]any) {
+		methods = append(methods, m.(string))
+	}
+	slices.Sort(methods)
+	if slices.Contains(methods, "pop") && level != oneFactor {
+		page = v.Get(t, o.app.AuthorizeURL("acr_values", resistant, "prompt", "none"))
+		level = providertest.ClaimsOf(t, o.app.Redeem(t, page.Code(t))["id_token"])["acr"].(string)
+	}
+	return level, methods
+}
+
+// endedBy returns the ways in whose sessions and grants an act has ended, or everyone.
+func (o *person) endedBy(t *testing.T, watched []witness) string {
+	t.Helper()
+	ended, lives := map[string]bool{}, 0
+	for _, w := range watched {
+		if w.lives(t, o) {
+			lives++
+			o.app.Revoke(t, w.tokens["refresh_token"]) // offline grants keep the rows of their sessions
+		} else {
+			ended[w.way] = true
+		}
+	}
+	switch {
+	case len(ended) == 0:
+		return nobody
+	case lives == 0 && len(ended) == len(watched):
+		return everyone
+	}
+	return strings.Join(slices.Sorted(maps.Keys(ended)), ", ")
+}
+
+// notices are subjects of mails that tell of a change.
+var notices = []string{
+	"A recovery code was used", "A second factor was added", "A second factor was removed", "A passkey was added", "A passkey was removed",
+	"A Elsewhere account was connected", "A Elsewhere account was disconnected", "Your recovery codes were replaced", "Your password was changed",
+	"Your second factors were removed",
+}
+
+// noticesSince lists the subjects of the notices to the person after the first mails, sorted.
+func (o *person) noticesSince(t *testing.T, first int) (list []string) {
+	t.Helper()
+	o.sendMails(t)
+	for _, m := range o.inbox[first:] {
+		if m.To[0] != o.email {
+			t.Errorf("a mail to %s: %s", m.To[0], m.Subject())
+		}
+		if slices.Contains(notices, m.Subject()) {
+			list = append(list, m.Subject())
+		}
+	}
+	slices.Sort(list)
+	return list
+}
