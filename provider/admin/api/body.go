@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -14,12 +15,20 @@ import (
 	"golang.org/x/text/message"
 )
 
+// compiled holds the compiled schemas by the id of the operation. They do not depend on the
+// settings, and a reload of the settings makes a new Handler.
+var compiled sync.Map
+
 // compileBodies compiles the schemas of all bodies. The library that checks a body is another one
 // than the library that writes the document: the latter accepts members in another case.
 func compileBodies(list []operation) error {
 	for i := range list {
 		o := &list[i]
 		if o.body == nil {
+			continue
+		}
+		if known, found := compiled.Load(o.id); found {
+			o.checkBody = known.(*jsonschema.Schema)
 			continue
 		}
 		content, err := json.Marshal(o.body)
@@ -37,6 +46,7 @@ func compileBodies(list []operation) error {
 		if o.checkBody, err = compiler.Compile(o.id); err != nil {
 			return fmt.Errorf("schema of %s: %w", o.id, err)
 		}
+		compiled.Store(o.id, o.checkBody)
 	}
 	return nil
 }
