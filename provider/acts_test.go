@@ -56,7 +56,7 @@ func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, 
 	t.Helper()
 	up, option := providertest.WithUpstreams(t, change...)
 	mails := mailtest.Start(t)
-	b := providertest.Start(t, backend.OpenFaulty(t, faults), providertest.WithLocalhost, option, providertest.WithRegistration(directory.RegistrationOpen), providertest.WithMail(mails), providertest.WithSignUp, providertest.WithTrustedBrowsers)
+	b := providertest.Start(t, backend.OpenFaulty(t, faults), providertest.WithLocalhost, option, providertest.WithRegistration(directory.RegistrationOpen), providertest.WithMail(mails), providertest.WithSignUp, providertest.WithTrustedBrowsers, providertest.WithMadePasskeys)
 	b.Backend = backend
 	b.RegisterApp(t)
 	s := &scene{Testbed: b, upstream: up, mails: mails}
@@ -474,6 +474,10 @@ var acts = []act{
 		s.proveAddress(t)
 		f, data := s.browser.Get(t, s.Issuer+"/account/passkeys/add").PasskeyForm(t)
 		return s.posts(t, f, "credential", s.Authenticator(t).Create(t, data["challenge"], s.user.ID))
+	}},
+	{name: "passkey made by the browser", events: []storage.EventType{storage.PasskeyAdded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		page := s.browser.SignInTelling(t, s.user.Email, "1")
+		return s.posts(t, s.MadePasskeyForm(t, page, s.Authenticator(t), s.user.ID))
 	}},
 	{name: "passkey renamed", events: []storage.EventType{storage.PasskeyRenamed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.addPasskey(t)

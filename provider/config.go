@@ -51,6 +51,7 @@ type Config struct {
 	EveryFactor      bool                         // every person must sign in with a second factor, and adds one if there is none
 	OpenSignUp       bool                         // people can create an account with a mailed link; without mails, it offers nothing
 	PasskeyRPID      string                       // parent domain of the issuer's host, to which passkeys belong; default: the host
+	MakesPasskeys    bool                         // browsers may make a passkey by themselves after a sign-in with a password
 	EditUsername     bool                         // users may edit their preferred_username
 	Mail             mail.Config                  // the mail server; zero: no mails are sent
 	Mailer           notice.Mailer                // sends the mails instead of that server; nil: the server does

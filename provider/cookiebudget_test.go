@@ -22,7 +22,7 @@ func wantCookies(t *testing.T, v *providertest.Visitor, at string) {
 			longer = len(base) - len("signet")
 		}
 	}
-	all, trips, user := 0, 0, trustCookie+lastCookie+passkeyCookie
+	all, trips, user := 0, 0, trustCookie+lastCookie+passkeyCookie+createCookie
 	for _, c := range v.Client.Jar.Cookies(u) {
 		if strings.HasSuffix(c.Name, "_state") {
 			continue // see web.MaxCookies
@@ -51,6 +51,7 @@ const (
 	lastCookie  = len("__Host-signet_last=; ") + 32
 	trustCookie = len("__Host-signet_trust=; ") + 43
 
+	createCookie  = len("__Host-signet_create=1; ") // of a browser that was asked for a passkey today
 	passkeyCookie = len("__Host-signet_passkey=; ") + 26
 )
 

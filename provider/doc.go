@@ -15,31 +15,32 @@
 //
 // These are the paths that a specification rules; docs/routes.md lists all paths.
 //
-//	endpoint                                                          file                     specification
-//	/.well-known/openid-configuration                                 oauth/discovery.go       OIDC Discovery, section 4
-//	/.well-known/oauth-authorization-server                           oauth/discovery.go       RFC 8414, section 3
-//	/jwks                                                             oauth/documents.go       RFC 7517, section 5
-//	host:/.well-known/oauth-authorization-server{path of the issuer}  oauth/discovery.go       RFC 8414, section 3.1
-//	/.well-known/passkey-endpoints                                    oauth/documents.go       W3C, A Well-Known URL for Relying Party Passkey Endpoints
-//	host:/.well-known/passkey-endpoints                               oauth/documents.go       W3C, A Well-Known URL for Relying Party Passkey Endpoints
-//	/authorize                                                        oauth/authorize.go       RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1
-//	/end_session                                                      oauth/logout.go          OIDC RP-Initiated Logout, section 2
-//	/check_session                                                    oauth/sessionstate.go    OIDC Session Management, section 3.2
-//	/token                                                            oauth/token.go           RFC 6749, section 3.2; OIDC Core, section 3.1.3
-//	/par                                                              oauth/pushed.go          RFC 9126, section 2
-//	/revoke                                                           oauth/revoke.go          RFC 7009, section 2
-//	/device_authorization                                             oauth/device.go          RFC 8628, section 3.1
-//	/register                                                         oauth/register.go        RFC 7591, section 3; OIDC Registration, section 3.1
-//	/register/{client_id}                                             oauth/register.go        RFC 7592, section 2; OIDC Registration, section 4
-//	/introspect                                                       oauth/introspect.go      RFC 7662, section 2
-//	/userinfo                                                         oauth/userinfo.go        OIDC Core, section 5.3; RFC 6750, section 2
-//	/login/passkey                                                    interaction/passkey.go   WebAuthn, section 7.2
-//	/login/{connector}/callback                                       interaction/callback.go  RFC 6749, section 4.1.2; OIDC Core, section 3.1.2.5
-//	/login/{connector}/callback                                       interaction/formpost.go  OAuth 2.0 Form Post Response Mode, section 2
-//	/signup                                                           signup/signup.go         Initiating User Registration via OpenID Connect 1.0, section 4
-//	/.well-known/change-password                                      account/routes.go        W3C, A Well-Known URL for Changing Passwords
-//	host:/.well-known/change-password                                 account/routes.go        W3C, A Well-Known URL for Changing Passwords
-//	/admin/api/v1/openapi.json                                        admin/api/document.go    OpenAPI 3.1
+//	endpoint                                                          file                        specification
+//	/.well-known/openid-configuration                                 oauth/discovery.go          OIDC Discovery, section 4
+//	/.well-known/oauth-authorization-server                           oauth/discovery.go          RFC 8414, section 3
+//	/jwks                                                             oauth/documents.go          RFC 7517, section 5
+//	host:/.well-known/oauth-authorization-server{path of the issuer}  oauth/discovery.go          RFC 8414, section 3.1
+//	/.well-known/passkey-endpoints                                    oauth/documents.go          W3C, A Well-Known URL for Relying Party Passkey Endpoints
+//	host:/.well-known/passkey-endpoints                               oauth/documents.go          W3C, A Well-Known URL for Relying Party Passkey Endpoints
+//	/authorize                                                        oauth/authorize.go          RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1
+//	/end_session                                                      oauth/logout.go             OIDC RP-Initiated Logout, section 2
+//	/check_session                                                    oauth/sessionstate.go       OIDC Session Management, section 3.2
+//	/token                                                            oauth/token.go              RFC 6749, section 3.2; OIDC Core, section 3.1.3
+//	/par                                                              oauth/pushed.go             RFC 9126, section 2
+//	/revoke                                                           oauth/revoke.go             RFC 7009, section 2
+//	/device_authorization                                             oauth/device.go             RFC 8628, section 3.1
+//	/register                                                         oauth/register.go           RFC 7591, section 3; OIDC Registration, section 3.1
+//	/register/{client_id}                                             oauth/register.go           RFC 7592, section 2; OIDC Registration, section 4
+//	/introspect                                                       oauth/introspect.go         RFC 7662, section 2
+//	/userinfo                                                         oauth/userinfo.go           OIDC Core, section 5.3; RFC 6750, section 2
+//	/login/passkey                                                    interaction/passkey.go      WebAuthn, section 7.2
+//	/login/passkey/made                                               interaction/madepasskey.go  WebAuthn, section 7.1
+//	/login/{connector}/callback                                       interaction/callback.go     RFC 6749, section 4.1.2; OIDC Core, section 3.1.2.5
+//	/login/{connector}/callback                                       interaction/formpost.go     OAuth 2.0 Form Post Response Mode, section 2
+//	/signup                                                           signup/signup.go            Initiating User Registration via OpenID Connect 1.0, section 4
+//	/.well-known/change-password                                      account/routes.go           W3C, A Well-Known URL for Changing Passwords
+//	host:/.well-known/change-password                                 account/routes.go           W3C, A Well-Known URL for Changing Passwords
+//	/admin/api/v1/openapi.json                                        admin/api/document.go       OpenAPI 3.1
 //
 // # Divergences
 //

@@ -56,7 +56,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	signUp := live.OpenSignUp && c.SendsMails()
 	signIn := interaction.New(interaction.Deps{
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits, Passkeys: s.passkeys,
-		Policy: policy, Directory: s.directory, Links: s.links, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), SignUp: signUp, Now: c.Now, Log: c.Log,
+		Policy: policy, Directory: s.directory, Links: s.links, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, ConsentLife: c.Lifetimes.Consent, WrongCodes: c.RateLimits.OfNetwork(), SendsMails: c.SendsMails(), SignUp: signUp, MakesPasskeys: c.MakesPasskeys, Now: c.Now, Log: c.Log,
 	})
 	accountPages := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Passkeys: s.passkeys, Visits: visits, Notices: s.notices,

@@ -145,6 +145,43 @@
     autofill();
   });
 
+  each("[data-can-create]", function (field) {
+    var known = window.PublicKeyCredential;
+    if (!known || !known.getClientCapabilities) return;
+    known.getClientCapabilities().then(function (can) {
+      if (can.conditionalCreate) field.value = "1";
+    }).catch(function () {});
+  });
+
+  // The browser may make a passkey by itself. The page goes on after three seconds, whatever the browser
+  // does. A passkey that the server did not take is reported, so that the browser forgets it.
+  each("form[data-creates]", function (form) {
+    var d = form.dataset, next = document.getElementById("continue").href, waiting = new AbortController(), left = false;
+    function goOn() {
+      if (left) return;
+      left = true;
+      location.replace(next);
+    }
+    function send(credential) {
+      form.elements.credential.value = answer(credential);
+      setTimeout(goOn, 3000);
+      return fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) }).then(function (response) {
+        if (!response.ok) signal("signalUnknownCredential", { rpId: d.rp, credentialId: credential.id });
+      });
+    }
+    if (!window.PublicKeyCredential) return goOn();
+    var asked = options(d, true);
+    asked.authenticatorSelection.userVerification = "preferred";
+    var late = setTimeout(function () {
+      waiting.abort();
+      goOn();
+    }, 3000);
+    navigator.credentials.create({ publicKey: asked, mediation: "conditional", signal: waiting.signal }).then(function (credential) {
+      clearTimeout(late);
+      return send(credential);
+    }).catch(function () {}).then(goOn);
+  });
+
   each("[data-known-user]", function (of) {
     var d = of.dataset, user = d.knownUser;
     if ("accepted" in d) signal("signalAllAcceptedCredentials", { rpId: d.rp, userId: user, allAcceptedCredentialIds: list(d.accepted) });

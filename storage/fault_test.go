@@ -284,7 +284,7 @@ var (
 		"RevokeToken": {storage.TokenRevoked}, "RevokeGrant": {storage.GrantRevoked},
 		"LinkIdentity": {storage.IdentityLinked}, "UnlinkIdentity": {storage.IdentityUnlinked, storage.SessionEnded}, "ReadUpstreamToken": {storage.UpstreamTokenRead},
 		"ResetPassword": {storage.PasswordChanged, storage.SessionsEnded}, "ChangePassword": {storage.PasswordChanged, storage.SessionEnded},
-		"AddPasskey": {storage.PasskeyAdded, storage.SessionEnded}, "RenamePasskey": {storage.FactorRenamed, storage.PasskeyRenamed}, "RemovePasskey": {storage.PasskeyRemoved, storage.SessionEnded},
+		"AddPasskey": {storage.PasskeyAdded, storage.SessionEnded}, "AddAutomaticPasskey": {storage.PasskeyAdded}, "RenamePasskey": {storage.FactorRenamed, storage.PasskeyRenamed}, "RemovePasskey": {storage.PasskeyRemoved, storage.SessionEnded},
 		"RequestPasswordReset": {storage.PasswordResetRequested}, "IssuePasswordLink": {storage.PasswordResetRequested},
 		"Invite": {storage.InvitationCreated}, "RevokeInvitation": {storage.InvitationRevoked},
 		"CreateUserByLink": {storage.UserCreated, storage.InvitationUsed},

@@ -23,6 +23,7 @@ const (
 	MailIdentityLinked  MailKind = "identity_linked"
 	MailIdentityRemoved MailKind = "identity_removed"
 	MailPasskeyAdded    MailKind = "passkey_added"
+	MailPasskeyMade     MailKind = "passkey_made" // by a browser, without being asked
 	MailPasskeyRemoved  MailKind = "passkey_removed"
 	MailAccountDisabled MailKind = "account_disabled"
 	MailAccountEnabled  MailKind = "account_enabled"
@@ -42,7 +43,7 @@ const (
 )
 
 // MailKinds lists all kinds of mails.
-var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailPasskeyAdded, MailPasskeyRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
+var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailPasskeyAdded, MailPasskeyMade, MailPasskeyRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
 	MailAddressProof, MailAddressChange, MailAddressTaken, MailAddressReserved, MailAddressChanged, MailAddressRestored, MailInvitation, MailInvitationUsed, MailEnrolment,
 	MailFactorAdded, MailFactorRemoved, MailFactorsReset, MailRecoveryCodesReplaced, MailRecoveryCodeUsed, MailBrowserTrusted}
 

@@ -45,6 +45,7 @@ type PasskeyDetail struct {
 	Transports     []string `json:"transports,omitempty"`      // ways to reach the authenticator, for the browser
 	BackupEligible bool     `json:"backup_eligible,omitempty"` // its maker may copy it to other devices; never changes
 	BackedUp       bool     `json:"backed_up,omitempty"`       // it was copied at its last use
+	Automatic      bool     `json:"automatic,omitempty"`       // the browser made it by itself, see AddAutomaticPasskey
 	SuspectAt      Millis   `json:"suspect_at,omitempty"`      // when its counter last did not grow, as after a copy by a stranger; 0: never
 }
 

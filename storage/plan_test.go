@@ -501,6 +501,12 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.ResetFactors(ctx, w.user.ID, storage.By{From: from, At: later})
 			return err
 		}},
+		{"AddAutomaticPasskey", func() error {
+			return w.AddAutomaticPasskey(ctx, storage.PasskeyAddition{
+				FactorChange: factorChange(w.signIn(t, w.user.ID, storage.NewID("h"), "", later)),
+				Passkey:      storage.Passkey{Handle: "automatic", RPID: "id.example.com", PublicKey: []byte("key")}, ChallengeID: "c5", Until: until,
+			}, later)
+		}},
 		{"AddPasskey", func() error {
 			s := w.signIn(t, bare.ID, storage.NewID("h"), "", later)
 			_, err := w.AddPasskey(ctx, storage.PasskeyAddition{

@@ -7,9 +7,18 @@ type Continue struct {
 	URL string // a path of ours; Write refuses anything else
 
 	Passkeys *KnownPasskeys // after a sign-in: what the browser learns; nil: nothing
+	Create   *PasskeyCreate // asks the browser to make a passkey, of the user of Passkeys; nil: it does not
 }
 
 func (Continue) page() string { return "continue.html" }
+
+// PasskeyCreate asks the browser to make a passkey without asking the person (WebAuthn, section 5.1.3,
+// conditional mediation). The page goes on in any case.
+type PasskeyCreate struct {
+	Challenge  string // base64url without padding
+	Sealed     string
+	Algorithms string // COSE numbers, with commas
+}
 
 // KnownPasskeys tells the browser what this server knows about the passkeys of a user, so that it
 // offers no dead ones and shows the present name (WebAuthn, section 5.1.10).

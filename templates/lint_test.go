@@ -116,12 +116,13 @@ func TestCSS_NamesNoSide(t *testing.T) {
 }
 
 // HT-15: the scripts run with script-src 'self'. They send no requests, but that a form for a passkey
-// reads its own page again.
+// reads its own page again, and that the page of a sign-in sends a passkey that the browser made by itself.
 func TestScript_KeepsItsPolicy(t *testing.T) {
 	forbidden := regexp.MustCompile(`\b(eval|Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write|fetch|XMLHttpRequest|sendBeacon|localStorage|sessionStorage|cookie|disabled)\b\s*[(=.]`)
 	for path, content := range sources(t, "../static/*.js") {
 		if strings.HasSuffix(path, "/webauthn.js") {
 			content = strings.Replace(content, "fetch(address,", "", 1)
+			content = strings.Replace(content, "fetch(form.action,", "", 1)
 		}
 		if found := forbidden.FindString(content); found != "" {
 			t.Errorf("%s uses %q", path, found)

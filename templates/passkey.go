@@ -32,15 +32,16 @@ func (AccountPasskeys) page() string { return "accountpasskeys.html" }
 
 // PasskeyRow is one passkey.
 type PasskeyRow struct {
-	ID       string
-	Name     string // "": it has none
-	Ticket   string // of the form that renames it
-	BackedUp bool   // its maker copies it to other devices of the person
-	Suspect  Moment // when a copy of its key may have been used; zero: never
-	Since    Moment
-	LastUsed Moment
-	Unproven bool // a sign-in with it counts as one factor
-	Unusable bool // it belongs to another host: nobody can sign in with it
+	ID        string
+	Name      string // "": it has none
+	Ticket    string // of the form that renames it
+	BackedUp  bool   // its maker copies it to other devices of the person
+	Automatic bool   // a browser made it by itself after a sign-in
+	Suspect   Moment // when a copy of its key may have been used; zero: never
+	Since     Moment
+	LastUsed  Moment
+	Unproven  bool // a sign-in with it counts as one factor
+	Unusable  bool // it belongs to another host: nobody can sign in with it
 }
 
 // AccountAddPasskey asks the browser to make a passkey.

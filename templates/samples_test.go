@@ -137,6 +137,10 @@ func samples() map[string]templates.Page {
 		"leaving":          templates.Leaving{Common: plain, URL: "https://photos.example.com/bye?state=1&x=2", AppName: "Photos", Frames: []string{"https://mail.example.com/out?sid=s"}},
 		"leaving-nameless": templates.Leaving{Common: plain, URL: "http://localhost:3000/bye", Frames: []string{"http://localhost:3000/out?sid=s"}},
 		"continue":         templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request"},
+		"continue-create": templates.Continue{
+			Common: photos, URL: "/authorize/next?request=sealed.request", Passkeys: &templates.KnownPasskeys{RPID: "id.example.com", UserHandle: "dXNyXzE", AccountName: "alice@example.com"},
+			Create: &templates.PasskeyCreate{Challenge: "Y2hhbGxlbmdl", Sealed: "sealed.challenge", Algorithms: "-7,-8,-257"},
+		},
 		"continue-passkeys": templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request", Passkeys: &templates.KnownPasskeys{
 			RPID: "id.example.com", UserHandle: "dXNyXzE", AccountName: "alice@example.com", AcceptedIDs: "AAEC,AwQF",
 		}},

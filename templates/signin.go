@@ -18,6 +18,7 @@ type SignIn struct {
 	Error      *FormError
 	Connectors []ConnectorButton // in the order of the page
 	Passkey    *PasskeyAsk       // nil: the page offers no passkeys
+	Creates    bool              // the form says whether the browser can make a passkey by itself
 	Stolen     bool              // the session of this browser ended because one of its tokens was used twice
 	SignUp     string            // address of the page to create an account; "": not offered
 	Forgot     bool              // show the link to the form for a forgotten password

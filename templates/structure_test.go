@@ -86,7 +86,7 @@ func TestPages_LoadWebAuthnWhereTheyUseIt(t *testing.T) {
 		d := parse(t, render(t, pages, page))
 		uses := slices.ContainsFunc(d.elements, func(e *html.Node) bool {
 			return slices.ContainsFunc(e.Attr, func(a html.Attribute) bool {
-				return slices.Contains([]string{"data-passkey", "data-no-passkeys", "data-known-user"}, a.Key)
+				return slices.Contains([]string{"data-passkey", "data-no-passkeys", "data-known-user", "data-creates", "data-can-create"}, a.Key)
 			})
 		})
 		want := files.URL("site.js")

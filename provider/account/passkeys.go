@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"signet/provider/passkey"
@@ -54,7 +53,7 @@ func (h *Handler) showPasskeys(w http.ResponseWriter, r *http.Request, current s
 func (h *Handler) passkeyRow(current session.Current, p storage.Passkey) templates.PasskeyRow {
 	times := visit.MomentsFor(current.User, h.Now())
 	return templates.PasskeyRow{
-		ID: p.ID, Name: p.Name, BackedUp: p.Detail.BackedUp, Unproven: p.ProvenAt == 0, Unusable: !p.BelongsTo(h.Passkeys.RPID()),
+		ID: p.ID, Name: p.Name, BackedUp: p.Detail.BackedUp, Automatic: p.Detail.Automatic, Unproven: p.ProvenAt == 0, Unusable: !p.BelongsTo(h.Passkeys.RPID()),
 		Suspect: times.Write(p.Detail.SuspectAt), Since: times.Write(p.CreatedAt), LastUsed: times.Write(p.UsedAt),
 	}
 }
@@ -113,19 +112,11 @@ func (h *Handler) showAddPasskey(w http.ResponseWriter, r *http.Request, current
 		return err
 	}
 	page.RPID, page.Challenge, page.Sealed = h.Passkeys.RPID(), challenge.Text, challenge.Sealed
-	page.UserHandle, page.AccountName, page.Exclude, page.Algorithms = passkey.UserHandle(current.UserID), passkey.AccountName(current.User), handlesOf(list), algorithms()
+	page.UserHandle, page.AccountName, page.Exclude, page.Algorithms = passkey.UserHandle(current.UserID), passkey.AccountName(current.User), handlesOf(list), passkey.AlgorithmList()
 	if page.Ticket, err = h.ticket(current, "passkeys.add", ""); err != nil {
 		return err
 	}
 	return h.Site.ShowStatus(w, status, page)
-}
-
-func algorithms() string {
-	list := make([]string, len(passkey.Algorithms))
-	for i, alg := range passkey.Algorithms {
-		list[i] = strconv.Itoa(alg)
-	}
-	return strings.Join(list, ",")
 }
 
 // addCeremony binds a challenge to the session and its user.

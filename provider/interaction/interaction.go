@@ -23,25 +23,26 @@ import (
 
 // Deps are the dependencies of a Handler. All are required.
 type Deps struct {
-	Site        *web.Site
-	DB          *storage.DB
-	Ring        *keys.Ring
-	Requests    *request.Requests
-	Sessions    *session.Sessions
-	Policy      flow.Policy
-	Directory   *directory.Directory
-	Visits      *visit.Visits
-	Passkeys    *passkey.Passkeys
-	Connectors  []Connector          // in the operator's order
-	Health      *Health              // results of trips to the upstreams
-	KeepFor     time.Duration        // life of a session with "Keep me signed in"
-	ConsentLife time.Duration        // time for which a consent is remembered
-	WrongCodes  storage.NetworkLimit // of user codes of devices
-	Now         func() time.Time
-	Links       *link.Links
-	SendsMails  bool // offers a mail to people who forgot their password
-	SignUp      bool // offers a mail to people who want an account
-	Log         *slog.Logger
+	Site          *web.Site
+	DB            *storage.DB
+	Ring          *keys.Ring
+	Requests      *request.Requests
+	Sessions      *session.Sessions
+	Policy        flow.Policy
+	Directory     *directory.Directory
+	Visits        *visit.Visits
+	Passkeys      *passkey.Passkeys
+	Connectors    []Connector          // in the operator's order
+	Health        *Health              // results of trips to the upstreams
+	KeepFor       time.Duration        // life of a session with "Keep me signed in"
+	ConsentLife   time.Duration        // time for which a consent is remembered
+	WrongCodes    storage.NetworkLimit // of user codes of devices
+	Now           func() time.Time
+	Links         *link.Links
+	SendsMails    bool // offers a mail to people who forgot their password
+	MakesPasskeys bool // lets browsers make a passkey by themselves after a sign-in with a password
+	SignUp        bool // offers a mail to people who want an account
+	Log           *slog.Logger
 }
 
 // Handler serves the steps of a sign-in.

@@ -83,7 +83,7 @@ func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, sta
 	if err != nil {
 		return err
 	}
-	page.Passkey = knownPasskey(ask, page.Passkey)
+	page.Passkey, page.Creates = knownPasskey(ask, page.Passkey), h.takesMadePasskeys()
 	page.Keep = page.Keep || current != nil && current.Persistent && page.Error == nil
 	return h.Site.ShowStatus(w, status, page)
 }
@@ -111,7 +111,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return h.finish(w, current.User, "", next)
+		return h.finishPassword(w, r, current, form.Get("creates") != "", next)
 	}
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {

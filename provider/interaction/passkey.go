@@ -103,13 +103,17 @@ func (h *Handler) signInWithPasskey(w http.ResponseWriter, r *http.Request) erro
 // finish leads from the last form of a sign-in to the next page. The page between them tells the browser
 // about the passkeys of the user: their handles, with commas, if they are known, and the present name.
 func (h *Handler) finish(w http.ResponseWriter, user storage.User, handles, next string) error {
+	return h.Site.ContinueWith(w, h.continuePage(user, handles, next))
+}
+
+func (h *Handler) continuePage(user storage.User, handles, next string) templates.Continue {
 	page := templates.Continue{URL: next}
 	if h.Passkeys.Offered() {
 		page.Passkeys = &templates.KnownPasskeys{
 			RPID: h.Passkeys.RPID(), UserHandle: passkey.UserHandle(user.ID), AccountName: passkey.AccountName(user), AcceptedIDs: handles,
 		}
 	}
-	return h.Site.ContinueWith(w, page)
+	return page
 }
 
 // askPasskeyAgain shows the page of the step with a new challenge. The script of the page takes a new

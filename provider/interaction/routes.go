@@ -30,6 +30,10 @@ func (h *Handler) Routes() []web.Route {
 			Methods: "POST", Path: "/login/passkey", Policy: web.PagePolicy,
 			Handler: h.Site.Page(h.signInWithPasskey), Specification: "WebAuthn, section 7.2",
 		},
+		{
+			Methods: "POST", Path: "/login/passkey/made", Policy: web.PagePolicy,
+			Handler: h.Site.Page(h.addMadePasskey), Specification: "WebAuthn, section 7.1",
+		},
 		page("GET|HEAD", "/login/link", h.showProve),
 		page("POST", "/login/link", h.prove),
 		page("POST", "/login/link/confirm", h.connect),

@@ -38,6 +38,7 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailIdentityLinked:  content.identityLinked,
 	storage.MailIdentityRemoved: content.identityRemoved,
 	storage.MailPasskeyAdded:    content.passkeyAdded,
+	storage.MailPasskeyMade:     content.passkeyMade,
 	storage.MailPasskeyRemoved:  content.passkeyRemoved,
 	storage.MailAccountDisabled: content.accountDisabled,
 	storage.MailAccountEnabled:  content.accountEnabled,
@@ -125,6 +126,16 @@ func (c content) passkeyAdded() templates.Mail {
 		text = words.Say("mail-passkey-added.text-named", "Name", name, "Email", c.Recipient, "Issuer", c.issuer.Host)
 	}
 	m := c.mail(words.Say("mail-passkey-added.subject"), text, words.Say("mail-passkey-added.not-you"))
+	m.AdviceURL = c.page("account/passkeys")
+	return m
+}
+
+func (c content) passkeyMade() templates.Mail {
+	text := words.Say("mail-passkey-made.text", "Email", c.Recipient, "Issuer", c.issuer.Host)
+	if name := c.Message.Facts.Name; name != "" {
+		text = words.Say("mail-passkey-made.text-named", "Name", name, "Email", c.Recipient, "Issuer", c.issuer.Host)
+	}
+	m := c.mail(words.Say("mail-passkey-made.subject"), text, words.Say("mail-passkey-made.not-you"))
 	m.AdviceURL = c.page("account/passkeys")
 	return m
 }

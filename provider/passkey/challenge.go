@@ -37,6 +37,7 @@ type Purpose string
 // The purposes of a challenge.
 const (
 	Add          Purpose = "add"
+	AddByItself  Purpose = "add by itself" // a passkey that the browser makes without being asked
 	SignIn       Purpose = "sign-in"
 	AddKey       Purpose = "add key"       // a security key
 	SecondFactor Purpose = "second factor" // of a user whose first proof was right

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
@@ -30,6 +32,15 @@ const maxCredentialID = 1023
 // Algorithms are the signature algorithms of passkeys, the preferred one first (IANA COSE
 // Algorithms). None is weaker than those of our own tokens.
 var Algorithms = []int{int(webauthncose.AlgES256), int(webauthncose.AlgEdDSA), int(webauthncose.AlgRS256)}
+
+// AlgorithmList returns Algorithms with commas, for the script of the pages.
+func AlgorithmList() string {
+	list := make([]string, len(Algorithms))
+	for i, alg := range Algorithms {
+		list[i] = strconv.Itoa(alg)
+	}
+	return strings.Join(list, ",")
+}
 
 // formats are the attestation formats that are read: browsers send these if no attestation is
 // asked for (WebAuthn, section 5.1.3, step 24).
@@ -59,15 +70,28 @@ func (p *Passkeys) session(o Opened, verification protocol.UserVerificationRequi
 //
 // ErrRefused.
 func (p *Passkeys) CheckNew(o Opened, userID string, answer []byte) (storage.Passkey, error) {
-	return p.checkNew(o, userID, answer, protocol.VerificationRequired)
+	return p.checkNew(o, userID, answer, demand{presence: true, verification: protocol.VerificationRequired})
+}
+
+// CheckMade is CheckNew for a passkey that the browser made by itself, and the purpose AddByItself. Its
+// authenticator need not notice the user, since nobody was asked (WebAuthn, section 7.1).
+// Each sign-in with the passkey verifies the user as usual.
+func (p *Passkeys) CheckMade(o Opened, userID string, answer []byte) (storage.Passkey, error) {
+	return p.checkNew(o, userID, answer, demand{verification: protocol.VerificationPreferred})
 }
 
 // CheckNewKey is CheckNew for a security key and the purpose AddKey. The key need not verify its user.
 func (p *Passkeys) CheckNewKey(o Opened, userID string, answer []byte) (storage.Passkey, error) {
-	return p.checkNew(o, userID, answer, protocol.VerificationDiscouraged)
+	return p.checkNew(o, userID, answer, demand{presence: true, verification: protocol.VerificationDiscouraged})
 }
 
-func (p *Passkeys) checkNew(o Opened, userID string, answer []byte, verification protocol.UserVerificationRequirement) (storage.Passkey, error) {
+// demand is what an authenticator must have done before its answer counts.
+type demand struct {
+	presence     bool // notice the user
+	verification protocol.UserVerificationRequirement
+}
+
+func (p *Passkeys) checkNew(o Opened, userID string, answer []byte, want demand) (storage.Passkey, error) {
 	if !p.Offered() {
 		return storage.Passkey{}, refused("passkeys_not_offered", nil)
 	}
@@ -79,7 +103,7 @@ func (p *Passkeys) checkNew(o Opened, userID string, answer []byte, verification
 		return storage.Passkey{}, refused("passkey_malformed", err)
 	}
 	object := parsed.Response.AttestationObject
-	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.CreateCeremony, object.AuthData, verification); err != nil {
+	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.CreateCeremony, object.AuthData, want); err != nil {
 		return storage.Passkey{}, err
 	}
 	switch id := object.AuthData.AttData.CredentialID; {
@@ -92,8 +116,11 @@ func (p *Passkeys) checkNew(o Opened, userID string, answer []byte, verification
 	if err != nil {
 		return storage.Passkey{}, fmt.Errorf("check new passkey: %w", err)
 	}
-	session := p.session(o, verification)
+	session := p.session(o, want.verification)
 	session.UserID = []byte(userID)
+	if !want.presence {
+		session.Mediation = protocol.MediationConditional
+	}
 	made, err := w.CreateCredential(owner{id: userID}, session, parsed)
 	if err != nil {
 		return storage.Passkey{}, refused("passkey_signature", err)
@@ -191,7 +218,7 @@ func (p *Passkeys) readAssertion(o Opened, answer []byte, verification protocol.
 	if err != nil {
 		return nil, refused("passkey_malformed", err)
 	}
-	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.AssertCeremony, parsed.Response.AuthenticatorData, verification); err != nil {
+	if err := p.checkAnswer(o, parsed.Response.CollectedClientData, protocol.AssertCeremony, parsed.Response.AuthenticatorData, demand{presence: true, verification: verification}); err != nil {
 		return nil, err
 	}
 	if len(parsed.RawID) > maxCredentialID {
@@ -230,7 +257,7 @@ func (p *Passkeys) checkSignature(o Opened, c Checked, parsed *protocol.ParsedCr
 
 // checkAnswer checks the parts that both ceremonies share, so that each refusal has its own cause.
 // The library checks them again.
-func (p *Passkeys) checkAnswer(o Opened, c protocol.CollectedClientData, kind protocol.CeremonyType, a protocol.AuthenticatorData, verification protocol.UserVerificationRequirement) error {
+func (p *Passkeys) checkAnswer(o Opened, c protocol.CollectedClientData, kind protocol.CeremonyType, a protocol.AuthenticatorData, want demand) error {
 	rpIDHash := sha256.Sum256([]byte(p.rpID))
 	switch {
 	case c.Type != kind:
@@ -243,9 +270,9 @@ func (p *Passkeys) checkAnswer(o Opened, c protocol.CollectedClientData, kind pr
 		return refused("passkey_framed", errors.New("the answer is from a frame in a page of another origin"))
 	case !bytes.Equal(a.RPIDHash, rpIDHash[:]):
 		return refused("passkey_rp_id", errors.New("the passkey is for another RP ID"))
-	case !a.Flags.UserPresent():
+	case want.presence && !a.Flags.UserPresent():
 		return refused("passkey_unverified", errors.New("the authenticator did not notice the user"))
-	case verification == protocol.VerificationRequired && !a.Flags.UserVerified():
+	case want.verification == protocol.VerificationRequired && !a.Flags.UserVerified():
 		return refused("passkey_unverified", errors.New("the authenticator did not verify the user"))
 	}
 	return nil

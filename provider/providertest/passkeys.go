@@ -3,6 +3,7 @@ package providertest
 import (
 	"encoding/base64"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -89,4 +90,32 @@ func (b *Testbed) PasskeysOf(t *testing.T, userID string) []storage.Passkey {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// WithMadePasskeys lets browsers make a passkey by themselves.
+func WithMadePasskeys(c *provider.Config) { c.MakesPasskeys = true }
+
+// SignInTelling signs in with the usual password and returns the page that goes on. The browser tells
+// with creates, "1" or "", whether it makes passkeys by itself.
+func (v *Visitor) SignInTelling(t *testing.T, email, creates string) Answer {
+	t.Helper()
+	f := v.Get(t, v.Bed.AuthorizeURL("prompt", "login")).FormTo(t, "/login", "", "")
+	f.Values.Set("username", email)
+	f.Values.Set("password", Password)
+	f.Values.Set("creates", creates)
+	return Do(t, v.Client, v.FormRequest(t, f))
+}
+
+var creation = regexp.MustCompile(`(?s)data-creates data-challenge="([^"]+)".*name="challenge" value="([^"]+)"`)
+
+// MadePasskeyForm returns what the script of a page sends after the browser has made a passkey by itself.
+func (b *Testbed) MadePasskeyForm(t *testing.T, page Answer, a *passkeytest.Authenticator, userID string, change ...func(*passkeytest.Answer)) Form {
+	t.Helper()
+	found := creation.FindStringSubmatch(page.Body)
+	if found == nil {
+		t.Fatalf("the page asks for no passkey: %d %s", page.StatusCode, page.Body)
+	}
+	return Form{Action: b.Issuer + "/login/passkey/made", Values: url.Values{
+		"challenge": {found[2]}, "credential": {a.Create(t, found[1], userID, change...)},
+	}}
 }

@@ -216,12 +216,20 @@ func (s *Site) ContinueTo(w http.ResponseWriter, path string) error {
 	return s.ContinueWith(w, templates.Continue{URL: path})
 }
 
+// createWait is in seconds. A page on which the browser makes a passkey goes on by its script; this is for
+// a browser in which the script stopped.
+const createWait = "8"
+
 // ContinueWith is ContinueTo with a page that tells the browser more.
 func (s *Site) ContinueWith(w http.ResponseWriter, page templates.Continue) error {
 	if err := checkAddressLength(page.URL); err != nil {
 		return err
 	}
-	w.Header().Set("Refresh", "0;url="+page.URL)
+	wait := "0"
+	if page.Create != nil {
+		wait = createWait
+	}
+	w.Header().Set("Refresh", wait+";url="+page.URL)
 	page.Common = s.Common()
 	return s.Show(w, page)
 }

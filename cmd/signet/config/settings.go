@@ -222,6 +222,12 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.PasskeyRPID }, parseRPID),
 	},
 	{
+		key: "passkeys.conditional_create", byDef: "false", unit: "true or false", example: "true",
+		shape: trueOrFalse,
+		about: "after a sign-in with a password, a person who has no passkey gets one without being asked, if the browser can do that (WebAuthn conditional create); it is told by mail, and is as strong as the password until it is used with a second factor",
+		set:   into(func(c *Config) *bool { return &c.MakesPasskeys }, parseBool),
+	},
+	{
 		key: "registration.mode", byDef: string(directory.RegistrationOff), unit: "off, token or open", example: string(directory.RegistrationToken),
 		shape: oneOfWords(registrationModes...),
 		about: "who may register clients at the registration endpoint (RFC 7591): nobody (off), programs with a token of `signet registration token create` (token), or everyone (open)",

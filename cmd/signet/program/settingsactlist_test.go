@@ -94,8 +94,15 @@ func cookieDomain(t *testing.T, h installTemplate, set string) string {
 	return answer.Status + strings.Join(domains, ", ")
 }
 
-// rpIDOfLogin observes the RP ID that the sign-in page gives to the browser.
-func rpIDOfLogin(t *testing.T, h installTemplate, set string) string {
+// onLogin observes the texts of the sign-in page, at a host that can have passkeys, that match the
+// expression.
+func onLogin(expression string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
+		return strings.Join(regexp.MustCompile(expression).FindAllString(loginPage(t, h, set), -1), " ")
+	}
+}
+
+func loginPage(t *testing.T, h installTemplate, set string) string {
 	w := h.world(t, set)
 	w.Env = append(w.Env, "SIGNET_ISSUER=https://id.shop.example.com", "SIGNET_LISTEN=127.0.0.1:0")
 	served := runServe(t, w.Env, "")
@@ -115,7 +122,7 @@ func rpIDOfLogin(t *testing.T, h installTemplate, set string) string {
 			t.Fatal(err)
 		}
 		if answer.StatusCode != http.StatusSeeOther {
-			return strings.Join(regexp.MustCompile(`data-rp="[^"]+"`).FindAllString(string(body), -1), " ")
+			return string(body)
 		}
 		path = strings.TrimPrefix(answer.Header.Get("Location"), "https://id.shop.example.com")
 	}
@@ -348,8 +355,9 @@ var observations = map[string]observation{
 		answer, _ := w.appLogin(w.Email, "a wrong password")
 		return answer.Status
 	}},
-	"factors.required": {"none", "admins", onPage("/admin", `id="factor-needed"`)},
-	"passkeys.rp_id":   {"example.com", "shop.example.com", rpIDOfLogin},
+	"factors.required":            {"none", "admins", onPage("/admin", `id="factor-needed"`)},
+	"passkeys.rp_id":              {"example.com", "shop.example.com", onLogin(`data-rp="[^"]+"`)},
+	"passkeys.conditional_create": {"false", "true", onLogin("data-can-create")},
 	"signup": {"connectors", "open", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_SMTP_HOST=127.0.0.1", "SIGNET_SMTP_PORT=1", "SIGNET_SMTP_TLS=none", "SIGNET_MAIL_FROM=no-reply@example.com", set)
 		return w.serve().document("/.well-known/openid-configuration", "prompt_values_supported")
