@@ -285,7 +285,7 @@ var acts = []act{
 		return s.posts(t, s.browser.Get(t, s.resetLink(t)).Form(t), "new-password", providertest.NewPassword)
 	}},
 	{name: "mail for a new account", events: []storage.EventType{storage.SignUpRequested}, nobody: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		return s.posts(t, s.browser.Get(t, s.Issuer+"/signup").Form(t), "email", storage.NewID("n")+"@example.com")
+		return s.posts(t, s.browser.Get(t, s.Issuer+"/signup").FormTo(t, "/signup", "", ""), "email", storage.NewID("n")+"@example.com")
 	}},
 	{name: "link for a new account", nobody: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		address := s.signUpLink(t)
