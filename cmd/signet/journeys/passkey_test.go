@@ -30,12 +30,12 @@ func TestPasskey_FromTheAccountToTheApplication(t *testing.T) {
 				"not used":                       "No passkey was used.",
 				"focus of sign-in, locked":       "passkey",
 				"answered by the button":         "required",
-				"person":                         `"amr":["pop","user"]`,
+				"person":                         `"amr":["pop","user","mfa"]`,
 				"kept":                           "true",
 				"answered to confirm":            "required",
-				"confirmed":                      `"amr":["pop","user"]`,
+				"confirmed":                      `"amr":["pop","user","mfa"]`,
 				"answered by autofill":           "conditional",
-				"person by autofill":             `"amr":["pop","user"]`,
+				"person by autofill":             `"amr":["pop","user","mfa"]`,
 				"known by the device":            "@passkey.example",
 				"person after a wrong passkey":   `"amr":["pwd"]`,
 			})
@@ -52,13 +52,13 @@ func TestPasskey_PageThatWasOpenForLong(t *testing.T) {
 	for _, saw := range s.take(t, "passkeyold.mjs", list) {
 		saw.want(t, map[string]string{
 			"made too late":        "0",
-			"button":               `"amr":["pop","user"]`,
+			"button":               `"amr":["pop","user","mfa"]`,
 			"button: answered":     "required",
-			"confirm":              `"amr":["pop","user"]`,
+			"confirm":              `"amr":["pop","user","mfa"]`,
 			"confirm: answered":    "required",
-			"autofill":             `"amr":["pop","user"]`,
+			"autofill":             `"amr":["pop","user","mfa"]`,
 			"autofill: answered":   "conditional",
-			"begun anew":           `"amr":["pop","user"]`,
+			"begun anew":           `"amr":["pop","user","mfa"]`,
 			"begun anew: answered": "required",
 			"kept while writing":   "somebody",
 		})

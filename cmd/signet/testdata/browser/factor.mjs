@@ -27,6 +27,7 @@ journey(async (w, v) => {
   await v.page.goto(`${job.issuer}/account/security`)
   await v.sees('security', '#add-app')
   await v.press('add-app')
+  await v.proves()
   await v.sees('add an app', 'form#add-totp')
   const secret = await v.page.locator('#secret').innerText()
   await v.fill({ code: codeOf(secret, -20) })

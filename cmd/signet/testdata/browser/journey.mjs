@@ -85,6 +85,18 @@ class Visitor {
     this.walk.report.saw[what] = (await this.page.locator(selector).first().innerText()).trim()
   }
 
+  // proves goes from the page that asks for a proof of the address to the page that adds the first
+  // factor, over the mail.
+  async proves() {
+    const { page, walk } = this
+    await this.sees('check your mail', '#prove-address #send-link')
+    await this.press('send-link')
+    await this.sees('mail sent', '#sent')
+    await page.goto((await walk.mail(walk.email, 'Add a passkey or a second factor')).link)
+    await this.sees('link before the first factor', '#go-on')
+    await this.press('go-on')
+  }
+
   async fill(fields) {
     for (const [id, text] of Object.entries(fields)) await this.page.locator(`#${id}`).fill(text)
   }

@@ -37,6 +37,7 @@ journey(async (w, v) => {
   await page.goto(`${job.issuer}/account/passkeys`)
   await v.sees('no passkeys', '#add')
   await v.press('add')
+  await v.proves()
   if (!w.javascript) {
     await v.sees('add a passkey', '#no-passkeys')
     await v.saw('what is missing', '#no-passkeys')

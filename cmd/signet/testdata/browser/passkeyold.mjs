@@ -32,9 +32,11 @@ journey(async (w, v) => {
   await page.goto(`${job.issuer}/account/passkeys/add`)
   await v.fill({ username: email, password: job.password })
   await v.press('sign-in')
+  await v.proves()
   await v.sees('add a passkey', 'form#add-passkey')
   await later(40)
   await v.press('add')
+  await v.proves() // the first proof is too long ago
   await v.sees('confirm', '#password') // the sign-in was too long ago to add one, so none was made
   saw['made too late'] = String((await device.passkeys()).length)
   await v.fill({ password: job.password })
