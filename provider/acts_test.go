@@ -46,6 +46,7 @@ type scene struct {
 	upstream *providertest.Upstreams
 	mails    *mailtest.Server
 	trusted  *providertest.Testbed // a client that needs no consent
+	strict   *providertest.Testbed // a client that requires a second factor
 	tv       *providertest.Testbed // a client of devices
 	user     storage.User
 	browser  *providertest.Visitor
@@ -62,6 +63,9 @@ func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, 
 	s := &scene{Testbed: b, upstream: up, mails: mails}
 	s.trusted = b.AsClient(b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
+	}))
+	s.strict = b.AsClient(b.RegisterWith(t, storage.Web, "strict", func(c *storage.Client) {
+		c.Metadata.RedirectURIs, c.SkipConsent, c.RequireACR = []string{providertest.Callback}, true, storage.ACRTwoFactors
 	}))
 	s.tv = b.Televisions(t)
 	return s
@@ -246,6 +250,14 @@ var acts = []act{
 	{name: "first factor of the app", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.askedForCode(t)
 		return s.calls(t, "/login", s.credentials())
+	}},
+	{name: "page that asks for a factor", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		to := s.browser.Get(t, s.strict.AuthorizeURL()).At
+		if to.Path != "/login/enrol" {
+			t.Fatalf("the request leads to %s", to)
+		}
+		return s.gets(t, to.RequestURI())
 	}},
 	{name: "mail before the first factor", events: []storage.EventType{storage.EnrolmentRequested}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)

@@ -18,6 +18,25 @@ type SecondFactor struct {
 
 func (SecondFactor) page() string { return "secondfactor.html" }
 
+// Enrol asks a person, within a sign-in, to add a factor. If an address must be proved first, it asks
+// for that only.
+type Enrol struct {
+	Common
+	Request     string // sealed request, as a hidden field
+	Ticket      string // of the form that cancels; "": there is none
+	ProofTicket string // of the form that mails the link
+	User        Person
+	ForApp      bool   // the application requires it; if false, this service does
+	Key         bool   // only a passkey is strong enough
+	Unverified  bool   // the address must be verified first
+	Prove       bool   // the mailed link comes first
+	App         bool   // the person can add an authenticator app
+	Passkey     bool   // the person can add a passkey
+	Other       string // path of the sign-in page for another account
+}
+
+func (Enrol) page() string { return "enrol.html" }
+
 // AccountSecurity lists the ways in which the person proves their identity.
 type AccountSecurity struct {
 	Account

@@ -1,0 +1,68 @@
+package interaction
+
+import (
+	"net/http"
+
+	"signet/provider/flow"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/visit"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// showEnrol asks a person who has no factor that is strong enough for the request to add one. The pages
+// of the account add it, and lead back to the request. If the dispatcher has another next step, the
+// page leads there.
+func (h *Handler) showEnrol(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.open(r.Context(), r.URL.Query().Get("request"))
+	if err != nil {
+		return err
+	}
+	current, err := h.current(r, s)
+	if err != nil {
+		return err
+	}
+	facts, err := h.facts(r.Context(), s, &current)
+	if err != nil {
+		return err
+	}
+	if flow.NextStep(s.Request, facts, h.Now()).Page != flow.EnrolPage {
+		return web.SeeOther(w, h.next(s))
+	}
+	page, err := h.enrolPage(r, s, current)
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+// enrolPage returns the page with the ways that reach the required level and that the account does not
+// have. The mailed link comes first, if the account needs it.
+func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (templates.Enrol, error) {
+	key := s.Client.RequireACR == storage.ACRPhishingResistant
+	page := templates.Enrol{
+		Common: h.common(s), Request: s.Sealed, User: person(current.User), ForApp: s.Client.RequireACR != "", Key: key, Other: h.otherAccountPage(s),
+	}
+	has, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)
+	if err != nil {
+		return page, err
+	}
+	page.App, page.Passkey = !key && has.TOTP == nil, h.Passkeys.Offered()
+	if h.SendsMails {
+		page.Unverified = current.User.Email != "" && !current.User.EmailVerified
+		if page.Prove, err = h.DB.IsAddressProofDue(r.Context(), current.UserID, current.ID, h.Now()); err != nil {
+			return page, err
+		}
+	}
+	if page.Prove {
+		if page.ProofTicket, err = h.Visits.SealTicket(visit.EnrolmentTicket(current)); err != nil {
+			return page, err
+		}
+	}
+	if s.Kind != request.Page {
+		page.Ticket, err = h.Visits.SealTicket(declineTicket(s, current))
+	}
+	return page, err
+}

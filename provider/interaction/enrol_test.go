@@ -1,0 +1,131 @@
+package interaction_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"signet/provider"
+	"signet/provider/mail/mailtest"
+	"signet/provider/providertest"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// eachEnrolling runs the test on both databases, with mails, as a client that requires this acr; "" for
+// a server that requires a second factor of everybody.
+func eachEnrolling(t *testing.T, acr string, f func(t *testing.T, b *providertest.Testbed)) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer), providertest.WithMail(mailtest.Start(t)),
+			func(c *provider.Config) { c.EveryFactor = acr == "" })
+		f(t, b.AsClient(b.RegisterWith(t, storage.Web, "strict", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.SkipConsent, c.RequireACR = []string{providertest.Callback}, true, acr
+		})))
+	})
+}
+
+// enrolPage signs Alice in for the application, and returns the page that asks for a factor.
+func enrolPage(t *testing.T, v *providertest.Visitor) providertest.Stop {
+	t.Helper()
+	page := v.SignIn(t, v.Get(t, v.Bed.AuthorizeURL()), providertest.Alice, providertest.Password)
+	if page.At.Path != "/login/enrol" {
+		t.Fatalf("the sign-in leads to %s, status %d:\n%s", page.At, page.StatusCode, page.Body)
+	}
+	return page
+}
+
+// proveIn opens the mailed link of the page, which leads back to the page.
+func proveIn(t *testing.T, v *providertest.Visitor, page providertest.Stop) providertest.Stop {
+	t.Helper()
+	address, _ := v.EnrolmentLink(t, page)
+	page = v.Submit(t, v.Get(t, address).FormTo(t, "/link/enrol", "", ""), "act", "confirm")
+	if page.At.Path != "/login/enrol" {
+		t.Fatalf("the link leads to %s", page.At)
+	}
+	return page
+}
+
+// A person without a second factor signs in to an application that needs one, or at a server that needs
+// one: the sign-in mails a link, adds the app, shows the codes and goes on to the application.
+func TestEnrol_AppWithinTheSignIn(t *testing.T) {
+	for _, acr := range []string{storage.ACRTwoFactors, ""} {
+		eachEnrolling(t, acr, func(t *testing.T, b *providertest.Testbed) {
+			v := b.Visitor(t)
+			page := enrolPage(t, v)
+			page.WantText(t, `id="send-link"`, providertest.Alice)
+			page = proveIn(t, v, page)
+			page.WantText(t, `id="add-app"`, `id="add-passkey"`)
+			page = v.Get(t, page.Link(t, "add-app"))
+			app := providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
+			codes := v.Submit(t, page.FormTo(t, "/account/security/totp", "", ""), "code", app.Code(t, b.Now()))
+			if len(providertest.CodesOn(codes)) != 10 {
+				t.Fatalf("no codes:\n%s", codes.Body)
+			}
+			next := codes.FormTo(t, "/authorize/next", "", "") // which is sent by GET
+			tokens := b.Redeem(t, v.Get(t, next.Action+"?"+next.Values.Encode()).Code(t))
+			if got := providertest.ClaimsOf(t, tokens["id_token"])["acr"]; got != storage.ACRTwoFactors {
+				t.Errorf("acr %v", got)
+			}
+		})
+	}
+}
+
+// A passkey is the factor: the person uses it once, and the application gets what it required.
+func TestEnrol_PasskeyWithinTheSignIn(t *testing.T) {
+	for _, acr := range []string{storage.ACRPhishingResistant, ""} {
+		eachEnrolling(t, acr, func(t *testing.T, b *providertest.Testbed) {
+			v, authenticator := b.Visitor(t), b.Authenticator(t)
+			page := proveIn(t, v, enrolPage(t, v))
+			if app := strings.Contains(page.Body, `id="add-app"`); app == (acr == storage.ACRPhishingResistant) {
+				t.Errorf("acr %q: the page offers an app: %v", acr, app)
+			}
+			form, data := v.Get(t, page.Link(t, "add-passkey")).PasskeyForm(t)
+			asked := v.Submit(t, form, "credential", authenticator.Create(t, data["challenge"], b.Alice.ID))
+			tokens := b.Redeem(t, v.UsePasskey(t, asked, authenticator).Code(t))
+			want := acr
+			if want == "" { // nobody asked for more
+				want = storage.ACRTwoFactors
+			}
+			if got := providertest.ClaimsOf(t, tokens["id_token"])["acr"]; got != want {
+				t.Errorf("acr %v, want %s", got, want)
+			}
+		})
+	}
+}
+
+// Whoever cancels goes back to the application with an error. Without a sign-in the page shows the
+// sign-in, and afterwards it leads on.
+func TestEnrol_CancelAndOtherStates(t *testing.T) {
+	eachEnrolling(t, storage.ACRTwoFactors, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		page := enrolPage(t, v)
+		b.Visitor(t).Get(t, page.At.String()).WantPage(t, http.StatusConflict, "stale_form")
+		v.Submit(t, page.FormTo(t, "/decline", "", "")).WantError(t, "access_denied")
+
+		other := b.Visitor(t)
+		other.Account(t, "/account")
+		other.AddAuthenticator(t)
+		if got := other.Get(t, page.At.String()); got.LeftTo == nil {
+			t.Errorf("with a factor the page leads to %s", got.At)
+		}
+	})
+}
+
+// An acr of the request asks for a factor that the person has, and never opens the enrolment.
+func TestEnrol_NeverForTheWishOfARequest(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		b := providertest.StartOn(t, backend, providertest.WithMail(mailtest.Start(t)))
+		for _, pairs := range [][]string{
+			{"acr_values", storage.ACRTwoFactors}, {"claims", `{"id_token":{"acr":{"essential":true,"value":"urn:signet:2fa"}}}`},
+		} {
+			v := b.Visitor(t)
+			page := v.SignIn(t, v.Get(t, b.AuthorizeURL(pairs...)), providertest.Alice, providertest.Password)
+			if page.At != nil && page.At.Path == "/login/enrol" {
+				t.Errorf("%q opens the enrolment", pairs)
+			}
+		}
+		if has, err := b.DB.SecondFactorsOf(t.Context(), b.Alice.ID); err != nil || has.Any() {
+			t.Errorf("factors %+v, %v", has, err)
+		}
+	})
+}
