@@ -28,7 +28,7 @@ func TestAccount_KeepsItsNames(t *testing.T) {
 		{"account-totp", "open-app", map[string]string{"href": "otpauth://totp/auth.example.com:alice%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=auth.example.com"}},
 		{"account-codes-ask", "recovery-codes", map[string]string{"method": "post", "action": "/auth/account/security/codes"}},
 		{"account-proof", "prove-address", map[string]string{"method": "post", "action": "/auth/account/security/proof"}},
-		{"account-codes-sign-in", "codes-saved", map[string]string{"method": "get", "action": "/auth/authorize/next"}},
+		{"account-codes-sign-in", "codes-saved", map[string]string{"method": "get", "action": "/auth/account/security"}},
 		{"account-codes", "codes-saved", map[string]string{"method": "get", "action": "/auth/account/security"}},
 		{"account-remove-totp", "confirm", map[string]string{"name": "app", "value": "crd_1"}},
 		{"second-factor", "code", map[string]string{"name": "code", "inputmode": "numeric", "autocomplete": "one-time-code"}},

@@ -20,7 +20,18 @@ import (
 )
 
 // showSecurity lists the ways in which the user proves their identity.
+//
+// The form below new recovery codes leads here with the request of a sign-in, if there is one. The page
+// then goes on to it by a refresh: a form cannot be redirected to an application, because of form-action
+// in our policy.
 func (h *Handler) showSecurity(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	way, err := h.enrolmentIn(r, "", r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if way.Request != "" {
+		return h.Site.ContinueTo(w, h.Visits.Next(way.Request))
+	}
 	has, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)
 	if err != nil {
 		return err

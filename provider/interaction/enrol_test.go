@@ -61,7 +61,7 @@ func TestEnrol_AppWithinTheSignIn(t *testing.T) {
 			if len(providertest.CodesOn(codes)) != 10 {
 				t.Fatalf("no codes:\n%s", codes.Body)
 			}
-			next := codes.FormTo(t, "/authorize/next", "", "") // which is sent by GET
+			next := codes.FormTo(t, "/account/security", "", "") // which is sent by GET
 			tokens := b.Redeem(t, v.Get(t, next.Action+"?"+next.Values.Encode()).Code(t))
 			if got := providertest.ClaimsOf(t, tokens["id_token"])["acr"]; got != storage.ACRTwoFactors {
 				t.Errorf("acr %v", got)
