@@ -31,6 +31,7 @@ func TestKeyboard_EveryFlowNeedsNoMouse(t *testing.T) {
 			for page, want := range map[string]string{
 				"sign in": "username", "sign in, refused": "problem", "demo, denied": "problem", "profile, refused": "problem",
 				"sign in again": "password", "password, refused": "problem", "revoke, refused": "problem",
+				"add an app, refused": "problem", "code": "code", "code, refused": "problem",
 			} {
 				if got := saw.Begins[page]; got != want {
 					t.Errorf("%s: the focus begins at %q, want %q", page, got, want)

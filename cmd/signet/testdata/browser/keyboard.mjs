@@ -2,6 +2,7 @@
 // element must be visible, and must come after the previous one in the document. The URL
 // job.clock moves the clock of the server.
 import { open, run, signIn } from './browser.mjs'
+import { codeOf } from './totp.mjs'
 
 run(async (browser, job) => {
   const options = { javaScriptEnabled: job.javascript, viewport: { width: 360, height: 560 } }
@@ -129,11 +130,41 @@ run(async (browser, job) => {
   await type('#new-password', job.next)
   await press('#change-password', '[role=status]')
 
+  // Add an authenticator app, which begins with a mailed link.
+  await press('nav a[href$="/security"]', '#add-app')
+  await press('#add-app', '#send-link')
+  await press('#send-link', '#sent')
+  const link = 'a[href*="/link/enrol?"]'
+  while (await page.locator(link).count() === 0) await page.goto(`${job.issuer}/dev/mail`)
+  await press(link, '#go-on')
+  await press('#go-on', '#add-totp')
+  const secret = await text('#secret'), moved = 360 / 30 // in steps of the app
+  await type('#code', codeOf(secret, moved - 20))
+  await press('#code', '#problem')
+  await noteFocus('add an app, refused')
+  await type('#code', codeOf(secret, moved))
+  await press('#confirm', '#codes')
+  await press('#saved', '#remove-totp')
+
   // Sign out: first cancel, then confirm.
   await press('nav #sign-out', '#deny')
   await press('#deny', '#account')
   report.texts.stayed = page.url()
   await account('/sessions')
+  await press('nav #sign-out', '#allow')
+  await press('#allow', 'h1:has-text("signed out")')
+
+  // Sign in with a code.
+  await account('')
+  await type('#username', job.email)
+  await type('#password', job.next)
+  await press('#password', '#second-factor')
+  await noteFocus('code')
+  await type('#code', codeOf(secret, moved - 20))
+  await press('#code', '#problem')
+  await noteFocus('code, refused')
+  await type('#code', codeOf(secret, moved + 1))
+  await press('#sign-in', '#account')
   await press('nav #sign-out', '#allow')
   await press('#allow', 'h1:has-text("signed out")')
 
@@ -206,7 +237,7 @@ function problemsOfNavigation() {
   const here = document.querySelector('nav [aria-current]')
   if (!here) return []
   const { left, right } = here.getBoundingClientRect(), { height } = here.closest('ul').getBoundingClientRect(), problems = []
-  if (left < 0 || right > innerWidth) problems.push(`${location.pathname}: the current entry of the navigation is at ${left} to ${right} px`)
+  if (left < -1 || right > innerWidth + 1) problems.push(`${location.pathname}: the current entry of the navigation is at ${left} to ${right} px`)
   if (height > 64) problems.push(`${location.pathname}: the navigation is ${height} px high`)
   return problems
 }
