@@ -64,3 +64,28 @@ func TestPasskey_PageThatWasOpenForLong(t *testing.T) {
 		})
 	}
 }
+
+// After a sign-in with a password, a browser makes a passkey by itself. If it refuses, or does not answer,
+// the person gets to the application all the same, and so does a person without JavaScript.
+func TestPasskey_MadeByTheBrowser(t *testing.T) {
+	s := start(t, "SIGNET_PASSKEYS_CONDITIONAL_CREATE=true")
+	list := walks("passkeymade")[:2]
+	for _, w := range list {
+		s.createUser(t, w.Email, "--email-verified")
+	}
+	for name, saw := range s.take(t, "passkeymade.mjs", list) {
+		t.Run(name, func(t *testing.T) {
+			for _, how := range []string{"as Chromium does", "refuses", "waits", "makes"} {
+				saw.want(t, map[string]string{how: `"amr":["pwd"]`})
+			}
+			if strings.HasSuffix(name, "without JavaScript") {
+				saw.want(t, map[string]string{"passkeys": "You have no passkey yet."})
+				return
+			}
+			saw.want(t, map[string]string{
+				"mediation": "conditional", "refuses: on the device": "0", "waits: on the device": "0", "makes: on the device": "1",
+				"passkeys": "Your browser added it by itself",
+			})
+		})
+	}
+}
