@@ -132,6 +132,7 @@ type addressChange struct {
 	EmailCanonical string
 	ChangedAt      Millis // later than that of an earlier change of the user
 	ExpiresAt      Millis
+	AlwaysAskAt    Millis // of the user before the change
 }
 
 // TableName returns the name of the table.
@@ -240,7 +241,7 @@ func copyWays(tx *gorm.DB, before User, at time.Time) (addressChange, error) {
 	}
 	c := addressChange{
 		ID: NewID("chg_"), UserID: before.ID, Email: before.Email, EmailCanonical: before.EmailCanonical,
-		ChangedAt: max(At(at), latest+1), ExpiresAt: At(at).Add(LinkUndo.Life()),
+		ChangedAt: max(At(at), latest+1), ExpiresAt: At(at).Add(LinkUndo.Life()), AlwaysAskAt: before.AlwaysAskAt,
 	}
 	row := c
 	if err := tx.Create(&row).Error; err != nil {
@@ -263,8 +264,11 @@ var ways = []struct{ table, copies, columns string }{
 }
 
 // dropCopiedFactors deletes the copies of all factors of a user except the password, so that no
-// undo brings them back.
+// undo brings them back, nor the choice of SetAlwaysAsk.
 func dropCopiedFactors(tx *gorm.DB, userID string) error {
+	if err := tx.Exec(`UPDATE address_changes SET always_ask_at = 0 WHERE user_id = ? AND always_ask_at <> 0`, userID).Error; err != nil {
+		return err
+	}
 	return changeCopies(tx, userID, `DELETE FROM former_credentials WHERE kind <> 'password'`)
 }
 

@@ -118,6 +118,9 @@ func (db *DB) takeHandlesBack(tx *gorm.DB, c addressChange, at time.Time) error 
 	}
 	by := By{From: Origin{Actor: "system"}, At: at} // the other user must not learn who undid the change
 	for _, p := range forged {
+		if err := endAlwaysAsk(tx, p.UserID); err != nil {
+			return err
+		}
 		if err := endSessionsOpenedBy(tx, opener{Key: p.ID, UserID: p.UserID, Reason: "passkey_removed"}, "", by); err != nil {
 			return err
 		}
@@ -138,7 +141,8 @@ func (db *DB) takeHandlesBack(tx *gorm.DB, c addressChange, at time.Time) error 
 	return nil
 }
 
-// restoreWays replaces the credentials and identities of the user by the copies. It returns the
+// restoreWays replaces the credentials and identities of the user by the copies, and restores the
+// choice of SetAlwaysAsk. It returns the
 // number of copies that belong to another user now.
 func restoreWays(tx *gorm.DB, c addressChange) (elsewhere int64, err error) {
 	for _, statement := range keepProgress {
@@ -160,7 +164,10 @@ func restoreWays(tx *gorm.DB, c addressChange) (elsewhere int64, err error) {
 		}
 		elsewhere += copies - restored.RowsAffected
 	}
-	return elsewhere, nil
+	if err := tx.Exec(`UPDATE users SET always_ask_at = ? WHERE id = ?`, c.AlwaysAskAt, c.UserID).Error; err != nil {
+		return 0, err
+	}
+	return elsewhere, endAlwaysAsk(tx, c.UserID)
 }
 
 // forgetLater makes this change and all later ones final, and deletes the consents that were given

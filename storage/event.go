@@ -72,16 +72,17 @@ const (
 	InvitationCreated        EventType = "invitation.created"
 	InvitationUsed           EventType = "invitation.used" // it created the user
 	InvitationRevoked        EventType = "invitation.revoked"
-	EnrolmentRequested       EventType = "enrolment.requested"     // a user asked for the mail that comes before the first factor
-	EnrolmentConfirmed       EventType = "enrolment.confirmed"     // the user opened its link
-	FactorAdded              EventType = "factor.added"            // a second factor; the reason is its kind
-	FactorRenamed            EventType = "factor.renamed"          // a security key; the reason is its kind
-	FactorRemoved            EventType = "factor.removed"          // by the user; the reason is its kind
-	FactorsReset             EventType = "factor.reset"            // an operator removed all factors except the password
-	RecoveryCodesReplaced    EventType = "recovery_codes.replaced" // by the user
-	RecoveryCodeUsed         EventType = "recovery_codes.used"     // at a sign-in; the detail has the number of codes that are left
-	BrowserTrusted           EventType = "browser.trusted"         // the user is not asked for the second factor in it; the detail has the end
-	BrowserTrustEnded        EventType = "browser.trust_ended"     // by the user
+	EnrolmentRequested       EventType = "enrolment.requested"       // a user asked for the mail that comes before the first factor
+	EnrolmentConfirmed       EventType = "enrolment.confirmed"       // the user opened its link
+	FactorAdded              EventType = "factor.added"              // a second factor; the reason is its kind
+	FactorRenamed            EventType = "factor.renamed"            // a security key; the reason is its kind
+	FactorRemoved            EventType = "factor.removed"            // by the user; the reason is its kind
+	FactorsReset             EventType = "factor.reset"              // an operator removed all factors except the password
+	AlwaysAskChanged         EventType = "factor.always_ask_changed" // the detail says whether it is on
+	RecoveryCodesReplaced    EventType = "recovery_codes.replaced"   // by the user
+	RecoveryCodeUsed         EventType = "recovery_codes.used"       // at a sign-in; the detail has the number of codes that are left
+	BrowserTrusted           EventType = "browser.trusted"           // the user is not asked for the second factor in it; the detail has the end
+	BrowserTrustEnded        EventType = "browser.trust_ended"       // by the user
 	ClientCreated            EventType = "client.created"
 	ClientUpdated            EventType = "client.updated"
 	ClientDisabled           EventType = "client.disabled"
@@ -137,7 +138,7 @@ var EventTypes = []EventType{
 	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, PasskeyAdded, PasskeyRenamed, PasskeyRemoved, PasskeyConfirmed, PasskeyCounterDecreased, InvitationCreated, InvitationUsed, InvitationRevoked,
-	EnrolmentRequested, EnrolmentConfirmed, FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, RecoveryCodesReplaced, RecoveryCodeUsed, BrowserTrusted, BrowserTrustEnded, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
+	EnrolmentRequested, EnrolmentConfirmed, FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, AlwaysAskChanged, RecoveryCodesReplaced, RecoveryCodeUsed, BrowserTrusted, BrowserTrustEnded, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, InstanceRPIDChanged, EverythingEnded, SetupOpened, SetupCompleted,

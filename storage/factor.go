@@ -139,10 +139,14 @@ type SecondFactors struct {
 	LostKeys []Passkey // security keys of another RP ID, which cannot be used
 	Passkeys []Passkey // proven passkeys, which may also serve as second factor; the oldest first
 	Codes    [][]byte  // hashes of the recovery codes that are left
+
+	AlwaysAsk bool // the user is asked for a proven passkey too, see DB.SetAlwaysAsk
 }
 
-// Any reports whether the user is asked for a second factor.
-func (f SecondFactors) Any() bool { return f.TOTP != nil || len(f.Keys) > 0 }
+// Any reports whether the user is asked for a second factor, as asksSecondFactor does.
+func (f SecondFactors) Any() bool {
+	return f.TOTP != nil || len(f.Keys) > 0 || f.AlwaysAsk && len(f.Passkeys) > 0
+}
 
 // Signing returns the security keys and passkeys, which sign a challenge.
 func (f SecondFactors) Signing() []Passkey { return slices.Concat(f.Keys, f.Passkeys) }
@@ -164,12 +168,15 @@ func (db *DB) SecondFactorsOf(ctx context.Context, userID string) (SecondFactors
 	var rows []struct {
 		Passkey // of each kind
 		Usable  bool
+		Asks    bool
 	}
 	err := db.read(ctx, "read second factors", func(q *gorm.DB) error {
-		return q.Raw(`SELECT `+passkeyColumns+`, `+ofOwnHost("c")+` AS usable FROM credentials c WHERE user_id = ? AND kind IN ('totp', 'recovery', 'security_key', 'webauthn') ORDER BY created_at, id`, userID).Scan(&rows).Error
+		return q.Raw(`SELECT `+passkeyColumns+`, `+ofOwnHost("c")+` AS usable,
+			EXISTS (SELECT 1 FROM users u WHERE u.id = c.user_id AND u.always_ask_at <> 0) AS asks FROM credentials c WHERE user_id = ? AND kind IN ('totp', 'recovery', 'security_key', 'webauthn') ORDER BY created_at, id`, userID).Scan(&rows).Error
 	})
 	var f SecondFactors
 	for _, r := range rows {
+		f.AlwaysAsk = r.Asks
 		switch {
 		case r.Kind == FactorRecovery:
 			f.Codes = append(f.Codes, r.PublicKey)
@@ -267,7 +274,8 @@ func checkStrongEnough(tx *gorm.DB, userID, sessionID string) error {
 }
 
 // asksSecondFactor is the condition that a user u is asked for a second factor at each sign-in.
-var asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND (f.kind = 'totp' OR f.kind = 'security_key' AND ` + ofOwnHost("f") + `))`
+var asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND (f.kind = 'totp' OR f.kind = 'security_key' AND ` + ofOwnHost("f") + `
+	OR f.kind = 'webauthn' AND f.proven_at <> 0 AND u.always_ask_at <> 0 AND ` + ofOwnHost("f") + `))`
 
 // hasProvenPasskey is the condition that a user u can reach two factors with a passkey alone.
 var hasProvenPasskey = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'webauthn' AND f.proven_at <> 0 AND ` + ofOwnHost("f") + `)`
@@ -414,7 +422,7 @@ func (db *DB) recordFactor(tx *gorm.DB, event EventType, mail MailKind, kind, us
 }
 
 // ResetFactors removes all factors of a user except the password: the authenticator app, the
-// passkeys, the security keys and the recovery codes. If there were any, it ends all sessions and grants of the user,
+// passkeys, the security keys and the recovery codes, and ends the choice of SetAlwaysAsk. If there were any, it ends all sessions and grants of the user,
 // including offline grants. It returns the removed factors. The undo of a changed address does not
 // bring them back, nor those that were removed before. It records the events factor.reset and
 // session.ended_all.
@@ -440,6 +448,9 @@ func (db *DB) ResetFactors(ctx context.Context, userID string, by By) (removed [
 			return nil
 		}
 		if err := tx.Exec(`DELETE FROM credentials WHERE user_id = ? AND kind <> 'password'`, userID).Error; err != nil {
+			return err
+		}
+		if err := endAlwaysAsk(tx, userID); err != nil {
 			return err
 		}
 		if err := endAllOfUser(tx, userID, by.At); err != nil {

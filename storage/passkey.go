@@ -348,7 +348,7 @@ type PasskeyRemoval struct {
 }
 
 // RemovePasskey removes a passkey. The recovery codes go with the last way that needs them, see
-// usesRecoveryCodes. All sessions that it opened end, and all grants of those
+// usesRecoveryCodes, and the choice of SetAlwaysAsk with the last proven one. All sessions that it opened end, and all grants of those
 // sessions, online and offline. The session of the request does not end, even if the passkey
 // opened it. It records the event passkey.removed.
 //
@@ -375,6 +375,9 @@ func (db *DB) RemovePasskey(ctx context.Context, r PasskeyRemoval, at time.Time)
 			return err
 		}
 		if err := dropUselessCodes(tx, r.UserID); err != nil {
+			return err
+		}
+		if err := endAlwaysAsk(tx, r.UserID); err != nil {
 			return err
 		}
 		if err := endSessionsOpenedBy(tx, opener{Key: r.PasskeyID, UserID: r.UserID, Reason: "passkey_removed"}, r.SessionID, by); err != nil {

@@ -485,6 +485,14 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}, later)
 			return err
 		}},
+		{"SetAlwaysAsk", func() error {
+			u := w.createUser(t, storage.NewID("a")+"@example.com")
+			w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret, proven_at) VALUES (?, ?, 'webauthn', ?, 1)`, storage.NewID("crd_"), u.ID, []byte("key"))
+			s := w.signIn(t, u.ID, storage.NewID("h"), "", later)
+			w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACRPhishingResistant, s.ID)
+			_, _, err := w.SetAlwaysAsk(ctx, storage.AlwaysAskChange{FactorChange: factorChange(s), On: true, Codes: [][]byte{[]byte("code")}}, later)
+			return err
+		}},
 		{"RenamePasskey", func() error {
 			return w.RenamePasskey(ctx, w.user.ID, keyID(), "Key", storage.By{From: from, At: later})
 		}},

@@ -35,11 +35,12 @@ type User struct {
 	UpstreamGroups []string       `gorm:"serializer:signet_json"` // given by the upstreams of the identities, see AssertedGroups
 	Custom         map[string]any `gorm:"serializer:signet_json"` // custom attributes, released only for a configured scope
 
-	Admin      bool
-	DisabledAt Millis
-	NotBefore  Millis // sessions and grants must be created after this moment
-	CreatedAt  Millis `gorm:"autoCreateTime:false"`
-	UpdatedAt  Millis `gorm:"autoUpdateTime:false"`
+	Admin       bool
+	DisabledAt  Millis
+	AlwaysAskAt Millis // the user chose to be asked for a passkey at each sign-in, see DB.SetAlwaysAsk; 0: no
+	NotBefore   Millis // sessions and grants must be created after this moment
+	CreatedAt   Millis `gorm:"autoCreateTime:false"`
+	UpdatedAt   Millis `gorm:"autoUpdateTime:false"`
 }
 
 // Address is the address claim (OIDC Core, section 5.1.1).
@@ -280,7 +281,7 @@ func clearUser(tx *gorm.DB, userID string, at time.Time) error {
 var clearPerson = []string{
 	`UPDATE users SET name = '', given_name = '', middle_name = '', family_name = '', nickname = '', preferred_username = '',
 		username_folded = '', profile = '', picture = '', website = '', gender = '', birthdate = '', zoneinfo = '', locale = '',
-		phone_number = '', phone_number_verified = FALSE, address = '', upstream_groups = '' WHERE id = ?`,
+		phone_number = '', phone_number_verified = FALSE, address = '', upstream_groups = '', always_ask_at = 0 WHERE id = ?`,
 	`DELETE FROM credentials WHERE user_id = ?`, `DELETE FROM identities WHERE user_id = ?`,
 }
 

@@ -15,9 +15,10 @@ import (
 // person, or an upstream. "-" stands for fields whose value no caller chooses.
 var columnWriters = map[string]string{
 	"ID": "-", "ChosenSubject": "-", "EmailCanonical": "-", "UsernameFolded": "-", "NotBefore": "-", "CreatedAt": "-", "UpdatedAt": "-",
-	"Admin":      "-", // only GrantAdmin and RevokeAdmin write it
-	"DisabledAt": "-", // only SetUserEnabled writes it
-	"Custom":     "-", // no caller writes it yet, and no claim uses it
+	"Admin":       "-", // only GrantAdmin and RevokeAdmin write it
+	"DisabledAt":  "-", // only SetUserEnabled writes it
+	"AlwaysAskAt": "-", // only SetAlwaysAsk writes it
+	"Custom":      "-", // no caller writes it yet, and no claim uses it
 
 	"Email":               "operator upstream", // of a new user
 	"EmailVerified":       "operator upstream",

@@ -53,6 +53,8 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailFactorAdded: content.factorAdded, storage.MailFactorRemoved: content.factorRemoved, storage.MailFactorsReset: content.factorsReset,
 	storage.MailRecoveryCodesReplaced: content.recoveryCodesReplaced, storage.MailRecoveryCodeUsed: content.recoveryCodeUsed,
 	storage.MailBrowserTrusted:  content.browserTrusted,
+	storage.MailAlwaysAskOn:     content.alwaysAskOn,
+	storage.MailAlwaysAskOff:    content.alwaysAskOff,
 	storage.MailAddressChange:   content.addressChange,
 	storage.MailEnrolment:       content.enrolment,
 	storage.MailAddressTaken:    content.addressTaken,
@@ -249,6 +251,20 @@ func (c content) recoveryCodeUsed() templates.Mail {
 	}
 	m := c.mail(words.Say("mail-recovery-code-used.subject"), words.Say("mail-recovery-code-used.text", "Count", int(left), "Email", c.Recipient, "Issuer", c.issuer.Host),
 		words.Say("mail-recovery-code-used.not-you"))
+	m.AdviceURL = c.page("account/security")
+	return m
+}
+
+func (c content) alwaysAskOn() templates.Mail {
+	m := c.mail(words.Say("mail-always-ask-on.subject"), words.Say("mail-always-ask-on.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-always-ask-on.not-you", "Issuer", c.issuer.Host))
+	m.AdviceURL = c.page("account/security")
+	return m
+}
+
+func (c content) alwaysAskOff() templates.Mail {
+	m := c.mail(words.Say("mail-always-ask-off.subject"), words.Say("mail-always-ask-off.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-always-ask-off.not-you", "Issuer", c.issuer.Host))
 	m.AdviceURL = c.page("account/security")
 	return m
 }

@@ -31,8 +31,11 @@ func (s *Sessions) newTrust(deviceID string) (secret string, t *storage.NewTrust
 	}
 }
 
-// OffersTrust reports whether the user may trust a browser. Administrators may not.
-func (s *Sessions) OffersTrust(u storage.User) bool { return s.TrustFor > 0 && !u.Admin }
+// OffersTrust reports whether the user may trust a browser. Administrators may not,
+// nor people who chose to be asked at each sign-in.
+func (s *Sessions) OffersTrust(u storage.User) bool {
+	return s.TrustFor > 0 && !u.Admin && u.AlwaysAskAt == 0
+}
 
 // TrustDays is for how many days a browser is trusted.
 func (s *Sessions) TrustDays() int { return int(s.TrustFor / (24 * time.Hour)) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -165,9 +166,10 @@ func (p commands) showCommand() *cobra.Command {
 			return p.WriteJSON(struct {
 				directory.UserDocument
 				DescribedAttached
-			}{directory.DescribeUser(u), described})
+				AlwaysAsk bool `json:"always_ask"`
+			}{directory.DescribeUser(u), described, u.AlwaysAskAt != 0})
 		}
-		return p.WriteTable(append(userRows(u), described.rows()...))
+		return p.WriteTable(slices.Concat(userRows(u), described.rows(), alwaysAskRows(u)))
 	})
 	return c
 }

@@ -30,23 +30,32 @@ func (p commands) factorsCommand() *cobra.Command {
 		}
 		factors := DescribedAttached{Factors: directory.DescribeFactors(attached.Factors)}
 		if *asJSON {
-			return p.WriteJSON(map[string]any{"factors": factors.Factors})
+			return p.WriteJSON(map[string]any{"factors": factors.Factors, "always_ask": u.AlwaysAskAt != 0})
 		}
 		if len(factors.Factors) == 0 {
 			p.Say("%s has no factors", DisplayName(u))
 			return nil
 		}
-		return p.WriteTable(factors.rows())
+		return p.WriteTable(append(factors.rows(), alwaysAskRows(u)...))
 	})
 	return c
+}
+
+// alwaysAskRows says that the user is asked for a passkey at each sign-in.
+func alwaysAskRows(u storage.User) [][]string {
+	if u.AlwaysAskAt == 0 {
+		return nil
+	}
+	return [][]string{{"always ask", commaList("for a passkey at each sign-in", usagePeriod(u.AlwaysAskAt.Time(), nil))}}
 }
 
 func (p commands) resetFactorsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reset-factors EMAIL|SUB",
 		Short: "Remove all factors of a user except the password",
-		Long: `Remove all factors of a user except the password: the authenticator app, the passkeys and
-the recovery codes. Use it after a user has lost them. First make sure that the request comes
+		Long: `Remove all factors of a user except the password: the authenticator app, the passkeys, the
+security keys and the recovery codes. The user is no longer asked for a passkey at each
+sign-in. Use it after a user has lost them. First make sure that the request comes
 from the user: afterwards, the password or an identity alone opens the account.
 
 All sessions and tokens of the user end. The user gets a mail, if the server sends mails and
