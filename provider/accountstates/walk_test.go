@@ -18,7 +18,7 @@ type walk struct {
 }
 
 // newWalk plans a walk through all states. In CI it takes each act with each value of each part of the
-// state, and each act after each sign-in; in soak it takes each step in each state.
+// state, and each act after each sign-in with each of its results; in soak it takes each step in each state.
 func newWalk(mails bool) *walk {
 	w := &walk{reachable(mails), map[string]bool{}}
 	for _, a := range w.states {
@@ -39,7 +39,7 @@ func goals(a account, s step) (list []string) {
 	for _, part := range a.parts() {
 		list = append(list, fmt.Sprint(part, ": ", s.Act))
 	}
-	return append(list, s.String())
+	return append(list, fmt.Sprint(s, ": ", a.do(s).Result))
 }
 
 // isUseful reports whether a step covers anything new.
