@@ -202,7 +202,7 @@ func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 			if err := checkClientID(tx, c.ID); err != nil { // after the change counter, so that a new user waits
 				return err
 			}
-			return requireClientSubjects(tx, c)
+			return requireClientProgram(tx, c)
 		})
 	}
 	err := create()
@@ -335,7 +335,7 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	if err := recordClientChange(tx, ClientUpdated, c.ID, by); err != nil {
 		return err
 	}
-	return requireClientSubjects(tx, c)
+	return requireClientProgram(tx, c)
 }
 
 // recordClientChange increments the change counter, so that caches read the client again, and records

@@ -108,3 +108,31 @@ func TestReviseClient_ErrorUndoesAllChanges(t *testing.T) {
 		wantError(t, "revise an unknown client", err, storage.ErrNotFound)
 	})
 }
+
+// Earlier programs would let people sign in to the client with less than it requires.
+func TestClient_RequiredACRKeepsOlderProgramsOut(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		by := storage.By{At: noon}
+		acts := map[string]func(c storage.Client) error{
+			"create": func(c storage.Client) error { return w.CreateClient(t.Context(), c, by) },
+			"revise": func(c storage.Client) error {
+				_, err := w.ReviseClient(t.Context(), w.client.ID, func(row *storage.Client) error {
+					row.RequireACR = c.RequireACR
+					return nil
+				}, by)
+				return err
+			},
+		}
+		for name, act := range acts {
+			for acr, want := range map[string]int{"": 0, storage.ACRTwoFactors: 1} {
+				w.exec(t, `UPDATE instance SET oldest_program = 1`)
+				if err := act(storage.Client{ID: storage.NewID(""), Type: storage.Web, RequireACR: acr}); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				if got := w.count(t, `instance WHERE oldest_program = 18`); got != want {
+					t.Errorf("%s, %q: %d, want %d", name, acr, got, want)
+				}
+			}
+		}
+	})
+}

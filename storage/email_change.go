@@ -32,7 +32,7 @@ const programWithAddressChanges = 16
 // requireAddressChanges keeps programs from opening the database that do not refuse a reserved
 // address: the undo would fail because another user has it. It locks the instance row.
 func requireAddressChanges(tx *gorm.DB) error {
-	return tx.Exec(`UPDATE instance SET oldest_program = ? WHERE id = 1 AND oldest_program < ?`, programWithAddressChanges, programWithAddressChanges).Error
+	return requireProgram(tx, programWithAddressChanges)
 }
 
 // maxAddressChanges is the largest number of changes of a user that can be undone. Each has copies

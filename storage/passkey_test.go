@@ -239,3 +239,32 @@ func TestSignInMethodsOf_CountsPasskeys(t *testing.T) {
 		}
 	})
 }
+
+// A removed passkey may have been the second factor of a thief who knew the password. Only the amr of
+// the session tells.
+func TestRemovePasskey_EndsSessionsInWhichItWasSecondFactor(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACRTwoFactors, w.session.ID)
+		own := w.addPasskey(t, "p", w.session.ID, noon)
+		p, _, err := w.PasskeyByHandle(t.Context(), "p")
+		if err != nil {
+			t.Fatal(err)
+		}
+		thief := w.signInOf(w.user.ID, "handle of thief", "")
+		thief.Factor = &storage.FactorUse{Key: &storage.PasskeyUse{PasskeyID: p.ID, ChallengeID: "c", Until: storage.At(noon.Add(time.Hour)), Counter: 9}}
+		raised, err := w.SignIn(t.Context(), thief, noon)
+		if err != nil || raised.ACR != storage.ACRPhishingResistant || raised.Identity != "" {
+			t.Fatalf("%+v, %v", raised, err)
+		}
+		r := w.redemption("request", "code", noon)
+		r.Grant.Offline, r.Grant.SessionID, r.Grant.AMR = true, raised.ID, raised.AMR
+		grant := w.redeem(t, r, noon)
+		if err := w.RemovePasskey(t.Context(), removal(w.user.ID, p, own.ID), noon); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := w.SessionByHandle(t.Context(), "handle of thief", noon); err == nil {
+			t.Error("the session of the thief is live")
+		}
+		w.wantDead(t, grant.ID, noon)
+	})
+}

@@ -24,7 +24,8 @@ type PasswordChange struct {
 // including offline grants, in one transaction. The browser that changed the password gets a new
 // session with the facts of the old one. It records the event password.changed.
 //
-// ErrConflict: OldHash is no longer the stored hash. ErrRevoked: the session has ended.
+// ErrConflict: OldHash is no longer the stored hash. ErrRevoked: the session has ended. ErrNotFresh:
+// it is weaker than the account can reach.
 func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time) (Session, error) {
 	if err := refuseImpossible(c.UserID, c.SessionID, c.Handle); err != nil {
 		return Session{}, fmt.Errorf("change password: %w", err)
@@ -38,6 +39,9 @@ func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time
 			return err
 		}
 		if _, err := touchSession(tx, c.UserID, c.SessionID, "", at); err != nil {
+			return err
+		}
+		if err := checkStrongEnough(tx, c.UserID, c.SessionID); err != nil {
 			return err
 		}
 		replaced, err := changeOne(tx, `UPDATE credentials SET secret = ?, updated_at = ? WHERE user_id = ? AND kind = 'password' AND secret = ?`,

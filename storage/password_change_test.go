@@ -222,3 +222,16 @@ func TestChangePassword_RaceWithRefreshLeavesNoGrant(t *testing.T) {
 		}
 	})
 }
+
+// A person who knows only the password cannot replace it if the account can reach two factors.
+func TestChangePassword_NeedsTheLevelOfTheAccount(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACRTwoFactors, w.session.ID)
+		w.addPasskey(t, "p", w.session.ID, noon)
+		thief := w.signIn(t, w.user.ID, "handle of thief", "", noon)
+		_, err := w.ChangePassword(t.Context(), storage.PasswordChange{
+			UserID: w.user.ID, OldHash: w.passwordHashOf(t, w.user.Email), NewHash: "new", SessionID: thief.ID, Handle: "next handle",
+		}, noon)
+		wantError(t, "with the password alone", err, storage.ErrNotFresh)
+	})
+}

@@ -457,7 +457,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			if err != nil {
 				return err
 			}
-			return w.EndTrust(ctx, w.user.ID, append(list, storage.TrustedBrowser{ID: "trb_none"})[0].ID, storage.By{From: from, At: later})
+			return w.EndTrust(ctx, w.user.ID, append(list, storage.TrustedBrowser{ID: "trb_none"})[0].ID, w.session.ID, storage.By{From: from, At: later})
 		}},
 		{"ReplaceRecoveryCodes", func() error {
 			s, _, err := addFactor()

@@ -92,7 +92,7 @@ func (db *DB) RegisterClient(ctx context.Context, r ClientRegistration, by By) (
 		if err := tx.Create(&c).Error; err != nil {
 			return err
 		}
-		if err := requireClientSubjects(tx, c); err != nil {
+		if err := requireClientProgram(tx, c); err != nil {
 			return err
 		}
 		return record(tx, Event{

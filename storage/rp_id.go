@@ -149,7 +149,7 @@ func (db *DB) ReplaceRPID(ctx context.Context, rpID string, by By) (PasskeyHost,
 		if before, err = db.moveRPID(tx, rpID, func(PasskeyHost) error { return nil }); err != nil || before.Check(rpID) == nil {
 			return err
 		}
-		if err := tx.Exec(`UPDATE instance SET oldest_program = ? WHERE id = 1 AND oldest_program < ?`, programWithRPIDs, programWithRPIDs).Error; err != nil {
+		if err := requireProgram(tx, programWithRPIDs); err != nil {
 			return err
 		}
 		return record(tx, Event{

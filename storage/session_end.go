@@ -61,7 +61,8 @@ func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by B
 }
 
 // EndOtherSessions ends all sessions of a user except one, together with their online grants.
-// Offline grants stay valid. It records the event session.ended for each session.
+// Offline grants stay valid. No browser is trusted any more, not even that of the kept session. It
+// records the event session.ended for each session.
 func (db *DB) EndOtherSessions(ctx context.Context, userID, keep, reason string, by By) error {
 	if err := refuseImpossible(userID, keep); err != nil {
 		return fmt.Errorf("end other sessions: %w", err)
@@ -80,6 +81,6 @@ func (db *DB) EndOtherSessions(ctx context.Context, userID, keep, reason string,
 				return err
 			}
 		}
-		return nil
+		return endTrusts(tx, userID)
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // SignIn is the input of DB.SignIn.
@@ -241,21 +243,25 @@ func (u signingIn) startsAfter() Millis { return max(u.NotBefore, u.Instance) }
 // requireUnchanged is requireEnabled, and also returns ErrRevoked if not_before of the user is
 // no longer seen. If seen is nil, it is not compared.
 func requireUnchanged(tx *gorm.DB, userID string, seen *Millis) (signingIn, error) {
-	condition := gorm.Expr(`u.id = ? AND u.disabled_at = 0 AND i.id = 1`, userID)
+	compared := Millis(-1)
 	if seen != nil {
-		condition = gorm.Expr(`? AND u.not_before = ?`, condition, *seen)
+		compared = *seen
 	}
-	var found []signingIn
-	err := tx.Raw(`SELECT u.not_before, i.not_before AS instance, `+asksSecondFactor+` AS asks_factor
-		FROM users u, instance i WHERE ?`, condition).Scan(&found).Error
+	var u signingIn
+	found, err := selectSigningIn.QueryRow(tx, []any{(*int64)(&u.NotBefore), (*int64)(&u.Instance), &u.AsksFactor}, userID, int64(compared), int64(compared))
 	if err != nil {
 		return signingIn{}, err
 	}
-	if len(found) != 1 {
+	if !found {
 		return signingIn{}, ErrRevoked
 	}
-	return found[0], nil
+	return u, nil
 }
+
+// The parameter is cast because PostgreSQL would take it for a small integer. No user has a negative
+// not_before.
+var selectSigningIn = engine.NewStatement(`SELECT u.not_before, i.not_before, ` + asksSecondFactor + `
+	FROM users u, instance i WHERE u.id = ? AND u.disabled_at = 0 AND i.id = 1 AND (CAST(? AS BIGINT) < 0 OR u.not_before = ?)`)
 
 // startSession continues the session of the browser or creates a new one. A session that
 // continues gets the sign-in method of this sign-in; the grants that it has opened keep theirs.
@@ -314,7 +320,8 @@ func applyProof(session *Session, before Session, s SignIn, at time.Time) {
 	session.AuthTime, session.ACR, session.AMR = proved, s.ACR, s.AMR
 	session.Connector, session.Identity, session.FactorSkipped = s.through.Connector, cmp.Or(s.passkey, s.through.key()), s.skipped
 	stronger := !ACRReaches(s.ACR, before.ACR) && ACRReaches(before.ACR, s.ACR)
-	if before.AuthTime > proved || stronger && s.KeepStronger != nil && before.Proves(*s.KeepStronger, at) {
+	older := before.AuthTime > proved && !(before.FactorSkipped && s.Factor != nil) // not if it brings the skipped factor
+	if older || stronger && s.KeepStronger != nil && before.Proves(*s.KeepStronger, at) {
 		session.AuthTime, session.ACR, session.AMR = before.AuthTime, before.ACR, before.AMR
 		session.Connector, session.Identity, session.FactorSkipped = before.Connector, before.Identity, before.FactorSkipped
 	}

@@ -30,11 +30,20 @@ const programWithSubjects = 14
 // requireSubjects keeps programs that do not know pairwise and chosen subjects from opening the
 // database: they would send the ID of each user to every client. It locks the instance row.
 func requireSubjects(tx *gorm.DB) error {
-	return tx.Exec(`UPDATE instance SET oldest_program = ? WHERE id = 1 AND oldest_program < ?`, programWithSubjects, programWithSubjects).Error
+	return requireProgram(tx, programWithSubjects)
 }
 
-// requireClientSubjects is requireSubjects if the client has pairwise subjects.
-func requireClientSubjects(tx *gorm.DB, c Client) error {
+// programWithRequiredACR is the number of the migration that came with the acr that a client requires.
+const programWithRequiredACR = 18
+
+// requireClientProgram keeps programs from opening the database that would give the client more than
+// it may get: public subjects, or sign-ins that are too weak.
+func requireClientProgram(tx *gorm.DB, c Client) error {
+	if c.RequireACR != "" {
+		if err := requireProgram(tx, programWithRequiredACR); err != nil {
+			return err
+		}
+	}
 	if c.Metadata.SubjectType != SubjectPairwise {
 		return nil
 	}

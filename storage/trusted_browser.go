@@ -118,21 +118,28 @@ func (db *DB) TrustedBrowsersOf(ctx context.Context, userID string, at time.Time
 	return list, err
 }
 
-// EndTrust makes a browser one that is not trusted. Its sessions continue. It records the event
-// browser.trust_ended.
+// EndTrust makes a browser one that is not trusted. It ends all sessions of the user, except keep, that
+// began without the second factor: they may be of that browser. It records the events
+// browser.trust_ended and session.ended.
 //
 // ErrNotFound: the user trusts no such browser.
-func (db *DB) EndTrust(ctx context.Context, userID, id string, by By) error {
-	if err := refuseImpossible(userID, id); err != nil {
+func (db *DB) EndTrust(ctx context.Context, userID, id, keep string, by By) error {
+	if err := refuseImpossible(userID, id, keep); err != nil {
 		return fmt.Errorf("end trust: %w", err)
 	}
 	return db.write(ctx, "end trust", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
+			return err
+		}
 		ended, err := changeOne(tx, `DELETE FROM trusted_browsers WHERE id = ? AND user_id = ?`, id, userID)
 		if err != nil {
 			return err
 		}
 		if !ended {
 			return ErrNotFound
+		}
+		if err := endSkippedSessions(tx, userID, keep, "trust_ended", by); err != nil {
+			return err
 		}
 		return record(tx, Event{Type: BrowserTrustEnded, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 	})
@@ -149,12 +156,18 @@ func endTrustBeforeAdmin(tx *gorm.DB, userID string, by By) error {
 	if err := endTrusts(tx, userID); err != nil {
 		return err
 	}
+	return endSkippedSessions(tx, userID, "", "promoted", by)
+}
+
+// endSkippedSessions ends the sessions of a user, except keep, that began without the second factor.
+func endSkippedSessions(tx *gorm.DB, userID, keep, reason string, by By) error {
 	var list []string
-	if err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND ended_at = 0 AND factor_skipped ORDER BY id`, userID).Scan(&list).Error; err != nil {
+	err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 AND factor_skipped ORDER BY id`, userID, keep).Scan(&list).Error
+	if err != nil {
 		return err
 	}
 	for _, id := range list {
-		if err := endSession(tx, userID, id, "promoted", by); err != nil {
+		if err := endSession(tx, userID, id, reason, by); err != nil {
 			return err
 		}
 	}

@@ -114,6 +114,9 @@ func TestTrustedBrowser_CountsForNobodyElse(t *testing.T) {
 		"signed out of all": {key: key, before: func(t *testing.T, w *world, _ string) error {
 			return w.SignOutEverywhere(t.Context(), w.user.ID, "x", by)
 		}},
+		"signed out of the others": {key: key, before: func(t *testing.T, w *world, _ string) error {
+			return w.EndOtherSessions(t.Context(), w.user.ID, "ses_none", "x", by)
+		}},
 		"switched off and on": {key: key, before: func(t *testing.T, w *world, _ string) error {
 			if err := w.SetUserEnabled(t.Context(), w.user.ID, false, by); err != nil {
 				return err
@@ -153,8 +156,8 @@ func TestTrustedBrowser_CountsForNobodyElse(t *testing.T) {
 			if err != nil || len(list) != 1 {
 				t.Fatalf("%+v, %v", list, err)
 			}
-			wantError(t, "of another user", w.EndTrust(t.Context(), w.createUser(t, "eve@example.com").ID, list[0].ID, by), storage.ErrNotFound)
-			return w.EndTrust(t.Context(), w.user.ID, list[0].ID, by)
+			wantError(t, "of another user", w.EndTrust(t.Context(), w.createUser(t, "eve@example.com").ID, list[0].ID, "ses_none", by), storage.ErrNotFound)
+			return w.EndTrust(t.Context(), w.user.ID, list[0].ID, "ses_none", by)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -329,6 +332,50 @@ func TestTrustedBrowser_KeepsOlderProgramsOut(t *testing.T) {
 		var oldest int64
 		if err := w.Read(t.Context(), func(q *gorm.DB) error { return q.Raw(`SELECT oldest_program FROM instance`).Scan(&oldest).Error }); err != nil || oldest != 21 {
 			t.Errorf("oldest program %d, %v, want 21", oldest, err)
+		}
+	})
+}
+
+// A browser may be lost. To end its trust ends the sessions too that began without the second factor.
+func TestEndTrust_EndsSessionsWithoutTheSecondFactor(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		own, app := w.addTOTP(t, w.session, "new handle", noon)
+		w.trust(t, app, "home", step+1, noon)
+		skipped, err := w.trustedSignIn(t, w.user.ID, browserKey("home"), noon)
+		if err != nil || !skipped.FactorSkipped {
+			t.Fatalf("%+v, %v", skipped, err)
+		}
+		list, err := w.TrustedBrowsersOf(t.Context(), w.user.ID, noon)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		if err := w.EndTrust(t.Context(), w.user.ID, list[0].ID, own.ID, storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		live, err := w.SessionsOf(t.Context(), w.user.ID, noon)
+		if err != nil || !slices.ContainsFunc(live, func(s storage.Session) bool { return s.ID == own.ID }) ||
+			slices.ContainsFunc(live, func(s storage.Session) bool { return s.ID == skipped.ID }) {
+			t.Errorf("live sessions %+v, %v", live, err)
+		}
+	})
+}
+
+// The second factor that was skipped raises the session, even if the first proof is older.
+func TestSignIn_FactorAfterTrustRaisesTheSession(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		_, app := w.addTOTP(t, w.session, "new handle", noon)
+		w.trust(t, app, "home", step+1, noon)
+		s := w.signInOf(w.user.ID, "skipped", "")
+		s.Trusted = browserKey("home")
+		if _, err := w.SignIn(t.Context(), s, noon); err != nil {
+			t.Fatal(err)
+		}
+		again := w.signInOf(w.user.ID, "with factor", "skipped")
+		again.ACR, again.Asserted = storage.ACRTwoFactors, &storage.AssertedFreshness{}
+		again.Factor = &storage.FactorUse{CredentialID: app, Step: step + 2}
+		got, err := w.SignIn(t.Context(), again, noon.Add(time.Minute))
+		if err != nil || got.ACR != storage.ACRTwoFactors || got.FactorSkipped {
+			t.Errorf("acr %s, skipped %v, %v", got.ACR, got.FactorSkipped, err)
 		}
 	})
 }

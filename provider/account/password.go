@@ -61,12 +61,16 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	if err := h.Visits.CheckForm(values, ticketOf(current, "password", ""), passwordPath); err != nil {
 		return err
 	}
+	act := visit.Act{Name: "password", Page: passwordPath + "?done=retype", Back: overviewPath}
 	if !h.Visits.IsFresh(current) {
-		return h.Visits.StepUp(w, r, visit.Act{Name: "password", Page: passwordPath + "?done=retype", Back: overviewPath})
+		return h.Visits.StepUp(w, r, act)
 	}
 	err = h.replacePassword(w, r, current, values.Get("current-password"), values.Get("new-password"))
 	if err == nil {
 		return h.showDone(w, passwordPath, "password")
+	}
+	if errors.Is(err, storage.ErrNotFresh) {
+		return h.Visits.NotFresh(w, r, current, act)
 	}
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrRevoked) {
 		return web.StaleForm(h.Site.Base+passwordPath, err)
@@ -87,7 +91,7 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 var errSamePassword = errors.New("the new password is the same as the old one")
 
 // replacePassword checks the old password and stores the new one. storage.ErrConflict and
-// storage.ErrRevoked: the form is out of date. passwordRefusal has a message for the errors
+// storage.ErrRevoked: the form is out of date. storage.ErrNotFresh. passwordRefusal has a message for the errors
 // that people can correct.
 func (h *Handler) replacePassword(w http.ResponseWriter, r *http.Request, current session.Current, old, wanted string) error {
 	ctx := r.Context()

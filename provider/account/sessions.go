@@ -173,7 +173,7 @@ func (h *Handler) endTrust(w http.ResponseWriter, r *http.Request, current sessi
 	if err := h.Visits.CheckForm(values, ticketOf(current, "sessions.end-trust", id), sessionsPath); err != nil {
 		return err
 	}
-	err = h.DB.EndTrust(r.Context(), current.UserID, id, web.TraceOf(r.Context()).By(h.Now()))
+	err = h.DB.EndTrust(r.Context(), current.UserID, id, current.ID, web.TraceOf(r.Context()).By(h.Now()))
 	if errors.Is(err, storage.ErrNotFound) {
 		return notFound(words.Say("account-error.trust-ended.title"), words.Say("account-error.trust-ended.text"), h.Site.Base+sessionsPath)
 	}

@@ -91,7 +91,7 @@ func usesAuthorize(c storage.Client) bool {
 // checkSignInEffect returns the rule of a field in signInFields.
 func checkSignInEffect(f ClientField) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) {
-		if !signsPeopleIn(c) && !f.Empty(c) {
+		if !signsPeopleIn(c) && !f.Empty(c) && !(f.Name == "require_acr" && slices.Contains(c.Metadata.GrantTypes, storage.GrantDevice)) {
 			wrong("%w", &noEffect{"is for clients that people sign in to, and nobody can sign in to this client: remove it, or make a client of another type with the grant type " + storage.GrantCode})
 		}
 	}

@@ -231,3 +231,14 @@ func TestClientEffects_ReachableACR(t *testing.T) {
 		}
 	}
 }
+
+// People sign in to a client for devices alone on another device, so it may require an acr.
+func TestClientEffects_DeviceMayRequireACR(t *testing.T) {
+	c := changedClient(storage.Native, func(c *storage.Client) {
+		c.Metadata.GrantTypes, c.Metadata.ResponseTypes, c.Metadata.RedirectURIs = []string{storage.GrantDevice}, nil, nil
+		c.RequireACR = storage.ACRTwoFactors
+	})
+	if problems := problemsOf(c); problems != "" {
+		t.Error(problems)
+	}
+}

@@ -167,7 +167,12 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request) error {
 	case !h.hasProven(current, s, p):
 		return h.Site.ContinueTo(w, h.linkPageOf(s))
 	default:
-		if err := h.linkWaiting(r, s, p, current); err != nil {
+		err := h.linkWaiting(r, s, p, current)
+		if errors.Is(err, storage.ErrNotFresh) {
+			page := request.StepPath(linkPage, s.Sealed)
+			return h.Visits.NotFresh(w, r, current, visit.Act{Name: "link", Page: page, Back: page})
+		}
+		if err != nil {
 			return err
 		}
 		h.rememberConnector(w, p.connector)
@@ -178,6 +183,8 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request) error {
 
 // linkWaiting links the identity to the account of its address. It need not check that the
 // account still has the address, since a change of the address ends the session.
+//
+// storage.ErrNotFresh.
 func (h *Handler) linkWaiting(r *http.Request, s step, p waitingIdentity, current session.Current) error {
 	if current.UserID != p.account.ID {
 		return web.StaleForm(h.linkPageOf(s), nil)
@@ -191,8 +198,6 @@ func (h *Handler) linkWaiting(r *http.Request, s step, p waitingIdentity, curren
 	switch {
 	case errors.Is(err, storage.ErrConflict):
 		return identityInUse(p.connector, h.next(s), words.Sentence{})
-	case errors.Is(err, storage.ErrNotFresh): // the person can still go on without connecting
-		return h.Visits.StrongerSignIn(h.linkPageOf(s))
 	case errors.Is(err, storage.ErrReplayed):
 		return web.StaleForm(h.next(s), err)
 	}
