@@ -143,7 +143,8 @@ func (db *DB) VerifyAddress(ctx context.Context, v AddressVerification, at time.
 		if err != nil || !own {
 			return err
 		}
-		return noteAddressProved(tx, l.UserID, v.SessionID, at)
+		_, err = noteAddressProved(tx, l.UserID, v.SessionID, l.Address, at)
+		return err
 	})
 	return evicted && err == nil, err
 }

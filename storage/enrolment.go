@@ -29,20 +29,58 @@ func (s Session) AddressProvedAt() (at Millis) {
 	return at
 }
 
+// EnrolmentAddress is the address that gets the mailed link before the first factor.
+type EnrolmentAddress struct {
+	Email string // "": the user has no address
+
+	// FormerUntil: the address was changed, and until then the change can be undone. The link goes to
+	// the former address: a person who stole the password could have changed the address. 0: it goes to
+	// the address of the account.
+	FormerUntil Millis
+}
+
+// enrolmentAddress are the columns of EnrolmentAddress, and joinEnrolmentAddress is the join for them
+// with users u; its parameter is the present time. After several changes, the first one that can be
+// undone decides: the later ones may be those of a thief.
+const (
+	enrolmentAddress     = `COALESCE(a.email, u.email) AS email, COALESCE(a.expires_at, 0) AS former_until`
+	joinEnrolmentAddress = `LEFT JOIN address_changes a ON a.id = (SELECT c.id FROM address_changes c WHERE c.user_id = u.id AND c.expires_at > ? ORDER BY c.changed_at LIMIT 1)`
+)
+
+// EnrolmentAddressOf reads the address that gets the link of RequestEnrolment. ErrNotFound: there is no
+// such user.
+func (db *DB) EnrolmentAddressOf(ctx context.Context, userID string, at time.Time) (EnrolmentAddress, error) {
+	if err := refuseImpossible(userID); err != nil {
+		return EnrolmentAddress{}, fmt.Errorf("read enrolment address: %w", err)
+	}
+	var found []EnrolmentAddress
+	err := db.read(ctx, "read enrolment address", func(q *gorm.DB) error {
+		err := q.Raw(`SELECT `+enrolmentAddress+` FROM users u `+joinEnrolmentAddress+` WHERE u.id = ?`, At(at), userID).Scan(&found).Error
+		if err == nil && len(found) != 1 {
+			err = ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return EnrolmentAddress{}, err
+	}
+	return found[0], nil
+}
+
 // enrolling describes a user who adds a factor, and the session.
 type enrolling struct {
-	Verified  bool   // the address is; true if there is none
-	Email     string // canonical; "": none
+	EnrolmentAddress
+	Verified  bool   // the address of the account is; true if there is none
 	HasFactor bool   // a second factor or a proven passkey
 	ACR       string // of the session
 	Facts     []Fact `gorm:"serializer:signet_json"`
 }
 
 // readEnrolling reads a user and a session of the user. ErrRevoked: there is no such session.
-func readEnrolling(tx *gorm.DB, userID, sessionID string) (enrolling, error) {
+func readEnrolling(tx *gorm.DB, userID, sessionID string, at time.Time) (enrolling, error) {
 	var found []enrolling
-	err := tx.Raw(`SELECT u.email_verified OR u.email_canonical = '' AS verified, u.email_canonical AS email, s.facts, s.acr, (`+asksSecondFactor+` OR `+hasProvenPasskey+`) AS has_factor
-		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ? AND s.user_id = ?`, sessionID, userID).Scan(&found).Error
+	err := tx.Raw(`SELECT `+enrolmentAddress+`, u.email_verified OR u.email_canonical = '' AS verified, s.facts, s.acr, (`+asksSecondFactor+` OR `+hasProvenPasskey+`) AS has_factor
+		FROM sessions s JOIN users u ON u.id = s.user_id `+joinEnrolmentAddress+` WHERE s.id = ? AND s.user_id = ?`, At(at), sessionID, userID).Scan(&found).Error
 	if err == nil && len(found) != 1 {
 		err = ErrRevoked
 	}
@@ -77,7 +115,7 @@ func (db *DB) requireOwner(tx *gorm.DB, c FactorChange, at time.Time) error {
 	if !db.mails {
 		return nil
 	}
-	e, err := readEnrolling(tx, c.UserID, c.SessionID)
+	e, err := readEnrolling(tx, c.UserID, c.SessionID, at)
 	switch {
 	case err != nil:
 		return err
@@ -99,7 +137,7 @@ func (db *DB) IsAddressProofDue(ctx context.Context, userID, sessionID string, a
 		return false, nil
 	}
 	err = db.read(ctx, "read enrolment", func(q *gorm.DB) error {
-		e, err := readEnrolling(q, userID, sessionID)
+		e, err := readEnrolling(q, userID, sessionID, at)
 		due = e.Email != "" && !e.HasFactor && !e.hasProved(at)
 		if errors.Is(err, ErrRevoked) { // the change itself says so
 			due, err = false, nil
@@ -118,8 +156,8 @@ type EnrolmentRequest struct {
 	From      Origin
 }
 
-// RequestEnrolment mails a link to the verified address of a user who wants to add the first factor.
-// See ConfirmEnrolment for the link. It records the event enrolment.requested.
+// RequestEnrolment mails a link to a user who wants to add the first factor, see EnrolmentAddress. See
+// ConfirmEnrolment for the link. It records the event enrolment.requested.
 //
 // ErrConflict: the user has no verified address, or has a factor already. ErrRevoked: the session has
 // ended or is another user's. *ThrottledError: a limit is exceeded.
@@ -136,18 +174,18 @@ func (db *DB) RequestEnrolment(ctx context.Context, r EnrolmentRequest, at time.
 		if err != nil {
 			return err
 		}
-		e, err := readEnrolling(tx, u.ID, r.SessionID)
+		e, err := readEnrolling(tx, u.ID, r.SessionID, at)
 		if err != nil {
 			return err
 		}
 		if e.Email == "" || !e.Verified || e.HasFactor {
 			return ErrConflict
 		}
-		link, err := issueLink(tx, LinkDraft{Kind: LinkEnrol, Holder: u.ID, UserID: u.ID, Address: u.Email, Detail: r.Detail}, at)
+		link, err := issueLink(tx, LinkDraft{Kind: LinkEnrol, Holder: u.ID, UserID: u.ID, Address: e.Email, Detail: r.Detail}, at)
 		if err != nil {
 			return err
 		}
-		err = queueMail(tx, MailDraft{Kind: MailEnrolment, Recipient: u.Email, UserID: u.ID, Link: link.Ref(), Facts: factsOf(u.ID, By{From: r.From, At: at})}, at)
+		err = queueMail(tx, MailDraft{Kind: MailEnrolment, Recipient: e.Email, UserID: u.ID, Link: link.Ref(), Facts: factsOf(u.ID, By{From: r.From, At: at})}, at)
 		if err != nil {
 			return err
 		}
@@ -167,8 +205,8 @@ type EnrolmentConfirmation struct {
 // In that session the user can add the first factor, within AddressProofLife. It records the event
 // enrolment.confirmed.
 //
-// *DeadLinkError: the link cannot be used, was not mailed, or was mailed to an address that the user no
-// longer has. ErrRevoked: the session has ended or is another user's.
+// *DeadLinkError: the link cannot be used, was not mailed, or was mailed to another address than
+// EnrolmentAddress. ErrRevoked: the session has ended or is another user's.
 func (db *DB) ConfirmEnrolment(ctx context.Context, c EnrolmentConfirmation, at time.Time) error {
 	if err := refuseImpossible(c.UserID, c.SessionID); err != nil {
 		return fmt.Errorf("confirm enrolment: %w", err)
@@ -186,22 +224,37 @@ func (db *DB) ConfirmEnrolment(ctx context.Context, c EnrolmentConfirmation, at 
 		if err != nil {
 			return err
 		}
-		mailedTo, err := CanonicalEmail(l.Address)
-		if err != nil || l.UserID != u.ID || l.Printed || mailedTo != u.EmailCanonical || !u.EmailVerified {
+		if l.UserID != u.ID || l.Printed || !u.EmailVerified {
 			return ended
 		}
-		if err := noteAddressProved(tx, u.ID, c.SessionID, at); err != nil {
+		noted, err := noteAddressProved(tx, u.ID, c.SessionID, l.Address, at)
+		if err != nil {
 			return err
+		}
+		if !noted {
+			return ended
 		}
 		return record(tx, Event{Type: EnrolmentConfirmed, Outcome: Succeeded, UserID: u.ID, SessionID: c.SessionID, From: c.From}, at)
 	})
 }
 
-// noteAddressProved notes in a session that its user has proved the address by a mailed link.
+// noteAddressProved notes in a session that its user has proved the address by a mailed link. It does
+// nothing, and returns false, if the link was mailed to another address than EnrolmentAddress.
 // ErrRevoked: the session has ended or is another user's.
-func noteAddressProved(tx *gorm.DB, userID, sessionID string, at time.Time) error {
+func noteAddressProved(tx *gorm.DB, userID, sessionID, mailedTo string, at time.Time) (bool, error) {
 	if _, err := touchSession(tx, userID, sessionID, "", at); err != nil {
-		return err
+		return false, err
 	}
-	return addFact(tx, sessionID, Fact{Kind: FactAddressProved, At: At(at)})
+	e, err := readEnrolling(tx, userID, sessionID, at)
+	if err != nil {
+		return false, err
+	}
+	want, err := CanonicalEmail(e.Email)
+	if err != nil {
+		return false, nil // no address
+	}
+	if got, err := CanonicalEmail(mailedTo); err != nil || got != want {
+		return false, nil
+	}
+	return true, addFact(tx, sessionID, Fact{Kind: FactAddressProved, At: At(at)})
 }

@@ -176,6 +176,87 @@ func TestConfirmEnrolment_RefusesOtherLinks(t *testing.T) {
 	})
 }
 
+// A person who stole the password changes the address, also twice, and then adds the first factor. The
+// link goes to the first address, as long as the changes can be undone. Links to the new addresses
+// prove nothing.
+func TestFirstFactor_FormerAddressDecides(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, add := range w.additions(t) {
+			owner := w.verifiedUser(t, storage.NewID("o")+"@example.com")
+			s := w.mustChange(t, owner, w.signIn(t, owner.ID, storage.NewID("h"), "", noon), storage.NewID("m")+"@example.com", noon)
+			second := noon.Add(time.Hour)
+			thief, err := w.User(t.Context(), owner.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.exec(t, `UPDATE sessions SET auth_time = ? WHERE id = ?`, storage.At(second), s.ID)
+			s = w.mustChange(t, thief, s, storage.NewID("n")+"@example.com", second)
+			if thief, err = w.User(t.Context(), owner.ID); err != nil {
+				t.Fatal(err)
+			}
+			got, err := w.EnrolmentAddressOf(t.Context(), owner.ID, second)
+			if err != nil || got.Email != owner.Email || got.FormerUntil != storage.At(noon.Add(undoLife)) {
+				t.Errorf("address %+v, %v", got, err)
+			}
+			ask := storage.EnrolmentRequest{UserID: s.UserID, SessionID: s.ID}
+			if err := w.RequestEnrolment(t.Context(), ask, second); err != nil {
+				t.Fatal(err)
+			}
+			if m := w.mailTo(t, storage.MailEnrolment, thief.Email); m != nil {
+				t.Errorf("%s: the new address gets the link", name)
+			}
+			link := w.linkTo(t, storage.MailEnrolment, owner.Email)
+
+			forged := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkEnrol, Holder: storage.NewID("x"), UserID: s.UserID, Address: thief.Email}, second)
+			if err := w.confirm(t, forged.Ref(), s, second); !errors.Is(err, storage.ErrLinkDead) {
+				t.Errorf("%s: link to the new address: %v", name, err)
+			}
+			verify := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkVerify, Holder: s.UserID, UserID: s.UserID, Address: thief.Email}, second)
+			_, err = w.VerifyAddress(t.Context(), storage.AddressVerification{Link: verify.Ref(), UserID: s.UserID, SessionID: s.ID, FreshFor: time.Hour}, second)
+			if err != nil {
+				t.Errorf("%s: verify the new address: %v", name, err)
+			}
+			if err := add(s, second); !errors.Is(err, storage.ErrAddressProofDue) {
+				t.Errorf("%s by the thief: %v", name, err)
+			}
+			if err := w.confirm(t, link, s, second); err != nil {
+				t.Errorf("%s: link to the first address: %v", name, err)
+			}
+			if err := add(s, second); err != nil {
+				t.Errorf("%s by the owner: %v", name, err)
+			}
+		}
+	})
+}
+
+// When no change can be undone any more, the address of the account gets the link. A final change, which
+// needs two factors, leaves nothing to undo.
+func TestEnrolmentAddress_ChangesWithTheUndo(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		u := w.verifiedUser(t, "before@example.com")
+		want := func(email string, until storage.Millis, at time.Time) {
+			t.Helper()
+			got, err := w.EnrolmentAddressOf(t.Context(), u.ID, at)
+			if err != nil || got != (storage.EnrolmentAddress{Email: email, FormerUntil: until}) {
+				t.Errorf("%+v, %v, want %s", got, err, email)
+			}
+		}
+		want("before@example.com", 0, noon)
+		end := noon.Add(undoLife)
+		w.mustChange(t, u, w.signIn(t, u.ID, storage.NewID("h"), "", noon), "after@example.com", noon)
+		want("before@example.com", storage.At(end), end.Add(-time.Millisecond))
+		want("after@example.com", 0, end)
+
+		late := w.signIn(t, u.ID, storage.NewID("h"), "", end)
+		if err := w.confirm(t, w.enrolmentLink(t, late, end), late, end); err != nil {
+			t.Error(err)
+		}
+		if _, err := w.EnrolmentAddressOf(t.Context(), "usr_none", noon); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("unknown user: %v", err)
+		}
+	})
+}
+
 // Only a user with a verified address and without a factor gets the mail.
 func TestRequestEnrolment_OnlyBeforeTheFirstFactor(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {

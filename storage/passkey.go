@@ -156,7 +156,7 @@ func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (
 		if err := db.requireOwner(tx, a.FactorChange, at); err != nil {
 			return err
 		}
-		e, err := readEnrolling(tx, p.UserID, a.SessionID)
+		e, err := readEnrolling(tx, p.UserID, a.SessionID, at)
 		if err != nil {
 			return err
 		}

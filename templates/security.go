@@ -30,6 +30,8 @@ type Enrol struct {
 	Key         bool   // only a passkey is strong enough
 	Unverified  bool   // the address must be verified first
 	Prove       bool   // the mailed link comes first
+	Email       string // its recipient
+	FormerUntil Moment // see AccountProof
 	App         bool   // the person can add an authenticator app
 	Passkey     bool   // the person can add a passkey
 	Other       string // path of the sign-in page for another account
@@ -62,9 +64,12 @@ type AccountProof struct {
 	Ticket  string
 	For     string // what the person wants to add, as a hidden field
 	Request string // sealed request of the sign-in that goes on afterwards, as a hidden field; "": none
+	Email   string // the recipient
 	Sent    bool   // the mail was sent
 	Cancel  string // path
 	Error   *FormError
+
+	FormerUntil Moment // until then, the recipient is the former address of the account; zero: it is the present one
 }
 
 func (AccountProof) page() string { return "accountproof.html" }

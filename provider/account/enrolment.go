@@ -66,9 +66,14 @@ func (h *Handler) showProof(w http.ResponseWriter, r *http.Request, current sess
 	return web.SeeOther(w, h.Site.Base+e.Path())
 }
 
-func (h *Handler) proofPage(w http.ResponseWriter, r *http.Request, status int, current session.Current, e visit.Enrolment, refusal *templates.FormError) (err error) {
+func (h *Handler) proofPage(w http.ResponseWriter, r *http.Request, status int, current session.Current, e visit.Enrolment, refusal *templates.FormError) error {
+	to, err := h.DB.EnrolmentAddressOf(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return err
+	}
 	page := templates.AccountProof{
 		Account: h.frame(r, current, "security"), For: e.For, Request: e.Request, Sent: r.URL.Query().Get("done") == "enrolment",
+		Email: to.Email, FormerUntil: visit.MomentsFor(current.User, h.Now()).Write(to.FormerUntil),
 		Cancel: h.cancelEnrolment(e, securityPath), Error: web.WithReference(r, refusal),
 	}
 	if page.Ticket, err = h.Visits.SealTicket(visit.EnrolmentTicket(current)); err != nil {
@@ -93,11 +98,11 @@ func (h *Handler) mailProof(w http.ResponseWriter, r *http.Request, current sess
 	if !h.SendsMails {
 		return web.StaleForm(h.Site.Base+e.Path(), storage.ErrConflict)
 	}
-	from := web.TraceOf(r.Context()).Origin()
-	limits, err := h.Links.Limits(current.User.EmailCanonical, from.Address)
+	limits, err := h.proofLimits(r, current)
 	if err != nil {
 		return err
 	}
+	from := web.TraceOf(r.Context()).Origin()
 	detail, err := e.Detail()
 	if err != nil {
 		return err
@@ -114,6 +119,21 @@ func (h *Handler) mailProof(w http.ResponseWriter, r *http.Request, current sess
 		return err
 	}
 	return h.proofPage(w, r, status, current, e, refusal)
+}
+
+// proofLimits returns the limits of the mail, which are those of its recipient.
+func (h *Handler) proofLimits(r *http.Request, current session.Current) ([]storage.Limit, error) {
+	to, err := h.DB.EnrolmentAddressOf(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return nil, err
+	}
+	canonical := current.User.EmailCanonical
+	if to.FormerUntil != 0 {
+		if canonical, err = storage.CanonicalEmail(to.Email); err != nil {
+			return nil, err
+		}
+	}
+	return h.Links.Limits(canonical, web.TraceOf(r.Context()).Origin().Address)
 }
 
 // addressProofDue is the page for a form that storage.ErrAddressProofDue refused: the proof has become

@@ -2,6 +2,7 @@ package address_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -426,6 +427,42 @@ func TestChange_OldAddressIsNoLongerMine(t *testing.T) {
 		}
 		if u := b.UserByEmail(t, "new@example.org"); u.ID != b.Alice.ID {
 			t.Errorf("the new address belongs to %+v", u)
+		}
+	})
+}
+
+// A person who stole the password changes the address and then wants to add the first factor. The
+// mailed link goes to the former address, whose owner undoes the change; the page names both facts.
+func TestChange_StolenPasswordAddsNoFactorAfterIt(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		s := mailtest.Start(t)
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer), providertest.WithMail(s))
+		thief := b.Visitor(t)
+		thief.Account(t, "/account")
+		undoLink, _ := change(t, thief, s, providertest.Alice, "mallory@example.org")
+
+		for _, path := range []string{"/account/security/totp", "/account/passkeys/add"} {
+			page := thief.Get(t, b.Issuer+path)
+			if page.At.Path != "/account/security/proof" {
+				t.Fatalf("%s is at %s", path, page.At)
+			}
+			page.WantText(t, providertest.Alice, `id="former"`, b.Now().Add(7*24*time.Hour).UTC().Format("2 January 2006"))
+		}
+		sent := thief.Submit(t, thief.Get(t, b.Issuer+"/account/security/proof?for=totp").FormTo(t, "/account/security/proof", "", ""))
+		sent.WantText(t, `id="sent"`, providertest.Alice)
+		b.SendMails(t)
+		for _, m := range s.Received() {
+			if m.Header.Get("Subject") == providertest.EnrolmentSubject && !slices.Equal(m.To, []string{providertest.Alice}) {
+				t.Errorf("the link is mailed to %s", m.To)
+			}
+		}
+		undo(t, b.Visitor(t), undoLink)
+		if isSignedIn(t, thief) {
+			t.Error("the thief is still signed in")
+		}
+		has, err := b.DB.SecondFactorsOf(t.Context(), b.Alice.ID)
+		if err != nil || has.Any() || len(b.PasskeysOf(t, b.Alice.ID)) != 0 {
+			t.Errorf("factors %+v, %v", has, err)
 		}
 	})
 }

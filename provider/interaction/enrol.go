@@ -57,6 +57,11 @@ func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (t
 		}
 	}
 	if page.Prove {
+		to, err := h.DB.EnrolmentAddressOf(r.Context(), current.UserID, h.Now())
+		if err != nil {
+			return page, err
+		}
+		page.Email, page.FormerUntil = to.Email, visit.MomentsFor(current.User, h.Now()).Write(to.FormerUntil)
 		if page.ProofTicket, err = h.Visits.SealTicket(visit.EnrolmentTicket(current)); err != nil {
 			return page, err
 		}
