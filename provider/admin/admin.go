@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // Deps are the dependencies of the pages. All are required.
@@ -30,7 +32,11 @@ type Handler struct{ Deps }
 // New makes a Handler.
 func New(d Deps) *Handler { return &Handler{d} }
 
-const connectorsPath = "/admin/connectors" // below the issuer
+// Paths below the issuer.
+const (
+	connectorsPath = "/admin/connectors"
+	securityPath   = "/account/security"
+)
 
 // frame returns the parts that all pages for operators share.
 func (h *Handler) frame(r *http.Request, current session.Current, here string) (templates.Admin, error) {
@@ -38,10 +44,42 @@ func (h *Handler) frame(r *http.Request, current session.Current, here string) (
 	return templates.Admin{Common: h.Site.Common(), Here: here, Emergency: emergency, NeedsFactor: h.lacksFactor(current)}, err
 }
 
-// lacksFactor reports whether the administrator may only read, because the session has one factor.
-// Users who have a second factor have no such session.
+// lacksFactor reports whether the session may only read, because it has one factor.
 func (h *Handler) lacksFactor(current session.Current) bool {
 	return h.NeedsFactor && !storage.ACRReaches(current.ACR, storage.ACRTwoFactors)
+}
+
+// factorDue reports whether the session lacks a second factor that its account can give, such as a
+// passkey.
+func (h *Handler) factorDue(ctx context.Context, current session.Current) (bool, error) {
+	if !h.lacksFactor(current) {
+		return false, nil
+	}
+	reach, err := h.Visits.ReachableACR(ctx, current.UserID)
+	return storage.ACRReaches(reach, storage.ACRTwoFactors), err
+}
+
+// factorNeeded is the page for an act of an administrator whose account has no second factor.
+func (h *Handler) factorNeeded() *web.Problem {
+	return &web.Problem{
+		Status: http.StatusForbidden, Code: "second_factor_needed", Title: words.Say("admin-error.factor-needed.title"),
+		Text: words.Say("admin-error.factor-needed.text"), StartURL: h.Site.Base + securityPath, StartText: words.Say("admin-error.factor-needed.link"),
+	}
+}
+
+// confirmed reports whether the session may begin an act. If not, the answer asks for a recent sign-in,
+// and for the second factor that the account has.
+func (h *Handler) confirmed(w http.ResponseWriter, r *http.Request, current session.Current, act visit.Act) (bool, error) {
+	due, err := h.factorDue(r.Context(), current)
+	switch {
+	case err != nil:
+		return false, err
+	case due:
+		return false, h.Visits.NotFresh(w, r, current, act)
+	case !h.Visits.IsFresh(current):
+		return false, h.Visits.StepUp(w, r, act)
+	}
+	return true, nil
 }
 
 func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current session.Current) error {

@@ -53,8 +53,8 @@ func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current sess
 		return err
 	}
 	typed := r.URL.Query().Get("typed")
-	if !h.Visits.IsFresh(current) {
-		return h.Visits.StepUp(w, r, revokeAct(k.ID, typed))
+	if ok, err := h.confirmed(w, r, current, revokeAct(k.ID, typed)); !ok {
+		return err
 	}
 	page, err := h.revokePage(r, current, k)
 	if err != nil {
@@ -102,8 +102,8 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 	if err != nil {
 		return err
 	}
-	if !h.Visits.IsFresh(current) {
-		return h.Visits.StepUp(w, r, revokeAct(k.ID, sealed))
+	if ok, err := h.confirmed(w, r, current, revokeAct(k.ID, sealed)); !ok {
+		return err
 	}
 	if !keeper.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {
 		page, err := h.revokePage(r, current, k)

@@ -14,8 +14,8 @@ import (
 // askRotate shows the effects of a rotation and a form to confirm it, or the reason why
 // the next key cannot sign yet.
 func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if !h.Visits.IsFresh(current) {
-		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
+	if ok, err := h.confirmed(w, r, current, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath}); !ok {
+		return err
 	}
 	list, err := h.scheduled(r.Context())
 	if err != nil {
@@ -59,8 +59,8 @@ func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session
 	if err := h.Visits.CheckForm(form, ticketOf(current, "keys.rotate", form.Get("next")), rotatePath); err != nil {
 		return err
 	}
-	if !h.Visits.IsFresh(current) {
-		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
+	if ok, err := h.confirmed(w, r, current, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath}); !ok {
+		return err
 	}
 	list, err := h.scheduled(r.Context())
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // which the browser returns if it must sign in first.
 func (h *Handler) Routes() []web.Route {
 	page := func(methods, path, back string, serve visit.Page) web.Route {
-		return web.Route{Methods: methods, Path: path, Policy: web.PagePolicy, Handler: h.Site.Page(h.Visits.RequireSignIn(back, h.requireAdmin(serve)))}
+		return web.Route{Methods: methods, Path: path, Policy: web.PagePolicy, Handler: h.Site.Page(h.Visits.RequireSignIn(back, h.requireAdmin(back, serve)))}
 	}
 	return []web.Route{
 		page("GET|HEAD", "/admin", "/admin", h.overview),
@@ -28,9 +28,10 @@ func (h *Handler) Routes() []web.Route {
 	}
 }
 
-// requireAdmin serves a page only to administrators. Other users get 403. So do forms of an
-// administrator who needs a second factor and has none.
-func (h *Handler) requireAdmin(next visit.Page) visit.Page {
+// requireAdmin serves a page only to administrators. Other users get 403. A form of a session that lacks
+// a second factor changes nothing: its administrator gives the factor and returns to the page back, or
+// gets 403 if the account has none.
+func (h *Handler) requireAdmin(back string, next visit.Page) visit.Page {
 	return func(w http.ResponseWriter, r *http.Request, current session.Current) error {
 		if !current.User.Admin {
 			return &web.Problem{
@@ -39,10 +40,14 @@ func (h *Handler) requireAdmin(next visit.Page) visit.Page {
 				StartURL: h.Site.Base + "/account", StartText: words.Say("admin-error.account"),
 			}
 		}
-		if r.Method == http.MethodPost && h.lacksFactor(current) {
-			return &web.Problem{
-				Status: http.StatusForbidden, Code: "second_factor_needed", Title: words.Say("admin-error.factor-needed.title"),
-				Text: words.Say("admin-error.factor-needed.text"), StartURL: h.Site.Base + "/account/security/totp", StartText: words.Say("admin-error.factor-needed.link"),
+		if r.Method == http.MethodPost {
+			if due, err := h.factorDue(r.Context(), current); err != nil {
+				return err
+			} else if due {
+				return h.Visits.NotFresh(w, r, current, visit.Act{Name: "admin", Page: back, Back: "/admin"})
+			}
+			if h.lacksFactor(current) {
+				return h.factorNeeded()
 			}
 		}
 		return next(w, r, current)

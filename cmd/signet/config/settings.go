@@ -205,7 +205,7 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors, signUpOpen)),
 	},
 	{
-		key: "factors.required", byDef: factorsNone, unit: "none, admins or all", example: factorsAdmins,
+		key: "factors.required", byDef: factorsAdmins, unit: "none, admins or all", example: factorsAll,
 		shape: oneOfWords(factorsNone, factorsAdmins, factorsAll),
 		about: "who needs a second factor: nobody (none); administrators, who can only read the pages at /admin without one (admins); or everyone, who adds one at the first sign-in (all). Users who have one are always asked for it",
 		set: func(c *Config, text string) error {

@@ -56,6 +56,7 @@ func open(ctx context.Context, d Deps, issuer string, upstreams pretend) (*serve
 	settings := config.Default()
 	settings.Issuer, settings.DataDir, settings.Connectors = issuer, d.DataDir, upstreams.connectors()
 	settings.Development, settings.OpenSignUp = true, true
+	settings.AdminFactor = false // the printed password is all that a person who tries this out has
 	base := pathOf(issuer)
 	if d.App == "" {
 		settings.DemoPath = Path
