@@ -292,7 +292,7 @@ var (
 		"RequestEnrolment": {storage.EnrolmentRequested}, "ConfirmEnrolment": {storage.EnrolmentConfirmed},
 		"AddTOTP": {storage.FactorAdded, storage.SessionEnded}, "AddSecurityKey": {storage.FactorAdded, storage.SessionEnded}, "RemoveSecondFactor": {storage.FactorRemoved, storage.SessionEnded}, "SetAlwaysAsk": {storage.AlwaysAskChanged, storage.SessionEnded},
 		"ReplaceRecoveryCodes": {storage.RecoveryCodesReplaced, storage.SessionEnded}, "ResetFactors": {storage.FactorsReset, storage.SessionsEnded},
-		"ResetPasswordByLink":  {storage.PasswordChanged, storage.SessionsEnded},
+		"ResetPasswordByLink":  {storage.PasswordChanged, storage.SessionsEnded, storage.PasskeyRemoved},
 		"EndConnectorSessions": {storage.SessionEnded}, "RemoveUnconfiguredGroups": {storage.UserGroupsChanged},
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
 		"SetUserEnabled": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "GrantAdmin": {storage.UserPromoted, storage.UserEvicted, storage.SessionEnded}, "RevokeAdmin": {storage.UserDemoted},
