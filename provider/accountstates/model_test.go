@@ -303,7 +303,7 @@ func (a account) act(name string, o outcome) outcome {
 		o.Result = result
 		return o
 	}
-	if name != changePassword && name != proveAddress && a.hasFactor() && !reaches(o.Level, twoFactors) {
+	if name != proveAddress && a.hasFactor() && !reaches(o.Level, twoFactors) {
 		return refuse(tooWeak)
 	}
 	notice := ""

@@ -209,7 +209,9 @@ func (o *person) act(t *testing.T, v *providertest.Visitor, name string) (page p
 		page = v.Get(t, o.Issuer+"/account/password")
 		wanted := o.nextPassword()
 		page = v.Submit(t, page.FormTo(t, "/account/password", "", ""), "current-password", o.password, "new-password", wanted)
-		o.password = wanted
+		if resultOf(page) == done {
+			o.password = wanted
+		}
 	case addApp:
 		page, asked = o.proveFirst(t, v, v.Get(t, o.Issuer+"/account/security/totp"))
 		if !strings.Contains(page.Body, `id="secret"`) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"sync"
 	"time"
 
 	"signet/provider/directory"
@@ -24,23 +25,19 @@ type Deps struct {
 // Handler serves the API.
 type Handler struct {
 	Deps
-	list        []operation
-	document    []byte // the OpenAPI document
-	documentTag string
+	list     []operation
+	document func() ([]byte, error) // the OpenAPI document
 }
 
-// New returns the API. It builds the OpenAPI document once.
+// New returns the API. The OpenAPI document is built at the first request for it, because that takes
+// about as long as the rest of a start.
 func New(d Deps) (*Handler, error) {
 	h := &Handler{Deps: d}
 	h.list = h.operations()
 	if err := compileBodies(h.list); err != nil {
 		return nil, err
 	}
-	document, err := h.openAPI()
-	if err != nil {
-		return nil, err
-	}
-	h.document, h.documentTag = document, etagOf(document)
+	h.document = sync.OnceValues(h.openAPI)
 	return h, nil
 }
 

@@ -20,14 +20,20 @@ func (h *Handler) serveDocument(w http.ResponseWriter, r *http.Request) {
 		web.PublicPreflight(w, r)
 		return
 	}
+	document, err := h.document()
+	if err != nil {
+		web.API.Fail(w, r, err)
+		return
+	}
+	tag := etagOf(document)
 	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Header().Set("ETag", h.documentTag)
-	if static.Unchanged(r, h.documentTag) {
+	w.Header().Set("ETag", tag)
+	if static.Unchanged(r, tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(h.document) // if the peer has closed the connection, there is nothing to do
+	_, _ = w.Write(document) // if the peer has closed the connection, there is nothing to do
 }
 
 const (
