@@ -67,6 +67,12 @@ func (db *DB) EnrolmentAddressOf(ctx context.Context, userID string, at time.Tim
 	return found[0], nil
 }
 
+// ProvesPasskeys reports whether a passkey that is made or used in this session belongs to the owner of the
+// account: the session has two factors, or the user has no factor yet and has proved the address lately.
+func (s Session) ProvesPasskeys(hasFactor bool, at time.Time) bool {
+	return ACRReaches(s.ACR, ACRTwoFactors) || !hasFactor && within(s.AddressProvedAt(), AddressProofLife, at)
+}
+
 // enrolling describes a user who adds a factor, and the session.
 type enrolling struct {
 	EnrolmentAddress
@@ -98,7 +104,7 @@ func (e enrolling) hasProved(at time.Time) bool {
 // provesPasskeys reports whether a passkey in this session belongs to the owner of the account: the
 // session has two factors, or there is no factor yet and the user has proved the address.
 func (e enrolling) provesPasskeys(at time.Time) bool {
-	return ACRReaches(e.ACR, ACRTwoFactors) || !e.HasFactor && e.hasProved(at)
+	return Session{ACR: e.ACR, Facts: e.Facts}.ProvesPasskeys(e.HasFactor, at)
 }
 
 // requireOwner refuses a new factor that a stranger might add. Every way to add a factor passes here.

@@ -39,7 +39,8 @@ func (h *Handler) showEnrol(w http.ResponseWriter, r *http.Request) error {
 }
 
 // enrolPage returns the page with the ways that reach the required level and that the account does not
-// have. The mailed link comes first, if the account needs it.
+// have. The mailed link comes first, if the account needs it. Where only a passkey is strong enough and
+// nothing proves one yet, an app comes first: with it, the next passkey is proven.
 func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (templates.Enrol, error) {
 	key := s.Client.RequireACR == storage.ACRPhishingResistant
 	page := templates.Enrol{
@@ -49,7 +50,12 @@ func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (t
 	if err != nil {
 		return page, err
 	}
-	page.App, page.Passkey = !key && has.TOTP == nil, h.Passkeys.Offered()
+	// A passkey that is not proven leads back here. The pages of the account add one to other factors only
+	// with those factors, which prove it.
+	hasFactor := has.Any() || len(has.Passkeys) > 0
+	proves := hasFactor || current.ProvesPasskeys(false, h.Now())
+	page.Passkey = h.Passkeys.Offered() && proves
+	page.App = has.TOTP == nil && (!key || h.Passkeys.Offered() && !proves)
 	if h.SendsMails {
 		page.Unverified = current.User.Email != "" && !current.User.EmailVerified
 		if page.Prove, err = h.DB.IsAddressProofDue(r.Context(), current.UserID, current.ID, h.Now()); err != nil {

@@ -129,3 +129,38 @@ func TestEnrol_NeverForTheWishOfARequest(t *testing.T) {
 		}
 	})
 }
+
+// Without mails nothing proves a first passkey, so the page does not offer one. Where only a passkey is
+// strong enough, the app comes first and then the passkey, which is proven by it.
+func TestEnrol_OffersNoPasskeyThatLeadsBack(t *testing.T) {
+	for _, acr := range []string{storage.ACRPhishingResistant, storage.ACRTwoFactors} {
+		storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+			b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer))
+			b = b.AsClient(b.RegisterWith(t, storage.Web, "strict", func(c *storage.Client) {
+				c.Metadata.RedirectURIs, c.SkipConsent, c.RequireACR = []string{providertest.Callback}, true, acr
+			}))
+			v := b.Visitor(t)
+			page := enrolPage(t, v)
+			if strings.Contains(page.Body, `id="add-passkey"`) {
+				t.Errorf("%s: the page offers a passkey that is not proven", acr)
+			}
+			page = v.Get(t, page.Link(t, "add-app"))
+			app := providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
+			codes := v.Submit(t, page.FormTo(t, "/account/security/totp", "", ""), "code", app.Code(t, b.Now()))
+			next := codes.FormTo(t, "/account/security", "", "")
+			page = v.Get(t, next.Action+"?"+next.Values.Encode())
+			if acr == storage.ACRPhishingResistant {
+				if page.At == nil || page.At.Path != "/login/enrol" || strings.Contains(page.Body, `id="add-app"`) {
+					t.Fatalf("after the app: at %v, status %d:\n%s", page.At, page.StatusCode, page.Body)
+				}
+				authenticator := b.Authenticator(t)
+				form, data := v.Get(t, page.Link(t, "add-passkey")).PasskeyForm(t)
+				asked := v.Submit(t, form, "credential", authenticator.Create(t, data["challenge"], b.Alice.ID))
+				page = v.UsePasskey(t, asked, authenticator)
+			}
+			if got := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"])["acr"]; got != acr {
+				t.Errorf("acr %v, want %s", got, acr)
+			}
+		})
+	}
+}
