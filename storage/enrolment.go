@@ -67,7 +67,7 @@ func (db *DB) EnrolmentAddressOf(ctx context.Context, userID string, at time.Tim
 	return found[0], nil
 }
 
-// ProvesPasskeys reports whether a passkey that is made or used in this session belongs to the owner of the
+// ProvesPasskeys reports whether a passkey that is made in this session belongs to the owner of the
 // account: the session has two factors, or the user has no factor yet and has proved the address lately.
 func (s Session) ProvesPasskeys(hasFactor bool, at time.Time) bool {
 	return ACRReaches(s.ACR, ACRTwoFactors) || !hasFactor && within(s.AddressProvedAt(), AddressProofLife, at)

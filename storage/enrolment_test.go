@@ -138,6 +138,67 @@ func TestFirstPasskey_IsProvenWithTheAddress(t *testing.T) {
 	})
 }
 
+// A passkey that was added without such a proof is proven when it is used in a session in which the address
+// was proved lately, and only there: not in another browser, too late, or beside another factor.
+func TestPasskey_IsProvenByUseWithTheAddress(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		late := noon.Add(storage.AddressProofLife + time.Millisecond)
+		for i, c := range []struct {
+			name   string
+			proves bool // the address in the session
+			other  bool // another browser
+			app    bool // the account has an app
+			at     time.Time
+			want   bool
+		}{
+			{"in the session", true, false, false, noon, true},
+			{"without a proof", false, false, false, noon, false},
+			{"another browser", true, true, false, noon, false},
+			{"too late", true, false, false, late, false},
+			{"with an app", true, false, true, noon, false},
+		} {
+			u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+			handle := storage.NewID("h")
+			s := w.signIn(t, u.ID, handle, "", noon)
+			w.proveIn(t, s, noon)
+			a := w.addition(storage.NewID("p"), s.ID)
+			a.FactorChange = w.factorChange(s, storage.NewID("h"))
+			s, err := w.AddPasskey(t.Context(), a, noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.exec(t, `UPDATE credentials SET proven_at = 0 WHERE user_id = ?`, u.ID)
+			if !c.proves {
+				w.exec(t, `UPDATE sessions SET facts = '[]' WHERE id = ?`, s.ID)
+			}
+			if c.app {
+				w.addTOTP(t, s, storage.NewID("h"), noon)
+				w.exec(t, `UPDATE sessions SET handle_hash = ? WHERE id = ?`, s.HandleHash, s.ID)
+			}
+			list, err := w.PasskeysOf(t.Context(), u.ID)
+			if err != nil || len(list) != 1 {
+				t.Fatalf("passkeys %+v, %v", list, err)
+			}
+			in := w.useOf(list[0], storage.NewID("c"), int64(i+1))
+			if in.HandleHash = storage.NewID("h"); !c.other {
+				in.Replaces = s.HandleHash
+			}
+			got, err := w.SignIn(t.Context(), in, c.at)
+			var due *storage.FactorDueError
+			if c.app != errors.As(err, &due) || !c.app && err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			list, err = w.PasskeysOf(t.Context(), u.ID)
+			if err != nil || (list[0].ProvenAt != 0) != c.want {
+				t.Errorf("%s: proven at %d, %v; want proven: %v", c.name, list[0].ProvenAt, err, c.want)
+			}
+			if !c.app && (got.ACR == storage.ACRPhishingResistant) != c.want {
+				t.Errorf("%s: acr %s", c.name, got.ACR)
+			}
+		}
+	})
+}
+
 // A link opens nothing in a session of another user, after it was used, if it was printed, or if the
 // user has another address now. Then it is not spent, and nothing is noted.
 func TestConfirmEnrolment_RefusesOtherLinks(t *testing.T) {

@@ -233,14 +233,17 @@ func passkeyUseIf(condition string) engine.Statement {
 }
 
 // checkPasskey takes over the passkey that opens the session, or that the person used before the
-// second factor. In the first case it stores the use of the passkey; in the second, the passkey
-// is proven from now on. It sets AMR, and for a passkey that opens the session also ACR.
+// second factor. In the first case it stores the use of the passkey, see also provePasskeyByAddress; in
+// the second, the passkey is proven from now on. It sets AMR, and for a passkey that opens the session also ACR.
 //
 // ErrReplayed, ErrRevoked: see usePasskey.
 func checkPasskey(tx *gorm.DB, s *SignIn, at time.Time) error {
 	by := By{From: s.From, At: at}
 	if s.Passkey != nil {
 		p, err := usePasskey(tx, s.UserID, *s.Passkey, useAsFirstFactor, by)
+		if err == nil {
+			err = provePasskeyByAddress(tx, &p, *s, at)
+		}
 		s.passkey, s.ACR, s.AMR = p.ID, p.ACR(), p.AMR()
 		return err
 	}
@@ -261,10 +264,36 @@ func checkPasskey(tx *gorm.DB, s *SignIn, at time.Time) error {
 	if p.ProvenAt != 0 {
 		return nil
 	}
-	if err := tx.Exec(`UPDATE credentials SET proven_at = ? WHERE id = ?`, At(at), p.ID).Error; err != nil {
+	return provePasskey(tx, &p, by)
+}
+
+// provePasskeyByAddress proves the passkey of a sign-in in a session whose user proved the address lately
+// and has no factor yet, as if it were made there. Otherwise a person whose only passkey is older could not
+// reach two factors with it.
+func provePasskeyByAddress(tx *gorm.DB, p *Passkey, s SignIn, at time.Time) error {
+	if p.ProvenAt != 0 || s.Replaces == "" {
+		return nil
+	}
+	var sessions []string
+	err := tx.Raw(`SELECT s.id FROM sessions s WHERE s.handle_hash = ? AND s.user_id = ? AND ?`, s.Replaces, s.UserID, liveSession(at)).Scan(&sessions).Error
+	if err != nil || len(sessions) == 0 {
 		return err
 	}
-	return record(tx, Event{Type: PasskeyConfirmed, Outcome: Succeeded, UserID: s.UserID, From: s.From}, at)
+	e, err := readEnrolling(tx, s.UserID, sessions[0], at)
+	if err != nil || e.HasFactor || !e.hasProved(at) {
+		return err
+	}
+	return provePasskey(tx, p, By{From: s.From, At: at})
+}
+
+// provePasskey stores that the passkey belongs to the owner of the account. It records the event
+// passkey.confirmed.
+func provePasskey(tx *gorm.DB, p *Passkey, by By) error {
+	if err := tx.Exec(`UPDATE credentials SET proven_at = ? WHERE id = ?`, At(by.At), p.ID).Error; err != nil {
+		return err
+	}
+	p.ProvenAt = At(by.At)
+	return record(tx, Event{Type: PasskeyConfirmed, Outcome: Succeeded, UserID: p.UserID, From: by.From}, by.At)
 }
 
 // usePasskey stores the use of a passkey or security key in the transaction of the sign-in, and
