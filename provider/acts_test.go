@@ -92,6 +92,17 @@ func (s *scene) addPasskey(t *testing.T) *passkeytest.Authenticator {
 	return authenticator
 }
 
+// addKey signs the user in and adds a security key.
+func (s *scene) addKey(t *testing.T) *passkeytest.Authenticator {
+	t.Helper()
+	s.signIn(t)
+	key := s.SecurityKey(t)
+	if page := s.browser.AddSecurityKey(t, key); len(providertest.CodesOn(page)) == 0 {
+		t.Fatalf("no security key: status %d at %s", page.StatusCode, page.At)
+	}
+	return key
+}
+
 func (s *scene) credentials() string {
 	return `{"username":"` + s.user.Email + `","password":"` + providertest.Password + `"}`
 }
@@ -506,6 +517,30 @@ var acts = []act{
 		s.browser = s.Visitor(t)
 		f, data := s.browser.Get(t, s.AuthorizeURL()).PasskeyForm(t)
 		return s.posts(t, f, "credential", authenticator.Get(t, data["challenge"]))
+	}},
+	{name: "security key added", events: []storage.EventType{storage.FactorAdded, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.proveAddress(t)
+		f, data := s.browser.Get(t, s.Issuer+"/account/security/keys/add").PasskeyForm(t)
+		return s.posts(t, f, "credential", s.SecurityKey(t).Create(t, data["challenge"], ""))
+	}},
+	{name: "security key renamed", events: []storage.EventType{storage.FactorRenamed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.addKey(t)
+		return s.postsAccountForm(t, "/account/security", "/account/security/keys/rename", "name", "Desk")
+	}},
+	{name: "security key removed", events: []storage.EventType{storage.FactorRemoved, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.addKey(t)
+		has, err := s.DB.SecondFactorsOf(t.Context(), s.user.ID)
+		if err != nil || len(has.Keys) != 1 {
+			t.Fatalf("factors %+v, %v", has, err)
+		}
+		return s.postsAccountForm(t, "/account/security/keys/remove?key="+has.Keys[0].ID, "/account/security/keys/remove")
+	}},
+	{name: "sign-in with a security key", events: []storage.EventType{storage.UserSignedIn}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		key := s.addKey(t)
+		s.browser = s.Visitor(t)
+		page := s.browser.SignIn(t, s.browser.Get(t, s.AuthorizeURL()), s.user.Email, providertest.Password)
+		f, data := page.PasskeyForm(t)
+		return s.posts(t, f, "credential", key.Get(t, data["challenge"]))
 	}},
 	{name: "session ended", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.signIn(t)

@@ -29,10 +29,18 @@
 
   function list(text) { return text ? text.split(",") : []; }
 
+  // A key that may answer: its ID, and the ways to reach it.
+  function allowed(text) {
+    var ways = text.split(";"), of = descriptor(ways.shift());
+    if (ways.length) of.transports = ways;
+    return of;
+  }
+
   function options(d, creates) {
-    var o = { challenge: toBytes(d.challenge), userVerification: "required" };
+    var o = { challenge: toBytes(d.challenge), userVerification: d.verification || "required" }, second = "second" in d;
     if (!creates) {
       o.rpId = d.rp;
+      if (d.allowed) o.allowCredentials = list(d.allowed).map(allowed);
       return o;
     }
     return {
@@ -40,7 +48,9 @@
       user: { id: toBytes(d.user), name: d.name, displayName: d.name },
       pubKeyCredParams: list(d.algorithms).map(function (alg) { return { type: "public-key", alg: Number(alg) }; }),
       excludeCredentials: list(d.exclude).map(descriptor), attestation: "none",
-      authenticatorSelection: { residentKey: "required", requireResidentKey: true, userVerification: "required" }
+      authenticatorSelection: second ? { authenticatorAttachment: "cross-platform", residentKey: "discouraged", userVerification: "discouraged" } :
+        { residentKey: "required", requireResidentKey: true, userVerification: "required" },
+      hints: second ? ["security-key"] : []
     };
   }
 
@@ -103,8 +113,10 @@
         if (mediation) asked.mediation = mediation;
         return navigator.credentials[creates ? "create" : "get"](asked);
       }).then(function (credential) {
-        var keep = document.getElementById("keep");
-        if (keep && form.elements.stay) form.elements.stay.value = keep.checked ? "on" : "";
+        [["keep", "stay"], ["trust", "trust"]].forEach(function (pair) {
+          var box = document.getElementById(pair[0]), field = form.elements[pair[1]];
+          if (box && field) field.value = box.checked ? "on" : "";
+        });
         form.elements.credential.value = answer(credential);
         form.submit();
       }).catch(function (error) {

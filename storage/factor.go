@@ -148,6 +148,9 @@ func (f SecondFactors) Any() bool {
 	return f.TOTP != nil || len(f.Keys) > 0 || f.AlwaysAsk && len(f.Passkeys) > 0
 }
 
+// UseCodes reports whether the user can be asked for a recovery code, as usesRecoveryCodes does.
+func (f SecondFactors) UseCodes() bool { return f.Any() || len(f.Passkeys) > 0 }
+
 // Signing returns the security keys and passkeys, which sign a challenge.
 func (f SecondFactors) Signing() []Passkey { return slices.Concat(f.Keys, f.Passkeys) }
 

@@ -18,10 +18,10 @@ type SignInMethods struct {
 }
 
 // SecondACR returns the strongest acr of a sign-in that begins with one factor of any kind and goes
-// on with a second factor of the user.
+// on with a second factor of the user. A proven passkey can be that.
 func (m SignInMethods) SecondACR() string {
 	switch {
-	case m.SecurityKeys > 0:
+	case m.SecurityKeys > 0, m.ProvenPasskeys > 0:
 		return ACRPhishingResistant
 	case m.TOTP:
 		return ACRTwoFactors
@@ -30,12 +30,7 @@ func (m SignInMethods) SecondACR() string {
 }
 
 // ReachableACR returns the strongest acr that the user can reach.
-func (m SignInMethods) ReachableACR() string {
-	if m.ProvenPasskeys > 0 {
-		return ACRPhishingResistant
-	}
-	return m.SecondACR()
-}
+func (m SignInMethods) ReachableACR() string { return m.SecondACR() }
 
 // SignInMethodsOf reads the sign-in methods of a user in one statement. An unknown user has
 // none.

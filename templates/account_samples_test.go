@@ -49,6 +49,9 @@ func accountSamples() map[string]templates.Page {
 	}
 	addPasskeyWrong := addPasskey
 	addPasskeyWrong.Error = &templates.FormError{Code: "passkey_refused", Text: words.Say("passkey.add-refused")}
+	addKey := addPasskey
+	addKey.Account, addKey.SecurityKey, addKey.Error = frame("security", words.Sentence{}), true, &templates.FormError{Code: "key_refused", Text: words.Say("account-add-key.refused")}
+	addKeyNot := templates.AccountAddPasskey{Account: frame("security", words.Sentence{}), SecurityKey: true, Unable: words.Say("account-security.keys-not-offered")}
 	addPasskeyNot := templates.AccountAddPasskey{Account: frame("passkeys", words.Sentence{}), Unable: words.Say("account-passkeys.not-offered"), Cancel: "/auth/account/passkeys"}
 	return map[string]templates.Page{
 		"account":            templates.AccountOverview{Account: frame("overview", words.Sentence{}), Sessions: 2, Apps: 1, SecondFactor: true},
@@ -130,20 +133,28 @@ func accountSamples() map[string]templates.Page {
 		"account-apps-none":         templates.AccountApps{Account: frame("apps", words.Say("account-done.app"))},
 		"account-security":          templates.AccountSecurity{Account: frame("security", words.Say("account-done.no-totp")), Password: true, Passkeys: 1},
 		"account-security-none":     templates.AccountSecurity{Account: frame("security", words.Sentence{})},
-		"account-security-app":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon, LastUsed: now}, Codes: 9},
-		"account-security-few":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon}, Codes: 1},
-		"account-totp":              totp,
-		"account-totp-wrong":        wrongTOTP,
-		"account-remove-totp":       templates.AccountRemoveTOTP{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", App: "crd_1"},
-		"account-proof":             templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "totp", Email: "alice@example.com", Cancel: "/auth/account/security"},
-		"account-proof-sent":        templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "enrol", Request: "sealed.request", Email: "alice@example.com", Sent: true, Cancel: "/auth/login/enrol?request=sealed.request"},
-		"account-proof-former":      templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "totp", Email: "alice@example.org", FormerUntil: noon, Cancel: "/auth/account/security"},
+		"account-security-app":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon, LastUsed: now}, Offered: true, Recovers: true, Codes: 9},
+		"account-security-few":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon}, Offered: true, Full: true, Recovers: true, Codes: 1},
+		"account-security-keys": templates.AccountSecurity{Account: frame("security", words.Say("account-done.key-added")), Password: true, Offered: true, Recovers: true, Codes: 10, Keys: []templates.PasskeyRow{
+			{ID: "crd_1", Name: "Desk", Ticket: "sealed.ticket.1", Since: noon, LastUsed: now, Suspect: now}, {ID: "crd_2", Ticket: "sealed.ticket.2", Since: noon, Unusable: true},
+		}},
+		"account-add-key":          addKey,
+		"account-add-key-not":      addKeyNot,
+		"account-remove-key":       templates.AccountRemoveKey{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Key: templates.PasskeyRow{ID: "crd_1", Name: "Desk"}},
+		"account-remove-key-last":  templates.AccountRemoveKey{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Key: templates.PasskeyRow{ID: "crd_1"}, Last: true, LosesCodes: true},
+		"account-remove-totp-last": templates.AccountRemoveTOTP{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", App: "crd_1", Last: true, LosesCodes: true},
+		"account-totp":             totp,
+		"account-totp-wrong":       wrongTOTP,
+		"account-remove-totp":      templates.AccountRemoveTOTP{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", App: "crd_1"},
+		"account-proof":            templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "totp", Email: "alice@example.com", Cancel: "/auth/account/security"},
+		"account-proof-sent":       templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "enrol", Request: "sealed.request", Email: "alice@example.com", Sent: true, Cancel: "/auth/login/enrol?request=sealed.request"},
+		"account-proof-former":     templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "totp", Email: "alice@example.org", FormerUntil: noon, Cancel: "/auth/account/security"},
 		"account-proof-throttled": templates.AccountProof{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", For: "totp", Email: "alice@example.com", Cancel: "/auth/account/security",
 			Error: &templates.FormError{Code: "too_many_attempts", Text: words.Say("reset.too-many"), RetryAfter: 900}},
-		"account-codes-sign-in":    templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: true, Request: "sealed.request"},
+		"account-codes-sign-in":    templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: words.Say("account-codes.added"), Request: "sealed.request"},
 		"account-codes-ask":        templates.AccountCodes{Account: frame("security", words.Sentence{}), Ticket: "sealed.ticket", Left: 2},
 		"account-codes":            templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples},
-		"account-codes-added":      templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: true},
+		"account-codes-added":      templates.AccountCodes{Account: frame("security", words.Sentence{}), Codes: codeSamples, Added: words.Say("account-codes.added-key")},
 		"account-withdraw":         templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: photosRow},
 		"account-withdraw-session": templates.AccountWithdraw{Account: frame("apps", words.Sentence{}), Ticket: "sealed.ticket", App: templates.AppRow{ClientID: "notes", App: notes}},
 	}

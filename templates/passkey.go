@@ -55,13 +55,19 @@ type AccountAddPasskey struct {
 	AccountName string         // that the browser shows beside the passkey
 	Algorithms  string         // numbers, with commas
 	Exclude     string         // handles of the passkeys that the person has, with commas
+	SecurityKey bool           // the browser makes a security key, not a passkey
 	Unable      words.Sentence // why there can be no new passkey; zero: there can be one
 	Request     string         // sealed request of the sign-in that goes on afterwards, as a hidden field; "": none
 	Cancel      string         // path
 	Error       *FormError
 }
 
-func (AccountAddPasskey) page() string { return "accountaddpasskey.html" }
+func (p AccountAddPasskey) page() string {
+	if p.SecurityKey {
+		return "accountaddkey.html"
+	}
+	return "accountaddpasskey.html"
+}
 
 // AccountRemovePasskey asks whether to remove a passkey.
 type AccountRemovePasskey struct {

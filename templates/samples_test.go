@@ -38,6 +38,9 @@ var passkeyAsk = templates.PasskeyAsk{Page: "/login", RPID: "id.example.com", Ch
 // samples are all pages in all their states. Each is a golden file, and the ground
 // on which the hostile values are sown.
 func samples() map[string]templates.Page {
+	key := templates.KeyAsk{Page: "/login/factor", RPID: "id.example.com", Challenge: "challenge", Sealed: "sealed.challenge", Allowed: "aWQ;usb;nfc,aWQy", Verification: "discouraged"}
+	keyOrPasskey := key
+	keyOrPasskey.Passkeys, keyOrPasskey.Verification = true, "preferred"
 	wrongCode := &templates.FormError{Code: "invalid_code", Text: words.Say("factor-refused.wrong"), Field: "code"}
 	home := photos
 	home.Client.HomeURL = "https://photos.example.com/"
@@ -149,10 +152,12 @@ func samples() map[string]templates.Page {
 		}},
 		"signin-forgot":          templates.SignIn{Common: photos, Request: "sealed.request", Forgot: true, KeepDays: 30},
 		"signin-sign-up":         templates.SignIn{Common: photos, Request: "sealed.request", Forgot: true, SignUp: "/signup?request=sealed.request", KeepDays: 30},
-		"second-factor":          templates.SecondFactor{Common: photos, Request: "sealed.request", User: alice, Switch: "/login/factor?request=sealed.request&way=recovery", Other: "/login?request=sealed.request&other=1"},
-		"second-factor-wrong":    templates.SecondFactor{Common: photos, Request: "sealed.request", User: alice, Switch: "/login/factor?request=sealed.request&way=recovery", Refused: "1", ClockHint: true, Error: wrongCode, TrustDays: 30, Trust: true},
-		"second-factor-trust":    templates.SecondFactor{Common: photos, Request: "sealed.request", User: alice, Switch: "/login/factor?request=sealed.request&way=recovery", TrustDays: 1},
-		"second-factor-recovery": templates.SecondFactor{Common: plain, Request: "sealed.request", User: alice, Recovery: true, Switch: "/auth/login/factor?request=sealed.request"},
+		"second-factor":          templates.SecondFactor{Common: photos, Request: "sealed.request", User: alice, App: true, Switch: "/login/factor?request=sealed.request&way=recovery", Other: "/login?request=sealed.request&other=1"},
+		"second-factor-wrong":    templates.SecondFactor{Common: photos, Request: "sealed.request", User: alice, App: true, Switch: "/login/factor?request=sealed.request&way=recovery", Refused: "1", ClockHint: true, Error: wrongCode, TrustDays: 30, Trust: true},
+		"second-factor-key":      templates.SecondFactor{Common: photos, Request: "sealed.request", User: alice, App: true, Key: &key, Switch: "/login/factor?request=sealed.request&way=recovery", Other: "/login?request=sealed.request&other=1"},
+		"second-factor-key-only": templates.SecondFactor{Common: plain, Request: "sealed.request", User: alice, Recovery: true, Key: &keyOrPasskey, Error: &templates.FormError{Code: "passkey_refused", Text: words.Say("second-factor.key-refused")}},
+		"second-factor-recovery": templates.SecondFactor{Common: plain, Request: "sealed.request", User: alice, App: true, Recovery: true, Switch: "/auth/login/factor?request=sealed.request"},
+		"second-factor-trust":    templates.SecondFactor{Common: photos, Request: "sealed.request", User: alice, App: true, Key: &key, Switch: "/login/factor?request=sealed.request&way=recovery", TrustDays: 1},
 		"reset":                  templates.Reset{Common: photos, Request: "sealed.request", SignIn: "/login?request=sealed.request"},
 		"reset-wrong":            templates.Reset{Common: plain, SignIn: "/auth/login", Email: "alice", Error: &templates.FormError{Code: "invalid_email", Field: "email", Text: words.Say("set-up-problem.email", "Example", "ada@example.com")}},
 		"reset-throttled": templates.Reset{Common: plain, SignIn: "/auth/login", Email: "alice@example.com",

@@ -1,18 +1,22 @@
 package templates
 
-// SecondFactor asks for the code of an authenticator app, or for a recovery code, after the first
-// proof of a sign-in.
+import "signet/templates/words"
+
+// SecondFactor asks for a security key, the code of an authenticator app, or a recovery code, after the
+// first proof of a sign-in.
 type SecondFactor struct {
 	Common
 	Request   string // sealed request, as a hidden field
 	User      Person
-	Recovery  bool   // asks for a recovery code, which has letters
-	Switch    string // path of the same page for the other kind of code
-	TrustDays int    // for how long the person may trust this browser; 0: the page does not offer it
-	Trust     bool   // that is chosen
-	Refused   string // hidden field: a code was refused; "": none yet
-	ClockHint bool   // the page says that the clock of the phone may be wrong
-	Other     string // path of the sign-in page for another account
+	Key       *KeyAsk // nil: the person has no key that can be used here
+	App       bool    // the person has an authenticator app
+	Recovery  bool    // asks for a recovery code, which has letters
+	Switch    string  // path of the same page for the other kind of code; "": there is one kind
+	TrustDays int     // for how long the person may trust this browser; 0: the page does not offer it
+	Trust     bool    // that is chosen
+	Refused   string  // hidden field: a code was refused; "": none yet
+	ClockHint bool    // the page says that the clock of the phone may be wrong
+	Other     string  // path of the sign-in page for another account
 	Error     *FormError
 }
 
@@ -27,17 +31,28 @@ type Enrol struct {
 	ProofTicket string // of the form that mails the link
 	User        Person
 	ForApp      bool   // the application requires it; if false, this service does
-	Key         bool   // only a passkey is strong enough
+	Key         bool   // only a passkey or a security key is strong enough
 	Unverified  bool   // the address must be verified first
 	Prove       bool   // the mailed link comes first
 	Email       string // its recipient
 	FormerUntil Moment // see AccountProof
 	App         bool   // the person can add an authenticator app
-	Passkey     bool   // the person can add a passkey
+	Passkey     bool   // the person can add a passkey or a security key
 	Other       string // path of the sign-in page for another account
 }
 
 func (Enrol) page() string { return "enrol.html" }
+
+// KeyAsk is the form with which a browser asks a security key or passkey of a known person.
+type KeyAsk struct {
+	Page         string // path of the page with the form
+	RPID         string
+	Challenge    string // base64url without padding
+	Sealed       string // the sealed challenge, as a hidden field
+	Allowed      string // the keys: commas between them, semicolons before the ways to reach each
+	Verification string // whether the authenticator verifies the person: discouraged or preferred
+	Passkeys     bool   // a passkey may answer too
+}
 
 // AccountSecurity lists the ways in which the person proves their identity.
 type AccountSecurity struct {
@@ -45,7 +60,11 @@ type AccountSecurity struct {
 	Password bool // the account has one
 	Passkeys int
 	App      *AppState // nil: no authenticator app
-	Codes    int       // recovery codes that are left
+	Keys     []PasskeyRow
+	Offered  bool // people can add security keys at this address
+	Full     bool // the person has as many as possible
+	Recovers bool // the person can be asked for a recovery code
+	Codes    int  // recovery codes that are left
 }
 
 func (AccountSecurity) page() string { return "accountsecurity.html" }
@@ -56,7 +75,7 @@ type AppState struct {
 }
 
 // CodesAreFew reports whether the person should make new recovery codes soon.
-func (s AccountSecurity) CodesAreFew() bool { return s.App != nil && s.Codes < 4 }
+func (s AccountSecurity) CodesAreFew() bool { return s.Recovers && s.Codes < 4 }
 
 // AccountProof asks whether to mail the link that comes before the first factor.
 type AccountProof struct {
@@ -109,18 +128,31 @@ type QRCode struct {
 // AccountRemoveTOTP asks whether to remove the authenticator app.
 type AccountRemoveTOTP struct {
 	Account
-	Ticket string
-	App    string // id of the credential
+	Ticket     string
+	App        string // id of the credential
+	Last       bool   // no second factor is left afterwards
+	LosesCodes bool   // the recovery codes stop working with it
 }
 
 func (AccountRemoveTOTP) page() string { return "accountremovetotp.html" }
+
+// AccountRemoveKey asks whether to remove a security key.
+type AccountRemoveKey struct {
+	Account
+	Ticket     string
+	Key        PasskeyRow
+	Last       bool // no second factor is left afterwards
+	LosesCodes bool // the recovery codes stop working with it
+}
+
+func (AccountRemoveKey) page() string { return "accountremovekey.html" }
 
 // AccountCodes shows new recovery codes, once. Without codes, it asks whether to make new ones.
 type AccountCodes struct {
 	Account
 	Ticket string
 	Codes  []string
-	Added  bool // the person has just added the first second factor
+	Added  words.Sentence // the second factor that the person has just added; zero: none
 	// Request is the sealed request of the sign-in that goes on afterwards, as a hidden field; "": none.
 	Request string
 	Left    int // old codes that are left, if the page asks

@@ -35,10 +35,15 @@ func (h *Handler) showPasskeys(w http.ResponseWriter, r *http.Request, current s
 	if err != nil {
 		return err
 	}
+	has, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
 	usable := h.usable(list)
 	page := templates.AccountPasskeys{
 		Account: h.frame(r, current, "passkeys"), Offered: h.Passkeys.Offered(), Full: len(usable) >= storage.MostPasskeys,
-		AcceptedIDs: handlesOf(usable), RPID: h.Passkeys.RPID(), UserHandle: passkey.UserHandle(current.UserID), AccountName: passkey.AccountName(current.User),
+		// A browser forgets the credentials that are not listed, a security key in it too.
+		AcceptedIDs: handlesOf(slices.Concat(usable, has.Keys)), RPID: h.Passkeys.RPID(), UserHandle: passkey.UserHandle(current.UserID), AccountName: passkey.AccountName(current.User),
 	}
 	for _, p := range list {
 		row := h.passkeyRow(current, p)

@@ -40,7 +40,13 @@ func (h *Handler) showSecurity(w http.ResponseWriter, r *http.Request, current s
 	if err != nil {
 		return err
 	}
-	page := templates.AccountSecurity{Account: h.frame(r, current, "security"), Password: ways.Password, Passkeys: ways.Passkeys, Codes: len(has.Codes)}
+	page := templates.AccountSecurity{
+		Account: h.frame(r, current, "security"), Password: ways.Password, Passkeys: ways.Passkeys, Offered: h.Passkeys.Offered(), Full: len(has.Keys) >= storage.MostPasskeys,
+		Recovers: has.UseCodes(), Codes: len(has.Codes),
+	}
+	if page.Keys, err = h.keyRows(current, has); err != nil {
+		return err
+	}
 	if has.TOTP != nil {
 		times := visit.MomentsFor(current.User, h.Now())
 		page.App = &templates.AppState{Since: times.Write(has.TOTP.CreatedAt), LastUsed: times.Write(has.TOTP.UsedAt)}
@@ -192,7 +198,7 @@ func (h *Handler) addTOTP(w http.ResponseWriter, r *http.Request, current sessio
 	if !newCodes {
 		return h.showDone(w, securityPath, "app-added")
 	}
-	return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes, Added: true, Request: way.Request})
+	return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes, Added: words.Say("account-codes.added"), Request: way.Request})
 }
 
 // refuseFirstCode shows the form again, with the same secret: the person has it in the app.
@@ -249,7 +255,7 @@ func (h *Handler) askRemoveTOTP(w http.ResponseWriter, r *http.Request, current 
 	if has.TOTP == nil { // another request has removed it meanwhile
 		return h.showSecurity(w, r, current)
 	}
-	page := templates.AccountRemoveTOTP{Account: h.frame(r, current, "security"), App: has.TOTP.ID}
+	page := templates.AccountRemoveTOTP{Account: h.frame(r, current, "security"), App: has.TOTP.ID, Last: len(has.Keys) == 0, LosesCodes: len(has.Signing()) == 0}
 	if page.Ticket, err = h.ticket(current, "totp.remove", has.TOTP.ID); err != nil {
 		return err
 	}
@@ -284,7 +290,7 @@ func (h *Handler) askCodes(w http.ResponseWriter, r *http.Request, current sessi
 	if err != nil {
 		return err
 	}
-	if !has.Any() {
+	if !has.UseCodes() {
 		return h.showSecurity(w, r, current)
 	}
 	page := templates.AccountCodes{Account: h.frame(r, current, "security"), Left: len(has.Codes)}

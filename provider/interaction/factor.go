@@ -42,7 +42,11 @@ func (h *Handler) showFactor(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.Site.Show(w, h.factorPage(s, user, r.URL.Query().Get("way")))
+	page, err := h.factorPage(w, r, s, user, r.URL.Query().Get("way"))
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
 }
 
 // half returns the half sign-in of this browser for the step. Without one, it is the signed-in user
@@ -80,18 +84,45 @@ func (h *Handler) half(r *http.Request, s step) (visit.HalfSignIn, storage.User,
 // field has a keyboard with letters.
 const recoveryWay = "recovery"
 
-func (h *Handler) factorPage(s step, user storage.User, way string) templates.SecondFactor {
+// factorPath is the path of the page for the second factor.
+const factorPath = "/login/factor"
+
+// factorPage offers the second factors that the user has: a key or passkey, the app, the recovery
+// codes. Without an app, its field takes a recovery code.
+func (h *Handler) factorPage(w http.ResponseWriter, r *http.Request, s step, user storage.User, way string) (templates.SecondFactor, error) {
+	has, err := h.DB.SecondFactorsOf(r.Context(), user.ID)
+	if err != nil {
+		return templates.SecondFactor{}, err
+	}
 	page := templates.SecondFactor{
-		Common: h.common(s), Request: s.Sealed, User: person(user), Recovery: way == recoveryWay,
-		Switch: h.factorPageOf(s), Other: h.otherAccountPage(s),
+		Common: h.common(s), Request: s.Sealed, User: person(user), App: has.TOTP != nil, Recovery: has.TOTP == nil || way == recoveryWay,
+		Other: h.otherAccountPage(s),
 	}
 	if h.Sessions.OffersTrust(user) {
 		page.TrustDays = h.Sessions.TrustDays()
 	}
-	if !page.Recovery {
+	if page.App {
+		page.Switch = h.factorPageOf(s)
+	}
+	if page.App && !page.Recovery {
 		page.Switch += "&way=" + recoveryWay
 	}
-	return page
+	page.Key, err = h.askKey(w, r, s, user, has)
+	return page, err
+}
+
+// showFactorAgain shows the page with the refusal of shown.
+func (h *Handler) showFactorAgain(w http.ResponseWriter, r *http.Request, s step, user storage.User, status int, shown templates.SecondFactor) error {
+	way := ""
+	if shown.Recovery {
+		way = recoveryWay
+	}
+	page, err := h.factorPage(w, r, s, user, way)
+	if err != nil {
+		return err
+	}
+	page.Refused, page.Trust, page.ClockHint, page.Error = shown.Refused, shown.Trust, shown.ClockHint && !page.Recovery, web.WithReference(r, shown.Error)
+	return h.Site.ShowStatus(w, status, page)
 }
 
 // checkFactor checks the code and starts the session. After the second refused code, the page says
@@ -129,13 +160,9 @@ func (h *Handler) checkFactor(w http.ResponseWriter, r *http.Request) error {
 	trace := web.TraceOf(r.Context())
 	credential.NoteRefusal(trace, refusal.Code, err)
 	trace.MarkRecorded()
-	page := h.factorPage(s, user, form.Get("way"))
-	page.Refused, page.Trust = "1", form.Get("trust") != ""
-	if form.Get("refused") != "" {
-		page.ClockHint = !page.Recovery
-	}
-	page.Error = web.WithReference(r, refusal)
-	return h.Site.ShowStatus(w, status, page)
+	return h.showFactorAgain(w, r, s, user, status, templates.SecondFactor{
+		Recovery: form.Get("way") == recoveryWay, Refused: "1", Trust: form.Get("trust") != "", ClockHint: form.Get("refused") != "", Error: refusal,
+	})
 }
 
 // signInAgain shows the sign-in page to a person whose first proof has expired or is of another

@@ -124,30 +124,39 @@ func (h *Handler) askPasskeyAgain(w http.ResponseWriter, r *http.Request, s step
 	return h.showSignIn(w, r, s, http.StatusConflict, templates.SignIn{Error: refusal})
 }
 
-// refusePasskey shows the page of the step again. It counts the refusal against the network, so
-// that refusals of known users do not fill the database with events.
+// refusePasskey shows the page of the step again.
 func (h *Handler) refusePasskey(w http.ResponseWriter, r *http.Request, s step, checked passkey.Checked, cause error) error {
-	trace := web.TraceOf(r.Context())
-	var event storage.Event
-	if checked.User.ID != "" {
-		event = storage.Event{Type: storage.UserSignInFailed, Outcome: storage.Refused, Reason: web.CauseOf(cause), UserID: checked.User.ID, From: trace.Origin()}
+	status, refusal, cause, err := h.countRefusedPasskey(w, r, checked.User, words.Say("passkey.refused"), cause)
+	if err != nil {
+		return err
 	}
-	status, refusal := http.StatusUnprocessableEntity, &templates.FormError{Code: "passkey_refused", Text: words.Say("passkey.refused")}
-	switch err := h.DB.CountFailure(r.Context(), h.WrongCodes.For("passkeynet", trace.Address), event, h.Now()); {
-	case err == nil:
-		trace.MarkRecorded()
-	default:
-		var throttled *storage.ThrottledError
-		if !errors.As(err, &throttled) {
-			return err
-		}
-		status, refusal = web.FormRefusal(w.Header(), err)
-		refusal.Text, cause = words.Say("passkey.too-many"), err
-	}
-	credential.NoteRefusal(trace, refusal.Code, cause)
+	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, cause)
 	page := templates.SignIn{Error: refusal}
 	if web.CauseOf(cause) == "passkey_unknown" {
 		page.Passkey = &templates.PasskeyAsk{Unknown: checked.Passkey.Handle}
 	}
 	return h.showSignIn(w, r, s, status, page)
+}
+
+// countRefusedPasskey counts the refusal of a passkey or security key against the network, so that
+// refusals of known users do not fill the database with events. It returns the answer: text, or that
+// there were too many.
+func (h *Handler) countRefusedPasskey(w http.ResponseWriter, r *http.Request, user storage.User, text words.Sentence, cause error) (int, *templates.FormError, error, error) {
+	trace := web.TraceOf(r.Context())
+	var event storage.Event
+	if user.ID != "" {
+		event = storage.Event{Type: storage.UserSignInFailed, Outcome: storage.Refused, Reason: web.CauseOf(cause), UserID: user.ID, From: trace.Origin()}
+	}
+	err := h.DB.CountFailure(r.Context(), h.WrongCodes.For("passkeynet", trace.Address), event, h.Now())
+	if err == nil {
+		trace.MarkRecorded()
+		return http.StatusUnprocessableEntity, &templates.FormError{Code: "passkey_refused", Text: text}, cause, nil
+	}
+	var throttled *storage.ThrottledError
+	if !errors.As(err, &throttled) {
+		return 0, nil, nil, err
+	}
+	status, refusal := web.FormRefusal(w.Header(), err)
+	refusal.Text = words.Say("passkey.too-many")
+	return status, refusal, err, nil
 }

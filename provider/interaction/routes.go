@@ -17,6 +17,7 @@ func (h *Handler) Routes() []web.Route {
 		page("GET|HEAD", "/login", h.showLogin),
 		page("GET|HEAD", "/login/factor", h.showFactor),
 		page("POST", "/login/factor", h.checkFactor),
+		page("POST", "/login/factor/key", h.checkKey),
 		page("GET|HEAD", "/login/enrol", h.showEnrol),
 		page("POST", "/decline", h.decline),
 		page("GET|HEAD", "/consent", h.showConsent),

@@ -288,6 +288,16 @@ func refused(code string, cause error) error {
 // handleOf returns the spelling of a credential ID in the database and in the answers of browsers.
 func handleOf(id []byte) string { return base64.RawURLEncoding.EncodeToString(id) }
 
+// DescriptorsOf lists credentials as the script of the pages reads them: commas between them, and
+// semicolons before the ways to reach each (WebAuthn, section 5.8.3).
+func DescriptorsOf(list []storage.Passkey) string {
+	var out []string
+	for _, k := range list {
+		out = append(out, strings.Join(append([]string{k.Handle}, k.Detail.Transports...), ";"))
+	}
+	return strings.Join(out, ",")
+}
+
 // aaguidOf returns the model of an authenticator; "" if it does not say its model.
 func aaguidOf(b []byte) string {
 	id, err := uuid.FromBytes(b)

@@ -119,3 +119,18 @@ func (b *Testbed) MadePasskeyForm(t *testing.T, page Answer, a *passkeytest.Auth
 		"challenge": {found[2]}, "credential": {a.Create(t, found[1], userID, change...)},
 	}}
 }
+
+// AddSecurityKey adds a security key on the account pages. The browser must be signed in, or it signs
+// in as Alice. With the first second factor, the page has the recovery codes.
+func (v *Visitor) AddSecurityKey(t *testing.T, a *passkeytest.Authenticator, change ...func(*passkeytest.Answer)) Stop {
+	t.Helper()
+	v.Account(t, "/account/security")
+	f, data := v.ProveFirst(t, v.Get(t, v.Bed.Issuer+"/account/security/keys/add")).PasskeyForm(t)
+	return v.Submit(t, f, "credential", a.Create(t, data["challenge"], "", change...))
+}
+
+// SecurityKey returns a new security key for the pages of the testbed.
+func (b *Testbed) SecurityKey(t testing.TB) *passkeytest.Authenticator {
+	t.Helper()
+	return passkeytest.NewKey(t, b.Issuer)
+}

@@ -49,7 +49,7 @@ func Pages(t *testing.T, at string) []string {
 }
 
 // needQuery are the pages that need a query, which names the thing that they show.
-var needQuery = []string{"/account/apps/withdraw", "/account/passkeys/remove", "/account/identities/link", "/account/identities/unlink", "/admin/keys/revoke"}
+var needQuery = []string{"/account/apps/withdraw", "/account/passkeys/remove", "/account/security/keys/remove", "/account/identities/link", "/account/identities/unlink", "/admin/keys/revoke"}
 
 // RouteTable lists the routes of the provider, each path once.
 func RouteTable(t *testing.T) []*Route {

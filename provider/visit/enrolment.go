@@ -25,6 +25,7 @@ type Enrolment struct {
 var enrolmentPages = map[string]string{
 	"totp":    "/account/security/totp",
 	"passkey": "/account/passkeys/add",
+	"key":     "/account/security/keys/add",
 	"enrol":   "/login/enrol",
 }
 

@@ -167,21 +167,27 @@ func (v *Visits) ReadHalf(r *http.Request, requestID string) (HalfSignIn, storag
 // Second is the second factor of a sign-in, as the person gave it.
 type Second struct {
 	Code                string
-	Trust               bool   // "Trust this browser"
-	RequestID, ClientID string // of the authorization request that the sign-in answers
+	Key                 *storage.PasskeyUse // the checked answer of a security key or passkey; nil: there is a code
+	Trust               bool                // "Trust this browser"
+	RequestID, ClientID string              // of the authorization request that the sign-in answers
 
 	KeepStronger *storage.Freshness // see the function KeepStronger
 }
 
-// FinishHalf checks the code of a second factor and starts the session. Then it removes the half
-// sign-in.
+// FinishHalf checks the code of a second factor, unless a key has answered, and starts the session.
+// Then it removes the half sign-in.
 //
-// factor.ErrWrong, factor.ErrUsed, *storage.ThrottledError. ErrNoHalf: the user has changed.
+// factor.ErrWrong, factor.ErrUsed, *storage.ThrottledError. storage.ErrReplayed: the challenge of the
+// key was used before. ErrNoHalf: the user has changed, or the key was removed.
 func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn, user storage.User, second Second) error {
-	origin := web.TraceOf(r.Context()).Origin()
-	checked, err := v.Factors.Check(r.Context(), factor.Attempt{User: user, Code: second.Code, Address: origin.Address, Device: v.Sessions.Device(r)}, origin)
-	if err != nil {
-		return err
+	checked := factor.Checked{Use: storage.FactorUse{Key: second.Key}} // storage adds the amr of the key
+	if second.Key == nil {
+		origin := web.TraceOf(r.Context()).Origin()
+		var err error
+		checked, err = v.Factors.Check(r.Context(), factor.Attempt{User: user, Code: second.Code, Address: origin.Address, Device: v.Sessions.Device(r)}, origin)
+		if err != nil {
+			return err
+		}
 	}
 	first := session.ByPassword
 	switch {
@@ -190,13 +196,13 @@ func (v *Visits) FinishHalf(w http.ResponseWriter, r *http.Request, s HalfSignIn
 	case s.Through != "":
 		first = ByUpstream
 	}
-	_, err = v.Sessions.Start(w, r, session.SignIn{
+	_, err := v.Sessions.Start(w, r, session.SignIn{
 		UserID: s.UserID, Request: second.RequestID, ClientID: second.ClientID, ACR: storage.ACRTwoFactors, AMR: append(append([]string{}, first...), checked.AMR...),
 		Asserted: s.Asserted, Keep: s.Keep, NotBefore: &s.NotBefore, GiveBack: checked.Reserved, Factor: &checked.Use, Through: s.Through, Raises: s.Raises,
 		KeepStronger: second.KeepStronger, Trust: second.Trust && v.Sessions.OffersTrust(user),
 	})
 	switch {
-	case errors.Is(err, storage.ErrReplayed):
+	case errors.Is(err, storage.ErrReplayed) && second.Key == nil:
 		return factor.ErrUsed
 	case errors.Is(err, storage.ErrRevoked):
 		return ErrNoHalf

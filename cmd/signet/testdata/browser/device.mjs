@@ -2,13 +2,20 @@
 
 // Device is the authenticator of the person's device.
 export class Device {
-  static async of(page) {
+  static of(page) {
+    return Device.add(page, { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true })
+  }
+
+  // key returns a security key of the first generation: it stores no account and verifies nobody.
+  static key(page) {
+    return Device.add(page, { protocol: 'u2f', transport: 'usb' })
+  }
+
+  static async add(page, options) {
     const device = new Device()
     device.cdp = await page.context().newCDPSession(page)
     await device.cdp.send('WebAuthn.enable')
-    const { authenticatorId } = await device.cdp.send('WebAuthn.addVirtualAuthenticator', { options: {
-      protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true,
-    } })
+    const { authenticatorId } = await device.cdp.send('WebAuthn.addVirtualAuthenticator', { options: { ...options, automaticPresenceSimulation: true } })
     device.authenticatorId = authenticatorId
     return device
   }
