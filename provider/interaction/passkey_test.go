@@ -192,7 +192,6 @@ func TestPasskey_PasswordAfterItIsAnotherProof(t *testing.T) {
 		v.AnswerPages(t, v.UsePasskey(t, v.Get(t, b.AuthorizeURL("prompt", "login")), a))
 		wantProof("the passkey again", v.Get(t, b.AuthorizeURL()), start, storage.ACRTwoFactors, phishingResistant...)
 		wantProof("with prompt=login", enter(v.Get(t, b.AuthorizeURL("prompt", "login"))), b.Now(), storage.ACROneFactor, "pwd")
-		start = b.Now()
 		v.AnswerPages(t, v.UsePasskey(t, v.Get(t, b.AuthorizeURL("prompt", "login")), a))
 		b.Clock.Advance(6 * time.Minute)
 		wantProof("six minutes later", enter(tabs[2]), b.Now(), storage.ACROneFactor, "pwd")

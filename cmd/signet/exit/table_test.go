@@ -91,6 +91,7 @@ var ofServer = map[string]string{
 	"storage.ErrNotFresh":        "only the pages of an account ask for a fresh sign-in",
 	"storage.FactorDueError":     "only a sign-in asks for a second factor",
 	"storage.ErrTooManyPasskeys": "only the pages of an account add passkeys",
+	"storage.ErrAddressProofDue": "only the pages of an account add factors",
 }
 
 // A new sentinel of one of these packages needs a row. Without one, a command would end with
