@@ -38,6 +38,7 @@ type Enrol struct {
 	FormerUntil Moment // see AccountProof
 	App         bool   // the person can add an authenticator app
 	Passkey     bool   // the person can add a passkey or a security key
+	AddKey      bool   // the person can add a security key
 	Other       string // path of the sign-in page for another account
 }
 

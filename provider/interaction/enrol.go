@@ -40,7 +40,7 @@ func (h *Handler) showEnrol(w http.ResponseWriter, r *http.Request) error {
 
 // enrolPage returns the page with the ways that reach the required level and that the account does not
 // have. The mailed link comes first, if the account needs it. Where only a passkey is strong enough and
-// nothing proves one yet, an app comes first: with it, the next passkey is proven.
+// nothing proves one yet, the page also offers an app: with it, the next passkey is proven.
 func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (templates.Enrol, error) {
 	key := s.Client.RequireACR == storage.ACRPhishingResistant
 	page := templates.Enrol{
@@ -54,8 +54,9 @@ func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (t
 	// with those factors, which prove it.
 	hasFactor := has.Any() || len(has.Passkeys) > 0
 	proves := hasFactor || current.ProvesPasskeys(false, h.Now())
-	page.Passkey = h.Passkeys.Offered() && proves
-	page.App = has.TOTP == nil && (!key || h.Passkeys.Offered() && !proves)
+	page.AddKey = h.Passkeys.Offered() // a second factor after the first proof, which nothing else need prove
+	page.Passkey = page.AddKey && proves
+	page.App = has.TOTP == nil && (!key || page.AddKey && !proves)
 	if h.SendsMails {
 		page.Unverified = current.User.Email != "" && !current.User.EmailVerified
 		if page.Prove, err = h.DB.IsAddressProofDue(r.Context(), current.UserID, current.ID, h.Now()); err != nil {

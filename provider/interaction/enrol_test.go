@@ -144,6 +144,7 @@ func TestEnrol_OffersNoPasskeyThatLeadsBack(t *testing.T) {
 			if strings.Contains(page.Body, `id="add-passkey"`) {
 				t.Errorf("%s: the page offers a passkey that is not proven", acr)
 			}
+			page.Link(t, "add-key") // a key needs no such proof
 			page = v.Get(t, page.Link(t, "add-app"))
 			app := providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
 			codes := v.Submit(t, page.FormTo(t, "/account/security/totp", "", ""), "code", app.Code(t, b.Now()))
@@ -163,4 +164,24 @@ func TestEnrol_OffersNoPasskeyThatLeadsBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A security key is a second factor after the password: it needs no other factor first, also without mails,
+// and reaches what only a passkey reaches otherwise.
+func TestEnrol_SecurityKeyWithinTheSignIn(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer))
+		b = b.AsClient(b.RegisterWith(t, storage.Web, "strict", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.SkipConsent, c.RequireACR = []string{providertest.Callback}, true, storage.ACRPhishingResistant
+		}))
+		v, key := b.Visitor(t), b.SecurityKey(t)
+		form, data := v.Get(t, enrolPage(t, v).Link(t, "add-key")).PasskeyForm(t)
+		codes := v.Submit(t, form, "credential", key.Create(t, data["challenge"], ""))
+		next := codes.FormTo(t, "/account/security", "", "")
+		page := v.Get(t, next.Action+"?"+next.Values.Encode())
+		page = v.UsePasskey(t, v.Get(t, page.Link(t, "factor")), key)
+		if got := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"])["acr"]; got != storage.ACRPhishingResistant {
+			t.Errorf("acr %v", got)
+		}
+	})
 }
