@@ -535,6 +535,14 @@ var acts = []act{
 		}
 		return s.postsAccountForm(t, "/account/security/keys/remove?key="+has.Keys[0].ID, "/account/security/keys/remove")
 	}},
+	{name: "asked for a passkey at every sign-in", events: []storage.EventType{storage.AlwaysAskChanged, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.signIn(t)
+		authenticator := s.addPasskey(t)
+		s.browser = s.Visitor(t)
+		s.browser.UsePasskey(t, s.browser.Get(t, s.Issuer+"/account/security"), authenticator)
+		page := s.browser.Get(t, s.Issuer+"/account/security/always-ask")
+		return s.posts(t, page.FormTo(t, "/account/security/always-ask", "", ""))
+	}},
 	{name: "sign-in with a security key", events: []storage.EventType{storage.UserSignedIn}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		key := s.addKey(t)
 		s.browser = s.Visitor(t)

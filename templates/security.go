@@ -66,6 +66,13 @@ type AccountSecurity struct {
 	Full     bool // the person has as many as possible
 	Recovers bool // the person can be asked for a recovery code
 	Codes    int  // recovery codes that are left
+
+	AlwaysAsk *AlwaysAskChoice // nil: the page does not offer it
+}
+
+// AlwaysAskChoice is the choice to be asked for a passkey at every sign-in.
+type AlwaysAskChoice struct {
+	On bool // the person has chosen it
 }
 
 func (AccountSecurity) page() string { return "accountsecurity.html" }
@@ -136,6 +143,29 @@ type AccountRemoveTOTP struct {
 }
 
 func (AccountRemoveTOTP) page() string { return "accountremovetotp.html" }
+
+// The values of the form of AccountAlwaysAsk.
+const (
+	AlwaysAskOn  = "on"
+	AlwaysAskOff = "off"
+)
+
+// AccountAlwaysAsk asks whether to change the choice to be asked for a passkey at every sign-in.
+type AccountAlwaysAsk struct {
+	Account
+	Ticket string
+	On     bool // the form turns it on
+}
+
+func (AccountAlwaysAsk) page() string { return "accountalwaysask.html" }
+
+// Value is the value of the form.
+func (p AccountAlwaysAsk) Value() string {
+	if p.On {
+		return AlwaysAskOn
+	}
+	return AlwaysAskOff
+}
 
 // AccountRemoveKey asks whether to remove a security key.
 type AccountRemoveKey struct {

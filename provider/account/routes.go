@@ -34,6 +34,8 @@ func (h *Handler) Routes() []web.Route {
 		page("POST", "/account/security/keys/rename", securityPath, h.renameKey),
 		page("GET|HEAD", "/account/security/keys/remove", securityPath, h.askRemoveKey),
 		page("POST", "/account/security/keys/remove", securityPath, h.removeKey),
+		page("GET|HEAD", "/account/security/always-ask", alwaysAskPath, h.askAlwaysAsk),
+		page("POST", "/account/security/always-ask", alwaysAskPath, h.changeAlwaysAsk),
 		page("GET|HEAD", "/account/security/codes", codesPath, h.askCodes),
 		page("POST", "/account/security/codes", codesPath, h.replaceCodes),
 		page("GET|HEAD", "/account/password", passwordPath, h.showPassword),

@@ -44,6 +44,7 @@ func (h *Handler) showSecurity(w http.ResponseWriter, r *http.Request, current s
 		Account: h.frame(r, current, "security"), Password: ways.Password, Passkeys: ways.Passkeys, Offered: h.Passkeys.Offered(), Full: len(has.Keys) >= storage.MostPasskeys,
 		Recovers: has.UseCodes(), Codes: len(has.Codes),
 	}
+	page.AlwaysAsk = h.alwaysAskChoice(has)
 	if page.Keys, err = h.keyRows(current, has); err != nil {
 		return err
 	}

@@ -208,7 +208,7 @@ func TestAdmin_HostileTextIsEscapedOnEveryPage(t *testing.T) {
 }
 
 // ofOursAlone are the pages that show no text of others.
-var ofOursAlone = []string{"/account/email/change", "/account/passkeys", "/account/passkeys/add", "/account/security", "/account/security/proof", "/account/security/totp", "/account/security/totp/remove", "/account/security/codes", "/account/password", "/account/sessions/end-all", "/admin", "/admin/keys/rotate"}
+var ofOursAlone = []string{"/account/email/change", "/account/passkeys", "/account/passkeys/add", "/account/security", "/account/security/proof", "/account/security/keys/add", "/account/security/always-ask", "/account/security/totp", "/account/security/totp/remove", "/account/security/codes", "/account/password", "/account/sessions/end-all", "/admin", "/admin/keys/rotate"}
 
 // refuseMarkup fails if a page contains a script, a resource or a link that is not ours.
 func refuseMarkup(t *testing.T, name, page string) {
