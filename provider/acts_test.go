@@ -498,6 +498,17 @@ var acts = []act{
 		f, data := s.browser.Get(t, s.Issuer+"/account/passkeys/add").PasskeyForm(t)
 		return s.posts(t, f, "credential", s.Authenticator(t).Create(t, data["challenge"], s.user.ID))
 	}},
+	{name: "link for a passkey", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		address := s.PasskeyLink(t, s.user.ID)
+		return func() providertest.Answer { return s.browser.Fetch(t, address) }
+	}},
+	{name: "passkey added by a link", events: []storage.EventType{storage.PasskeyAdded, storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		f, data := s.browser.Get(t, s.PasskeyLink(t, s.user.ID)).PasskeyForm(t)
+		return s.posts(t, f, "credential", s.Authenticator(t).Create(t, data["challenge"], s.user.ID))
+	}},
+	{name: "page after a passkey was added", nobody: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.gets(t, "/link/passkey?done=passkey")
+	}},
 	{name: "passkey made by the browser", events: []storage.EventType{storage.PasskeyAdded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		page := s.browser.SignInTelling(t, s.user.Email, "1")
 		return s.posts(t, s.MadePasskeyForm(t, page, s.Authenticator(t), s.user.ID))

@@ -64,7 +64,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	addressPages := address.New(address.Deps{Site: s.site, DB: s.db, Links: s.links, Visits: visits, Sessions: s.sessions, Now: c.Now})
 	recoveryPages := recovery.New(recovery.Deps{
-		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Requests: requests, Visits: visits,
+		Site: s.site, DB: s.db, Links: s.links, Directory: s.directory, Requests: requests, Visits: visits, Ring: s.ring, Factors: s.factors, Passkeys: s.passkeys, Sessions: s.sessions,
 		Connectors: connectorIDs(live.Connectors), SendsMails: c.SendsMails(), Now: c.Now,
 	})
 	signUpPages := signup.New(signup.Deps{

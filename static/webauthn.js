@@ -85,8 +85,13 @@
     // renew takes the challenge from a new copy of the page. If there is no such page any more, since
     // the sign-in has expired, the browser begins anew.
     function renew() {
-      var request = form.elements.request, other = form.elements.other;
-      var address = form.dataset.page + (request ? "?request=" + encodeURIComponent(request.value) : "") + (other && other.value ? "&other=1" : "");
+      var query = [], other = form.elements.other;
+      ["request", "link", "factor"].forEach(function (name) {
+        var field = form.elements[name];
+        if (field) query.push(name + "=" + encodeURIComponent(field.value));
+      });
+      if (other && other.value) query.push("other=1");
+      var address = form.dataset.page + (query.length ? "?" + query.join("&") : "");
       return fetch(address, { redirect: "manual" }).then(function (response) { return response.text(); }).then(function (text) {
         var page = new DOMParser().parseFromString(text, "text/html"), copy = page.getElementById(form.id), start = page.getElementById("start");
         if (!copy) {

@@ -64,6 +64,7 @@ const (
 	UserRefused              EventType = "user.refused" // another request of a signed-in user was refused
 	PasswordChanged          EventType = "password.changed"
 	PasswordResetRequested   EventType = "password.reset_requested" // somebody asked for a mail with a new password, then the reason is the kind of the mail, or no_mail if nobody gets one; or an operator made a link
+	PasskeyRequested         EventType = "passkey.requested"        // an operator made a link with which the user adds a passkey
 	PasskeyAdded             EventType = "passkey.added"
 	PasskeyRenamed           EventType = "passkey.renamed"
 	PasskeyRemoved           EventType = "passkey.removed"
@@ -137,7 +138,7 @@ const (
 var EventTypes = []EventType{
 	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
-	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, PasskeyAdded, PasskeyRenamed, PasskeyRemoved, PasskeyConfirmed, PasskeyCounterDecreased, InvitationCreated, InvitationUsed, InvitationRevoked,
+	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, PasskeyRequested, PasskeyAdded, PasskeyRenamed, PasskeyRemoved, PasskeyConfirmed, PasskeyCounterDecreased, InvitationCreated, InvitationUsed, InvitationRevoked,
 	EnrolmentRequested, EnrolmentConfirmed, FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, AlwaysAskChanged, RecoveryCodesReplaced, RecoveryCodeUsed, BrowserTrusted, BrowserTrustEnded, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,

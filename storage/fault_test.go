@@ -103,6 +103,7 @@ func operatorUseCases(t *testing.T, w *world) []call {
 		}},
 		{"Extent", func() error { _, err := w.Extent(ctx, noon); return err }},
 		{"CheckRPID", func() error {
+			w.exec(t, `DELETE FROM credentials WHERE rp_id = 'id.example.com'`) // that earlier use cases have left
 			w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret, handle, rp_id)
 				SELECT 'crd_last', MIN(id), 'webauthn', 'x', 'last', 'former.example' FROM users WHERE id <> '' ON CONFLICT DO NOTHING`)
 			return w.CheckRPID(ctx, "former.example")
@@ -286,6 +287,7 @@ var (
 		"ResetPassword": {storage.PasswordChanged, storage.SessionsEnded}, "ChangePassword": {storage.PasswordChanged, storage.SessionEnded},
 		"AddPasskey": {storage.PasskeyAdded, storage.SessionEnded}, "AddAutomaticPasskey": {storage.PasskeyAdded}, "RenamePasskey": {storage.FactorRenamed, storage.PasskeyRenamed}, "RemovePasskey": {storage.PasskeyRemoved, storage.SessionEnded},
 		"RequestPasswordReset": {storage.PasswordResetRequested}, "IssuePasswordLink": {storage.PasswordResetRequested},
+		"IssuePasskeyLink": {storage.PasskeyRequested}, "AddPasskeyByLink": {storage.PasskeyAdded, storage.SessionsEnded},
 		"Invite": {storage.InvitationCreated}, "RevokeInvitation": {storage.InvitationRevoked},
 		"CreateUserByLink": {storage.UserCreated, storage.InvitationUsed},
 		"RequestSignUp":    {storage.SignUpRequested},

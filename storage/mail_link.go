@@ -22,12 +22,13 @@ const (
 	LinkInvitation LinkKind = "invitation" // creates an account that an operator offers
 	LinkUndo       LinkKind = "undo"       // restores the former address of an account
 	LinkEnrol      LinkKind = "enrol"      // lets a user add the first factor
+	LinkPasskey    LinkKind = "passkey"    // adds a passkey; only operators hand it over
 )
 
 // linkLives lists the kinds with the time after which a link expires.
 var linkLives = map[LinkKind]time.Duration{
 	LinkReset: 30 * time.Minute, LinkVerify: 24 * time.Hour, LinkSignUp: 24 * time.Hour,
-	LinkInvitation: 7 * 24 * time.Hour, LinkUndo: 7 * 24 * time.Hour, LinkEnrol: 30 * time.Minute,
+	LinkInvitation: 7 * 24 * time.Hour, LinkUndo: 7 * 24 * time.Hour, LinkEnrol: 30 * time.Minute, LinkPasskey: 30 * time.Minute,
 }
 
 // LongestLinkLife is the longest life of a link. The secrets that seal links must live as long.

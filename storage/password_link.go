@@ -62,8 +62,8 @@ const printedLinks = " by operator"
 // policyNames are the forms of the policies in the rows of links.
 var policyNames = map[UnprovenPolicy]string{StopIfAttached: "", EvictAttached: "evict", KeepAttached: "keep"}
 
-// Evicts reports whether the use of a LinkReset of this user deletes everything that was set up
-// before, see ResetPasswordByLink.
+// Evicts reports whether the use of a LinkReset or LinkPasskey of this user deletes everything that was
+// set up before, see ResetPasswordByLink and IssuePasskeyLink.
 func (l MailLink) Evicts(u User) bool {
 	return !u.EmailVerified && (!l.Printed || l.Detail == policyNames[EvictAttached])
 }
@@ -78,12 +78,16 @@ func applyPasswordLink(tx *gorm.DB, l MailLink, by By) error {
 	if canonical, err := CanonicalEmail(l.Address); err != nil || canonical != u.EmailCanonical {
 		return ErrConflict
 	}
-	policy := StopIfAttached
+	_, err := evictBeforePassword(tx, u, policyOf(l), by)
+	return err
+}
+
+// policyOf returns the policy in the row of a link that an operator handed over.
+func policyOf(l MailLink) UnprovenPolicy {
 	for p, name := range policyNames {
 		if name == l.Detail {
-			policy = p
+			return p
 		}
 	}
-	_, err := evictBeforePassword(tx, u, policy, by)
-	return err
+	return StopIfAttached
 }

@@ -564,6 +564,20 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			return w.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: w.user.ID, Hash: "hash 5", From: from}, later)
 		}},
+		{"IssuePasskeyLink", func() error {
+			_, err := w.IssuePasskeyLink(ctx, storage.PasskeyLink{UserID: w.user.ID, Reason: "by_administrator", Unproven: storage.KeepAttached}, storage.By{From: from, At: later})
+			return err
+		}},
+		{"AddPasskeyByLink", func() error {
+			u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+			l, err := w.IssuePasskeyLink(ctx, storage.PasskeyLink{UserID: u.ID}, storage.By{From: from, At: later})
+			if err != nil {
+				return err
+			}
+			return w.AddPasskeyByLink(ctx, storage.LinkedPasskey{
+				Link: l.Ref(), UserID: u.ID, Passkey: storage.Passkey{Handle: storage.NewID("linked"), RPID: "id.example.com", PublicKey: []byte("key")}, ChallengeID: storage.NewID("c"), Until: until, From: from,
+			}, later)
+		}},
 		{"Invite", func() error {
 			_, err := w.Invite(ctx, storage.InvitationDraft{Email: "eva@example.com", Invitation: storage.Invitation{Roles: []string{"dev"}, ClientID: w.client.ID}, Mail: true}, storage.By{From: from, At: later})
 			return err

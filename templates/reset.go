@@ -1,5 +1,7 @@
 package templates
 
+import "signet/templates/words"
+
 // Reset is the page on which people ask for a link to choose a new password. Sent and Changed are
 // the pages that follow.
 type Reset struct {
@@ -29,3 +31,26 @@ type NewPassword struct {
 }
 
 func (NewPassword) page() string { return "newpassword.html" }
+
+// LinkPasskey is the page of a link that an operator handed over, on which a person adds a passkey.
+type LinkPasskey struct {
+	Common
+	Link        string         // sealed one-time link, as a hidden field
+	User        string         // address or name of the account
+	Evicts      bool           // the passkey replaces everything that was set up before
+	AskCode     bool           // a code comes first
+	Unable      words.Sentence // why there can be no new passkey; zero: there can be one
+	Done        bool           // the passkey was added
+	SignIn      string         // path
+	Factor      string         // sealed second factor that the person gave, as a hidden field; "": none
+	RPID        string
+	Challenge   string // base64url without padding
+	Sealed      string
+	UserHandle  string // base64url without padding
+	AccountName string // that the browser shows beside the passkey
+	Algorithms  string // numbers, with commas
+	Exclude     string // handles of the passkeys that the person has, with commas
+	Error       *FormError
+}
+
+func (LinkPasskey) page() string { return "linkpasskey.html" }

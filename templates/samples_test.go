@@ -41,6 +41,10 @@ func samples() map[string]templates.Page {
 	key := templates.KeyAsk{Page: "/login/factor", RPID: "id.example.com", Challenge: "challenge", Sealed: "sealed.challenge", Allowed: "aWQ;usb;nfc,aWQy", Verification: "discouraged"}
 	keyOrPasskey := key
 	keyOrPasskey.Passkeys, keyOrPasskey.Verification = true, "preferred"
+	linkPasskey := templates.LinkPasskey{
+		Common: plain, Link: "sealed.link", User: "alice@example.com", Evicts: true, Factor: "sealed.factor", RPID: "id.example.com", Challenge: "Y2hhbGxlbmdl",
+		Sealed: "sealed.challenge", UserHandle: "dXNyXzE", AccountName: "alice@example.com", Algorithms: "-7,-8,-257", Exclude: "AAEC",
+	}
 	wrongCode := &templates.FormError{Code: "invalid_code", Text: words.Say("factor-refused.wrong"), Field: "code"}
 	home := photos
 	home.Client.HomeURL = "https://photos.example.com/"
@@ -203,6 +207,12 @@ func samples() map[string]templates.Page {
 		"enrol-prove":              templates.Enrol{Common: plain, Request: "sealed.request", Ticket: "sealed.ticket", ProofTicket: "sealed.proof", User: templates.Person{Name: "Alice", Email: "alice@example.com"}, Prove: true, Email: "alice@example.com", App: true, Other: "/login?request=sealed.request&other=1"},
 		"enrol-unverified":         templates.Enrol{Common: plain, Request: "sealed.request", Ticket: "sealed.ticket", User: templates.Person{Name: "Alice", Email: "alice@example.com"}, Unverified: true, App: true, Other: "/login?request=sealed.request&other=1"},
 		"enrol-unable":             templates.Enrol{Common: photos, Request: "sealed.request", Ticket: "sealed.ticket", ProofTicket: "sealed.proof", User: templates.Person{Name: "Alice", Email: "alice@example.com"}, ForApp: true, Key: true, Other: "/login?request=sealed.request&other=1"},
+		"linkpasskey":              linkPasskey,
+		"linkpasskey-code":         templates.LinkPasskey{Common: plain, Link: "sealed.link", User: "alice@example.com", AskCode: true},
+		"linkpasskey-wrong":        templates.LinkPasskey{Common: plain, Link: "sealed.link", User: "alice@example.com", AskCode: true, Error: &templates.FormError{Code: "invalid_code", Text: words.Say("second-factor.code-wrong"), Field: "code"}},
+		"linkpasskey-throttled":    templates.LinkPasskey{Common: plain, Link: "sealed.link", User: "alice@example.com", AskCode: true, Error: &templates.FormError{Code: "too_many_attempts", Text: words.Say("passkey.too-many"), RetryAfter: 40}},
+		"linkpasskey-unable":       templates.LinkPasskey{Common: plain, Link: "sealed.link", User: "alice@example.com", Unable: words.Say("link-passkey.no-factor")},
+		"linkpasskey-done":         templates.LinkPasskey{Common: plain, Done: true, SignIn: "/auth/login"},
 		"enrollink":                templates.EnrolLink{Common: plain, Link: "sealed.link", Email: "alice@example.com", Own: true},
 		"enrollink-out":            templates.EnrolLink{Common: plain, Link: "sealed.link", Email: "alice@example.com"},
 		"enrollink-other":          templates.EnrolLink{Common: plain, Link: "sealed.link", Email: "alice@example.com", Other: true},

@@ -197,6 +197,14 @@ func (d *Directory) PasswordLink(ctx context.Context, userID, reason string, unp
 	return d.db.IssuePasswordLink(ctx, storage.PasswordLink{UserID: userID, Reason: reason, Unproven: unproven}, d.by(from))
 }
 
+// PasskeyLink is PasswordLink for a link with which a user adds a passkey. reason is that of the event
+// passkey.requested.
+//
+// Errors: storage.ErrNotFound: the user is unknown or disabled. *storage.UnprovenError.
+func (d *Directory) PasskeyLink(ctx context.Context, userID, reason string, unproven storage.UnprovenPolicy, from storage.Origin) (storage.MailLink, error) {
+	return d.db.IssuePasskeyLink(ctx, storage.PasskeyLink{UserID: userID, Reason: reason, Unproven: unproven}, d.by(from))
+}
+
 // ResetPasswordByLink sets the password of the user of a one-time link, which the caller has just
 // opened, and spends the link. All sessions and tokens of the user end in the same transaction,
 // and no session begins. A password that is refused spends nothing. Events: see

@@ -48,7 +48,7 @@ func wantCode(t *testing.T, err error, want string) {
 // RC-05: a link opens only pages of its kind, and another sealed message opens none.
 func TestLinks_OpenOnlyTheirKind(t *testing.T) {
 	links, n := open(t, func() time.Time { return keystest.Noon })
-	kinds := []storage.LinkKind{storage.LinkReset, storage.LinkVerify, storage.LinkSignUp, storage.LinkInvitation, storage.LinkUndo, storage.LinkEnrol}
+	kinds := []storage.LinkKind{storage.LinkReset, storage.LinkVerify, storage.LinkSignUp, storage.LinkInvitation, storage.LinkUndo, storage.LinkEnrol, storage.LinkPasskey}
 	for _, kind := range kinds {
 		l, sealed := issue(t, links, kind)
 		for _, page := range kinds {
@@ -98,7 +98,7 @@ func TestLinks_Expire(t *testing.T) {
 	links, _ := open(t, func() time.Time { return now })
 	for kind, life := range map[storage.LinkKind]time.Duration{
 		storage.LinkReset: 30 * time.Minute, storage.LinkVerify: 24 * time.Hour, storage.LinkSignUp: 24 * time.Hour,
-		storage.LinkInvitation: 7 * 24 * time.Hour, storage.LinkUndo: 7 * 24 * time.Hour, storage.LinkEnrol: 30 * time.Minute,
+		storage.LinkInvitation: 7 * 24 * time.Hour, storage.LinkUndo: 7 * 24 * time.Hour, storage.LinkEnrol: 30 * time.Minute, storage.LinkPasskey: 30 * time.Minute,
 	} {
 		now = keystest.Noon
 		_, sealed := issue(t, links, kind)
@@ -136,7 +136,7 @@ func TestLinks_DeadOneIsAPageWithAWayOn(t *testing.T) {
 	links, _ := open(t, func() time.Time { return keystest.Noon })
 	needMails := map[string]bool{"/auth/reset": true, "/auth/signup": true}
 	for code, status := range map[string]int{"link_invalid": 400, "link_used": 410, "link_replaced": 410, "link_expired": 410, "link_ended": 410, "link_address_taken": 410} {
-		for _, kind := range []storage.LinkKind{storage.LinkReset, storage.LinkVerify, storage.LinkSignUp, storage.LinkInvitation, storage.LinkUndo, storage.LinkEnrol} {
+		for _, kind := range []storage.LinkKind{storage.LinkReset, storage.LinkVerify, storage.LinkSignUp, storage.LinkInvitation, storage.LinkUndo, storage.LinkEnrol, storage.LinkPasskey} {
 			p, is := errors.AsType[*web.Problem](links.Problem(&storage.DeadLinkError{Kind: kind, Code: code}))
 			if !is || p.Status != status || p.Code != code || p.Text.IsZero() || !strings.HasPrefix(p.StartURL, "/auth/") || p.StartText.IsZero() {
 				t.Errorf("%s of %s: %+v", code, kind, p)

@@ -57,7 +57,11 @@ var reasons = map[string]words.Sentence{
 // ownReasons lists the sentences of the kinds for which a general one would be wrong. Mostly, the
 // person who opens a used link used it a moment ago, such as by a second click.
 var ownReasons = map[storage.LinkKind]map[string]words.Sentence{
-	storage.LinkReset:  {"link_used": words.Say("dead-link.used-reset")},
+	storage.LinkReset: {"link_used": words.Say("dead-link.used-reset")},
+	storage.LinkPasskey: {
+		"link_used":    words.Say("dead-link.used-passkey"),
+		"link_expired": words.Say("dead-link.operator-passkey"), "link_ended": words.Say("dead-link.operator-passkey"),
+	},
 	storage.LinkSignUp: {"link_used": words.Say("dead-link.used-account"), "link_ended": words.Say("dead-link.sign-up-ended")},
 	storage.LinkInvitation: {
 		"link_used": words.Say("dead-link.used-account"), "link_expired": words.Say("dead-link.invitation-expired"),
@@ -79,6 +83,7 @@ var waysOn = map[storage.LinkKind]way{
 	storage.LinkSignUp:     {"/signup", words.Say("dead-link.new-sign-up")},
 	storage.LinkVerify:     {"/account", words.Say("dead-link.account")},
 	storage.LinkInvitation: toSignIn,
+	storage.LinkPasskey:    toSignIn,
 	storage.LinkUndo:       toSignIn,
 	storage.LinkEnrol:      {"/account/security", words.Say("dead-link.security")},
 }

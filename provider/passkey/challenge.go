@@ -37,6 +37,7 @@ type Purpose string
 // The purposes of a challenge.
 const (
 	Add          Purpose = "add"
+	AddByLink    Purpose = "add by link"   // by a person with a link of an operator, who is not signed in
 	AddByItself  Purpose = "add by itself" // a passkey that the browser makes without being asked
 	SignIn       Purpose = "sign-in"
 	AddKey       Purpose = "add key"       // a security key
@@ -46,7 +47,7 @@ const (
 // Ceremony is what a challenge is bound to. All fields must be equal when the answer comes.
 type Ceremony struct {
 	Purpose Purpose `json:"p"`
-	Browser string  `json:"b"` // a random value of the browser, or the ID of its session
+	Browser string  `json:"b"` // a random value of the browser, or the ID of its session or link
 	Request string  `json:"r"` // ID of the authorization request; "": none
 	UserID  string  `json:"u"` // "": a sign-in of any user
 }

@@ -64,8 +64,8 @@ func (p *Passkeys) session(o Opened, verification protocol.UserVerificationRequi
 	return s
 }
 
-// CheckNew checks the answer to a challenge of the purpose Add (WebAuthn, section 7.1). It returns
-// the new passkey with the name of its maker, or without a name if the maker is not known. It does
+// CheckNew checks the answer to a challenge of the purpose Add or AddByLink (WebAuthn, section 7.1). It
+// returns the new passkey with the name of its maker, or without a name if the maker is not known. It does
 // not check whether the passkey belongs to another account.
 //
 // ErrRefused.

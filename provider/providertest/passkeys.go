@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/html"
 
 	"signet/provider"
+	"signet/provider/link"
 	"signet/provider/passkey/passkeytest"
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -133,4 +134,19 @@ func (v *Visitor) AddSecurityKey(t *testing.T, a *passkeytest.Authenticator, cha
 func (b *Testbed) SecurityKey(t testing.TB) *passkeytest.Authenticator {
 	t.Helper()
 	return passkeytest.NewKey(t, b.Issuer)
+}
+
+// PasskeyLink makes the link with which a user adds a passkey, as an operator does. The address of an
+// unverified account counts as it is.
+func (b *Testbed) PasskeyLink(t *testing.T, userID string) string {
+	t.Helper()
+	l, err := b.DB.IssuePasskeyLink(t.Context(), storage.PasskeyLink{UserID: userID, Reason: "by_administrator", Unproven: storage.KeepAttached}, storage.By{At: b.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := link.New(link.Config{DB: b.DB, Ring: b.OpenKeys(t), Issuer: b.Issuer, Now: b.Now}).URL(l.Ref(), l.ExpiresAt.Time())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
 }

@@ -1,5 +1,6 @@
 // Package recovery serves the pages with which people get back into their account: the form that
-// asks for a link by mail, and the page of that link.
+// asks for a link by mail, the page of that link, and the page of the link with which a person adds a
+// passkey, which an operator hands over.
 //
 // A form that takes an address gives the same answer for every address, after the same calls of
 // the database, so that nobody learns which addresses have an account. GET and HEAD of a link

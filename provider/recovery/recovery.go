@@ -4,8 +4,12 @@ import (
 	"time"
 
 	"signet/provider/directory"
+	"signet/provider/factor"
+	"signet/provider/keys"
 	"signet/provider/link"
+	"signet/provider/passkey"
 	"signet/provider/request"
+	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
@@ -19,6 +23,10 @@ type Deps struct {
 	Directory  *directory.Directory
 	Requests   *request.Requests
 	Visits     *visit.Visits
+	Ring       *keys.Ring
+	Factors    *factor.Factors
+	Passkeys   *passkey.Passkeys
+	Sessions   *session.Sessions
 	Connectors []string // ids of the connectors with which users can sign in
 	SendsMails bool     // otherwise no form asks for a mail
 	Now        func() time.Time
@@ -46,5 +54,7 @@ func (h *Handler) Routes() []web.Route {
 		page("POST", "/reset", h.requestReset),
 		page("GET|HEAD", "/link/reset", h.showNewPassword), // link.Path of this kind
 		page("POST", "/link/reset", h.setNewPassword),
+		page("GET|HEAD", "/link/passkey", h.showPasskey), // link.Path of this kind
+		page("POST", "/link/passkey", h.addPasskey),
 	}
 }

@@ -141,12 +141,33 @@ func TestProcesses_RemoveTheLastPasskeys(t *testing.T) {
 				database = storagetest.Postgres(t).Config().Database
 			}
 			c := signettest.NewCluster(t, database)
-			issuer := strings.Replace(c.Issuer, "127.0.0.1", "localhost", 1) // an IP address has no passkeys
-			c.Env = append(c.Env, "SIGNET_ISSUER="+issuer)
-			at := []string{c.Start(t, true).Address, c.Start(t, false).Address}
-			c.Issuer = issuer
+			at := []string{startWithPasskeys(t, c).Address, c.Start(t, false).Address}
 			for range signettest.Soaking(2, 50) {
 				removeLastPasskeys(t, c, at, database)
+			}
+		})
+	}
+}
+
+// TestProcesses_UseALinkForAPasskeyOnce sends the form of one link for a passkey 50 times at once to
+// two processes. One passkey is added, and the other answers say that the link was used.
+func TestProcesses_UseALinkForAPasskeyOnce(t *testing.T) {
+	for _, backend := range []string{"sqlite", "postgres"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			database := ""
+			if backend == "postgres" {
+				database = storagetest.Postgres(t).Config().Database
+			}
+			c := signettest.NewCluster(t, database)
+			at := []string{startWithPasskeys(t, c).Address, c.Start(t, false).Address}
+			for round := range signettest.Soaking(2, storage.MostPasskeys) {
+				address, fields := passkeyLink(t, c, c.Email)
+				answers := sendToAll(t, at, 50, linkForm(t, c, address, fields))
+				if answers[""] != 1 || answers["link_used"]+answers[busy] != 49 {
+					t.Errorf("50 times the same link: got these answers (\"\" is success): %v", answers)
+				}
+				wantPasskeys(t, c, c.Email, round+1)
 			}
 		})
 	}

@@ -1,18 +1,21 @@
 package cluster_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/signettest"
 	"signet/provider/mail/mailtest"
+	"signet/provider/passkey/passkeytest"
 	"signet/storage/storagetest"
 )
 
@@ -60,6 +63,15 @@ var linkActs = []linkAct{
 			func(t *testing.T) { wantNewAccount(t, c, email, chosen) },
 		}
 	}},
+	{"passkey", func(t *testing.T, c *signettest.Cluster, _ *inbox, round int) preparedLink {
+		email := fmt.Sprintf("k%d@example.com", round)
+		c.Command(t, c.Password, nil, "user", "create", "--email", email, "--email-verified", "--password-stdin", "--json")
+		address, fields := passkeyLink(t, c, email)
+		return preparedLink{
+			address, fields,
+			func(t *testing.T) { wantPasskeys(t, c, email, 0) }, func(t *testing.T) { wantPasskeys(t, c, email, 1) },
+		}
+	}},
 	{"undo", func(t *testing.T, c *signettest.Cluster, in *inbox, round int) preparedLink {
 		owner, evil := fmt.Sprintf("owner%d@example.com", round), fmt.Sprintf("evil%d@example.com", round)
 		attacker := signInMover(t, c, in, round, owner)
@@ -94,7 +106,7 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 			t.Parallel()
 			c, in := signettest.NewCluster(t, database()), &inbox{Server: mailtest.Start(t)}
 			c.Env = append(c.Env, signUpSettings(t, in)...)
-			c.Start(t, true)
+			startWithPasskeys(t, c)
 			for _, act := range linkActs {
 				spent, valid := 0, 0
 				p := act.make(t, c, in, 0)
@@ -135,6 +147,59 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 				t.Logf("%s: killed after the commit %d times, before it %d times", act.name, spent, valid)
 			}
 		})
+	}
+}
+
+// startWithPasskeys starts the first process with an issuer that can have passkeys: an IP address has
+// none.
+func startWithPasskeys(t *testing.T, c *signettest.Cluster) *signettest.Process {
+	t.Helper()
+	issuer := strings.Replace(c.Issuer, "127.0.0.1", "localhost", 1)
+	c.Env, c.Instance.Env = append(c.Env, "SIGNET_ISSUER="+issuer), append(c.Instance.Env, "SIGNET_ISSUER="+issuer)
+	p := c.Start(t, true)
+	c.Issuer = issuer
+	return p
+}
+
+// passkeyLink makes a link with which the user adds a passkey, and the fields of its form.
+func passkeyLink(t *testing.T, c *signettest.Cluster, email string) (address string, fields url.Values) {
+	t.Helper()
+	var made struct{ Link string }
+	c.Command(t, "", &made, "user", "link", email, "--for", "passkey", "--json")
+	b := signettest.NewFormBrowser(t)
+	b.Open(made.Link)
+	form := signettest.FindByID(b.Page, "add-passkey")
+	if form == nil {
+		t.Fatalf("no form for a passkey on %s: %s", b.At, b.Text())
+	}
+	user, err := base64.RawURLEncoding.DecodeString(signettest.Attribute(form, "data-user"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields = url.Values{"credential": {passkeytest.New(t, c.Issuer).Create(t, signettest.Attribute(form, "data-challenge"), string(user))}}
+	for input := range form.Descendants() {
+		if signettest.Attribute(input, "name") == "challenge" {
+			fields.Set("challenge", signettest.Attribute(input, "value"))
+		}
+	}
+	return made.Link, fields
+}
+
+// wantPasskeys fails unless the user has so many passkeys.
+func wantPasskeys(t *testing.T, c *signettest.Cluster, email string, want int) {
+	t.Helper()
+	var user struct {
+		Factors []struct{ Kind string }
+	}
+	c.Command(t, "", &user, "user", "factors", email, "--json")
+	got := 0
+	for _, f := range user.Factors {
+		if f.Kind == "webauthn" || f.Kind == "passkey" {
+			got++
+		}
+	}
+	if got != want {
+		t.Errorf("%s has %d passkeys, want %d: %+v", email, got, want, user.Factors)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,38 +21,51 @@ import (
 )
 
 // LinkUses are the values of --for of `signet user link`.
-var LinkUses = []string{"password"}
+var LinkUses = []string{forPassword, forPasskey}
+
+const (
+	forPassword = "password"
+	forPasskey  = "passkey"
+)
 
 func (p commands) linkCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "link EMAIL|SUB --for password",
-		Short: "Print a one-time link with which a user sets a password",
-		Long: `Print a one-time link with which a user sets a password. The link works once, within 30
-minutes, on every node, and needs no mail server. Hand it over to the user by a way that
-you trust. When it is used, all sessions and tokens of the user end. A newer link replaces
-an older one.
+		Use:   "link EMAIL|SUB --for password|passkey",
+		Short: "Print a one-time link with which a user sets a password or adds a passkey",
+		Long: `Print a one-time link with which a user sets a password or adds a passkey. The link works
+once, within 30 minutes, on every node, and needs no mail server. Hand it over to the user by
+a way that you trust. When it is used, all sessions and tokens of the user end. A newer link
+for the same use replaces an older one.
+
+A link for a passkey asks for a code of the authenticator app or a recovery code first, if the
+user has a second factor or a confirmed passkey. If the user lost those too, run "signet user
+reset-factors" before.
 
 The link does not prove the email address, because it was not mailed. If the address is
 unproven and the account has an identity or a session, the command stops and lists them,
-because another person may have set them up. With --evict the link deletes them when it is
-used, with --keep it keeps them.`,
+because another person may have set them up; for a passkey, also if it has a password. With
+--evict the link deletes them when it is used, with --keep it keeps them.`,
 		Example: `  signet user link ada@example.com --for password
-  signet user link ada@example.com --for password --json`,
+  signet user link ada@example.com --for password --json
+  signet user link ada@example.com --for passkey`,
 		Args: cli.ExactArgs(EmailOrSubject),
 	}
-	use := c.Flags().String("for", "", "what the user does with the link: password (set a password)")
+	use := c.Flags().String("for", "", "what the user does with the link: password (set a password) or passkey (add a passkey)")
 	attached := addAttachedFlags(c)
 	asJSON := cli.JSONFlag(c)
 	cli.CheckUsage(c, func() error {
 		if err := cli.RequireFlags(c, "for"); err != nil {
 			return err
 		}
-		if *use != LinkUses[0] {
-			return fmt.Errorf("--for is %q%s", *use, cmp.Or(spelling.DidYouMean(*use, LinkUses), ": use password"))
+		if !slices.Contains(LinkUses, *use) {
+			return fmt.Errorf("--for is %q%s", *use, cmp.Or(spelling.DidYouMean(*use, LinkUses), ": use password or passkey"))
 		}
 		return attached.check()
 	})
 	p.withLinks(c, func(ctx context.Context, s linkServer, args []string) error {
+		if *use == forPasskey && s.settings.RPID() == "" {
+			return exit.New(exit.Denied, fmt.Errorf("passkeys cannot be used at %s: browsers accept them only at a host name with HTTPS, or at localhost", s.settings.Issuer), "change the setting issuer, or use --for password")
+		}
 		u, err := Find(ctx, s.db, args[0])
 		if err != nil {
 			return err
@@ -59,7 +73,11 @@ used, with --keep it keeps them.`,
 		if !u.Enabled() {
 			return exit.New(exit.Denied, fmt.Errorf("%s is disabled", DisplayName(u)), "enable the user with: signet user enable "+DisplayName(u))
 		}
-		made, err := s.rules.PasswordLink(ctx, u.ID, cli.ByAdministrator, attached.policy(), cli.Origin())
+		issue := s.rules.PasswordLink
+		if *use == forPasskey {
+			issue = s.rules.PasskeyLink
+		}
+		made, err := issue(ctx, u.ID, cli.ByAdministrator, attached.policy(), cli.Origin())
 		switch {
 		case errors.Is(err, storage.ErrUnproven):
 			return p.unprovenError(u, err, *asJSON)

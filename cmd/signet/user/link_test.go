@@ -45,8 +45,8 @@ func TestUserLink_SetsAPasswordWithoutMail(t *testing.T) {
 	if strings.Contains(server.Talk.String(), sealed) || strings.Contains(string(events), sealed) {
 		t.Error("the log or the events contain the link")
 	}
-	output := c.CommandFails(t, exit.Usage, "user", "link", "ada@example.com", "--for", "passkey")
-	if !strings.Contains(output, "use password") {
+	output := c.CommandFails(t, exit.Denied, "user", "link", "ada@example.com", "--for", "passkey")
+	if !strings.Contains(output, "passkeys cannot be used at "+c.Issuer) || !strings.Contains(output, "use --for password") {
 		t.Errorf("the command prints %q", output)
 	}
 }
