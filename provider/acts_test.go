@@ -88,7 +88,7 @@ func (s *scene) addPasskey(t *testing.T) *passkeytest.Authenticator {
 	t.Helper()
 	s.proveAddress(t)
 	authenticator := s.Authenticator(t)
-	s.browser.AddPasskey(t, authenticator).WantAt(t, "/account/passkeys?done=passkey")
+	s.browser.AddPasskey(t, authenticator).WantText(t, "The passkey was added.")
 	return authenticator
 }
 

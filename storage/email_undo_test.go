@@ -322,7 +322,7 @@ func TestUndo_TakesForgedCredentialIDBack(t *testing.T) {
 			w.proveIn(t, session, noon)
 			w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACRTwoFactors, session.ID)
 			var err error
-			if session, err = w.AddPasskey(t.Context(), a, noon); err != nil {
+			if session, _, err = w.AddPasskey(t.Context(), a, noon); err != nil {
 				t.Fatalf("add passkey %s: %v", handle, err)
 			}
 		}

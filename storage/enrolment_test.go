@@ -39,7 +39,7 @@ func (w *world) additions(t testing.TB) map[string]func(s storage.Session, at ti
 		"passkey": func(s storage.Session, at time.Time) error {
 			a := w.addition(storage.NewID("p"), s.ID)
 			a.FactorChange = w.factorChange(s, storage.NewID("h"))
-			_, err := w.AddPasskey(t.Context(), a, at)
+			_, _, err := w.AddPasskey(t.Context(), a, at)
 			return err
 		},
 		"security key": func(s storage.Session, at time.Time) error {
@@ -121,7 +121,7 @@ func (w *world) addFurther(t *testing.T, s storage.Session, at time.Time) {
 func TestFirstPasskey_IsProvenWithTheAddress(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.proveIn(t, w.session, noon)
-		s, err := w.AddPasskey(t.Context(), w.addition("first", w.session.ID), noon)
+		s, _, err := w.AddPasskey(t.Context(), w.addition("first", w.session.ID), noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestFirstPasskey_IsProvenWithTheAddress(t *testing.T) {
 		if s.ACR != storage.ACROneFactor {
 			t.Errorf("acr %s: making a passkey signs nothing", s.ACR)
 		}
-		if _, err := w.AddPasskey(t.Context(), w.addition("second", s.ID), noon); !errors.Is(err, storage.ErrNotFresh) {
+		if _, _, err := w.AddPasskey(t.Context(), w.addition("second", s.ID), noon); !errors.Is(err, storage.ErrNotFresh) {
 			t.Errorf("second passkey with one factor: %v", err)
 		}
 	})
@@ -163,7 +163,7 @@ func TestPasskey_IsProvenByUseWithTheAddress(t *testing.T) {
 			w.proveIn(t, s, noon)
 			a := w.addition(storage.NewID("p"), s.ID)
 			a.FactorChange = w.factorChange(s, storage.NewID("h"))
-			s, err := w.AddPasskey(t.Context(), a, noon)
+			s, _, err := w.AddPasskey(t.Context(), a, noon)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,6 +195,46 @@ func TestPasskey_IsProvenByUseWithTheAddress(t *testing.T) {
 			if !c.app && (got.ACR == storage.ACRPhishingResistant) != c.want {
 				t.Errorf("%s: acr %s", c.name, got.ACR)
 			}
+		}
+	})
+}
+
+// The first proven passkey brings recovery codes, because from then on only a session with two factors
+// changes the factors. An unproven one brings none, and codes that exist stay.
+func TestFirstProvenPasskey_BringsRecoveryCodes(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		codes := func() int {
+			has, err := w.SecondFactorsOf(t.Context(), w.user.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(has.Codes)
+		}
+		add := func(handle string, s storage.Session, want bool) storage.Session {
+			t.Helper()
+			a := w.addition(handle, s.ID)
+			a.Codes = [][]byte{[]byte("code 1 of " + handle), []byte("code 2 of " + handle)}
+			s, added, err := w.AddPasskey(t.Context(), a, noon)
+			if err != nil || added != want {
+				t.Errorf("%s: codes %v, %v", handle, added, err)
+			}
+			return s
+		}
+		w.exec(t, `UPDATE users SET email = '', email_canonical = '', email_verified = ? WHERE id = ?`, false, w.user.ID)
+		s := add("unproven", w.session, false)
+		if n := codes(); n != 0 {
+			t.Errorf("%d codes with an unproven passkey", n)
+		}
+		w.exec(t, `UPDATE users SET email = ?, email_canonical = ?, email_verified = ? WHERE id = ?`, w.user.Email, w.user.EmailCanonical, true, w.user.ID)
+		w.proveIn(t, s, noon)
+		s = add("proven", s, true)
+		if n := codes(); n != 2 {
+			t.Errorf("%d codes with a proven passkey", n)
+		}
+		w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACRPhishingResistant, s.ID)
+		add("second", s, false)
+		if n := codes(); n != 2 {
+			t.Errorf("%d codes with a second passkey", n)
 		}
 	})
 }
@@ -372,7 +412,7 @@ func TestFirstFactor_WithoutMailsNeedsNoLink(t *testing.T) {
 		if due, err := db.IsAddressProofDue(t.Context(), w.user.ID, w.session.ID, noon); err != nil || due {
 			t.Errorf("due %v, %v", due, err)
 		}
-		if _, err := db.AddPasskey(t.Context(), w.addition("p", w.session.ID), noon); err != nil {
+		if _, _, err := db.AddPasskey(t.Context(), w.addition("p", w.session.ID), noon); err != nil {
 			t.Fatal(err)
 		}
 		list, err := db.PasskeysOf(t.Context(), w.user.ID)

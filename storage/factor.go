@@ -406,7 +406,7 @@ func addFirstCodes(tx *gorm.DB, userID string, codes [][]byte, at time.Time) (bo
 	if err := tx.Raw(`SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind = 'recovery'`, userID).Scan(&n).Error; err != nil || n > 0 {
 		return false, err
 	}
-	return true, replaceCodes(tx, userID, codes, at)
+	return len(codes) > 0, replaceCodes(tx, userID, codes, at)
 }
 
 // dropUselessCodes deletes the recovery codes of a user who has no factor any more for which they

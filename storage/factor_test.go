@@ -109,7 +109,7 @@ func TestAddFactor_NeedsAVerifiedAddress(t *testing.T) {
 			return err
 		}
 		wantError(t, "an app", enrol(w.DB, w.user.ID, w.session), storage.ErrUnproven)
-		_, err := w.AddPasskey(t.Context(), w.addition("p", w.session.ID), noon)
+		_, _, err := w.AddPasskey(t.Context(), w.addition("p", w.session.ID), noon)
 		wantError(t, "a passkey", err, storage.ErrUnproven)
 		if n := w.count(t, "credentials WHERE user_id = ?", w.user.ID); n != 1 {
 			t.Errorf("%d credentials, want the password", n)

@@ -127,29 +127,32 @@ func (db *DB) PasskeyByHandle(ctx context.Context, handle string) (Passkey, User
 // PasskeyAddition is the input of DB.AddPasskey.
 type PasskeyAddition struct {
 	FactorChange
-	Passkey     Passkey // Name, Handle, RPID, PublicKey, Counter and Detail
-	ChallengeID string  // can be used once
-	Until       Millis  // how long the use of ChallengeID must be remembered
+	Passkey     Passkey  // Name, Handle, RPID, PublicKey, Counter and Detail
+	Codes       [][]byte // hashes of recovery codes, for a user who has none; stored if the passkey is proven
+	ChallengeID string   // can be used once
+	Until       Millis   // how long the use of ChallengeID must be remembered
 }
 
 // AddPasskey adds a passkey to an account. All other sessions and all grants of the user end, see
 // changeFactors. The passkey is proven if the session of this browser has two factors, or if it is the
-// first factor of the account and the user has proved the address in this session. It records the
-// events passkey.added and session.ended.
+// first factor of the account and the user has proved the address in this session. From then on, factors
+// change only in a session with two factors, so the user gets recovery codes if there are none; it
+// reports whether the codes were stored. It records the events passkey.added and session.ended.
 //
 // ErrReplayed: the challenge was used before. ErrRevoked: the session has ended. ErrNotFresh.
 // ErrConflict: the passkey belongs to an account already. ErrTooManyPasskeys. ErrUnproven,
 // ErrAddressProofDue: see requireOwner. ErrOtherRPID: it does not belong to the RP ID of the instance.
-func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (Session, error) {
+func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (s Session, newCodes bool, err error) {
 	p := a.Passkey
 	p.UserID, p.Kind = a.UserID, FactorPasskey
 	if err := refuseImpossible(p.Handle, p.RPID, a.ChallengeID); err != nil {
-		return Session{}, fmt.Errorf("add passkey: %w", err)
+		return Session{}, false, fmt.Errorf("add passkey: %w", err)
 	}
 	if len(p.PublicKey) == 0 || p.RPID == "" {
-		return Session{}, errors.New("add passkey: the public key or the RP ID is empty")
+		return Session{}, false, errors.New("add passkey: the public key or the RP ID is empty")
 	}
-	return db.changeFactors(ctx, "add passkey", a.FactorChange, func(tx *gorm.DB) error {
+	s, err = db.changeFactors(ctx, "add passkey", a.FactorChange, func(tx *gorm.DB) error {
+		newCodes = false
 		if err := spendChallenge(tx, a.ChallengeID, a.Until); err != nil {
 			return err
 		}
@@ -166,12 +169,18 @@ func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (
 		if err := insertPasskey(tx, p, at); err != nil {
 			return err
 		}
+		if p.ProvenAt != 0 {
+			if newCodes, err = addFirstCodes(tx, p.UserID, a.Codes, at); err != nil {
+				return err
+			}
+		}
 		notice := MailDraft{Kind: MailPasskeyAdded, UserID: p.UserID, Facts: MailFacts{Name: cleanText(p.Name, longestName)}}
 		if err := db.notify(tx, notice, By{From: a.From, At: at}); err != nil {
 			return err
 		}
 		return record(tx, Event{Type: PasskeyAdded, Outcome: Succeeded, UserID: p.UserID, SessionID: a.SessionID, From: a.From}, at)
 	}, nil, at)
+	return s, newCodes && err == nil, err
 }
 
 // insertPasskey stores a passkey or security key. ErrTooManyPasskeys, ErrConflict, ErrOtherRPID: see

@@ -27,7 +27,7 @@ func (w *world) addition(handle, sessionID string) storage.PasskeyAddition {
 func (w *world) addPasskey(t testing.TB, handle, sessionID string, at time.Time) storage.Session {
 	t.Helper()
 	w.proveIn(t, storage.Session{ID: sessionID, UserID: w.user.ID}, at)
-	s, err := w.AddPasskey(t.Context(), w.addition(handle, sessionID), at)
+	s, _, err := w.AddPasskey(t.Context(), w.addition(handle, sessionID), at)
 	if err != nil {
 		t.Fatalf("add passkey: %v", err)
 	}
@@ -93,7 +93,7 @@ func TestPasskeys_ChallengeIsUsedOnce(t *testing.T) {
 		session := w.addPasskey(t, "p", w.session.ID, noon)
 		again := w.addition("q", session.ID)
 		again.ChallengeID = "challenge of p"
-		if _, err := w.AddPasskey(t.Context(), again, noon); !errors.Is(err, storage.ErrReplayed) {
+		if _, _, err := w.AddPasskey(t.Context(), again, noon); !errors.Is(err, storage.ErrReplayed) {
 			t.Errorf("add: %v", err)
 		}
 		p, _, err := w.PasskeyByHandle(t.Context(), "p")

@@ -517,7 +517,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		}},
 		{"AddPasskey", func() error {
 			s := w.signIn(t, bare.ID, storage.NewID("h"), "", later)
-			_, err := w.AddPasskey(ctx, storage.PasskeyAddition{
+			_, _, err := w.AddPasskey(ctx, storage.PasskeyAddition{
 				FactorChange: factorChange(s), Passkey: storage.Passkey{Handle: "passkey", RPID: "id.example.com", PublicKey: []byte("key")}, ChallengeID: "c1", Until: until,
 			}, later)
 			return err

@@ -87,7 +87,7 @@ func TestRPID_OtherOneIsRefusedUntilLossIsAccepted(t *testing.T) {
 		if _, err := w.SignIn(ctx, w.useOf(lost, "c1", 9), noon); !errors.Is(err, storage.ErrRevoked) {
 			t.Errorf("a sign-in with the lost passkey: %v", err)
 		}
-		if _, err := w.AddPasskey(ctx, w.addition("late", session.ID), noon); !errors.Is(err, storage.ErrOtherRPID) {
+		if _, _, err := w.AddPasskey(ctx, w.addition("late", session.ID), noon); !errors.Is(err, storage.ErrOtherRPID) {
 			t.Errorf("a passkey of a node with the old settings: %v", err)
 		}
 		events, err := w.Events(ctx, storage.EventFilter{Type: storage.InstanceRPIDChanged}, 9)
@@ -133,7 +133,7 @@ func TestRemovePasskey_OfOtherRPIDIsNoWayIn(t *testing.T) {
 		}
 		again := w.addition("q", session.ID)
 		again.Passkey.RPID = newHost
-		if session, err = w.AddPasskey(t.Context(), again, noon); err != nil {
+		if session, _, err = w.AddPasskey(t.Context(), again, noon); err != nil {
 			t.Errorf("beside %d lost passkeys: %v", storage.MostPasskeys, err)
 		}
 		if err := w.RemovePasskey(t.Context(), removal(w.user.ID, p, session.ID), noon); err != nil {
@@ -183,7 +183,7 @@ func TestReplaceRPID_RaceWithNewPasskey(t *testing.T) {
 				_, err := other.ReplaceRPID(t.Context(), newHost, storage.By{At: noon})
 				return err
 			}
-			_, err := w.AddPasskey(t.Context(), w.addition("p", w.session.ID), noon)
+			_, _, err := w.AddPasskey(t.Context(), w.addition("p", w.session.ID), noon)
 			return err
 		})
 		host, err := w.PasskeyHost(t.Context())

@@ -70,7 +70,7 @@ func TestTrustedBrowser_SkipsTheSecondFactor(t *testing.T) {
 		}
 		_, err = w.RemoveSecondFactor(t.Context(), w.factorChange(s, "h"), app, later)
 		wantError(t, "remove the app", err, storage.ErrNotFresh)
-		_, err = w.AddPasskey(t.Context(), w.addition("p", s.ID), later)
+		_, _, err = w.AddPasskey(t.Context(), w.addition("p", s.ID), later)
 		wantError(t, "add a passkey", err, storage.ErrNotFresh)
 		list, err := w.TrustedBrowsersOf(t.Context(), w.user.ID, later)
 		if err != nil || len(list) != 1 || list[0].UsedAt != storage.At(later) || list[0].CreatedAt < storage.At(noon) || list[0].ExpiresAt != storage.At(noon.AddDate(0, 0, 30)) || list[0].Agent != "agent" {

@@ -139,6 +139,7 @@ func accountSamples() map[string]templates.Page {
 		"account-security-none":     templates.AccountSecurity{Account: frame("security", words.Sentence{})},
 		"account-security-app":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon, LastUsed: now}, Offered: true, Recovers: true, Codes: 9},
 		"account-security-few":      templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, App: &templates.AppState{Since: noon}, Offered: true, Full: true, Recovers: true, Codes: 1},
+		"account-security-codeless": templates.AccountSecurity{Account: frame("security", words.Sentence{}), Password: true, Passkeys: 1, Offered: true, Recovers: true},
 		"account-security-keys": templates.AccountSecurity{Account: frame("security", words.Say("account-done.key-added")), Password: true, Offered: true, Recovers: true, Codes: 10, Keys: []templates.PasskeyRow{
 			{ID: "crd_1", Name: "Desk", Ticket: "sealed.ticket.1", Since: noon, LastUsed: now, Suspect: now}, {ID: "crd_2", Ticket: "sealed.ticket.2", Since: noon, Unusable: true},
 		}},

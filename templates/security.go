@@ -183,7 +183,7 @@ type AccountCodes struct {
 	Account
 	Ticket string
 	Codes  []string
-	Added  words.Sentence // the second factor that the person has just added; zero: none
+	Added  words.Sentence // the factor that the person has just added; zero: none
 	// Request is the sealed request of the sign-in that goes on afterwards, as a hidden field; "": none.
 	Request string
 	Left    int // old codes that are left, if the page asks

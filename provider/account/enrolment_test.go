@@ -191,6 +191,24 @@ func TestFirstFactor_MailsAreLimitedAndDeadLinksLeadOn(t *testing.T) {
 	})
 }
 
+// A person with a proven passkey and no other factor sees how many recovery codes are left, and makes new
+// ones.
+func TestSecurity_CodesOfAProvenPasskey(t *testing.T) {
+	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
+		v, a := b.Visitor(t), b.Authenticator(t)
+		first := providertest.CodesOn(v.AddPasskey(t, a))
+		v = b.Visitor(t)
+		v.UsePasskey(t, v.Get(t, b.Issuer+"/login"), a)
+		page := v.Get(t, b.Issuer+"/account/security")
+		page.WantText(t, `id="codes-left"`, "You have 10 recovery codes left.")
+		page = v.Get(t, page.Link(t, "new-codes"))
+		next := providertest.CodesOn(v.Submit(t, page.FormTo(t, "/account/security/codes", "", "")))
+		if len(first) != 10 || len(next) != 10 || first[0] == next[0] {
+			t.Errorf("codes %v, then %v", first, next)
+		}
+	}, providertest.WithMail(mailtest.Start(t)))
+}
+
 // A passkey that is the first factor belongs to the owner who has just opened the mailed link: a
 // sign-in with it resists phishing from the beginning. Where no mails are sent it is one factor.
 func TestFirstPasskey_IsProvenByTheMailedLink(t *testing.T) {
@@ -201,7 +219,16 @@ func TestFirstPasskey_IsProvenByTheMailedLink(t *testing.T) {
 		}
 		providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
-			v.AddPasskey(t, b.Authenticator(t)).WantAt(t, "/account/passkeys?done=passkey")
+			added := v.AddPasskey(t, b.Authenticator(t))
+			if mails {
+				added.WantText(t, "The passkey was added.", `id="codes"`)
+			} else {
+				added.WantAt(t, "/account/passkeys?done=passkey")
+			}
+			has, err := b.DB.SecondFactorsOf(t.Context(), b.Alice.ID)
+			if err != nil || (len(has.Codes) == 10) != mails {
+				t.Errorf("mails %v: %d codes, %v", mails, len(has.Codes), err)
+			}
 			list := b.PasskeysOf(t, b.Alice.ID)
 			if len(list) != 1 || (list[0].ProvenAt != 0) != mails {
 				t.Errorf("mails %v: passkeys %+v", mails, list)

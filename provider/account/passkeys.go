@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"signet/provider/factor"
 	"signet/provider/passkey"
 	"signet/provider/session"
 	"signet/provider/visit"
@@ -154,13 +155,21 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, current ses
 	case err != nil:
 		return err
 	}
+	codes, hashes, err := factor.NewCodes(h.Ring, current.UserID)
+	if err != nil {
+		return err
+	}
+	newCodes := false
 	added, err := h.Passkeys.CheckNew(opened, current.UserID, []byte(values.Get("credential")))
 	if err == nil {
-		err = h.Visits.ChangeFactors(w, r, current, func(c storage.FactorChange) (storage.Session, error) {
-			return h.DB.AddPasskey(r.Context(), storage.PasskeyAddition{FactorChange: c, Passkey: added, ChallengeID: opened.Text, Until: opened.Until}, h.Now())
+		err = h.Visits.ChangeFactors(w, r, current, func(c storage.FactorChange) (s storage.Session, err error) {
+			s, newCodes, err = h.DB.AddPasskey(r.Context(), storage.PasskeyAddition{FactorChange: c, Passkey: added, Codes: hashes, ChallengeID: opened.Text, Until: opened.Until}, h.Now())
+			return s, err
 		})
 	}
 	switch {
+	case err == nil && newCodes:
+		return h.Site.Show(w, templates.AccountCodes{Account: h.frame(r, current, "security"), Codes: codes, Added: words.Say("account-codes.passkey-added"), Request: way.Request})
 	case err == nil && way.Request != "":
 		return h.Site.ContinueTo(w, h.Visits.Next(way.Request))
 	case err == nil:

@@ -204,7 +204,7 @@ func (a account) acts() []string {
 		case disconnect:
 			return !a.Upstream
 		case replaceCodes:
-			return !a.App
+			return !a.App && a.Strong == 0
 		}
 		return !a.Mails || a.Proven
 	})
@@ -324,6 +324,7 @@ func (a account) act(name string, o outcome) outcome {
 			notice = "A second factor was added"
 		case reaches(o.Level, twoFactors) || o.Link:
 			o.After.Strong++
+			o.After.Codes = true
 			notice = "A passkey was added"
 		default:
 			o.After.Weak++

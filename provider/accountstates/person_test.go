@@ -227,6 +227,7 @@ func (o *person) act(t *testing.T, v *providertest.Visitor, name string) (page p
 		page, asked = o.proveFirst(t, v, v.Get(t, o.Issuer+"/account/passkeys/add"))
 		if strings.Contains(page.Body, "data-passkey=") && page.At.Path == "/account/passkeys/add" {
 			page = o.addPasskey(t, v, page)
+			o.writeDown(page)
 		}
 	case connect:
 		page = v.Get(t, o.Issuer+"/account/identities")

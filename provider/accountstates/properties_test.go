@@ -59,7 +59,7 @@ func gains(things []string, s step, after account) []string {
 	case addPasskey:
 		list = append(list, weak)
 		if after.Strong > 0 {
-			list = append(list, strong)
+			list = append(list, strong, code)
 		}
 	case connect:
 		list = append(list, upstream)

@@ -70,7 +70,7 @@ func TestEnrol_AppWithinTheSignIn(t *testing.T) {
 	}
 }
 
-// A passkey is the factor: the person uses it once, and the application gets what it required.
+// A passkey is the factor: the person saves the recovery codes and uses it once, and the application gets what it required.
 func TestEnrol_PasskeyWithinTheSignIn(t *testing.T) {
 	for _, acr := range []string{storage.ACRPhishingResistant, ""} {
 		eachEnrolling(t, acr, func(t *testing.T, b *providertest.Testbed) {
@@ -80,7 +80,9 @@ func TestEnrol_PasskeyWithinTheSignIn(t *testing.T) {
 				t.Errorf("acr %q: the page offers an app: %v", acr, app)
 			}
 			form, data := v.Get(t, page.Link(t, "add-passkey")).PasskeyForm(t)
-			asked := v.Submit(t, form, "credential", authenticator.Create(t, data["challenge"], b.Alice.ID))
+			codes := v.Submit(t, form, "credential", authenticator.Create(t, data["challenge"], b.Alice.ID))
+			next := codes.FormTo(t, "/account/security", "", "") // which is sent by GET
+			asked := v.Get(t, next.Action+"?"+next.Values.Encode())
 			tokens := b.Redeem(t, v.UsePasskey(t, asked, authenticator).Code(t))
 			want := acr
 			if want == "" { // nobody asked for more

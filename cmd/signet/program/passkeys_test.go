@@ -33,7 +33,7 @@ func (w *world) addPasskey(t *testing.T, rpID string) {
 	now := time.Now()
 	s, err := db.SignIn(t.Context(), storage.SignIn{UserID: u.ID, HandleHash: storage.NewID("h"), Request: "r", IdleFor: time.Hour, AbsoluteFor: time.Hour}, now)
 	if err == nil {
-		_, err = db.AddPasskey(t.Context(), storage.PasskeyAddition{
+		_, _, err = db.AddPasskey(t.Context(), storage.PasskeyAddition{
 			FactorChange: storage.FactorChange{UserID: u.ID, SessionID: s.ID, Handle: storage.NewID("h"), FreshFor: time.Hour},
 			Passkey:      storage.Passkey{Name: "Phone", Handle: storage.NewID("p"), RPID: rpID, PublicKey: []byte("key")}, ChallengeID: storage.NewID("c"), Until: storage.At(now.Add(time.Hour)),
 		}, now)

@@ -43,7 +43,7 @@ journey(async (w, v) => {
   await v.press('sign-in')
   await page.locator('form#add-passkey').waitFor()
   await v.press('add')
-  await page.locator('ul#passkeys').waitFor()
+  await page.locator('#codes').waitFor()
 
   // The challenge has expired, the request has not.
   await signOut()
