@@ -902,6 +902,7 @@ func (s *scene) failEachCall(t *testing.T, broken *injector, a act) (faults int)
 	calls, _ := broken.during(0, storage.AtOnce, func() { good = send(); s.Drain() })
 	for n := 1; n <= len(calls); n++ {
 		for _, when := range momentsOf(calls[n-1]) {
+			s.Advance(2 * time.Minute) // mails are limited, and many acts begin with one
 			s.newUser(t)
 			send := a.ready(t, s)
 			var got providertest.Answer

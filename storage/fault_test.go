@@ -273,7 +273,7 @@ var (
 		"StartKeyLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
 		"RewrapKeys": {storage.KeysRewrapped}, "EndExpiredKeys": {storage.KeyEnded}, "RetireKeyLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
 		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn, storage.RecoveryCodeUsed, storage.BrowserTrusted},
-		"EndTrust":             {storage.BrowserTrustEnded},
+		"EndTrust":             {storage.BrowserTrustEnded, storage.SessionEnded},
 		"SignInThrough":        {storage.AddressProven, storage.IdentityLinked, storage.InvitationUsed, storage.UserCreated, storage.UserEvicted, storage.UserGroupsChanged, storage.UserSignedIn},
 		"ProveAddress":         {storage.AddressProven, storage.UserEvicted},
 		"RequestAddressChange": {storage.AddressChangeRequested}, "ChangeAddress": {storage.AddressChanged, storage.AddressProven, storage.SessionEnded},
@@ -297,7 +297,7 @@ var (
 		"ResetPasswordByLink":  {storage.PasswordChanged, storage.SessionsEnded, storage.PasskeyRemoved},
 		"EndConnectorSessions": {storage.SessionEnded}, "RemoveUnconfiguredGroups": {storage.UserGroupsChanged},
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
-		"SetUserEnabled": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "GrantAdmin": {storage.UserPromoted, storage.UserEvicted, storage.SessionEnded}, "RevokeAdmin": {storage.UserDemoted},
+		"SetUserEnabled": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "GrantAdmin": {storage.UserPromoted, storage.UserEvicted}, "RevokeAdmin": {storage.UserDemoted},
 		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored}, "ReplaceRPID": {storage.InstanceRPIDChanged},
 		"SettleNotice": {storage.LogoutDelivered}, "SettleMails": {storage.MailFailed}, "RetryMails": {storage.MailRetried}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
 	}
