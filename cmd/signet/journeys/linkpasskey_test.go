@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A person who cannot sign in gets a link from the operator, adds a passkey, and signs in to the
+// A locked-out person gets a link from the operator, adds a passkey, and signs in to the
 // application with it. Without JavaScript the page says that JavaScript is needed.
 func TestLinkForAPasskey_FromTheLinkToTheApplication(t *testing.T) {
 	s := start(t)
