@@ -62,7 +62,7 @@ func (db *DB) SetAlwaysAsk(ctx context.Context, c AlwaysAskChange, at time.Time)
 // the user has none. It keeps programs from opening the database that would not ask.
 func prepareAlwaysAsk(tx *gorm.DB, c AlwaysAskChange, at time.Time) (newCodes bool, err error) {
 	var n int64
-	if err := tx.Raw(`SELECT COUNT(*) FROM users u WHERE u.id = ? AND `+hasProvenPasskey, c.UserID).Scan(&n).Error; err != nil {
+	if err := tx.Raw(`SELECT COUNT(*) FROM users u JOIN credentials f ON f.user_id = u.id WHERE u.id = ? AND f.kind = 'webauthn' AND f.proven_at <> 0 AND `+ofOwnHost("f"), c.UserID).Scan(&n).Error; err != nil {
 		return false, err
 	}
 	if n == 0 {

@@ -134,22 +134,26 @@ func (db *DB) recordRecoveryCode(tx *gorm.DB, s SignIn, sessionID string, at tim
 
 // SecondFactors are the second factors of a user.
 type SecondFactors struct {
-	TOTP     *TOTP     // nil: no authenticator app
-	Keys     []Passkey // security keys, the oldest first
-	LostKeys []Passkey // security keys of another RP ID, which cannot be used
-	Passkeys []Passkey // proven passkeys, which may also serve as second factor; the oldest first
-	Codes    [][]byte  // hashes of the recovery codes that are left
+	TOTP         *TOTP     // nil: no authenticator app
+	Keys         []Passkey // security keys, the oldest first
+	LostKeys     []Passkey // security keys of another RP ID, which cannot be used
+	Passkeys     []Passkey // proven passkeys, which may also serve as second factor; the oldest first
+	LostPasskeys []Passkey // proven passkeys of another RP ID, which cannot be used
+	Codes        [][]byte  // hashes of the recovery codes that are left
 
 	AlwaysAsk bool // the user is asked for a proven passkey too, see DB.SetAlwaysAsk
 }
 
 // Any reports whether the user is asked for a second factor, as asksSecondFactor does.
 func (f SecondFactors) Any() bool {
-	return f.TOTP != nil || len(f.Keys) > 0 || f.AlwaysAsk && len(f.Passkeys) > 0
+	return f.TOTP != nil || len(f.Keys) > 0 || f.AlwaysAsk && len(f.Passkeys) > 0 ||
+		len(f.Codes) > 0 && (len(f.LostKeys) > 0 || f.AlwaysAsk && len(f.LostPasskeys) > 0)
 }
 
 // UseCodes reports whether the user can be asked for a recovery code, as usesRecoveryCodes does.
-func (f SecondFactors) UseCodes() bool { return f.Any() || len(f.Passkeys) > 0 }
+func (f SecondFactors) UseCodes() bool {
+	return f.Any() || len(f.Passkeys) > 0 || len(f.Codes) > 0 && len(f.LostPasskeys) > 0
+}
 
 // Signing returns the security keys and passkeys, which sign a challenge.
 func (f SecondFactors) Signing() []Passkey { return slices.Concat(f.Keys, f.Passkeys) }
@@ -191,6 +195,8 @@ func (db *DB) SecondFactorsOf(ctx context.Context, userID string) (SecondFactors
 			f.Keys = append(f.Keys, r.Passkey)
 		case r.ProvenAt != 0 && r.Usable:
 			f.Passkeys = append(f.Passkeys, r.Passkey)
+		case r.ProvenAt != 0:
+			f.LostPasskeys = append(f.LostPasskeys, r.Passkey)
 		}
 	}
 	return f, err
@@ -276,12 +282,21 @@ func checkStrongEnough(tx *gorm.DB, userID, sessionID string) error {
 	return nil
 }
 
-// asksSecondFactor is the condition that a user u is asked for a second factor at each sign-in.
-var asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND (f.kind = 'totp' OR f.kind = 'security_key' AND ` + ofOwnHost("f") + `
-	OR f.kind = 'webauthn' AND f.proven_at <> 0 AND u.always_ask_at <> 0 AND ` + ofOwnHost("f") + `))`
+// asksSecondFactor is the condition that a user u is asked for a second factor at each sign-in. A key or
+// passkey of another RP ID counts as long as the user has recovery codes: a change of the RP ID does not
+// turn the second factor off, and the code stands for the lost key.
+var asksSecondFactor = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND (f.kind = 'totp' OR f.kind = 'security_key' AND ` + isReplaceable("f") + `
+	OR f.kind = 'webauthn' AND f.proven_at <> 0 AND u.always_ask_at <> 0 AND ` + isReplaceable("f") + `))`
 
-// hasProvenPasskey is the condition that a user u can reach two factors with a passkey alone.
-var hasProvenPasskey = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'webauthn' AND f.proven_at <> 0 AND ` + ofOwnHost("f") + `)`
+// hasProvenPasskey is the condition that a user u can reach two factors with a passkey alone, or with a
+// recovery code in place of a passkey of another RP ID.
+var hasProvenPasskey = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND f.kind = 'webauthn' AND f.proven_at <> 0 AND ` + isReplaceable("f") + `)`
+
+// isReplaceable is the condition that a credential of a user u can be used, or that a recovery code can
+// be used instead.
+func isReplaceable(alias string) string {
+	return `(` + ofOwnHost(alias) + ` OR EXISTS (SELECT 1 FROM credentials r WHERE r.user_id = u.id AND r.kind = 'recovery'))`
+}
 
 // usesRecoveryCodes is the condition that a user u can be asked for a second factor, and therefore
 // needs recovery codes: a user with a proven passkey, who loses it, too.

@@ -377,26 +377,83 @@ func TestRemoveSecondFactor_WhileItIsUsed(t *testing.T) {
 	})
 }
 
-// A security key of another RP ID cannot be used, so it is not asked for. It stays in the list, and
-// the user can remove it.
-func TestSecurityKeys_OfOtherRPIDAreNoFactor(t *testing.T) {
+// A security key of another RP ID cannot be used. The user is asked for a second factor nevertheless, as
+// long as a recovery code is left. The key stays in the list, and the user can remove it.
+func TestSecurityKeys_OfOtherRPIDAreReplacedByCodes(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		s, key := w.addKey(t, "k", w.session, noon)
 		if _, err := w.ReplaceRPID(t.Context(), newHost, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		has, err := w.SecondFactorsOf(t.Context(), w.user.ID)
-		if err != nil || has.Any() || len(has.LostKeys) != 1 || len(has.Signing()) != 0 {
+		if err != nil || !has.Any() || len(has.LostKeys) != 1 || len(has.Signing()) != 0 {
 			t.Errorf("factors %+v, %v, want a lost key", has, err)
 		}
 		_, err = w.SignIn(t.Context(), w.keySignIn(w.user.ID, "lost", keyUse(key, "c", 4)), noon)
 		wantError(t, "the lost key", err, storage.ErrRevoked)
-		w.signIn(t, w.user.ID, "one factor", "", noon)
 		other := w.keyAddition("other", s)
 		_, _, err = w.AddSecurityKey(t.Context(), other, noon)
 		wantError(t, "a key of the old RP ID", err, storage.ErrOtherRPID)
+
+		for n := len(has.Codes); n > 0; n-- {
+			_, err = w.SignIn(t.Context(), w.signInOf(w.user.ID, storage.NewID("h"), ""), noon)
+			var due *storage.FactorDueError
+			if !errors.As(err, &due) {
+				t.Fatalf("with %d codes: %v, want a second factor due", n, err)
+			}
+			if ways, err := w.SignInMethodsOf(t.Context(), w.user.ID); err != nil || ways.ReachableACR() != storage.ACRTwoFactors {
+				t.Errorf("with %d codes: %+v, %v", n, ways, err)
+			}
+			if s, err = w.SignIn(t.Context(), w.secondSignIn(w.user.ID, storage.NewID("h"), storage.FactorUse{CodeHash: has.Codes[n-1]}), noon); err != nil {
+				t.Fatalf("with %d codes: %v", n, err)
+			}
+		}
+		w.signIn(t, w.user.ID, "one factor", "", noon) // no code is left that could stand for the key
+		if ways, err := w.SignInMethodsOf(t.Context(), w.user.ID); err != nil || ways.ReachableACR() != storage.ACROneFactor {
+			t.Errorf("without codes: %+v, %v", ways, err)
+		}
 		if _, err := w.RemoveSecondFactor(t.Context(), w.factorChange(s, "removed"), key.ID, noon); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// The same for the passkey of a user: the account still needs two factors to change its factors, and
+// removing the lost passkey removes the codes that nothing needs any more.
+func TestPasskeys_OfOtherRPIDAreReplacedByCodes(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.proveIn(t, w.session, noon)
+		a := w.addition("p", w.session.ID)
+		a.Codes = [][]byte{[]byte("one"), []byte("two")}
+		if _, _, err := w.AddPasskey(t.Context(), a, noon); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.ReplaceRPID(t.Context(), newHost, storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		has, err := w.SecondFactorsOf(t.Context(), w.user.ID)
+		if err != nil || has.Any() || !has.UseCodes() || len(has.Codes) != 2 || len(has.LostPasskeys) != 1 {
+			t.Errorf("factors %+v, %v", has, err)
+		}
+		weak := w.signIn(t, w.user.ID, "weak", "", noon)
+		for name, add := range w.additions(t) {
+			if err := add(weak, noon); !errors.Is(err, storage.ErrNotFresh) {
+				t.Errorf("%s with one factor: %v", name, err)
+			}
+		}
+		strong, err := w.SignIn(t.Context(), w.secondSignIn(w.user.ID, "strong", storage.FactorUse{CodeHash: []byte("one")}), noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := w.PasskeysOf(t.Context(), w.user.ID)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("passkeys %+v, %v", list, err)
+		}
+		if err := w.RemovePasskey(t.Context(), removal(w.user.ID, list[0], strong.ID), noon); err != nil {
+			t.Fatal(err)
+		}
+		if has, err := w.SecondFactorsOf(t.Context(), w.user.ID); err != nil || has.UseCodes() || len(has.Codes) != 0 {
+			t.Errorf("after the removal: %+v, %v", has, err)
 		}
 	})
 }

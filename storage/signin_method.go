@@ -14,6 +14,7 @@ type SignInMethods struct {
 	ProvenPasskeys int      // those of them with which a sign-in has two factors (Passkey.ProvenAt)
 	TOTP           bool     // an authenticator app, which is asked for after one of the other methods
 	SecurityKeys   int      // number of security keys that can be used; asked for in the same way
+	LostFactor     bool     // a security key or proven passkey of another RP ID, for which a recovery code stands
 	Connectors     []string // connectors of linked identities, each once, by name
 }
 
@@ -23,7 +24,7 @@ func (m SignInMethods) SecondACR() string {
 	switch {
 	case m.SecurityKeys > 0, m.ProvenPasskeys > 0:
 		return ACRPhishingResistant
-	case m.TOTP:
+	case m.TOTP, m.LostFactor:
 		return ACRTwoFactors
 	}
 	return ACROneFactor
@@ -42,15 +43,23 @@ func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods
 		Kind   string
 		Name   string // of the connector; "" for a credential
 		Proven bool
+		Usable bool
 	}
 	err := db.read(ctx, "read sign-in methods", func(q *gorm.DB) error {
-		return q.Raw(`SELECT c.kind, '' AS name, c.proven_at <> 0 AS proven FROM credentials c
-			WHERE c.user_id = ? AND c.kind <> 'recovery' AND `+ofOwnHost("c")+`
-			UNION ALL SELECT DISTINCT 'identity', connector, FALSE FROM identities WHERE user_id = ? ORDER BY 2`, userID, userID).Scan(&rows).Error
+		return q.Raw(`SELECT c.kind, '' AS name, c.proven_at <> 0 AS proven, `+ofOwnHost("c")+` AS usable FROM credentials c
+			WHERE c.user_id = ?
+			UNION ALL SELECT DISTINCT 'identity', connector, FALSE, TRUE FROM identities WHERE user_id = ? ORDER BY 2`, userID, userID).Scan(&rows).Error
 	})
 	var ways SignInMethods
+	codes, lost := false, false
 	for _, row := range rows {
+		if !row.Usable {
+			lost = lost || row.Proven
+			continue
+		}
 		switch row.Kind {
+		case FactorRecovery:
+			codes = true
 		case FactorPassword:
 			ways.Password = true
 		case FactorTOTP:
@@ -66,5 +75,6 @@ func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods
 			ways.Connectors = append(ways.Connectors, row.Name)
 		}
 	}
+	ways.LostFactor = codes && lost
 	return ways, err
 }

@@ -300,6 +300,40 @@ func TestPasskeys_OfFormerHostAreUnusable(t *testing.T) {
 	})
 }
 
+// After a move, a recovery code stands for the confirmed passkey that was lost: a password alone changes
+// no factor, and with the code the person adds a new one.
+func TestPasskeys_CodesStandForALostOne(t *testing.T) {
+	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
+		codes := providertest.CodesOn(b.Visitor(t).AddPasskey(t, b.Authenticator(t)))
+		if len(codes) != 10 {
+			t.Fatalf("codes %v", codes)
+		}
+		if _, err := b.DB.ReplaceRPID(t.Context(), "login.example.org", storage.By{At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		moved := *b
+		moved.Serve(t, providertest.WithIssuer("https://login.example.org"))
+		v := moved.Visitor(t)
+		v.Account(t, "/account")
+		page := v.Get(t, moved.Issuer+"/account/security/totp")
+		app := providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
+		form := page.FormTo(t, "/account/security/totp", "", "")
+		page = v.Submit(t, form, "code", app.Code(t, moved.Now()))
+		page = v.Get(t, page.Link(t, "factor"))
+		page.WantText(t, "recovery code")
+		if strings.Contains(page.Body, "data-passkey=") {
+			t.Error("the page asks for the lost passkey")
+		}
+		if n := factorsOf(t, &moved, moved.Alice.ID); n != 1 {
+			t.Errorf("%d factors with the password alone", n)
+		}
+		page = v.EnterCode(t, page, codes[0])
+		page.WantAt(t, "/account/security/totp")
+		app = providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
+		v.Submit(t, page.FormTo(t, "/account/security/totp", "", ""), "code", app.Code(t, moved.Now())).WantAt(t, "/account/security?done=app-added")
+	}, providertest.WithMail(mailtest.Start(t)))
+}
+
 // With a parent domain as RP ID, a passkey is made and used for the parent, at exactly the origin of
 // the issuer.
 func TestPasskeys_BelongToParentDomain(t *testing.T) {
