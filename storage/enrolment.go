@@ -73,19 +73,27 @@ func (s Session) ProvesPasskeys(hasFactor bool, at time.Time) bool {
 	return ACRReaches(s.ACR, ACRTwoFactors) || !hasFactor && within(s.AddressProvedAt(), AddressProofLife, at)
 }
 
+// ProvesByAddress reports whether the mailed link can be the fresh proof that the first factor needs: the
+// session has no time of a sign-in, and the user proved the address in it at most this long ago.
+func (s Session) ProvesByAddress(freshFor time.Duration, at time.Time) bool {
+	return s.AuthTime == 0 && within(s.AddressProvedAt(), freshFor, at)
+}
+
 // enrolling describes a user who adds a factor, and the session.
 type enrolling struct {
 	EnrolmentAddress
 	Verified  bool   // the address of the account is; true if there is none
 	HasFactor bool   // a second factor or a proven passkey
+	HasWay    bool   // a password or a passkey, with which the user can sign in anew
 	ACR       string // of the session
+	AuthTime  Millis // of the session; 0: no proof with a known time
 	Facts     []Fact `gorm:"serializer:signet_json"`
 }
 
 // readEnrolling reads a user and a session of the user. ErrRevoked: there is no such session.
 func readEnrolling(tx *gorm.DB, userID, sessionID string, at time.Time) (enrolling, error) {
 	var found []enrolling
-	err := tx.Raw(`SELECT `+enrolmentAddress+`, u.email_verified OR u.email_canonical = '' AS verified, s.facts, s.acr, (`+asksSecondFactor+` OR `+hasProvenPasskey+`) AS has_factor
+	err := tx.Raw(`SELECT `+enrolmentAddress+`, u.email_verified OR u.email_canonical = '' AS verified, s.facts, s.acr, s.auth_time, `+hasOwnWay+` AS has_way, (`+asksSecondFactor+` OR `+hasProvenPasskey+`) AS has_factor
 		FROM sessions s JOIN users u ON u.id = s.user_id `+joinEnrolmentAddress+` WHERE s.id = ? AND s.user_id = ?`, At(at), sessionID, userID).Scan(&found).Error
 	if err == nil && len(found) != 1 {
 		err = ErrRevoked
@@ -96,10 +104,25 @@ func readEnrolling(tx *gorm.DB, userID, sessionID string, at time.Time) (enrolli
 	return found[0], nil
 }
 
-// hasProved reports whether the session has a proof of the address that still counts.
-func (e enrolling) hasProved(at time.Time) bool {
-	return within(Session{Facts: e.Facts}.AddressProvedAt(), AddressProofLife, at)
+// hasOwnWay is the condition that a user u can sign in anew without an upstream.
+var hasOwnWay = `EXISTS (SELECT 1 FROM credentials f WHERE f.user_id = u.id AND (f.kind = 'password' OR f.kind = 'webauthn' AND ` + ofOwnHost("f") + `))`
+
+// hasProved reports whether the user proved the address in the session at most this long ago.
+func (e enrolling) hasProved(life time.Duration, at time.Time) bool {
+	return within(Session{Facts: e.Facts}.AddressProvedAt(), life, at)
 }
+
+// isProofDue reports whether the mailed link comes before a factor.
+func (e enrolling) isProofDue(freshFor time.Duration, at time.Time) bool {
+	if e.Email == "" || e.HasFactor {
+		return false
+	}
+	return !e.hasProved(AddressProofLife, at) || e.provesByAddress() && !e.hasProved(freshFor, at)
+}
+
+// provesByAddress reports whether the mailed link is also the fresh proof that a first factor needs. The
+// user came through an upstream that never authenticates anew, and has no other way to give one.
+func (e enrolling) provesByAddress() bool { return e.AuthTime == 0 && !e.HasFactor && !e.HasWay }
 
 // provesPasskeys reports whether a passkey in this session belongs to the owner of the account: the
 // session has two factors, or there is no factor yet and the user has proved the address.
@@ -115,7 +138,7 @@ func (e enrolling) provesPasskeys(at time.Time) bool {
 // person who reads the mails of the user could get into the account without its second factor.
 //
 // ErrAddressProofDue: it would be the first factor, and the user has not proved the address in this
-// session lately. Otherwise a person who stole the password could add a factor of their own, and the
+// session lately (see also checkFreshToAdd). Otherwise a person who stole the password could add a factor of their own, and the
 // owner would be asked for it.
 func (db *DB) requireOwner(tx *gorm.DB, c FactorChange, at time.Time) error {
 	if !db.mails {
@@ -127,15 +150,38 @@ func (db *DB) requireOwner(tx *gorm.DB, c FactorChange, at time.Time) error {
 		return err
 	case !e.Verified:
 		return ErrUnproven
-	case e.Email != "" && !e.HasFactor && !e.hasProved(at):
+	case e.isProofDue(c.FreshFor, at):
 		return ErrAddressProofDue
 	}
 	return nil
 }
 
+// checkFreshToAdd checks the session in which a user adds a factor: as checkFreshEnough, except that the
+// mailed link is the fresh proof for the first factor of a user who cannot give another one.
+//
+// ErrNotFresh. ErrAddressProofDue: the link was opened longer ago than FreshFor, or never.
+func (db *DB) checkFreshToAdd(tx *gorm.DB, c FactorChange, at time.Time) error {
+	err := checkFreshEnough(tx, c, at)
+	if !errors.Is(err, ErrNotFresh) || !db.mails {
+		return err
+	}
+	e, wrong := readEnrolling(tx, c.UserID, c.SessionID, at)
+	switch {
+	case wrong != nil:
+		return wrong
+	case !e.provesByAddress():
+		return err
+	case e.hasProved(c.FreshFor, at):
+		return nil
+	case e.isProofDue(c.FreshFor, at):
+		return ErrAddressProofDue
+	}
+	return err
+}
+
 // IsAddressProofDue reports whether ErrAddressProofDue would refuse a factor of this user now, if this
-// instance sends mails. The caller shows the page that mails the link.
-func (db *DB) IsAddressProofDue(ctx context.Context, userID, sessionID string, at time.Time) (due bool, err error) {
+// instance sends mails. freshFor is FactorChange.FreshFor. The caller shows the page that mails the link.
+func (db *DB) IsAddressProofDue(ctx context.Context, userID, sessionID string, freshFor time.Duration, at time.Time) (due bool, err error) {
 	if err := refuseImpossible(userID, sessionID); err != nil {
 		return false, fmt.Errorf("read enrolment: %w", err)
 	}
@@ -144,7 +190,7 @@ func (db *DB) IsAddressProofDue(ctx context.Context, userID, sessionID string, a
 	}
 	err = db.read(ctx, "read enrolment", func(q *gorm.DB) error {
 		e, err := readEnrolling(q, userID, sessionID, at)
-		due = e.Email != "" && !e.HasFactor && !e.hasProved(at)
+		due = e.isProofDue(freshFor, at)
 		if errors.Is(err, ErrRevoked) { // the change itself says so
 			due, err = false, nil
 		}

@@ -63,7 +63,7 @@ func TestFirstFactor_NeedsAMailedLink(t *testing.T) {
 			}
 			want := func(what string, s storage.Session, at time.Time, want error) {
 				t.Helper()
-				due, err := w.IsAddressProofDue(t.Context(), s.UserID, s.ID, at)
+				due, err := w.IsAddressProofDue(t.Context(), s.UserID, s.ID, time.Hour, at)
 				if err != nil || due != errors.Is(want, storage.ErrAddressProofDue) {
 					t.Errorf("%s, %s: due %v, %v", name, what, due, err)
 				}
@@ -277,6 +277,51 @@ func TestConfirmEnrolment_RefusesOtherLinks(t *testing.T) {
 	})
 }
 
+// A user who has only an upstream that never states when the person signed in has no fresh sign-in. The
+// mailed link is the fresh proof for the first factor, for as long as a sign-in would be. Users who can
+// sign in anew, and further factors, still need that.
+func TestFirstFactor_LinkIsTheFreshProofOfAnUpstream(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, add := range w.additions(t) {
+			start := func() storage.Session {
+				u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+				s := w.signIn(t, u.ID, storage.NewID("h"), "", noon)
+				w.exec(t, `UPDATE sessions SET auth_time = 0 WHERE id = ?`, s.ID)
+				w.exec(t, `DELETE FROM credentials WHERE user_id = ?`, u.ID)
+				return s
+			}
+			want := func(what string, s storage.Session, at time.Time, wanted error) {
+				t.Helper()
+				due, err := w.IsAddressProofDue(t.Context(), s.UserID, s.ID, 5*time.Minute, at)
+				if err != nil || due != errors.Is(wanted, storage.ErrAddressProofDue) {
+					t.Errorf("%s, %s: due %v, %v", name, what, due, err)
+				}
+				if err := add(s, at); !errors.Is(err, wanted) {
+					t.Errorf("%s, %s: %v, want %v", name, what, err, wanted)
+				}
+			}
+			s := start()
+			want("no link", s, noon, storage.ErrAddressProofDue)
+			if err := w.confirm(t, w.enrolmentLink(t, s, noon), s, noon); err != nil {
+				t.Fatal(err)
+			}
+			end := noon.Add(5 * time.Minute)
+			want("too late", s, end.Add(time.Millisecond), storage.ErrAddressProofDue)
+			want("in time", s, end, nil)
+
+			s = start()
+			w.proveIn(t, s, noon)
+			w.exec(t, `UPDATE sessions SET auth_time = 1 WHERE id = ?`, s.ID)
+			want("an old sign-in", s, noon, storage.ErrNotFresh)
+
+			s = start()
+			w.proveIn(t, s, noon)
+			w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret) VALUES (?, ?, 'password', ?)`, storage.NewID("crd_"), s.UserID, []byte("hash"))
+			want("a password", s, noon, storage.ErrNotFresh)
+		}
+	})
+}
+
 // A person who stole the password changes the address, also twice, and then adds the first factor. The
 // link goes to the first address, as long as the changes can be undone. Links to the new addresses
 // prove nothing.
@@ -409,7 +454,7 @@ func TestFirstFactor_WithoutMailsNeedsNoLink(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		if due, err := db.IsAddressProofDue(t.Context(), w.user.ID, w.session.ID, noon); err != nil || due {
+		if due, err := db.IsAddressProofDue(t.Context(), w.user.ID, w.session.ID, time.Hour, noon); err != nil || due {
 			t.Errorf("due %v, %v", due, err)
 		}
 		if _, _, err := db.AddPasskey(t.Context(), w.addition("p", w.session.ID), noon); err != nil {

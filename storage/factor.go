@@ -222,6 +222,34 @@ var ErrNotFresh = engine.NewVerdict("the sign-in is not fresh, or not strong eno
 //
 // ErrRevoked: the session has ended. ErrNotFresh.
 func (db *DB) changeFactors(ctx context.Context, name string, c FactorChange, change func(tx *gorm.DB) error, raise func(*Session), at time.Time) (Session, error) {
+	checked := func(tx *gorm.DB) error {
+		if err := checkFreshEnough(tx, c, at); err != nil {
+			return err
+		}
+		return change(tx)
+	}
+	return db.renewWithFactors(ctx, name, c, checked, raise, at)
+}
+
+// addFactor is changeFactors for a new factor. Every way to add a factor passes here, except
+// AddAutomaticPasskey.
+//
+// ErrRevoked, ErrNotFresh. ErrUnproven, ErrAddressProofDue: see requireOwner.
+func (db *DB) addFactor(ctx context.Context, name string, c FactorChange, add func(tx *gorm.DB) error, raise func(*Session), at time.Time) (Session, error) {
+	checked := func(tx *gorm.DB) error {
+		if err := db.checkFreshToAdd(tx, c, at); err != nil {
+			return err
+		}
+		if err := db.requireOwner(tx, c, at); err != nil {
+			return err
+		}
+		return add(tx)
+	}
+	return db.renewWithFactors(ctx, name, c, checked, raise, at)
+}
+
+// renewWithFactors is changeFactors without the check of the session.
+func (db *DB) renewWithFactors(ctx context.Context, name string, c FactorChange, change func(tx *gorm.DB) error, raise func(*Session), at time.Time) (Session, error) {
 	if err := refuseImpossible(c.UserID, c.SessionID, c.Handle); err != nil {
 		return Session{}, fmt.Errorf("%s: %w", name, err)
 	}
@@ -231,9 +259,6 @@ func (db *DB) changeFactors(ctx context.Context, name string, c FactorChange, ch
 			return err
 		}
 		if _, err := touchSession(tx, c.UserID, c.SessionID, "", at); err != nil {
-			return err
-		}
-		if err := checkFreshEnough(tx, c, at); err != nil {
 			return err
 		}
 		if err := change(tx); err != nil {
@@ -332,10 +357,7 @@ func (db *DB) AddTOTP(ctx context.Context, e TOTPEnrolment, at time.Time) (s Ses
 	if len(e.Secret) == 0 || e.Step <= 0 {
 		return Session{}, false, errors.New("add authenticator app: the secret or the step is missing")
 	}
-	s, err = db.changeFactors(ctx, "add authenticator app", e.FactorChange, func(tx *gorm.DB) error {
-		if err := db.requireOwner(tx, e.FactorChange, at); err != nil {
-			return err
-		}
+	s, err = db.addFactor(ctx, "add authenticator app", e.FactorChange, func(tx *gorm.DB) error {
 		if err := requireProgram(tx, programWithSecondFactors); err != nil {
 			return err
 		}

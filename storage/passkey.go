@@ -151,12 +151,9 @@ func (db *DB) AddPasskey(ctx context.Context, a PasskeyAddition, at time.Time) (
 	if len(p.PublicKey) == 0 || p.RPID == "" {
 		return Session{}, false, errors.New("add passkey: the public key or the RP ID is empty")
 	}
-	s, err = db.changeFactors(ctx, "add passkey", a.FactorChange, func(tx *gorm.DB) error {
+	s, err = db.addFactor(ctx, "add passkey", a.FactorChange, func(tx *gorm.DB) error {
 		newCodes = false
 		if err := spendChallenge(tx, a.ChallengeID, a.Until); err != nil {
-			return err
-		}
-		if err := db.requireOwner(tx, a.FactorChange, at); err != nil {
 			return err
 		}
 		e, err := readEnrolling(tx, p.UserID, a.SessionID, at)
@@ -289,7 +286,7 @@ func provePasskeyByAddress(tx *gorm.DB, p *Passkey, s SignIn, at time.Time) erro
 		return err
 	}
 	e, err := readEnrolling(tx, s.UserID, sessions[0], at)
-	if err != nil || e.HasFactor || !e.hasProved(at) {
+	if err != nil || e.HasFactor || !e.hasProved(AddressProofLife, at) {
 		return err
 	}
 	return provePasskey(tx, p, By{From: s.From, At: at})

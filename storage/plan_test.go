@@ -656,7 +656,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			return w.ConfirmEnrolment(ctx, storage.EnrolmentConfirmation{Link: l.Ref(), UserID: u.ID, SessionID: session.ID, From: from}, later)
 		}},
-		{"IsAddressProofDue", func() error { _, err := w.IsAddressProofDue(ctx, w.user.ID, w.session.ID, later); return err }},
+		{"IsAddressProofDue", func() error {
+			_, err := w.IsAddressProofDue(ctx, w.user.ID, w.session.ID, time.Minute, later)
+			return err
+		}},
 		{"EnrolmentAddressOf", func() error { _, err := w.EnrolmentAddressOf(ctx, w.user.ID, later); return err }},
 		{"RequestAddressChange", func() error {
 			u := w.verifiedUser(t, storage.NewID("p")+"@example.com")

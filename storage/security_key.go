@@ -74,11 +74,8 @@ func (db *DB) AddSecurityKey(ctx context.Context, a SecurityKeyAddition, at time
 	if len(k.PublicKey) == 0 || k.RPID == "" {
 		return Session{}, false, errors.New("add security key: the public key or the RP ID is empty")
 	}
-	s, err = db.changeFactors(ctx, "add security key", a.FactorChange, func(tx *gorm.DB) (err error) {
+	s, err = db.addFactor(ctx, "add security key", a.FactorChange, func(tx *gorm.DB) (err error) {
 		if err := spendChallenge(tx, a.ChallengeID, a.Until); err != nil {
-			return err
-		}
-		if err := db.requireOwner(tx, a.FactorChange, at); err != nil {
 			return err
 		}
 		if err := requireProgram(tx, programWithSecurityKeys); err != nil {

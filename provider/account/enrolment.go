@@ -37,7 +37,7 @@ func (h *Handler) checkOwner(w http.ResponseWriter, r *http.Request, current ses
 	if !h.SendsMails {
 		return false, nil
 	}
-	due, err := h.DB.IsAddressProofDue(r.Context(), current.UserID, current.ID, h.Now())
+	due, err := h.DB.IsAddressProofDue(r.Context(), current.UserID, current.ID, h.Visits.FreshFor, h.Now())
 	if err != nil || !due {
 		return err != nil, err
 	}
@@ -54,7 +54,7 @@ func (h *Handler) showProof(w http.ResponseWriter, r *http.Request, current sess
 	if h.mustProveFirst(current.User) {
 		return h.proveFirst(nil)
 	}
-	due, err := h.DB.IsAddressProofDue(r.Context(), current.UserID, current.ID, h.Now())
+	due, err := h.DB.IsAddressProofDue(r.Context(), current.UserID, current.ID, h.Visits.FreshFor, h.Now())
 	switch {
 	case err != nil:
 		return err

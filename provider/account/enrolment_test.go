@@ -191,6 +191,30 @@ func TestFirstFactor_MailsAreLimitedAndDeadLinksLeadOn(t *testing.T) {
 	})
 }
 
+// A person who has only GitHub, which cannot ask anew, adds the first factor with the mailed link as fresh
+// proof. After five minutes the form leads to another link instead of a sign-in that is not possible.
+func TestFirstFactor_OfAPersonWhoHasOnlyGitHub(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		_, upstreams := providertest.WithUpstreams(t)
+		b := providertest.StartOn(t, backend, upstreams, providertest.WithMail(mailtest.Start(t)))
+		v := b.Visitor(t)
+		v.Allow(t, v.AuthorizeThrough(t, "github", "octo"))
+		octo := b.UserByEmail(t, providertest.OctoEmail)
+		page := v.ProveFirst(t, v.Get(t, b.Issuer+"/account/security/totp"))
+		page.WantAt(t, "/account/security/totp")
+		b.Advance(6 * time.Minute)
+		app := providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
+		late := v.Submit(t, page.FormTo(t, "/account/security/totp", "", ""), "code", app.Code(t, b.Now()))
+		late.WantPage(t, http.StatusForbidden, "address_proof_due")
+		page = v.ProveFirst(t, v.Get(t, late.Link(t, "start")))
+		app = providertest.Authenticator{Secret: providertest.SecretOn(t, page)}
+		codes := v.Submit(t, page.FormTo(t, "/account/security/totp", "", ""), "code", app.Code(t, b.Now()))
+		if n := factorsOf(t, b, octo.ID); n != 1 || len(providertest.CodesOn(codes)) != 10 {
+			t.Errorf("%d factors, codes %v", n, providertest.CodesOn(codes))
+		}
+	})
+}
+
 // A person with a proven passkey and no other factor sees how many recovery codes are left, and makes new
 // ones.
 func TestSecurity_CodesOfAProvenPasskey(t *testing.T) {

@@ -110,7 +110,7 @@ func (h *Handler) showAddPasskey(w http.ResponseWriter, r *http.Request, current
 	if !page.Unable.IsZero() {
 		return h.Site.ShowStatus(w, status, page)
 	}
-	if !h.Visits.IsFresh(current) {
+	if !h.Visits.IsFreshToAdd(current) {
 		return h.Visits.StepUp(w, r, addPasskeyAct(way))
 	}
 	challenge, err := h.Passkeys.Begin(addCeremony(current))
@@ -143,7 +143,7 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request, current ses
 	if err := h.Visits.CheckForm(values, ticketOf(current, "passkeys.add", ""), way.Path()); err != nil {
 		return err
 	}
-	if !h.Visits.IsFresh(current) {
+	if !h.Visits.IsFreshToAdd(current) {
 		return h.Visits.StepUp(w, r, addPasskeyAct(way))
 	}
 	opened, err := h.Passkeys.Open(values.Get("challenge"), addCeremony(current))

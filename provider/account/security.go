@@ -82,7 +82,7 @@ func (h *Handler) showTOTP(w http.ResponseWriter, r *http.Request, current sessi
 	if answered, err := h.checkOwner(w, r, current, way); answered {
 		return err
 	}
-	if !h.Visits.IsFresh(current) {
+	if !h.Visits.IsFreshToAdd(current) {
 		return h.Visits.StepUp(w, r, securityAct(way.Path()))
 	}
 	has, err := h.DB.SecondFactorsOf(r.Context(), current.UserID)

@@ -77,7 +77,7 @@ func (h *Handler) showAddKey(w http.ResponseWriter, r *http.Request, current ses
 	if !page.Unable.IsZero() {
 		return h.Site.ShowStatus(w, status, page)
 	}
-	if !h.Visits.IsFresh(current) {
+	if !h.Visits.IsFreshToAdd(current) {
 		return h.Visits.StepUp(w, r, securityAct(way.Path()))
 	}
 	challenge, err := h.Passkeys.Begin(addKeyCeremony(current))

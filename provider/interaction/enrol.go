@@ -59,7 +59,7 @@ func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (t
 	page.App = has.TOTP == nil && (!key || page.AddKey && !proves)
 	if h.SendsMails {
 		page.Unverified = current.User.Email != "" && !current.User.EmailVerified
-		if page.Prove, err = h.DB.IsAddressProofDue(r.Context(), current.UserID, current.ID, h.Now()); err != nil {
+		if page.Prove, err = h.DB.IsAddressProofDue(r.Context(), current.UserID, current.ID, h.Visits.FreshFor, h.Now()); err != nil {
 			return page, err
 		}
 	}

@@ -30,6 +30,12 @@ func (v *Visits) IsFresh(current session.Current) bool {
 	return current.Meets(storage.Freshness{MaxAge: &age, AllFactors: true}, v.Now())
 }
 
+// IsFreshToAdd reports whether the user may see the form that adds a factor: as IsFresh, or the mailed link
+// is the fresh proof. Storage decides whether it counts, see storage.DB.IsAddressProofDue.
+func (v *Visits) IsFreshToAdd(current session.Current) bool {
+	return v.IsFresh(current) || current.ProvesByAddress(v.FreshFor, v.Now())
+}
+
 // ChangeFactors changes the factors of the signed-in user, as session.Sessions.ChangeFactors does.
 // storage.ErrNotFresh: the person must sign in again first, see StepUp.
 func (v *Visits) ChangeFactors(w http.ResponseWriter, r *http.Request, current session.Current, act func(storage.FactorChange) (storage.Session, error)) error {
