@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -102,6 +103,10 @@ func read(source fs.FS) ([]asset, error) {
 	return list, nil
 }
 
+// commentLine is a line of a script that has a comment alone. Browsers do not get these lines, since
+// the sign-in page may have 15 KB. The scripts have no strings of several lines.
+var commentLine = regexp.MustCompile(`(?m)^ *//.*\n`)
+
 func readOne(source fs.FS, name string) (asset, error) {
 	content, err := fs.ReadFile(source, name)
 	if err != nil {
@@ -115,6 +120,9 @@ func readOne(source fs.FS, name string) (asset, error) {
 		content = slices.Concat(start, content)
 	}
 	ext := path.Ext(name)
+	if ext == ".js" {
+		content = commentLine.ReplaceAll(content, nil)
+	}
 	contentType, known := contentTypes[ext]
 	if !known {
 		return asset{}, fmt.Errorf("no content type for %q", ext)
