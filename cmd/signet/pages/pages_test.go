@@ -45,7 +45,7 @@ func TestPages_EveryStateIsAccessible(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// A browser stays on a page whose next page has no content.
+	// A browser does not leave a page for an answer without content.
 	mux.HandleFunc("/authorize/next", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	var names []string
 	for _, file := range files {
