@@ -39,7 +39,7 @@ func (a attacked) alwaysAsk(t *testing.T) {
 		}
 		return storage.FactorChange{UserID: a.bob.ID, SessionID: s.ID, Handle: storage.NewID("h"), FreshFor: time.Minute}
 	}
-	_, err = a.db.AddPasskey(t.Context(), storage.PasskeyAddition{
+	_, _, err = a.db.AddPasskey(t.Context(), storage.PasskeyAddition{
 		FactorChange: change("before the passkey"), Passkey: storage.Passkey{Handle: "passkey", RPID: "id.example.com", PublicKey: []byte("key")},
 		ChallengeID: "challenge", Until: storage.At(time.Now().Add(time.Hour)),
 	}, time.Now())
