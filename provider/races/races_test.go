@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/mail/mailtest"
 	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -61,13 +62,14 @@ func eachArena(t *testing.T, f func(t *testing.T, a *arena)) {
 
 func newArena(t *testing.T, backend storagetest.Backend, nodes int) *arena {
 	t.Helper()
-	b := providertest.StartOn(t, backend)
+	withMail := providertest.WithMail(mailtest.Start(t)) // an undo needs its mail
+	b := providertest.StartOn(t, backend, withMail)
 	b.Client.SkipConsent = true
 	b.Client.Metadata.IDTokenSignedResponseAlg = "ES256" // RS256 would be most of the work
 	b.ChangeClient(t, func(*storage.Client) {})
 	a := &arena{Testbed: b, nodes: []*providertest.Testbed{b}}
 	for len(a.nodes) < nodes {
-		a.nodes = append(a.nodes, b.Node(t))
+		a.nodes = append(a.nodes, b.Node(t, withMail))
 	}
 	t.Cleanup(func() {
 		if a.answers > 0 {
