@@ -181,7 +181,7 @@ func (db *DB) moveRPID(tx *gorm.DB, rpID string, check func(PasskeyHost) error) 
 	if before.RPID != "" || rpID == "" {
 		// '' would mean the new RP ID from now on.
 		for _, table := range []string{"credentials", "former_credentials"} {
-			err := tx.Exec(`UPDATE `+table+` SET rp_id = ? WHERE handle <> '' AND rp_id = ''`, cmp.Or(before.RPID, unknownRPID)).Error
+			err := tx.Exec(fmt.Sprintf(`UPDATE %s SET rp_id = ? WHERE handle <> '' AND rp_id = ''`, table), cmp.Or(before.RPID, unknownRPID)).Error
 			if err != nil {
 				return before, err
 			}
