@@ -24,7 +24,7 @@ tagged := ./provider/keys/pkcs11 ./cmd/signet/keys
 # staticcheck takes about two thirds of the time.
 lint:
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
-	go vet -race ./... && go vet .ci/summary.go && go vet .ci/language.go
+	go vet -race ./... && go vet .ci/summary.go && go vet .ci/language.go && go vet .ci/npmfile.go
 	go run .ci/language.go
 	go vet -race -tags pkcs11 $(tagged)
 	staticcheck=$$(go tool -n staticcheck); export GOGC=400 GOFLAGS="$$(go env GOFLAGS) -race"; \

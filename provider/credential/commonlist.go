@@ -8,18 +8,10 @@
 package main
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"crypto/sha512"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
@@ -54,13 +46,11 @@ func main() {
 }
 
 func run() error {
-	archive, err := download()
+	download := exec.Command("go", "run", "../../.ci/npmfile.go", source, integrity, member)
+	download.Stderr = os.Stderr
+	text, err := download.Output()
 	if err != nil {
-		return err
-	}
-	text, err := extract(archive)
-	if err != nil {
-		return err
+		return fmt.Errorf("download %s: %w", source, err)
 	}
 	var passwords []string
 	if err := json.Unmarshal(text, &passwords); err != nil {
@@ -78,51 +68,4 @@ func run() error {
 	slices.Sort(list)
 	list = slices.Compact(list)
 	return os.WriteFile("common.txt", []byte(strings.Join(list, "\n")+"\n"), 0o644)
-}
-
-// download returns the archive of the package.
-func download() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "commonlist")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	npm := exec.Command("npm", "pack", "--silent", "--pack-destination", folder, source)
-	npm.Stderr = os.Stderr
-	if err := npm.Run(); err != nil {
-		return nil, fmt.Errorf("npm pack %s: %w", source, err)
-	}
-	files, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
-	if err != nil || len(files) != 1 {
-		return nil, fmt.Errorf("npm pack %s made %d archives", source, len(files))
-	}
-	archive, err := os.ReadFile(files[0])
-	if err != nil {
-		return nil, err
-	}
-	sum := sha512.Sum512(archive)
-	if got := base64.StdEncoding.EncodeToString(sum[:]); got != integrity {
-		return nil, fmt.Errorf("%s has the SHA-512 sum %s, want %s", source, got, integrity)
-	}
-	return archive, nil
-}
-
-// extract returns the file of the list.
-func extract(archive []byte) ([]byte, error) {
-	plain, err := gzip.NewReader(bytes.NewReader(archive))
-	if err != nil {
-		return nil, err
-	}
-	for files := tar.NewReader(plain); ; {
-		header, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("the archive lacks %s", member)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if header.Name == member {
-			return io.ReadAll(files)
-		}
-	}
 }

@@ -127,7 +127,7 @@ func (p *Passkeys) checkNew(o Opened, userID string, answer []byte, want demand)
 	}
 	aaguid := aaguidOf(made.Authenticator.AAGUID)
 	return storage.Passkey{
-		UserID: userID, Name: makers[aaguid], Handle: handleOf(made.ID), RPID: p.rpID, PublicKey: made.PublicKey, Counter: int64(made.Authenticator.SignCount),
+		UserID: userID, Name: makerOf(aaguid), Handle: handleOf(made.ID), RPID: p.rpID, PublicKey: made.PublicKey, Counter: int64(made.Authenticator.SignCount),
 		Detail: storage.PasskeyDetail{
 			AAGUID: aaguid, Transports: transportsOf(made.Transport),
 			BackupEligible: made.Flags.BackupEligible, BackedUp: made.Flags.BackupState,

@@ -5,10 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -129,6 +133,7 @@ func TestPasskeys_NewOneIsNamedAfterItsMaker(t *testing.T) {
 	for aaguid, want := range map[string]string{
 		"ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4": "Google Password Manager",
 		"FBFC3007-154E-4ECC-8C0B-6E020557D7BD": "Apple Passwords",
+		"0076631b-d4a0-427f-5773-0ec71c9e0279": "HYPR FIDO2 Authenticator", // the first line of the list
 		"01020300-0000-0000-0000-000000000000": "",
 		"00000000-0000-0000-0000-000000000000": "",
 	} {
@@ -138,6 +143,48 @@ func TestPasskeys_NewOneIsNamedAfterItsMaker(t *testing.T) {
 		d.add(t, a)
 		if d.kept.Name != want {
 			t.Errorf("%s: %q, want %q", aaguid, d.kept.Name, want)
+		}
+	}
+}
+
+// The list is sorted by AAGUID, and each name suits the field in which people rename their keys.
+func TestMakerList_HasOneNameForEachModel(t *testing.T) {
+	models, previous := 0, ""
+	for line := range strings.Lines(passkey.MakerList) {
+		aaguid, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if parsed, err := uuid.Parse(aaguid); err != nil || parsed.String() != aaguid || aaguid <= previous {
+			t.Errorf("%q after %q", aaguid, previous)
+		}
+		if name == "" || name != strings.TrimSpace(name) || utf8.RuneCountInString(name) > 64 {
+			t.Errorf("%s: name %q", aaguid, name)
+		}
+		models, previous = models+1, aaguid
+	}
+	if models < 300 {
+		t.Errorf("%d models", models)
+	}
+}
+
+// The embedded list must have the licence of its source beside it.
+func TestMakerList_NoticeNamesItsSource(t *testing.T) {
+	program, err := os.ReadFile("makerlist.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := regexp.MustCompile(`source\s+= "(.*)@(.*)"`).FindSubmatch(program)
+	if source == nil {
+		t.Fatal("makerlist.go names no source")
+	}
+	for _, file := range []string{"../../NOTICE", "../../deploy/debian/copyright"} {
+		notice, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(notice), "provider/passkey/makers.txt") {
+			t.Errorf("%s does not name the list", file)
+		}
+		if want := fmt.Sprintf("%s %s", source[1], source[2]); file == "../../NOTICE" && !strings.Contains(string(notice), want) {
+			t.Errorf("%s does not name %s", file, want)
 		}
 	}
 }
