@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -26,6 +27,15 @@ func (db *DB) Events(ctx context.Context, f EventFilter, limit int) ([]Event, er
 		return f.apply(q).Order("at DESC, id DESC").Limit(min(max(limit, 1), 1000)).Find(&list).Error
 	})
 	return list, err
+}
+
+// Event reads one event. ErrNotFound.
+func (db *DB) Event(ctx context.Context, id string) (e Event, err error) {
+	if err := refuseImpossible(id); err != nil {
+		return Event{}, fmt.Errorf("read event: %w", err)
+	}
+	err = db.read(ctx, "read event", func(q *gorm.DB) error { return q.Where("id = ?", id).Take(&e).Error })
+	return e, err
 }
 
 func (f EventFilter) apply(q *gorm.DB) *gorm.DB {

@@ -231,6 +231,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"FirstPartySession", func() error { _, err := w.FirstPartySession(ctx, "handle of alice", noon); return err }},
+		{"Session", func() error { _, _, err := w.Session(ctx, w.session.ID, noon); return err }},
 		{"SessionsOf", func() error { _, err := w.SessionsOf(ctx, w.user.ID, noon); return err }},
 		{"IsHandleStolen", func() error { _, err := w.IsHandleStolen(ctx, "handle", noon); return err }},
 		{"StolenSessions", func() error { _, err := w.StolenSessions(ctx, w.user.ID, noon); return err }},
@@ -799,6 +800,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			return nil
 		}},
+		{"Event", func() error { _, err := w.Event(ctx, "evt_none"); return err }},
 		{"QueueEndedLogouts", func() error {
 			w.exec(t, `UPDATE instance SET notices_until = ?, notices_after = '' WHERE id = 1`, storage.At(noon))
 			_, err := w.QueueEndedLogouts(ctx, noon)

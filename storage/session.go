@@ -67,6 +67,23 @@ var selectSessionByHandle = sync.OnceValue(func() engine.Statement {
 		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = CAST(? AS TEXT) AND ` + sessionLives)
 })
 
+// Session reads a live session by its ID (sid), and its user. ErrNotFound: there is no such session,
+// or it is not live, see SessionByHandle.
+func (db *DB) Session(ctx context.Context, id string, at time.Time) (Session, User, error) {
+	if err := refuseImpossible(id); err != nil {
+		return Session{}, User{}, fmt.Errorf("read session: %w", err)
+	}
+	var s Session
+	var u User
+	err := db.read(ctx, "read session by id", func(q *gorm.DB) error {
+		if err := q.Raw(`SELECT s.* FROM sessions s WHERE s.id = ? AND ?`, id, liveSession(at)).Take(&s).Error; err != nil {
+			return err
+		}
+		return q.Where("id = ? AND "+isUser, s.UserID).Take(&u).Error
+	})
+	return s, u, err
+}
+
 // SessionsOf lists the live sessions of a user, the last seen first.
 func (db *DB) SessionsOf(ctx context.Context, userID string, at time.Time) ([]Session, error) {
 	if err := refuseImpossible(userID); err != nil {

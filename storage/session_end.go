@@ -12,12 +12,18 @@ import (
 
 // EndSession ends one session of a user. Its online grants become invalid, and its clients get
 // logout notices (see Notice). Both IDs must be set. If the session has ended already, nothing
-// happens. It records the event session.ended.
-func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, by By) error {
+// happens. It records the event session.ended. ErrNotFound: there are checks, but no such user. The
+// error of a check.
+func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, by By, checks ...UserCheck) error {
 	if err := refuseImpossible(userID, sessionID); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
 	return db.write(ctx, "end session", func(tx *gorm.DB) error {
+		if len(checks) > 0 {
+			if err := db.checkUser(tx, userID, checks); err != nil {
+				return err
+			}
+		}
 		return endSession(tx, userID, sessionID, reason, by)
 	})
 }

@@ -73,14 +73,14 @@ func (db *DB) ClientsOfSession(ctx context.Context, userID, sessionID string) ([
 // the user, including offline grants. Codes that were issued before become invalid. It records the event
 // consent.withdrawn.
 //
-// ErrNotFound: there was neither a consent nor a grant.
-func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, by By) error {
+// ErrNotFound: there was neither a consent nor a grant. The error of a check.
+func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, by By, checks ...UserCheck) error {
 	if err := refuseImpossible(userID, clientID); err != nil {
 		return fmt.Errorf("withdraw consent: %w", err)
 	}
 	w, finished := unfinished{Kind: consentWithdrawal, UserID: userID, ClientID: clientID, At: At(by.At)}, false
 	err := db.write(ctx, "withdraw consent", func(tx *gorm.DB) error {
-		err := db.lockRow(tx, userRow, userID, forUpdate)
+		err := db.checkUser(tx, userID, checks)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/user"
+	"signet/provider/directory"
 	"signet/provider/spelling"
 	"signet/storage"
 )
@@ -69,9 +70,9 @@ command.`,
 			return err
 		}
 		if *asJSON {
-			described := []describedEvent{} // never null
+			described := []directory.EventDocument{} // never null
 			for _, e := range list {
-				described = append(described, describeEvent(e))
+				described = append(described, directory.DescribeEvent(e))
 			}
 			return p.WriteJSON(map[string]any{"events": described})
 		}
@@ -161,50 +162,6 @@ func eachEvent(ctx context.Context, db *storage.DB, f storage.EventFilter, do fu
 		}
 		f.Before = page[len(page)-1]
 	}
-}
-
-// describedEvent is the JSON form of an event, for --json and --jsonl.
-type describedEvent struct {
-	ID        string         `json:"id"`
-	At        time.Time      `json:"at"`
-	Type      string         `json:"type"`
-	Outcome   string         `json:"outcome"`
-	Reason    string         `json:"reason,omitempty"`
-	Actor     string         `json:"actor,omitempty"`
-	Subject   string         `json:"sub,omitempty"`
-	ClientID  string         `json:"client_id,omitempty"`
-	SessionID string         `json:"sid,omitempty"`
-	GrantID   string         `json:"gid,omitempty"`
-	Connector string         `json:"connector,omitempty"`
-	Address   string         `json:"address,omitempty"`
-	Agent     string         `json:"agent,omitempty"`
-	RequestID string         `json:"request_id,omitempty"`
-	Detail    map[string]any `json:"detail,omitempty"`
-
-	Times  int64            `json:"times"`            // number of equal events within a minute; the members above are those of the first
-	Latest *describedLatest `json:"latest,omitempty"` // the last of them, if there are several
-}
-
-type describedLatest struct {
-	At        time.Time      `json:"at"`
-	SessionID string         `json:"sid,omitempty"`
-	Address   string         `json:"address,omitempty"`
-	Agent     string         `json:"agent,omitempty"`
-	RequestID string         `json:"request_id,omitempty"`
-	Detail    map[string]any `json:"detail,omitempty"`
-}
-
-func describeEvent(e storage.Event) describedEvent {
-	described := describedEvent{
-		ID: e.ID, At: e.At.Time(), Type: string(e.Type), Outcome: string(e.Outcome), Reason: e.Reason, Actor: e.From.Actor,
-		Subject: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID, GrantID: e.GrantID, Connector: e.Connector,
-		Address: e.From.Address, Agent: e.From.Agent, RequestID: e.From.RequestID, Detail: e.Detail, Times: e.Times,
-	}
-	if e.Times > 1 {
-		l := e.Latest
-		described.Latest = &describedLatest{l.At.Time(), l.SessionID, l.Address, l.Agent, l.RequestID, l.Detail}
-	}
-	return described
 }
 
 func (p *program) tableOfEvents(list []storage.Event) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signet/cmd/signet/node"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -53,7 +54,7 @@ func (p *program) eventPrinter(asLines bool) func(storage.Event) error {
 	if asLines {
 		out := json.NewEncoder(p.Stdout)
 		out.SetEscapeHTML(false)
-		return func(e storage.Event) error { return out.Encode(describeEvent(e)) }
+		return func(e storage.Event) error { return out.Encode(directory.DescribeEvent(e)) }
 	}
 	return func(e storage.Event) error {
 		row := eventRow(e)

@@ -170,6 +170,8 @@ func (p parameter) schema() *huma.Schema {
 		for _, allowed := range p.words {
 			s.Enum = append(s.Enum, allowed)
 		}
+	case moment:
+		s.Format = "date-time"
 	case count:
 		least, most := float64(1), float64(maxLimit)
 		s.Type, s.Minimum, s.Maximum, s.Default = huma.TypeInteger, &least, &most, defaultLimit

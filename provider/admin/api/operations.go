@@ -17,6 +17,8 @@ func (h *Handler) operations() []operation {
 			anyScope: true, result: reflect.TypeFor[meDocument](), serve: h.showMe,
 		}},
 		h.userOperations(),
+		h.sessionOperations(),
+		h.eventOperations(),
 	)
 }
 

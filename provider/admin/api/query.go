@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"signet/provider/web"
 )
@@ -22,10 +23,11 @@ type parameter struct {
 type parameterKind int
 
 const (
-	text  parameterKind = iota // any text
-	flag                       // true or false
-	word                       // one of a few words
-	count                      // a number of objects, from 1 to maxLimit
+	text   parameterKind = iota // any text
+	flag                        // true or false
+	word                        // one of a few words
+	count                       // a number of objects, from 1 to maxLimit
+	moment                      // a time (RFC 3339)
 )
 
 // The number of objects on a page.
@@ -46,6 +48,12 @@ type query url.Values
 func (q query) text(name string) string { return url.Values(q).Get(name) }
 
 func (q query) flag(name string) bool { return q.text(name) == "true" }
+
+// moment returns a time, the zero value if it is absent.
+func (q query) moment(name string) time.Time {
+	at, _ := time.Parse(time.RFC3339, q.text(name)) // readQuery has checked it
+	return at
+}
 
 // limit returns the number of objects on a page.
 func (q query) limit() int {
@@ -90,7 +98,11 @@ func readQuery(r *http.Request, known []parameter) (query, error) {
 }
 
 func (p parameter) check(value string) error {
-	switch n, err := strconv.Atoi(value); {
+	n, err := strconv.Atoi(value)
+	_, notTime := time.Parse(time.RFC3339, value)
+	switch {
+	case p.kind == moment && notTime != nil:
+		return atField("invalid_value", p.name, p.name+" must be a time such as 2026-01-31T12:00:00Z")
 	case p.kind == count && (err != nil || n < 1 || n > maxLimit):
 		return atField("invalid_limit", p.name, fmt.Sprintf("limit must be a number from 1 to %d", maxLimit))
 	case p.kind == flag && value != "true" && value != "false":

@@ -100,6 +100,9 @@ func TestUsers_LifeOfAUser(t *testing.T) {
 func TestUsers_LimitsOfTheUsersScope(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		root := b.CreateUser(t, storage.User{Email: providertest.AdminEmail, EmailVerified: true, Admin: true}, providertest.Password)
+		v := b.Visitor(t)
+		v.SignIn(t, v.Get(t, b.Issuer+"/account"), providertest.AdminEmail, providertest.Password)
+		session := b.SessionsOf(t, root.ID)[0]
 		o := b.Operator(t, storage.ScopeAdminUsers)
 		alice, admin := "/users/"+b.Alice.ID, "/users/"+root.ID
 		before := b.DumpTables(t)["users"]
@@ -117,7 +120,8 @@ func TestUsers_LimitsOfTheUsersScope(t *testing.T) {
 			{"PATCH", admin, `{"enabled":false}`, ""},
 			{"DELETE", admin, "", ""},
 			{"DELETE", admin + "/sessions", "", ""},
-			{"DELETE", admin + "/sessions/x", "", ""},
+			{"DELETE", admin + "/sessions/" + session.ID, "", ""},
+			{"DELETE", "/sessions/" + session.ID, "", ""},
 			{"DELETE", admin + "/grants/app", "", ""},
 		} {
 			o.Call(t, c.method, c.path, c.body).WantProblem(t, c.method+" "+c.path+" "+c.body, http.StatusForbidden, "insufficient_scope", c.field)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"slices"
 	"time"
 
 	"signet/provider/directory"
@@ -47,19 +46,15 @@ func (h *Handler) endSession(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := c.checkTarget(u); err != nil {
-		return reply{}, err
-	}
 	at := h.Now()
-	sessions, err := h.DB.SessionsOf(c.Context(), u.ID, at)
+	s, owner, err := h.DB.Session(c.Context(), c.PathValue("sid"), at)
+	if err == nil && owner.ID != u.ID {
+		err = storage.ErrNotFound
+	}
 	if err != nil {
 		return reply{}, err
 	}
-	sid := c.PathValue("sid")
-	if !slices.ContainsFunc(sessions, func(s storage.Session) bool { return s.ID == sid }) {
-		return reply{}, storage.ErrNotFound
-	}
-	return reply{}, h.DB.EndSession(c.Context(), u.ID, sid, byOperator, storage.By{From: c.origin(), At: at})
+	return reply{}, h.DB.EndSession(c.Context(), u.ID, s.ID, byOperator, storage.By{From: c.origin(), At: at}, c.checkTarget)
 }
 
 // grantDocument is a client with access to the account of a user.
@@ -103,10 +98,7 @@ func (h *Handler) endGrant(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := c.checkTarget(u); err != nil {
-		return reply{}, err
-	}
-	return reply{}, h.DB.WithdrawConsent(c.Context(), u.ID, c.PathValue("client_id"), storage.By{From: c.origin(), At: h.Now()})
+	return reply{}, h.DB.WithdrawConsent(c.Context(), u.ID, c.PathValue("client_id"), storage.By{From: c.origin(), At: h.Now()}, c.checkTarget)
 }
 
 func (h *Handler) listIdentities(c *call) (reply, error) {
