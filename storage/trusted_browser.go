@@ -119,15 +119,17 @@ func (db *DB) TrustedBrowsersOf(ctx context.Context, userID string, at time.Time
 }
 
 // EndTrust makes a browser one that is not trusted. It ends all sessions of the user, except keep, that
-// began without the second factor: they may be of that browser. It records the events
-// browser.trust_ended and session.ended.
+// began without the second factor, and all grants of those sessions, online and offline: they may be of
+// that browser. It records the events browser.trust_ended and session.ended.
 //
 // ErrNotFound: the user trusts no such browser.
 func (db *DB) EndTrust(ctx context.Context, userID, id, keep string, by By) error {
 	if err := refuseImpossible(userID, id, keep); err != nil {
 		return fmt.Errorf("end trust: %w", err)
 	}
-	return db.write(ctx, "end trust", func(tx *gorm.DB) error {
+	var w unfinished
+	finished := false
+	err := db.write(ctx, "end trust", func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 			return err
 		}
@@ -138,11 +140,15 @@ func (db *DB) EndTrust(ctx context.Context, userID, id, keep string, by By) erro
 		if !ended {
 			return ErrNotFound
 		}
-		if err := endSkippedSessions(tx, userID, keep, "trust_ended", by); err != nil {
+		if w, finished, err = endSkippedSessions(tx, userID, keep, "trust_ended", by); err != nil {
 			return err
 		}
 		return record(tx, Event{Type: BrowserTrustEnded, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 	})
+	if err == nil && !finished {
+		db.finish(ctx, w)
+	}
+	return err
 }
 
 // endTrusts deletes all trusted browsers of a user.
@@ -151,27 +157,45 @@ func endTrusts(tx *gorm.DB, userID string) error {
 }
 
 // endTrustBeforeAdmin deletes the trusted browsers of a user who becomes an administrator, and ends the
-// sessions that began in them without the second factor.
+// sessions that began in them without the second factor, with their grants. If there are many grants,
+// the periodic job revokes the rest.
 func endTrustBeforeAdmin(tx *gorm.DB, userID string, by By) error {
 	if err := endTrusts(tx, userID); err != nil {
 		return err
 	}
-	return endSkippedSessions(tx, userID, "", "promoted", by)
+	_, _, err := endSkippedSessions(tx, userID, "", "promoted", by)
+	return err
 }
 
-// endSkippedSessions ends the sessions of a user, except keep, that began without the second factor.
-func endSkippedSessions(tx *gorm.DB, userID, keep, reason string, by By) error {
+// skippedFactor begins unfinished.Identity for the grants of sessions that began without the second
+// factor. No key of an identity and no ID of a passkey begins with it.
+const skippedFactor = "skipped factor "
+
+// openedWithoutFactor is the condition that such a session opened a grant. Its parameter is the ID of
+// a session that stays.
+const openedWithoutFactor = `session_id IN (SELECT s.id FROM sessions s WHERE s.user_id = grants.user_id AND s.factor_skipped AND s.id <> ?)`
+
+// endSkippedSessions ends the sessions of a user, except keep, that began without the second factor, and
+// all their grants. w are the grants that are left, unless it is finished. The caller holds the lock of
+// the user's row.
+func endSkippedSessions(tx *gorm.DB, userID, keep, reason string, by By) (w unfinished, finished bool, err error) {
 	var list []string
-	err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 AND factor_skipped ORDER BY id`, userID, keep).Scan(&list).Error
+	err = tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 AND factor_skipped ORDER BY id`, userID, keep).Scan(&list).Error
 	if err != nil {
-		return err
+		return w, false, err
 	}
 	for _, id := range list {
 		if err := endSession(tx, userID, id, reason, by); err != nil {
-			return err
+			return w, false, err
 		}
 	}
-	return nil
+	// Grants come after the sessions because of the order of locks.
+	w = unfinished{Kind: identityRemoval, UserID: userID, Identity: skippedFactor + keep, At: At(by.At)}
+	if w.Bound, err = lastGrantOf(tx, userID, by.At); err != nil {
+		return w, false, err
+	}
+	_, finished, err = w.begin(tx)
+	return w, finished, err
 }
 
 // errTrustWithoutFactor is the mistake of a caller.

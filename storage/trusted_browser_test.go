@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -336,28 +337,62 @@ func TestTrustedBrowser_KeepsOlderProgramsOut(t *testing.T) {
 	})
 }
 
-// A browser may be lost. To end its trust ends the sessions too that began without the second factor.
+// A browser may be lost. What ends its trust ends the sessions too that began without the second factor,
+// and all their grants, even those of a session that was signed out since. The session of the request
+// and those with the second factor stay.
 func TestEndTrust_EndsSessionsWithoutTheSecondFactor(t *testing.T) {
-	eachWorld(t, func(t *testing.T, w *world) {
-		own, app := w.addTOTP(t, w.session, "new handle", noon)
-		w.trust(t, app, "home", step+1, noon)
-		skipped, err := w.trustedSignIn(t, w.user.ID, browserKey("home"), noon)
-		if err != nil || !skipped.FactorSkipped {
-			t.Fatalf("%+v, %v", skipped, err)
-		}
-		list, err := w.TrustedBrowsersOf(t.Context(), w.user.ID, noon)
-		if err != nil || len(list) != 1 {
-			t.Fatalf("%+v, %v", list, err)
-		}
-		if err := w.EndTrust(t.Context(), w.user.ID, list[0].ID, own.ID, storage.By{At: noon}); err != nil {
-			t.Fatal(err)
-		}
-		live, err := w.SessionsOf(t.Context(), w.user.ID, noon)
-		if err != nil || !slices.ContainsFunc(live, func(s storage.Session) bool { return s.ID == own.ID }) ||
-			slices.ContainsFunc(live, func(s storage.Session) bool { return s.ID == skipped.ID }) {
-			t.Errorf("live sessions %+v, %v", live, err)
-		}
-	})
+	for name, end := range map[string]func(w *world, browser, own string) error{
+		"ended": func(w *world, browser, own string) error {
+			return w.EndTrust(context.Background(), w.user.ID, browser, own, storage.By{At: noon})
+		},
+		"promoted": func(w *world, _, _ string) error {
+			_, err := w.GrantAdmin(context.Background(), w.user.ID, storage.KeepAttached, storage.By{At: noon})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				own, app := w.addTOTP(t, w.session, "new handle", noon)
+				w.session = own
+				kept := []storage.Grant{w.offlineGrant(t, "own offline", noon), w.redeem(t, w.redemption("own online", "code", noon), noon)}
+				w.trust(t, app, "home", step+1, noon)
+				var ended []storage.Grant
+				for _, signedOut := range []bool{true, false} {
+					skipped, err := w.trustedSignIn(t, w.user.ID, browserKey("home"), noon)
+					if err != nil || !skipped.FactorSkipped {
+						t.Fatalf("%+v, %v", skipped, err)
+					}
+					w.session = skipped
+					ended = append(ended, w.offlineGrant(t, skipped.ID+" offline", noon), w.redeem(t, w.redemption(skipped.ID+" online", "code", noon), noon))
+					if signedOut {
+						if err := w.EndSession(t.Context(), w.user.ID, skipped.ID, "signed_out", storage.By{At: noon}); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				list, err := w.TrustedBrowsersOf(t.Context(), w.user.ID, noon)
+				if err != nil || len(list) != 1 {
+					t.Fatalf("%+v, %v", list, err)
+				}
+				if err := end(w, list[0].ID, own.ID); err != nil {
+					t.Fatal(err)
+				}
+				live, err := w.SessionsOf(t.Context(), w.user.ID, noon)
+				if err != nil || !slices.ContainsFunc(live, func(s storage.Session) bool { return s.ID == own.ID }) ||
+					slices.ContainsFunc(live, func(s storage.Session) bool { return s.ID == w.session.ID }) {
+					t.Errorf("live sessions %+v, %v", live, err)
+				}
+				for _, g := range ended {
+					w.wantDead(t, g.ID, noon)
+				}
+				for _, g := range kept {
+					if _, _, err := w.LiveGrant(t.Context(), g.ID, "", noon); err != nil {
+						t.Errorf("grant of the session with two factors, offline %v: %v", g.Offline, err)
+					}
+				}
+			})
+		})
+	}
 }
 
 // The second factor that was skipped raises the session, even if the first proof is older.

@@ -22,7 +22,7 @@ type unfinished struct {
 	Kind     unfinishedKind
 	UserID   string
 	ClientID string
-	Identity string // the key of an identity, or the ID of a passkey
+	Identity string // the key of an identity, the ID of a passkey, or skippedFactor with the ID of the session that stays
 	Bound    Millis // grants that were created later stay
 	At       Millis // when it was decided
 }
@@ -72,6 +72,9 @@ func (w unfinished) portion(tx *gorm.DB) (grants int64, finished bool, err error
 	case consentWithdrawal:
 		return w.revokePortion(tx, "consent_withdrawn", `client_id = ?`, w.ClientID)
 	case identityRemoval:
+		if keep, skipped := strings.CutPrefix(w.Identity, skippedFactor); skipped {
+			return w.revokePortion(tx, "trust_ended", openedWithoutFactor, keep)
+		}
 		reason := "unlinked"
 		if strings.HasPrefix(w.Identity, credentialPrefix) {
 			reason = "passkey_removed"

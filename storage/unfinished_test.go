@@ -129,6 +129,24 @@ var changesOfMany = []struct {
 		},
 		nil,
 	},
+	{
+		"EndTrust",
+		[]string{`grants WHERE revoked_at = 0`, `trusted_browsers`},
+		func(w *world) error {
+			err := w.Write(context.Background(), func(tx *gorm.DB) error {
+				return errors.Join(
+					tx.Exec(`UPDATE sessions SET factor_skipped = TRUE WHERE id = ?`, w.session.ID).Error,
+					tx.Exec(`INSERT INTO trusted_browsers (id, user_id, device_hash, secret_hash, expires_at) VALUES ('trb_1', ?, 'device', 'secret', ?)`,
+						w.user.ID, storage.At(noon.Add(48*time.Hour))).Error,
+				)
+			})
+			if err != nil {
+				return err
+			}
+			return w.EndTrust(context.Background(), w.user.ID, "trb_1", "ses_none", storage.By{At: noon.Add(time.Hour)})
+		},
+		nil,
+	},
 }
 
 // sizes returns the number of rows of each table, and of the revoked grants.
