@@ -8,14 +8,18 @@ import (
 
 // account is the state of an account.
 type account struct {
-	Mails    bool // the instance sends mails
-	Proven   bool // the address of the account is proven
-	Password bool
-	Weak     int // passkeys that were added in a session with one factor
-	Strong   int // passkeys that are known to be the owner's
-	App      bool
-	Codes    bool // recovery codes are left
-	Upstream bool // an identity is connected
+	Mails     bool // the instance sends mails
+	NoAddress bool
+	Proven    bool // the address of the account is proven
+	Password  bool
+	Weak      int // passkeys that were added in a session with one factor
+	Strong    int // passkeys that are known to be the owner's
+	App       bool
+	Key       bool // a security key
+	Codes     bool // recovery codes are left
+	Upstream  bool // an identity is connected
+	Always    bool // the person is asked for a strong passkey at each sign-in
+	Trusted   bool // a browser of the person is trusted
 }
 
 // String names the value of each part.
@@ -25,10 +29,15 @@ func (a account) String() string {
 
 // parts names the value of each part of the state.
 func (a account) parts() []string {
+	address := named(a.Proven, "proven", "claimed")
+	if a.NoAddress {
+		address = "no-address"
+	}
 	return []string{
-		named(a.Mails, "mails", "no-mails"), named(a.Proven, "proven", "claimed"), named(a.Password, "password", "no-password"),
-		fmt.Sprint("weak-", a.Weak), fmt.Sprint("strong-", a.Strong), named(a.App, "app", "no-app"),
-		named(a.Codes, "codes", "no-codes"), named(a.Upstream, "upstream", "no-upstream"),
+		named(a.Mails, "mails", "no-mails"), address, named(a.Password, "password", "no-password"),
+		fmt.Sprint("weak-", a.Weak), fmt.Sprint("strong-", a.Strong), named(a.App, "app", "no-app"), named(a.Key, "key", "no-key"),
+		named(a.Codes, "codes", "no-codes"), named(a.Upstream, "upstream", "no-upstream"), named(a.Always, "always-asked", "not-always-asked"),
+		named(a.Trusted, "trusted-browser", "no-trusted-browser"),
 	}
 }
 
@@ -39,28 +48,43 @@ func named(yes bool, name, otherwise string) string {
 	return otherwise
 }
 
-// The things with which a person proves an identity. The first four are ways in.
+// The things with which a person proves an identity. The first four are ways in. A strong passkey is a
+// second factor, too. The browser that the person trusts stands for one.
 const (
 	password = "password"
 	weak     = "weak passkey"
 	strong   = "strong passkey"
 	upstream = "upstream"
 	app      = "app"
+	key      = "security key"
 	code     = "recovery code"
+	trusted  = "trusted browser"
 	mailbox  = "mailbox"
 )
 
-// waysIn lists the ways with which a sign-in to the account begins.
-func (a account) waysIn() (list []string) {
-	for _, w := range []struct {
-		name string
-		has  bool
-	}{{password, a.Password}, {weak, a.Weak > 0}, {strong, a.Strong > 0}, {upstream, a.Upstream}} {
-		if w.has {
-			list = append(list, w.name)
+// present are the names of the things that an account has.
+type present []struct {
+	name string
+	has  bool
+}
+
+func (p present) names() (list []string) {
+	for _, thing := range p {
+		if thing.has {
+			list = append(list, thing.name)
 		}
 	}
 	return list
+}
+
+// waysIn lists the ways with which a sign-in to the account begins.
+func (a account) waysIn() []string {
+	return present{{password, a.Password}, {weak, a.Weak > 0}, {strong, a.Strong > 0}, {upstream, a.Upstream}}.names()
+}
+
+// factors lists the second factors of the account.
+func (a account) factors() []string {
+	return present{{app, a.App}, {key, a.Key}, {strong, a.Strong > 0}, {code, a.Codes}}.names()
 }
 
 // countWays counts the ways in.
@@ -75,7 +99,10 @@ func (a account) countWays() int {
 }
 
 // hasFactor reports whether the account can reach more than one factor.
-func (a account) hasFactor() bool { return a.App || a.Strong > 0 }
+func (a account) hasFactor() bool { return a.App || a.Key || a.Strong > 0 }
+
+// asks reports whether a sign-in with one factor leads to the page for the second one.
+func (a account) asks() bool { return a.App || a.Key || a.Always }
 
 // The levels of a sign-in, and the values of acr.
 const (
@@ -91,29 +118,39 @@ func reaches(level, wanted string) bool {
 	return slices.Index(levels, level) >= slices.Index(levels, wanted)
 }
 
-// The acts. The first group needs a session, the second none.
+// The acts. The first group needs a session, trustBrowser is part of a sign-in, and the last group needs
+// no session.
 const (
 	onlySignIn     = "only sign in"
 	addApp         = "add app"
+	addKey         = "add security key"
 	addPasskey     = "add passkey"
 	connect        = "connect upstream"
 	removeApp      = "remove app"
+	removeKey      = "remove security key"
 	removeWeak     = "remove weak passkey"
 	removeStrong   = "remove strong passkey"
 	disconnect     = "disconnect upstream"
 	replaceCodes   = "replace codes"
 	changePassword = "change password"
 	proveAddress   = "prove address"
+	giveAddress    = "give address"
+	alwaysAsk      = "always ask"
+	askLess        = "do not always ask"
+	endTrust       = "end trust"
+
+	trustBrowser = "trust browser"
 
 	forgotPassword = "forgot password"
 	operatorsLink  = "operator's link"
+	passkeyLink    = "operator's link for a passkey"
 	resetFactors   = "reset factors"
 )
 
 // step is a sign-in and an act in its session. An act without a session has no way.
 type step struct {
 	Way    string // the first proof
-	Second string // app, code, or none
+	Second string // one of the second factors, a trusted browser, or none
 	Act    string
 }
 
@@ -132,7 +169,8 @@ const (
 	noPassword  = "no link, but a mail that names the upstream"
 )
 
-// The sessions and grants that an act ends.
+// The sessions and grants that an act ends. With a passkey, all sessions end that were opened with it,
+// and all others in which a key or passkey was the second factor.
 const (
 	nobody   = ""
 	everyone = "everyone" // except the browser of the act
@@ -145,7 +183,7 @@ type outcome struct {
 	Result  string
 	After   account
 	Notices []string // about factors and ways in; only to a proven address, and if mails are sent
-	Ends    string   // everyone, nobody, or the way that opened the sessions and grants that end
+	Ends    string   // everyone, nobody, or the thing that opened the sessions and grants that end
 	Link    bool     // the act begins with a link that is mailed to the address
 }
 
@@ -153,28 +191,48 @@ type outcome struct {
 // number of states is finite.
 func (a account) steps() (list []step) {
 	for _, way := range a.waysIn() {
-		seconds := []string{none}
-		if a.App && way != strong {
-			seconds = append(seconds, app)
-			if a.Codes {
-				seconds = append(seconds, code)
-			}
-		}
-		for _, second := range seconds {
+		for _, second := range a.seconds(way) {
 			s := step{way, second, onlySignIn}
 			list = append(list, s)
 			if a.signIn(s).Result == factorAsked {
 				continue
+			}
+			if second != none && second != trusted && !a.Trusted && !a.Always {
+				list = append(list, step{way, second, trustBrowser})
 			}
 			for _, act := range a.after(s).acts() {
 				list = append(list, step{way, second, act})
 			}
 		}
 	}
-	if a.Mails {
+	if a.Mails && !a.NoAddress {
 		list = append(list, step{Act: forgotPassword})
 	}
-	return append(list, step{Act: operatorsLink}, step{Act: resetFactors})
+	if !a.NoAddress {
+		list = append(list, step{Act: operatorsLink})
+	}
+	if a.Weak+a.Strong <= 1 {
+		list = append(list, step{Act: passkeyLink})
+		for _, second := range a.factors() {
+			if second == app || second == code {
+				list = append(list, step{Second: second, Act: passkeyLink})
+			}
+		}
+	}
+	return append(list, step{Act: resetFactors})
+}
+
+// seconds lists the second proofs that can follow a way in.
+func (a account) seconds(way string) []string {
+	list := []string{none}
+	if way == strong || !a.asks() {
+		return list
+	}
+	list = append(list, a.factors()...)
+	if a.Trusted {
+		list = append(list, trusted)
+	}
+	return list
 }
 
 // after returns the account after the sign-in of a step.
@@ -184,30 +242,12 @@ func (a account) after(s step) account {
 
 // acts lists the acts of a signed-in person.
 func (a account) acts() []string {
-	list := []string{changePassword, addApp, addPasskey, connect, removeApp, removeWeak, removeStrong, disconnect, replaceCodes, proveAddress}
-	return slices.DeleteFunc(list, func(act string) bool {
-		switch act {
-		case changePassword:
-			return !a.Password
-		case addApp:
-			return a.App
-		case addPasskey:
-			return a.Weak+a.Strong > 1
-		case connect:
-			return a.Upstream
-		case removeApp:
-			return !a.App
-		case removeWeak:
-			return a.Weak == 0
-		case removeStrong:
-			return a.Strong == 0
-		case disconnect:
-			return !a.Upstream
-		case replaceCodes:
-			return !a.App && a.Strong == 0
-		}
-		return !a.Mails || a.Proven
-	})
+	return present{
+		{changePassword, a.Password}, {addApp, !a.App}, {addKey, !a.Key}, {addPasskey, a.Weak+a.Strong <= 1}, {connect, !a.Upstream},
+		{removeApp, a.App}, {removeKey, a.Key}, {removeWeak, a.Weak > 0}, {removeStrong, a.Strong > 0}, {disconnect, a.Upstream},
+		{replaceCodes, a.hasFactor()}, {proveAddress, a.Mails && !a.Proven && !a.NoAddress}, {giveAddress, a.Mails && a.NoAddress},
+		{alwaysAsk, a.Strong > 0 && !a.asks()}, {askLess, a.Always}, {endTrust, a.Trusted},
+	}.names()
 }
 
 // signIn is the sign-in of a step.
@@ -224,19 +264,25 @@ func (a account) signIn(s step) outcome {
 		o.Level, o.Methods = resistant, []string{"mfa", "pop", "swk", "user"}
 		return o
 	}
-	if !a.App {
+	if !a.asks() || s.Second == trusted {
 		return o
 	}
-	if s.Second == none {
+	o.Level = twoFactors
+	switch s.Second {
+	case none:
 		return outcome{Result: factorAsked, After: a}
-	}
-	o.Level, o.Methods = twoFactors, append(o.Methods, "mfa")
-	if s.Second == app {
-		o.Methods = append(o.Methods, "otp")
-	} else {
+	case app:
+		o.Methods = append(o.Methods, "mfa", "otp")
+	case code:
+		o.Methods = append(o.Methods, "mfa")
 		o.Notices = []string{"A recovery code was used"}
+	case key:
+		o.Level, o.Methods = resistant, append(o.Methods, "mfa", "pop")
+	case strong:
+		o.Level, o.Methods = resistant, append(o.Methods, "mfa", "pop", "swk", "user")
 	}
 	slices.Sort(o.Methods)
+	o.Methods = slices.Compact(o.Methods)
 	if s.Way == weak { // the second factor shows that the passkey is the owner's
 		o.After.Weak--
 		o.After.Strong++
@@ -255,10 +301,13 @@ func (a account) do(s step) outcome {
 			o.After.Weak = a.Weak
 		}
 		return o
+	case passkeyLink:
+		return a.passkeyLink(s.Second).quiet(a)
 	case resetFactors:
 		o := outcome{Result: done, After: a}
-		if a.App || a.Codes || a.Weak+a.Strong > 0 {
-			o.After.App, o.After.Codes, o.After.Weak, o.After.Strong = false, false, 0, 0
+		if a.hasFactor() || a.Codes || a.Weak > 0 {
+			o.After.App, o.After.Key, o.After.Codes, o.After.Weak, o.After.Strong = false, false, false, 0, 0
+			o.After.Always, o.After.Trusted = false, false
 			o.Notices, o.Ends = []string{"Your second factors were removed"}, everyone
 		}
 		return o.quiet(a)
@@ -270,9 +319,9 @@ func (a account) do(s step) outcome {
 	return o.quiet(a)
 }
 
-// quiet drops the notices where nobody gets them.
+// quiet drops the notices where nobody gets them. An address that is proven later gets no older notice.
 func (o outcome) quiet(before account) outcome {
-	if !before.Mails || !o.After.Proven {
+	if !before.Mails || !before.Proven {
 		o.Notices = nil
 	}
 	return o
@@ -292,8 +341,27 @@ func (a account) forgotPassword() outcome {
 // with the old one could have added them.
 func (a account) withNewPassword(o outcome) outcome {
 	o.After, o.Ends = a, everyone
-	o.After.Password, o.After.Weak = true, 0
+	o.After.Password, o.After.Weak, o.After.Trusted = true, 0, false
 	return o.quiet(a)
+}
+
+// passkeyLink is a link of an operator for a passkey. The second factor shows that the person is the
+// owner. So does the operator, if the account has nothing with which another person could get in.
+func (a account) passkeyLink(second string) outcome {
+	o := outcome{Result: done, After: a, Ends: everyone, Notices: []string{"A passkey was added"}}
+	o.After.Trusted = false
+	switch {
+	case a.hasFactor() && second == none:
+		return outcome{Result: factorAsked, After: a}
+	case a.hasFactor() || !a.Password && a.Weak == 0 && (a.Proven || a.NoAddress):
+		o.After.Strong++
+	default:
+		o.After.Weak++
+	}
+	if second == code {
+		o.Notices = append(o.Notices, "A recovery code was used")
+	}
+	return o
 }
 
 // act is an act in the session of a sign-in. a is the account after the sign-in.
@@ -303,8 +371,12 @@ func (a account) act(name string, o outcome) outcome {
 		o.Result = result
 		return o
 	}
-	if name != proveAddress && a.hasFactor() && !reaches(o.Level, twoFactors) {
-		return refuse(tooWeak)
+	switch name {
+	case proveAddress, endTrust, trustBrowser:
+	default:
+		if a.hasFactor() && !reaches(o.Level, twoFactors) {
+			return refuse(tooWeak)
+		}
 	}
 	notice := ""
 	switch name {
@@ -312,15 +384,21 @@ func (a account) act(name string, o outcome) outcome {
 		notice, o.Ends = "Your password was changed", everyone
 	case proveAddress:
 		o.After.Proven = true
-	case addApp, addPasskey:
-		if a.Mails && !a.Proven {
+	case giveAddress:
+		o.After.Proven, o.After.NoAddress = true, false
+		o.Ends = everyone
+	case addApp, addKey, addPasskey:
+		if a.Mails && !a.Proven && !a.NoAddress {
 			return refuse(unverified)
 		}
-		o.Link = a.Mails && !a.hasFactor()
+		o.Link = a.Mails && a.Proven && !a.hasFactor()
 		o.Ends = everyone
 		switch {
 		case name == addApp:
 			o.After.App, o.After.Codes = true, true
+			notice = "A second factor was added"
+		case name == addKey:
+			o.After.Key, o.After.Codes = true, true
 			notice = "A second factor was added"
 		case reaches(o.Level, twoFactors) || o.Link:
 			o.After.Strong++
@@ -336,9 +414,24 @@ func (a account) act(name string, o outcome) outcome {
 	case removeApp:
 		o.After.App = false
 		notice, o.Ends = "A second factor was removed", everyone
+	case removeKey:
+		o.After.Key = false
+		notice, o.Ends = "A second factor was removed", everyone
 	case replaceCodes:
 		o.After.Codes = true
 		notice, o.Ends = "Your recovery codes were replaced", everyone
+	case alwaysAsk:
+		o.After.Always, o.After.Codes = true, true
+		notice, o.Ends = "You’re now asked for a passkey at every sign-in", everyone
+	case askLess:
+		o.After.Always = false
+		notice, o.Ends = "You’re no longer asked for a passkey at every sign-in", everyone
+	case trustBrowser:
+		o.After.Trusted = true
+		notice = "A browser is now trusted"
+	case endTrust:
+		o.After.Trusted = false
+		o.Ends = trusted
 	case removeWeak, removeStrong, disconnect:
 		if a.countWays() == 1 {
 			return refuse(lastWay)
@@ -347,9 +440,7 @@ func (a account) act(name string, o outcome) outcome {
 		switch name {
 		case removeWeak:
 			o.After.Weak--
-			if !a.App { // a session that it opened with a second factor would have made it a strong one
-				o.Ends = weak
-			}
+			o.Ends = weak
 		case removeStrong:
 			o.After.Strong--
 			o.Ends = strong
@@ -357,6 +448,12 @@ func (a account) act(name string, o outcome) outcome {
 			o.After.Upstream = false
 			notice, o.Ends = "A Elsewhere account was disconnected", upstream
 		}
+	}
+	if o.Ends == everyone {
+		o.After.Trusted = false
+	}
+	if o.After.Strong == 0 {
+		o.After.Always = false
 	}
 	if !o.After.hasFactor() {
 		o.After.Codes = false
@@ -368,21 +465,27 @@ func (a account) act(name string, o outcome) outcome {
 }
 
 // births are the states in which accounts begin: an operator creates a user, with or without
-// vouching for the address, or a person signs in through an upstream that vouches for it.
+// vouching for the address, or a person signs in through an upstream that vouches for the address, or
+// does not.
 func births(mails bool) []account {
 	return []account{
 		{Mails: mails, Proven: true, Password: true},
 		{Mails: mails, Password: true},
 		{Mails: mails, Proven: true, Upstream: true},
+		{Mails: mails, NoAddress: true, Upstream: true},
 	}
 }
 
 // reachable lists all states that accounts reach, in the order of the number of steps.
 func reachable(mails bool) []account {
-	list := births(mails)
+	list, seen := births(mails), map[account]bool{}
+	for _, a := range list {
+		seen[a] = true
+	}
 	for i := 0; i < len(list); i++ {
 		for _, s := range list[i].steps() {
-			if after := list[i].do(s).After; !slices.Contains(list, after) {
+			if after := list[i].do(s).After; !seen[after] {
+				seen[after] = true
 				list = append(list, after)
 			}
 		}

@@ -40,7 +40,7 @@ func TestPages_NameTheOperator(t *testing.T) {
 		wantOperator(t, resetPage, v.Submit(t, v.Get(t, p.Issuer+"/reset").Form(t), "email", o.email))
 
 		u := p.person(t, births(true)[2])
-		u.recover(t, forgotPassword)
+		u.recover(t, forgotPassword, none)
 		if last := p.inbox[len(p.inbox)-1]; !strings.Contains(last.Text, "ontact the administrator of") {
 			t.Errorf("the %s does not name the administrator:\n%s", noPasswordMail, last.Text)
 		}

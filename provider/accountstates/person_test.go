@@ -37,7 +37,7 @@ func open(t *testing.T, backend storagetest.Backend, mails bool) *place {
 	p := &place{}
 	var upstreams providertest.Option
 	p.upstreams, upstreams = providertest.WithUpstreams(t)
-	options := []providertest.Option{providertest.WithLocalhost, upstreams, func(c *provider.Config) {
+	options := []providertest.Option{providertest.WithLocalhost, providertest.WithTrustedBrowsers, upstreams, func(c *provider.Config) {
 		c.RateLimits = credential.Limits{Account: 100_000, Network: 100_000}
 	}}
 	if mails {
@@ -64,8 +64,10 @@ type person struct {
 	password  string
 	passkeys  map[string]*passkeytest.Authenticator // by ID of the passkey
 	phone     providertest.Authenticator
-	former    int    // number of passwords that the person has had
-	removed   string // ID of the passkey that was removed last
+	keys      map[string]*passkeytest.Authenticator // by ID of the security key
+	trusted   *providertest.Visitor                 // the browser that the person trusts
+	former    int                                   // number of passwords that the person has had
+	removed   string                                // ID of the passkey that was removed last
 }
 
 // person creates an account in one of the states of births.
@@ -75,15 +77,15 @@ func (p *place) person(t *testing.T, born account) *person {
 	n := p.persons
 	o := &person{
 		place: p, born: born, email: fmt.Sprintf("person-%d@example.com", n), subject: fmt.Sprintf("person-%d", n),
-		password: providertest.Password, passkeys: map[string]*passkeytest.Authenticator{},
+		password: providertest.Password, passkeys: map[string]*passkeytest.Authenticator{}, keys: map[string]*passkeytest.Authenticator{},
 	}
 	if !born.Upstream {
 		o.id = p.CreateUser(t, storage.User{Email: o.email, EmailVerified: born.Proven}, o.password).ID
 		return o
 	}
 	v := p.Visitor(t)
-	o.arrive(t, v, v.Get(t, p.app.AuthorizeURL())).Code(t)
-	o.id = p.UserByEmail(t, o.email).ID
+	code := o.arrive(t, v, v.Get(t, p.app.AuthorizeURL())).Code(t)
+	o.id = providertest.ClaimsOf(t, p.app.Redeem(t, code)["id_token"])["sub"].(string)
 	return o
 }
 
@@ -97,10 +99,14 @@ func (o *person) arrive(t *testing.T, v *providertest.Visitor, page providertest
 // speakAtUpstream makes the only account of the upstream that of this person.
 func (o *person) speakAtUpstream() {
 	email := o.subject + "@corp.example"
-	if o.born.Upstream {
+	if o.born.Upstream && o.born.Proven {
 		email = o.email
 	}
-	o.upstreams.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"sub": o.subject, "email": email, "auth_time": o.Now().Unix()}})
+	claims := map[string]any{"sub": o.subject, "email": email, "auth_time": o.Now().Unix()}
+	if o.born.NoAddress {
+		claims["email_verified"] = false
+	}
+	o.upstreams.Liar.SetFaults(federationtest.Faults{Claims: claims})
 }
 
 // state reads the state of the account.
@@ -118,9 +124,14 @@ func (o *person) state(t *testing.T) account {
 	if err != nil {
 		t.Fatal(err)
 	}
+	browsers, err := o.DB.TrustedBrowsersOf(t.Context(), o.id, o.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	return account{
-		Mails: o.mails != nil, Proven: u.EmailVerified, Password: ways.Password, Weak: ways.Passkeys - ways.ProvenPasskeys, Strong: ways.ProvenPasskeys,
-		App: ways.TOTP, Codes: len(factors.Codes) > 0, Upstream: len(ways.Connectors) > 0,
+		Mails: o.mails != nil, NoAddress: u.Email == "", Proven: u.EmailVerified, Password: ways.Password,
+		Weak: ways.Passkeys - ways.ProvenPasskeys, Strong: ways.ProvenPasskeys, App: ways.TOTP, Key: ways.SecurityKeys > 0,
+		Codes: len(factors.Codes) > 0, Upstream: len(ways.Connectors) > 0, Always: u.AlwaysAskAt != 0, Trusted: len(browsers) > 0,
 	}
 }
 
@@ -135,8 +146,21 @@ func (o *person) passkey(t *testing.T, kind string) string {
 	return list[at].ID
 }
 
-// signIn signs in on the page with a way and, if asked, with a second factor.
-func (o *person) signIn(t *testing.T, v *providertest.Visitor, page providertest.Stop, way, second string) providertest.Stop {
+// browser returns a browser that is signed out: a new one, or the trusted one.
+func (o *person) browser(t *testing.T, second string) *providertest.Visitor {
+	t.Helper()
+	v := o.Visitor(t)
+	if second == trusted {
+		for _, name := range []string{"signet_device", "signet_trust"} {
+			v.SetCookie(name, o.trusted.Cookie(t, name).Value)
+		}
+	}
+	return v
+}
+
+// signIn signs in on the page with a way and, if asked, with a second factor. trust says whether the
+// browser is trusted then.
+func (o *person) signIn(t *testing.T, v *providertest.Visitor, page providertest.Stop, way, second string, trust ...string) providertest.Stop {
 	t.Helper()
 	switch way {
 	case password:
@@ -146,48 +170,103 @@ func (o *person) signIn(t *testing.T, v *providertest.Visitor, page providertest
 	default:
 		page = v.UsePasskey(t, page, o.passkeys[o.passkey(t, way)])
 	}
-	if page.At.Path != "/login/factor" || second == none {
+	if page.At.Path != "/login/factor" || second == none || second == trusted {
 		return page
 	}
-	if second == code {
-		page = v.Get(t, page.Link(t, "switch"))
-		used := o.phone.Codes[0]
-		o.phone.Codes = o.phone.Codes[1:]
-		return v.EnterCode(t, page, used)
+	switch second {
+	case key, strong:
+		var device *passkeytest.Authenticator
+		if second == key {
+			device = o.keys[o.key(t)]
+		} else {
+			device = o.passkeys[o.passkey(t, strong)]
+		}
+		f, data := page.PasskeyForm(t)
+		return v.Submit(t, f, append([]string{"credential", device.Get(t, data["challenge"])}, trust...)...)
+	case code:
+		if strings.Contains(page.Body, `id="switch"`) {
+			page = v.Get(t, page.Link(t, "switch"))
+		}
+		return o.enter(t, v, page, o.nextCode(), trust)
 	}
 	o.Advance(30 * time.Second) // the app shows a code that was not used yet
-	return v.EnterCode(t, page, o.phone.Code(t, o.Now()))
+	return o.enter(t, v, page, o.phone.Code(t, o.Now()), trust)
+}
+
+// enter enters a code on the page that asks for it.
+func (o *person) enter(t *testing.T, v *providertest.Visitor, page providertest.Stop, code string, more []string) providertest.Stop {
+	t.Helper()
+	return v.Submit(t, page.FormTo(t, "/login/factor", "", ""), append([]string{"code", code}, more...)...)
+}
+
+// nextCode strikes a recovery code off the list and returns it.
+func (o *person) nextCode() string {
+	used := o.phone.Codes[0]
+	o.phone.Codes = o.phone.Codes[1:]
+	return used
+}
+
+// key returns the ID of the security key.
+func (o *person) key(t *testing.T) string {
+	t.Helper()
+	factors, err := o.DB.SecondFactorsOf(t.Context(), o.id)
+	if err != nil || len(factors.Keys) == 0 {
+		t.Fatalf("no security key: %v", err)
+	}
+	return factors.Keys[0].ID
 }
 
 // witness is a session, opened with one of the ways in, and its offline grant.
 type witness struct {
 	way     string
+	second  string
 	passkey string // its ID; "": it is opened with another way
 	browser *providertest.Visitor
 	tokens  map[string]any
 }
 
-// witnesses opens a session with each way in. Sign-ins with a weak passkey of an account with an app
-// would make it a strong one, so they are left out.
+// witnesses opens a session with each way in, and one in the trusted browser. Sign-ins with a weak
+// passkey of an account that asks for a second factor would make it a strong one, so they are left out.
 func (o *person) witnesses(t *testing.T, a account) (list []witness) {
 	t.Helper()
 	for _, way := range a.waysIn() {
 		second := none
-		if a.App && way != strong {
-			second = app
+		if a.asks() && way != strong {
+			second = a.factors()[0]
 		}
-		if way == weak && second != none {
-			continue
+		if way != weak || second == none {
+			list = append(list, o.witness(t, way, second))
 		}
-		v := o.Visitor(t)
-		page := o.signIn(t, v, v.Get(t, o.app.AuthorizeURL("scope", "openid offline_access")), way, second)
-		w := witness{way: way, browser: v, tokens: o.app.Redeem(t, page.Code(t))}
-		if way == weak || way == strong {
-			w.passkey = o.passkey(t, way)
-		}
-		list = append(list, w)
+	}
+	if a.Trusted && a.Password {
+		list = append(list, o.witness(t, password, trusted))
 	}
 	return list
+}
+
+// witness opens a session.
+func (o *person) witness(t *testing.T, way, second string) witness {
+	t.Helper()
+	w := witness{way: way, second: second, browser: o.browser(t, second)}
+	if way == weak || way == strong {
+		w.passkey = o.passkey(t, way)
+	}
+	page := o.signIn(t, w.browser, w.browser.Get(t, o.app.AuthorizeURL("scope", "openid offline_access")), way, second)
+	w.tokens = o.app.Redeem(t, page.Code(t))
+	return w
+}
+
+// endsWith reports whether the session must end, see outcome.Ends.
+func (w witness) endsWith(ends, removed string) bool {
+	switch {
+	case ends == everyone:
+		return true
+	case ends == weak || ends == strong:
+		return w.passkey == removed || w.passkey == "" && (w.second == key || w.second == strong)
+	case ends == trusted:
+		return w.second == trusted
+	}
+	return w.way == ends
 }
 
 // lives reports whether session and grant live. They must agree.
@@ -195,7 +274,7 @@ func (w witness) lives(t *testing.T, o *person) bool {
 	t.Helper()
 	session := w.browser.Get(t, o.Issuer+"/account").At.Path == "/account"
 	if grant := providertest.IsActive(t, o.app, w.tokens["access_token"].(string)); grant != session {
-		t.Errorf("opened with %s: the session lives: %t, the grant: %t", w.way, session, grant)
+		t.Errorf("opened with %s and %q: the session lives: %t, the grant: %t", w.way, w.second, session, grant)
 	}
 	return session
 }
@@ -207,6 +286,9 @@ func (o *person) act(t *testing.T, v *providertest.Visitor, name string) (page p
 	switch name {
 	case changePassword:
 		page = v.Get(t, o.Issuer+"/account/password")
+		if asksForProof(page) {
+			return page, false
+		}
 		wanted := o.nextPassword()
 		page = v.Submit(t, page.FormTo(t, "/account/password", "", ""), "current-password", o.password, "new-password", wanted)
 		if resultOf(page) == done {
@@ -229,6 +311,28 @@ func (o *person) act(t *testing.T, v *providertest.Visitor, name string) (page p
 			page = o.addPasskey(t, v, page)
 			o.writeDown(page)
 		}
+	case addKey:
+		page, asked = o.proveFirst(t, v, v.Get(t, o.Issuer+"/account/security/keys/add"))
+		if strings.Contains(page.Body, "data-passkey=") && page.At.Path == "/account/security/keys/add" {
+			device := o.SecurityKey(t)
+			f, data := page.PasskeyForm(t)
+			page = v.Submit(t, f, "credential", device.Create(t, data["challenge"], ""))
+			if resultOf(page) == done {
+				o.keys[o.key(t)] = device
+				o.writeDown(page)
+			}
+		}
+	case alwaysAsk, askLess:
+		page = o.confirm(t, v, v.Get(t, o.Issuer+"/account/security/always-ask"), "/account/security/always-ask")
+		o.writeDown(page)
+	case endTrust:
+		page = v.Get(t, o.Issuer+"/account/sessions")
+		browsers, err := o.DB.TrustedBrowsersOf(t.Context(), o.id, o.Now())
+		if err != nil || len(browsers) != 1 {
+			t.Fatalf("%d trusted browsers, %v", len(browsers), err)
+		}
+		f := page.FormTo(t, "/account/sessions/end-trust", "browser", browsers[0].ID)
+		page = v.Submit(t, f, "browser", browsers[0].ID)
 	case connect:
 		page = v.Get(t, o.Issuer+"/account/identities")
 		o.speakAtUpstream()
@@ -238,6 +342,9 @@ func (o *person) act(t *testing.T, v *providertest.Visitor, name string) (page p
 		}
 	case removeApp:
 		page = o.confirm(t, v, v.Get(t, o.Issuer+"/account/security/totp/remove"), "/account/security/totp/remove")
+	case removeKey:
+		page = v.Get(t, o.Issuer+"/account/security/keys/remove?key="+o.key(t))
+		page = o.confirm(t, v, page, "/account/security/keys/remove")
 	case removeWeak, removeStrong:
 		kind := weak
 		if name == removeStrong {
@@ -255,6 +362,18 @@ func (o *person) act(t *testing.T, v *providertest.Visitor, name string) (page p
 	case proveAddress:
 		v.Submit(t, v.Get(t, o.Issuer+"/account/email").FormTo(t, "/account/email/verify", "", ""))
 		address := o.linkInNewest(t, "Verify your email address")
+		page = v.Submit(t, v.Get(t, address).FormTo(t, "/link/verify", "", ""), "act", "verify")
+	case giveAddress:
+		page = v.Get(t, o.Issuer+"/account/email/change")
+		if asksForProof(page) {
+			return page, false
+		}
+		page = v.Submit(t, page.FormTo(t, "/account/email/change", "", ""), "email", o.email)
+		if asksForProof(page) {
+			return page, false
+		}
+		page.WantAt(t, "/account/email?done=mail-new")
+		address := o.linkInNewest(t, "Confirm your new email address")
 		page = v.Submit(t, v.Get(t, address).FormTo(t, "/link/verify", "", ""), "act", "verify")
 	default:
 		t.Fatalf("no act %q", name)
@@ -312,20 +431,22 @@ func (o *person) writeDown(page providertest.Stop) {
 }
 
 // refill makes new recovery codes, so that the last one is not used: the model does not count them. A
-// weak passkey is left out, because the sign-in would make it a strong one.
+// weak passkey is left out, because the sign-in would make it a strong one. The codes end the trust, so
+// a browser is trusted anew.
 func (o *person) refill(t *testing.T, a account) {
 	t.Helper()
 	for _, way := range a.waysIn() {
-		second := app
-		if way == strong {
-			second = none
+		if way == weak || way != strong && !a.asks() {
+			continue
 		}
-		if way != weak && a.App {
-			v := o.Visitor(t)
-			o.signIn(t, v, v.Get(t, o.app.AuthorizeURL()), way, second).Code(t)
-			o.act(t, v, replaceCodes)
-			return
+		v := o.Visitor(t)
+		o.signIn(t, v, v.Get(t, o.app.AuthorizeURL()), way, a.factors()[0]).Code(t)
+		o.act(t, v, replaceCodes)
+		if a.Trusted {
+			o.trusted = o.Visitor(t)
+			o.signIn(t, o.trusted, o.trusted.Get(t, o.app.AuthorizeURL()), a.waysIn()[0], a.factors()[0], "trust", "on").Code(t)
 		}
+		return
 	}
 }
 
@@ -359,10 +480,12 @@ func (p *place) sendMails(t *testing.T) int {
 }
 
 // recover does an act without a session. It returns the result.
-func (o *person) recover(t *testing.T, name string) string {
+func (o *person) recover(t *testing.T, name, second string) string {
 	t.Helper()
 	v := o.Visitor(t)
 	switch name {
+	case passkeyLink:
+		return o.followPasskeyLink(t, v, second)
 	case resetFactors:
 		if _, err := o.DB.ResetFactors(t.Context(), o.id, storage.By{At: o.Now()}); err != nil {
 			t.Fatal(err)
@@ -397,6 +520,27 @@ func (o *person) recover(t *testing.T, name string) string {
 	return o.choosePassword(t, v, address)
 }
 
+// followPasskeyLink adds a passkey by a link of an operator. The second factor is app, code or none.
+func (o *person) followPasskeyLink(t *testing.T, v *providertest.Visitor, second string) string {
+	t.Helper()
+	page := v.Get(t, o.PasskeyLink(t, o.id))
+	given := ""
+	switch second {
+	case app:
+		o.Advance(30 * time.Second)
+		given = o.phone.Code(t, o.Now())
+	case code:
+		given = o.nextCode()
+	}
+	if given != "" {
+		page = v.Submit(t, page.FormTo(t, "/link/passkey", "", ""), "code", given)
+	}
+	if !strings.Contains(page.Body, "data-passkey=") {
+		return factorAsked
+	}
+	return resultOf(o.addPasskey(t, v, page))
+}
+
 func (o *person) choosePassword(t *testing.T, v *providertest.Visitor, address string) string {
 	t.Helper()
 	wanted := o.nextPassword()
@@ -414,14 +558,19 @@ var shownCode = regexp.MustCompile(`<code>([a-z_]+)</code>`)
 func resultOf(page providertest.Stop) string {
 	found := shownCode.FindStringSubmatch(page.Body)
 	switch {
-	case page.LeftTo == nil && page.At.Path == "/login" && strings.Contains(page.Body, `id="why"`):
-		return tooWeak // the page asks for a stronger proof
+	case asksForProof(page):
+		return tooWeak
 	case page.StatusCode < 400:
 		return done
 	case found != nil:
 		return found[1]
 	}
 	return fmt.Sprintf("status %d at %s", page.StatusCode, page.At.Path)
+}
+
+// asksForProof reports whether the page asks for a newer or stronger proof before an act.
+func asksForProof(page providertest.Stop) bool {
+	return page.LeftTo == nil && (page.At.Path == "/login" || page.At.Path == "/login/factor") && strings.Contains(page.Body, `id="why"`)
 }
 
 // try does a step on the pages and compares it with the model. It returns the state after it.
@@ -433,7 +582,7 @@ func (o *person) try(t *testing.T, a account, s step) account {
 		}
 	}()
 	want := a.do(s)
-	if want.Link || s.Act == proveAddress || s.Act == forgotPassword {
+	if want.Link || s.Act == proveAddress || s.Act == giveAddress || s.Act == forgotPassword {
 		o.Advance(16 * time.Minute) // the mails to an address are limited
 	}
 	if s.Second == code && len(o.phone.Codes) == 1 {
@@ -445,10 +594,14 @@ func (o *person) try(t *testing.T, a account, s step) account {
 	}
 	got, own, seen := outcome{}, (*providertest.Visitor)(nil), o.sendMails(t)
 	if s.Way == "" {
-		got.Result = o.recover(t, s.Act)
+		got.Result = o.recover(t, s.Act, s.Second)
 	} else {
-		own = o.Visitor(t)
-		page := o.signIn(t, own, own.Get(t, o.app.AuthorizeURL("max_age", "3600")), s.Way, s.Second)
+		own = o.browser(t, s.Second)
+		var trust []string
+		if s.Act == trustBrowser {
+			o.trusted, trust = own, []string{"trust", "on"}
+		}
+		page := o.signIn(t, own, own.Get(t, o.app.AuthorizeURL("max_age", "3600")), s.Way, s.Second, trust...)
 		if page.LeftTo == nil {
 			if got.Result = factorAsked; page.At.Path != "/login/factor" {
 				t.Fatalf("the sign-in ends at %s with status %d:\n%s", page.At, page.StatusCode, page.Body)
@@ -458,7 +611,7 @@ func (o *person) try(t *testing.T, a account, s step) account {
 			got.Result = done
 			got.Level, got.Methods = o.tokensOf(t, own, page)
 		}
-		if got.Result == done && s.Act != onlySignIn {
+		if got.Result == done && s.Act != onlySignIn && s.Act != trustBrowser {
 			page, got.Link = o.act(t, own, s.Act)
 			got.Result = resultOf(page)
 		}
@@ -502,13 +655,13 @@ func (o *person) endedBy(t *testing.T, watched []witness, wanted string) string 
 	t.Helper()
 	got := []string{}
 	for _, w := range watched {
-		ends := wanted == everyone || wanted == w.way && (w.passkey == "" || w.passkey == o.removed)
+		ends := w.endsWith(wanted, o.removed)
 		lives := w.lives(t, o)
 		if lives {
 			o.app.Revoke(t, w.tokens["refresh_token"]) // offline grants keep the rows of their sessions
 		}
 		if lives == ends {
-			got = append(got, named(lives, w.way+" lives", w.way+" ended"))
+			got = append(got, fmt.Sprintf("%s, %q: %s", w.way, w.second, named(lives, "lives", "ended")))
 		}
 	}
 	if len(got) == 0 {
@@ -521,7 +674,8 @@ func (o *person) endedBy(t *testing.T, watched []witness, wanted string) string 
 var notices = []string{
 	"A recovery code was used", "A second factor was added", "A second factor was removed", "A passkey was added", "A passkey was removed",
 	"A Elsewhere account was connected", "A Elsewhere account was disconnected", "Your recovery codes were replaced", "Your password was changed",
-	"Your second factors were removed",
+	"Your second factors were removed", "You’re now asked for a passkey at every sign-in", "You’re no longer asked for a passkey at every sign-in",
+	"A browser is now trusted",
 }
 
 // noticesSince lists the subjects of the notices to the person after the first mails, sorted.

@@ -1,8 +1,8 @@
 package accountstates_test
 
 import (
-	"fmt"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -17,55 +17,62 @@ func eachState(f func(a account)) {
 
 // things lists everything with which the owner of the account proves an identity.
 func (a account) things() []string {
-	list := a.waysIn()
-	for _, t := range []struct {
-		name string
-		has  bool
-	}{{app, a.App}, {code, a.Codes}, {mailbox, a.Mails}} {
-		if t.has {
-			list = append(list, t.name)
-		}
+	list := append(a.waysIn(), a.factors()...)
+	list = append(list, present{{trusted, a.Trusted}, {mailbox, a.Mails && !a.NoAddress}}.names()...)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// needs returns the things that a person needs for a step; alone is false if the operator must help.
+func (a account) needs(s step) (things set, alone bool) {
+	switch s.Act {
+	case operatorsLink, passkeyLink, resetFactors:
+		return 0, false
+	case forgotPassword:
+		return setOf(mailbox), true
+	case changePassword: // the form asks for the present one
+		things = setOf(password)
+	case proveAddress:
+		things = setOf(mailbox)
 	}
-	return list
+	if a.do(s).Link {
+		things |= setOf(mailbox)
+	}
+	things |= setOf(s.Way)
+	if s.Second != none {
+		things |= setOf(s.Second)
+	}
+	return things, true
 }
 
 // can reports whether a person with these things can take the step alone.
 func (a account) can(s step, things []string) bool {
-	switch {
-	case s.Act == operatorsLink || s.Act == resetFactors:
-		return false
-	case s.Act == forgotPassword:
-		return slices.Contains(things, mailbox)
-	case s.Act == changePassword && !slices.Contains(things, password): // the form asks for the present one
-		return false
-	case s.Act == proveAddress || a.do(s).Link:
-		if !slices.Contains(things, mailbox) {
-			return false
-		}
-	}
-	return slices.Contains(things, s.Way) && (s.Second == none || slices.Contains(things, s.Second))
+	needs, alone := a.needs(s)
+	return alone && needs&^setOf(things...) == 0
 }
 
-// gains returns the things of a person after a step.
-func gains(things []string, s step, after account) []string {
-	list := slices.Clone(things)
+// gains returns the things that a person has after a step.
+func gains(s step, after account) set {
 	switch s.Act {
 	case forgotPassword:
-		list = append(list, password)
+		return setOf(password)
 	case addApp:
-		list = append(list, app, code)
-	case replaceCodes:
-		list = append(list, code)
-	case addPasskey:
-		list = append(list, weak)
-		if after.Strong > 0 {
-			list = append(list, strong, code)
-		}
+		return setOf(app, code)
+	case addKey:
+		return setOf(key, code)
+	case replaceCodes, alwaysAsk:
+		return setOf(code)
+	case trustBrowser:
+		return setOf(trusted)
 	case connect:
-		list = append(list, upstream)
+		return setOf(upstream)
+	case addPasskey:
+		if after.Strong > 0 {
+			return setOf(weak, strong, code)
+		}
+		return setOf(weak)
 	}
-	slices.Sort(list)
-	return slices.Compact(list)
+	return 0
 }
 
 // No act of a person leads to a state without a way in. Only the reset of
@@ -94,7 +101,7 @@ func (a account) helpOf(things []string) string {
 			return ""
 		case s.Act == forgotPassword && o.Result == noPassword:
 			help = noPasswordMail
-		case s.Act == forgotPassword && o.After.App && !slices.Contains(things, app) && !slices.Contains(things, code), o.Result == factorAsked:
+		case s.Act == forgotPassword && o.After.asks() && !o.After.hasAny(things), o.Result == factorAsked:
 			help = factorPage
 		case s.Act == forgotPassword:
 			return ""
@@ -104,6 +111,11 @@ func (a account) helpOf(things []string) string {
 		return resetPage
 	}
 	return help
+}
+
+// hasAny reports whether one of the things is a second factor of the account.
+func (a account) hasAny(things []string) bool {
+	return slices.ContainsFunc(a.factors(), func(f string) bool { return slices.Contains(things, f) })
 }
 
 // The pages and the mail that name the operator as the way in.
@@ -125,9 +137,15 @@ func TestModel_EveryOwnerGetsBackIn(t *testing.T) {
 				helped[a.helpOf(left)]++
 			}
 		}
-		after := a.do(step{Act: resetFactors}).After.do(step{Act: operatorsLink}).After
-		if in := after.signIn(step{password, none, onlySignIn}); in.Result != done {
-			t.Errorf("%s: the operator cannot help: %+v", a, in)
+		for _, link := range []string{operatorsLink, passkeyLink} {
+			if link == operatorsLink && a.NoAddress { // a password needs one
+				continue
+			}
+			after := a.do(step{Act: resetFactors}).After.do(step{Act: link}).After
+			way := after.waysIn()[0]
+			if in := after.signIn(step{way, none, onlySignIn}); in.Result != done {
+				t.Errorf("%s: the operator cannot help by the %s: %+v", a, link, in)
+			}
 		}
 	})
 	for _, page := range []string{"", signInPage, resetPage, noPasswordMail, factorPage} {
@@ -137,41 +155,79 @@ func TestModel_EveryOwnerGetsBackIn(t *testing.T) {
 	}
 }
 
+// set is a set of things.
+type set uint16
+
+// all are the things of a set, in the order of their bits.
+var all = []string{password, weak, strong, upstream, app, key, code, trusted, mailbox}
+
+func setOf(things ...string) (s set) {
+	for _, thing := range things {
+		s |= 1 << slices.Index(all, thing)
+	}
+	return s
+}
+
+func (s set) things() (list []string) {
+	for i, thing := range all {
+		if s&(1<<i) != 0 {
+			list = append(list, thing)
+		}
+	}
+	return list
+}
+
+// move is a step that a person can take alone.
+type move struct {
+	needs set // the things that it needs
+	gives set // the things that the person has after it besides
+	level string
+	done  bool
+	after account
+}
+
+// moves are the steps in each state, with mails and without.
+var moves = sync.OnceValue(func() map[account][]move {
+	list := map[account][]move{}
+	eachState(func(a account) {
+		for _, s := range a.steps() {
+			needs, alone := a.needs(s)
+			if o := a.do(s); alone {
+				list[a] = append(list[a], move{needs, gains(s, o.After), o.Level, o.Result == done, o.After})
+			}
+		}
+	})
+	return list
+})
+
 // robber is a thief at one point of a robbery: the state of the account and the things of the thief.
 type robber struct {
 	account account
-	things  string
+	things  set
 }
 
 // rob follows every step that the stolen things allow. It returns the strongest level that a sign-in
 // reaches, and all things that the thief gets.
 func rob(a account, stolen ...string) (level string, things []string) {
-	seen := map[robber]bool{}
-	level = none
-	var follow func(a account, has []string)
-	follow = func(a account, has []string) {
-		here := robber{a, fmt.Sprint(has)}
-		if seen[here] {
-			return
-		}
-		seen[here] = true
-		things = append(things, has...)
-		for _, s := range a.steps() {
-			if !a.can(s, has) {
+	start := robber{a, setOf(stolen...)}
+	level, list, seen, got := none, []robber{start}, map[robber]bool{start: true}, start.things
+	for i := 0; i < len(list); i++ {
+		r := list[i]
+		got |= r.things
+		for _, m := range moves()[r.account] {
+			if m.needs&^r.things != 0 {
 				continue
 			}
-			o := a.do(s)
-			if reaches(o.Level, level) {
-				level = o.Level
+			if reaches(m.level, level) {
+				level = m.level
 			}
-			if o.Result == done {
-				follow(o.After, gains(has, s, o.After))
+			if next := (robber{m.after, r.things | m.gives}); m.done && !seen[next] {
+				seen[next] = true
+				list = append(list, next)
 			}
 		}
 	}
-	follow(a, stolen)
-	slices.Sort(things)
-	return level, slices.Compact(things)
+	return level, got.things()
 }
 
 // A thief of exactly one thing gets no further than with that thing: into an account with a
@@ -195,7 +251,7 @@ func TestModel_ThiefOfOneThingGetsNoFurther(t *testing.T) {
 			case stolen == mailbox && a.Mails:
 				allowed = append(allowed, password)
 			}
-			if a.App {
+			if a.asks() {
 				want = none
 			}
 			if reaches(level, want) && level != want {
@@ -210,10 +266,11 @@ func TestModel_ThiefOfOneThingGetsNoFurther(t *testing.T) {
 	})
 }
 
-// With mails, a password or an upstream account alone adds no factor: the first one needs the mailbox.
+// With mails, a password or an upstream account alone adds no factor to an account with an address: the
+// first one needs the mailbox.
 func TestModel_FirstFactorNeedsTheMailbox(t *testing.T) {
 	eachState(func(a account) {
-		if !a.Mails || a.hasFactor() {
+		if !a.Mails || a.NoAddress || a.hasFactor() {
 			return
 		}
 		for _, stolen := range a.waysIn() {

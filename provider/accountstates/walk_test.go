@@ -3,6 +3,7 @@ package accountstates_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"signet/storage/storagetest"
@@ -11,81 +12,110 @@ import (
 // soaking reports whether the walk takes every step in every state (make soak).
 func soaking() bool { return os.Getenv("SIGNET_SOAK") != "" }
 
-// walk knows which steps are still to be taken.
+// walk is a plan. It knows which goals are still to be reached.
 type walk struct {
 	states []account
-	left   map[string]bool // goals that are not reached yet
+	edges  [][]edge // of each state
+	goals  []bool   // whether a goal is still to be reached
+	left   int      // the number of those
+	index  map[account]int
+}
+
+// edge is a step in a state.
+type edge struct {
+	step
+	to    int   // the state after it
+	goals []int // that it reaches
 }
 
 // newWalk plans a walk through all states. In CI it takes each act with each value of each part of the
-// state, and each act after each sign-in with each of its results; in soak it takes each step in each state.
+// state, each way in with each second proof, and each act with each of its results and after each of
+// both; in soak it takes each step in each state.
 func newWalk(mails bool) *walk {
-	w := &walk{reachable(mails), map[string]bool{}}
-	for _, a := range w.states {
-		for _, s := range a.steps() {
-			for _, goal := range goals(a, s) {
-				w.left[goal] = true
-			}
-		}
+	w := &walk{states: reachable(mails), index: map[account]int{}}
+	for i, a := range w.states {
+		w.index[a] = i
 	}
+	numbers := map[string]int{}
+	for _, a := range w.states {
+		var list []edge
+		for _, s := range a.steps() {
+			o := a.do(s)
+			e := edge{step: s, to: w.index[o.After]}
+			for _, name := range goals(a, s, o.Result) {
+				if _, known := numbers[name]; !known {
+					numbers[name] = len(numbers)
+				}
+				e.goals = append(e.goals, numbers[name])
+			}
+			list = append(list, e)
+		}
+		w.edges = append(w.edges, list)
+	}
+	w.goals, w.left = slices.Repeat([]bool{true}, len(numbers)), len(numbers)
 	return w
 }
 
-// goals lists the goals that a step in a state reaches.
-func goals(a account, s step) (list []string) {
+// goals names the goals that a step in a state reaches.
+func goals(a account, s step, result string) (list []string) {
 	if soaking() {
 		return []string{fmt.Sprint(a, ": ", s)}
 	}
 	for _, part := range a.parts() {
 		list = append(list, fmt.Sprint(part, ": ", s.Act))
 	}
-	return append(list, fmt.Sprint(s, ": ", a.do(s).Result))
+	return append(list, s.Way+"/"+s.Second, s.Way+": "+s.Act, s.Second+": "+s.Act, s.Act+": "+result)
 }
 
 // isUseful reports whether a step covers anything new.
-func (w *walk) isUseful(a account, s step) bool {
-	for _, goal := range goals(a, s) {
-		if w.left[goal] {
-			return true
-		}
-	}
-	return false
+func (w *walk) isUseful(e edge) bool {
+	return slices.ContainsFunc(e.goals, func(goal int) bool { return w.goals[goal] })
 }
 
-func (w *walk) take(a account, s step) {
-	for _, goal := range goals(a, s) {
-		delete(w.left, goal)
+func (w *walk) take(e edge) {
+	for _, goal := range e.goals {
+		if w.goals[goal] {
+			w.goals[goal] = false
+			w.left--
+		}
 	}
 }
 
 // next returns the shortest way to a useful step from a state, with that step; nil if there is none.
 // Steps that do not change the state come first.
-func (w *walk) next(from account) []step {
-	type path struct {
-		at    account
-		steps []step
+func (w *walk) next(from account) []edge {
+	if w.left == 0 {
+		return nil
 	}
-	seen, queue := map[account]bool{from: true}, []path{{at: from}}
-	for len(queue) > 0 {
-		p := queue[0]
-		queue = queue[1:]
-		var useful []step
-		for _, s := range p.at.steps() {
-			after := p.at.do(s).After
-			if w.isUseful(p.at, s) {
-				useful = append(useful, s)
-				if after == p.at {
-					return append(p.steps, s)
-				}
+	type visited struct {
+		at     int
+		before int // its place in the queue
+		by     edge
+	}
+	start := w.index[from]
+	seen, queue := make([]bool, len(w.states)), []visited{{at: start, before: -1}}
+	seen[start] = true
+	for i := 0; i < len(queue); i++ {
+		at := queue[i].at
+		var useful *edge
+		for _, e := range w.edges[at] {
+			if w.isUseful(e) && (useful == nil || useful.to != at && e.to == at) {
+				useful = &e
 			}
-			if !seen[after] {
-				seen[after] = true
-				queue = append(queue, path{after, append(append([]step{}, p.steps...), s)})
+			if !seen[e.to] {
+				seen[e.to] = true
+				queue = append(queue, visited{e.to, i, e})
 			}
 		}
-		if len(useful) > 0 {
-			return append(p.steps, useful[0])
+		if useful == nil {
+			continue
 		}
+		path := []edge{*useful}
+		for ; queue[i].before >= 0; i = queue[i].before {
+			path = append(path, queue[i].by)
+		}
+		slices.Reverse(path)
+		return path
 	}
 	return nil
 }
@@ -109,9 +139,9 @@ func TestAccount_EveryStepDoesWhatTheModelSays(t *testing.T) {
 						o, at := p.person(t, born), born
 						persons++
 						for path := w.next(at); path != nil && !t.Failed(); path = w.next(at) {
-							for _, s := range path {
-								w.take(at, s)
-								at = o.try(t, at, s)
+							for _, e := range path {
+								w.take(e)
+								at = o.try(t, at, e.step)
 								steps++
 								if t.Failed() {
 									t.FailNow()
@@ -120,8 +150,8 @@ func TestAccount_EveryStepDoesWhatTheModelSays(t *testing.T) {
 						}
 					}
 				}
-				if len(w.left) > 0 {
-					t.Errorf("%d goals are left", len(w.left))
+				if w.left > 0 {
+					t.Errorf("%d goals are left", w.left)
 				}
 				t.Logf("%d states, %d steps of %d persons", len(w.states), steps, persons)
 			})
