@@ -92,3 +92,37 @@ func BenchmarkRotateGrant(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSignIn measures sign-ins one after the other, because several at once share a commit. Each
+// continues the session of the browser.
+func BenchmarkSignIn(b *testing.B) {
+	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
+		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,
+	} {
+		for kind, of := range map[string]func(w *world, p storage.Passkey, handle string) storage.SignIn{
+			"password": func(w *world, p storage.Passkey, handle string) storage.SignIn {
+				return w.signInOf(p.UserID, handle, "")
+			},
+			"passkey": func(w *world, p storage.Passkey, handle string) storage.SignIn { return w.useOf(p, handle, 0) },
+		} {
+			b.Run(name+"/"+kind, func(b *testing.B) {
+				w := newWorld(b, backend(b))
+				s := w.addPasskey(b, "p", w.session.ID, noon)
+				w.exec(b, `UPDATE credentials SET number = 0 WHERE handle = 'p'`)
+				p, _, err := w.PasskeyByHandle(b.Context(), "p")
+				if err != nil {
+					b.Fatal(err)
+				}
+				before := s.HandleHash
+				b.ReportAllocs()
+				for b.Loop() {
+					in := of(w, p, storage.NewID("h"))
+					in.Replaces, before = before, in.HandleHash
+					if _, err := w.SignIn(context.Background(), in, noon); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
