@@ -88,9 +88,7 @@ func (db *DB) liveGrantBy(ctx context.Context, s engine.Statement, id, jti strin
 	return g, u, err
 }
 
-// The owner is joined as "o", because grantLives uses "u". The ID is cast because of SQLite's
-// planner. If a statement with a join contains a bare "x = ?", SQLite compiles it again at
-// each execution, which takes ten times as long as the read itself.
+// The owner is joined as "o", because grantLives uses "u".
 var (
 	selectLiveGrant   = sync.OnceValue(func() engine.Statement { return buildSelectGrant(grantLives) })
 	selectOnlineGrant = sync.OnceValue(func() engine.Statement { return buildSelectGrant(onlineLives) })
@@ -99,7 +97,7 @@ var (
 func buildSelectGrant(lives string) engine.Statement {
 	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Grant{}, "g") + `, ` + engine.ColumnsOf(&User{}, "o") + `
 		FROM grants g JOIN users o ON o.id = g.user_id
-		WHERE g.id = CAST(? AS TEXT) AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?) AND ` + lives)
+		WHERE g.id = ? AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?) AND ` + lives)
 }
 
 // RevokeGrant revokes one grant. If the grant is already revoked or does not exist, it does

@@ -124,10 +124,9 @@ func (db *DB) FirstPartySession(ctx context.Context, handleHash string, at time.
 	return s, err
 }
 
-// The hash is cast for the reason given at selectLiveGrant.
 var selectFirstPartySession = sync.OnceValue(func() engine.Statement {
 	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Session{}, "s") + `, ` + engine.ColumnsOf(&User{}, "o") + `, COALESCE(g.rotated_at, 0)
 		FROM sessions s JOIN users o ON o.id = s.user_id
 			LEFT JOIN grants g ON g.session_id = s.id AND g.first_party AND g.revoked_at = 0
-		WHERE s.handle_hash = CAST(? AS TEXT) AND ` + sessionLives)
+		WHERE s.handle_hash = ? AND ` + sessionLives)
 })

@@ -463,4 +463,4 @@ func deletePasskey(tx *gorm.DB, r PasskeyRemoval) (string, error) {
 
 var selectPasskeyByHandle = engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Passkey{}, "c") + `, ` + engine.ColumnsOf(&User{}, "u") + `,
 	COALESCE((SELECT string_agg(o.handle, ',') FROM credentials o WHERE o.user_id = c.user_id AND o.kind IN ('webauthn', 'security_key') AND ` + ofOwnHost("o") + `), '')
-	FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.handle = CAST(? AS TEXT) AND c.handle <> ''`)
+	FROM credentials c JOIN users u ON u.id = c.user_id WHERE c.handle = ? AND c.handle <> ''`)

@@ -61,10 +61,9 @@ func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Ti
 	return s, u, err
 }
 
-// The hash is cast for the reason given at selectLiveGrant.
 var selectSessionByHandle = sync.OnceValue(func() engine.Statement {
 	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Session{}, "s") + `, ` + engine.ColumnsOf(&User{}, "u") + `
-		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = CAST(? AS TEXT) AND ` + sessionLives)
+		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = ? AND ` + sessionLives)
 })
 
 // Session reads a live session by its ID (sid), and its user. ErrNotFound: there is no such session,

@@ -157,11 +157,10 @@ func (db *DB) UserByEmail(ctx context.Context, email string) (User, string, erro
 	return u, string(secret), err
 }
 
-// The address is cast for the reason given at selectLiveGrant.
 var selectUserByEmail = sync.OnceValue(func() engine.Statement {
 	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&User{}, "u") + `, c.secret
 		FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
-		WHERE u.email_canonical = CAST(? AS TEXT) AND u.email_canonical <> ''`)
+		WHERE u.email_canonical = ? AND u.email_canonical <> ''`)
 })
 
 // setPassword stores the password hash of a user, whether or not the user had one.

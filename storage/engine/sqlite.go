@@ -14,6 +14,7 @@ import (
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
 // DatabaseFile returns the path of the SQLite database in a data folder.
@@ -133,7 +134,7 @@ func openWriterConn(ctx context.Context, pool *sql.DB, log *slog.Logger) (*sql.C
 			return nil, nil, err
 		}
 	}
-	tx, err := gorm.Open(sqlite.New(sqlite.Config{DriverName: sqliteDriver, Conn: conn}), gormConfig(log))
+	tx, err := gorm.Open(newSQLiteDialector(conn), gormConfig(log))
 	if err != nil {
 		_ = conn.Close()
 		return nil, nil, err
@@ -164,13 +165,31 @@ func openReaders(path string, log *slog.Logger) (*sql.DB, *gorm.DB, error) {
 	size := max(4, 2*runtime.GOMAXPROCS(0))
 	pool.SetMaxOpenConns(size)
 	pool.SetMaxIdleConns(size)
-	read, err := gorm.Open(sqlite.New(sqlite.Config{DriverName: sqliteDriver, Conn: pool}), gormConfig(log))
+	read, err := gorm.Open(newSQLiteDialector(pool), gormConfig(log))
 	if err != nil {
 		_ = pool.Close()
 		return nil, nil, callerError("open readers", err)
 	}
 	return pool, read, nil
 }
+
+// sqliteDialector is gorm's, with sqliteParameter for each parameter.
+type sqliteDialector struct{ *sqlite.Dialector }
+
+func newSQLiteDialector(pool gorm.ConnPool) sqliteDialector {
+	return sqliteDialector{&sqlite.Dialector{DriverName: sqliteDriver, Conn: pool}}
+}
+
+// BindVarTo implements gorm.Dialector.
+func (sqliteDialector) BindVarTo(w clause.Writer, _ *gorm.Statement, _ any) {
+	_, _ = w.WriteString(sqliteParameter)
+}
+
+// sqliteParameter is how statements write a parameter for SQLite. If a bare parameter is compared with a
+// column, SQLite may choose the plan by its value, for example if the table has a partial index. SQLite
+// then compiles the statement again at each execution, which takes many times as long as the execution.
+// The unary plus does not change the value; SQLite does not look behind it when it chooses the plan.
+const sqliteParameter = "+?"
 
 // reader returns the pool of readers. It ignores the caller's context: a read takes microseconds
 // and waits for nothing, and watching a context would double its cost.

@@ -28,7 +28,7 @@ func NewStatement(text string) Statement {
 		}
 		numbered.WriteString(part)
 	}
-	return Statement{sqlite: text, postgres: numbered.String()}
+	return Statement{sqlite: strings.ReplaceAll(text, "?", sqliteParameter), postgres: numbered.String()}
 }
 
 func (s Statement) textFor(tx *gorm.DB) string {
