@@ -178,7 +178,7 @@ func TestSetAlwaysAsk_EndsWithTheLastProvenPasskey(t *testing.T) {
 		}},
 		"evicted": {act: func(t *testing.T, w *world, _ storage.Passkey, _ storage.Session) error {
 			w.exec(t, `UPDATE users SET email_verified = ? WHERE id = ?`, false, w.user.ID)
-			_, err := w.GrantAdmin(t.Context(), w.user.ID, storage.EvictAttached, by)
+			_, err := w.GrantAdmin(t.Context(), w.user.ID, storage.Administrator, storage.EvictAttached, by)
 			return err
 		}},
 		"switched off by a thief, undone": {asks: true, act: func(t *testing.T, w *world, _ storage.Passkey, s storage.Session) error {

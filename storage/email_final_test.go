@@ -31,14 +31,14 @@ func TestAddressChange_ActsOfAnOperatorMakeItFinal(t *testing.T) {
 			"group":         {revise(storage.UserRevision{}, func(u *storage.User) { u.Groups = []string{"staff"} }), true},
 			"name":          {revise(storage.UserRevision{}, func(u *storage.User) { u.Name = "Bob" }), false},
 			"admin": {func(u storage.User) error {
-				_, err := w.GrantAdmin(t.Context(), u.ID, storage.StopIfAttached, by)
+				_, err := w.GrantAdmin(t.Context(), u.ID, storage.Administrator, storage.StopIfAttached, by)
 				return err
 			}, true},
 			"sign-out":       {func(u storage.User) error { return w.SignOutEverywhere(t.Context(), u.ID, "asked", by) }, false},
 			"end everything": {func(storage.User) error { w.endEverything(t, noon); return nil }, true},
 			"eviction": {func(u storage.User) error {
 				w.exec(t, `UPDATE users SET email_verified = FALSE WHERE id = ?`, u.ID)
-				_, err := w.GrantAdmin(t.Context(), u.ID, storage.EvictAttached, by)
+				_, err := w.GrantAdmin(t.Context(), u.ID, storage.Administrator, storage.EvictAttached, by)
 				return err
 			}, true},
 			"first proof": {func(u storage.User) error {

@@ -80,7 +80,7 @@ func proveAddress(tx *gorm.DB, p AddressProof, own bool, at time.Time) (evicted 
 		return false, ErrConflict
 	case u.EmailVerified:
 		return false, nil
-	case u.Admin && !p.By.evictsAdmins() && !own:
+	case u.AdminRole().IsAny() && !p.By.evictsAdmins() && !own:
 		return false, ErrConflict
 	}
 	if !own {

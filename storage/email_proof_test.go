@@ -14,12 +14,14 @@ const planted = "https://evil.example/"
 // unprovenAccount creates an account with an unverified email address. An attacker has
 // attached a password, an identity, a session, a grant and a website to it, and an operator
 // has given it a role, a group and a custom attribute.
-func (w *world) unprovenAccount(t *testing.T, admin bool) (u storage.User, s storage.Session) {
+func (w *world) unprovenAccount(t *testing.T, role storage.AdminRole) (u storage.User, s storage.Session) {
 	t.Helper()
-	u, err := w.CreateUser(t.Context(), storage.User{
-		Email: storage.NewID("c") + "@example.com", Name: "Planted", Website: planted, Admin: admin,
+	u = storage.User{
+		Email: storage.NewID("c") + "@example.com", Name: "Planted", Website: planted,
 		Roles: []string{"dev"}, Groups: []string{"staff"}, Custom: map[string]any{"floor": "3"},
-	}, "hash of mallory", storage.By{At: noon})
+	}
+	u.SetAdminRole(role)
+	u, err := w.CreateUser(t.Context(), u, "hash of mallory", storage.By{At: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,7 @@ func TestEmailProof_FirstProofEvicts(t *testing.T) {
 	for _, p := range provers {
 		t.Run(p.name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				u, s := w.unprovenAccount(t, false)
+				u, s := w.unprovenAccount(t, storage.NoAdminRole)
 				w.rememberSession(u, s)
 				if err := p.prove(t, w, u, storage.Session{}, time.Minute); err != nil {
 					t.Fatal(err)
@@ -167,7 +169,7 @@ func TestEmailProof_EvictsNothingInOwnFreshSession(t *testing.T) {
 					"none":             {func(storage.Session) storage.Session { return storage.Session{} }, time.Minute, true},
 					"own, but ended":   {func(own storage.Session) storage.Session { w.endSession(t, own); return own }, time.Minute, true},
 				} {
-					u, own := w.unprovenAccount(t, false)
+					u, own := w.unprovenAccount(t, storage.NoAdminRole)
 					w.rememberSession(u, own)
 					if name == "another user's" {
 						w.session = w.signIn(t, w.user.ID, storage.NewID("h"), "", noon)
@@ -200,12 +202,18 @@ func (w *world) endSession(t *testing.T, s storage.Session) {
 	}
 }
 
-// No upstream takes over the account of an administrator. This holds even if the user
-// became an administrator after the caller had read the account.
-func TestEmailProof_UpstreamNeverEvictsAnAdministrator(t *testing.T) {
+// No upstream takes over the account of a user with a role of administration. This holds even if the
+// user got the role after the caller had read the account.
+func TestEmailProof_UpstreamNeverEvictsARoleOfAdministration(t *testing.T) {
+	for _, role := range storage.AdminRoles() {
+		t.Run(string(role), func(t *testing.T) { testUpstreamNeverEvicts(t, role) })
+	}
+}
+
+func testUpstreamNeverEvicts(t *testing.T, role storage.AdminRole) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, p := range provers {
-			u, s := w.unprovenAccount(t, true)
+			u, s := w.unprovenAccount(t, role)
 			w.rememberSession(u, s)
 			err := p.prove(t, w, u, storage.Session{}, time.Minute)
 			if p.by == storage.ByUpstream || p.by == storage.ByAuthority {
@@ -218,8 +226,8 @@ func TestEmailProof_UpstreamNeverEvictsAnAdministrator(t *testing.T) {
 				t.Errorf("%s: %v", p.name, err)
 			}
 			w.wantEvicted(t, u, true)
-			if now, err := w.User(t.Context(), u.ID); err != nil || !now.Admin {
-				t.Errorf("%s: administrator: %v, %v", p.name, now.Admin, err)
+			if now, err := w.User(t.Context(), u.ID); err != nil || now.AdminRole() != role {
+				t.Errorf("%s: role of administration: %q, %v", p.name, now.AdminRole(), err)
 			}
 		}
 	})
@@ -245,7 +253,7 @@ func TestEmailProof_ConnectedIdentityDeletesNoFactor(t *testing.T) {
 			"passkey that nobody confirmed":       {kind: "webauthn", evicts: true, verified: true},
 			"passkey nobody confirmed, a session": {kind: "webauthn", own: true, verified: true},
 		} {
-			u, s := w.unprovenAccount(t, false)
+			u, s := w.unprovenAccount(t, storage.NoAdminRole)
 			if c.kind != "password" {
 				w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret, handle, proven_at, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, 0, 0)`,
 					storage.NewID("crd_"), u.ID, c.kind, []byte("secret"), storage.NewID("handle"), c.proven)
@@ -287,7 +295,7 @@ func TestSignInThrough_RefusesAChangedAccount(t *testing.T) {
 			},
 			"administrator": func(u storage.User) error { return w.setAdmin(t, w.DB, u.ID, true) },
 		} {
-			u, _ := w.unprovenAccount(t, false)
+			u, _ := w.unprovenAccount(t, storage.NoAdminRole)
 			if err := change(u); err != nil {
 				t.Fatal(err)
 			}
@@ -305,7 +313,7 @@ func TestSignInThrough_RefusesAChangedAccount(t *testing.T) {
 				return errors.Join(w.reviseUser(t, u, func(*storage.User) {}, storage.KeepAttached, true), w.setAdmin(t, w.DB, u.ID, true))
 			},
 		} {
-			u, _ := w.unprovenAccount(t, false)
+			u, _ := w.unprovenAccount(t, storage.NoAdminRole)
 			if err := prepare(u); err != nil {
 				t.Fatal(err)
 			}
@@ -329,7 +337,7 @@ func TestLinkIdentity_ProvesTheAccountsOwnAddress(t *testing.T) {
 			"own address, old session": {"", storage.ByUpstream, time.Second / 2, false},
 			"another address":          {"other@example.com", storage.ByUpstream, time.Minute, false},
 		} {
-			u, s := w.unprovenAccount(t, false)
+			u, s := w.unprovenAccount(t, storage.NoAdminRole)
 			w.rememberSession(u, s)
 			identity := upstreamIdentity(u.ID, "good", u.ID)
 			if identity.Email = u.Email; test.email != "" {
@@ -357,7 +365,7 @@ func TestReviseUser_NewAddressIsUnverified(t *testing.T) {
 		for _, test := range []struct{ before, verify, want bool }{
 			{true, false, false}, {true, true, true}, {false, false, false},
 		} {
-			u, s := w.unprovenAccount(t, false)
+			u, s := w.unprovenAccount(t, storage.NoAdminRole)
 			w.rememberSession(u, s)
 			if test.before {
 				if err := w.reviseUser(t, u, func(*storage.User) {}, storage.KeepAttached, true); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -122,6 +123,14 @@ func (i Invitation) applyTo(u *User, l MailLink) {
 	u.Roles, u.Groups, u.Admin = i.Roles, i.Groups, i.Admin
 }
 
+// mayComeFrom reports whether a person with this role may still give what the invitation gives.
+func (i Invitation) mayComeFrom(role AdminRole) bool {
+	if i.Admin || len(i.Roles)+len(i.Groups) > 0 || i.EmailVerified {
+		return role == Administrator
+	}
+	return slices.Contains(role.Scopes(), ScopeAdminUsers)
+}
+
 // settleInvitation records that an invitation created a user, and tells the inviter. It refuses
 // the invitation if the inviter may not invite any more.
 func (db *DB) settleInvitation(tx *gorm.DB, l MailLink, i Invitation, u User, by By) error {
@@ -131,11 +140,11 @@ func (db *DB) settleInvitation(tx *gorm.DB, l MailLink, i Invitation, u User, by
 		}
 	}
 	if i.InvitedBy != "" {
-		var admins int64
-		if err := tx.Raw(`SELECT COUNT(*) FROM users WHERE id = ? AND admin AND disabled_at = 0`, i.InvitedBy).Scan(&admins).Error; err != nil {
+		var inviters []User
+		if err := tx.Select("admin", "lesser_role").Where("id = ? AND disabled_at = 0", i.InvitedBy).Limit(1).Find(&inviters).Error; err != nil {
 			return err
 		}
-		if admins == 0 {
+		if len(inviters) == 0 || !i.mayComeFrom(inviters[0].AdminRole()) {
 			return &DeadLinkError{l.Kind, "link_ended"}
 		}
 		// The network address of the new user is not for the inviter.

@@ -179,7 +179,7 @@ func TestInvitation_RefusedWhenItHasEnded(t *testing.T) {
 		boss := w.verifiedUser(t, "boss@example.com")
 		by := storage.By{From: storage.Origin{Actor: "cli"}, At: noon}
 		for _, id := range []string{boss.ID, w.user.ID} {
-			if _, err := w.GrantAdmin(t.Context(), id, storage.KeepAttached, by); err != nil {
+			if _, err := w.GrantAdmin(t.Context(), id, storage.Administrator, storage.KeepAttached, by); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -197,6 +197,10 @@ func TestInvitation_RefusedWhenItHasEnded(t *testing.T) {
 			{code: "link_expired", wait: 7 * 24 * time.Hour},
 			{code: "link_address_taken", act: func(email string, _ storage.LinkRef) error { w.createUser(t, email); return nil }},
 			{code: "link_ended", act: func(string, storage.LinkRef) error { return w.RevokeAdmin(t.Context(), boss.ID, by) }},
+			{code: "link_ended", act: func(string, storage.LinkRef) error { // may invite, but give no role
+				_, err := w.GrantAdmin(t.Context(), boss.ID, storage.Helpdesk, storage.KeepAttached, by)
+				return err
+			}},
 			{code: "link_ended", act: func(string, storage.LinkRef) error { return w.SetUserEnabled(t.Context(), boss.ID, false, by) }},
 			{code: "link_ended", act: func(string, storage.LinkRef) error { _, err := w.MarkRestored(t.Context(), by); return err }},
 		} {
@@ -219,12 +223,40 @@ func TestInvitation_RefusedWhenItHasEnded(t *testing.T) {
 	})
 }
 
+// The role of the inviter at the time of the use decides about the invitation.
+func TestInvitation_DependsOnTheRoleOfTheInviter(t *testing.T) {
+	gives := map[string]storage.Invitation{
+		"nothing": {}, "a role": {Roles: []string{"dev"}}, "a group": {Groups: []string{"staff"}}, "administration": {Admin: true}, "a verified address": {EmailVerified: true},
+	}
+	eachWorld(t, func(t *testing.T, w *world) {
+		for _, role := range storage.AdminRoles() {
+			u := storage.User{Email: string(role) + "@example.com"}
+			u.SetAdminRole(role)
+			inviter, err := w.CreateUser(t.Context(), u, "", storage.By{At: noon})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, gift := range gives {
+				d := storage.InvitationDraft{Email: storage.NewID("z") + "@example.com", Invitation: gift}
+				l, err := w.Invite(t.Context(), d, storage.By{From: storage.Origin{Actor: inviter.ID}, At: noon})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := role == storage.Administrator || role == storage.Helpdesk && name == "nothing"
+				if _, err := w.accept(t, l.Ref(), noon); (err == nil) != want {
+					t.Errorf("%s invites and gives %s: %v, want accepted %v", role, name, err, want)
+				}
+			}
+		}
+	})
+}
+
 // An administrator who invited a person is told when the account is created, without the network
 // address of that person.
 func TestInvitation_InviterIsTold(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		boss := w.verifiedUser(t, "boss@example.com")
-		if _, err := w.GrantAdmin(t.Context(), boss.ID, storage.KeepAttached, storage.By{At: noon}); err != nil {
+		if _, err := w.GrantAdmin(t.Context(), boss.ID, storage.Administrator, storage.KeepAttached, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		l, err := w.Invite(t.Context(), storage.InvitationDraft{Email: "zoe@example.com", Invitation: storage.Invitation{InvitedBy: "usr_forged"}}, storage.By{From: storage.Origin{Actor: boss.ID}, At: noon})

@@ -751,7 +751,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"GrantAdmin", func() error {
-			_, err := w.GrantAdmin(ctx, w.user.ID, storage.EvictAttached, storage.By{From: from, At: later})
+			_, err := w.GrantAdmin(ctx, w.user.ID, storage.Administrator, storage.EvictAttached, storage.By{From: from, At: later})
 			return err
 		}},
 		{"RevokeAdmin", func() error {

@@ -232,16 +232,16 @@ func (db *DB) checkConnectorUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) e
 
 // checkAddressMatch checks a user that the caller found by address. It returns ErrConflict if
 // the user no longer has that address, or if the address became verified or unverified since. An
-// upstream never opens the account of an administrator by its address.
+// upstream never opens the account of a user with a role of administration by its address.
 func checkAddressMatch(tx *gorm.DB, a ConnectorSignIn) error {
 	var found []User
-	err := tx.Select("email_canonical", "email_verified", "admin").Where("id = ?", a.Identity.UserID).Limit(1).Find(&found).Error
+	err := tx.Select("email_canonical", "email_verified", "admin", "lesser_role").Where("id = ?", a.Identity.UserID).Limit(1).Find(&found).Error
 	if err != nil || len(found) == 0 {
 		return err // the sign-in refuses a deleted user later
 	}
 	u := found[0]
 	canonical, err := CanonicalEmail(a.Identity.Email)
-	if err != nil || canonical != u.EmailCanonical || u.EmailVerified != (a.Proof == "") || u.Admin {
+	if err != nil || canonical != u.EmailCanonical || u.EmailVerified != (a.Proof == "") || u.AdminRole().IsAny() {
 		return ErrConflict
 	}
 	return nil

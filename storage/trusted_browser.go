@@ -46,9 +46,9 @@ type NewTrust struct {
 }
 
 // trustLives is the condition that a trusted browser t of the user u skips the second factor. An
-// administrator has no trusted browsers, nor does a user who chose SetAlwaysAsk. Its parameter is the
-// time.
-const trustLives = `(t.expires_at > ? AND NOT u.admin AND u.always_ask_at = 0 AND u.disabled_at = 0
+// user with a role of administration has no trusted browsers, nor does one who chose SetAlwaysAsk. Its
+// parameter is the time.
+const trustLives = `(t.expires_at > ? AND NOT ` + hasAdminRole + ` AND u.always_ask_at = 0 AND u.disabled_at = 0
 	AND t.created_at > u.not_before AND t.created_at > (SELECT i.not_before FROM instance i WHERE i.id = 1))`
 
 // skipFactor reports whether the sign-in needs no second factor because its browser is trusted. A
@@ -82,7 +82,7 @@ func (db *DB) trustBrowser(tx *gorm.DB, s SignIn, sessionID string, notBefore Mi
 	from, by := s.From.clean(), By{From: s.From, At: at}
 	added, err := changeOne(tx, `INSERT INTO trusted_browsers (id, user_id, device_hash, secret_hash, agent, address, created_at, expires_at)
 		SELECT CAST(? AS TEXT), u.id, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT)
-			FROM users u WHERE u.id = ? AND NOT u.admin AND u.always_ask_at = 0
+			FROM users u WHERE u.id = ? AND NOT `+hasAdminRole+` AND u.always_ask_at = 0
 		ON CONFLICT (user_id, device_hash) DO UPDATE SET secret_hash = excluded.secret_hash, agent = excluded.agent, address = excluded.address,
 			created_at = excluded.created_at, used_at = 0, expires_at = excluded.expires_at`,
 		NewID("trb_"), s.Trust.DeviceHash, s.Trust.SecretHash, from.Agent, from.Address, max(At(at), notBefore+1), s.Trust.Until, s.UserID)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -138,12 +139,20 @@ func TestTrustedBrowser_CountsForNobodyElse(t *testing.T) {
 			return err
 		}},
 		"administrator": {key: key, before: func(t *testing.T, w *world, _ string) error {
-			_, err := w.GrantAdmin(t.Context(), w.user.ID, storage.KeepAttached, by)
+			_, err := w.GrantAdmin(t.Context(), w.user.ID, storage.Administrator, storage.KeepAttached, by)
+			return err
+		}},
+		"helpdesk": {key: key, before: func(t *testing.T, w *world, _ string) error {
+			_, err := w.GrantAdmin(t.Context(), w.user.ID, storage.Helpdesk, storage.KeepAttached, by)
+			return err
+		}},
+		"auditor": {key: key, before: func(t *testing.T, w *world, _ string) error {
+			_, err := w.GrantAdmin(t.Context(), w.user.ID, storage.Auditor, storage.KeepAttached, by)
 			return err
 		}},
 		"administrator for a while": {key: key, before: func(t *testing.T, w *world, _ string) error {
 			w.exec(t, `UPDATE users SET admin = ? WHERE id = ?`, true, w.createUser(t, "root@example.com").ID)
-			if _, err := w.GrantAdmin(t.Context(), w.user.ID, storage.KeepAttached, by); err != nil {
+			if _, err := w.GrantAdmin(t.Context(), w.user.ID, storage.Administrator, storage.KeepAttached, by); err != nil {
 				return err
 			}
 			return w.RevokeAdmin(t.Context(), w.user.ID, by)
@@ -227,14 +236,17 @@ func TestTrustedBrowser_IsBoundToItsUser(t *testing.T) {
 	})
 }
 
-// An administrator trusts no browser. A sign-in without a second factor trusts none either.
-func TestTrustedBrowser_IsNotStoredForAdministrators(t *testing.T) {
+// A user with a role of administration trusts no browser. A sign-in without a second factor trusts none
+// either.
+func TestTrustedBrowser_IsNotStoredForRolesOfAdministration(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		_, app := w.addTOTP(t, w.session, "new handle", noon)
-		w.exec(t, `UPDATE users SET admin = ? WHERE id = ?`, true, w.user.ID)
-		w.trust(t, app, "home", step+1, noon)
-		if n := w.count(t, "trusted_browsers"); n != 0 {
-			t.Errorf("%d trusted browsers of an administrator", n)
+		for i, role := range storage.AdminRoles() {
+			w.exec(t, `UPDATE users SET admin = ?, lesser_role = ? WHERE id = ?`, role == storage.Administrator, strings.TrimPrefix(string(role), "admin"), w.user.ID)
+			w.trust(t, app, "home", step+1+int64(i), noon)
+			if n := w.count(t, "trusted_browsers"); n != 0 {
+				t.Errorf("%d trusted browsers of the role %s", n, role)
+			}
 		}
 		bob := w.createUser(t, "bob@example.com")
 		s := w.signInOf(bob.ID, "bob", "")
@@ -271,8 +283,14 @@ func TestTrustedBrowser_HasALimit(t *testing.T) {
 	})
 }
 
-// A session that began in a trusted browser ends when its user becomes an administrator.
+// A session that began in a trusted browser ends when its user gets a role of administration.
 func TestGrantAdmin_EndsSessionsWithoutTheSecondFactor(t *testing.T) {
+	for _, role := range storage.AdminRoles() {
+		t.Run(string(role), func(t *testing.T) { testGrantEndsTrust(t, role) })
+	}
+}
+
+func testGrantEndsTrust(t *testing.T, role storage.AdminRole) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		_, app := w.addTOTP(t, w.session, "new handle", noon)
 		whole := w.trust(t, app, "home", step+1, noon)
@@ -280,7 +298,7 @@ func TestGrantAdmin_EndsSessionsWithoutTheSecondFactor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.GrantAdmin(t.Context(), w.user.ID, storage.KeepAttached, storage.By{At: noon}); err != nil {
+		if _, err := w.GrantAdmin(t.Context(), w.user.ID, role, storage.KeepAttached, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if w.signedIn(t, w.user.ID, s.ID) || !w.signedIn(t, w.user.ID, whole.ID) {
@@ -346,7 +364,7 @@ func TestEndTrust_EndsSessionsWithoutTheSecondFactor(t *testing.T) {
 			return w.EndTrust(context.Background(), w.user.ID, browser, own, storage.By{At: noon})
 		},
 		"promoted": func(w *world, _, _ string) error {
-			_, err := w.GrantAdmin(context.Background(), w.user.ID, storage.KeepAttached, storage.By{At: noon})
+			_, err := w.GrantAdmin(context.Background(), w.user.ID, storage.Administrator, storage.KeepAttached, storage.By{At: noon})
 			return err
 		},
 	} {

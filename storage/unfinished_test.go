@@ -100,7 +100,7 @@ var changesOfMany = []struct {
 			wantError(t, "delete again", w.DeleteUser(t.Context(), w.user.ID, by), storage.ErrNotFound)
 			wantError(t, "enable", w.SetUserEnabled(t.Context(), w.user.ID, true, by), storage.ErrNotFound)
 			wantError(t, "sign out everywhere", w.SignOutEverywhere(t.Context(), w.user.ID, "r", by), storage.ErrNotFound)
-			_, err = w.GrantAdmin(t.Context(), w.user.ID, storage.UnprovenPolicy(0), by)
+			_, err = w.GrantAdmin(t.Context(), w.user.ID, storage.Administrator, storage.UnprovenPolicy(0), by)
 			wantError(t, "make an administrator", err, storage.ErrNotFound)
 			disabled, err := w.Users(t.Context(), storage.UserFilter{Disabled: true}, 500)
 			if err != nil || len(disabled) != 0 {

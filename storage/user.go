@@ -35,7 +35,8 @@ type User struct {
 	UpstreamGroups []string       `gorm:"serializer:signet_json"` // given by the upstreams of the identities, see AssertedGroups
 	Custom         map[string]any `gorm:"serializer:signet_json"` // custom attributes, released only for a configured scope
 
-	Admin       bool
+	Admin       bool      // the role Administrator, see AdminRole
+	LesserRole  AdminRole // another role of administration; without effect for an administrator
 	DisabledAt  Millis
 	AlwaysAskAt Millis // the user chose to be asked for a passkey at each sign-in, see DB.SetAlwaysAsk; 0: no
 	NotBefore   Millis // sessions and grants must be created after this moment
@@ -73,10 +74,10 @@ func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By
 		return User{}, fmt.Errorf("create user: %w", err)
 	}
 	err = db.write(ctx, "create user", func(tx *gorm.DB) error {
-		if err := db.insertUser(tx, u, passwordHash, "", by); err != nil || !u.Admin {
+		if err := db.insertUser(tx, u, passwordHash, "", by); err != nil {
 			return err
 		}
-		return closeSetup(tx, by.At)
+		return settleAdminRole(tx, u.AdminRole(), by.At)
 	})
 	if err != nil {
 		return User{}, err
@@ -116,7 +117,11 @@ func (db *DB) insertUser(tx *gorm.DB, u User, passwordHash, reason string, by By
 			return err
 		}
 	}
-	return record(tx, Event{Type: UserCreated, Outcome: Succeeded, Reason: reason, UserID: u.ID, From: by.From}, by.At)
+	e := Event{Type: UserCreated, Outcome: Succeeded, Reason: reason, UserID: u.ID, From: by.From}
+	if role := u.AdminRole(); role.IsAny() {
+		e.Detail = map[string]any{"admin_role": role}
+	}
+	return record(tx, e, by.At)
 }
 
 // insertUserRow inserts the row of a new user. Every use case that creates a user does it here.
@@ -265,7 +270,7 @@ func (db *DB) DeleteUser(ctx context.Context, userID string, by By, checks ...Us
 // claims.
 func clearUser(tx *gorm.DB, userID string, at time.Time) error {
 	for _, statement := range append([]string{
-		`UPDATE users SET email = '', email_canonical = '', email_verified = FALSE, admin = FALSE, roles = '', groups = '', custom = '', subject = '' WHERE id = ?`,
+		`UPDATE users SET email = '', email_canonical = '', email_verified = FALSE, admin = FALSE, lesser_role = '', roles = '', groups = '', custom = '', subject = '' WHERE id = ?`,
 		`DELETE FROM address_changes WHERE user_id = ?`,
 	}, clearPerson...) {
 		if err := tx.Exec(statement, userID).Error; err != nil {

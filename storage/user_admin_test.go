@@ -21,7 +21,7 @@ func (w *world) setAdmin(t *testing.T, on *storage.DB, userID string, admin bool
 	if !admin {
 		return on.RevokeAdmin(t.Context(), userID, storage.By{At: noon})
 	}
-	_, err := on.GrantAdmin(t.Context(), userID, storage.KeepAttached, storage.By{At: noon})
+	_, err := on.GrantAdmin(t.Context(), userID, storage.Administrator, storage.KeepAttached, storage.By{At: noon})
 	return err
 }
 
@@ -34,12 +34,25 @@ func TestAdministrators_TheLastOneStays(t *testing.T) {
 		"demote": func(t *testing.T, w *world, id string) error {
 			return w.setAdmin(t, w.DB, id, false)
 		},
+		"demote to helpdesk": func(t *testing.T, w *world, id string) error {
+			if u, err := w.User(t.Context(), id); err == nil && !u.Admin {
+				return nil
+			}
+			_, err := w.GrantAdmin(t.Context(), id, storage.Helpdesk, storage.KeepAttached, storage.By{At: noon})
+			return err
+		},
 		"delete": func(t *testing.T, w *world, id string) error {
 			return w.DeleteUser(t.Context(), id, storage.By{At: noon})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
+				for _, role := range []storage.AdminRole{storage.Helpdesk, storage.Auditor} { // they do not count
+					u := storage.User{Email: string(role) + "@example.com", LesserRole: role}
+					if _, err := w.CreateUser(t.Context(), u, "", storage.By{At: noon}); err != nil {
+						t.Fatal(err)
+					}
+				}
 				last, second, off := w.createAdmin(t, "1@example.com"), w.createAdmin(t, "2@example.com"), w.createAdmin(t, "3@example.com")
 				removeAdmin := func(id string) error { return remove(t, w, id) }
 				if err := w.SetUserEnabled(t.Context(), off, false, storage.By{At: noon}); err != nil {
@@ -62,6 +75,61 @@ func TestAdministrators_TheLastOneStays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A user has one role of administration. Each change of it is one event that names both roles, and a
+// role below that of administrators keeps earlier programs away from the database.
+func TestGrantAdmin_ReplacesTheRole(t *testing.T) {
+	roles := append([]storage.AdminRole{storage.NoAdminRole}, storage.AdminRoles()...)
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.createAdmin(t, "root@example.com")
+		by := storage.By{At: noon}
+		set := func(id string, role storage.AdminRole) error {
+			if role == storage.NoAdminRole {
+				return w.RevokeAdmin(t.Context(), id, by)
+			}
+			_, err := w.GrantAdmin(t.Context(), id, role, storage.KeepAttached, by)
+			return err
+		}
+		for _, from := range roles {
+			for _, to := range roles {
+				u := storage.User{Email: storage.NewID("r") + "@example.com"}
+				u.SetAdminRole(from)
+				u, err := w.CreateUser(t.Context(), u, "", by)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.exec(t, `UPDATE instance SET oldest_program = 1`)
+				if err := set(u.ID, to); err != nil {
+					t.Fatalf("%q to %q: %v", from, to, err)
+				}
+				if now, err := w.User(t.Context(), u.ID); err != nil || now.AdminRole() != to || now.Admin != (to == storage.Administrator) {
+					t.Errorf("%q to %q: got %q, %v", from, to, now.AdminRole(), err)
+				}
+				keepsAway := 0
+				if from != to && to != storage.NoAdminRole && to != storage.Administrator {
+					keepsAway = 1
+				}
+				if n := w.count(t, `instance WHERE oldest_program = 23`); n != keepsAway {
+					t.Errorf("%q to %q keeps earlier programs away: %d, want %d", from, to, n, keepsAway)
+				}
+				want := map[storage.EventType]int{storage.UserPromoted: 1, storage.UserDemoted: 0}
+				if from == storage.Administrator || to == storage.NoAdminRole {
+					want = map[storage.EventType]int{storage.UserPromoted: 0, storage.UserDemoted: 1}
+				}
+				if from == to {
+					want = map[storage.EventType]int{storage.UserPromoted: 0, storage.UserDemoted: 0}
+				}
+				for event, n := range want {
+					wantEvents(t, w, u.ID, event, n)
+				}
+			}
+		}
+		if _, err := w.GrantAdmin(t.Context(), w.user.ID, "root", storage.KeepAttached, by); err == nil {
+			t.Error("an unknown role is given")
+		}
+		wantError(t, "unknown user", set("usr_nobody", storage.Auditor), storage.ErrNotFound)
+	})
 }
 
 // AD-15: if two administrators demote each other at once, one stays.

@@ -27,7 +27,7 @@ var wideningActs = []struct {
 		return err
 	}, func(_ storage.User, hash string) bool { return hash == "typed" }},
 	{"admin", true, func(t *testing.T, on *storage.DB, u storage.User, do storage.UnprovenPolicy) error {
-		_, err := on.GrantAdmin(t.Context(), u.ID, do, storage.By{At: noon})
+		_, err := on.GrantAdmin(t.Context(), u.ID, storage.Administrator, do, storage.By{At: noon})
 		return err
 	}, func(u storage.User, _ string) bool { return u.Admin }},
 	{"role", true, reviseAct(func(u *storage.User) { u.Roles = append(u.Roles, "ops") }),
@@ -195,7 +195,7 @@ func TestUnproven_StopsForARoleWithTheFirstAddress(t *testing.T) {
 // Acts that remove rights never stop.
 func TestUnproven_NeverStopsRemovals(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		u, _ := w.unprovenAccount(t, true)
+		u, _ := w.unprovenAccount(t, storage.Administrator)
 		w.createAdmin(t, "another@example.com")
 		if err := w.RevokeAdmin(t.Context(), u.ID, storage.By{At: noon}); err != nil {
 			t.Error(err)
@@ -246,7 +246,7 @@ func TestUnproven_RaceWithProof(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		other := w.backend.Open(t)
 		for range 20 {
-			u, _ := w.unprovenAccount(t, false)
+			u, _ := w.unprovenAccount(t, storage.NoAdminRole)
 			results := together(2, func(i int) error {
 				if i == 0 {
 					return wideningActs[0].act(t, w.DB, u, storage.StopIfAttached)

@@ -16,6 +16,7 @@ import (
 var columnWriters = map[string]string{
 	"ID": "-", "ChosenSubject": "-", "EmailCanonical": "-", "UsernameFolded": "-", "NotBefore": "-", "CreatedAt": "-", "UpdatedAt": "-",
 	"Admin":       "-", // only GrantAdmin and RevokeAdmin write it
+	"LesserRole":  "-", // likewise
 	"DisabledAt":  "-", // only SetUserEnabled writes it
 	"AlwaysAskAt": "-", // only SetAlwaysAsk writes it
 	"Custom":      "-", // no caller writes it yet, and no claim uses it

@@ -140,7 +140,7 @@ func TestGroups_EndWithAnEviction(t *testing.T) {
 	for _, p := range provers {
 		t.Run(p.name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
-				u, s := w.unprovenAccount(t, false)
+				u, s := w.unprovenAccount(t, storage.NoAdminRole)
 				w.rememberSession(u, s)
 				w.signInWithGroups(t, u.ID, "corp", asserted("staff"))
 				if err := p.prove(t, w, u, storage.Session{}, time.Minute); err != nil {

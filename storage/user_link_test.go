@@ -53,7 +53,7 @@ func TestLinkedUser_HasTheAddressOfTheLink(t *testing.T) {
 func TestLinkedUser_OpensNoAccountThatExists(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		verified := w.verifiedUser(t, "verified@example.com")
-		claimed, s := w.unprovenAccount(t, false)
+		claimed, s := w.unprovenAccount(t, storage.NoAdminRole)
 		w.rememberSession(claimed, s)
 		for _, u := range []storage.User{verified, claimed} {
 			before := w.passwordHashOf(t, u.Email)

@@ -15,7 +15,7 @@ type UserFilter struct {
 	Email    string // prefix of the canonical email address
 	Username string // selects users whose preferred_username looks like this one
 	Clashing bool   // only users whose preferred_username belongs to another user, see UsernameUnique
-	Admins   bool   // only administrators
+	Admins   bool   // only users with a role of administration
 	Disabled bool   // only disabled users
 	After    string // User.ListPosition of the last user of the previous page
 }
@@ -58,7 +58,7 @@ func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error
 func (f UserFilter) narrow(q *gorm.DB) *gorm.DB {
 	q = q.Where(isUser).Session(&gorm.Session{})
 	if f.Admins {
-		q = q.Where("admin")
+		q = q.Where("(admin OR lesser_role <> '')")
 	}
 	if f.Disabled {
 		q = q.Where("disabled_at <> 0")

@@ -49,7 +49,7 @@ type RevisedUser struct {
 
 // ReviseUser changes a user by applying r.Revise to its current row. Two administrators can
 // therefore change different fields at the same time without losing a change. ID,
-// ChosenSubject, Admin, DisabledAt, CreatedAt and UpstreamGroups stay the same. A new email address ends all sessions
+// ChosenSubject, the role of administration, DisabledAt, CreatedAt and UpstreamGroups stay the same. A new email address ends all sessions
 // and grants of the user. The former address gets a mail if it was verified. All changes of the
 // address that the user could undo become final then, and with more roles or groups: the operator
 // decides who has the account and its rights. See also UserRevision.Settle.
@@ -154,7 +154,8 @@ func (r UserRevision) apply(have User, at time.Time) (User, error) {
 		return User{}, fmt.Errorf("%w: %w", errCheckFailed, ErrNoPhone)
 	}
 	want.UpstreamGroups = have.UpstreamGroups
-	want.ID, want.ChosenSubject, want.Admin, want.DisabledAt, want.NotBefore, want.CreatedAt = have.ID, have.ChosenSubject, have.Admin, have.DisabledAt, have.NotBefore, have.CreatedAt
+	want.ID, want.ChosenSubject, want.Admin, want.LesserRole = have.ID, have.ChosenSubject, have.Admin, have.LesserRole
+	want.DisabledAt, want.NotBefore, want.CreatedAt = have.DisabledAt, have.NotBefore, have.CreatedAt
 	want.UpdatedAt = max(At(at), have.UpdatedAt+1) // always changes
 	return want, nil
 }

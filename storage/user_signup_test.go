@@ -30,7 +30,7 @@ func (w *world) askForAccount(t testing.TB, email, detail string, at time.Time) 
 // says so, at the stored address. RC-08.
 func TestSignUpRequest_OneMailToEachAddress(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		claimed, _ := w.unprovenAccount(t, false)
+		claimed, _ := w.unprovenAccount(t, storage.NoAdminRole)
 		links := w.count(t, `mail_links`)
 		for i, email := range []string{w.user.Email, claimed.Email} {
 			m := w.askForAccount(t, strings.ToUpper(email), "detail", noon.Add(time.Hour))

@@ -88,7 +88,7 @@ func (h *Handler) ticket(current session.Current, purpose, shown string) (string
 // frame returns the parts that all account pages share.
 func (h *Handler) frame(r *http.Request, current session.Current, here string) templates.Account {
 	return templates.Account{
-		Common: h.Site.Common(), Here: here, Admin: current.User.Admin, Done: doneSentences[r.URL.Query().Get("done")],
+		Common: h.Site.Common(), Here: here, Admin: current.User.AdminRole().IsAny(), Done: doneSentences[r.URL.Query().Get("done")],
 		User: templates.Person{Name: current.User.Name, Email: current.User.Email},
 	}
 }

@@ -59,7 +59,7 @@ func TestAdmin_DisabledAdministratorLosesAccessImmediately(t *testing.T) {
 		v.Get(t, b.Issuer+"/admin").WantText(t, "Administration")
 		admin := b.UserByEmail(t, providertest.AdminEmail)
 		another := b.User(t, "another@example.com", providertest.Password) // the last administrator cannot be disabled
-		if _, err := b.DB.GrantAdmin(context.Background(), another.ID, storage.StopIfAttached, storage.By{At: b.Now()}); err != nil {
+		if _, err := b.DB.GrantAdmin(context.Background(), another.ID, storage.Administrator, storage.StopIfAttached, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.DB.SetUserEnabled(context.Background(), admin.ID, false, storage.By{At: b.Now()}); err != nil {

@@ -244,16 +244,16 @@ func (d *Directory) CreateUserByLink(ctx context.Context, l storage.MailLink, u 
 	return d.db.CreateUserByLink(ctx, storage.LinkedUser{Link: l.Ref(), User: u, Hash: hash, From: from}, d.now())
 }
 
-// GrantAdmin makes a user an administrator. For an account without a verified address,
-// unproven decides whether attached data is evicted. GrantAdmin returns the evicted data.
-// Event user.promoted.
+// GrantAdmin gives a user a role of administration, in place of the present one. For an account
+// without a verified address, unproven decides whether attached data is evicted. GrantAdmin returns
+// the evicted data. Event user.promoted; for an administrator, who loses rights, user.demoted.
 //
-// Errors: storage.ErrNotFound, *storage.UnprovenError.
-func (d *Directory) GrantAdmin(ctx context.Context, userID string, unproven storage.UnprovenPolicy, from storage.Origin) (storage.Attached, error) {
-	return d.db.GrantAdmin(ctx, userID, unproven, d.by(from))
+// Errors: storage.ErrNotFound, storage.ErrLastAdmin, *storage.UnprovenError.
+func (d *Directory) GrantAdmin(ctx context.Context, userID string, role storage.AdminRole, unproven storage.UnprovenPolicy, from storage.Origin) (storage.Attached, error) {
+	return d.db.GrantAdmin(ctx, userID, role, unproven, d.by(from))
 }
 
-// RevokeAdmin makes an administrator an ordinary user. Event user.demoted. Errors:
+// RevokeAdmin removes the role of administration from a user. Event user.demoted. Errors:
 // storage.ErrNotFound, storage.ErrLastAdmin.
 func (d *Directory) RevokeAdmin(ctx context.Context, userID string, from storage.Origin) error {
 	return d.db.RevokeAdmin(ctx, userID, d.by(from))

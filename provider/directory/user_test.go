@@ -188,10 +188,10 @@ func TestAdmin_LastOneStays(t *testing.T) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
-		if _, err := h.GrantAdmin(t.Context(), bob.ID, storage.StopIfAttached, storage.Origin{}); !errors.Is(err, storage.ErrUnproven) {
+		if _, err := h.GrantAdmin(t.Context(), bob.ID, storage.Administrator, storage.StopIfAttached, storage.Origin{}); !errors.Is(err, storage.ErrUnproven) {
 			t.Errorf("an unproven address with a password: got %v", err)
 		}
-		if _, err := h.GrantAdmin(t.Context(), bob.ID, storage.KeepAttached, storage.Origin{}); err != nil {
+		if _, err := h.GrantAdmin(t.Context(), bob.ID, storage.Administrator, storage.KeepAttached, storage.Origin{}); err != nil {
 			t.Error(err)
 		}
 		for name, act := range map[string]func() error{

@@ -9,35 +9,36 @@ import (
 // UserDocument is the JSON form of a user, for the command line and the administration API. Claims
 // have their standard names (OIDC Core, section 5.1). Empty values are absent.
 type UserDocument struct {
-	Subject                 string           `json:"sub" doc:"subject that clients see, unless they have pairwise subjects"`
-	ID                      string           `json:"id" doc:"id of the user; it differs from sub if a subject was chosen"`
-	Email                   string           `json:"email"`
-	EmailVerified           bool             `json:"email_verified"`
-	Name                    string           `json:"name,omitempty"`
-	GivenName               string           `json:"given_name,omitempty"`
-	MiddleName              string           `json:"middle_name,omitempty"`
-	FamilyName              string           `json:"family_name,omitempty"`
-	Nickname                string           `json:"nickname,omitempty"`
-	PreferredUsername       string           `json:"preferred_username,omitempty"`
-	PreferredUsernameUnique bool             `json:"preferred_username_unique,omitempty" doc:"no other user has the name, so clients receive it"`
-	Profile                 string           `json:"profile,omitempty"`
-	Picture                 string           `json:"picture,omitempty"`
-	Website                 string           `json:"website,omitempty"`
-	Gender                  string           `json:"gender,omitempty"`
-	Birthdate               string           `json:"birthdate,omitempty"`
-	Zoneinfo                string           `json:"zoneinfo,omitempty"`
-	Locale                  string           `json:"locale,omitempty"`
-	PhoneNumber             string           `json:"phone_number,omitempty"`
-	PhoneNumberVerified     *bool            `json:"phone_number_verified,omitempty"` // absent without a number
-	Address                 *storage.Address `json:"address,omitempty"`
-	Roles                   []string         `json:"roles,omitempty"`
-	Groups                  []string         `json:"groups,omitempty" doc:"groups that an operator gave"`
-	UpstreamGroups          []string         `json:"upstream_groups,omitempty" doc:"groups that connectors gave"`
-	Admin                   bool             `json:"admin" doc:"administrator of this server"`
-	Enabled                 bool             `json:"enabled"`
-	DisabledAt              *time.Time       `json:"disabled_at,omitempty"`
-	CreatedAt               time.Time        `json:"created_at"`
-	UpdatedAt               time.Time        `json:"updated_at"`
+	Subject                 string            `json:"sub" doc:"subject that clients see, unless they have pairwise subjects"`
+	ID                      string            `json:"id" doc:"id of the user; it differs from sub if a subject was chosen"`
+	Email                   string            `json:"email"`
+	EmailVerified           bool              `json:"email_verified"`
+	Name                    string            `json:"name,omitempty"`
+	GivenName               string            `json:"given_name,omitempty"`
+	MiddleName              string            `json:"middle_name,omitempty"`
+	FamilyName              string            `json:"family_name,omitempty"`
+	Nickname                string            `json:"nickname,omitempty"`
+	PreferredUsername       string            `json:"preferred_username,omitempty"`
+	PreferredUsernameUnique bool              `json:"preferred_username_unique,omitempty" doc:"no other user has the name, so clients receive it"`
+	Profile                 string            `json:"profile,omitempty"`
+	Picture                 string            `json:"picture,omitempty"`
+	Website                 string            `json:"website,omitempty"`
+	Gender                  string            `json:"gender,omitempty"`
+	Birthdate               string            `json:"birthdate,omitempty"`
+	Zoneinfo                string            `json:"zoneinfo,omitempty"`
+	Locale                  string            `json:"locale,omitempty"`
+	PhoneNumber             string            `json:"phone_number,omitempty"`
+	PhoneNumberVerified     *bool             `json:"phone_number_verified,omitempty"` // absent without a number
+	Address                 *storage.Address  `json:"address,omitempty"`
+	Roles                   []string          `json:"roles,omitempty"`
+	Groups                  []string          `json:"groups,omitempty" doc:"groups that an operator gave"`
+	UpstreamGroups          []string          `json:"upstream_groups,omitempty" doc:"groups that connectors gave"`
+	Admin                   bool              `json:"admin" doc:"administrator of this server: the admin_role is admin"`
+	AdminRole               storage.AdminRole `json:"admin_role,omitempty" doc:"role of administration: admin, helpdesk or auditor; absent without one"`
+	Enabled                 bool              `json:"enabled"`
+	DisabledAt              *time.Time        `json:"disabled_at,omitempty"`
+	CreatedAt               time.Time         `json:"created_at"`
+	UpdatedAt               time.Time         `json:"updated_at"`
 }
 
 // DescribeUser returns the JSON form of a user.
@@ -48,7 +49,7 @@ func DescribeUser(u storage.User) UserDocument {
 		PreferredUsername: u.PreferredUsername, PreferredUsernameUnique: u.PreferredUsername != "" && u.UsernameUnique(),
 		Profile: u.Profile, Picture: u.Picture, Website: u.Website, Gender: u.Gender, Birthdate: u.Birthdate, Zoneinfo: u.Zoneinfo, Locale: u.Locale,
 		PhoneNumber: u.PhoneNumber, Roles: u.Roles, Groups: u.Groups, UpstreamGroups: u.UpstreamGroups,
-		Admin: u.Admin, Enabled: u.Enabled(), DisabledAt: optionalTime(u.DisabledAt), CreatedAt: u.CreatedAt.Time(), UpdatedAt: u.UpdatedAt.Time(),
+		Admin: u.Admin, AdminRole: u.AdminRole(), Enabled: u.Enabled(), DisabledAt: optionalTime(u.DisabledAt), CreatedAt: u.CreatedAt.Time(), UpdatedAt: u.UpdatedAt.Time(),
 	}
 	if u.PhoneNumber != "" {
 		d.PhoneNumberVerified = &u.PhoneNumberVerified

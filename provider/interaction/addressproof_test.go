@@ -252,7 +252,7 @@ func TestAddressProof_OperatorDecidesAboutAttacker(t *testing.T) {
 			return err
 		},
 		"admin": func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
-			_, err := b.DB.GrantAdmin(context.Background(), id, do, storage.By{From: providertest.TestOrigin, At: b.Now()})
+			_, err := b.DB.GrantAdmin(context.Background(), id, storage.Administrator, do, storage.By{From: providertest.TestOrigin, At: b.Now()})
 			return err
 		},
 		"role": func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {

@@ -14,7 +14,7 @@ type arrivalFacts struct {
 	// The fields below are looked up only for an address that is vouched for.
 	Local  bool // a user has this address
 	Proven bool // that user has proven the address
-	Admin  bool // that user is an administrator
+	Admin  bool // that user has a role of administration
 }
 
 // factsOf returns the facts of a trip and the user it leads to.
@@ -23,7 +23,7 @@ func factsOf(t trip, owner storage.Owner) arrivalFacts {
 	return arrivalFacts{
 		Known: owner.Linked, Disabled: owner.User.ID != "" && !owner.User.Enabled(),
 		Vouched: t.identity.HasTrustedEmail(), AutoLink: t.connector.AutoLink, SignUp: t.connector.SignUp,
-		Local: local, Proven: local && owner.User.EmailVerified, Admin: local && owner.User.Admin,
+		Local: local, Proven: local && owner.User.EmailVerified, Admin: local && owner.User.AdminRole().IsAny(),
 	}
 }
 

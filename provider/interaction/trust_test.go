@@ -146,13 +146,19 @@ func TestTrust_AuthoritativeNeedsNoEmailVerified(t *testing.T) {
 	}, inDomain)
 }
 
-// No connector opens an administrator's account by its address, with any trust and with a
+// No connector opens the account of a user with a role of administration by its address, with any trust and with a
 // proven or unproven address: a proof of the account itself is asked for.
 func TestTrust_NoUpstreamOpensAdministratorAccount(t *testing.T) {
 	for _, proven := range []bool{true, false} {
-		for _, trust := range []federation.Trust{federation.Verifies, federation.Authoritative} {
+		for i, trust := range []federation.Trust{federation.Verifies, federation.Authoritative} {
+			role := storage.AdminRoles()[i]
+			if !proven {
+				role = storage.AdminRoles()[2-i]
+			}
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				admin := b.CreateUser(t, storage.User{Email: providertest.VictimMail, EmailVerified: proven, Admin: true}, providertest.Password)
+				u := storage.User{Email: providertest.VictimMail, EmailVerified: proven}
+				u.SetAdminRole(role)
+				admin := b.CreateUser(t, u, providertest.Password)
 				v := b.Visitor(t)
 				if page := v.AuthorizeThrough(t, "liar", "victim"); page.At.Path != "/login/link" {
 					t.Errorf("%v, proven %v: at %s", trust, proven, page.At)

@@ -173,7 +173,7 @@ func TestTrustedBrowser_Attacks(t *testing.T) {
 			return attempt{v: v}
 		},
 		"administrator": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) attempt {
-			if _, err := b.DB.GrantAdmin(t.Context(), b.Alice.ID, storage.KeepAttached, storage.By{At: b.Now()}); err != nil {
+			if _, err := b.DB.GrantAdmin(t.Context(), b.Alice.ID, storage.Administrator, storage.KeepAttached, storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
 			return attempt{v: v}
@@ -246,7 +246,7 @@ func TestTrustedBrowser_IsOfferedToSome(t *testing.T) {
 			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 				_, app := withFactor(t, b)
 				if c.admin {
-					if _, err := b.DB.GrantAdmin(t.Context(), b.Alice.ID, storage.KeepAttached, storage.By{At: b.Now()}); err != nil {
+					if _, err := b.DB.GrantAdmin(t.Context(), b.Alice.ID, storage.Administrator, storage.KeepAttached, storage.By{At: b.Now()}); err != nil {
 						t.Fatal(err)
 					}
 				}

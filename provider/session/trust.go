@@ -31,10 +31,10 @@ func (s *Sessions) newTrust(deviceID string) (secret string, t *storage.NewTrust
 	}
 }
 
-// OffersTrust reports whether the user may trust a browser. Administrators may not,
-// nor people who chose to be asked at each sign-in.
+// OffersTrust reports whether the user may trust a browser. Users with a role of
+// administration may not, nor people who chose to be asked at each sign-in.
 func (s *Sessions) OffersTrust(u storage.User) bool {
-	return s.TrustFor > 0 && !u.Admin && u.AlwaysAskAt == 0
+	return s.TrustFor > 0 && !u.AdminRole().IsAny() && u.AlwaysAskAt == 0
 }
 
 // TrustDays is for how many days a browser is trusted.

@@ -2,6 +2,7 @@ package visit
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"signet/storage"
@@ -16,10 +17,10 @@ const (
 	mostEmergencies = 3
 )
 
-// EmergencyNotices describes the emergency links of the last 30 days to an administrator, the
-// newest first. Other users get none.
+// EmergencyNotices describes the emergency links of the last 30 days to a user who may read
+// everything at the pages for operators, the newest first. Other users get none.
 func (v *Visits) EmergencyNotices(ctx context.Context, viewer storage.User) (notices []words.Sentence, err error) {
-	if !viewer.Admin {
+	if !slices.Contains(viewer.AdminRole().Scopes(), storage.ScopeAdminRead) {
 		return nil, nil
 	}
 	links, err := v.DB.EmergencyLinks(ctx, v.Now().Add(-emergencyShown), mostEmergencies)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -112,20 +113,31 @@ func reservedError(e *storage.AddressReservedError) error {
 func (p commands) adminCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "admin EMAIL|SUB",
-		Short: "Make a user an administrator, or remove that right with --revoke",
-		Long: `Make a user an administrator of this server, or remove that right with --revoke.
+		Short: "Give a user a role of administration, or remove it with --revoke",
+		Long: `Give a user a role of administration of this server, or remove it with --revoke. A user
+has one role or none, so a new one replaces the present one.
+
+  admin     does everything (the default of --role)
+  helpdesk  sees and changes users without a role of administration, their sessions
+            and invitations, but no roles, groups and addresses
+  auditor   sees everything except mails, and changes nothing
 
 If the email address is unproven and the account has a password, an identity or a
 session, the command stops and lists them, because another person may have set them up.
 --evict deletes them first, --keep keeps them.`,
 		Example: `  signet user admin ada@example.com
+  signet user admin bob@example.com --role helpdesk
   signet user admin ada@example.com --revoke`,
 		Args: cli.ExactArgs(EmailOrSubject),
 	}
-	revoke := c.Flags().Bool("revoke", false, "remove the right to administer this server")
+	role := c.Flags().String("role", string(storage.Administrator), "role of administration: admin, helpdesk or auditor")
+	if err := c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(adminRoleNames(), cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // cannot happen: the flag exists
+	}
+	revoke := c.Flags().Bool("revoke", false, "remove the role of administration")
 	attached := addAttachedFlags(c)
 	asJSON := cli.JSONFlag(c)
-	cli.CheckUsage(c, attached.check)
+	cli.CheckUsage(c, func() error { return cmp.Or(checkAdminRole(c, *role, *revoke), attached.check()) })
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		u, err := Find(ctx, db, args[0])
 		if err != nil {
@@ -135,7 +147,7 @@ session, the command stops and lists them, because another person may have set t
 		if *revoke {
 			err = p.Directory(settings, db).RevokeAdmin(ctx, u.ID, cli.Origin())
 		} else {
-			evicted, err = p.Directory(settings, db).GrantAdmin(ctx, u.ID, attached.policy(), cli.Origin())
+			evicted, err = p.Directory(settings, db).GrantAdmin(ctx, u.ID, storage.AdminRole(*role), attached.policy(), cli.Origin())
 		}
 		if errors.Is(err, storage.ErrUnproven) {
 			return p.unprovenError(u, err, *asJSON)
@@ -150,6 +162,25 @@ session, the command stops and lists them, because another person may have set t
 		return p.showChanged(u, evicted, *asJSON)
 	})
 	return c
+}
+
+func adminRoleNames() []string {
+	var names []string
+	for _, r := range storage.AdminRoles() {
+		names = append(names, string(r))
+	}
+	return names
+}
+
+// checkAdminRole checks the flags of the command admin.
+func checkAdminRole(c *cobra.Command, role string, revoke bool) error {
+	switch {
+	case revoke && c.Flags().Changed("role"):
+		return errors.New("--revoke removes every role of administration: do not give --role with it")
+	case !storage.AdminRole(role).IsAny():
+		return fmt.Errorf("--role is %q: use %s", role, strings.Join(adminRoleNames(), ", "))
+	}
+	return nil
 }
 
 func (p commands) deleteCommand() *cobra.Command {

@@ -78,7 +78,7 @@ func (p commands) listCommand() *cobra.Command {
 	var f storage.UserFilter
 	flags := c.Flags()
 	flags.StringVar(&f.Email, "email", "", "only users whose email address begins with this")
-	flags.BoolVar(&f.Admins, "admin", false, "only administrators")
+	flags.BoolVar(&f.Admins, "admin", false, "only users with a role of administration")
 	flags.BoolVar(&f.Disabled, "disabled", false, "only disabled users")
 	flags.StringVar(&f.Username, "username", "", "only the user with this preferred_username or a similar one")
 	flags.BoolVar(&f.Clashing, "clashing-username", false, "only users whose preferred_username another user has too; applications do not receive such a name")

@@ -49,8 +49,8 @@ func userState(u storage.User) string {
 	switch {
 	case !u.Enabled():
 		return "disabled"
-	case u.Admin:
-		return "enabled, admin"
+	case u.AdminRole().IsAny():
+		return "enabled, " + string(u.AdminRole())
 	}
 	return "enabled"
 }

@@ -17,7 +17,7 @@ var userFilters = []parameter{
 	{name: "email", about: "only users whose email address begins with this"},
 	{name: "preferred_username", about: "only the user with this name or a similar one"},
 	{name: "clashing_username", kind: flag, about: "true: only users whose preferred_username another user has too"},
-	{name: "admin", kind: flag, about: "true: only administrators"},
+	{name: "admin", kind: flag, about: "true: only users with a role of administration"},
 	{name: "disabled", kind: flag, about: "true: only disabled users"},
 }
 
@@ -111,7 +111,7 @@ func (c *call) requireMembers(refused ...string) error {
 
 // checkTarget refuses to change an administrator for a caller that may not do everything.
 func (c *call) checkTarget(u storage.User) error {
-	if u.Admin && !c.caller.isAdmin() {
+	if u.AdminRole().IsAny() && !c.caller.isAdmin() {
 		return because("scope_missing", "changing an administrator needs the scope "+storage.ScopeAdminAll)
 	}
 	return nil
