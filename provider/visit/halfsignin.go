@@ -116,6 +116,9 @@ func decodeHalf(payload []byte) (s HalfSignIn, ok bool) {
 	if flags&flagThrough != 0 {
 		s.Asserted = &storage.AssertedFreshness{AuthTime: storage.Millis(authTime), Reauthenticated: flags&flagReauthenticated != 0}
 	}
+	if again, err := s.encode(); err != nil || !bytes.Equal(again, payload) {
+		return HalfSignIn{}, false
+	}
 	return s, true
 }
 

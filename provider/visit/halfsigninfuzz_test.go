@@ -1,14 +1,15 @@
 package visit
 
 import (
+	"bytes"
 	"reflect"
 	"testing"
 
 	"signet/storage"
 )
 
-// FuzzDecodeHalf varies the content of the cookie of a half sign-in. A content that is accepted means
-// the same after it was written again.
+// FuzzDecodeHalf varies the content of the cookie of a half sign-in. A content that is accepted is one
+// that this program writes.
 func FuzzDecodeHalf(f *testing.F) {
 	for _, s := range []HalfSignIn{
 		{UserID: "usr_a", NotBefore: 1772366400000, Keep: true, request: requestHash("a")},
@@ -27,6 +28,7 @@ func FuzzDecodeHalf(f *testing.F) {
 		f.Add(append(payload, 0x80))
 	}
 	f.Add([]byte{0xff, 0xff})
+	f.Add([]byte("Z\x020000000000000A000")) // the key of an identity and the ID of a passkey at once
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		s, ok := decodeHalf(payload)
 		if !ok {
@@ -35,12 +37,8 @@ func FuzzDecodeHalf(f *testing.F) {
 		if s.UserID == "" {
 			t.Fatalf("a half sign-in of nobody: %+v", s)
 		}
-		again, err := s.encode()
-		if err != nil {
-			return // a key of no form that this program writes
-		}
-		if got, ok := decodeHalf(again); !ok || !reflect.DeepEqual(got, s) {
-			t.Fatalf("%+v is read again as %+v, %v", s, got, ok)
+		if again, err := s.encode(); err != nil || !bytes.Equal(again, payload) {
+			t.Fatalf("%x is accepted, but %+v is written as %x, %v", payload, s, again, err)
 		}
 	})
 }
