@@ -20,6 +20,36 @@ type account struct {
 	Upstream  bool // an identity is connected
 	Always    bool // the person is asked for a strong passkey at each sign-in
 	Trusted   bool // a browser of the person is trusted
+	Former    former
+}
+
+// former is an address that the account had before, with the ways in and the factors of that time. For
+// a week, a link that was mailed to it brings them back.
+type former struct {
+	Pending  bool // the change can be undone
+	Acted    bool // the account has changed since
+	Password bool
+	Weak     int
+	Strong   int
+	App      bool
+	Key      bool
+	Codes    bool
+	Upstream bool
+	Always   bool
+}
+
+// keep returns what the undo of a change of the address brings back.
+func (a account) keep() former {
+	return former{true, false, a.Password, a.Weak, a.Strong, a.App, a.Key, a.Codes, a.Upstream, a.Always}
+}
+
+// restored is the account after the undo of the change.
+func (a account) restored() account {
+	f := a.Former
+	return account{
+		Mails: a.Mails, Proven: true, Password: f.Password, Weak: f.Weak, Strong: f.Strong, App: f.App, Key: f.Key, Codes: f.Codes,
+		Upstream: f.Upstream, Always: f.Always,
+	}
 }
 
 // String names the value of each part.
@@ -37,7 +67,7 @@ func (a account) parts() []string {
 		named(a.Mails, "mails", "no-mails"), address, named(a.Password, "password", "no-password"),
 		fmt.Sprint("weak-", a.Weak), fmt.Sprint("strong-", a.Strong), named(a.App, "app", "no-app"), named(a.Key, "key", "no-key"),
 		named(a.Codes, "codes", "no-codes"), named(a.Upstream, "upstream", "no-upstream"), named(a.Always, "always-asked", "not-always-asked"),
-		named(a.Trusted, "trusted-browser", "no-trusted-browser"),
+		named(a.Trusted, "trusted-browser", "no-trusted-browser"), named(a.Former.Pending, "changed-address", "settled-address"),
 	}
 }
 
@@ -60,6 +90,8 @@ const (
 	code     = "recovery code"
 	trusted  = "trusted browser"
 	mailbox  = "mailbox"
+
+	oldMailbox = "mailbox of the former address"
 )
 
 // present are the names of the things that an account has.
@@ -135,6 +167,8 @@ const (
 	changePassword = "change password"
 	proveAddress   = "prove address"
 	giveAddress    = "give address"
+	changeAddress  = "change address"
+	changeForGood  = "change address for good"
 	alwaysAsk      = "always ask"
 	askLess        = "do not always ask"
 	endTrust       = "end trust"
@@ -145,6 +179,8 @@ const (
 	operatorsLink  = "operator's link"
 	passkeyLink    = "operator's link for a passkey"
 	resetFactors   = "reset factors"
+	undoChange     = "undo change of address"
+	waitForWeek    = "wait for a week"
 )
 
 // step is a sign-in and an act in its session. An act without a session has no way.
@@ -152,11 +188,12 @@ type step struct {
 	Way    string // the first proof
 	Second string // one of the second factors, a trusted browser, or none
 	Act    string
+	Old    bool // the sign-in was some time ago when the act begins, as in a session that was hijacked
 }
 
 // String names the step.
 func (s step) String() string {
-	return strings.Join([]string{s.Way, s.Second, s.Act}, "/")
+	return strings.Join([]string{s.Way, s.Second, s.Act}, "/") + named(s.Old, "/old session", "")
 }
 
 // The results of a step. The others are codes of the pages that refuse.
@@ -187,21 +224,35 @@ type outcome struct {
 	Link    bool     // the act begins with a link that is mailed to the address
 }
 
-// steps lists the steps in this state. Adding a second passkey of one kind is left out, so that the
-// number of states is finite.
-func (a account) steps() (list []step) {
+// steps lists the steps in this state. Adding a third passkey is left out, and so is everything that
+// changes the account for a second time while the change of its address can be undone. So the number of
+// states is finite.
+func (a account) steps() []step {
+	list := a.everyStep()
+	if a.Former.Pending {
+		list = append(list, step{Act: undoChange}, step{Act: waitForWeek})
+	}
+	return slices.DeleteFunc(list, func(s step) bool {
+		return a.Former.Acted && s.Act != undoChange && s.Act != waitForWeek && a.do(s).After != a
+	})
+}
+
+func (a account) everyStep() (list []step) {
 	for _, way := range a.waysIn() {
 		for _, second := range a.seconds(way) {
-			s := step{way, second, onlySignIn}
+			s := step{Way: way, Second: second, Act: onlySignIn}
 			list = append(list, s)
 			if a.signIn(s).Result == factorAsked {
 				continue
 			}
 			if second != none && second != trusted && !a.Trusted && !a.Always {
-				list = append(list, step{way, second, trustBrowser})
+				list = append(list, step{Way: way, Second: second, Act: trustBrowser})
 			}
 			for _, act := range a.after(s).acts() {
-				list = append(list, step{way, second, act})
+				list = append(list, step{Way: way, Second: second, Act: act})
+				if second == none || second == a.factors()[0] {
+					list = append(list, step{Way: way, Second: second, Act: act, Old: true})
+				}
 			}
 		}
 	}
@@ -246,6 +297,7 @@ func (a account) acts() []string {
 		{changePassword, a.Password}, {addApp, !a.App}, {addKey, !a.Key}, {addPasskey, a.Weak+a.Strong <= 1}, {connect, !a.Upstream},
 		{removeApp, a.App}, {removeKey, a.Key}, {removeWeak, a.Weak > 0}, {removeStrong, a.Strong > 0}, {disconnect, a.Upstream},
 		{replaceCodes, a.hasFactor()}, {proveAddress, a.Mails && !a.Proven && !a.NoAddress}, {giveAddress, a.Mails && a.NoAddress},
+		{changeAddress, a.Mails && a.Proven && !a.Former.Pending}, {changeForGood, a.Mails && a.Proven && a.hasFactor() && !a.Former.Pending},
 		{alwaysAsk, a.Strong > 0 && !a.asks()}, {askLess, a.Always}, {endTrust, a.Trusted},
 	}.names()
 }
@@ -292,7 +344,27 @@ func (a account) signIn(s step) outcome {
 
 // do returns the outcome of a step.
 func (a account) do(s step) outcome {
+	o := a.outcome(s)
+	if before := a; o.After.Former.Pending && !o.After.Former.Acted {
+		o.After.Former.Acted = before.Former.Pending && o.After != before
+	}
+	return o
+}
+
+// isHarmless reports whether an act needs no proof that is new and as strong as the account can give.
+func isHarmless(act string) bool {
+	return act == proveAddress || act == endTrust || act == trustBrowser
+}
+
+func (a account) outcome(s step) outcome {
 	switch s.Act {
+	case undoChange:
+		o := outcome{Result: done, After: a.restored(), Ends: everyone, Notices: []string{"The change of your address was undone"}}
+		return o.quiet(a)
+	case waitForWeek:
+		o := outcome{Result: done, After: a}
+		o.After.Former = former{}
+		return o
 	case forgotPassword:
 		return a.forgotPassword()
 	case operatorsLink: // for a claimed address, the operator vouches for everything that is there
@@ -310,10 +382,16 @@ func (a account) do(s step) outcome {
 			o.After.Always, o.After.Trusted = false, false
 			o.Notices, o.Ends = []string{"Your second factors were removed"}, everyone
 		}
+		f := &o.After.Former // no undo brings back what the operator has removed
+		f.App, f.Key, f.Codes, f.Weak, f.Strong, f.Always = false, false, false, 0, 0, false
 		return o.quiet(a)
 	}
 	o := a.signIn(s)
-	if o.Result == done && s.Act != onlySignIn {
+	switch {
+	case o.Result != done, s.Act == onlySignIn:
+	case s.Old && !isHarmless(s.Act): // the mailed link comes first
+		o.Result, o.Link = tooWeak, o.After.act(s.Act, o).Link
+	default:
 		o = o.After.act(s.Act, o)
 	}
 	return o.quiet(a)
@@ -371,12 +449,8 @@ func (a account) act(name string, o outcome) outcome {
 		o.Result = result
 		return o
 	}
-	switch name {
-	case proveAddress, endTrust, trustBrowser:
-	default:
-		if a.hasFactor() && !reaches(o.Level, twoFactors) {
-			return refuse(tooWeak)
-		}
+	if !isHarmless(name) && a.hasFactor() && !reaches(o.Level, twoFactors) {
+		return refuse(tooWeak)
 	}
 	notice := ""
 	switch name {
@@ -387,6 +461,11 @@ func (a account) act(name string, o outcome) outcome {
 	case giveAddress:
 		o.After.Proven, o.After.NoAddress = true, false
 		o.Ends = everyone
+	case changeAddress, changeForGood:
+		if name == changeAddress {
+			o.After.Former = a.keep()
+		}
+		notice, o.Ends = "The address of your account was changed", everyone
 	case addApp, addKey, addPasskey:
 		if a.Mails && !a.Proven && !a.NoAddress {
 			return refuse(unverified)

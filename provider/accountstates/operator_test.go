@@ -45,7 +45,7 @@ func TestPages_NameTheOperator(t *testing.T) {
 			t.Errorf("the %s does not name the administrator:\n%s", noPasswordMail, last.Text)
 		}
 
-		at := o.try(t, o.born, step{password, none, addApp})
+		at := o.try(t, o.born, step{Way: password, Second: none, Act: addApp})
 		for at.Codes {
 			at = o.state(t)
 			if !at.Codes {
@@ -59,8 +59,8 @@ func TestPages_NameTheOperator(t *testing.T) {
 		wantOperator(t, factorPage, v.Get(t, page.Link(t, "switch")))
 
 		// Only a strong passkey is left that reaches two factors, and it is lost.
-		at = o.try(t, at, step{password, app, addPasskey})
-		o.try(t, at, step{password, app, removeApp})
+		at = o.try(t, at, step{Way: password, Second: app, Act: addPasskey})
+		o.try(t, at, step{Way: password, Second: app, Act: removeApp})
 		v = p.Visitor(t)
 		o.signIn(t, v, v.Get(t, p.app.AuthorizeURL()), password, none).Code(t)
 		page, _ = o.act(t, v, addApp)

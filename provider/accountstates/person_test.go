@@ -66,8 +66,11 @@ type person struct {
 	phone     providertest.Authenticator
 	keys      map[string]*passkeytest.Authenticator // by ID of the security key
 	trusted   *providertest.Visitor                 // the browser that the person trusts
-	former    int                                   // number of passwords that the person has had
+	count     int                                   // of the passwords and addresses that the person has had
 	removed   string                                // ID of the passkey that was removed last
+	addresses []string
+	undo      string  // the link in the mail to the former address
+	before    *person // the person before the change of the address; nil: no change can be undone
 }
 
 // person creates an account in one of the states of births.
@@ -79,6 +82,7 @@ func (p *place) person(t *testing.T, born account) *person {
 		place: p, born: born, email: fmt.Sprintf("person-%d@example.com", n), subject: fmt.Sprintf("person-%d", n),
 		password: providertest.Password, passkeys: map[string]*passkeytest.Authenticator{}, keys: map[string]*passkeytest.Authenticator{},
 	}
+	o.addresses = []string{o.email}
 	if !born.Upstream {
 		o.id = p.CreateUser(t, storage.User{Email: o.email, EmailVerified: born.Proven}, o.password).ID
 		return o
@@ -100,7 +104,7 @@ func (o *person) arrive(t *testing.T, v *providertest.Visitor, page providertest
 func (o *person) speakAtUpstream() {
 	email := o.subject + "@corp.example"
 	if o.born.Upstream && o.born.Proven {
-		email = o.email
+		email = o.addresses[0]
 	}
 	claims := map[string]any{"sub": o.subject, "email": email, "auth_time": o.Now().Unix()}
 	if o.born.NoAddress {
@@ -128,8 +132,13 @@ func (o *person) state(t *testing.T) account {
 	if err != nil {
 		t.Fatal(err)
 	}
+	address, err := o.DB.EnrolmentAddressOf(t.Context(), o.id, o.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	return account{
-		Mails: o.mails != nil, NoAddress: u.Email == "", Proven: u.EmailVerified, Password: ways.Password,
+		Former: former{Pending: address.FormerUntil != 0},
+		Mails:  o.mails != nil, NoAddress: u.Email == "", Proven: u.EmailVerified, Password: ways.Password,
 		Weak: ways.Passkeys - ways.ProvenPasskeys, Strong: ways.ProvenPasskeys, App: ways.TOTP, Key: ways.SecurityKeys > 0,
 		Codes: len(factors.Codes) > 0, Upstream: len(ways.Connectors) > 0, Always: u.AlwaysAskAt != 0, Trusted: len(browsers) > 0,
 	}
@@ -202,7 +211,9 @@ func (o *person) enter(t *testing.T, v *providertest.Visitor, page providertest.
 // nextCode strikes a recovery code off the list and returns it.
 func (o *person) nextCode() string {
 	used := o.phone.Codes[0]
-	o.phone.Codes = o.phone.Codes[1:]
+	for p := o; p != nil; p = p.before { // no undo makes it valid again
+		p.phone.Codes = slices.DeleteFunc(slices.Clone(p.phone.Codes), func(c string) bool { return c == used })
+	}
 	return used
 }
 
@@ -363,22 +374,44 @@ func (o *person) act(t *testing.T, v *providertest.Visitor, name string) (page p
 		v.Submit(t, v.Get(t, o.Issuer+"/account/email").FormTo(t, "/account/email/verify", "", ""))
 		address := o.linkInNewest(t, "Verify your email address")
 		page = v.Submit(t, v.Get(t, address).FormTo(t, "/link/verify", "", ""), "act", "verify")
-	case giveAddress:
-		page = v.Get(t, o.Issuer+"/account/email/change")
-		if asksForProof(page) {
-			return page, false
-		}
-		page = v.Submit(t, page.FormTo(t, "/account/email/change", "", ""), "email", o.email)
-		if asksForProof(page) {
-			return page, false
-		}
-		page.WantAt(t, "/account/email?done=mail-new")
-		address := o.linkInNewest(t, "Confirm your new email address")
-		page = v.Submit(t, v.Get(t, address).FormTo(t, "/link/verify", "", ""), "act", "verify")
+	case giveAddress, changeAddress, changeForGood:
+		page = o.changeAddress(t, v, name)
 	default:
 		t.Fatalf("no act %q", name)
 	}
 	return page, asked
+}
+
+// changeAddress changes the address, or gives the account one. The former address gets a mail, with a link
+// that undoes the change.
+func (o *person) changeAddress(t *testing.T, v *providertest.Visitor, name string) providertest.Stop {
+	t.Helper()
+	page := v.Get(t, o.Issuer+"/account/email/change")
+	if asksForProof(page) {
+		return page
+	}
+	o.count++
+	wanted, final := fmt.Sprintf("%s-%d@example.com", o.subject, o.count), ""
+	if name == changeForGood {
+		final = "on"
+	}
+	page = v.Submit(t, page.FormTo(t, "/account/email/change", "", ""), "email", wanted, "final", final)
+	if asksForProof(page) {
+		return page
+	}
+	page.WantAt(t, "/account/email?done=mail-new")
+	link := o.linkTo(t, wanted, "Confirm your new email address")
+	page = v.Submit(t, v.Get(t, link).FormTo(t, "/link/verify", "", ""), "act", "verify")
+	if resultOf(page) != done {
+		return page
+	}
+	if name == changeAddress {
+		before := *o
+		o.before, o.undo = &before, o.linkTo(t, o.email, "The address of your account was changed")
+	}
+	o.email = wanted
+	o.addresses = append(o.addresses, wanted)
+	return page
 }
 
 // confirm presses the button of the page that asks once more. Without that button, it returns the page.
@@ -398,7 +431,11 @@ func (o *person) proveFirst(t *testing.T, v *providertest.Visitor, page provider
 	}
 	sent := v.Submit(t, page.FormTo(t, "/account/security/proof", "", ""))
 	sent.WantText(t, `id="sent"`)
-	link := v.Get(t, o.linkInNewest(t, providertest.EnrolmentSubject))
+	address := o.email
+	if o.before != nil { // the present one may be that of a thief
+		address = o.before.email
+	}
+	link := v.Get(t, o.linkTo(t, address, providertest.EnrolmentSubject))
 	return v.Submit(t, link.FormTo(t, "/link/enrol", "", ""), "act", "confirm"), true
 }
 
@@ -451,21 +488,27 @@ func (o *person) refill(t *testing.T, a account) {
 }
 
 func (o *person) nextPassword() string {
-	o.former++
-	return fmt.Sprintf("%s %d", providertest.NewPassword, o.former)
+	o.count++
+	return fmt.Sprintf("%s %d", providertest.NewPassword, o.count)
 }
 
 // linkInNewest returns the link in the newest mail to the person with this subject.
 func (o *person) linkInNewest(t *testing.T, subject string) string {
 	t.Helper()
+	return o.linkTo(t, o.email, subject)
+}
+
+// linkTo returns the link in the newest mail to an address with this subject.
+func (o *person) linkTo(t *testing.T, to, subject string) string {
+	t.Helper()
 	o.sendMails(t)
 	for _, m := range slices.Backward(o.inbox) {
-		if m.To[0] == o.email && m.Subject() == subject {
+		if m.To[0] == to && m.Subject() == subject {
 			address, _ := providertest.LinkIn(t, m)
 			return address
 		}
 	}
-	t.Fatalf("no mail %q to %s", subject, o.email)
+	t.Fatalf("no mail %q to %s", subject, to)
 	return ""
 }
 
@@ -486,6 +529,19 @@ func (o *person) recover(t *testing.T, name, second string) string {
 	switch name {
 	case passkeyLink:
 		return o.followPasskeyLink(t, v, second)
+	case waitForWeek:
+		o.Advance(7*24*time.Hour + time.Minute)
+		o.before = nil
+		return done
+	case undoChange:
+		page := v.Submit(t, v.Get(t, o.undo).FormTo(t, "/link/undo", "", ""))
+		if page.At.Query().Get("done") != "undone" {
+			return resultOf(page)
+		}
+		v.WantNoSession(t)
+		b := o.before
+		o.email, o.password, o.phone, o.before = b.email, b.password, b.phone, nil
+		return done
 	case resetFactors:
 		if _, err := o.DB.ResetFactors(t.Context(), o.id, storage.By{At: o.Now()}); err != nil {
 			t.Fatal(err)
@@ -582,14 +638,15 @@ func (o *person) try(t *testing.T, a account, s step) account {
 		}
 	}()
 	want := a.do(s)
-	if want.Link || s.Act == proveAddress || s.Act == giveAddress || s.Act == forgotPassword {
+	if want.Link || slices.Contains([]string{proveAddress, giveAddress, changeAddress, changeForGood, forgotPassword}, s.Act) {
 		o.Advance(16 * time.Minute) // the mails to an address are limited
 	}
-	if s.Second == code && len(o.phone.Codes) == 1 {
+	few := s.Act == changeAddress && len(o.phone.Codes) < 5 // an undo brings these back, and no new ones
+	if s.Second == code && len(o.phone.Codes) == 1 || few && a.Codes {
 		o.refill(t, a)
 	}
 	var watched []witness
-	if want.Result == done && s.Act != onlySignIn && s.Act != proveAddress {
+	if want.Result == done && !slices.Contains([]string{onlySignIn, proveAddress, waitForWeek}, s.Act) {
 		watched = o.witnesses(t, a)
 	}
 	got, own, seen := outcome{}, (*providertest.Visitor)(nil), o.sendMails(t)
@@ -612,11 +669,17 @@ func (o *person) try(t *testing.T, a account, s step) account {
 			got.Level, got.Methods = o.tokensOf(t, own, page)
 		}
 		if got.Result == done && s.Act != onlySignIn && s.Act != trustBrowser {
+			if s.Old {
+				o.Advance(6 * time.Minute)
+			}
 			page, got.Link = o.act(t, own, s.Act)
 			got.Result = resultOf(page)
 		}
 	}
 	got.After = o.state(t)
+	if got.After.Former.Pending == want.After.Former.Pending {
+		got.After.Former = want.After.Former // the undo shows whether it is right
+	}
 	got.Ends = o.endedBy(t, watched, want.Ends)
 	got.Notices = o.noticesSince(t, seen)
 	if got.Result == done && own != nil && own.Get(t, o.Issuer+"/account").At.Path != "/account" {
@@ -675,7 +738,7 @@ var notices = []string{
 	"A recovery code was used", "A second factor was added", "A second factor was removed", "A passkey was added", "A passkey was removed",
 	"A Elsewhere account was connected", "A Elsewhere account was disconnected", "Your recovery codes were replaced", "Your password was changed",
 	"Your second factors were removed", "You’re now asked for a passkey at every sign-in", "You’re no longer asked for a passkey at every sign-in",
-	"A browser is now trusted",
+	"A browser is now trusted", "The address of your account was changed", "The change of your address was undone",
 }
 
 // noticesSince lists the subjects of the notices to the person after the first mails, sorted.
@@ -683,7 +746,7 @@ func (o *person) noticesSince(t *testing.T, first int) (list []string) {
 	t.Helper()
 	o.sendMails(t)
 	for _, m := range o.inbox[first:] {
-		if m.To[0] != o.email {
+		if !slices.Contains(o.addresses, m.To[0]) {
 			t.Errorf("a mail to %s: %s", m.To[0], m.Subject())
 		}
 		if slices.Contains(notices, m.Subject()) {

@@ -6,19 +6,20 @@ import (
 	"testing"
 )
 
-// eachState runs f for every state that accounts reach, with mails and without.
+// states are all that accounts reach, with mails and without.
+var states = sync.OnceValue(func() []account { return append(reachable(false), reachable(true)...) })
+
+// eachState runs f for every state.
 func eachState(f func(a account)) {
-	for _, mails := range []bool{false, true} {
-		for _, a := range reachable(mails) {
-			f(a)
-		}
+	for _, a := range states() {
+		f(a)
 	}
 }
 
 // things lists everything with which the owner of the account proves an identity.
 func (a account) things() []string {
 	list := append(a.waysIn(), a.factors()...)
-	list = append(list, present{{trusted, a.Trusted}, {mailbox, a.Mails && !a.NoAddress}}.names()...)
+	list = append(list, present{{trusted, a.Trusted}, {mailbox, a.Mails && !a.NoAddress}, {oldMailbox, a.Former.Pending}}.names()...)
 	slices.Sort(list)
 	return slices.Compact(list)
 }
@@ -28,6 +29,10 @@ func (a account) needs(s step) (things set, alone bool) {
 	switch s.Act {
 	case operatorsLink, passkeyLink, resetFactors:
 		return 0, false
+	case waitForWeek:
+		return 0, true
+	case undoChange:
+		return setOf(oldMailbox), true
 	case forgotPassword:
 		return setOf(mailbox), true
 	case changePassword: // the form asks for the present one
@@ -35,7 +40,11 @@ func (a account) needs(s step) (things set, alone bool) {
 	case proveAddress:
 		things = setOf(mailbox)
 	}
-	if a.do(s).Link {
+	switch {
+	case !a.do(s).Link:
+	case a.Former.Pending: // the link goes to the former address
+		things |= setOf(oldMailbox)
+	default:
 		things |= setOf(mailbox)
 	}
 	things |= setOf(s.Way)
@@ -43,12 +52,6 @@ func (a account) needs(s step) (things set, alone bool) {
 		things |= setOf(s.Second)
 	}
 	return things, true
-}
-
-// can reports whether a person with these things can take the step alone.
-func (a account) can(s step, things []string) bool {
-	needs, alone := a.needs(s)
-	return alone && needs&^setOf(things...) == 0
 }
 
 // gains returns the things that a person has after a step.
@@ -91,19 +94,18 @@ func TestModel_NoActLeadsToAStateWithoutAWayIn(t *testing.T) {
 
 // helpOf names the page that tells a person with only these things of an account to ask the operator;
 // "" if the person gets in. See TestPages_NameTheOperator for the pages.
-func (a account) helpOf(things []string) string {
+func (a account) helpOf(things set) string {
 	help := signInPage
-	for _, s := range a.steps() {
-		o := a.do(s)
+	for _, m := range moves()[numbers()[a]] {
 		switch {
-		case !a.can(s, things):
-		case s.Act == onlySignIn && o.Result == done:
+		case m.needs&^things != 0:
+		case m.act == onlySignIn && m.result == done:
 			return ""
-		case s.Act == forgotPassword && o.Result == noPassword:
+		case m.act == forgotPassword && m.result == noPassword:
 			help = noPasswordMail
-		case s.Act == forgotPassword && o.After.asks() && !o.After.hasAny(things), o.Result == factorAsked:
+		case m.act == forgotPassword && states()[m.after].asks() && !states()[m.after].hasAny(things), m.result == factorAsked:
 			help = factorPage
-		case s.Act == forgotPassword:
+		case m.act == forgotPassword:
 			return ""
 		}
 	}
@@ -114,9 +116,7 @@ func (a account) helpOf(things []string) string {
 }
 
 // hasAny reports whether one of the things is a second factor of the account.
-func (a account) hasAny(things []string) bool {
-	return slices.ContainsFunc(a.factors(), func(f string) bool { return slices.Contains(things, f) })
-}
+func (a account) hasAny(things set) bool { return setOf(a.factors()...)&things != 0 }
 
 // The pages and the mail that name the operator as the way in.
 const (
@@ -133,8 +133,7 @@ func TestModel_EveryOwnerGetsBackIn(t *testing.T) {
 	eachState(func(a account) {
 		for _, first := range a.things() {
 			for _, second := range a.things() {
-				left := slices.DeleteFunc(a.things(), func(thing string) bool { return thing == first || thing == second })
-				helped[a.helpOf(left)]++
+				helped[a.helpOf(setOf(a.things()...)&^setOf(first, second))]++
 			}
 		}
 		for _, link := range []string{operatorsLink, passkeyLink} {
@@ -143,7 +142,7 @@ func TestModel_EveryOwnerGetsBackIn(t *testing.T) {
 			}
 			after := a.do(step{Act: resetFactors}).After.do(step{Act: link}).After
 			way := after.waysIn()[0]
-			if in := after.signIn(step{way, none, onlySignIn}); in.Result != done {
+			if in := after.signIn(step{Way: way, Act: onlySignIn}); in.Result != done {
 				t.Errorf("%s: the operator cannot help by the %s: %+v", a, link, in)
 			}
 		}
@@ -159,7 +158,7 @@ func TestModel_EveryOwnerGetsBackIn(t *testing.T) {
 type set uint16
 
 // all are the things of a set, in the order of their bits.
-var all = []string{password, weak, strong, upstream, app, key, code, trusted, mailbox}
+var all = []string{password, weak, strong, upstream, app, key, code, trusted, mailbox, oldMailbox}
 
 func setOf(things ...string) (s set) {
 	for _, thing := range things {
@@ -179,51 +178,89 @@ func (s set) things() (list []string) {
 
 // move is a step that a person can take alone.
 type move struct {
-	needs set // the things that it needs
-	gives set // the things that the person has after it besides
-	level string
-	done  bool
-	after account
+	act    string
+	needs  set // the things that it needs
+	gives  set // the things that the person has after it besides
+	level  string
+	result string
+	after  int // the number of the state
 }
 
-// moves are the steps in each state, with mails and without.
-var moves = sync.OnceValue(func() map[account][]move {
-	list := map[account][]move{}
-	eachState(func(a account) {
-		for _, s := range a.steps() {
-			needs, alone := a.needs(s)
-			if o := a.do(s); alone {
-				list[a] = append(list[a], move{needs, gains(s, o.After), o.Level, o.Result == done, o.After})
-			}
-		}
-	})
+// numbers are the numbers of the states.
+var numbers = sync.OnceValue(func() map[account]int {
+	list := map[account]int{}
+	for i, a := range states() {
+		list[a] = i
+	}
 	return list
 })
 
-// robber is a thief at one point of a robbery: the state of the account and the things of the thief.
-type robber struct {
-	account account
-	things  set
+// moves are the steps in each state that need no operator.
+var moves = sync.OnceValue(func() [][]move {
+	list := make([][]move, len(states()))
+	for i, a := range states() {
+		for _, s := range a.steps() {
+			needs, alone := a.needs(s)
+			if o := a.do(s); alone && !s.Old {
+				list[i] = append(list[i], move{s.Act, needs, gains(s, o.After), o.Level, o.Result, numbers()[o.After]})
+			}
+		}
+	}
+	return list
+})
+
+// with returns the things that a person has after a step. A new address brings a new mailbox, and the undo
+// the former one.
+func (m move) with(things set) set {
+	box, old := setOf(mailbox), setOf(oldMailbox)
+	switch m.act {
+	case changeAddress:
+		if things&box != 0 {
+			return things | old
+		}
+		return things | box
+	case giveAddress, changeForGood:
+		return things | box
+	case undoChange:
+		return things&^old | box
+	}
+	return things | m.gives
 }
 
-// rob follows every step that the stolen things allow. It returns the strongest level that a sign-in
-// reaches, and all things that the thief gets.
-func rob(a account, stolen ...string) (level string, things []string) {
-	start := robber{a, setOf(stolen...)}
-	level, list, seen, got := none, []robber{start}, map[robber]bool{start: true}, start.things
+// robber is a thief at one point of a robbery: the state of the account and the things of the thief.
+type robber struct {
+	state  int
+	things set
+}
+
+// robberies lists every point that a thief reaches with the stolen things.
+func robberies(a account, stolen set) []robber {
+	start := robber{numbers()[a], stolen}
+	list, seen := []robber{start}, map[robber]bool{start: true}
 	for i := 0; i < len(list); i++ {
 		r := list[i]
-		got |= r.things
-		for _, m := range moves()[r.account] {
-			if m.needs&^r.things != 0 {
+		for _, m := range moves()[r.state] {
+			if m.needs&^r.things != 0 || m.act == waitForWeek { // the owner reads the mails within a week
 				continue
 			}
-			if reaches(m.level, level) {
-				level = m.level
-			}
-			if next := (robber{m.after, r.things | m.gives}); m.done && !seen[next] {
+			if next := (robber{m.after, m.with(r.things)}); m.result == done && !seen[next] {
 				seen[next] = true
 				list = append(list, next)
+			}
+		}
+	}
+	return list
+}
+
+// rob returns the strongest level that a sign-in with the stolen things reaches, and all things that the
+// thief gets.
+func rob(a account, stolen ...string) (level string, things []string) {
+	level, got := none, set(0)
+	for _, r := range robberies(a, setOf(stolen...)) {
+		got |= r.things
+		for _, m := range moves()[r.state] {
+			if m.needs&^r.things == 0 && reaches(m.level, level) {
+				level = m.level
 			}
 		}
 	}
@@ -238,7 +275,7 @@ func rob(a account, stolen ...string) (level string, things []string) {
 // as the owner. The notices and the recovery by mail help against that.
 func TestModel_ThiefOfOneThingGetsNoFurther(t *testing.T) {
 	eachState(func(a account) {
-		if !a.hasFactor() {
+		if !a.hasFactor() || a.Former.Acted {
 			return
 		}
 		for _, stolen := range append(a.things(), mailbox) {
@@ -248,6 +285,8 @@ func TestModel_ThiefOfOneThingGetsNoFurther(t *testing.T) {
 			switch {
 			case stolen == strong:
 				continue // it is the strongest thing there is
+			case stolen == oldMailbox:
+				continue // for a week, it is worth what it was worth before the change
 			case stolen == mailbox && a.Mails:
 				allowed = append(allowed, password)
 			}
@@ -276,6 +315,58 @@ func TestModel_FirstFactorNeedsTheMailbox(t *testing.T) {
 		for _, stolen := range a.waysIn() {
 			if level, things := rob(a, stolen); reaches(level, twoFactors) {
 				t.Errorf("%s: with the %s a thief reaches %s and gets %q", a, stolen, level, things)
+			}
+		}
+	})
+}
+
+// A person with the cookie of a session whose sign-in was some time ago adds nothing to the account, and
+// takes nothing away but the trust in a browser.
+func TestModel_HijackedSessionChangesNothing(t *testing.T) {
+	eachState(func(a account) {
+		for _, s := range a.steps() {
+			if !s.Old || s.Act == proveAddress { // a proof needs the mailbox
+				continue
+			}
+			want := a.after(s)
+			if s.Act == endTrust {
+				want.Trusted = false
+			}
+			got := a.do(s).After
+			got.Former.Acted = want.Former.Acted
+			if got != want {
+				t.Errorf("%s: %s leads to %s", a, s, got)
+			}
+		}
+	})
+}
+
+// A person who steals a way in to an account without a factor, and changes its address too, is thrown out
+// by the owner who reads the mails to the former address within a week: after the undo and a new password,
+// the thief is left with upstream accounts only. The owner sees them on the page of the account.
+//
+// An owner without a password gets no new one, but comes through the upstream and removes the passkey.
+func TestModel_OwnerThrowsTheThiefOut(t *testing.T) {
+	eachState(func(a account) {
+		if !a.Mails || !a.Proven || !a.Password || a.Former.Pending {
+			return
+		}
+		for _, stolen := range a.waysIn() {
+			if stolen == strong {
+				continue
+			}
+			for _, r := range robberies(a, setOf(stolen)) {
+				after, things := states()[r.state], r.things
+				if after.Former.Pending {
+					after = after.do(step{Act: undoChange}).After
+				}
+				after, things = after.do(step{Act: forgotPassword}).After, things&^setOf(password)
+				for _, m := range moves()[numbers()[after]] {
+					if m.needs&^things == 0 && m.act == onlySignIn && m.result == done && m.needs&setOf(upstream) == 0 {
+						t.Errorf("%s: the thief of the %s got to %s with %q, and still signs in to %s with %q",
+							a, stolen, states()[r.state], r.things.things(), after, m.needs.things())
+					}
+				}
 			}
 		}
 	})

@@ -30,7 +30,8 @@ type edge struct {
 
 // newWalk plans a walk through all states. In CI it takes each act with each value of each part of the
 // state, each way in with each second proof, and each act with each of its results and after each of
-// both; in soak it takes each step in each state.
+// both. In soak it takes each sign-in in each state, and each act in each state at each level; each undo
+// of a change of the address, and the rest after such a change and in old sessions, as in CI.
 func newWalk(mails bool) *walk {
 	w := &walk{states: reachable(mails), index: map[account]int{}}
 	for i, a := range w.states {
@@ -42,7 +43,7 @@ func newWalk(mails bool) *walk {
 		for _, s := range a.steps() {
 			o := a.do(s)
 			e := edge{step: s, to: w.index[o.After]}
-			for _, name := range goals(a, s, o.Result) {
+			for _, name := range goals(a, s, o.Level, o.Result) {
 				if _, known := numbers[name]; !known {
 					numbers[name] = len(numbers)
 				}
@@ -57,14 +58,23 @@ func newWalk(mails bool) *walk {
 }
 
 // goals names the goals that a step in a state reaches.
-func goals(a account, s step, result string) (list []string) {
+func goals(a account, s step, level, result string) (list []string) {
+	name := s.Act + named(s.Old, " in an old session", "") + named(a.Former.Pending, " after a change", "")
 	if soaking() {
-		return []string{fmt.Sprint(a, ": ", s)}
+		switch {
+		case s.Act == undoChange:
+			return []string{fmt.Sprint(a.Former, ": ", s.Act)}
+		case s.Old || a.Former.Pending:
+		case s.Act == onlySignIn:
+			return []string{fmt.Sprint(a, ": ", s)}
+		default:
+			return []string{fmt.Sprint(a, ": ", s.Act, " with ", level)}
+		}
 	}
 	for _, part := range a.parts() {
 		list = append(list, fmt.Sprint(part, ": ", s.Act))
 	}
-	return append(list, s.Way+"/"+s.Second, s.Way+": "+s.Act, s.Second+": "+s.Act, s.Act+": "+result)
+	return append(list, s.Way+"/"+s.Second, s.Way+": "+s.Act, s.Second+": "+s.Act, name+": "+result)
 }
 
 // isUseful reports whether a step covers anything new.
