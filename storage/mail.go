@@ -92,6 +92,7 @@ type MailFacts struct {
 	Until     Millis `json:"until,omitempty"`      // the end of the trust in a browser
 
 	PasskeysRemoved bool `json:"passkeys_removed,omitempty"` // unproven ones, with the old password
+	AsksPasskey     bool `json:"asks_passkey,omitempty"`     // from now on, at each sign-in
 }
 
 // MailDraft is a mail to write. See Mail for its fields.

@@ -129,9 +129,10 @@ type LinkedReset struct {
 // unless an operator chose KeepAttached, and starts no session. A
 // link that was mailed to the user's address proves the address. If that is the first proof,
 // everything that was set up before is deleted, see ProveAddress. A link that an operator handed
-// over proves nothing; then the policy of IssuePasswordLink holds. It records the events
-// password.changed and session.ended_all with the reason reset_by_mail or reset_by_operator, and those
-// of ProveAddress or user.evicted.
+// over proves nothing; then the policy of IssuePasswordLink holds. A user who had only proven passkeys
+// is asked for one, or for a recovery code, after the new password: see SetAlwaysAsk. It records the
+// events password.changed and session.ended_all with the reason reset_by_mail or reset_by_operator,
+// factor.always_ask_changed, and those of ProveAddress or user.evicted.
 //
 // *DeadLinkError: the link cannot be used, or is for another user or another address than the
 // user now has, or the policy refuses it. Nothing is changed.
@@ -170,7 +171,7 @@ func (db *DB) ResetPasswordByLink(ctx context.Context, r LinkedReset, at time.Ti
 		if err != nil {
 			return err
 		}
-		how := replacement{UserID: l.UserID, Hash: r.Hash, Reason: reason, KeepPasskeys: l.Printed && l.Detail == policyNames[KeepAttached]}
+		how := replacement{UserID: l.UserID, Hash: r.Hash, Reason: reason, ByMail: !l.Printed, KeepPasskeys: l.Printed && l.Detail == policyNames[KeepAttached]}
 		return db.replacePassword(tx, how, by)
 	})
 }

@@ -21,8 +21,9 @@ type PasswordReset struct {
 // ResetPassword sets the password hash of a user, also if the user had no password. It ends all
 // sessions and grants, including offline grants, and removes the unproven passkeys, so that a person
 // who knows the old password loses access. With KeepAttached the passkeys stay. It returns the
-// attachments that were evicted. It records the events password.changed and
-// session.ended_all, both with r.Reason, and user.evicted.
+// attachments that were evicted. A user who had only proven passkeys is asked for one, or for a
+// recovery code, after the new password: see SetAlwaysAsk. It records the events password.changed and
+// session.ended_all, both with r.Reason, user.evicted and factor.always_ask_changed.
 //
 // ErrNotFound. *UnprovenError: the address is not verified, and more than a password is attached
 // to the account.
@@ -72,18 +73,23 @@ type replacement struct {
 	Hash         string
 	Reason       string // a stable code for the events
 	KeepPasskeys bool   // an operator vouches for the unproven passkeys
+	ByMail       bool   // a mailed link proved the person; users with a usable identity get none
 }
 
 // replacePassword sets the password hash of a user, removes the unproven passkeys, and ends all
-// sessions and grants of the user. It records the events password.changed and session.ended_all with
-// the reason, and passkey.removed. The caller holds the lock of the user's row.
+// sessions and grants of the user. See keepAskingForPasskeys for a user who had only passkeys. It
+// records the events password.changed and session.ended_all with the reason, passkey.removed and
+// factor.always_ask_changed. The caller holds the lock of the user's row.
 func (db *DB) replacePassword(tx *gorm.DB, r replacement, by By) error {
+	asks, err := keepAskingForPasskeys(tx, r, by)
+	if err != nil {
+		return err
+	}
 	if err := setPassword(tx, r.UserID, r.Hash, by.At); err != nil {
 		return err
 	}
 	removed := false
 	if !r.KeepPasskeys {
-		var err error
 		if removed, err = removeUnprovenPasskeys(tx, r, by); err != nil {
 			return err
 		}
@@ -91,13 +97,35 @@ func (db *DB) replacePassword(tx *gorm.DB, r replacement, by By) error {
 	if err := endAllOfUser(tx, r.UserID, by.At); err != nil {
 		return err
 	}
-	if err := db.notify(tx, MailDraft{Kind: MailPasswordChanged, UserID: r.UserID, Facts: MailFacts{PasskeysRemoved: removed}}, by); err != nil {
+	if err := db.notify(tx, MailDraft{Kind: MailPasswordChanged, UserID: r.UserID, Facts: MailFacts{PasskeysRemoved: removed, AsksPasskey: asks}}, by); err != nil {
 		return err
 	}
 	if err := record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, Reason: r.Reason, UserID: r.UserID, From: by.From}, by.At); err != nil {
 		return err
 	}
 	return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: r.Reason, UserID: r.UserID, From: by.From}, by.At)
+}
+
+// keepAskingForPasskeys turns on the choice of SetAlwaysAsk for a user who can sign in with proven
+// passkeys only and now gets a password: the passkey, or a recovery code, is asked for after it.
+// Otherwise a person who reads the mails of the user could get in without the passkey. It reports
+// whether the choice is new.
+//
+// An identity is another way in with one factor, so nothing changes then. A mailed link disregards
+// identities: those of connectors that this instance has no longer are no way in.
+func keepAskingForPasskeys(tx *gorm.DB, r replacement, by By) (bool, error) {
+	asks, err := changeOne(tx, `UPDATE users AS u SET always_ask_at = ? WHERE u.id = ? AND u.always_ask_at = 0 AND `+hasProvenPasskey+`
+		AND NOT EXISTS (SELECT 1 FROM credentials p WHERE p.user_id = u.id AND p.kind = 'password')
+		AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND NOT ?)`, At(by.At), r.UserID, r.ByMail)
+	if err != nil || !asks {
+		return false, err
+	}
+	if err := requireProgram(tx, programWithAlwaysAsk); err != nil {
+		return false, err
+	}
+	return true, record(tx, Event{
+		Type: AlwaysAskChanged, Outcome: Succeeded, Reason: r.Reason, UserID: r.UserID, From: by.From, Detail: map[string]any{"on": true},
+	}, by.At)
 }
 
 // removeUnprovenPasskeys removes the passkeys of a user that were added with one factor, and reports

@@ -122,6 +122,50 @@ func TestResetPassword_RaceLeavesNoSessionOrGrant(t *testing.T) {
 	})
 }
 
+// resetWay is a way to a new password for a person who does not know the old one.
+type resetWay struct {
+	reset  func(u storage.User) error
+	reason string // of the events
+	kept   bool   // an operator keeps the unproven passkeys
+	mailed bool
+}
+
+// resetWays lists all ways by name.
+func (w *world) resetWays(t testing.TB) map[string]resetWay {
+	operator := func(policy storage.UnprovenPolicy) func(u storage.User) error {
+		return func(u storage.User) error {
+			_, err := w.ResetPassword(t.Context(), storage.PasswordReset{UserID: u.ID, Hash: "new", Reason: "by_administrator", Unproven: policy, From: storage.Origin{Actor: "cli"}}, noon)
+			return err
+		}
+	}
+	printed := func(policy storage.UnprovenPolicy) func(u storage.User) error {
+		return func(u storage.User) error {
+			l, err := w.IssuePasswordLink(t.Context(), storage.PasswordLink{UserID: u.ID, Reason: "by_administrator", Unproven: policy}, storage.By{At: noon})
+			if err != nil {
+				return err
+			}
+			return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new"}, noon)
+		}
+	}
+	return map[string]resetWay{
+		"by mail": {reset: func(u storage.User) error {
+			l := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email}, noon)
+			return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new"}, noon)
+		}, reason: "reset_by_mail", mailed: true},
+		"by a link of an operator":           {reset: printed(storage.StopIfAttached), reason: "reset_by_operator"},
+		"by a link of an operator who keeps": {reset: printed(storage.KeepAttached), reason: "reset_by_operator", kept: true},
+		"by an operator":                     {reset: operator(storage.StopIfAttached), reason: "by_administrator"},
+		"by an operator who keeps":           {reset: operator(storage.KeepAttached), reason: "by_administrator", kept: true},
+		"by an emergency link": {reset: func(u storage.User) error {
+			w.exec(t, `UPDATE users SET admin = ? WHERE id = ?`, true, u.ID)
+			hash := storage.NewID("l")
+			w.openEmergency(t, hash, u.ID, noon)
+			_, err := w.ResetEmergencyPassword(t.Context(), storage.EmergencyReset{LinkHash: hash, UserID: u.ID, Hash: "new"}, storage.By{At: noon})
+			return err
+		}, reason: "break_glass"},
+	}
+}
+
 // A new password for a person who does not know the old one removes the passkeys that somebody who
 // knew it could have added, and tells the user. Those that were added or confirmed with two factors
 // stay, and so do second factors; an operator may keep all.
@@ -129,42 +173,7 @@ func TestResetPassword_RaceLeavesNoSessionOrGrant(t *testing.T) {
 // RC-12: a reset does not get around a second factor.
 func TestResetPassword_RemovesUnprovenPasskeys(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		operator := func(policy storage.UnprovenPolicy) func(u storage.User) error {
-			return func(u storage.User) error {
-				_, err := w.ResetPassword(t.Context(), storage.PasswordReset{UserID: u.ID, Hash: "new", Reason: "by_administrator", Unproven: policy, From: storage.Origin{Actor: "cli"}}, noon)
-				return err
-			}
-		}
-		printed := func(policy storage.UnprovenPolicy) func(u storage.User) error {
-			return func(u storage.User) error {
-				l, err := w.IssuePasswordLink(t.Context(), storage.PasswordLink{UserID: u.ID, Reason: "by_administrator", Unproven: policy}, storage.By{At: noon})
-				if err != nil {
-					return err
-				}
-				return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new"}, noon)
-			}
-		}
-		for name, c := range map[string]struct {
-			reset  func(u storage.User) error
-			reason string
-			kept   bool
-		}{
-			"by mail": {reset: func(u storage.User) error {
-				l := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email}, noon)
-				return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new"}, noon)
-			}, reason: "reset_by_mail"},
-			"by a link of an operator":           {reset: printed(storage.StopIfAttached), reason: "reset_by_operator"},
-			"by a link of an operator who keeps": {reset: printed(storage.KeepAttached), kept: true},
-			"by an operator":                     {reset: operator(storage.StopIfAttached), reason: "by_administrator"},
-			"by an operator who keeps":           {reset: operator(storage.KeepAttached), kept: true},
-			"by an emergency link": {reset: func(u storage.User) error {
-				w.exec(t, `UPDATE users SET admin = ? WHERE id = ?`, true, u.ID)
-				hash := storage.NewID("l")
-				w.openEmergency(t, hash, u.ID, noon)
-				_, err := w.ResetEmergencyPassword(t.Context(), storage.EmergencyReset{LinkHash: hash, UserID: u.ID, Hash: "new"}, storage.By{At: noon})
-				return err
-			}, reason: "break_glass"},
-		} {
+		for name, c := range w.resetWays(t) {
 			u, _ := w.owner(t)
 			w.exec(t, `UPDATE credentials SET proven_at = 0 WHERE id = (SELECT MIN(id) FROM credentials WHERE user_id = ? AND kind = 'webauthn')`, u.ID)
 			w.exec(t, `DELETE FROM outbox`)
@@ -189,6 +198,77 @@ func TestResetPassword_RemovesUnprovenPasskeys(t *testing.T) {
 			}
 			if m := w.mailTo(t, storage.MailPasswordChanged, u.Email); m == nil || m.Message.Facts.PasskeysRemoved == c.kept {
 				t.Errorf("%s: mail %+v", name, m)
+			}
+		}
+	})
+}
+
+// passkeyOwner is a user whose only way in is a proven passkey, and a recovery code.
+func (w *world) passkeyOwner(t testing.TB) storage.User {
+	t.Helper()
+	u := w.verifiedUser(t, storage.NewID("p")+"@example.com")
+	w.exec(t, `DELETE FROM credentials WHERE user_id = ?`, u.ID)
+	for _, kind := range []string{"webauthn", "recovery"} {
+		w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret, handle, detail, proven_at) VALUES (?, ?, ?, ?, ?, '{}', 1)`,
+			storage.NewID("crd_"), u.ID, kind, []byte("secret of "+kind), storage.NewID("handle"))
+	}
+	return u
+}
+
+// An account that had only passkeys asks for one, or for a recovery code, after a new password: a person
+// who only reads its mails, or stole a link of an operator, does not get in. Nothing changes for an
+// account that had another way in with one factor. A mailed link disregards identities, because it is
+// mailed only where they are no way in.
+func TestResetPassword_OnlyPasskeysAreStillAskedFor(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		always, never := func(resetWay) bool { return true }, func(resetWay) bool { return false }
+		for shape, c := range map[string]struct {
+			prepare string // statement with the user as parameter; "": none
+			asks    func(way resetWay) bool
+		}{
+			"a passkey":                    {"", always},
+			"a passkey and no codes":       {`DELETE FROM credentials WHERE kind = 'recovery' AND user_id = ?`, always},
+			"a passkey of a former host":   {`UPDATE credentials SET rp_id = 'former.example.com' WHERE kind = 'webauthn' AND user_id = ?`, always},
+			"an unproven passkey":          {`UPDATE credentials SET proven_at = 0 WHERE user_id = ?`, never},
+			"a passkey and a password":     {`INSERT INTO credentials (id, user_id, kind, secret) SELECT 'crd_p' || id, id, 'password', 'old' FROM users WHERE id = ?`, never},
+			"a passkey that is always due": {`UPDATE users SET always_ask_at = 1 WHERE id = ?`, always},
+			"a passkey and an identity": {
+				`INSERT INTO identities (connector, issuer, subject, user_id) SELECT 'corp', 'https://corp.example.com', id, id FROM users WHERE id = ?`,
+				func(way resetWay) bool { return way.mailed },
+			},
+		} {
+			for name, way := range w.resetWays(t) {
+				what := shape + ", " + name
+				u := w.passkeyOwner(t)
+				if c.prepare != "" {
+					w.exec(t, c.prepare, u.ID)
+				}
+				chosen := shape == "a passkey that is always due"
+				if err := way.reset(u); err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				want := c.asks(way)
+				_, err := w.SignIn(t.Context(), w.signInOf(u.ID, storage.NewID("h"), ""), noon.Add(time.Second))
+				if isDue(err) != want || !want && err != nil {
+					t.Errorf("%s: a sign-in with the password alone: %v, want it refused: %v", what, err, want)
+				}
+				events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.AlwaysAskChanged, UserID: u.ID}, 2)
+				if recorded := want && !chosen; err != nil || (len(events) == 1) != recorded || recorded && events[0].Reason != way.reason {
+					t.Errorf("%s: events %+v, %v", what, events, err)
+				}
+				if m := w.mailTo(t, storage.MailPasswordChanged, u.Email); m == nil || m.Message.Facts.AsksPasskey != (want && !chosen) {
+					t.Errorf("%s: mail %+v", what, m)
+				}
+				if !want {
+					continue
+				}
+				// The operator is the way for a person who lost the passkeys and the codes.
+				if _, err := w.ResetFactors(t.Context(), u.ID, storage.By{At: noon.Add(time.Second)}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.SignIn(t.Context(), w.signInOf(u.ID, storage.NewID("h"), ""), noon.Add(2*time.Second)); err != nil {
+					t.Errorf("%s: after the operator removed the factors: %v", what, err)
+				}
 			}
 		}
 	})

@@ -416,9 +416,11 @@ func (a account) forgotPassword() outcome {
 }
 
 // withNewPassword sets a password without the old one. Unproven passkeys are removed, because a person
-// with the old one could have added them.
+// with the old one could have added them. An account that had only passkeys asks for a strong one from
+// then on.
 func (a account) withNewPassword(o outcome) outcome {
 	o.After, o.Ends = a, everyone
+	o.After.Always = a.Always || a.Strong > 0 && !a.Password && !a.Upstream
 	o.After.Password, o.After.Weak, o.After.Trusted = true, 0, false
 	return o.quiet(a)
 }

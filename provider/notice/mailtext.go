@@ -85,6 +85,9 @@ func (c content) passwordChanged() templates.Mail {
 	if c.Message.Facts.PasskeysRemoved {
 		m.Lines = append(m.Lines, words.Say("mail-password-changed.passkeys-removed"))
 	}
+	if c.Message.Facts.AsksPasskey {
+		m.Lines = append(m.Lines, words.Say("mail-password-changed.asks-passkey"))
+	}
 	return m
 }
 

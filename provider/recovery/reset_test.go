@@ -9,6 +9,7 @@ import (
 
 	"signet/provider/directory"
 	"signet/provider/mail/mailtest"
+	"signet/provider/passkey/passkeytest"
 	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -290,6 +291,71 @@ func TestReset_SecondFactorIsStillAsked(t *testing.T) {
 		}
 		v.EnterCode(t, page, "000000").WantPage(t, http.StatusUnprocessableEntity, "invalid_code")
 		v.Allow(t, v.EnterCode(t, page, app.Code(t, b.Now()))).Code(t)
+	})
+}
+
+// withOnlyPasskey creates a user with a passkey as the only way in.
+func withOnlyPasskey(t *testing.T, b *providertest.Testbed, email string) (storage.User, *passkeytest.Authenticator) {
+	t.Helper()
+	u, err := b.DB.CreateUser(t.Context(), storage.User{Email: email, EmailVerified: true}, "", storage.By{At: b.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, own := b.Visitor(t), b.Authenticator(t)
+	f, data := v.Get(t, b.PasskeyLink(t, u.ID)).PasskeyForm(t)
+	v.Submit(t, f, "credential", own.Create(t, data["challenge"], u.ID)).WantAt(t, b.Path("/link/passkey?done=passkey"))
+	return u, own
+}
+
+// RC-12: a thief with the mailbox of an account that has only passkeys sets a password and does not get
+// in: the page after it asks for a passkey of the account, or a recovery code. A second reset and a
+// passkey of the thief do not help. The owner gets in with either; without both, the page names the
+// operator. The first mail about the password says so.
+func TestReset_MailboxAloneDoesNotOpenAPasskeyAccount(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		s := mailtest.Start(t)
+		b := providertest.StartOn(t, backend, providertest.WithIssuer(providertest.HTTPSIssuer), providertest.WithMail(s))
+		u, own := withOnlyPasskey(t, b, "ada@example.com")
+		_, other := withOnlyPasskey(t, b, "mallory@example.com")
+		owner := b.Visitor(t)
+		owner.Allow(t, owner.UsePasskey(t, owner.Get(t, b.AuthorizeURL()), own)).Code(t)
+		made := owner.Get(t, b.Issuer+"/account/security/codes")
+		codes := providertest.CodesOn(owner.Submit(t, made.FormTo(t, "/account/security/codes", "", "")))
+
+		thief, told := b.Visitor(t), 0
+		for _, chosen := range []string{providertest.NewPassword, providertest.NewPassword + " again"} {
+			address, _ := askForLink(t, b, s, u.Email)
+			thief.Submit(t, thief.Get(t, address).Form(t), "new-password", chosen).WantAt(t, b.Path("/reset?done=password"))
+			page := thief.SignIn(t, thief.Get(t, b.AuthorizeURL("acr_values", storage.ACROneFactor)), u.Email, chosen)
+			if page.At.Path != b.Path("/login/factor") {
+				t.Fatalf("the password alone leads to %s (left to %v)", page.At, page.LeftTo)
+			}
+			page.WantText(t, "security key or passkey", "recovery codes", "operator of this service")
+			thief.UsePasskey(t, page, other).WantPage(t, http.StatusUnprocessableEntity, "passkey_refused")
+			thief.EnterCode(t, page, "aaaaa-bbbbb").WantPage(t, http.StatusUnprocessableEntity, "invalid_code")
+			thief.WantNoSession(t)
+			b.SendMails(t)
+			for _, m := range s.Received() {
+				if m.Subject() == "Your password was changed" && strings.Contains(strings.Join(strings.Fields(m.Text), " "), "asked for your passkey or a recovery code") {
+					told++
+				}
+			}
+		}
+		if told != 1 {
+			t.Errorf("%d mails say that the passkey is asked for from now on, want 1", told)
+		}
+		v := b.Visitor(t)
+		page := v.SignIn(t, v.Get(t, b.AuthorizeURL()), u.Email, providertest.NewPassword+" again")
+		v.UsePasskey(t, page, own).Code(t)
+		v = b.Visitor(t)
+		page = v.SignIn(t, v.Get(t, b.AuthorizeURL()), u.Email, providertest.NewPassword+" again")
+		v.EnterCode(t, page, codes[0]).Code(t)
+
+		if _, err := b.DB.ResetFactors(t.Context(), u.ID, storage.By{At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		v = b.Visitor(t)
+		v.SignIn(t, v.Get(t, b.AuthorizeURL()), u.Email, providertest.NewPassword+" again").Code(t)
 	})
 }
 

@@ -38,7 +38,8 @@ a way that you trust. When it is used, all sessions and tokens of the user end. 
 for the same use replaces an older one.
 
 A link for a passkey asks for a code of the authenticator app or a recovery code first, if the
-user has a second factor or a confirmed passkey. If the user lost those too, run "signet user
+user has a second factor or a confirmed passkey. A user who had only passkeys is asked for one,
+or for a recovery code, after a new password. If the user lost those too, run "signet user
 reset-factors" before.
 
 The link does not prove the email address, because it was not mailed. If the address is

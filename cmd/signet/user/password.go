@@ -25,7 +25,9 @@ func (p commands) passwordCommand() *cobra.Command {
 		Aliases: []string{"password"},
 		Short:   "Set a new password for a user, and sign the user out everywhere",
 		Long: `Set a new password for a user. All sessions and tokens of the user end in the same step,
-including those for offline access.
+including those for offline access. A user who had only passkeys is asked for one, or for a
+recovery code, after the new password. If the user lost those too, run "signet user
+reset-factors".
 
 If the email address is unproven and the account has an identity or a session, the
 command stops and lists them, because another person may have set them up. --evict
@@ -67,6 +69,9 @@ deletes them first, --keep keeps them.`,
 			return ErrorAbout(args[0], err)
 		}
 		p.Say("%s has a new password and is signed out everywhere", DisplayName(u))
+		if u.AlwaysAskAt != 0 {
+			p.Say("every sign-in with it also asks for a passkey or a recovery code; if the user lost those: signet user reset-factors %s", DisplayName(u))
+		}
 		return p.showChanged(u, evicted, *asJSON)
 	})
 	return c
