@@ -1,6 +1,9 @@
 package journeys_test
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // After a forgotten password, a person gets back into the application: from its sign-in page over the
 // mail to the sign-in with the new password. The old one does not work any more.
@@ -26,6 +29,30 @@ func TestReset_FromForgottenPasswordToTheApplication(t *testing.T) {
 				"forgot password: email":     "email username",
 				"new password: username":     "text username",
 				"new password: new-password": "password new-password",
+			})
+		})
+	}
+}
+
+// A person with only a passkey sets a password by a mailed link, and is asked for the passkey after it.
+// Without JavaScript there are no passkeys.
+func TestReset_PasskeyIsAskedForAfterTheNewPassword(t *testing.T) {
+	s := start(t)
+	list := slices.DeleteFunc(walks("resetpasskey"), func(w walk) bool { return !w.JavaScript })
+	for i := range list {
+		w := &list[i]
+		s.Command(t, "", nil, "user", "create", "--email", w.Email, "--email-verified", "--json")
+		var printed struct{ Link string }
+		s.Command(t, "", &printed, "user", "link", w.Email, "--for", "passkey", "--json")
+		w.Link = printed.Link
+	}
+	for name, saw := range s.take(t, "resetpasskey.mjs", list) {
+		t.Run(name, func(t *testing.T) {
+			saw.want(t, map[string]string{
+				"address":             "/login",
+				"who helps":           "Ask the operator of this service",
+				"without the passkey": "/login",
+				"person":              `"amr":["pwd","pop","user","mfa"`,
 			})
 		})
 	}
