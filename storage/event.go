@@ -22,6 +22,7 @@ type Origin struct {
 	Address   string
 	Agent     string
 	Actor     string
+	Attempt   CallAttempt `gorm:"-"` // is marked in the transaction of the act; no part of the event
 }
 
 // By is the origin and the time of an act. Use cases take both in one value.
@@ -214,6 +215,11 @@ func (o Origin) clean() Origin {
 // record writes an event in the transaction of the act that it describes. So there is no act
 // without its event and no event without its act.
 func record(tx *gorm.DB, e Event, at time.Time) error {
+	if e.Outcome == Succeeded {
+		if err := e.From.Attempt.markActed(tx, at); err != nil {
+			return err
+		}
+	}
 	if e.isMerged() {
 		return mergeEvent(tx, e, at)
 	}

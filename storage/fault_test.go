@@ -192,7 +192,7 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 // tables lists all tables but migrations.
 var tables = strings.Fields(`instance users credentials identities clients consents sessions grants spent keys throttles events
 	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished registration_tokens mail_links subject_secret
-	address_changes former_credentials former_identities trusted_browsers`)
+	address_changes former_credentials former_identities trusted_browsers api_calls`)
 
 // dump returns every row of every table as text, one row in a line.
 func (f *watched) dump(t *testing.T) string {
@@ -328,7 +328,8 @@ var (
 		"StartSubjectSecret":    "part of the first start, which records its keys",
 		"AnnounceConnectors":    "the presence of a node is not an act", "ReleaseConnectors": "the presence of a node is not an act",
 		"QueueEndedLogouts": "the end of the sessions is recorded",
-		"TakeLease":         "coordinates nodes", "ReturnLease": "coordinates nodes",
+		"StartCall":         "the act of the call is recorded", "FinishCall": "the act of the call is recorded", "ReleaseCall": "the call has not acted",
+		"TakeLease": "coordinates nodes", "ReturnLease": "coordinates nodes",
 		"StartSweep": "deletes only expired rows", "SweepRows": "deletes only expired rows", "SweepSessions": "deletes only expired rows",
 	}
 )

@@ -112,6 +112,20 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.CreateUser(ctx, storage.User{Email: "bob@example.com"}, "hash", storage.By{From: from, At: noon})
 			return err
 		}},
+		{"StartCall", func() error {
+			_, _, err := w.StartCall(ctx, storage.APICall{ID: "call", Attempt: "first", ExpiresAt: until}, noon)
+			return err
+		}},
+		{"CreateUser", func() error {
+			act := from
+			act.Attempt = storage.CallAttempt{CallID: "call", Attempt: "first"}
+			_, err := w.CreateUser(ctx, storage.User{Email: "called@example.com"}, "", storage.By{From: act, At: noon})
+			return err
+		}},
+		{"FinishCall", func() error {
+			return w.FinishCall(ctx, storage.CallAttempt{CallID: "call", Attempt: "first"}, "answer", noon)
+		}},
+		{"ReleaseCall", func() error { return w.ReleaseCall(ctx, storage.CallAttempt{CallID: "call", Attempt: "first"}) }},
 		{"User", func() error { _, err := w.User(ctx, w.user.ID); return err }},
 		{"UserBySubject", func() error { _, err := w.UserBySubject(ctx, w.user.ID); return err }},
 		{"CreateUser", func() error {

@@ -42,6 +42,7 @@ var SweepRules = []SweepRule{
 	{"pushed_requests", "id", "expires_at", time.Hour},
 	{"device_codes", "id", "expires_at", sweepDay},
 	{"registration_tokens", "id", "expires_at", sweepDay},
+	{"api_calls", "id", "expires_at", time.Hour},
 	{"outbox", "id", "delivered_at", 7 * sweepDay},
 	{"outbox", "id", "given_up_at", keepSessions},
 	{"mail_links", "kind, holder", "expires_at", sweepDay},

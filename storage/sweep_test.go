@@ -63,6 +63,7 @@ var dated = []struct {
 	{"spent", `(kind, id, expires_at) VALUES ('request', ?, @)`, sweptDay},
 	{"throttles", `(bucket, attempts, expires_at) VALUES (?, 1, @)`, sweptDay},
 	{"pushed_requests", `(id, client_id, message, expires_at) VALUES (?, 'web', 'm', @)`, time.Hour},
+	{"api_calls", `(id, attempt, expires_at) VALUES (?, 'a', @)`, time.Hour},
 	{"device_codes", `(id, user_code, client_id, expires_at) VALUES (?, ?, 'web', @)`, sweptDay},
 	{"outbox", `(id, kind, delivered_at) VALUES (?, 'logout', @)`, 7 * sweptDay},
 	{"grants", `(id, user_id, client_id, session_id, revoked_at, expires_at) VALUES (?, 'alice', 'web', 's', @, 9e15)`, 30 * sweptDay},

@@ -20,7 +20,7 @@ func (f *Front) methodNotAllowed(pageFor map[string]web.Link) web.MethodRefusal 
 			f.Site.Fail(w, r, f.Site.NotForBrowsers(pageFor[r.URL.Path], err))
 			return
 		}
-		web.Path.Fail(w, r, web.WithAdvice(err, "use "+allow))
+		f.surfaceOf(r).Fail(w, r, web.WithAdvice(err, "use "+allow))
 	}
 }
 
@@ -38,7 +38,17 @@ func (f *Front) notFound(w http.ResponseWriter, r *http.Request) {
 		f.Site.Fail(w, r, f.Site.NotFound())
 		return
 	}
-	web.Path.Fail(w, r, because("not_found", "no route has this path"))
+	f.surfaceOf(r).Fail(w, r, web.WithAdvice(because("not_found", "no route has this path"), "no route has this path"))
+}
+
+// surfaceOf returns the surface of the programs that call this path. The router has removed the path
+// of the issuer, the middlewares before it have not.
+func (f *Front) surfaceOf(r *http.Request) web.Surface {
+	below, ours := strings.CutPrefix(strings.TrimPrefix(r.URL.Path, f.Site.Base), web.AdminAPIRoot)
+	if ours && (below == "" || below[0] == '/') {
+		return web.API
+	}
+	return web.Path
 }
 
 // files serves the static files of the pages. Unknown files and other methods than GET and
@@ -65,7 +75,7 @@ func (f *Front) answerPanic(w http.ResponseWriter, r *http.Request) {
 		f.Site.Fail(w, r, errPanic)
 		return
 	}
-	web.Path.Fail(w, r, errPanic)
+	f.surfaceOf(r).Fail(w, r, errPanic)
 }
 
 // allowPages lets every handler answer browsers with a page where it answers programs with
@@ -100,7 +110,7 @@ func (f *Front) refusePath(w http.ResponseWriter, r *http.Request) {
 		f.Site.Fail(w, r, f.Site.AmbiguousPath(err))
 		return
 	}
-	web.Path.Fail(w, r, err)
+	f.surfaceOf(r).Fail(w, r, err)
 }
 
 func because(code, text string) error { return web.Because(code, errors.New(text)) }

@@ -52,5 +52,5 @@ func (f *Front) refuseOverload(w http.ResponseWriter, r *http.Request) {
 		f.Site.Fail(w, r, errOverload)
 		return
 	}
-	web.Path.Fail(w, r, errOverload)
+	f.surfaceOf(r).Fail(w, r, errOverload)
 }

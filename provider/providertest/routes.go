@@ -17,7 +17,7 @@ type Route struct {
 	Path    string
 	Methods []string
 	Page    bool // an HTML page for people
-	API     bool // an operation of the administration API
+	API     bool // below the administration API: errors are problem documents
 }
 
 // Routes lists the paths that the provider serves. Tests that use it cover new routes
@@ -60,7 +60,7 @@ func RouteTable(t *testing.T) []*Route {
 		i := slices.IndexFunc(table, func(r *Route) bool { return r.Path == path })
 		if i < 0 {
 			i = len(table)
-			table = append(table, &Route{Path: path, Page: row.Policy.IsPage(), API: row.Policy == web.AdminAPIPolicy})
+			table = append(table, &Route{Path: path, Page: row.Policy.IsPage(), API: strings.HasPrefix(row.Path, web.AdminAPIRoot+"/")})
 		}
 		table[i].Methods = append(table[i].Methods, row.MethodList()...)
 	}

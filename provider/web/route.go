@@ -48,6 +48,10 @@ const (
 	AdminAPIPolicy     Policy = "administration API"
 )
 
+// AdminAPIRoot is the path of the administration API below the issuer. Every error at it and below it
+// is answered on the surface API.
+const AdminAPIRoot = "/admin/api/v1"
+
 // Policies lists every policy with its rule, in the order of docs/routes.md.
 var Policies = []struct {
 	Policy Policy

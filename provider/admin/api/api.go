@@ -42,13 +42,13 @@ func New(d Deps) (*Handler, error) {
 }
 
 // root is the path of the API below the issuer.
-const root = "/admin/api/v1"
+const root = web.AdminAPIRoot
 
 // Routes returns the operations, and the document that describes them.
 func (h *Handler) Routes() []web.Route {
 	routes := []web.Route{{
 		Methods: "GET|HEAD|OPTIONS", Path: "/admin/api/v1/openapi.json", Policy: web.DocumentPolicy,
-		Handler: http.HandlerFunc(h.serveDocument), Specification: "OpenAPI 3.1",
+		Handler: http.HandlerFunc(h.serveDocument), Specification: "OpenAPI 3.1", Refuse: refuseMethod,
 	}}
 	for _, o := range h.list {
 		routes = append(routes, web.Route{

@@ -2,8 +2,10 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -108,7 +110,16 @@ func (o operation) describe(registry huma.Registry, problem *huma.Schema) *huma.
 			Schema: &huma.Schema{Type: huma.TypeString},
 		})
 	}
+	if o.method() == http.MethodPost {
+		d.Parameters = append(d.Parameters, &huma.Param{
+			Name: keyHeader, In: "header", Description: "a text of your choice: within a day, another call with this path, key and body acts no second time, and gets the first answer without its secrets",
+			Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[!-~]{1,255}$"},
+		})
+	}
 	statuses := append([]int{400, 401, 403, 422, 500, 503}, o.errors...)
+	if o.method() == http.MethodPost {
+		statuses = append(statuses, http.StatusConflict)
+	}
 	if o.body != nil {
 		content := map[string]*huma.MediaType{"application/json": {Schema: o.body}}
 		if o.method() == http.MethodPatch {
@@ -134,7 +145,7 @@ func (o operation) success(registry huma.Registry) (int, *huma.Response) {
 	}
 	status, answer := http.StatusOK, &huma.Response{
 		Description: "done", Headers: map[string]*huma.Param{},
-		Content: map[string]*huma.MediaType{"application/json": {Schema: registry.Schema(o.result, true, o.id)}},
+		Content: map[string]*huma.MediaType{"application/json": {Schema: o.resultSchema(registry)}},
 	}
 	header := func(name, about string) {
 		answer.Headers[name] = &huma.Param{Description: about, Schema: &huma.Schema{Type: huma.TypeString}}
@@ -147,6 +158,20 @@ func (o operation) success(registry huma.Registry) (int, *huma.Response) {
 		header("Location", "the URL of the new object")
 	}
 	return status, answer
+}
+
+// resultSchema returns the schema of the answer. If the answer has secrets, a repeated one has
+// secret_omitted instead.
+func (o operation) resultSchema(registry huma.Registry) *huma.Schema {
+	s := registry.Schema(o.result, true, o.id)
+	if len(o.secrets) == 0 {
+		return s
+	}
+	full := *registry.SchemaFromRef(s.Ref)
+	full.Properties = maps.Clone(full.Properties)
+	full.Properties[maskedMember] = boolean("true in a repeated answer, which has no secrets")
+	full.Required = slices.DeleteFunc(slices.Clone(full.Required), func(name string) bool { return slices.Contains(o.secrets, name) })
+	return &full
 }
 
 // pathParameters returns the names in braces.

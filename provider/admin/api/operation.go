@@ -31,6 +31,7 @@ type operation struct {
 	body       *huma.Schema // of the JSON object in the body; nil: no body
 	result     reflect.Type // of the JSON in the answer; nil: 204
 	created    bool         // the answer is 201 with Location
+	secrets    []string     // members of the answer that are secret: a repeated answer omits them
 	tagged     bool         // the answer has an ETag
 	errors     []int        // further statuses
 
@@ -60,7 +61,8 @@ func (o operation) scopes() []string {
 // reply is a successful answer.
 type reply struct {
 	body     any    // nil: 204
-	location string // of a new object, below the issuer
+	location string // of a new object, below the issuer; it makes the answer a 201
+	object   any    // that the ETag is of; nil: body
 }
 
 // call is one authorized call of an operation.
@@ -69,12 +71,13 @@ type call struct {
 	caller  caller
 	query   query
 	members map[string]any // of the body; checked by the schema
+	attempt storage.CallAttempt
 }
 
 // origin returns the origin of an act, for its event.
 func (c *call) origin() storage.Origin {
 	from := web.TraceOf(c.Context()).Origin()
-	from.Actor = c.caller.client.ID
+	from.Actor, from.Attempt = c.caller.client.ID, c.attempt
 	return from
 }
 
@@ -107,32 +110,12 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, o operation) er
 			return err
 		}
 	}
-	done, err := o.serve(c)
+	done, err := h.performOnce(c, o)
 	if err != nil {
 		return err
 	}
-	return o.write(w, h.Issuer, done)
-}
-
-// write answers with the reply.
-func (o operation) write(w http.ResponseWriter, issuer string, done reply) error {
-	if done.body == nil {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	if o.tagged {
-		tag, err := tagOf(done.body)
-		if err != nil {
-			return err
-		}
-		w.Header().Set("ETag", tag)
-	}
-	status := http.StatusOK
-	if o.created {
-		w.Header().Set("Location", issuer+done.location)
-		status = http.StatusCreated
-	}
-	return web.WriteJSON(w, status, done.body)
+	done.write(w, h.Issuer)
+	return nil
 }
 
 // tagOf returns the ETag of an object. It is a hash of the JSON, so objects with the same ETag are
@@ -147,20 +130,27 @@ func etagOf(content []byte) string {
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 }
 
-// checkMatch checks the header If-Match, if there is one, against the object as it is now (RFC
-// 9110, section 13.1.1).
+// checkMatch checks If-Match, if the request has it, against the object as it is now; nil: there is no
+// object (RFC 9110, section 13.1.1). If-None-Match: * wants that there is none (section 13.1.2).
+// It runs in the transaction of the change.
 func (c *call) checkMatch(now any) error {
+	if c.Header.Get("If-None-Match") == "*" && now != nil {
+		return because("changed_meanwhile", "If-None-Match wants that there is no object")
+	}
 	lines := c.Header.Values("If-Match")
 	if len(lines) == 0 {
 		return nil
 	}
-	tag, err := tagOf(now)
-	if err != nil {
-		return err
+	tag := ""
+	if now != nil {
+		var err error
+		if tag, err = tagOf(now); err != nil {
+			return err
+		}
 	}
 	for _, line := range lines {
 		for one := range strings.SplitSeq(line, ",") {
-			if one = strings.TrimSpace(one); one == "*" || one == tag {
+			if one = strings.TrimSpace(one); now != nil && (one == "*" || one == tag) {
 				return nil
 			}
 		}

@@ -64,6 +64,9 @@ func (q query) limit() int {
 	return n
 }
 
+// encode returns all parameters in a canonical form.
+func (q query) encode() string { return url.Values(q).Encode() }
+
 // filter returns the parameters that select objects, in a canonical form.
 func (q query) filter() string {
 	rest := url.Values{}
