@@ -226,12 +226,11 @@ func record(tx *gorm.DB, e Event, at time.Time) error {
 	return insertEvent(tx, e, at, mergeRule{})
 }
 
-// mergeRule describes how to handle an existing event with the same key. The zero value is for
-// an event that always gets its own row.
+// mergeRule is for an event that is merged into an existing one with the same key. The zero value is
+// for an event that always gets its own row.
 type mergeRule struct {
-	key        string
-	onConflict string // SQL with the parameters args
-	args       []any
+	key    string
+	latest string // Repetition as JSON, for the existing row
 }
 
 func insertEvent(tx *gorm.DB, e Event, at time.Time, m mergeRule) error {
@@ -249,18 +248,22 @@ func insertEvent(tx *gorm.DB, e Event, at time.Time, m mergeRule) error {
 		cleanText(e.GrantID, longestName), cleanText(e.Connector, longestName),
 		from.Address, from.Agent, from.RequestID, detail, max(e.Times, 1), m.key,
 	}
-	if m.onConflict == "" {
-		_, err := insertOneEvent.Exec(tx, args...)
+	if m.key == "" {
+		_, err = insertOneEvent.Exec(tx, args...)
 		return err
 	}
-	return tx.Exec(insertEventText+m.onConflict, append(args, m.args...)...).Error
+	_, err = insertMergedEvent.Exec(tx, append(args, m.latest)...)
+	return err
 }
 
 const insertEventText = `INSERT INTO events (id, at, type, outcome, reason, actor, user_id, client_id, session_id, grant_id,
 		connector, address, agent, request_id, detail, times, merge_key)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-var insertOneEvent = engine.NewStatement(insertEventText)
+var (
+	insertOneEvent    = engine.NewStatement(insertEventText)
+	insertMergedEvent = engine.NewStatement(insertEventText + ` ON CONFLICT (merge_key) WHERE merge_key <> '' DO UPDATE SET times = events.times + excluded.times, latest = ?`)
+)
 
 // eventOrder counts the events of this process.
 var eventOrder atomic.Uint32

@@ -61,11 +61,7 @@ func mergeEvent(tx *gorm.DB, e Event, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("event detail: %w", err)
 	}
-	return insertEvent(tx, e, at, mergeRule{
-		key:        key,
-		onConflict: ` ON CONFLICT (merge_key) WHERE merge_key <> '' DO UPDATE SET times = events.times + excluded.times, latest = ?`,
-		args:       []any{latest},
-	})
+	return insertEvent(tx, e, at, mergeRule{key, latest})
 }
 
 // mergeKey returns the same key for all events of one kind and minute.

@@ -280,17 +280,21 @@ func provePasskeyByAddress(tx *gorm.DB, p *Passkey, s SignIn, at time.Time) erro
 	if p.ProvenAt != 0 || s.Replaces == "" {
 		return nil
 	}
-	var sessions []string
-	err := tx.Raw(`SELECT s.id FROM sessions s WHERE s.handle_hash = ? AND s.user_id = ? AND ?`, s.Replaces, s.UserID, liveSession(at)).Scan(&sessions).Error
-	if err != nil || len(sessions) == 0 {
+	var sessionID string
+	found, err := selectProvingSession.QueryRow(tx, []any{&sessionID}, append([]any{s.Replaces, s.UserID}, sessionArgs(at)...)...)
+	if err != nil || !found {
 		return err
 	}
-	e, err := readEnrolling(tx, s.UserID, sessions[0], at)
+	e, err := readEnrolling(tx, s.UserID, sessionID, at)
 	if err != nil || e.HasFactor || !e.hasProved(AddressProofLife, at) {
 		return err
 	}
 	return provePasskey(tx, p, By{From: s.From, At: at})
 }
+
+// selectProvingSession reads the session of a handle if it has a fact of the kind FactAddressProved.
+var selectProvingSession = engine.NewStatement(`SELECT s.id FROM sessions s WHERE s.handle_hash = ? AND s.user_id = ?
+	AND s.facts LIKE '%"` + string(FactAddressProved) + `"%' AND ` + sessionLives)
 
 // provePasskey stores that the passkey belongs to the owner of the account. It records the event
 // passkey.confirmed.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -292,13 +293,20 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (starte
 	// If this clock is behind the one that moved not_before, the session must be later than
 	// not_before nevertheless, or it would not be live.
 	session.ID, session.CreatedAt = NewID("ses_"), max(now, notBefore+1)
-	row := session
-	if err := tx.Create(&row).Error; err != nil {
+	row, err := engine.Values(&session)
+	if err != nil {
+		return startedSession{}, err
+	}
+	if _, err := insertSession().Exec(tx, row...); err != nil {
 		return startedSession{}, err
 	}
 	repeated, err := trimSessions(tx, session, By{From: s.From, At: at})
 	return startedSession{session, false, repeated}, err
 }
+
+var insertSession = sync.OnceValue(func() engine.Statement {
+	return engine.NewStatement(`INSERT INTO sessions (` + engine.ColumnNames(&Session{}) + `) VALUES (` + engine.Placeholders(&Session{}) + `)`)
+})
 
 // applyProof sets the proof on which the session stands, and adds a fact. The proof is one set:
 // auth_time, acr and amr (OIDC Core, section 2), whether the second factor was left out, and the way to
@@ -346,37 +354,48 @@ func resumedSession(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
 	if refuseImpossible(s.Replaces) != nil {
 		return Session{}, nil // no handle, or a malformed one
 	}
-	var found []Session
-	if err := tx.Where("handle_hash = ?", s.Replaces).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {
+	var before Session
+	found, err := lockResumed().QueryRow(tx, engine.Destinations(&before), append([]any{s.Replaces, s.UserID}, sessionArgs(at)...)...)
+	if found || err != nil {
+		return before, err
+	}
+	var owner string
+	if found, err = selectHandleOwner.QueryRow(tx, []any{&before.ID, &owner}, s.Replaces); !found || err != nil || owner == s.UserID {
 		return Session{}, err
 	}
-	before := found[0]
-	if before.UserID != s.UserID {
-		return Session{}, endSession(tx, before.UserID, before.ID, "replaced", By{From: s.From, At: at})
-	}
-	switch _, err := touchSession(tx, s.UserID, before.ID, "", at); {
-	case errors.Is(err, ErrRevoked):
-		return Session{}, nil
-	case err != nil:
-		return Session{}, err
-	}
-	// Read again under the lock of the row, because its facts or its handle may have changed.
-	found = nil
-	if err := tx.Where("id = ? AND handle_hash = ?", before.ID, s.Replaces).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {
-		return Session{}, err
-	}
-	return found[0], nil
+	return Session{}, endSession(tx, owner, before.ID, "replaced", By{From: s.From, At: at})
 }
 
-// replaceSession updates the row of the session, except its ID and creation time.
+var (
+	// lockResumed changes nothing. It writes the row to lock it until the end of the transaction, and
+	// reads it under the lock.
+	lockResumed = sync.OnceValue(func() engine.Statement {
+		return engine.NewStatement(`UPDATE sessions AS s SET seen_at = s.seen_at WHERE s.handle_hash = ? AND s.user_id = ? AND ` + sessionLives + `
+			RETURNING ` + engine.ColumnNames(&Session{}))
+	})
+	selectHandleOwner = engine.NewStatement(`SELECT id, user_id FROM sessions WHERE handle_hash = ?`)
+)
+
+// replaceSession updates the row of the session, except its ID, creation time and end.
 func replaceSession(tx *gorm.DB, s Session) error {
-	res := tx.Model(&Session{}).Where("id = ? AND user_id = ?", s.ID, s.UserID).Select("HandleHash", "AuthTime", "ArrivedAt", "Connector", "Identity", "ACR", "AMR", "Facts", "FactorSkipped",
-		"Persistent", "Agent", "Address", "IdleFor", "SeenAt", "IdleExpiresAt", "ExpiresAt").Updates(&s)
-	if res.Error == nil && res.RowsAffected != 1 {
-		return ErrRevoked
+	amr, err := engine.JSONText(s.AMR)
+	if err != nil {
+		return err
 	}
-	return res.Error
+	facts, err := engine.JSONText(s.Facts)
+	if err != nil {
+		return err
+	}
+	changed, err := updateSession.Exec(tx, s.HandleHash, s.AuthTime, s.ArrivedAt, s.Connector, s.Identity, s.ACR, amr, facts, s.FactorSkipped,
+		s.Persistent, s.Agent, s.Address, s.IdleFor.Milliseconds(), s.SeenAt, s.IdleExpiresAt, s.ExpiresAt, s.ID, s.UserID)
+	if err == nil && changed != 1 {
+		err = ErrRevoked
+	}
+	return err
 }
+
+var updateSession = engine.NewStatement(`UPDATE sessions SET handle_hash = ?, auth_time = ?, arrived_at = ?, connector = ?, identity = ?, acr = ?, amr = ?, facts = ?,
+	factor_skipped = ?, persistent = ?, agent = ?, address = ?, idle_for = ?, seen_at = ?, idle_expires_at = ?, expires_at = ? WHERE id = ? AND user_id = ?`)
 
 // renewHash replaces the password hash by one with the current parameters, unless the password
 // was changed meanwhile.

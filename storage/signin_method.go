@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // SignInMethods are the methods by which a user can authenticate.
@@ -39,42 +41,45 @@ func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods
 	if err := refuseImpossible(userID); err != nil {
 		return SignInMethods{}, fmt.Errorf("read sign-in methods: %w", err)
 	}
-	var rows []struct {
-		Kind   string
-		Name   string // of the connector; "" for a credential
-		Proven bool
-		Usable bool
-	}
-	err := db.read(ctx, "read sign-in methods", func(q *gorm.DB) error {
-		return q.Raw(`SELECT c.kind, '' AS name, c.proven_at <> 0 AS proven, `+ofOwnHost("c")+` AS usable FROM credentials c
-			WHERE c.user_id = ?
-			UNION ALL SELECT DISTINCT 'identity', connector, FALSE, TRUE FROM identities WHERE user_id = ? ORDER BY 2`, userID, userID).Scan(&rows).Error
-	})
 	var ways SignInMethods
-	codes, lost := false, false
-	for _, row := range rows {
-		if !row.Usable {
-			lost = lost || row.Proven
-			continue
+	err := db.read(ctx, "read sign-in methods", func(q *gorm.DB) error {
+		ways = SignInMethods{}
+		codes, lost := false, false
+		var row struct {
+			kind, connector string // "" for a credential
+			proven, usable  bool
 		}
-		switch row.Kind {
-		case FactorRecovery:
-			codes = true
-		case FactorPassword:
-			ways.Password = true
-		case FactorTOTP:
-			ways.TOTP = true
-		case FactorSecurityKey:
-			ways.SecurityKeys++
-		case FactorPasskey:
-			ways.Passkeys++
-			if row.Proven {
-				ways.ProvenPasskeys++
+		err := selectSignInMethods.QueryRows(q, []any{&row.kind, &row.connector, &row.proven, &row.usable}, func() {
+			codes = codes || row.usable && row.kind == FactorRecovery
+			lost = lost || row.proven && !row.usable
+			if row.usable {
+				ways.add(row.kind, row.connector, row.proven)
 			}
-		case "identity":
-			ways.Connectors = append(ways.Connectors, row.Name)
-		}
-	}
-	ways.LostFactor = codes && lost
+		}, userID, userID)
+		ways.LostFactor = codes && lost
+		return err
+	})
 	return ways, err
+}
+
+var selectSignInMethods = engine.NewStatement(`SELECT c.kind, '' AS name, c.proven_at <> 0, ` + ofOwnHost("c") + ` FROM credentials c WHERE c.user_id = ?
+	UNION ALL SELECT DISTINCT 'identity', connector, FALSE, TRUE FROM identities WHERE user_id = ? ORDER BY 2`)
+
+// add counts a credential that can be used, or an identity.
+func (m *SignInMethods) add(kind, connector string, proven bool) {
+	switch kind {
+	case FactorPassword:
+		m.Password = true
+	case FactorTOTP:
+		m.TOTP = true
+	case FactorSecurityKey:
+		m.SecurityKeys++
+	case FactorPasskey:
+		m.Passkeys++
+		if proven {
+			m.ProvenPasskeys++
+		}
+	case "identity":
+		m.Connectors = append(m.Connectors, connector)
+	}
 }

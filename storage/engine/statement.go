@@ -49,20 +49,38 @@ func (s Statement) Exec(tx *gorm.DB, args ...any) (int64, error) {
 
 // QueryRow scans the first row into the pointers into, usually from Destinations, and reports
 // whether there is a row.
-func (s Statement) QueryRow(tx *gorm.DB, into []any, args ...any) (bool, error) {
+func (s Statement) QueryRow(tx *gorm.DB, into []any, args ...any) (found bool, err error) {
+	err = s.query(tx, into, func() bool {
+		found = true
+		return false
+	}, args)
+	return found && err == nil, err
+}
+
+// QueryRows scans each row into the pointers into, and then calls take.
+func (s Statement) QueryRows(tx *gorm.DB, into []any, take func(), args ...any) error {
+	return s.query(tx, into, func() bool {
+		take()
+		return true
+	}, args)
+}
+
+// query scans rows into the pointers into, as long as next wants another one.
+func (s Statement) query(tx *gorm.DB, into []any, next func() bool, args []any) error {
 	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, s.textFor(tx), args...)
 	if err != nil {
-		return false, s.logFailure(tx, err)
+		return s.logFailure(tx, err)
 	}
-	found := rows.Next()
-	if found {
-		err = rows.Scan(into...)
+	for rows.Next() {
+		if err = rows.Scan(into...); err != nil || !next() {
+			break
+		}
 	}
 	// An error in the middle of a RETURNING is reported only here.
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
-		return false, s.logFailure(tx, err)
+		return s.logFailure(tx, err)
 	}
-	return found, nil
+	return nil
 }
 
 // RequireRow turns a missing row into gorm's error for it.
