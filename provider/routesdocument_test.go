@@ -83,13 +83,22 @@ func routesDocument(t *testing.T, list []web.Route) string {
 			files = append(files, fmt.Sprintf("[%s](../provider/%s)", file, file))
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n",
-			strings.ReplaceAll(r.Methods, "|", ", "), shownPath(r), r.Policy, cmp.Or(r.Specification, "–"), strings.Join(files, ", "))
+			strings.ReplaceAll(r.Methods, "|", ", "), shownPath(r), shownPolicy(r), cmp.Or(r.Specification, "–"), strings.Join(files, ", "))
 	}
 	b.WriteString("\n## Policies\n\n| policy | rule |\n|---|---|\n")
 	for _, p := range web.Policies {
 		fmt.Fprintf(&b, "| %s | %s |\n", p.Policy, p.Rule)
 	}
 	return b.String()
+}
+
+// shownPolicy is the policy of a route, and the scopes of a page for operators. The OpenAPI document
+// lists those of the administration API.
+func shownPolicy(r web.Route) string {
+	if len(r.Scopes) == 0 || r.Policy == web.AdminAPIPolicy {
+		return string(r.Policy)
+	}
+	return string(r.Policy) + ", for `" + strings.Join(r.Scopes, "` or `") + "`"
 }
 
 // endpointTable lists the routes that a specification rules, one line for each path.

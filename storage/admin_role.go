@@ -52,6 +52,11 @@ func (r AdminRole) Scopes() []string {
 // IsAny reports whether this is a role of administration.
 func (r AdminRole) IsAny() bool { return r.Scopes() != nil }
 
+// May reports whether the role stands for one of these scopes.
+func (r AdminRole) May(scopes []string) bool {
+	return slices.ContainsFunc(r.Scopes(), func(scope string) bool { return slices.Contains(scopes, scope) })
+}
+
 // AdminRole returns the role of administration of the user.
 func (u User) AdminRole() AdminRole {
 	if u.Admin {

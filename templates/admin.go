@@ -1,6 +1,10 @@
 package templates
 
-import "signet/templates/words"
+import (
+	"slices"
+
+	"signet/templates/words"
+)
 
 // Admin is the frame of all pages for administrators.
 type Admin struct {
@@ -10,7 +14,13 @@ type Admin struct {
 	Emergency []words.Sentence // the emergency links of the last weeks, the newest first
 
 	NeedsFactor bool // the person may only read before adding a second factor
+
+	Closed   []string // names of the entries of the navigation that the role may not open
+	ReadOnly bool     // the role changes nothing: the pages have no forms and no links to acts
 }
+
+// Opens reports whether the role may open an entry of the navigation.
+func (a Admin) Opens(name string) bool { return !slices.Contains(a.Closed, name) }
 
 func adminPages() []accountPage {
 	return []accountPage{
@@ -23,6 +33,7 @@ func adminPages() []accountPage {
 // AdminOverview is the first page for administrators.
 type AdminOverview struct {
 	Admin
+	Role       words.Sentence // the rights of the person
 	Connectors int
 }
 

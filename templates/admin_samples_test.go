@@ -16,6 +16,7 @@ var emergencySample = []words.Sentence{
 // adminSamples are the operators' pages in all their states.
 func adminSamples() map[string]templates.Page {
 	frame := func(here string) templates.Admin { return templates.Admin{Common: plain, Here: here} }
+	everything := words.Say("admin.role-admin")
 	noon := templates.Moment{ISO: "2026-03-01T12:00:00Z", Text: "1 March 2026, 12:00 UTC", Ago: words.Say("moment.days-ago", "Count", 3)}
 	google := templates.ConnectorCard{
 		ID: "google", Kind: "google", Name: "Google", ClientID: "407408718192.apps.googleusercontent.com", Ticket: "sealed.ticket",
@@ -54,6 +55,8 @@ func adminSamples() map[string]templates.Page {
 			Since: noon, Seen: []templates.KeyReader{{Family: "jose", At: noon}}, Unseen: []templates.KeyReader{{Family: "Apache", At: noon}},
 		},
 	}
+	seen := keys
+	seen.ReadOnly = true
 	rotated := keys
 	rotated.Done, rotated.Readiness = words.Say("admin-keys-done.rotated"), templates.KeyReadiness{Since: noon}
 	revoked := keys
@@ -71,23 +74,27 @@ func adminSamples() map[string]templates.Page {
 	alarmed := frame("overview")
 	alarmed.Emergency = emergencySample
 	return map[string]templates.Page{
-		"admin-emergency":       templates.AdminOverview{Admin: alarmed, Connectors: 2},
-		"admin-keys":            keys,
-		"admin-keys-done":       rotated,
-		"admin-keys-revoked":    revoked,
-		"admin-keys-none":       templates.AdminKeys{Admin: frame("keys")},
-		"admin-rotate":          rotate,
-		"admin-rotate-young":    young,
-		"admin-rotate-none":     templates.AdminRotate{Admin: frame("keys")},
-		"admin-revoke":          revoke,
-		"admin-revoke-mistyped": mistyped,
-		"admin":                 templates.AdminOverview{Admin: frame("overview"), Connectors: 2},
-		"admin-factor":          templates.AdminOverview{Admin: templates.Admin{Common: plain, Here: "overview", NeedsFactor: true}, Connectors: 1},
-		"admin-one":             templates.AdminOverview{Admin: frame("overview"), Connectors: 1},
-		"admin-bare":            templates.AdminOverview{},
-		"admin-connectors":      templates.AdminConnectors{Admin: frame("connectors"), Connectors: []templates.ConnectorCard{google, corp}},
-		"admin-connectors-none": templates.AdminConnectors{Admin: frame("connectors")},
-		"admin-connectors-test": templates.AdminConnectors{Admin: frame("connectors"), Connectors: []templates.ConnectorCard{tested, corp}},
-		"admin-connectors-fail": templates.AdminConnectors{Admin: frame("connectors"), Connectors: []templates.ConnectorCard{google, broken}},
+		"admin-emergency":          templates.AdminOverview{Admin: alarmed, Role: everything, Connectors: 2},
+		"admin-keys":               keys,
+		"admin-keys-done":          rotated,
+		"admin-keys-revoked":       revoked,
+		"admin-keys-none":          templates.AdminKeys{Admin: frame("keys")},
+		"admin-rotate":             rotate,
+		"admin-rotate-young":       young,
+		"admin-rotate-none":        templates.AdminRotate{Admin: frame("keys")},
+		"admin-revoke":             revoke,
+		"admin-revoke-mistyped":    mistyped,
+		"admin":                    templates.AdminOverview{Admin: frame("overview"), Role: everything, Connectors: 2},
+		"admin-factor":             templates.AdminOverview{Admin: templates.Admin{Common: plain, Here: "overview", NeedsFactor: true}, Role: everything, Connectors: 1},
+		"admin-helpdesk":           templates.AdminOverview{Admin: templates.Admin{Common: plain, Here: "overview", Closed: []string{"connectors", "keys"}, ReadOnly: true}, Role: words.Say("admin.role-helpdesk"), Connectors: 2},
+		"admin-auditor":            templates.AdminOverview{Admin: templates.Admin{Common: plain, Here: "overview", ReadOnly: true}, Role: words.Say("admin.role-auditor"), Connectors: 2},
+		"admin-connectors-auditor": templates.AdminConnectors{Admin: templates.Admin{Common: plain, Here: "connectors", ReadOnly: true}, Connectors: []templates.ConnectorCard{google}},
+		"admin-keys-auditor":       seen,
+		"admin-one":                templates.AdminOverview{Admin: frame("overview"), Role: everything, Connectors: 1},
+		"admin-bare":               templates.AdminOverview{},
+		"admin-connectors":         templates.AdminConnectors{Admin: frame("connectors"), Connectors: []templates.ConnectorCard{google, corp}},
+		"admin-connectors-none":    templates.AdminConnectors{Admin: frame("connectors")},
+		"admin-connectors-test":    templates.AdminConnectors{Admin: frame("connectors"), Connectors: []templates.ConnectorCard{tested, corp}},
+		"admin-connectors-fail":    templates.AdminConnectors{Admin: frame("connectors"), Connectors: []templates.ConnectorCard{google, broken}},
 	}
 }

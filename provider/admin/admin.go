@@ -23,7 +23,7 @@ type Deps struct {
 	Keys       *keeper.Keeper
 	Now        func() time.Time
 
-	NeedsFactor bool // administrators without a second factor may only read
+	NeedsFactor bool // people with a role of administration, but without a second factor, may only read
 }
 
 // Handler serves the pages for operators.
@@ -41,7 +41,22 @@ const (
 // frame returns the parts that all pages for operators share.
 func (h *Handler) frame(r *http.Request, current session.Current, here string) (templates.Admin, error) {
 	emergency, err := h.Visits.EmergencyNotices(r.Context(), current.User)
-	return templates.Admin{Common: h.Site.Common(), Here: here, Emergency: emergency, NeedsFactor: h.lacksFactor(current)}, err
+	frame := templates.Admin{Common: h.Site.Common(), Here: here, Emergency: emergency, NeedsFactor: h.lacksFactor(current)}
+	role := current.User.AdminRole()
+	for name, scopes := range map[string][]string{"connectors": readsConnectors, "keys": readsKeys} {
+		if !role.May(scopes) {
+			frame.Closed = append(frame.Closed, name)
+		}
+	}
+	frame.ReadOnly = !role.May([]string{storage.ScopeAdminAll})
+	return frame, err
+}
+
+// roleSentences describe the rights of each role on the first page.
+var roleSentences = map[storage.AdminRole]words.Sentence{
+	storage.Administrator: words.Say("admin.role-admin"),
+	storage.Helpdesk:      words.Say("admin.role-helpdesk"),
+	storage.Auditor:       words.Say("admin.role-auditor"),
 }
 
 // lacksFactor reports whether the session may only read, because it has one factor.
@@ -87,7 +102,7 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current sessi
 	if err != nil {
 		return err
 	}
-	return h.Site.Show(w, templates.AdminOverview{Admin: frame, Connectors: len(h.Connectors)})
+	return h.Site.Show(w, templates.AdminOverview{Admin: frame, Role: roleSentences[current.User.AdminRole()], Connectors: len(h.Connectors)})
 }
 
 // ticketOf returns the ticket for one act of this session. shown is the object that the

@@ -71,3 +71,14 @@ func (b *Testbed) NextURL(t *testing.T, v *Visitor, pairs ...string) string {
 	}
 	return r.URL.ResolveReference(location).String()
 }
+
+// Operating creates a user with this role of administration, and signs the user in with a new browser.
+func (b *Testbed) Operating(t *testing.T, role storage.AdminRole) (*Visitor, storage.User) {
+	t.Helper()
+	u := storage.User{Email: storage.NewID("op-") + "@example.com", EmailVerified: true}
+	u.SetAdminRole(role)
+	u = b.CreateUser(t, u, Password)
+	v := b.Visitor(t)
+	v.SignIn(t, v.Get(t, b.Issuer+"/account"), u.Email, Password).WantAt(t, "/account")
+	return v, u
+}

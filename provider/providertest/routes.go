@@ -72,6 +72,22 @@ func RouteTable(t *testing.T) []*Route {
 	return table
 }
 
+// OperatorPages lists the rows of the pages and forms for operators.
+func OperatorPages(t *testing.T) []web.Route {
+	t.Helper()
+	list := slices.DeleteFunc(RoutesOf(t, web.PagePolicy), func(r web.Route) bool { return r.Path != "/admin" && !strings.HasPrefix(r.Path, "/admin/") })
+	if len(list) < 8 {
+		t.Fatalf("found only %d pages for operators", len(list))
+	}
+	return list
+}
+
+// RoutesOf lists the rows with this policy. Do not call their handlers.
+func RoutesOf(t *testing.T, policy web.Policy) []web.Route {
+	t.Helper()
+	return slices.DeleteFunc(slices.Clone(registeredRoutes(t)), func(r web.Route) bool { return r.Policy != policy })
+}
+
 // registeredRoutes returns the routes of a provider at the root of its host. Do not call
 // their handlers: the database is closed when the first test that called this ends.
 func registeredRoutes(t *testing.T) []web.Route {

@@ -16,6 +16,7 @@ type Route struct {
 	Policy        Policy
 	Handler       http.Handler
 	Specification string        // with section; "" for a path that no specification defines
+	Scopes        []string      // of the administration API: the operator needs one, or a role that stands for one; nil: none is needed
 	Package       string        // the package below provider that serves the path; set by package provider
 	AtHostRoot    bool          // the path is at the root of the host, not below the issuer
 	ForPeople     Link          // the page where people can do the same; may be zero

@@ -52,7 +52,7 @@ func (h *Handler) Routes() []web.Route {
 	}}
 	for _, o := range h.list {
 		routes = append(routes, web.Route{
-			Methods: o.methods, Path: o.path, Policy: web.AdminAPIPolicy, Handler: h.handle(o), Refuse: refuseMethod,
+			Methods: o.methods, Path: o.path, Policy: web.AdminAPIPolicy, Scopes: o.scopes(), Handler: h.handle(o), Refuse: refuseMethod,
 		})
 	}
 	return routes
