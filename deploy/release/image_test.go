@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
+// CF-11: the images run as a user without rights, on a root that they cannot write.
 func TestImage_RunsAsAnotherUserOnAReadOnlyRoot(t *testing.T) {
 	r := built(t, "images")
 	for _, tried := range []struct {

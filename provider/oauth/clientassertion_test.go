@@ -73,6 +73,7 @@ func TestClientAssertion_EveryAlgorithmAtEveryEndpoint(t *testing.T) {
 	})
 }
 
+// P-78: the audience may be the issuer, and also the token endpoint or the endpoint of the request.
 func TestClientAssertion_AcceptedForms(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		key := clientKeys["ES256"]

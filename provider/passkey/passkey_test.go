@@ -303,9 +303,28 @@ func TestPasskeys_AnswerOfOtherCeremonyIsRefused(t *testing.T) {
 	wantRefused(t, "a new passkey", err, "passkey_malformed")
 }
 
-// MF-10 and MF-11: a new passkey with a wrong challenge, origin, RP ID, algorithm or attestation is
-// refused.
-func TestPasskeys_WrongNewPasskeyIsRefused(t *testing.T) {
+// MF-10: a challenge for one purpose opens no other one.
+func TestChallenge_IsForOnePurpose(t *testing.T) {
+	d := open(t)
+	purposes := []passkey.Purpose{passkey.SignIn, passkey.SecondFactor, passkey.Add, passkey.AddByLink, passkey.AddByItself, passkey.AddKey}
+	for _, made := range purposes {
+		c := passkey.Ceremony{Purpose: made, Browser: "browser", Request: "request", UserID: alice}
+		challenge, err := d.Begin(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c.Purpose = range purposes {
+			_, err := d.Open(challenge.Sealed, c)
+			if made == c.Purpose && err != nil || made != c.Purpose && web.CauseOf(err) != "challenge_of_other_purpose" {
+				t.Errorf("a challenge for %q is opened for %q: %v", made, c.Purpose, err)
+			}
+		}
+	}
+}
+
+// MF-10 and MF-11: a new passkey or security key with a wrong challenge, origin, RP ID, algorithm or
+// attestation is refused.
+func TestPasskeys_WrongNewOneIsRefused(t *testing.T) {
 	d := open(t)
 	for _, c := range []struct {
 		what, code string
@@ -332,6 +351,15 @@ func TestPasskeys_WrongNewPasskeyIsRefused(t *testing.T) {
 		challenge, opened := d.begin(t, adding)
 		_, err := d.CheckNew(opened, alice, []byte(passkeytest.New(t, issuer).Create(t, challenge.Text, alice, c.change)))
 		wantRefused(t, c.what, err, c.code)
+		challenge, opened = d.begin(t, addingKey)
+		_, err = d.CheckNewKey(opened, alice, []byte(passkeytest.New(t, issuer).Create(t, challenge.Text, alice, c.change)))
+		if c.what == "no user verification" { // a security key is the second proof
+			if err != nil {
+				t.Errorf("a security key without user verification: %v", err)
+			}
+			continue
+		}
+		wantRefused(t, "a security key: "+c.what, err, c.code)
 	}
 }
 
