@@ -95,8 +95,8 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		DB: db, Params: c.Passwords, Limits: c.RateLimits, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: c.Now, Bucket: s.ring.Bucket,
 	})
 	s.factors = factor.New(factor.Config{DB: db, Ring: s.ring, Limits: c.RateLimits, Now: c.Now})
-	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Outbound: s.outbound, Registration: c.Registration, FrontchannelLogout: c.FrontchannelLogout, Now: c.Now})
 	s.passkeys = passkey.New(passkey.Config{Ring: s.ring, Issuer: issuer, RPID: c.PasskeyRPID, Now: c.Now})
+	s.directory = directory.New(directory.Deps{DB: db, Issuer: c.Issuer, Passwords: s.passwords, Algorithms: c.Algorithms, Outbound: s.outbound, Registration: c.Registration, FrontchannelLogout: c.FrontchannelLogout, Passkeys: s.passkeys.RPID() != "", Now: c.Now})
 	if err := db.CheckRPID(ctx, s.passkeys.RPID()); err != nil {
 		return nil, err
 	}

@@ -173,7 +173,7 @@ func TestSetAlwaysAsk_EndsWithTheLastProvenPasskey(t *testing.T) {
 			return w.RemovePasskey(t.Context(), removal(w.user.ID, p, s.ID), noon)
 		}},
 		"factors reset": {act: func(t *testing.T, w *world, _ storage.Passkey, _ storage.Session) error {
-			_, err := w.ResetFactors(t.Context(), w.user.ID, by)
+			_, err := w.ResetFactors(t.Context(), storage.FactorReset{UserID: w.user.ID}, by)
 			return err
 		}},
 		"evicted": {act: func(t *testing.T, w *world, _ storage.Passkey, _ storage.Session) error {
@@ -193,7 +193,7 @@ func TestSetAlwaysAsk_EndsWithTheLastProvenPasskey(t *testing.T) {
 		}},
 		"factors reset, undone": {act: func(t *testing.T, w *world, _ storage.Passkey, s storage.Session) error {
 			link, _ := change(t, w, s)
-			if _, err := w.ResetFactors(t.Context(), w.user.ID, by); err != nil {
+			if _, err := w.ResetFactors(t.Context(), storage.FactorReset{UserID: w.user.ID}, by); err != nil {
 				return err
 			}
 			return undo(t, w, link)

@@ -108,7 +108,7 @@ func TestUndo_FactorsThatAnOperatorRemovedStayRemoved(t *testing.T) {
 			if removedBefore {
 				w.exec(t, `DELETE FROM credentials WHERE user_id = ?`, u.ID)
 			}
-			if _, err := w.ResetFactors(t.Context(), u.ID, storage.By{At: noon}); err != nil {
+			if _, err := w.ResetFactors(t.Context(), storage.FactorReset{UserID: u.ID}, storage.By{At: noon}); err != nil {
 				t.Fatal(err)
 			}
 			if err := w.undo(t, w.undoLink(t, u.Email, noon), u, noon.Add(time.Minute)); err != nil {

@@ -461,20 +461,31 @@ func (db *DB) recordFactor(tx *gorm.DB, event EventType, mail MailKind, kind, us
 	return record(tx, e, by.At)
 }
 
+// FactorReset is the input of DB.ResetFactors.
+type FactorReset struct {
+	UserID string
+	Support
+}
+
 // ResetFactors removes all factors of a user except the password: the authenticator app, the
 // passkeys, the security keys and the recovery codes, and ends the choice of SetAlwaysAsk. If there were any, it ends all sessions and grants of the user,
 // including offline grants. It returns the removed factors. The undo of a changed address does not
 // bring them back, nor those that were removed before. It records the events factor.reset and
 // session.ended_all.
 //
-// ErrNotFound: there is no such user.
-func (db *DB) ResetFactors(ctx context.Context, userID string, by By) (removed []Factor, err error) {
+// ErrNotFound: there is no such user. ErrLinkAndReset, the error of a check.
+func (db *DB) ResetFactors(ctx context.Context, r FactorReset, by By) (removed []Factor, err error) {
+	userID := r.UserID
 	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("reset factors: %w", err)
 	}
 	err = db.write(ctx, "reset factors", func(tx *gorm.DB) error {
 		removed = nil
-		if _, err := db.lockUser(tx, userID); err != nil {
+		u, err := db.lockUser(tx, userID)
+		if err != nil {
+			return err
+		}
+		if err := r.checkReset(tx, u, by.At); err != nil {
 			return err
 		}
 		if err := dropCopiedFactors(tx, userID); err != nil {
@@ -496,7 +507,10 @@ func (db *DB) ResetFactors(ctx context.Context, userID string, by By) (removed [
 		if err := endAllOfUser(tx, userID, by.At); err != nil {
 			return err
 		}
-		if err := db.recordFactor(tx, FactorsReset, MailFactorsReset, "", userID, by); err != nil {
+		if err := db.notify(tx, MailDraft{Kind: MailFactorsReset, UserID: userID}, by); err != nil {
+			return err
+		}
+		if err := record(tx, Event{Type: FactorsReset, Outcome: Succeeded, UserID: userID, From: by.From, Detail: r.detail()}, by.At); err != nil {
 			return err
 		}
 		return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: "factors_reset", UserID: userID, From: by.From}, by.At)

@@ -319,7 +319,7 @@ func TestSignInThrough_LinksNothingIfASecondFactorIsDue(t *testing.T) {
 func TestResetFactors_RemovesAllButThePassword(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		by := storage.By{From: storage.Origin{Actor: "cli"}, At: noon}
-		if removed, err := w.ResetFactors(t.Context(), w.user.ID, by); err != nil || len(removed) != 0 {
+		if removed, err := w.ResetFactors(t.Context(), storage.FactorReset{UserID: w.user.ID}, by); err != nil || len(removed) != 0 {
 			t.Fatalf("removed %+v, %v, want nothing", removed, err)
 		}
 		if _, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon); err != nil {
@@ -328,7 +328,7 @@ func TestResetFactors_RemovesAllButThePassword(t *testing.T) {
 		added, _ := w.addTOTP(t, w.session, "new handle", noon)
 		grant := w.openGrantIn(t, added, true)
 		w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret) VALUES (?, ?, 'webauthn', 'x')`, storage.NewID("crd_"), w.user.ID)
-		removed, err := w.ResetFactors(t.Context(), w.user.ID, by)
+		removed, err := w.ResetFactors(t.Context(), storage.FactorReset{UserID: w.user.ID}, by)
 		if err != nil || len(removed) != 4 {
 			t.Fatalf("removed %+v, %v, want an app, a passkey and two codes", removed, err)
 		}
@@ -336,7 +336,7 @@ func TestResetFactors_RemovesAllButThePassword(t *testing.T) {
 		wantError(t, "session", err, storage.ErrNotFound)
 		w.wantDead(t, grant.ID, noon)
 		w.signIn(t, w.user.ID, "password alone", "", noon)
-		_, err = w.ResetFactors(t.Context(), "usr_nobody", by)
+		_, err = w.ResetFactors(t.Context(), storage.FactorReset{UserID: "usr_nobody"}, by)
 		wantError(t, "unknown user", err, storage.ErrNotFound)
 		wantEvents(t, w, w.user.ID, storage.FactorsReset, 1)
 	})

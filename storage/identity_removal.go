@@ -15,6 +15,7 @@ type IdentityRemoval struct {
 	Connectors []string // the connectors through which people can sign in now
 	SessionID  string   // the session of the request, which does not end; "": an operator's request
 	AllowLast  bool     // remove it even if the user has no other way to sign in
+	Checks     []UserCheck
 	From       Origin
 }
 
@@ -32,7 +33,7 @@ type IdentityRemoval struct {
 //
 // ErrRevoked: the session has ended or is another user's. ErrNotFresh: it has one factor, and the
 // account can reach two. ErrNotFound: the user has no such identity. ErrConflict: the identity is
-// the user's last way to sign in.
+// the user's last way to sign in. The error of a check.
 func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Time) error {
 	i := u.Identity
 	if err := refuseImpossible(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
@@ -42,6 +43,11 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 	err := db.write(ctx, "unlink identity", func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, userRow, i.UserID, forUpdate); err != nil {
 			return err
+		}
+		if len(u.Checks) > 0 {
+			if err := db.checkUser(tx, i.UserID, u.Checks); err != nil {
+				return err
+			}
 		}
 		if u.SessionID != "" {
 			if _, err := touchSession(tx, i.UserID, u.SessionID, "", at); err != nil {

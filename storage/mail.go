@@ -45,7 +45,7 @@ const (
 // MailKinds lists all kinds of mails.
 var MailKinds = []MailKind{MailPasswordChanged, MailNewBrowser, MailIdentityLinked, MailIdentityRemoved, MailPasskeyAdded, MailPasskeyMade, MailPasskeyRemoved, MailAccountDisabled, MailAccountEnabled, MailPasswordReset, MailNoPassword, MailSignUp, MailHasAccount,
 	MailAddressProof, MailAddressChange, MailAddressTaken, MailAddressReserved, MailAddressChanged, MailAddressRestored, MailInvitation, MailInvitationUsed, MailEnrolment,
-	MailFactorAdded, MailFactorRemoved, MailFactorsReset, MailRecoveryCodesReplaced, MailRecoveryCodeUsed, MailBrowserTrusted, MailAlwaysAskOn, MailAlwaysAskOff}
+	MailFactorAdded, MailFactorRemoved, MailFactorsReset, MailRecoveryCodesReplaced, MailRecoveryCodeUsed, MailBrowserTrusted, MailAlwaysAskOn, MailAlwaysAskOff, MailPasswordLink, MailPasskeyLink}
 
 // Mail is a row of the outbox: a mail to one person. It has no body and no link: both are made
 // when the mail is sent, so a copy of the database cannot be used to open a link. The row stays

@@ -14,14 +14,16 @@ type PasskeyLink struct {
 	UserID   string
 	Reason   string         // a stable code for the event
 	Unproven UnprovenPolicy // holds when the link is used, because it does not verify the address
+	Support
 }
 
 // IssuePasskeyLink makes a one-time link with which a user adds a passkey without signing in, and
 // returns it for an operator, who hands it over. It is not mailed and proves no address. It replaces
-// the older link of this kind. It records the event passkey.requested.
+// the older link of this kind. The user gets a mail without the link. It records the event
+// passkey.requested.
 //
-// ErrNotFound: the user is unknown or disabled. *UnprovenError: the address is not verified, and
-// something is attached to the account.
+// ErrNotFound: the user is unknown. ErrRevoked: the user is disabled. *UnprovenError: the address is not verified, and
+// something is attached to the account. ErrLinkAndReset, the error of a check.
 func (db *DB) IssuePasskeyLink(ctx context.Context, p PasskeyLink, by By) (l MailLink, err error) {
 	if err := refuseImpossible(p.UserID); err != nil {
 		return MailLink{}, fmt.Errorf("issue passkey link: %w", err)
@@ -35,6 +37,9 @@ func (db *DB) IssuePasskeyLink(ctx context.Context, p PasskeyLink, by By) (l Mai
 		if err != nil {
 			return err
 		}
+		if err := p.checkLink(tx, u, by.At); err != nil {
+			return err
+		}
 		if p.Unproven == StopIfAttached {
 			if err := evictBeforePasskey(tx, u, p.Unproven, by); err != nil {
 				return err
@@ -45,7 +50,10 @@ func (db *DB) IssuePasskeyLink(ctx context.Context, p PasskeyLink, by By) (l Mai
 			return err
 		}
 		l.Printed = true
-		return record(tx, Event{Type: PasskeyRequested, Outcome: Succeeded, Reason: p.Reason, UserID: u.ID, From: by.From}, by.At)
+		if err := db.notify(tx, MailDraft{Kind: MailPasskeyLink, UserID: u.ID}, by); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: PasskeyRequested, Outcome: Succeeded, Reason: p.Reason, UserID: u.ID, From: by.From, Detail: p.detail()}, by.At)
 	})
 	if err != nil {
 		return MailLink{}, err

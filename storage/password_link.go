@@ -7,21 +7,28 @@ import (
 	"gorm.io/gorm"
 )
 
+// The kinds of mails about the links of operators. They have no link.
+const (
+	MailPasswordLink MailKind = "password_link" // an operator made a link with which the user sets a password
+	MailPasskeyLink  MailKind = "passkey_link"  // an operator made a link with which the user adds a passkey
+)
+
 // PasswordLink is the input of DB.IssuePasswordLink.
 type PasswordLink struct {
 	UserID   string
 	Reason   string         // a stable code for the event
 	Unproven UnprovenPolicy // holds when the link is used, because it does not verify the address
+	Support
 }
 
 // IssuePasswordLink makes a one-time link with which a user sets a password, and returns it for an
 // operator, who hands it over. It is not mailed and proves no address. It replaces the older link
 // of this kind, but not a mailed one: otherwise a stranger could make it invalid by asking for a
-// mail. It records the event password.reset_requested.
+// mail. The user gets a mail without the link. It records the event password.reset_requested.
 //
-// ErrNotFound: the user is unknown or disabled. ErrNoAddress: the user has no email address, so
+// ErrNotFound: the user is unknown. ErrRevoked: the user is disabled. ErrNoAddress: the user has no email address, so
 // could not sign in with a password. *UnprovenError: the address is not verified, and more than a
-// password is attached to the account.
+// password is attached to the account. ErrLinkAndReset, the error of a check.
 func (db *DB) IssuePasswordLink(ctx context.Context, p PasswordLink, by By) (l MailLink, err error) {
 	if err := refuseImpossible(p.UserID); err != nil {
 		return MailLink{}, fmt.Errorf("issue password link: %w", err)
@@ -33,6 +40,9 @@ func (db *DB) IssuePasswordLink(ctx context.Context, p PasswordLink, by By) (l M
 	err = db.write(ctx, "issue password link", func(tx *gorm.DB) error {
 		u, err := db.lockUser(tx, p.UserID)
 		if err != nil {
+			return err
+		}
+		if err := p.checkLink(tx, u, by.At); err != nil {
 			return err
 		}
 		if u.EmailCanonical == "" {
@@ -48,7 +58,10 @@ func (db *DB) IssuePasswordLink(ctx context.Context, p PasswordLink, by By) (l M
 			return err
 		}
 		l.Printed = true
-		return record(tx, Event{Type: PasswordResetRequested, Outcome: Succeeded, Reason: p.Reason, UserID: u.ID, From: by.From}, by.At)
+		if err := db.notify(tx, MailDraft{Kind: MailPasswordLink, UserID: u.ID}, by); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: PasswordResetRequested, Outcome: Succeeded, Reason: p.Reason, UserID: u.ID, From: by.From, Detail: p.detail()}, by.At)
 	})
 	if err != nil {
 		return MailLink{}, err

@@ -133,7 +133,7 @@ func TestPasswordLink_OnlyForUsersWhoCouldSignIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for id, want := range map[string]error{"usr_nobody": storage.ErrNotFound, disabled.ID: storage.ErrNotFound, bare.UserID: storage.ErrNoAddress} {
+		for id, want := range map[string]error{"usr_nobody": storage.ErrNotFound, disabled.ID: storage.ErrRevoked, bare.UserID: storage.ErrNoAddress} {
 			_, err := w.passwordLink(t, id, storage.KeepAttached, noon)
 			wantError(t, id, err, want)
 		}

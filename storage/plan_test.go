@@ -521,7 +521,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			if _, _, err := addFactor(); err != nil {
 				return err
 			}
-			_, err := w.ResetFactors(ctx, w.user.ID, storage.By{From: from, At: later})
+			_, err := w.ResetFactors(ctx, storage.FactorReset{UserID: w.user.ID, Support: storage.Support{Alone: true, Note: "lost the phone"}}, storage.By{From: from, At: later})
 			return err
 		}},
 		{"AddAutomaticPasskey", func() error {
@@ -569,7 +569,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"IssuePasswordLink", func() error {
-			_, err := w.IssuePasswordLink(ctx, storage.PasswordLink{UserID: w.user.ID, Reason: "by_administrator"}, storage.By{From: from, At: later})
+			_, err := w.IssuePasswordLink(ctx, storage.PasswordLink{UserID: w.user.ID, Reason: "by_administrator", Support: storage.Support{Alone: true}}, storage.By{From: from, At: later})
 			return err
 		}},
 		{"ResetPasswordByLink", func() error {

@@ -543,7 +543,7 @@ func (o *person) recover(t *testing.T, name, second string) string {
 		o.email, o.password, o.phone, o.before = b.email, b.password, b.phone, nil
 		return done
 	case resetFactors:
-		if _, err := o.DB.ResetFactors(t.Context(), o.id, storage.By{At: o.Now()}); err != nil {
+		if _, err := o.DB.ResetFactors(t.Context(), storage.FactorReset{UserID: o.id}, storage.By{At: o.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		return done

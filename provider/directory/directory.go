@@ -23,6 +23,7 @@ type Deps struct {
 	// FrontchannelLogout is the setting frontchannel_logout. If it is off, clients cannot get a
 	// frontchannel_logout_uri.
 	FrontchannelLogout bool
+	Passkeys           bool // browsers accept passkeys at the issuer
 	Now                func() time.Time
 }
 
@@ -35,12 +36,13 @@ type Directory struct {
 	outbound           *outbound.Client
 	registration       RegistrationPolicy
 	frontchannelLogout bool
+	passkeys           bool
 	now                func() time.Time
 }
 
 // New returns a Directory with these dependencies.
 func New(d Deps) *Directory {
-	return &Directory{db: d.DB, issuer: d.Issuer, passwords: d.Passwords, algorithms: d.Algorithms, outbound: d.Outbound, registration: d.Registration, frontchannelLogout: d.FrontchannelLogout, now: d.Now}
+	return &Directory{db: d.DB, issuer: d.Issuer, passwords: d.Passwords, algorithms: d.Algorithms, outbound: d.Outbound, registration: d.Registration, frontchannelLogout: d.FrontchannelLogout, passkeys: d.Passkeys, now: d.Now}
 }
 
 // by returns the origin of an act together with the current time.

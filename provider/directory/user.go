@@ -186,25 +186,6 @@ func (d *Directory) ResetPassword(ctx context.Context, n PasswordReset, from sto
 	}, d.now())
 }
 
-// PasswordLink makes a one-time link with which a user sets a password. It is for an operator, who
-// hands it over; link.Links makes its URL. The link proves no address: for an account without a
-// verified one, unproven decides about the attached data when the link is used. reason is a stable
-// code for the event password.reset_requested.
-//
-// Errors: storage.ErrNotFound: the user is unknown or disabled. storage.ErrNoAddress,
-// *storage.UnprovenError.
-func (d *Directory) PasswordLink(ctx context.Context, userID, reason string, unproven storage.UnprovenPolicy, from storage.Origin) (storage.MailLink, error) {
-	return d.db.IssuePasswordLink(ctx, storage.PasswordLink{UserID: userID, Reason: reason, Unproven: unproven}, d.by(from))
-}
-
-// PasskeyLink is PasswordLink for a link with which a user adds a passkey. reason is that of the event
-// passkey.requested.
-//
-// Errors: storage.ErrNotFound: the user is unknown or disabled. *storage.UnprovenError.
-func (d *Directory) PasskeyLink(ctx context.Context, userID, reason string, unproven storage.UnprovenPolicy, from storage.Origin) (storage.MailLink, error) {
-	return d.db.IssuePasskeyLink(ctx, storage.PasskeyLink{UserID: userID, Reason: reason, Unproven: unproven}, d.by(from))
-}
-
 // ResetPasswordByLink sets the password of the user of a one-time link, which the caller has just
 // opened, and spends the link. All sessions and tokens of the user end in the same transaction,
 // and no session begins. A password that is refused spends nothing. Events: see

@@ -90,6 +90,7 @@ func DescribeFactors(factors []storage.Factor) []FactorDocument {
 
 // IdentityDocument is the JSON form of an identity at an upstream.
 type IdentityDocument struct {
+	ID        string     `json:"id" doc:"hash of connector, issuer and subject"`
 	Connector string     `json:"connector"`
 	Issuer    string     `json:"issuer"`
 	Subject   string     `json:"subject" doc:"subject at the upstream"`
@@ -104,7 +105,7 @@ type IdentityDocument struct {
 // DescribeIdentity returns the JSON form of an identity.
 func DescribeIdentity(i storage.Identity) IdentityDocument {
 	return IdentityDocument{
-		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, Email: i.Email, Name: i.Name, Groups: i.Groups, Refused: i.Detail.GroupsRefused,
+		ID: i.Key(), Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, Email: i.Email, Name: i.Name, Groups: i.Groups, Refused: i.Detail.GroupsRefused,
 		Since: i.CreatedAt.Time(), LastUsed: optionalTime(i.UsedAt),
 	}
 }

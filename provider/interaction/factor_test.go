@@ -137,7 +137,7 @@ func TestFactor_ChangeOfTheAccountEndsTheHalfSignIn(t *testing.T) {
 			}
 		},
 		"reset": func(t *testing.T, b *providertest.Testbed) {
-			if _, err := b.DB.ResetFactors(t.Context(), b.Alice.ID, storage.By{At: b.Now()}); err != nil {
+			if _, err := b.DB.ResetFactors(t.Context(), storage.FactorReset{UserID: b.Alice.ID}, storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -55,6 +55,8 @@ var mailTexts = map[storage.MailKind]func(content) templates.Mail{
 	storage.MailBrowserTrusted:  content.browserTrusted,
 	storage.MailAlwaysAskOn:     content.alwaysAskOn,
 	storage.MailAlwaysAskOff:    content.alwaysAskOff,
+	storage.MailPasswordLink:    content.passwordLink,
+	storage.MailPasskeyLink:     content.passkeyLink,
 	storage.MailAddressChange:   content.addressChange,
 	storage.MailEnrolment:       content.enrolment,
 	storage.MailAddressTaken:    content.addressTaken,
@@ -238,6 +240,16 @@ func (c content) factorRemoved() templates.Mail {
 func (c content) factorsReset() templates.Mail {
 	return c.mail(words.Say("mail-factors-reset.subject"), words.Say("mail-factors-reset.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
 		words.Say("mail-factors-reset.not-expected", "Issuer", c.issuer.Host))
+}
+
+func (c content) passwordLink() templates.Mail {
+	return c.mail(words.Say("mail-password-link.subject"), words.Say("mail-password-link.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-password-link.not-expected", "Issuer", c.issuer.Host))
+}
+
+func (c content) passkeyLink() templates.Mail {
+	return c.mail(words.Say("mail-passkey-link.subject"), words.Say("mail-passkey-link.text", "Email", c.Recipient, "Issuer", c.issuer.Host),
+		words.Say("mail-passkey-link.not-expected", "Issuer", c.issuer.Host))
 }
 
 func (c content) recoveryCodesReplaced() templates.Mail {

@@ -153,7 +153,7 @@ func TestPasskeyLink_NamesTheOperatorWithoutAFactor(t *testing.T) {
 		}
 		v := b.Visitor(t)
 		v.Get(t, b.PasskeyLink(t, b.Alice.ID)).WantText(t, "Ask the operator")
-		if _, err := b.DB.ResetFactors(t.Context(), b.Alice.ID, storage.By{At: b.Now()}); err != nil {
+		if _, err := b.DB.ResetFactors(t.Context(), storage.FactorReset{UserID: b.Alice.ID}, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Advance(time.Second)

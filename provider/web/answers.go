@@ -226,6 +226,10 @@ var answers = map[Surface]map[string]Answer{
 		"busy":               {Status: http.StatusServiceUnavailable, Code: "busy", Text: "too many passwords are being hashed: try again after the time in Retry-After", RetryAfter: 2},
 		"unavailable":        noDatabase,
 		"internal":           serverError,
+
+		"link_and_reset": {Status: http.StatusForbidden, Code: "link_and_reset", Text: "within a day, one operator may make a link for a user or reset the factors, but not both: a client with the scope signet:admin can"},
+		"user_disabled":  {Status: http.StatusConflict, Code: "user_disabled", Text: "the user is disabled: enable the user first"},
+		"no_passkeys":    {Status: http.StatusConflict, Code: "no_passkeys", Text: causeText},
 	},
 	form: {
 		"throttled":           {Status: http.StatusTooManyRequests, Code: "too_many_attempts", Sentence: words.Say("password-refused.too-many-attempts")},

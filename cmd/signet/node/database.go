@@ -150,7 +150,7 @@ func StorageConfig(c config.Config) storage.Config {
 // Directory returns the rules of clients and users for the database.
 func Directory(c config.Config, db *storage.DB, now func() time.Time) *directory.Directory {
 	return directory.New(directory.Deps{
-		DB: db, Issuer: c.Issuer, Algorithms: c.Algorithms, Outbound: outbound.New(c.Outbound), FrontchannelLogout: c.FrontchannelLogout, Now: now,
+		DB: db, Issuer: c.Issuer, Algorithms: c.Algorithms, Outbound: outbound.New(c.Outbound), FrontchannelLogout: c.FrontchannelLogout, Passkeys: c.RPID() != "", Now: now,
 		Passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: now}),
 	})
 }

@@ -162,7 +162,7 @@ func completeLibraries(config.Config) []cobra.Completion {
 }
 
 func completeLinkUses(config.Config) []cobra.Completion {
-	return completions(user.LinkUses, func(use string) (string, string) { return use, "" })
+	return completions(directory.LinkUses(), func(use string) (string, string) { return use, "" })
 }
 
 func completions[T any](list []T, of func(T) (value, description string)) []cobra.Completion {

@@ -64,8 +64,10 @@ the email address is verified.`,
 		Args:    cli.ExactArgs(EmailOrSubject),
 	}
 	yes := c.Flags().Bool("yes", false, "do not ask for confirmation")
+	reason := reasonFlag(c)
 	asJSON := cli.JSONFlag(c)
-	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
+	cli.CheckUsage(c, func() error { return checkReasonFlag(*reason) })
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		u, err := Find(ctx, db, args[0])
 		if err != nil {
 			return err
@@ -76,7 +78,7 @@ the email address is verified.`,
 				return err
 			}
 		}
-		removed, err := db.ResetFactors(ctx, u.ID, storage.By{From: cli.Origin(), At: p.Now()})
+		removed, err := p.Directory(settings, db).ResetFactors(ctx, storage.FactorReset{UserID: u.ID, Support: storage.Support{Note: *reason}}, cli.Origin())
 		if err != nil {
 			return ErrorAbout(args[0], err)
 		}

@@ -20,14 +20,6 @@ import (
 	"signet/storage"
 )
 
-// LinkUses are the values of --for of `signet user link`.
-var LinkUses = []string{forPassword, forPasskey}
-
-const (
-	forPassword = "password"
-	forPasskey  = "passkey"
-)
-
 func (p commands) linkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "link EMAIL|SUB --for password|passkey",
@@ -35,7 +27,8 @@ func (p commands) linkCommand() *cobra.Command {
 		Long: `Print a one-time link with which a user sets a password or adds a passkey. The link works
 once, within 30 minutes, on every node, and needs no mail server. Hand it over to the user by
 a way that you trust. When it is used, all sessions and tokens of the user end. A newer link
-for the same use replaces an older one.
+for the same use replaces an older one. The user gets a mail without the link, if the server
+sends mails and the email address is verified.
 
 A link for a passkey asks for a code of the authenticator app or a recovery code first, if the
 user has a second factor or a confirmed passkey. A user who had only passkeys is asked for one,
@@ -52,21 +45,19 @@ because another person may have set them up; for a passkey, also if it has a pas
 		Args: cli.ExactArgs(EmailOrSubject),
 	}
 	use := c.Flags().String("for", "", "what the user does with the link: password (set a password) or passkey (add a passkey)")
+	reason := reasonFlag(c)
 	attached := addAttachedFlags(c)
 	asJSON := cli.JSONFlag(c)
 	cli.CheckUsage(c, func() error {
 		if err := cli.RequireFlags(c, "for"); err != nil {
 			return err
 		}
-		if !slices.Contains(LinkUses, *use) {
-			return fmt.Errorf("--for is %q%s", *use, cmp.Or(spelling.DidYouMean(*use, LinkUses), ": use password or passkey"))
+		if !slices.Contains(directory.LinkUses(), *use) {
+			return fmt.Errorf("--for is %q%s", *use, cmp.Or(spelling.DidYouMean(*use, directory.LinkUses()), ": use password or passkey"))
 		}
-		return attached.check()
+		return cmp.Or(checkReasonFlag(*reason), attached.check())
 	})
 	p.withLinks(c, func(ctx context.Context, s linkServer, args []string) error {
-		if *use == forPasskey && s.settings.RPID() == "" {
-			return exit.New(exit.Denied, fmt.Errorf("passkeys cannot be used at %s: browsers accept them only at a host name with HTTPS, or at localhost", s.settings.Issuer), "change the setting issuer, or use --for password")
-		}
 		u, err := Find(ctx, s.db, args[0])
 		if err != nil {
 			return err
@@ -74,12 +65,12 @@ because another person may have set them up; for a passkey, also if it has a pas
 		if !u.Enabled() {
 			return exit.New(exit.Denied, fmt.Errorf("%s is disabled", DisplayName(u)), "enable the user with: signet user enable "+DisplayName(u))
 		}
-		issue := s.rules.PasswordLink
-		if *use == forPasskey {
-			issue = s.rules.PasskeyLink
-		}
-		made, err := issue(ctx, u.ID, cli.ByAdministrator, attached.policy(), cli.Origin())
+		made, err := s.rules.Link(ctx, directory.UserLink{
+			UserID: u.ID, For: *use, Reason: cli.ByAdministrator, Unproven: attached.policy(), Support: storage.Support{Note: *reason},
+		}, cli.Origin())
 		switch {
+		case errors.Is(err, directory.ErrNoPasskeys):
+			return exit.New(exit.Denied, fmt.Errorf("passkeys cannot be used at %s: browsers accept them only at a host name with HTTPS, or at localhost", s.settings.Issuer), "change the setting issuer, or use --for password")
 		case errors.Is(err, storage.ErrUnproven):
 			return p.unprovenError(u, err, *asJSON)
 		case errors.Is(err, storage.ErrNoAddress):
@@ -91,6 +82,21 @@ because another person may have set them up; for a passkey, also if it has a pas
 		return p.printLink(s.links, made, *asJSON)
 	})
 	return c
+}
+
+// reasonFlag adds the flag --reason.
+func reasonFlag(c *cobra.Command) *string {
+	return c.Flags().String("reason", "", "why the user needs this, for the audit event")
+}
+
+func checkReasonFlag(reason string) error {
+	if reason == "" {
+		return nil
+	}
+	if err := directory.CheckReason(reason); err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	return nil
 }
 
 // linkServer has the parts of the server that make one-time links. The rules and the links

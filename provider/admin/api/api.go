@@ -8,6 +8,7 @@ import (
 	"signet/provider/directory"
 	"signet/provider/flow"
 	"signet/provider/keys"
+	"signet/provider/link"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -18,8 +19,11 @@ type Deps struct {
 	Ring      *keys.Ring
 	Tokens    *flow.Tokens
 	Directory *directory.Directory
-	Issuer    string
-	Now       func() time.Time
+	Links     *link.Links
+	// Connectors are the ids of the connectors of the settings.
+	Connectors []string
+	Issuer     string
+	Now        func() time.Time
 }
 
 // Handler serves the API.

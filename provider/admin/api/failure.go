@@ -43,6 +43,11 @@ var causes = []struct {
 	{"no_address", "email_verified", is(storage.ErrNoAddress)},
 	{"no_phone_number", "phone_number_verified", is(storage.ErrNoPhone)},
 	{"last_administrator", "", is(storage.ErrLastAdmin)},
+	{"scope_missing", "", is(directory.ErrAdministrator)},
+	{"scope_missing", "", hasType[*directory.ReservedFieldError]},
+	{"link_and_reset", "", is(storage.ErrLinkAndReset)},
+	{"user_disabled", "", is(storage.ErrRevoked)},
+	{"no_passkeys", "for", is(directory.ErrNoPasskeys)},
 }
 
 func is(target error) func(error) bool {
@@ -66,6 +71,9 @@ func withCause(err error) error {
 		field := c.field
 		if wrong, is := errors.AsType[*directory.FieldError](err); is && field == "" {
 			field = wrong.Field
+		}
+		if reserved, is := errors.AsType[*directory.ReservedFieldError](err); is {
+			field = reserved.Field
 		}
 		return &fieldError{field, web.Because(c.code, err)}
 	}

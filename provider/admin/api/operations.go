@@ -17,6 +17,7 @@ func (h *Handler) operations() []operation {
 			anyScope: true, result: reflect.TypeFor[meDocument](), serve: h.showMe,
 		}},
 		h.userOperations(),
+		h.supportOperations(),
 		h.sessionOperations(),
 		h.eventOperations(),
 	)

@@ -91,30 +91,20 @@ var unprovenPolicies = map[string]storage.UnprovenPolicy{
 	"": storage.StopIfAttached, "stop": storage.StopIfAttached, "evict": storage.EvictAttached, "keep": storage.KeepAttached,
 }
 
-// adminMembers are the members that only a caller with storage.ScopeAdminAll may set. They decide
-// about the owner of the account, and about its rights at applications.
-var adminMembers = []string{"email_verified", "roles", "groups", "sub"}
-
-// requireMembers refuses members that the caller may not set. A new user needs an address, so only
-// a change of the address is refused.
-func (c *call) requireMembers(refused ...string) error {
+// requireMembers refuses members that the caller may not set. check is a rule of package directory.
+func (c *call) requireMembers(check func([]string) error) error {
 	if c.caller.isAdmin() {
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.members)) {
-		if slices.Contains(adminMembers, name) || slices.Contains(refused, name) {
-			return &fieldError{name, because("scope_missing", "setting "+name+" needs the scope "+storage.ScopeAdminAll)}
-		}
-	}
-	return nil
+	return check(slices.Collect(maps.Keys(c.members)))
 }
 
 // checkTarget refuses to change an administrator for a caller that may not do everything.
 func (c *call) checkTarget(u storage.User) error {
-	if u.AdminRole().IsAny() && !c.caller.isAdmin() {
-		return because("scope_missing", "changing an administrator needs the scope "+storage.ScopeAdminAll)
+	if c.caller.isAdmin() {
+		return nil
 	}
-	return nil
+	return directory.CheckPlainUser(u)
 }
 
 // userChecks are the checks of a change of a user, in the transaction of the change.
@@ -123,7 +113,7 @@ func (c *call) userChecks() []storage.UserCheck {
 }
 
 func (h *Handler) createUser(c *call) (reply, error) {
-	if err := c.requireMembers(); err != nil {
+	if err := c.requireMembers(directory.CheckReservedFields); err != nil {
 		return reply{}, err
 	}
 	u := storage.User{EmailVerified: c.is("email_verified"), PhoneNumberVerified: c.is("phone_number_verified")}
@@ -146,7 +136,7 @@ func addressTaken(err error) error {
 }
 
 func (h *Handler) changeUser(c *call) (reply, error) {
-	if err := c.requireMembers("email"); err != nil {
+	if err := c.requireMembers(directory.CheckReservedChanges); err != nil {
 		return reply{}, err
 	}
 	u, err := h.user(c)

@@ -103,9 +103,10 @@ func TestUsers_LimitsOfTheUsersScope(t *testing.T) {
 		v := b.Visitor(t)
 		v.SignIn(t, v.Get(t, b.Issuer+"/account"), providertest.AdminEmail, providertest.Password)
 		session := b.SessionsOf(t, root.ID)[0]
+		identity := addIdentity(t, b, session)
 		o := b.Operator(t, storage.ScopeAdminUsers)
 		alice, admin := "/users/"+b.Alice.ID, "/users/"+root.ID
-		before := b.DumpTables(t)["users"]
+		before := b.DumpTables(t)
 		for _, c := range []struct{ method, path, body, field string }{
 			{"PATCH", alice, `{"roles":["root"]}`, "roles"},
 			{"PATCH", alice, `{"groups":["root"]}`, "groups"},
@@ -122,17 +123,25 @@ func TestUsers_LimitsOfTheUsersScope(t *testing.T) {
 			{"DELETE", admin + "/sessions", "", ""},
 			{"DELETE", admin + "/sessions/" + session.ID, "", ""},
 			{"DELETE", "/sessions/" + session.ID, "", ""},
+			{"POST", admin + "/links", `{"for":"password","reason":"x"}`, ""},
+			{"POST", admin + "/links", `{"for":"passkey","reason":"x"}`, ""},
+			{"POST", alice + "/links?unproven=keep", `{"for":"passkey","reason":"x"}`, "unproven"},
+			{"POST", alice + "/links?unproven=evict", `{"for":"password","reason":"x"}`, "unproven"},
+			{"POST", admin + "/factors/reset", `{"reason":"x"}`, ""},
+			{"DELETE", admin + "/identities/" + identity.Key(), "", ""},
 			{"DELETE", admin + "/grants/app", "", ""},
 		} {
 			o.Call(t, c.method, c.path, c.body).WantProblem(t, c.method+" "+c.path+" "+c.body, http.StatusForbidden, "insufficient_scope", c.field)
 		}
-		if b.DumpTables(t)["users"] != before {
-			t.Error("a refused call has changed a user")
+		for _, table := range []string{"users", "sessions", "identities", "credentials", "mail_links"} {
+			if b.DumpTables(t)[table] != before[table] {
+				t.Errorf("a refused call has changed %s", table)
+			}
 		}
 		if a := o.Call(t, http.MethodPost, "/users", `{"email":"new@example.com","name":"New"}`); a.StatusCode != http.StatusCreated {
 			t.Errorf("a plain user: got %d %s", a.StatusCode, a.Body)
 		}
-	})
+	}, providertest.WithLocalhost)
 }
 
 // TestUsers_RulesHaveTheCodesOfTheCommandLine: each rule of the directory is answered with its
