@@ -106,8 +106,14 @@ func TestUsers_LimitsOfTheUsersScope(t *testing.T) {
 		identity := addIdentity(t, b, session)
 		o := b.Operator(t, storage.ScopeAdminUsers)
 		alice, admin := "/users/"+b.Alice.ID, "/users/"+root.ID
+		helper := "/users/" + b.CreateUser(t, storage.User{Email: "helper@example.com", EmailVerified: true, LesserRole: storage.Helpdesk}, providertest.Password).ID
+		auditor := "/users/" + b.CreateUser(t, storage.User{Email: "auditor@example.com", EmailVerified: true, LesserRole: storage.Auditor}, providertest.Password).ID
 		before := b.DumpTables(t)
 		for _, c := range []struct{ method, path, body, field string }{
+			{"PATCH", helper, `{"name":"x"}`, ""},
+			{"POST", helper + "/links", `{"for":"password","reason":"x"}`, ""},
+			{"POST", auditor + "/factors/reset", `{"reason":"x"}`, ""},
+			{"DELETE", auditor, "", ""},
 			{"PATCH", alice, `{"roles":["root"]}`, "roles"},
 			{"PATCH", alice, `{"groups":["root"]}`, "groups"},
 			{"PATCH", alice, `{"roles":null}`, "roles"},
