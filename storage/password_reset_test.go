@@ -263,7 +263,7 @@ func TestResetPassword_OnlyPasskeysAreStillAskedFor(t *testing.T) {
 					continue
 				}
 				// The operator is the way for a person who lost the passkeys and the codes.
-				if _, err := w.ResetFactors(t.Context(), u.ID, storage.By{At: noon.Add(time.Second)}); err != nil {
+				if _, err := w.ResetFactors(t.Context(), storage.FactorReset{UserID: u.ID}, storage.By{At: noon.Add(time.Second)}); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := w.SignIn(t.Context(), w.signInOf(u.ID, storage.NewID("h"), ""), noon.Add(2*time.Second)); err != nil {

@@ -351,7 +351,7 @@ func TestReset_MailboxAloneDoesNotOpenAPasskeyAccount(t *testing.T) {
 		page = v.SignIn(t, v.Get(t, b.AuthorizeURL()), u.Email, providertest.NewPassword+" again")
 		v.EnterCode(t, page, codes[0]).Code(t)
 
-		if _, err := b.DB.ResetFactors(t.Context(), u.ID, storage.By{At: b.Now()}); err != nil {
+		if _, err := b.DB.ResetFactors(t.Context(), storage.FactorReset{UserID: u.ID}, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		v = b.Visitor(t)

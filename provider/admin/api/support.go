@@ -32,7 +32,7 @@ func (h *Handler) supportOperations() []operation {
 			body: object(map[string]*huma.Schema{
 				"for": {Type: huma.TypeString, Enum: uses, Description: "what the user does with the link"}, "reason": reason,
 			}, "for", "reason"),
-			result: reflect.TypeFor[linkDocument](), errors: []int{http.StatusNotFound, http.StatusConflict}, serve: h.createLink,
+			result: reflect.TypeFor[linkDocument](), secrets: []string{"link"}, errors: []int{http.StatusNotFound, http.StatusConflict}, serve: h.createLink,
 		}),
 		users(operation{
 			methods: "POST", path: "/admin/api/v1/users/{sub}/factors/reset", id: "reset-factors", summary: "Remove all factors of a user except the password, and end all sessions and tokens",

@@ -53,8 +53,14 @@ func TestSupport_LinksAndFactors(t *testing.T) {
 		if m := b.Newest(t, providertest.Alice, "An administrator made a link for a new password"); strings.Contains(m.Text, "/link/") {
 			t.Errorf("the mail has the link:\n%s", m.Text)
 		}
+		withKey := func(r *http.Request) { r.Header.Set("Idempotency-Key", "k") }
+		o.Call(t, http.MethodPost, at+"/links", `{"for":"passkey","reason":"new laptop"}`, withKey)
+		again := o.Call(t, http.MethodPost, at+"/links", `{"for":"passkey","reason":"new laptop"}`, withKey)
+		check(t, again)
+		if got := again.JSON(t); got["link"] != nil || got["secret_omitted"] != true || got["expires_at"] == nil {
+			t.Errorf("a repeated answer: got %s", again.Body)
+		}
 		b.Visitor(t).Get(t, address).WantAt(t, strings.TrimPrefix(address, b.Issuer))
-		check(t, o.Call(t, http.MethodPost, at+"/links", `{"for":"passkey","reason":"new laptop"}`))
 		b.Newest(t, providertest.Alice, "An administrator made a link for a new passkey")
 
 		reset := o.Call(t, http.MethodPost, at+"/factors/reset", `{"reason":"lost the phone"}`)
