@@ -41,7 +41,7 @@ func newIn(files *static.Files, language *words.Language) (*Pages, error) {
 			return nil, fmt.Errorf("copy page %s: %w", name, err)
 		}
 		p.byName[name] = own.Funcs(functions(files, language))
-		fillIn(own, language)
+		fillIn(own, constants{files, language})
 	}
 	return p, nil
 }

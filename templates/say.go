@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"text/template/parse"
 
+	"signet/static"
 	"signet/templates/words"
 )
 
@@ -54,49 +55,71 @@ func sentenceOf(first any, pairs []any) words.Sentence {
 	return words.Say(key, pairs...)
 }
 
-// fillIn puts the sentences without placeholders into a parsed page, so that they cost
-// nothing when it is rendered.
-func fillIn(page *template.Template, language *words.Language) {
+// constants are the values that are the same each time a page is rendered.
+type constants struct {
+	files    *static.Files
+	language *words.Language
+}
+
+// fillIn puts the constants into a parsed page, so that they cost nothing when it is rendered.
+func fillIn(page *template.Template, c constants) {
 	for _, t := range page.Templates() {
 		if t.Tree != nil {
-			fillInList(t.Tree.Root, language)
+			c.fillInList(t.Tree.Root)
 		}
 	}
 }
 
-func fillInList(list *parse.ListNode, language *words.Language) {
+func (c constants) fillInList(list *parse.ListNode) {
 	if list == nil {
 		return
 	}
 	for i, node := range list.Nodes {
 		switch node := node.(type) {
 		case *parse.ActionNode:
-			if text, ok := plainSentence(node.Pipe, language); ok {
+			if text, ok := c.textOf(node.Pipe); ok {
 				list.Nodes[i] = &parse.TextNode{NodeType: parse.NodeText, Pos: node.Pos, Text: []byte(template.HTMLEscapeString(text))}
 			}
 		case *parse.IfNode:
-			fillInList(node.List, language)
-			fillInList(node.ElseList, language)
+			c.fillInList(node.List)
+			c.fillInList(node.ElseList)
 		case *parse.RangeNode:
-			fillInList(node.List, language)
-			fillInList(node.ElseList, language)
+			c.fillInList(node.List)
+			c.fillInList(node.ElseList)
 		case *parse.WithNode:
-			fillInList(node.List, language)
-			fillInList(node.ElseList, language)
+			c.fillInList(node.List)
+			c.fillInList(node.ElseList)
 		}
 	}
 }
 
-// plainSentence gives the text of {{say "key"}} without further arguments.
-func plainSentence(pipe *parse.PipeNode, language *words.Language) (string, bool) {
-	if len(pipe.Decl) > 0 || len(pipe.Cmds) != 1 || len(pipe.Cmds[0].Args) != 2 {
+// textOf returns the text of {{say "key"}} without further arguments, {{asset "name"}}, {{lang}} and {{dir}}.
+func (c constants) textOf(pipe *parse.PipeNode) (string, bool) {
+	if len(pipe.Decl) > 0 || len(pipe.Cmds) != 1 || len(pipe.Cmds[0].Args) > 2 {
 		return "", false
 	}
 	function, _ := pipe.Cmds[0].Args[0].(*parse.IdentifierNode)
-	key, _ := pipe.Cmds[0].Args[1].(*parse.StringNode)
-	if function == nil || function.Ident != "say" || key == nil {
+	if function == nil {
 		return "", false
 	}
-	text, err := language.Text(words.Say(key.Text))
-	return text, err == nil
+	if len(pipe.Cmds[0].Args) == 1 {
+		switch function.Ident {
+		case "lang":
+			return c.language.Tag, true
+		case "dir":
+			return c.language.Direction, true
+		}
+		return "", false
+	}
+	name, _ := pipe.Cmds[0].Args[1].(*parse.StringNode)
+	switch {
+	case name == nil:
+		return "", false
+	case function.Ident == "say":
+		text, err := c.language.Text(words.Say(name.Text))
+		return text, err == nil
+	case function.Ident == "asset":
+		return c.files.URL(name.Text), true
+	}
+	return "", false
 }
