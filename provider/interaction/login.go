@@ -7,6 +7,7 @@ import (
 	"signet/provider/credential"
 	"signet/provider/flow"
 	"signet/provider/request"
+	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
@@ -42,17 +43,22 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 	if id := query.Get("provider"); id != "" {
 		page.Error = h.unknownProviderError(r, id)
 	}
-	return h.showSignIn(w, r, s, http.StatusOK, page)
+	return h.showSignInTo(current, w, r, s, http.StatusOK, page)
 }
 
 // showSignIn shows the sign-in page, or the page that asks for a new proof if the signed-in
 // user must give one.
 func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, status int, page templates.SignIn) error {
-	h.Visits.SetTestCookie(w, r)
 	current, err := h.Visits.SignedIn(r)
 	if err != nil {
 		return err
 	}
+	return h.showSignInTo(current, w, r, s, status, page)
+}
+
+// showSignInTo is showSignIn for a browser with a session, or without one if current is nil.
+func (h *Handler) showSignInTo(current *session.Current, w http.ResponseWriter, r *http.Request, s step, status int, page templates.SignIn) (err error) {
+	h.Visits.SetTestCookie(w, r)
 	if current == nil {
 		if page.Stolen, err = h.Sessions.WasStolen(r); err != nil {
 			return err
