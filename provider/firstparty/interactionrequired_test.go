@@ -45,7 +45,8 @@ func TestFirstParty_SecondFactorLeadsToThePage(t *testing.T) {
 }
 
 // The app's sign-in with a password is not enough for an app that requires two factors: the answer
-// leads to the pages, and a call later does so too.
+// leads to the pages, and a call later does so too. /session says that nobody is signed in, as the app
+// gets no token.
 func TestFirstParty_RequiredACRLeadsToThePages(t *testing.T) {
 	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		app, err := b.DB.Client(t.Context(), "shop")
@@ -69,8 +70,10 @@ func TestFirstParty_RequiredACRLeadsToThePages(t *testing.T) {
 			if page := v.Get(t, a.JSON(t)["continue"].(string)); page.At.Path != b.Path("/login/enrol") {
 				t.Errorf("%s leads to %s", path, page.At)
 			}
+			v.WantApp(t, false)
 		}
 		v.AddAuthenticator(t)
 		providertest.WantStatus(t, v.CallApp(t, "/refresh", "{}"), http.StatusOK)
+		v.WantApp(t, true)
 	})
 }

@@ -57,15 +57,19 @@ func (h *Handler) newRequest(client storage.Client) request.Request {
 // session.ErrNone: nobody is signed in. *interactionRequired: the person must do something
 // on the pages first.
 func (h *Handler) renew(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, current *session.Current) (time.Time, error) {
-	at := h.Now()
-	// Reach is not read: a call shows no page, so it does not matter which way the person has.
-	switch next := flow.NextStep(q, h.Policy.Facts(q, client, current), at); {
+	switch next := h.nextStep(q, client, current); {
 	case next == flow.NeedsLogin:
 		return time.Time{}, session.ErrNone
 	case next != flow.Answer:
 		return time.Time{}, &interactionRequired{continueAt: h.Issuer + q.RestartPath()}
 	}
-	return h.setTokens(w, r, q, client, *current, at)
+	return h.setTokens(w, r, q, client, *current, h.Now())
+}
+
+// nextStep decides the next step of a call. Reach is not read: a call shows no page, so it does not
+// matter which way the person has.
+func (h *Handler) nextStep(q request.Request, client storage.Client, current *session.Current) flow.Step {
+	return flow.NextStep(q, h.Policy.Facts(q, client, current), h.Now())
 }
 
 // AnswerWithCookies sets the app's cookies at the end of a sign-in on the pages, and

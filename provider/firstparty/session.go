@@ -31,8 +31,9 @@ func (h *Handler) claimsForApp(client storage.Client, u storage.User) (map[strin
 	return claims, nil
 }
 
-// session serves GET /session: it returns the signed-in user. expires_at is the time when
-// the app's access token expires. If the app has no token yet, it is the current time, so
+// session serves GET /session: it returns the signed-in user. A user to whom /refresh would give no
+// cookies, because the app requires a stronger or a newer sign-in, counts as not signed in. expires_at is
+// the time when the app's access token expires. If the app has no token yet, it is the current time, so
 // that the app calls /refresh first.
 func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 	client, err := h.Requests.FirstPartyClient()
@@ -40,11 +41,11 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	current, renewed, err := h.Sessions.CurrentWithRenewal(r)
-	if errors.Is(err, session.ErrNone) {
-		return web.WriteJSON(w, http.StatusOK, map[string]bool{"authenticated": false})
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, session.ErrNone) {
 		return err
+	}
+	if err != nil || h.nextStep(h.newRequest(client), client, &current) != flow.Answer {
+		return web.WriteJSON(w, http.StatusOK, map[string]bool{"authenticated": false})
 	}
 	expires := h.Now()
 	if renewed != 0 {
