@@ -39,6 +39,7 @@ type LinkPasskey struct {
 	User        string         // address or name of the account
 	Evicts      bool           // the passkey replaces everything that was set up before
 	AskCode     bool           // a code comes first
+	Key         *KeyAsk        // a security key or passkey may come first; nil: it may not
 	Unable      words.Sentence // why there can be no new passkey; zero: there can be one
 	Done        bool           // the passkey was added
 	SignIn      string         // path

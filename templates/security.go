@@ -30,16 +30,17 @@ type Enrol struct {
 	Ticket      string // of the form that cancels; "": there is none
 	ProofTicket string // of the form that mails the link
 	User        Person
-	ForApp      bool   // the application requires it; if false, this service does
-	Key         bool   // only a passkey or a security key is strong enough
-	Unverified  bool   // the address must be verified first
-	Prove       bool   // the mailed link comes first
-	Email       string // its recipient
-	FormerUntil Moment // see AccountProof
-	App         bool   // the person can add an authenticator app
-	Passkey     bool   // the person can add a passkey or a security key
-	AddKey      bool   // the person can add a security key
-	Other       string // path of the sign-in page for another account
+	ForApp      bool        // the application requires it; if false, this service does
+	Key         bool        // only a passkey or a security key is strong enough
+	Unverified  bool        // the address must be verified first
+	Prove       bool        // the mailed link comes first
+	Email       string      // its recipient
+	FormerUntil Moment      // see AccountProof
+	App         bool        // the person can add an authenticator app
+	AddPasskey  bool        // the person can add a passkey
+	Passkey     *PasskeyAsk // a passkey that the account has can be confirmed here; nil: it has none
+	AddKey      bool        // the person can add a security key
+	Other       string      // path of the sign-in page for another account
 }
 
 func (Enrol) page() string { return "enrol.html" }

@@ -265,9 +265,7 @@ func (a account) everyStep() (list []step) {
 	if a.Weak+a.Strong <= 1 {
 		list = append(list, step{Act: passkeyLink})
 		for _, second := range a.factors() {
-			if second == app || second == code {
-				list = append(list, step{Second: second, Act: passkeyLink})
-			}
+			list = append(list, step{Second: second, Act: passkeyLink})
 		}
 	}
 	return append(list, step{Act: resetFactors})

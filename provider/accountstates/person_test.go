@@ -576,7 +576,7 @@ func (o *person) recover(t *testing.T, name, second string) string {
 	return o.choosePassword(t, v, address)
 }
 
-// followPasskeyLink adds a passkey by a link of an operator. The second factor is app, code or none.
+// followPasskeyLink adds a passkey by a link of an operator. The page asks for the second factor first.
 func (o *person) followPasskeyLink(t *testing.T, v *providertest.Visitor, second string) string {
 	t.Helper()
 	page := v.Get(t, o.PasskeyLink(t, o.id))
@@ -587,11 +587,15 @@ func (o *person) followPasskeyLink(t *testing.T, v *providertest.Visitor, second
 		given = o.phone.Code(t, o.Now())
 	case code:
 		given = o.nextCode()
+	case key:
+		page = v.UsePasskey(t, page, o.keys[o.key(t)])
+	case strong:
+		page = v.UsePasskey(t, page, o.passkeys[o.passkey(t, strong)])
 	}
 	if given != "" {
 		page = v.Submit(t, page.FormTo(t, "/link/passkey", "", ""), "code", given)
 	}
-	if !strings.Contains(page.Body, "data-passkey=") {
+	if !strings.Contains(page.Body, `data-passkey="create"`) {
 		return factorAsked
 	}
 	return resultOf(o.addPasskey(t, v, page))

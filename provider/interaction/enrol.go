@@ -31,7 +31,7 @@ func (h *Handler) showEnrol(w http.ResponseWriter, r *http.Request) error {
 	if flow.NextStep(s.Request, facts, h.Now()).Page != flow.EnrolPage {
 		return web.SeeOther(w, h.next(s))
 	}
-	page, err := h.enrolPage(r, s, current)
+	page, err := h.enrolPage(w, r, s, current)
 	if err != nil {
 		return err
 	}
@@ -40,8 +40,9 @@ func (h *Handler) showEnrol(w http.ResponseWriter, r *http.Request) error {
 
 // enrolPage returns the page with the ways that reach the required level and that the account does not
 // have. The mailed link comes first, if the account needs it. Where only a passkey is strong enough and
-// nothing proves one yet, the page also offers an app: with it, the next passkey is proven.
-func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (templates.Enrol, error) {
+// nothing proves one yet, the page also offers an app: with it, the next passkey is proven. A passkey that
+// the account has is offered where a sign-in with it proves it, see storage.DB.SignIn.
+func (h *Handler) enrolPage(w http.ResponseWriter, r *http.Request, s step, current session.Current) (templates.Enrol, error) {
 	key := s.Client.RequireACR == storage.ACRPhishingResistant
 	page := templates.Enrol{
 		Common: h.common(s), Request: s.Sealed, User: person(current.User), ForApp: s.Client.RequireACR != "", Key: key, Other: h.otherAccountPage(s),
@@ -55,7 +56,12 @@ func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (t
 	hasFactor := has.Any() || len(has.Passkeys) > 0
 	proves := hasFactor || current.ProvesPasskeys(false, h.Now())
 	page.AddKey = h.Passkeys.Offered() // a second factor after the first proof, which nothing else need prove
-	page.Passkey = page.AddKey && proves
+	page.AddPasskey = page.AddKey && proves
+	if page.AddPasskey && !hasFactor {
+		if page.Passkey, err = h.askOwnPasskey(w, r, s, current); err != nil {
+			return page, err
+		}
+	}
 	page.App = has.TOTP == nil && (!key || page.AddKey && !proves)
 	if h.SendsMails {
 		page.Unverified = current.User.Email != "" && !current.User.EmailVerified
@@ -77,4 +83,17 @@ func (h *Handler) enrolPage(r *http.Request, s step, current session.Current) (t
 		page.Ticket, err = h.Visits.SealTicket(declineTicket(s, current))
 	}
 	return page, err
+}
+
+// askOwnPasskey returns the form for a passkey that the account has; nil if it has none.
+func (h *Handler) askOwnPasskey(w http.ResponseWriter, r *http.Request, s step, current session.Current) (*templates.PasskeyAsk, error) {
+	has, err := h.DB.SignInMethodsOf(r.Context(), current.UserID)
+	if err != nil || has.Passkeys == 0 {
+		return nil, err
+	}
+	ask, err := h.askPasskey(w, r, s)
+	if ask != nil {
+		ask.Page, ask.Keep = flow.EnrolPage, current.Persistent
+	}
+	return ask, err
 }

@@ -95,6 +95,29 @@ func TestEnrol_PasskeyWithinTheSignIn(t *testing.T) {
 	}
 }
 
+// An account with a passkey that nothing has proven offers it after the mailed link, and not before: the
+// sign-in with it proves it, and the application gets what it required.
+func TestEnrol_UsesThePasskeyOfTheAccount(t *testing.T) {
+	eachEnrolling(t, storage.ACRPhishingResistant, func(t *testing.T, b *providertest.Testbed) {
+		v, own := b.Visitor(t), b.Authenticator(t)
+		f, data := v.Get(t, b.PasskeyLink(t, b.Alice.ID)).PasskeyForm(t)
+		v.Submit(t, f, "credential", own.Create(t, data["challenge"], b.Alice.ID)).WantAt(t, "/link/passkey?done=passkey")
+		page := enrolPage(t, v)
+		if strings.Contains(page.Body, "data-passkey=") {
+			t.Error("the page offers the passkey before the mailed link")
+		}
+		page = proveIn(t, v, page)
+		page.WantText(t, "a passkey that isn’t confirmed yet", `id="add-passkey"`)
+		tokens := b.Redeem(t, v.UsePasskey(t, page, own).Code(t))
+		if got := providertest.ClaimsOf(t, tokens["id_token"])["acr"]; got != storage.ACRPhishingResistant {
+			t.Errorf("acr %v", got)
+		}
+		if list := b.PasskeysOf(t, b.Alice.ID); len(list) != 1 || list[0].ProvenAt == 0 {
+			t.Errorf("passkeys %+v, want one that is proven", list)
+		}
+	})
+}
+
 // Whoever cancels goes back to the application with an error. Without a sign-in the page shows the
 // sign-in, and afterwards it leads on.
 func TestEnrol_CancelAndOtherStates(t *testing.T) {

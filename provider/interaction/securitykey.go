@@ -25,11 +25,8 @@ func (h *Handler) askKey(w http.ResponseWriter, r *http.Request, s step, user st
 		return nil, err
 	}
 	ask := &templates.KeyAsk{
-		Page: factorPath, RPID: h.Passkeys.RPID(), Challenge: challenge.Text, Sealed: challenge.Sealed, Verification: "discouraged", Passkeys: len(has.Passkeys) > 0,
-		Allowed: passkey.DescriptorsOf(has.Signing()),
-	}
-	if ask.Passkeys { // authenticators may hide a passkey from a request that does not verify its user
-		ask.Verification = "preferred"
+		Page: factorPath, RPID: h.Passkeys.RPID(), Challenge: challenge.Text, Sealed: challenge.Sealed, Passkeys: len(has.Passkeys) > 0,
+		Allowed: passkey.DescriptorsOf(has.Signing()), Verification: passkey.SecondVerification(len(has.Passkeys) > 0),
 	}
 	return ask, nil
 }

@@ -298,6 +298,15 @@ func DescriptorsOf(list []storage.Passkey) string {
 	return strings.Join(out, ",")
 }
 
+// SecondVerification returns the value of userVerification for a second factor. Authenticators may hide a
+// passkey from a request that does not verify its user.
+func SecondVerification(passkeys bool) string {
+	if passkeys {
+		return string(protocol.VerificationPreferred)
+	}
+	return string(protocol.VerificationDiscouraged)
+}
+
 // aaguidOf returns the model of an authenticator; "" if it does not say its model.
 func aaguidOf(b []byte) string {
 	id, err := uuid.FromBytes(b)

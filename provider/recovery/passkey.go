@@ -1,16 +1,12 @@
 package recovery
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"signet/provider/credential"
 	"signet/provider/factor"
-	"signet/provider/keys"
 	"signet/provider/link"
 	"signet/provider/passkey"
 	"signet/provider/web"
@@ -20,22 +16,6 @@ import (
 )
 
 const passkeyPath = "/link/passkey"
-
-// factorPurpose is the purpose of the sealed second factor. factorField is its form field and query
-// parameter.
-const (
-	factorPurpose = "second factor of a link"
-	factorField   = "factor"
-)
-
-// linkedFactor is a second factor that was right. It belongs to one link, and is used up together with
-// it: a person whose browser makes no passkey then loses no recovery code.
-type linkedFactor struct {
-	LinkID       string `json:"l"`
-	CredentialID string `json:"c,omitempty"` // see storage.FactorUse
-	Step         int64  `json:"s,omitempty"`
-	CodeHash     []byte `json:"h,omitempty"`
-}
 
 // opened is a link for a passkey, with its account.
 type opened struct {
@@ -71,23 +51,8 @@ func (h *Handler) openPasskeyLink(r *http.Request, values url.Values) (opened, e
 	if o.has, err = h.DB.SecondFactorsOf(r.Context(), o.UserID); err != nil {
 		return o, err
 	}
-	sealed := values.Get(factorField)
-	if sealed == "" || !o.needsFactor() {
-		return o, nil
-	}
-	payload, err := h.Ring.Unseal(factorPurpose, sealed, h.Now())
-	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
-		return o, nil
-	}
-	if err != nil {
-		return o, fmt.Errorf("open second factor: %w", err)
-	}
-	var given linkedFactor
-	if json.Unmarshal(payload, &given) == nil && given.LinkID == o.ID {
-		o.factor = &storage.FactorUse{CredentialID: given.CredentialID, Step: given.Step, CodeHash: given.CodeHash}
-		o.sealedFactor = sealed
-	}
-	return o, nil
+	err = h.openFactor(&o, values.Get(factorField))
+	return o, err
 }
 
 // showPasskey shows the page of a link with which a person adds a passkey, or the page after that. It
@@ -132,10 +97,14 @@ func (h *Handler) passkeyPage(w http.ResponseWriter, r *http.Request, status int
 		page.RPID, page.Challenge, page.Sealed, page.Factor = h.Passkeys.RPID(), challenge.Text, challenge.Sealed, o.sealedFactor
 		page.UserHandle, page.AccountName, page.Algorithms = passkey.UserHandle(o.UserID), passkey.AccountName(o.user), passkey.AlgorithmList()
 		page.Exclude = strings.Join(handles, ",")
-	case o.has.TOTP == nil && len(o.has.Codes) == 0:
-		page.Unable = words.Say("link-passkey.no-factor")
 	default:
-		page.AskCode = true
+		if page.Key, err = h.askKey(o); err != nil {
+			return err
+		}
+		page.AskCode = o.has.TOTP != nil || len(o.has.Codes) > 0
+		if !page.AskCode && page.Key == nil {
+			page.Unable = words.Say("link-passkey.no-factor")
+		}
 	}
 	return h.Site.ShowSecretURL(w, status, page)
 }
@@ -145,10 +114,10 @@ func ceremonyOf(o opened) passkey.Ceremony {
 	return passkey.Ceremony{Purpose: passkey.AddByLink, Browser: o.ID, UserID: o.UserID}
 }
 
-// addPasskey checks the code of the first form. With the second form, it adds the passkey, uses the
-// code up, and spends the link.
+// addPasskey checks the second factor of the first form. With the second form, it adds the passkey, uses
+// the second factor up, and spends the link.
 func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request) error {
-	form, err := web.FormWithFields(w, r, link.Parameter, "code", factorField, "challenge", "credential")
+	form, err := web.FormWithFields(w, r, link.Parameter, "code", factorField, factorWayField, "challenge", "credential")
 	if err != nil {
 		return err
 	}
@@ -156,8 +125,11 @@ func (h *Handler) addPasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if form.Has("code") {
+	switch {
+	case form.Has("code"):
 		return h.checkCode(w, r, o, form.Get("code"))
+	case form.Get(factorWayField) == byKey:
+		return h.checkKey(w, r, o, form.Get("challenge"), form.Get("credential"))
 	}
 	if !h.Passkeys.Offered() || o.needsFactor() && o.factor == nil {
 		return h.passkeyPage(w, r, http.StatusConflict, o, nil)
@@ -205,41 +177,6 @@ func (h *Handler) pageOf(o opened) string {
 		query.Set(factorField, o.sealedFactor)
 	}
 	return h.Site.Base + passkeyPath + "?" + query.Encode()
-}
-
-// checkCode checks a code and leads to the page for the passkey. It does not use the code up.
-func (h *Handler) checkCode(w http.ResponseWriter, r *http.Request, o opened, code string) error {
-	if !o.needsFactor() {
-		return web.SeeOther(w, h.pageOf(o))
-	}
-	from := web.TraceOf(r.Context()).Origin()
-	checked, err := h.Factors.Check(r.Context(), factor.Attempt{User: o.user, Code: code, Address: from.Address, Device: h.Sessions.Device(r)}, from)
-	if err != nil {
-		return h.refuseCode(w, r, o, err)
-	}
-	if err := h.DB.GiveBack(r.Context(), checked.Reserved, h.Now()); err != nil {
-		return err
-	}
-	payload, err := json.Marshal(linkedFactor{LinkID: o.ID, CredentialID: checked.Use.CredentialID, Step: checked.Use.Step, CodeHash: checked.Use.CodeHash})
-	if err != nil {
-		return fmt.Errorf("encode second factor: %w", err)
-	}
-	if o.sealedFactor, err = h.Ring.Seal(factorPurpose, payload, o.ExpiresAt.Time()); err != nil {
-		return fmt.Errorf("seal second factor: %w", err)
-	}
-	return web.SeeOther(w, h.pageOf(o))
-}
-
-// refuseCode shows the form for the code again.
-func (h *Handler) refuseCode(w http.ResponseWriter, r *http.Request, o opened, cause error) error {
-	status, refusal := web.FormRefusal(w.Header(), cause)
-	if refusal == nil {
-		return cause
-	}
-	trace := web.TraceOf(r.Context())
-	credential.NoteRefusal(trace, refusal.Code, cause)
-	trace.MarkRecorded()
-	return h.passkeyPage(w, r, status, o, refusal)
 }
 
 // refusePasskey shows the page again, with a new challenge.

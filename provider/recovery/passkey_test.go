@@ -100,6 +100,70 @@ func TestPasskeyLink_AsksForTheSecondFactor(t *testing.T) {
 	})
 }
 
+// An account with a security key or a proven passkey asks for it first, beside a code. Its answer counts
+// for this link only, and once: the passkey is proven then. A key of another account, and a challenge of
+// another link, are refused.
+func TestPasskeyLink_TakesAKeyAsSecondFactor(t *testing.T) {
+	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
+		owner, own := b.Visitor(t), b.SecurityKey(t)
+		owner.Account(t, "/account")
+		owner.AddSecurityKey(t, own)
+		other := b.User(t, "bob@example.com", providertest.Password)
+		stranger, foreign := b.Visitor(t), b.SecurityKey(t)
+		stranger.SignIn(t, stranger.Get(t, b.Issuer+"/account"), other.Email, providertest.Password)
+		stranger.AddSecurityKey(t, foreign)
+
+		v := b.Visitor(t)
+		older := v.Get(t, b.PasskeyLink(t, b.Alice.ID))
+		page := v.Get(t, b.PasskeyLink(t, b.Alice.ID))
+		page.WantText(t, "touch the key", "Ask the operator")
+		f, data := page.PasskeyForm(t)
+		if f.Values.Get("way") != "key" {
+			t.Fatalf("the page offers a new passkey before the second factor: %v", f.Values)
+		}
+		old, _ := older.PasskeyForm(t)
+		moved := providertest.Form{Action: f.Action, Values: map[string][]string{"link": f.Values["link"], "way": {"key"}, "challenge": old.Values["challenge"]}}
+		v.Submit(t, moved, "credential", own.Get(t, data["challenge"])).WantPage(t, http.StatusConflict, "stale_form")
+		v.Submit(t, f, "credential", foreign.Get(t, data["challenge"])).WantPage(t, http.StatusUnprocessableEntity, "passkey_refused")
+
+		answer := own.Get(t, data["challenge"])
+		first, second := v.Submit(t, f, "credential", answer), v.Submit(t, f, "credential", answer)
+		a := b.Authenticator(t)
+		create(t, b, v, first, a).WantText(t, "Passkey added")
+		if list := b.PasskeysOf(t, b.Alice.ID); len(list) != 1 || list[0].ProvenAt == 0 {
+			t.Errorf("passkeys %+v, want one that is proven", list)
+		}
+		create(t, b, v, second, b.Authenticator(t)).WantPage(t, http.StatusGone, "link_used")
+
+		page = v.Get(t, b.PasskeyLink(t, b.Alice.ID))
+		page.WantText(t, "security key or passkey that you have")
+		create(t, b, v, v.UsePasskey(t, page, a), b.Authenticator(t)).WantText(t, "Passkey added")
+	})
+}
+
+// A key that is removed after its answer, and before the new passkey, proves nothing: its removal ends the
+// link.
+func TestPasskeyLink_RemovedKeyProvesNothing(t *testing.T) {
+	providertest.EachWithPasskeys(t, func(t *testing.T, b *providertest.Testbed) {
+		owner, lost := b.Visitor(t), b.SecurityKey(t)
+		owner.Account(t, "/account")
+		owner.AddSecurityKey(t, lost)
+		owner.AddSecurityKey(t, b.SecurityKey(t))
+		v := b.Visitor(t)
+		given := v.UsePasskey(t, v.Get(t, b.PasskeyLink(t, b.Alice.ID)), lost)
+		has, err := b.DB.SecondFactorsOf(t.Context(), b.Alice.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		remove := owner.Account(t, "/account/security/keys/remove?key="+has.Keys[0].ID)
+		owner.Submit(t, remove.FormTo(t, "/account/security/keys/remove", "", ""))
+		create(t, b, v, given, b.Authenticator(t)).WantPage(t, http.StatusGone, "link_ended")
+		if list := b.PasskeysOf(t, b.Alice.ID); len(list) != 0 {
+			t.Errorf("passkeys %+v", list)
+		}
+	})
+}
+
 func codesOf(t *testing.T, b *providertest.Testbed) int {
 	t.Helper()
 	has, err := b.DB.SecondFactorsOf(t.Context(), b.Alice.ID)

@@ -30,8 +30,8 @@ a way that you trust. When it is used, all sessions and tokens of the user end. 
 for the same use replaces an older one. The user gets a mail without the link, if the server
 sends mails and the email address is verified.
 
-A link for a passkey asks for a code of the authenticator app or a recovery code first, if the
-user has a second factor or a confirmed passkey. A user who had only passkeys is asked for one,
+A link for a passkey asks for a security key, a confirmed passkey, a code of the authenticator
+app or a recovery code first, if the user has one of the first three. A user who had only passkeys is asked for one,
 or for a recovery code, after a new password. If the user lost those too, run "signet user
 reset-factors" before.
 
