@@ -349,7 +349,7 @@ func (a account) do(s step) outcome {
 	return o
 }
 
-// isHarmless reports whether an act needs no proof that is new and as strong as the account can give.
+// isHarmless reports whether an act needs no proof that is as strong as the account can give.
 func isHarmless(act string) bool {
 	return act == proveAddress || act == endTrust || act == trustBrowser
 }
@@ -387,7 +387,7 @@ func (a account) outcome(s step) outcome {
 	o := a.signIn(s)
 	switch {
 	case o.Result != done, s.Act == onlySignIn:
-	case s.Old && !isHarmless(s.Act): // the mailed link comes first
+	case s.Old && s.Act != endTrust: // the mailed link comes first
 		o.Result, o.Link = tooWeak, o.After.act(s.Act, o).Link
 	default:
 		o = o.After.act(s.Act, o)

@@ -29,8 +29,8 @@ type edge struct {
 }
 
 // newWalk plans a walk through all states. In CI it takes each act with each value of each part of the
-// state, each way in with each second proof, and each act with each of its results and after each of
-// both. In soak it takes each sign-in in each state, and each act in each state at each level; each undo
+// state, each way in with each second proof, and each act at each level and with each of its results. In
+// soak it takes each sign-in in each state, and each act in each state at each level; each undo
 // of a change of the address, and the rest after such a change and in old sessions, as in CI.
 func newWalk(mails bool) *walk {
 	w := &walk{states: reachable(mails), index: map[account]int{}}
@@ -74,7 +74,7 @@ func goals(a account, s step, level, result string) (list []string) {
 	for _, part := range a.parts() {
 		list = append(list, fmt.Sprint(part, ": ", s.Act))
 	}
-	return append(list, s.Way+"/"+s.Second, s.Way+": "+s.Act, s.Second+": "+s.Act, name+": "+result)
+	return append(list, s.Way+"/"+s.Second, level+": "+s.Act, name+": "+result)
 }
 
 // isUseful reports whether a step covers anything new.
