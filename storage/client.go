@@ -196,7 +196,7 @@ func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 			if err := tx.Create(&row).Error; err != nil {
 				return err
 			}
-			if err := recordClientChange(tx, ClientCreated, c.ID, by); err != nil {
+			if err := recordClientValues(tx, ClientCreated, c.ID, changesOf(nil, c.recordedFields()), by); err != nil {
 				return err
 			}
 			if err := checkClientID(tx, c.ID); err != nil { // after the change counter, so that a new user waits
@@ -319,8 +319,9 @@ func (db *DB) deleteClient(ctx context.Context, id, reason string, check func(tx
 	return err
 }
 
-// replaceClient stores all fields of an existing client that ReviseClient may change.
-func replaceClient(tx *gorm.DB, c Client, by By) error {
+// replaceClient stores all fields of an existing client that ReviseClient may change. have is the
+// client before the change.
+func replaceClient(tx *gorm.DB, have, c Client, by By) error {
 	row := c
 	// The columns are named because gorm would otherwise skip zero values of a struct. Save
 	// would create a deleted client again.
@@ -332,7 +333,7 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	if res.RowsAffected != 1 {
 		return ErrNotFound
 	}
-	if err := recordClientChange(tx, ClientUpdated, c.ID, by); err != nil {
+	if err := recordClientValues(tx, ClientUpdated, c.ID, changesOf(have.recordedFields(), c.recordedFields()), by); err != nil {
 		return err
 	}
 	return requireClientProgram(tx, c)
@@ -350,4 +351,12 @@ func recordClientChangeFor(tx *gorm.DB, kind EventType, id, reason string, by By
 		return err
 	}
 	return record(tx, Event{Type: kind, Outcome: Succeeded, Reason: reason, ClientID: id, From: by.From}, by.At)
+}
+
+// recordClientValues is recordClientChange with the detail of the event.
+func recordClientValues(tx *gorm.DB, kind EventType, id string, detail map[string]any, by By) error {
+	if err := incrementChangeCounter(tx); err != nil {
+		return err
+	}
+	return record(tx, Event{Type: kind, Outcome: Succeeded, ClientID: id, From: by.From, Detail: detail}, by.At)
 }

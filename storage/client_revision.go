@@ -48,5 +48,5 @@ func (db *DB) reviseClient(tx *gorm.DB, id string, revise func(*Client) error, b
 	}
 	have.MetadataDigest = want.MetadataDigest
 	want.Registration = have.Registration
-	return want, replaceClient(tx, want, by)
+	return want, replaceClient(tx, have, want, by)
 }

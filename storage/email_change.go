@@ -201,7 +201,9 @@ func (db *DB) ChangeAddress(ctx context.Context, c AddressChange, at time.Time) 
 		if err != nil {
 			return err
 		}
-		return record(tx, Event{Type: AddressChanged, Outcome: Succeeded, UserID: before.ID, SessionID: session.ID, From: c.From}, at)
+		return record(tx, Event{
+			Type: AddressChanged, Outcome: Succeeded, UserID: before.ID, SessionID: session.ID, From: c.From, Detail: before.movedTo(l.Address),
+		}, at)
 	})
 	if err != nil {
 		return Session{}, err

@@ -84,9 +84,9 @@ func (db *DB) UndoAddressChange(ctx context.Context, u AddressUndo, at time.Time
 				return err
 			}
 		}
-		undone := Event{Type: AddressChangeUndone, Outcome: Succeeded, UserID: u.UserID, From: u.From}
+		undone := Event{Type: AddressChangeUndone, Outcome: Succeeded, UserID: u.UserID, From: u.From, Detail: before.movedTo(c.Email)}
 		if elsewhere > 0 {
-			undone.Detail = map[string]any{"not_restored": elsewhere}
+			undone.Detail["not_restored"] = elsewhere
 		}
 		if err := record(tx, undone, at); err != nil {
 			return err

@@ -34,6 +34,10 @@ var repeatable = []EventType{
 	SessionsEnded, IdentityLinked, IdentityUnlinked, LogoutDelivered, UserGroupsChanged,
 }
 
+// chosenDetail are the types of events whose detail a person can choose: the groups at an upstream, and
+// the values of the own profile.
+var chosenDetail = []EventType{UserGroupsChanged, UserUpdated}
+
 // isMerged reports whether equal events of one minute become one row with a count, so that
 // strangers cannot fill the table. Sign-ins that continue one session are merged too, as are all
 // sign-ins of a user with very many sessions. Each act of an operator gets its own row.
@@ -46,7 +50,7 @@ func (e Event) isMerged() bool {
 
 // mergeEvent writes the first event of its kind in this minute, or increases the count of the
 // existing row. Events are of one kind if type, outcome, reason, user, client, grant and
-// connector are equal. For successful events other than user.groups_changed, the detail must be
+// connector are equal. For successful events of types that are not in chosenDetail, the detail must be
 // equal too. The row keeps the values of the first event; Latest describes the last one.
 func mergeEvent(tx *gorm.DB, e Event, at time.Time) error {
 	key, err := e.mergeKey(at)
@@ -67,7 +71,7 @@ func mergeEvent(tx *gorm.DB, e Event, at time.Time) error {
 // mergeKey returns the same key for all events of one kind and minute.
 func (e Event) mergeKey(at time.Time) (string, error) {
 	kind := []string{string(e.Type), string(e.Outcome), e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector}
-	if e.Outcome != Refused && e.Type != UserGroupsChanged { // a person can choose the detail of user.groups_changed at the upstream
+	if e.Outcome != Refused && !slices.Contains(chosenDetail, e.Type) {
 		detail, err := engine.JSONText(e.Detail)
 		if err != nil {
 			return "", fmt.Errorf("event detail: %w", err)

@@ -42,3 +42,13 @@ func Ways() (all []CopiedTable) {
 	}
 	return all
 }
+
+// ChangesOf, RecordedFieldsOfClient and RecordedFieldsOfUser are for the walk over all fields.
+func ChangesOf(before, after map[string]any) map[string]FieldChange {
+	changed, _ := changesOf(before, after)[changesMember].(map[string]FieldChange)
+	return changed
+}
+
+func RecordedFieldsOfClient(c Client) map[string]any { return c.recordedFields() }
+
+func RecordedFieldsOfUser(u User) map[string]any { return u.recordedFields() }

@@ -95,9 +95,9 @@ func (db *DB) RegisterClient(ctx context.Context, r ClientRegistration, by By) (
 		if err := requireClientProgram(tx, c); err != nil {
 			return err
 		}
-		return record(tx, Event{
-			Type: ClientRegistered, Outcome: Succeeded, ClientID: c.ID, From: by.From, Detail: map[string]any{"registration_token": c.RegisteredWith},
-		}, by.At)
+		detail := changesOf(nil, c.recordedFields())
+		detail["registration_token"] = c.RegisteredWith
+		return record(tx, Event{Type: ClientRegistered, Outcome: Succeeded, ClientID: c.ID, From: by.From, Detail: detail}, by.At)
 	})
 	return registered, isNew, err
 }

@@ -140,6 +140,7 @@ func createConnectorUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	}
 	return record(tx, Event{
 		Type: UserCreated, Outcome: Succeeded, UserID: row.ID, Connector: a.Identity.Connector, From: a.SignIn.From,
+		Detail: changesOf(nil, row.recordedFields()),
 	}, at)
 }
 
@@ -181,7 +182,10 @@ func (db *DB) createInvitedUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) er
 		return err
 	}
 	by := By{From: a.SignIn.From, At: at}
-	err = record(tx, Event{Type: UserCreated, Outcome: Succeeded, Reason: string(l.Kind), UserID: row.ID, Connector: a.Identity.Connector, From: by.From}, at)
+	err = record(tx, Event{
+		Type: UserCreated, Outcome: Succeeded, Reason: string(l.Kind), UserID: row.ID, Connector: a.Identity.Connector, From: by.From,
+		Detail: changesOf(nil, row.recordedFields()),
+	}, at)
 	if err != nil {
 		return err
 	}

@@ -66,6 +66,9 @@ func (w unfinished) portion(tx *gorm.DB) (grants int64, finished bool, err error
 			{"grants", "id"}, {"consents", "user_id, client_id"}, {"pushed_requests", "id"}, {"device_codes", "id"},
 		})
 	case userDeletion:
+		if full, err := forgetValues(tx, w.UserID); err != nil || full {
+			return 0, false, err
+		}
 		return w.deletePortion(tx, "users", "user_id", w.UserID, []deletedRows{
 			{"grants", "id"}, {"sessions", "id"}, {"consents", "user_id, client_id"}, {"identities", "connector, issuer, subject"}, {"credentials", "id"},
 		})
@@ -82,6 +85,14 @@ func (w unfinished) portion(tx *gorm.DB) (grants int64, finished bool, err error
 		return w.revokePortion(tx, reason, openedByKey(w.Identity), w.Identity)
 	}
 	return 0, false, errors.New("unknown kind of unfinished work: " + string(w.Kind))
+}
+
+// forgetValues deletes the claims of a user from a portion of the events about them, and reports
+// whether the portion was full. The events stay.
+func forgetValues(tx *gorm.DB, userID string) (full bool, err error) {
+	forgotten := tx.Exec(`UPDATE events SET detail = '', latest = '' WHERE id IN (
+		SELECT id FROM events WHERE user_id = ? AND user_id <> '' AND type IN ? AND detail <> '' LIMIT ?)`, userID, personalEvents, Portion)
+	return forgotten.RowsAffected == Portion, forgotten.Error
 }
 
 // deletedRows are rows that are deleted together with the row to which they refer.

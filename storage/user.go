@@ -117,9 +117,9 @@ func (db *DB) insertUser(tx *gorm.DB, u User, passwordHash, reason string, by By
 			return err
 		}
 	}
-	e := Event{Type: UserCreated, Outcome: Succeeded, Reason: reason, UserID: u.ID, From: by.From}
+	e := Event{Type: UserCreated, Outcome: Succeeded, Reason: reason, UserID: u.ID, From: by.From, Detail: changesOf(nil, u.recordedFields())}
 	if role := u.AdminRole(); role.IsAny() {
-		e.Detail = map[string]any{"admin_role": role}
+		e.Detail["admin_role"] = role
 	}
 	return record(tx, e, by.At)
 }
@@ -225,7 +225,8 @@ func (db *DB) setUserEnabled(tx *gorm.DB, userID string, enabled bool, by By) er
 }
 
 // DeleteUser deletes a user and all its data. Its ID is never given to another user. The
-// clients of its sessions get logout notices. The events keep the ID only. It records the event user.deleted.
+// clients of its sessions get logout notices. The events keep the ID only: values of
+// claims are deleted from them. It records the event user.deleted.
 // ErrNotFound, ErrLastAdmin, the error of a check.
 //
 // One transaction decides it: from then on, all tokens of the user are invalid, no read finds

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gorm.io/gorm"
@@ -82,6 +83,13 @@ func (db *DB) UpdateProfile(ctx context.Context, userID string, p Profile, by By
 	}
 	values = append(values, p.PreferredUsername, FoldUsername(p.PreferredUsername), p.PreferredUsername, userID, p.Seen, p.Seen)
 	return db.write(ctx, "update profile", func(tx *gorm.DB) error {
+		before, err := db.lockUser(tx, userID)
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return ErrRevoked
+		}
+		if err != nil {
+			return err
+		}
 		updated, err := changeOne(tx, `UPDATE users SET `+setProfile+`,
 				username_folded = CASE WHEN preferred_username = ? THEN username_folded ELSE ? END, preferred_username = ?
 			WHERE id = ? AND disabled_at = 0 AND (updated_at = ? OR CAST(? AS BIGINT) = 0)`, values...)
@@ -91,7 +99,10 @@ func (db *DB) UpdateProfile(ctx context.Context, userID string, p Profile, by By
 		if !updated {
 			return explainNotUpdated(tx, userID)
 		}
-		return record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
+		after := before
+		p.ApplyTo(&after)
+		detail := changesOf(before.recordedFields(), after.recordedFields())
+		return record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: userID, From: by.From, Detail: detail}, by.At)
 	})
 }
 

@@ -207,7 +207,8 @@ func (db *DB) replaceUser(tx *gorm.DB, have, want User, by By) error {
 	if res.Error != nil {
 		return asUsernameTaken(res.Error)
 	}
-	if err := record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: want.ID, From: by.From}, by.At); err != nil {
+	detail := changesOf(have.recordedFields(), want.recordedFields())
+	if err := record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: want.ID, From: by.From, Detail: detail}, by.At); err != nil {
 		return err
 	}
 	moved := have.EmailCanonical != want.EmailCanonical

@@ -47,8 +47,7 @@ func DescribeEvent(e storage.Event) EventDocument {
 		Subject: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID, GrantID: e.GrantID, Connector: e.Connector,
 		Address: e.From.Address, Agent: e.From.Agent, RequestID: e.From.RequestID, Detail: e.Detail, Times: e.Times,
 	}
-	if e.Times > 1 {
-		l := e.Latest
+	if l := e.Latest; l.At != 0 { // deleted with the user
 		d.Latest = &LatestEventDocument{l.At.Time(), l.SessionID, l.Address, l.Agent, l.RequestID, l.Detail}
 	}
 	return d

@@ -2,8 +2,10 @@ package program
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,7 +178,7 @@ func (p *program) tableOfEvents(list []storage.Event) error {
 	return p.WriteTable(rows)
 }
 
-var eventColumns = []string{"AT", "TYPE", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "TIMES"}
+var eventColumns = []string{"AT", "TYPE", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "TIMES", "CHANGES"}
 
 func eventRow(e storage.Event) []string {
 	times := ""
@@ -184,6 +186,40 @@ func eventRow(e storage.Event) []string {
 		times = strconv.FormatInt(e.Times, 10)
 	}
 	return []string{
-		e.At.Time().Format(time.RFC3339), string(e.Type), string(e.Outcome), e.Reason, e.From.Actor, e.UserID, e.ClientID, e.From.Address, times,
+		e.At.Time().Format(time.RFC3339), string(e.Type), string(e.Outcome), e.Reason, e.From.Actor, e.UserID, e.ClientID, e.From.Address, times, changesLine(e),
 	}
+}
+
+// longestChange is the longest value of a changed field in a line for people, in characters.
+const longestChange = 60
+
+// changesLine returns the changed fields of an event in one line, such as `name: "Ada" -> "Ada King"`. A
+// field that was not set is "-".
+func changesLine(e storage.Event) string {
+	changes, err := storage.ChangesIn(e.Detail)
+	if err != nil {
+		return "unreadable: " + err.Error()
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		parts = append(parts, name+": "+valueText(changes[name].Before)+" -> "+valueText(changes[name].After))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func valueText(value any) string {
+	if value == nil {
+		return "-"
+	}
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return "unreadable"
+	}
+	short := []rune(strings.TrimSpace(text.String()))
+	if len(short) > longestChange {
+		short = append(short[:longestChange], '…')
+	}
+	return string(short)
 }

@@ -67,7 +67,7 @@ func (p *program) eventPrinter(asLines bool) func(storage.Event) error {
 // so they cannot be aligned in columns.
 func joinFields(values []string) string {
 	text := ""
-	for i, name := range []string{"reason", "actor", "user", "client", "address", "times"} {
+	for i, name := range []string{"reason", "actor", "user", "client", "address", "times", "changes"} {
 		if values[i] != "" {
 			text += name + "=" + values[i] + "  "
 		}
