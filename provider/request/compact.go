@@ -39,13 +39,20 @@ func Expand(payload []byte) ([]byte, error) {
 	if len(payload) == 0 || payload[0] != compacted {
 		return payload, nil
 	}
-	r := flate.NewReaderDict(bytes.NewReader(payload[1:]), dictionary)
+	r := readers.Get().(io.Reader)
+	defer readers.Put(r)
+	if err := r.(flate.Resetter).Reset(bytes.NewReader(payload[1:]), dictionary); err != nil {
+		return nil, errMalformed
+	}
 	plain, err := io.ReadAll(io.LimitReader(r, maxExpanded+1))
 	if err != nil || len(plain) > maxExpanded {
 		return nil, errMalformed
 	}
 	return plain, nil
 }
+
+// readers are reused since each has a window of 32 KB. Reset forgets the payload before.
+var readers = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
 
 // writers are reused since a new one is expensive. Reset keeps the dictionary.
 var writers = sync.Pool{New: func() any {
