@@ -137,10 +137,15 @@ func (p *Pages) Write(w io.Writer, page Page) error {
 	if !ok {
 		return fmt.Errorf("render page: no template %s", name)
 	}
-	var out bytes.Buffer
-	if err := own.ExecuteTemplate(&out, "layout.html", page); err != nil {
+	out := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(out)
+	out.Reset()
+	if err := own.ExecuteTemplate(out, "layout.html", page); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
 	_, err := w.Write(out.Bytes())
 	return err
 }
+
+// buffers are reused, because a page is long and a new buffer grows to it in many steps.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
