@@ -14,7 +14,7 @@
 // Statements normally run through gorm. It scans rows, converts columns that hold JSON or
 // durations, and writes parameters in the form of each database.
 //
-// The hottest statements do not run through gorm: those of each sign-on check, code redemption,
+// The hottest statements do not run through gorm: those of each sign-in, sign-on check, code redemption,
 // refresh, introspection and end of a session. They are values of engine.Statement, which uses
 // gorm's connection but skips gorm's own work. source_test.go lists each of them with the reason
 // and fails if another statement skips gorm. There is no third way.
