@@ -508,11 +508,33 @@ func (o *person) linkTo(t *testing.T, to, subject string) string {
 	for _, m := range slices.Backward(o.inbox) {
 		if m.To[0] == to && m.Subject() == subject {
 			address, _ := providertest.LinkIn(t, m)
+			o.forward(t, address, subject)
 			return address
 		}
 	}
 	t.Fatalf("no mail %q to %s", subject, to)
 	return ""
+}
+
+// forward opens a mailed link in the browser of another person, who is signed in nowhere. If the link is
+// for a session of its user, that person also sends the form of such a session. Neither does anything: the
+// owner uses the link next.
+func (o *person) forward(t *testing.T, address, subject string) {
+	t.Helper()
+	v := o.Visitor(t)
+	page := v.Get(t, address)
+	switch subject {
+	case providertest.EnrolmentSubject:
+		page = v.Submit(t, page.FormTo(t, "/link/enrol", "", ""), "act", "confirm")
+	case "Confirm your new email address":
+		page = v.Submit(t, page.FormTo(t, "/link/verify", "", ""), "act", "verify")
+	default:
+		return
+	}
+	if page.StatusCode < 400 && page.At.Path != "/login" {
+		t.Errorf("without a session, the link of %q leads to %s with status %d", subject, page.At, page.StatusCode)
+	}
+	v.WantNoSession(t)
 }
 
 // sendMails sends the due mails, and returns the number of all mails that were sent.

@@ -372,3 +372,35 @@ func TestModel_OwnerThrowsTheThiefOut(t *testing.T) {
 		}
 	})
 }
+
+// gainsFactor reports whether an account has a factor that it had not before, or a passkey that was not
+// strong before.
+func (a account) gainsFactor(after account) bool {
+	return after.App && !a.App || after.Key && !a.Key || after.Strong > a.Strong || after.Codes && !a.Codes
+}
+
+// An act adds a factor, or makes a passkey a strong one, only after a proof: two factors where the account
+// can reach them, else the mailed link where the address gets mails. Codes and keys stand for the owner in
+// a link of the operator, and the former mailbox in an undo. A trusted browser proves nothing.
+func TestModel_NoFactorWithoutAProof(t *testing.T) {
+	eachState(func(a account) {
+		for _, s := range a.steps() {
+			o := a.do(s)
+			proven := s.Act == undoChange
+			switch {
+			case s.Act == passkeyLink:
+				proven = !a.hasFactor() || s.Second != none
+			case a.hasFactor():
+				proven = proven || reaches(o.Level, twoFactors)
+			default:
+				proven = proven || o.Link || !a.Mails || a.NoAddress
+			}
+			if a.gainsFactor(o.After) && !proven {
+				t.Errorf("%s: %s leads to %s without a proof", a, s, o.After)
+			}
+			if s.Second == trusted && a.gainsFactor(o.After) {
+				t.Errorf("%s: %s adds a factor in a trusted browser", a, s)
+			}
+		}
+	})
+}
