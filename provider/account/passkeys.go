@@ -202,28 +202,42 @@ func (h *Handler) refusePasskey(w http.ResponseWriter, r *http.Request, current 
 	return h.showAddPasskey(w, r, current, way, http.StatusUnprocessableEntity, &templates.FormError{Code: code, Text: text})
 }
 
+// renamePasskey changes the name of a passkey.
+func (h *Handler) renamePasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	return h.rename(w, r, current, renaming{field: "passkey", purpose: "passkeys.rename", page: passkeysPath, done: "renamed", missing: h.noPasskey})
+}
+
+// renaming is a form that changes the name of a passkey or security key.
+type renaming struct {
+	field   string // with the ID
+	purpose string // of its ticket
+	page    string // path of the list
+	done    string // the act that the list shows as done
+	missing func() *web.Problem
+}
+
 // longestPasskeyName is in characters.
 const longestPasskeyName = 64
 
-// renamePasskey changes the name of a passkey.
-func (h *Handler) renamePasskey(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := readForm(w, r, "passkey", "name")
+// rename changes the name of a passkey or security key.
+func (h *Handler) rename(w http.ResponseWriter, r *http.Request, current session.Current, of renaming) error {
+	values, err := readForm(w, r, of.field, "name")
 	if err != nil {
 		return err
 	}
-	id := values.Get("passkey")
-	if err := h.Visits.CheckForm(values, ticketOf(current, "passkeys.rename", id), passkeysPath); err != nil {
+	id := values.Get(of.field)
+	if err := h.Visits.CheckForm(values, ticketOf(current, of.purpose, id), of.page); err != nil {
 		return err
 	}
 	name := []rune(strings.TrimSpace(values.Get("name")))
 	err = h.DB.RenamePasskey(r.Context(), current.UserID, id, string(name[:min(len(name), longestPasskeyName)]), web.TraceOf(r.Context()).By(h.Now()))
 	if errors.Is(err, storage.ErrNotFound) {
-		return h.noPasskey()
+		return of.missing()
 	}
 	if err != nil {
 		return err
 	}
-	return h.showDone(w, passkeysPath, "renamed")
+	return h.showDone(w, of.page, of.done)
 }
 
 func (h *Handler) noPasskey() *web.Problem {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"signet/provider/factor"
 	"signet/provider/passkey"
@@ -162,23 +161,7 @@ func (h *Handler) refuseKey(w http.ResponseWriter, r *http.Request, current sess
 
 // renameKey changes the name of a security key.
 func (h *Handler) renameKey(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := readForm(w, r, "key", "name")
-	if err != nil {
-		return err
-	}
-	id := values.Get("key")
-	if err := h.Visits.CheckForm(values, ticketOf(current, "keys.rename", id), securityPath); err != nil {
-		return err
-	}
-	name := []rune(strings.TrimSpace(values.Get("name")))
-	err = h.DB.RenamePasskey(r.Context(), current.UserID, id, string(name[:min(len(name), longestPasskeyName)]), web.TraceOf(r.Context()).By(h.Now()))
-	if errors.Is(err, storage.ErrNotFound) {
-		return h.noKey()
-	}
-	if err != nil {
-		return err
-	}
-	return h.showDone(w, securityPath, "key-name")
+	return h.rename(w, r, current, renaming{field: "key", purpose: "keys.rename", page: securityPath, done: "key-name", missing: h.noKey})
 }
 
 func (h *Handler) noKey() *web.Problem {
