@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/federation/federationtest"
 	"signet/provider/passkey/passkeytest"
 	"signet/provider/providertest"
 	"signet/storage"
@@ -55,6 +56,34 @@ func TestSecurityKey_PasswordAndKeySignIn(t *testing.T) {
 		acr, amr = tokensOf(t, w, w.EnterCode(t, askedForCode(t, w), codes[0]))
 		if acr != storage.ACRTwoFactors || !slices.Equal(amr, []string{"mfa", "pwd"}) {
 			t.Errorf("with a recovery code: acr %s, amr %q", acr, amr)
+		}
+	})
+}
+
+// After an upstream, a security key is asked for too, and the tokens tell of both factors.
+// MF-16.
+func TestSecurityKey_UpstreamAndKeySignIn(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		up, upstreams := providertest.WithUpstreams(t)
+		b := providertest.StartOn(t, backend, providertest.WithLocalhost, upstreams)
+		arrive := func(v *providertest.Visitor) providertest.Stop {
+			up.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"sub": "ada", "email": "ada@corp.example", "auth_time": b.Now().Unix()}})
+			return v.AuthorizeThrough(t, "liar", "victim", "claims", `{"id_token":{"acr":{"values":["phr"]}}}`)
+		}
+		owner, key := b.Visitor(t), b.SecurityKey(t)
+		tokensOf(t, owner, arrive(owner))
+		if codes := providertest.CodesOn(owner.AddSecurityKey(t, key)); len(codes) != 10 {
+			t.Fatalf("%d recovery codes, want 10", len(codes))
+		}
+		v := b.Visitor(t)
+		page := arrive(v)
+		if page.At.Path != "/login/factor" {
+			t.Fatalf("the upstream alone leads to %s (left to %v)", page.At, page.LeftTo)
+		}
+		v.WantNoSession(t)
+		acr, amr := tokensOf(t, v, v.UsePasskey(t, page, key))
+		if acr != storage.ACRPhishingResistant || !slices.Equal(amr, []string{"fed", "mfa", "pop"}) {
+			t.Errorf("acr %s, amr %q", acr, amr)
 		}
 	})
 }
