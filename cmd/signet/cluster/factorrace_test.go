@@ -149,6 +149,79 @@ func TestProcesses_RemoveTheLastPasskeys(t *testing.T) {
 	}
 }
 
+// TestProcesses_RemoveAppAndKeyAtOnce removes the authenticator app and the security key of a user, each
+// 25 times at once at two processes. The first change ends the session of the others, so one factor and
+// the recovery codes are left, and the password alone does not sign in.
+func TestProcesses_RemoveAppAndKeyAtOnce(t *testing.T) {
+	for _, backend := range []string{"sqlite", "postgres"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			database := ""
+			if backend == "postgres" {
+				database = storagetest.Postgres(t).Config().Database
+			}
+			c := signettest.NewCluster(t, database)
+			at := []string{startWithPasskeys(t, c).Address, c.Start(t, false).Address}
+			for range signettest.Soaking(2, 50) {
+				removeAppAndKey(t, c, at)
+			}
+		})
+	}
+}
+
+func removeAppAndKey(t *testing.T, c *signettest.Cluster, at []string) {
+	t.Helper()
+	email := storage.NewID("p") + "@example.com"
+	c.Command(t, c.Password, nil, "user", "create", "--email", email, "--email-verified", "--password-stdin", "--json")
+	owner := signettest.NewFormBrowser(t)
+	owner.Open(c.Issuer + "/account/security/totp")
+	owner.Send("login", "", map[string]string{"username": email, "password": c.Password})
+	app := providertest.Authenticator{Secret: strings.ReplaceAll(textOf(t, owner, "secret"), " ", "")}
+	owner.Send("add-totp", "", map[string]string{"code": app.Code(t, time.Now())})
+	owner.Open(c.Issuer + "/account/security/keys/add")
+	key := passkeytest.NewKey(t, c.Issuer)
+	form := signettest.FindByID(owner.Page, "add-security-key")
+	owner.Send("add-security-key", "", map[string]string{"credential": key.Create(t, signettest.Attribute(form, "data-challenge"), "")})
+	var forms []func(string) *http.Request
+	owner.Open(c.Issuer + "/account/security")
+	for _, page := range []string{"/account/security/totp/remove", "/account/security/keys/remove?key=" + idsOn(owner, "key")[0]} {
+		owner.Open(c.Issuer + page)
+		forms = append(forms, formOf(t, c, owner, "confirm", nil))
+	}
+	answers := map[string]int{}
+	var mu sync.Mutex
+	var both sync.WaitGroup
+	for _, form := range forms {
+		both.Go(func() {
+			got := sendToAll(t, at, 25, form)
+			mu.Lock()
+			defer mu.Unlock()
+			for answer, n := range got {
+				answers[answer] += n
+			}
+		})
+	}
+	both.Wait()
+	if answers[""] != 1 { // the others find no session, or a new one
+		t.Errorf("an app and a key, each removed 25 times at once: got these answers (one success is wanted): %v", answers)
+	}
+	var user struct{ Factors []struct{ Kind string } }
+	c.Command(t, "", &user, "user", "factors", email, "--json")
+	left := map[string]int{}
+	for _, f := range user.Factors {
+		left[f.Kind]++
+	}
+	if left["totp"]+left["security_key"] != 1 || left["recovery"] == 0 {
+		t.Errorf("these factors are left: %v, want the app or the key, and the recovery codes", left)
+	}
+	b := signettest.NewFormBrowser(t)
+	b.Open(authorizeURL(c))
+	b.Send("login", "", map[string]string{"username": email, "password": c.Password})
+	if b.Left != nil || b.At.Path != "/login/factor" {
+		t.Errorf("the password alone leads to %s (left to %v)", b.At, b.Left)
+	}
+}
+
 // TestProcesses_UseALinkForAPasskeyOnce sends the form of one link for a passkey 50 times at once to
 // two processes. One passkey is added, and the other answers say that the link was used.
 func TestProcesses_UseALinkForAPasskeyOnce(t *testing.T) {
@@ -234,10 +307,13 @@ func removeLastPasskeys(t *testing.T, c *signettest.Cluster, at []string, databa
 	}
 }
 
-// passkeyIDs returns the IDs of the passkeys on their page, from the buttons that remove them.
-func passkeyIDs(b *signettest.FormBrowser) (ids []string) {
+// passkeyIDs returns the IDs of the passkeys on their page.
+func passkeyIDs(b *signettest.FormBrowser) []string { return idsOn(b, "passkey") }
+
+// idsOn returns the values of the buttons with this name, which remove what they name.
+func idsOn(b *signettest.FormBrowser, name string) (ids []string) {
 	for n := range b.Page.Descendants() {
-		if n.Data == "button" && signettest.Attribute(n, "name") == "passkey" {
+		if n.Data == "button" && signettest.Attribute(n, "name") == name {
 			ids = append(ids, signettest.Attribute(n, "value"))
 		}
 	}

@@ -32,6 +32,24 @@ type preparedLink struct {
 	link          string
 	fields        url.Values
 	before, after func(t *testing.T)
+	browser       *signettest.FormBrowser // in which the link works; nil: in each
+}
+
+// form returns requests that send the form of the link.
+func (p preparedLink) form(t *testing.T, c *signettest.Cluster) func(string) *http.Request {
+	t.Helper()
+	form := linkForm(t, c, p.link, p.fields)
+	if p.browser == nil {
+		return form
+	}
+	cookies := p.browser.Client.Jar.Cookies(p.browser.At)
+	return func(address string) *http.Request {
+		request := form(address)
+		for _, cookie := range cookies {
+			request.AddCookie(cookie)
+		}
+		return request
+	}
 }
 
 var linkActs = []linkAct{
@@ -41,8 +59,8 @@ var linkActs = []linkAct{
 		var made struct{ Link string }
 		c.Command(t, "", &made, "user", "link", email, "--for", "password", "--json")
 		return preparedLink{
-			made.Link, url.Values{"new-password": {chosen}},
-			func(t *testing.T) { wantSignIn(t, c, email, old) }, func(t *testing.T) { wantSignIn(t, c, email, chosen) },
+			link: made.Link, fields: url.Values{"new-password": {chosen}},
+			before: func(t *testing.T) { wantSignIn(t, c, email, old) }, after: func(t *testing.T) { wantSignIn(t, c, email, chosen) },
 		}
 	}},
 	{"invitation", func(t *testing.T, c *signettest.Cluster, _ *inbox, round int) preparedLink {
@@ -50,17 +68,17 @@ var linkActs = []linkAct{
 		var made struct{ Link string }
 		c.Command(t, "", &made, "user", "invite", email, "--role", "dev", "--no-mail", "--json")
 		return preparedLink{
-			made.Link, url.Values{"name": {"Zoe"}, "new-password": {chosen}},
-			func(t *testing.T) { c.CommandFails(t, exit.NotFound, "user", "show", email) },
-			func(t *testing.T) { wantNewAccount(t, c, email, chosen, "dev") },
+			link: made.Link, fields: url.Values{"name": {"Zoe"}, "new-password": {chosen}},
+			before: func(t *testing.T) { c.CommandFails(t, exit.NotFound, "user", "show", email) },
+			after:  func(t *testing.T) { wantNewAccount(t, c, email, chosen, "dev") },
 		}
 	}},
 	{"sign-up", func(t *testing.T, c *signettest.Cluster, in *inbox, round int) preparedLink {
 		email, chosen := fmt.Sprintf("s%d@example.com", round), "a chosen password"
 		return preparedLink{
-			askToSignUp(t, c, in, round, email), url.Values{"name": {"Zoe"}, "new-password": {chosen}},
-			func(t *testing.T) { c.CommandFails(t, exit.NotFound, "user", "show", email) },
-			func(t *testing.T) { wantNewAccount(t, c, email, chosen) },
+			link: askToSignUp(t, c, in, round, email), fields: url.Values{"name": {"Zoe"}, "new-password": {chosen}},
+			before: func(t *testing.T) { c.CommandFails(t, exit.NotFound, "user", "show", email) },
+			after:  func(t *testing.T) { wantNewAccount(t, c, email, chosen) },
 		}
 	}},
 	{"passkey", func(t *testing.T, c *signettest.Cluster, _ *inbox, round int) preparedLink {
@@ -68,8 +86,20 @@ var linkActs = []linkAct{
 		c.Command(t, c.Password, nil, "user", "create", "--email", email, "--email-verified", "--password-stdin", "--json")
 		address, fields := passkeyLink(t, c, email)
 		return preparedLink{
-			address, fields,
-			func(t *testing.T) { wantPasskeys(t, c, email, 0) }, func(t *testing.T) { wantPasskeys(t, c, email, 1) },
+			link: address, fields: fields,
+			before: func(t *testing.T) { wantPasskeys(t, c, email, 0) }, after: func(t *testing.T) { wantPasskeys(t, c, email, 1) },
+		}
+	}},
+	{"first factor", func(t *testing.T, c *signettest.Cluster, in *inbox, round int) preparedLink {
+		address, b := askToEnrol(t, c, in, round, fmt.Sprintf("f%d@example.com", round))
+		wantShown := func(t *testing.T, id string) {
+			if b.Open(c.Issuer + "/account/security/totp"); signettest.FindByID(b.Page, id) == nil {
+				t.Errorf("nothing with the id %q at %s: %s", id, b.At, b.Text())
+			}
+		}
+		return preparedLink{
+			link: address, fields: url.Values{"act": {"confirm"}}, browser: b,
+			before: func(t *testing.T) { wantShown(t, "send-link") }, after: func(t *testing.T) { wantShown(t, "secret") },
 		}
 	}},
 	{"undo", func(t *testing.T, c *signettest.Cluster, in *inbox, round int) preparedLink {
@@ -83,9 +113,9 @@ var linkActs = []linkAct{
 			c.CommandFails(t, exit.NotFound, "user", "show", isNot)
 		}
 		return preparedLink{
-			in.link(t, owner, "The address of your account was changed"), url.Values{},
-			func(t *testing.T) { wantOnly(t, evil, owner) },
-			func(t *testing.T) {
+			link: in.link(t, owner, "The address of your account was changed"), fields: url.Values{},
+			before: func(t *testing.T) { wantOnly(t, evil, owner) },
+			after: func(t *testing.T) {
 				wantOnly(t, owner, evil)
 				if attacker.Open(c.Issuer + "/account"); attacker.At.Path != "/login" {
 					t.Errorf("the attacker is still signed in: at %s", attacker.At)
@@ -111,7 +141,7 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 				spent, valid := 0, 0
 				p := act.make(t, c, in, 0)
 				begun := time.Now()
-				if status := sendLink(t, linkForm(t, c, p.link, p.fields)(c.Issuer)); status != http.StatusSeeOther {
+				if status := sendLink(t, p.form(t, c)(c.Issuer)); status != http.StatusSeeOther && status != http.StatusOK {
 					t.Fatalf("%s: status %d", act.name, status)
 				}
 				long := time.Since(begun)
@@ -119,7 +149,7 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 				for round := range signettest.Soaking(1, 60) {
 					p := act.make(t, c, in, round+1)
 					victim := c.Start(t, false)
-					request := linkForm(t, c, p.link, p.fields)(victim.Address)
+					request := p.form(t, c)(victim.Address)
 					answered := make(chan struct{})
 					go func() {
 						defer close(answered)
@@ -136,7 +166,7 @@ func TestKilled_LinkIsSpentWithItsAct(t *testing.T) {
 					case http.StatusOK:
 						valid++
 						p.before(t)
-						if status := sendLink(t, linkForm(t, c, p.link, p.fields)(c.Issuer)); status != http.StatusSeeOther {
+						if status := sendLink(t, p.form(t, c)(c.Issuer)); status != http.StatusSeeOther && status != http.StatusOK {
 							t.Fatalf("%s: status %d for a link that is not spent", act.name, status)
 						}
 					default:
@@ -211,6 +241,19 @@ func askToSignUp(t *testing.T, c *signettest.Cluster, in *inbox, round int, emai
 	b.Open(c.Issuer + "/signup")
 	b.Send("signup", "", map[string]string{"email": email})
 	return in.link(t, email, "Confirm your email address")
+}
+
+// askToEnrol creates a user and asks for the link that comes before the first factor, in a browser and
+// network of its own.
+func askToEnrol(t *testing.T, c *signettest.Cluster, in *inbox, round int, email string) (string, *signettest.FormBrowser) {
+	t.Helper()
+	c.Command(t, c.Password, nil, "user", "create", "--email", email, "--email-verified", "--password-stdin", "--json")
+	b := signettest.NewFormBrowser(t)
+	b.Client.Transport = newNetwork(round)
+	b.Open(c.Issuer + "/account/security/totp")
+	b.Send("login", "", map[string]string{"username": email, "password": c.Password})
+	b.Click("send-link")
+	return in.link(t, email, "Add a passkey or a second factor"), b
 }
 
 // wantNewAccount fails unless a link has created a whole account.

@@ -42,6 +42,7 @@ func TestProcesses_UseEachThingOnce(t *testing.T) {
 			{"link for a password", makePasswordLink(t, c), []string{"link_used", busy}, true},
 			{"invitation", makeInvitation(t, c), []string{"link_used", "link_address_taken", busy}, true},
 			{"link of a sign-up", makeSignUp(t, c, in), []string{"link_used", "link_address_taken", busy}, true},
+			{"link before the first factor", makeEnrolment(t, c, in), []string{"link_used", busy}, false},
 		} {
 			rounds := signettest.Soaking(2, 200)
 			if thing.hash {
@@ -106,6 +107,8 @@ func errorIn(t *testing.T, r *http.Response) string {
 		}
 		return answer.Error
 	case strings.Contains(r.Header.Get("Location"), "code="), strings.Contains(r.Header.Get("Location"), "?done="):
+		return ""
+	case strings.Contains(r.Header.Get("Refresh"), "/account/security"):
 		return ""
 	case r.StatusCode == http.StatusGone:
 		return deadLink.FindString(string(body))
@@ -285,6 +288,19 @@ func makeSignUp(t *testing.T, c *signettest.Cluster, in *inbox) func() func(stri
 		asked++
 		email := fmt.Sprintf("new%d-%s@example.com", asked, strings.ReplaceAll(t.Name()[strings.LastIndexByte(t.Name(), '/'):], "/", ""))
 		return linkForm(t, c, askToSignUp(t, c, in, asked, email), url.Values{"name": {"Zoe"}, "new-password": {c.Password}})
+	}
+}
+
+// makeEnrolment makes links that come before the first factor, each of another person, in the browser of
+// that person.
+func makeEnrolment(t *testing.T, c *signettest.Cluster, in *inbox) func() func(string) *http.Request {
+	t.Helper()
+	asked := 0
+	return func() func(string) *http.Request {
+		asked++
+		address, b := askToEnrol(t, c, in, asked, fmt.Sprintf("first%d-%s@example.com", asked, strings.ReplaceAll(t.Name()[strings.LastIndexByte(t.Name(), '/'):], "/", "")))
+		b.Open(address)
+		return formOf(t, c, b, "go-on", url.Values{"act": {"confirm"}})
 	}
 }
 

@@ -40,6 +40,9 @@ func TestKeyboard_EveryFlowNeedsNoMouse(t *testing.T) {
 			if saw.LinkLeadsTo != "password" || !saw.Kept || saw.Opened != 1 || saw.SessionsLeft != 1 || javascript && saw.Shown != "text" {
 				t.Errorf("got %+v", saw)
 			}
+			if javascript && !strings.Contains(saw.Texts["key"], "Key ring") {
+				t.Errorf("the security key has the name %q", saw.Texts["key"])
+			}
 			for what, want := range map[string]string{
 				"denied": "access_denied", "name": "Keyboard User", "appsLeft": "None", "connected": "Google", "disconnected": "None",
 				"stepUp": "Confirm", "stayed": dev.Issuer, "upstream": "ada.example@gmail.com", "tested": "nothing prevents a sign-in",

@@ -2,6 +2,7 @@
 // element must be visible, and must come after the previous one in the document. The URL
 // job.clock moves the clock of the server.
 import { open, run, signIn } from './browser.mjs'
+import { Device } from './device.mjs'
 import { codeOf } from './totp.mjs'
 
 run(async (browser, job) => {
@@ -145,6 +146,20 @@ run(async (browser, job) => {
   await type('#code', codeOf(secret, moved))
   await press('#confirm', '#codes')
   await press('#saved', '#remove-totp')
+
+  // Add a security key, give it a name and remove it. Without JavaScript there are no keys.
+  if (job.javascript) {
+    await Device.key(page)
+    await press('#add-key', '#add')
+    await press('#add', '#keys')
+    await type('#keys input[name=name]', 'Key ring')
+    await press('#keys input[name=name]', '[role=status]')
+    report.texts.key = await text('#keys')
+    await press('#keys button[name=key]', '#confirm')
+    await press('#cancel', '#keys')
+    await press('#keys button[name=key]', '#confirm')
+    await press('#confirm', '[role=status]')
+  }
 
   // Sign out: first cancel, then confirm.
   await press('nav #sign-out', '#deny')
