@@ -46,7 +46,7 @@ func TestAddress_EndsTheLinksThatCreateItsAccount(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.wantDeadLink(t, invited, noon, "link_address_taken")
-				if open, err := w.Invitations(t.Context(), 10, noon); err != nil || len(open) != 0 {
+				if open, err := w.Invitations(t.Context(), storage.InvitationFilter{}, 10, noon); err != nil || len(open) != 0 {
 					t.Errorf("invitations %+v, %v, want none", open, err)
 				}
 				u, _, err := w.UserByEmail(t.Context(), "zoe@example.com")

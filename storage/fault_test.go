@@ -288,7 +288,7 @@ var (
 		"AddPasskey": {storage.PasskeyAdded, storage.SessionEnded}, "AddAutomaticPasskey": {storage.PasskeyAdded}, "RenamePasskey": {storage.FactorRenamed, storage.PasskeyRenamed}, "RemovePasskey": {storage.PasskeyRemoved, storage.SessionEnded},
 		"RequestPasswordReset": {storage.PasswordResetRequested}, "IssuePasswordLink": {storage.PasswordResetRequested},
 		"IssuePasskeyLink": {storage.PasskeyRequested}, "AddPasskeyByLink": {storage.PasskeyAdded, storage.SessionsEnded},
-		"Invite": {storage.InvitationCreated}, "RevokeInvitation": {storage.InvitationRevoked},
+		"Invite": {storage.InvitationCreated}, "RevokeInvitation": {storage.InvitationRevoked}, "RevokeInvitationByID": {storage.InvitationRevoked},
 		"CreateUserByLink": {storage.UserCreated, storage.InvitationUsed},
 		"RequestSignUp":    {storage.SignUpRequested},
 		"RequestEnrolment": {storage.EnrolmentRequested}, "ConfirmEnrolment": {storage.EnrolmentConfirmed},

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"signet/storage/engine"
 )
@@ -21,7 +23,7 @@ type Invitation struct {
 	Admin         bool     `json:"admin,omitempty"`
 	EmailVerified bool     `json:"email_verified,omitempty"` // an operator vouches for the address
 	ClientID      string   `json:"client_id,omitempty"`      // the application to which the person goes on; "": none
-	InvitedBy     string   `json:"invited_by,omitempty"`     // ID of an administrator; "": the command line
+	InvitedBy     string   `json:"invited_by,omitempty"`     // ID of an operator: a user, or a client that calls the administration API; "": the command line
 }
 
 // InvitationDraft is the input of DB.Invite.
@@ -123,12 +125,34 @@ func (i Invitation) applyTo(u *User, l MailLink) {
 	u.Roles, u.Groups, u.Admin = i.Roles, i.Groups, i.Admin
 }
 
-// mayComeFrom reports whether a person with this role may still give what the invitation gives.
-func (i Invitation) mayComeFrom(role AdminRole) bool {
+// mayComeFrom reports whether an inviter with these scopes of the administration API may still give
+// what the invitation gives.
+func (i Invitation) mayComeFrom(scopes []string) bool {
+	all := slices.Contains(scopes, ScopeAdminAll)
 	if i.Admin || len(i.Roles)+len(i.Groups) > 0 || i.EmailVerified {
-		return role == Administrator
+		return all
 	}
-	return slices.Contains(role.Scopes(), ScopeAdminUsers)
+	return all || slices.Contains(scopes, ScopeAdminUsers)
+}
+
+// inviterScopes returns the scopes of the administration API that an inviter has now. It is a person,
+// or a client that calls the API. An inviter that is disabled or deleted has none.
+func inviterScopes(tx *gorm.DB, id string) ([]string, error) {
+	var people []User
+	if err := tx.Select("admin", "lesser_role").Where("id = ? AND disabled_at = 0", id).Limit(1).Find(&people).Error; err != nil {
+		return nil, err
+	}
+	if len(people) > 0 {
+		return people[0].AdminRole().Scopes(), nil
+	}
+	var services []Client
+	if err := tx.Where("id = ? AND disabled_at = 0", id).Limit(1).Find(&services).Error; err != nil {
+		return nil, err
+	}
+	if len(services) == 0 || !services[0].AdminAPI {
+		return nil, nil
+	}
+	return strings.Fields(services[0].Metadata.Scope), nil
 }
 
 // settleInvitation records that an invitation created a user, and tells the inviter. It refuses
@@ -140,11 +164,11 @@ func (db *DB) settleInvitation(tx *gorm.DB, l MailLink, i Invitation, u User, by
 		}
 	}
 	if i.InvitedBy != "" {
-		var inviters []User
-		if err := tx.Select("admin", "lesser_role").Where("id = ? AND disabled_at = 0", i.InvitedBy).Limit(1).Find(&inviters).Error; err != nil {
+		scopes, err := inviterScopes(tx, i.InvitedBy)
+		if err != nil {
 			return err
 		}
-		if len(inviters) == 0 || !i.mayComeFrom(inviters[0].AdminRole()) {
+		if !i.mayComeFrom(scopes) {
 			return &DeadLinkError{l.Kind, "link_ended"}
 		}
 		// The network address of the new user is not for the inviter.
@@ -174,32 +198,51 @@ type SentInvitation struct {
 	State InvitationState
 }
 
+// InvitationFilter selects invitations.
+type InvitationFilter struct {
+	ID     string         // only this one; "": all
+	Before SentInvitation // selects those after this one in the list, the last of the previous page
+}
+
 // Invitations lists invitations, the newest first, at most limit. Rows stay until a day after they
-// expire.
-func (db *DB) Invitations(ctx context.Context, limit int, at time.Time) (list []SentInvitation, err error) {
+// expire, so the list is short.
+func (db *DB) Invitations(ctx context.Context, f InvitationFilter, limit int, at time.Time) (list []SentInvitation, err error) {
 	err = db.read(ctx, "list invitations", func(q *gorm.DB) error {
 		list = nil
+		q = q.Where("kind = ?", LinkInvitation)
+		if f.ID != "" {
+			q = q.Where("id = ?", f.ID)
+		}
+		if last := f.Before.Link; last.Holder != "" {
+			q = q.Where("(created_at < ? OR created_at = ? AND holder > ?)", last.CreatedAt, last.CreatedAt, last.Holder)
+		}
 		var rows []MailLink
-		if err := q.Where("kind = ?", LinkInvitation).Order("created_at DESC, holder").Limit(limit).Find(&rows).Error; err != nil {
+		if err := q.Order("created_at DESC, holder").Limit(limit).Find(&rows).Error; err != nil {
 			return err
 		}
 		for _, l := range rows {
-			i, err := l.Invitation()
+			i, err := l.sentInvitation(at)
 			if err != nil {
 				return err
 			}
-			sent := SentInvitation{l, i, InvitationOpen}
-			switch {
-			case l.UsedAt != 0:
-				sent.State = InvitationUsedUp
-			case l.ExpiresAt <= At(at):
-				sent.State = InvitationExpired
-			}
-			list = append(list, sent)
+			list = append(list, i)
 		}
 		return nil
 	})
 	return list, err
+}
+
+// sentInvitation returns the invitation of the link, with its state.
+func (l MailLink) sentInvitation(at time.Time) (SentInvitation, error) {
+	i, err := l.Invitation()
+	sent := SentInvitation{l, i, InvitationOpen}
+	switch {
+	case l.UsedAt != 0:
+		sent.State = InvitationUsedUp
+	case l.ExpiresAt <= At(at):
+		sent.State = InvitationExpired
+	}
+	return sent, err
 }
 
 // RevokeInvitation makes the invitation of an address invalid. It records the event
@@ -212,9 +255,22 @@ func (db *DB) RevokeInvitation(ctx context.Context, email string, by By) error {
 	if err != nil {
 		return fmt.Errorf("revoke invitation: %w", err)
 	}
+	return db.revokeInvitation(ctx, gorm.Expr(`holder = ?`, canonical), by)
+}
+
+// RevokeInvitationByID is RevokeInvitation for the ID of an invitation. A newer invitation of the
+// address has another ID, and stays.
+func (db *DB) RevokeInvitationByID(ctx context.Context, id string, by By) error {
+	if err := refuseImpossible(id); err != nil {
+		return fmt.Errorf("revoke invitation: %w", err)
+	}
+	return db.revokeInvitation(ctx, gorm.Expr(`id = ?`, id), by)
+}
+
+func (db *DB) revokeInvitation(ctx context.Context, which clause.Expr, by By) error {
 	return db.write(ctx, "revoke invitation", func(tx *gorm.DB) error {
 		var revoked []MailLink
-		err := tx.Raw(`DELETE FROM mail_links WHERE kind = ? AND holder = ? AND used_at = 0 RETURNING `+engine.ColumnNames(&MailLink{}), LinkInvitation, canonical).Scan(&revoked).Error
+		err := tx.Raw(`DELETE FROM mail_links WHERE kind = ? AND ? AND used_at = 0 RETURNING `+engine.ColumnNames(&MailLink{}), LinkInvitation, which).Scan(&revoked).Error
 		if err != nil {
 			return err
 		}

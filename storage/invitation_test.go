@@ -305,7 +305,7 @@ func TestInvitations_List(t *testing.T) {
 			t.Fatal(err)
 		}
 		open := w.invite(t, storage.InvitationDraft{Email: "open@example.com", Invitation: storage.Invitation{Roles: []string{"dev"}}}, at.Add(time.Second))
-		list, err := w.Invitations(t.Context(), 10, at.Add(time.Second))
+		list, err := w.Invitations(t.Context(), storage.InvitationFilter{}, 10, at.Add(time.Second))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -322,13 +322,13 @@ func TestInvitations_List(t *testing.T) {
 		if list[0].Link.ID != open.ID || !slices.Equal(list[0].Roles, []string{"dev"}) {
 			t.Errorf("first is %+v, want the newest with its roles", list[0])
 		}
-		if one, err := w.Invitations(t.Context(), 1, at); err != nil || len(one) != 1 {
+		if one, err := w.Invitations(t.Context(), storage.InvitationFilter{}, 1, at); err != nil || len(one) != 1 {
 			t.Errorf("a list of one: %+v, %v", one, err)
 		}
 		if _, err := w.MarkRestored(t.Context(), storage.By{At: at.Add(time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
-		if list, err := w.Invitations(t.Context(), 1, at.Add(time.Minute)); err != nil || len(list) != 0 {
+		if list, err := w.Invitations(t.Context(), storage.InvitationFilter{}, 1, at.Add(time.Minute)); err != nil || len(list) != 0 {
 			t.Errorf("after a restore: %+v, %v", list, err)
 		}
 	})

@@ -323,6 +323,7 @@ func settleMail(tx *gorm.DB, r MailResult, at time.Time) (givenUp bool, err erro
 type MailFilter struct {
 	Failed bool   // only those that are given up, or that failed and wait for another try
 	ID     string // only this one; "": all
+	Before string // only mails older than the one with this ID, the last of the previous page; "": all
 }
 
 // Mails lists the mails of the outbox, the newest first, at most limit. Delivered mails are kept
@@ -335,6 +336,9 @@ func (db *DB) Mails(ctx context.Context, f MailFilter, limit int) (list []Mail, 
 		}
 		if f.ID != "" {
 			q = q.Where("id = ?", f.ID)
+		}
+		if f.Before != "" {
+			q = q.Where("id < ?", f.Before)
 		}
 		return q.Order("id DESC").Limit(limit).Find(&list).Error
 	})

@@ -597,7 +597,21 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.Invite(ctx, storage.InvitationDraft{Email: "eva@example.com", Invitation: storage.Invitation{Roles: []string{"dev"}, ClientID: w.client.ID}, Mail: true}, storage.By{From: from, At: later})
 			return err
 		}},
-		{"Invitations", func() error { _, err := w.Invitations(ctx, 10, later); return err }},
+		{"Invitations", func() error {
+			for _, f := range []storage.InvitationFilter{{}, {ID: "x"}, {Before: storage.SentInvitation{Link: storage.MailLink{Holder: "a", CreatedAt: until}}}} {
+				if _, err := w.Invitations(ctx, f, 10, later); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"RevokeInvitationByID", func() error {
+			l, err := w.Invite(ctx, storage.InvitationDraft{Email: storage.NewID("e") + "@example.com"}, storage.By{From: from, At: later})
+			if err != nil {
+				return err
+			}
+			return w.RevokeInvitationByID(ctx, l.ID, storage.By{From: from, At: later})
+		}},
 		{"SignInThrough", func() error {
 			l, err := w.Invite(ctx, storage.InvitationDraft{Email: storage.NewID("e") + "@example.com"}, storage.By{From: from, At: later})
 			if err != nil {
@@ -739,7 +753,14 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			return w.SettleMails(ctx, []storage.MailResult{{Mail: mails[0], Error: "status_550"}}, later)
 		}},
-		{"Mails", func() error { _, err := w.Mails(ctx, storage.MailFilter{}, 10); return err }},
+		{"Mails", func() error {
+			for _, f := range []storage.MailFilter{{}, {Failed: true, Before: "mail_z"}, {ID: "mail_a"}} {
+				if _, err := w.Mails(ctx, f, 10); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
 		{"RetryMails", func() error {
 			_, err := w.RetryMails(ctx, nil, storage.By{From: from, At: later})
 			return err

@@ -41,3 +41,8 @@ func (d *Directory) RevokeInvitation(ctx context.Context, email string, from sto
 	}
 	return d.db.RevokeInvitation(ctx, email, d.by(from))
 }
+
+// RevokeInvitationByID is RevokeInvitation for the id of an invitation.
+func (d *Directory) RevokeInvitationByID(ctx context.Context, id string, from storage.Origin) error {
+	return d.db.RevokeInvitationByID(ctx, id, d.by(from))
+}

@@ -229,6 +229,7 @@ var answers = map[Surface]map[string]Answer{
 
 		"link_and_reset": {Status: http.StatusForbidden, Code: "link_and_reset", Text: "within a day, one operator may make a link for a user or reset the factors, but not both: a client with the scope signet:admin can"},
 		"user_disabled":  {Status: http.StatusConflict, Code: "user_disabled", Text: "the user is disabled: enable the user first"},
+		"no_mail":        {Status: http.StatusConflict, Code: "no_mail", Text: causeText},
 		"no_passkeys":    {Status: http.StatusConflict, Code: "no_passkeys", Text: causeText},
 	},
 	form: {

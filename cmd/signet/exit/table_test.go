@@ -80,6 +80,7 @@ var wrapped = map[string]error{
 	"storage.DeadLinkError":        &storage.DeadLinkError{},
 	"storage.AddressReservedError": &storage.AddressReservedError{},
 	"storage.RPIDError":            &storage.RPIDError{},
+	"directory.UnknownMailError":   &directory.UnknownMailError{},
 	"directory.ClientError":        &directory.ClientError{},
 	"directory.ClientFieldError":   fmt.Errorf("%w", directory.ErrInvalidClient), // occurs only in a ClientError
 }

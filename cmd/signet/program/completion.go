@@ -107,7 +107,7 @@ func completeClients(ctx context.Context, db *storage.DB, _ string) ([]cobra.Com
 }
 
 func completeInvitations(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
-	list, err := db.Invitations(ctx, maxCompletions, time.Now())
+	list, err := db.Invitations(ctx, storage.InvitationFilter{}, maxCompletions, time.Now())
 	list = slices.DeleteFunc(list, func(i storage.SentInvitation) bool { return i.State != storage.InvitationOpen })
 	return completions(list, func(i storage.SentInvitation) (string, string) { return i.Link.Address, i.Name }), err
 }

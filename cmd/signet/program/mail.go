@@ -12,6 +12,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/provider/directory"
 	"signet/provider/mail"
 	"signet/provider/notice"
 	"signet/storage"
@@ -54,9 +55,9 @@ database has none.`,
 			p.Say("the setting smtp.host is missing: no mails are sent")
 		}
 		if *asJSON {
-			list := []describedMail{} // never null
+			list := []directory.MailDocument{} // never null
 			for _, m := range mails {
-				list = append(list, describeMail(m))
+				list = append(list, directory.DescribeMail(m))
 			}
 			return p.WriteJSON(map[string]any{"mails": list})
 		}
@@ -73,32 +74,6 @@ database has none.`,
 	return c
 }
 
-// describedMail is the JSON form of a mail.
-type describedMail struct {
-	ID          string    `json:"id"`
-	Kind        string    `json:"kind"`
-	Recipient   string    `json:"recipient"`
-	Subject     string    `json:"sub,omitempty"`
-	State       string    `json:"state"`
-	Tries       int64     `json:"tries"`
-	Error       string    `json:"error,omitempty"`
-	CreatedAt   time.Time `json:"created_at"`
-	DueAt       time.Time `json:"due_at,omitzero"` // the next try
-	DeliveredAt time.Time `json:"delivered_at,omitzero"`
-	GivenUpAt   time.Time `json:"given_up_at,omitzero"`
-}
-
-func describeMail(m storage.Mail) describedMail {
-	d := describedMail{
-		ID: m.ID, Kind: string(m.Message.Kind), Recipient: m.Recipient, Subject: m.UserID, State: string(m.State()), Tries: m.Tries, Error: m.LastError,
-		CreatedAt: m.CreatedAt.Time(), DeliveredAt: m.DeliveredAt.Time(), GivenUpAt: m.GivenUpAt.Time(),
-	}
-	if m.State() == storage.MailWaiting || m.State() == storage.MailRetrying {
-		d.DueAt = m.DueAt.Time()
-	}
-	return d
-}
-
 func (p *program) mailRetryCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retry [MAIL_ID…]",
@@ -111,25 +86,12 @@ mail whose one-time link has expired or was replaced is not sent.`,
 	}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		for _, id := range args {
-			found, err := db.Mails(ctx, storage.MailFilter{ID: id}, 1)
-			if err != nil {
-				return err
-			}
-			if len(found) == 0 {
-				return exit.New(exit.NotFound, fmt.Errorf("there is no mail %q", id), "list the mails with: signet mail list")
-			}
+		total, err := p.Directory(settings, db).RetryMails(ctx, args, cli.Origin())
+		if unknown, is := errors.AsType[*directory.UnknownMailError](err); is {
+			return exit.New(exit.NotFound, fmt.Errorf("there is no mail %q", unknown.ID), "list the mails with: signet mail list")
 		}
-		var total int64
-		for {
-			n, err := db.RetryMails(ctx, args, storage.By{From: cli.Origin(), At: p.Now()})
-			if err != nil {
-				return err
-			}
-			total += n
-			if len(args) > 0 || n < storage.SweepBatch {
-				break
-			}
+		if err != nil {
+			return err
 		}
 		if !settings.SendsMails() {
 			p.Say("the setting smtp.host is missing: no mails are sent")

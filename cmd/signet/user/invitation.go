@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -113,14 +112,14 @@ they are not stored; to get another link, invite the person again.`,
 		return nil
 	})
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
-		invitations, err := db.Invitations(ctx, *limit, p.Now())
+		invitations, err := db.Invitations(ctx, storage.InvitationFilter{}, *limit, p.Now())
 		if err != nil {
 			return fmt.Errorf("list invitations: %w", err)
 		}
 		if *asJSON {
-			list := []describedInvitation{} // never null
+			list := []directory.InvitationDocument{} // never null
 			for _, i := range invitations {
-				list = append(list, describeInvitation(i))
+				list = append(list, directory.DescribeInvitation(i))
 			}
 			return p.WriteJSON(map[string]any{"invitations": list})
 		}
@@ -141,29 +140,6 @@ they are not stored; to get another link, invite the person again.`,
 		return p.WriteTable(rows)
 	})
 	return c
-}
-
-// describedInvitation is the JSON form of an invitation.
-type describedInvitation struct {
-	Email         string    `json:"email"`
-	State         string    `json:"state"`
-	Name          string    `json:"name,omitempty"`
-	Roles         []string  `json:"roles,omitempty"`
-	Groups        []string  `json:"groups,omitempty"`
-	Admin         bool      `json:"admin,omitempty"`
-	EmailVerified bool      `json:"email_verified,omitempty"`
-	ClientID      string    `json:"client_id,omitempty"`
-	InvitedBy     string    `json:"invited_by,omitempty"` // ID of an administrator
-	CreatedAt     time.Time `json:"created_at"`
-	ExpiresAt     time.Time `json:"expires_at"`
-	UsedAt        time.Time `json:"used_at,omitzero"`
-}
-
-func describeInvitation(i storage.SentInvitation) describedInvitation {
-	return describedInvitation{
-		Email: i.Link.Address, State: string(i.State), Name: i.Name, Roles: i.Roles, Groups: i.Groups, Admin: i.Admin, EmailVerified: i.EmailVerified,
-		ClientID: i.ClientID, InvitedBy: i.InvitedBy, CreatedAt: i.Link.CreatedAt.Time(), ExpiresAt: i.Link.ExpiresAt.Time(), UsedAt: i.Link.UsedAt.Time(),
-	}
 }
 
 func (p commands) invitationRevokeCommand() *cobra.Command {

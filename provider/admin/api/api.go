@@ -22,6 +22,7 @@ type Deps struct {
 	Links     *link.Links
 	// Connectors are the ids of the connectors of the settings.
 	Connectors []string
+	SendsMails bool
 	Issuer     string
 	Now        func() time.Time
 }

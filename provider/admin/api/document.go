@@ -81,7 +81,7 @@ func (h *Handler) openAPI() ([]byte, error) {
 
 // scopeTexts describes the scopes.
 var scopeTexts = map[string]string{
-	storage.ScopeAdminRead:    "read everything",
+	storage.ScopeAdminRead:    "read everything except mails",
 	storage.ScopeAdminUsers:   "read and change users, but not administrators, roles, groups and addresses",
 	storage.ScopeAdminClients: "reserved for operations on clients",
 	storage.ScopeAdminKeys:    "reserved for operations on keys",

@@ -20,6 +20,8 @@ func (h *Handler) operations() []operation {
 		h.supportOperations(),
 		h.sessionOperations(),
 		h.eventOperations(),
+		h.invitationOperations(),
+		h.mailOperations(),
 	)
 }
 
