@@ -38,6 +38,7 @@ type Config struct {
 	ModuleAlgorithms []string        // see vault.Config
 	RSA              *openssl.Engine // signs with RSA keys; default: crypto/rsa
 	Lifetimes        Lifetimes
+	EventRetention   time.Duration                // audit events are deleted after this time; default 400 d
 	Passwords        credential.Params            // cost of argon2id
 	PasswordLength   int                          // fewest characters of a new password; default 10
 	RateLimits       credential.Limits            // for wrong passwords; the number of a network also for wrong secrets of clients and user codes
@@ -174,6 +175,9 @@ func (c *Config) takeLive() Live {
 
 func (c *Config) setDefaults() {
 	c.Lifetimes.setDefaults()
+	if c.EventRetention == 0 {
+		c.EventRetention = storage.EventRetention
+	}
 	if c.Keys.MaxAge == 0 {
 		c.Keys.MaxAge = oauth.DocumentsCached
 	}

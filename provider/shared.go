@@ -75,7 +75,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	}
 	s := &shared{
 		config: c, issuer: issuer, db: db, outbound: outbound.New(c.Outbound), health: interaction.NewHealth(db),
-		jobs: upkeep.New(upkeep.Deps{DB: db, Now: c.Now, Log: c.Log}), gates: front.NewGates(),
+		jobs: upkeep.New(upkeep.Deps{DB: db, EventRetention: c.EventRetention, Now: c.Now, Log: c.Log}), gates: front.NewGates(),
 	}
 	changes, err := db.Changes(ctx)
 	if err != nil {

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -51,7 +52,21 @@ var SweepRules = []SweepRule{
 	{"grants", "id", "revoked_at", keepSessions},
 	{"grants", "id", "expires_at", keepSessions},
 	{"consents", "user_id, client_id", "expires_at", keepSessions},
-	{"events", "id", "at", 400 * sweepDay},
+	{"events", "id", "at", EventRetention},
+}
+
+// EventRetention is how long audit events are stored by default.
+const EventRetention = 400 * sweepDay
+
+// SweepRulesWith returns SweepRules with another retention of audit events.
+func SweepRulesWith(eventRetention time.Duration) []SweepRule {
+	rules := slices.Clone(SweepRules)
+	for i := range rules {
+		if rules[i].table == "events" {
+			rules[i].keep = eventRetention
+		}
+	}
+	return rules
 }
 
 // SweepRows deletes one batch of rows, the oldest first, and reports whether the batch was full.

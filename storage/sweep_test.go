@@ -118,6 +118,24 @@ func TestSweep_DeletesOnlyOldRows(t *testing.T) {
 	})
 }
 
+// The retention of audit events is a setting; the other rules stay.
+func TestSweepRulesWith_KeepsEventsForTheSetting(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for i, name := range []string{"old", "kept"} {
+			w.exec(t, `INSERT INTO events (id, type, at) VALUES (?, 'key.alarm', ?)`, name, storage.At(noon)+storage.Millis(i))
+		}
+		at := noon.Add(2*sweptDay + time.Millisecond)
+		for _, rule := range storage.SweepRulesWith(2 * sweptDay) {
+			if _, err := w.SweepRows(t.Context(), rule, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if old, kept := w.count(t, "events WHERE id = 'old'"), w.count(t, "events WHERE id = 'kept'"); old != 0 || kept != 1 {
+			t.Errorf("%d old events and %d others are left, want 0 and 1", old, kept)
+		}
+	})
+}
+
 // A sweep deletes one batch at a time, so other writes run between the batches.
 func TestSweep_DeletesOneBatchAtATime(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {

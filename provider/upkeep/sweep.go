@@ -13,12 +13,13 @@ const maxBatches = 100
 // sweeper holds the state of SweepOnce between runs, which never overlap.
 type sweeper struct {
 	db     *storage.DB
+	rules  []storage.SweepRule
 	holder string // identifies this node in the lease
 	walks  [2]storage.SessionCursor
 }
 
-func newSweeper(db *storage.DB) *sweeper {
-	return &sweeper{db: db, holder: storage.NewID("sweep_"), walks: [2]storage.SessionCursor{{}, {Expired: true}}}
+func newSweeper(db *storage.DB, eventRetention time.Duration) *sweeper {
+	return &sweeper{db: db, rules: storage.SweepRulesWith(eventRetention), holder: storage.NewID("sweep_"), walks: [2]storage.SessionCursor{{}, {Expired: true}}}
 }
 
 // SweepOnce gives up old mails, and deletes rows that are no longer needed: see storage.SweepRules,
@@ -36,7 +37,7 @@ func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 	if err := inBatches(func() (bool, error) { return giveUpOldMails(ctx, s.db, until, at) }); err != nil {
 		return err
 	}
-	for _, kind := range storage.SweepRules {
+	for _, kind := range s.rules {
 		err := inBatches(func() (bool, error) { return s.db.SweepRows(ctx, kind, until) })
 		if err != nil {
 			return err

@@ -91,9 +91,9 @@ func (n *Node) sendMailsOnce(ctx context.Context, _ int) error {
 	return n.Provider().SendMailsOnce(ctx)
 }
 
-// sweepOnce deletes expired rows once a minute.
+// sweepOnce deletes expired rows after the start and then once a minute.
 func (n *Node) sweepOnce(ctx context.Context, second int) error {
-	if second%60 != 0 {
+	if second%60 != 1 {
 		return nil
 	}
 	return n.Provider().SweepOnce(ctx, n.clock.Now())

@@ -323,6 +323,22 @@ var observations = map[string]observation{
 		w.later(48 * time.Hour)
 		return fmt.Sprint(w.signIn(h.asking, "openid") != "")
 	}},
+	"events.retention": {"1d", "2d", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set)
+		for _, name := range []string{"first", "second"} {
+			w.later(35 * time.Hour)
+			if code, _ := w.command("", "client", "update", "one", "--name", name); code != 0 {
+				t.Fatalf("exit code %d", code)
+			}
+		}
+		w.serve()
+		events := ""
+		signettest.Eventually(t, time.Minute, "the events of the beginning are deleted", func() bool {
+			_, events = w.command("", "events", "--jsonl")
+			return !strings.Contains(events, "user.created")
+		})
+		return fmt.Sprint(strings.Count(events, "client.updated"))
+	}},
 	"log.level": {"info", "error", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set)
 		talk, _ := signettest.StartTalking(t, http.DefaultClient, w.Issuer, w.Env, "serve")
