@@ -79,7 +79,7 @@ func (f FactorUse) use(tx *gorm.DB, s *SignIn, at time.Time) (recovery bool, err
 		return false, ErrRevoked
 	case f.Key != nil:
 		k, err := usePasskey(tx, s.UserID, *f.Key, useAsSecondFactor, By{From: s.From, At: at})
-		s.ACR, s.AMR = ACRPhishingResistant, addMethods(s.AMR, k.secondAMR(f.Key.Verified)...)
+		s.ACR, s.AMR, s.confirmedBy = ACRPhishingResistant, addMethods(s.AMR, k.secondAMR(f.Key.Verified)...), k.ID
 		return false, err
 	case f.CredentialID != "":
 		used, err = changeOne(tx, `UPDATE credentials SET number = ?, used_at = ? WHERE id = ? AND user_id = ? AND kind = 'totp' AND number < ?`,

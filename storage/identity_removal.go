@@ -105,8 +105,8 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 // openedBy is the condition that an identity opened a session or a grant. Its parameter is the
 // key of the identity. Rows from before the identity column match if their amr says that an
 // upstream authenticated the person. openedByPasskey is the same for the ID of a passkey. It also
-// matches sessions and grants in which a key was the second factor: only their amr tells, so they
-// match for every key.
+// matches sessions and grants in which a key was the second factor after an upstream, and those from
+// before the identity column named it after a password: only their amr tells, so they match for every key.
 const (
 	openedBy        = `(identity = ? OR identity = '' AND amr LIKE '%"fed"%')`
 	openedByPasskey = `(identity = ? OR identity NOT LIKE 'crd!_%' ESCAPE '!' AND amr LIKE '%"pop"%')`

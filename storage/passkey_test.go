@@ -240,31 +240,49 @@ func TestSignInMethodsOf_CountsPasskeys(t *testing.T) {
 	})
 }
 
-// A removed passkey may have been the second factor of a thief who knew the password. Only the amr of
-// the session tells.
+// A removed passkey may have been the second factor of a thief with the password: after it, or in a
+// session that it raised. Sessions in which another passkey was the second factor go on.
 func TestRemovePasskey_EndsSessionsInWhichItWasSecondFactor(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.exec(t, `UPDATE sessions SET acr = ? WHERE id = ?`, storage.ACRTwoFactors, w.session.ID)
-		own := w.addPasskey(t, "p", w.session.ID, noon)
-		p, _, err := w.PasskeyByHandle(t.Context(), "p")
-		if err != nil {
+		own := w.addPasskey(t, "q", w.addPasskey(t, "p", w.session.ID, noon).ID, noon)
+		uses, grants, ids := int64(4), map[string]storage.Grant{}, map[string]storage.Passkey{}
+		for _, handle := range []string{"p", "q"} {
+			p, _, err := w.PasskeyByHandle(t.Context(), handle)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids[handle] = p
+			for _, raises := range []bool{false, true} {
+				uses++
+				name := fmt.Sprint(handle, raises)
+				in := w.signInOf(w.user.ID, "handle "+name, "")
+				in.Factor = &storage.FactorUse{Key: &storage.PasskeyUse{PasskeyID: p.ID, ChallengeID: name, Until: storage.At(noon.Add(time.Hour)), Counter: uses}}
+				if raises {
+					w.signIn(t, w.user.ID, "before "+name, "", noon)
+					in.Replaces, in.Raises = "before "+name, true
+				}
+				s, err := w.SignIn(t.Context(), in, noon)
+				if err != nil || s.ACR != storage.ACRPhishingResistant || s.Identity != p.ID {
+					t.Fatalf("%s: %+v, %v", name, s, err)
+				}
+				r := w.redemption("request "+name, "code "+name, noon)
+				r.Grant.Offline, r.Grant.SessionID, r.Grant.AMR = true, s.ID, s.AMR
+				grants[name] = w.redeem(t, r, noon)
+			}
+		}
+		if err := w.RemovePasskey(t.Context(), removal(w.user.ID, ids["p"], own.ID), noon); err != nil {
 			t.Fatal(err)
 		}
-		thief := w.signInOf(w.user.ID, "handle of thief", "")
-		thief.Factor = &storage.FactorUse{Key: &storage.PasskeyUse{PasskeyID: p.ID, ChallengeID: "c", Until: storage.At(noon.Add(time.Hour)), Counter: 9}}
-		raised, err := w.SignIn(t.Context(), thief, noon)
-		if err != nil || raised.ACR != storage.ACRPhishingResistant || raised.Identity != "" {
-			t.Fatalf("%+v, %v", raised, err)
+		for name, grant := range grants {
+			_, _, err := w.SessionByHandle(t.Context(), "handle "+name, noon)
+			if ended := name[0] == 'p'; ended != (err != nil) {
+				t.Errorf("%s: the session: %v", name, err)
+			} else if ended {
+				w.wantDead(t, grant.ID, noon)
+			} else {
+				w.wantAlive(t, grant.ID, noon)
+			}
 		}
-		r := w.redemption("request", "code", noon)
-		r.Grant.Offline, r.Grant.SessionID, r.Grant.AMR = true, raised.ID, raised.AMR
-		grant := w.redeem(t, r, noon)
-		if err := w.RemovePasskey(t.Context(), removal(w.user.ID, p, own.ID), noon); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := w.SessionByHandle(t.Context(), "handle of thief", noon); err == nil {
-			t.Error("the session of the thief is live")
-		}
-		w.wantDead(t, grant.ID, noon)
 	})
 }

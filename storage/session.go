@@ -22,7 +22,7 @@ type Session struct {
 	AuthTime  Millis // when the user last authenticated; 0: unknown (see ArrivedAt)
 	ArrivedAt Millis // when the user last signed in, by any method
 	Connector string // connector through which the session was opened; "": none
-	Identity  string // key of the identity, or ID of the passkey, that opened it; "": a password
+	Identity  string // key of the identity, or ID of the passkey, that opened it; after a password, ID of the key that was the second factor; "": none
 	ACR       string
 	AMR       []string `gorm:"serializer:signet_json"`
 	Facts     []Fact   `gorm:"serializer:signet_json"`

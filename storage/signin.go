@@ -60,10 +60,11 @@ type SignIn struct {
 	// proof it keeps. The sign-in fails if that session has ended.
 	Raises bool
 
-	through   Identity // the identity that opens the session; zero: a password or passkey
-	passkey   string   // ID of the passkey that opens the session; "": none
-	skipped   bool     // the browser is trusted, so the second factor was not asked for
-	connector string   // for the event: connector of the identity that was used, even if a password opens the session
+	through     Identity // the identity that opens the session; zero: a password or passkey
+	passkey     string   // ID of the passkey that opens the session; "": none
+	confirmedBy string   // ID of the security key or passkey that was the second factor; "": none
+	skipped     bool     // the browser is trusted, so the second factor was not asked for
+	connector   string   // for the event: connector of the identity that was used, even if a password opens the session
 }
 
 // AssertedFreshness is the information of an upstream about when the person authenticated. A
@@ -326,7 +327,7 @@ func applyProof(session *Session, before Session, s SignIn, at time.Time) {
 	}
 	session.Facts = newestFacts(append(before.Facts, fact))
 	session.AuthTime, session.ACR, session.AMR = proved, s.ACR, s.AMR
-	session.Connector, session.Identity, session.FactorSkipped = s.through.Connector, cmp.Or(s.passkey, s.through.key()), s.skipped
+	session.Connector, session.Identity, session.FactorSkipped = s.through.Connector, cmp.Or(s.passkey, s.through.key(), s.confirmedBy), s.skipped
 	stronger := !ACRReaches(s.ACR, before.ACR) && ACRReaches(before.ACR, s.ACR)
 	older := before.AuthTime > proved && !(before.FactorSkipped && s.Factor != nil) // not if it brings the skipped factor
 	if older || stronger && s.KeepStronger != nil && before.Proves(*s.KeepStronger, at) {
@@ -339,7 +340,7 @@ func applyProof(session *Session, before Session, s SignIn, at time.Time) {
 // proof is no newer than before.
 func raiseProof(session *Session, before Session, s SignIn, now Millis) {
 	session.Facts = newestFacts(append(before.Facts, Fact{Kind: FactAuthenticated, At: now, Request: s.Request}))
-	session.AuthTime, session.Connector, session.Identity = before.AuthTime, before.Connector, before.Identity
+	session.AuthTime, session.Connector, session.Identity = before.AuthTime, before.Connector, cmp.Or(before.Identity, s.confirmedBy)
 	session.ACR, session.AMR = StrongerACR(before.ACR, s.ACR), slices.Clone(before.AMR)
 	for _, method := range s.AMR {
 		if !slices.Contains(session.AMR, method) {

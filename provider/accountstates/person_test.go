@@ -231,7 +231,7 @@ func (o *person) key(t *testing.T) string {
 type witness struct {
 	way     string
 	second  string
-	passkey string // its ID; "": it is opened with another way
+	passkey string // ID of the one that opened it, or that came after the password; "": none
 	browser *providertest.Visitor
 	tokens  map[string]any
 }
@@ -259,8 +259,11 @@ func (o *person) witnesses(t *testing.T, a account) (list []witness) {
 func (o *person) witness(t *testing.T, way, second string) witness {
 	t.Helper()
 	w := witness{way: way, second: second, browser: o.browser(t, second)}
-	if way == weak || way == strong {
+	switch {
+	case way == weak || way == strong:
 		w.passkey = o.passkey(t, way)
+	case way == password && second == strong:
+		w.passkey = o.passkey(t, strong)
 	}
 	page := o.signIn(t, w.browser, w.browser.Get(t, o.app.AuthorizeURL("scope", "openid offline_access")), way, second)
 	w.tokens = o.app.Redeem(t, page.Code(t))
@@ -273,7 +276,10 @@ func (w witness) endsWith(ends, removed string) bool {
 	case ends == everyone:
 		return true
 	case ends == weak || ends == strong:
-		return w.passkey == removed || w.passkey == "" && (w.second == key || w.second == strong)
+		if w.way == upstream { // the session does not tell which key it was
+			return w.second == key || w.second == strong
+		}
+		return w.passkey == removed
 	case ends == trusted:
 		return w.second == trusted
 	}
