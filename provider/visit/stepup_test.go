@@ -9,6 +9,7 @@ import (
 
 	"signet/provider/providertest"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // sensitiveActs are the acts that need a new proof: the page of their form, the text of the
@@ -193,4 +194,35 @@ func requestOf(t *testing.T, s providertest.Stop) string {
 		t.Fatalf("no request at %s", s.At)
 	}
 	return sealed
+}
+
+// Where no mails are sent, an account that has only GitHub cannot add a first factor by itself: each page
+// that adds one names the operator. A passkey by a link of the operator is the way on.
+func TestStepUp_GitHubAloneAddsAFactorByTheOperator(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		_, upstreams := providertest.WithUpstreams(t)
+		b := providertest.StartOn(t, backend.WithoutMails(), providertest.WithLocalhost, upstreams)
+		v := b.Visitor(t)
+		v.Allow(t, v.AuthorizeThrough(t, "github", "octo", "prompt", "consent")).Code(t)
+		events, err := b.DB.Events(t.Context(), storage.EventFilter{Type: storage.UserCreated}, 1)
+		if err != nil || len(events) != 1 {
+			t.Fatalf("%+v, %v", events, err)
+		}
+		owner := events[0].UserID
+		adding := []string{"/account/security/totp", "/account/security/keys/add", "/account/passkeys/add"}
+		for _, path := range adding {
+			page := v.Get(t, b.Issuer+path)
+			if page.At.Path != "/login" {
+				t.Errorf("%s opens at %s", path, page.At)
+			}
+			page.WantText(t, "Ask the operator of this service to give your account a password or a passkey")
+		}
+		own := b.Authenticator(t)
+		f, data := b.Visitor(t).Get(t, b.PasskeyLink(t, owner)).PasskeyForm(t)
+		b.Visitor(t).Submit(t, f, "credential", own.Create(t, data["challenge"], owner)).WantAt(t, "/link/passkey?done=passkey")
+		v.UsePasskey(t, v.Get(t, b.AuthorizeURL()), own)
+		for _, path := range adding {
+			v.Get(t, b.Issuer+path).WantAt(t, path)
+		}
+	})
 }
