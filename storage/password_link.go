@@ -9,8 +9,8 @@ import (
 
 // The kinds of mails about the links of operators. They have no link.
 const (
-	MailPasswordLink MailKind = "password_link" // an operator made a link with which the user sets a password
-	MailPasskeyLink  MailKind = "passkey_link"  // an operator made a link with which the user adds a passkey
+	MailPasswordLink MailKind = "password_link_made" // an operator made a link with which the user sets a password
+	MailPasskeyLink  MailKind = "passkey_link_made"  // an operator made a link with which the user adds a passkey
 )
 
 // PasswordLink is the input of DB.IssuePasswordLink.

@@ -282,6 +282,9 @@ func TestSource_OnlyListedFilesVerifyAddresses(t *testing.T) {
 
 		"../provider/directory/userdocument.go": "only shows it",
 		"../provider/admin/api/users.go":        "an operator vouches for a new user, with the scope signet:admin",
+		"../provider/admin/api/invitations.go":  "an operator vouches for an invited person, with the scope signet:admin",
+
+		"../provider/directory/invitationdocument.go": "only shows it",
 
 		"../cmd/signet/user/change.go":     "an operator vouches for a new user",
 		"../cmd/signet/user/invitation.go": "an operator vouches for an invited person",
