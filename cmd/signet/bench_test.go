@@ -72,26 +72,41 @@ func drive(b *testing.B, pid int, do func(worker int) error) float64 {
 			b.Fatal(err)
 		}
 	}
-	before := cpuOf(b, pid)
 	var left atomic.Int64
 	left.Store(int64(b.N))
-	var all sync.WaitGroup
-	b.ResetTimer()
-	for worker := range connections {
-		all.Go(func() {
-			for left.Add(-1) >= 0 {
-				if err := do(worker); err != nil {
-					b.Error(err)
-					return
-				}
+	return driveAll(b, pid, func(worker int) error {
+		for left.Add(-1) >= 0 {
+			if err := do(worker); err != nil {
+				return err
 			}
-		})
-	}
-	all.Wait()
+		}
+		return nil
+	})
+}
+
+// driveAll is drive for workers that each do their own part of b.N operations.
+func driveAll(b *testing.B, pid int, do func(worker int) error) float64 {
+	b.Helper()
+	before := cpuOf(b, pid)
+	b.ResetTimer()
+	eachWorker(b, do)
 	b.StopTimer()
 	cost := float64((cpuOf(b, pid) - before).Microseconds()) / float64(b.N)
 	b.ReportMetric(cost, "server-µs/op")
 	return cost
+}
+
+// eachWorker runs a function for all workers at once.
+func eachWorker(b *testing.B, do func(worker int) error) {
+	var all sync.WaitGroup
+	for worker := range connections {
+		all.Go(func() {
+			if err := do(worker); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // cpuOf returns the CPU time of a process: fields 14 and 15 of its stat, in ticks of 10 ms.
