@@ -282,11 +282,14 @@ func (db *DB) SetClientEnabled(ctx context.Context, id string, enabled bool, by 
 // One transaction decides it: from then on, all tokens of the client are invalid and no read
 // finds it. A client with many grants is deleted in portions, so that other writes do not wait
 // (see Portion). DeleteClient returns when the last row is deleted.
-func (db *DB) DeleteClient(ctx context.Context, id string, by By) error {
+func (db *DB) DeleteClient(ctx context.Context, id string, by By, checks ...ClientCheck) error {
 	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("delete client: %w", err)
 	}
-	return db.deleteClient(ctx, id, "", func(*gorm.DB) error { return nil }, by)
+	return db.deleteClient(ctx, id, "", func(tx *gorm.DB) error {
+		_, err := db.checkedClient(tx, id, checks)
+		return err
+	}, by)
 }
 
 // deleteClient is DeleteClient with the reason of the event, if check allows it in the
@@ -319,22 +322,28 @@ func (db *DB) deleteClient(ctx context.Context, id, reason string, check func(tx
 	return err
 }
 
-// replaceClient stores all fields of an existing client that ReviseClient may change. have is the
-// client before the change.
-func replaceClient(tx *gorm.DB, have, c Client, by By) error {
+// replaceClient stores all fields of an existing client that ReviseClient may change, and records these
+// events. have is the client before the change.
+func replaceClient(tx *gorm.DB, have, c Client, events []EventType, by By) error {
 	row := c
 	// The columns are named because gorm would otherwise skip zero values of a struct. Save
 	// would create a deleted client again.
 	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects", "AdminAPI",
-		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "RequireACR", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "Federations", "MetadataDigest", "Sector", "UpdatedAt").Updates(&row)
+		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "RequireACR", "Resources", "Audiences", "Origins", "RefreshGrace", "Secrets", "Federations", "MetadataDigest", "Sector", "DisabledAt", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
 		return res.Error
 	}
 	if res.RowsAffected != 1 {
 		return ErrNotFound
 	}
-	if err := recordClientValues(tx, ClientUpdated, c.ID, changesOf(have.recordedFields(), c.recordedFields()), by); err != nil {
-		return err
+	for _, event := range events {
+		var values map[string]any
+		if event == ClientUpdated {
+			values = changesOf(have.recordedFields(), c.recordedFields())
+		}
+		if err := recordClientValues(tx, event, c.ID, values, by); err != nil {
+			return err
+		}
 	}
 	return requireClientProgram(tx, c)
 }

@@ -9,7 +9,7 @@ import (
 const (
 	ScopeAdminRead    = "signet:read"    // reads everything except mails, and of factors only kind and name
 	ScopeAdminUsers   = "signet:users"   // reads and changes users
-	ScopeAdminClients = "signet:clients" // reserved for operations on clients
+	ScopeAdminClients = "signet:clients" // reads and changes clients, but none with AdminAPI
 	ScopeAdminKeys    = "signet:keys"    // reserved for operations on keys
 	ScopeAdminAll     = "signet:admin"   // does all of this, and what the other scopes may not
 )

@@ -91,6 +91,7 @@ const (
 	ClientDeleted            EventType = "client.deleted"
 	ClientEnabled            EventType = "client.enabled"
 	ClientSecretReplaced     EventType = "client.secret_replaced"
+	ClientSecretDeleted      EventType = "client.secret_deleted"
 	ClientRegistered         EventType = "client.registered" // it registered itself
 	ClientApproved           EventType = "client.approved"   // an administrator approved a client that registered itself
 	ClientRefused            EventType = "client.refused"    // it did not authenticate, or is not allowed to make the request
@@ -141,7 +142,7 @@ var EventTypes = []EventType{
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, PasskeyRequested, PasskeyAdded, PasskeyRenamed, PasskeyRemoved, PasskeyConfirmed, PasskeyCounterDecreased, InvitationCreated, InvitationUsed, InvitationRevoked,
 	EnrolmentRequested, EnrolmentConfirmed, FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, AlwaysAskChanged, RecoveryCodesReplaced, RecoveryCodeUsed, BrowserTrusted, BrowserTrustEnded, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
-	ClientEnabled, ClientSecretReplaced, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
+	ClientEnabled, ClientSecretReplaced, ClientSecretDeleted, ClientRegistered, ClientApproved, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed, MailFailed, MailRetried,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, InstanceRPIDChanged, EverythingEnded, SetupOpened, SetupCompleted,
 	BreakGlassOpened, BreakGlassUsed, RegistrationTokenCreated, RegistrationTokenRevoked, KeyCreated,

@@ -189,6 +189,25 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"ReplaceSecret", func() error {
 			return w.ReplaceSecret(ctx, "web", strings.Repeat("a", 64), time.Hour, storage.By{From: from, At: noon})
 		}},
+		{"ReviseClientState", func() error {
+			_, err := w.ReviseClientState(ctx, "robot", false, func(c *storage.Client) error { c.Name = "Off"; return nil }, storage.By{From: from, At: noon})
+			return err
+		}},
+		{"ReviseClientState", func() error {
+			_, err := w.ReviseClientState(ctx, "robot", true, func(c *storage.Client) error { return nil }, storage.By{From: from, At: noon})
+			return err
+		}},
+		{"ClientPage", func() error {
+			_, err := w.ClientPage(ctx, storage.ClientFilter{Type: storage.Web, Disabled: true, Unapproved: true, After: "a"}, 10)
+			return err
+		}},
+		{"DeleteSecret", func() error {
+			c, err := w.Client(ctx, "web")
+			if err != nil {
+				return err
+			}
+			return w.DeleteSecret(ctx, "web", c.Secrets[0].ID(), storage.By{From: from, At: noon})
+		}},
 		{"CreateRegistrationToken", func() error {
 			return w.CreateRegistrationToken(ctx, storage.RegistrationToken{ID: "reg_a", Hash: "initial", UsesLeft: 1000, ExpiresAt: storage.At(noon.Add(time.Hour))}, storage.By{From: from, At: noon})
 		}},

@@ -167,7 +167,7 @@ func (db *DB) ReviseRegisteredClient(ctx context.Context, id, tokenHash string, 
 	var revised Client
 	err := db.write(ctx, "revise registered client", func(tx *gorm.DB) error {
 		var err error
-		revised, err = db.reviseClient(tx, id, func(c *Client) error {
+		revised, err = db.reviseClient(tx, id, keepsState, func(c *Client) error {
 			if c.TokenHash != tokenHash || !c.Enabled() {
 				return ErrNotFound
 			}
@@ -219,18 +219,21 @@ func (b By) orClient(id string) By {
 // ApproveClient approves a client that registered itself. It increments the change counter. It
 // records the event client.approved. If the client needs no approval, nothing changes.
 // ErrNotFound.
-func (db *DB) ApproveClient(ctx context.Context, id string, by By) error {
+func (db *DB) ApproveClient(ctx context.Context, id string, by By, checks ...ClientCheck) error {
 	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("approve client: %w", err)
 	}
 	return db.write(ctx, "approve client", func(tx *gorm.DB) error {
+		if _, err := db.checkedClient(tx, id, checks); err != nil {
+			return err
+		}
 		approved, err := changeOne(tx, `UPDATE clients SET approved_at = ?, updated_at = ? WHERE id = ? AND registered_at <> 0 AND approved_at = 0 AND `+isClient,
 			At(by.At), At(by.At), id)
 		if err != nil {
 			return err
 		}
 		if !approved {
-			return checkExists(tx, &Client{}, isClient, id)
+			return nil
 		}
 		return recordClientChange(tx, ClientApproved, id, by)
 	})

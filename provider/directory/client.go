@@ -106,15 +106,50 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 // Errors: *ClientError, *NoKeyError, storage.ErrNotFound. storage.ErrConflict: another change of
 // the client came first.
 func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*storage.Client) error, from storage.Origin) (storage.Client, error) {
+	return d.reviseClient(ctx, id, revise, d.db.ReviseClient, from)
+}
+
+// ReviseClientState is ReviseClient for a change that enables or disables the client too. Events
+// client.updated, client.enabled, client.disabled, for each thing that changes.
+func (d *Directory) ReviseClientState(ctx context.Context, id string, enabled bool, revise func(*storage.Client) error, from storage.Origin) (storage.Client, error) {
+	if enabled {
+		if err := d.checkCanEnable(ctx, id, revise); err != nil {
+			return storage.Client{}, err
+		}
+	}
+	return d.reviseClient(ctx, id, revise, func(ctx context.Context, id string, revise func(*storage.Client) error, by storage.By) (storage.Client, error) {
+		return d.db.ReviseClientState(ctx, id, enabled, revise, by)
+	}, from)
+}
+
+// checkCanEnable checks that the server has keys for all algorithms of a disabled client: they may have
+// been retired since.
+func (d *Directory) checkCanEnable(ctx context.Context, id string, revise func(*storage.Client) error) error {
+	c, err := d.db.Client(ctx, id)
+	if err != nil || c.Enabled() {
+		return err
+	}
+	if err := revise(&c); err != nil {
+		return err
+	}
+	return d.checkSigningKeys(ctx, c.ChosenAlgs())
+}
+
+// storeRevision stores a revision: ReviseClient of storage or the like.
+type storeRevision func(ctx context.Context, id string, revise func(*storage.Client) error, by storage.By) (storage.Client, error)
+
+func (d *Directory) reviseClient(ctx context.Context, id string, revise func(*storage.Client) error, store storeRevision, from storage.Origin) (storage.Client, error) {
 	sector, err := d.prepareRevision(ctx, id, revise)
 	if err != nil {
 		return storage.Client{}, err
 	}
 	var refused error
-	revised, err := d.db.ReviseClient(ctx, id, func(c *storage.Client) error {
+	revised, err := store(ctx, id, func(c *storage.Client) error {
 		before := *c
 		if refused = revise(c); refused == nil {
-			c.MetadataDigest = "" // a program that registers the former metadata again must not get this client
+			if !c.SameExceptState(before) {
+				c.MetadataDigest = "" // a program that registers the former metadata again must not get this client
+			}
 			removeRepeatedClientValues(c)
 			refused = CheckClientChange(before, *c)
 		}
@@ -207,6 +242,6 @@ func (d *Directory) EnableClient(ctx context.Context, id string, from storage.Or
 
 // DeleteClient deletes a client permanently, with its tokens and consents. Event
 // client.deleted. Errors: storage.ErrNotFound.
-func (d *Directory) DeleteClient(ctx context.Context, id string, from storage.Origin) error {
-	return d.db.DeleteClient(ctx, id, d.by(from))
+func (d *Directory) DeleteClient(ctx context.Context, id string, from storage.Origin, checks ...storage.ClientCheck) error {
+	return d.db.DeleteClient(ctx, id, d.by(from), checks...)
 }

@@ -26,6 +26,15 @@ func (e *ClientError) Error() string {
 	return strings.Join(lines, "\n  ")
 }
 
+// Details lists the problems in one line, for operators.
+func (e *ClientError) Details() string {
+	var texts []string
+	for _, problem := range e.Problems {
+		texts = append(texts, problem.Error())
+	}
+	return strings.Join(texts, "; ")
+}
+
 // Unwrap returns ErrInvalidClient.
 func (e *ClientError) Unwrap() error { return ErrInvalidClient }
 

@@ -58,8 +58,8 @@ func (f ClientField) registered() ClientField {
 	return f
 }
 
-// copy copies the value of the field.
-func (f ClientField) copy(to, from *storage.Client) {
+// Copy copies the value of the field.
+func (f ClientField) Copy(to, from *storage.Client) {
 	reflect.ValueOf(f.at(to)).Elem().Set(reflect.ValueOf(f.at(from)).Elem())
 }
 

@@ -42,11 +42,7 @@ func (d ClientDocument) text(name string) (string, error) {
 	if value == nil || err != nil {
 		return "", err
 	}
-	text, ok := value.(string)
-	if !ok || !foreign.IsStorable(text) {
-		return "", errors.New("must be a string without NUL")
-	}
-	return text, nil
+	return textValue(value)
 }
 
 // newRegistration is the client that a document for a new client describes, without its metadata.
@@ -74,7 +70,7 @@ func (d ClientDocument) client(before storage.Client) (storage.Client, error) {
 		if !f.registers {
 			continue
 		}
-		f.copy(&c, &storage.Client{RefreshGrace: -1})
+		f.Copy(&c, &storage.Client{RefreshGrace: -1})
 		if err := d.readInto(f, &c); err != nil {
 			found = append(found, newFieldError(f.Name, err))
 		}
@@ -125,7 +121,7 @@ func removeIdleValues(c *storage.Client) {
 func clearField(c *storage.Client, name string) {
 	for _, f := range clientFields {
 		if f.Name == name && f.registers {
-			f.copy(c, &storage.Client{RefreshGrace: -1})
+			f.Copy(c, &storage.Client{RefreshGrace: -1})
 		}
 	}
 }
@@ -176,37 +172,10 @@ func (d ClientDocument) readInto(f ClientField, c *storage.Client) error {
 	if value == nil || err != nil {
 		return err
 	}
-	switch at := f.At(c).(type) {
-	case *string:
-		if f.Name == "jwks" {
-			return d.readDocument(f.Name, at)
-		}
-		*at, err = d.text(f.Name)
-		return err
-	case *Words:
-		text, err := d.text(f.Name)
-		*at = Words(strings.Join(strings.Fields(text), " "))
-		return err
-	case *[]string:
-		*at, err = textsOf(value)
-		return err
-	case *bool:
-		is, ok := value.(bool)
-		if !ok {
-			return errors.New("must be true or false")
-		}
-		*at = is
-	case **int64:
-		number, ok := value.(json.Number)
-		seconds, err := number.Int64()
-		if !ok || err != nil {
-			return errors.New("must be a whole number")
-		}
-		*at = &seconds
-	default:
-		return errors.New("cannot be registered")
+	if f.Name == jwksField {
+		return d.readDocument(f.Name, f.At(c).(*string))
 	}
-	return nil
+	return f.SetJSON(c, value)
 }
 
 // readDocument reads a member that is itself a JSON object, and stores its text.

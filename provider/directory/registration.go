@@ -277,7 +277,7 @@ func (d *Directory) ReplaceRegistered(ctx context.Context, id, token string, doc
 	revised, err := d.db.ReviseRegisteredClient(ctx, id, storage.SecretHash(token), func(c *storage.Client) error {
 		for _, f := range clientFields {
 			if f.registers {
-				f.copy(c, &want)
+				f.Copy(c, &want)
 			}
 		}
 		c.Type, c.Sector = want.Type, want.Sector

@@ -135,6 +135,6 @@ func (d *Directory) RevokeRegistrationToken(ctx context.Context, id string, from
 // ApproveClient approves a client that registered itself. The warning on its pages disappears,
 // and it does not expire when it is not used. Event client.approved. Errors:
 // storage.ErrNotFound.
-func (d *Directory) ApproveClient(ctx context.Context, id string, from storage.Origin) error {
-	return d.db.ApproveClient(ctx, id, d.by(from))
+func (d *Directory) ApproveClient(ctx context.Context, id string, from storage.Origin, checks ...storage.ClientCheck) error {
+	return d.db.ApproveClient(ctx, id, d.by(from), checks...)
 }

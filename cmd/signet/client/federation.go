@@ -142,11 +142,11 @@ func (p commands) showFederations(c storage.Client, asJSON bool) error {
 	return p.WriteTable(rows)
 }
 
-// federationMember is the row of `client show` for the federations of a client.
-func federationMember(list []storage.Federation) member {
+// textOfFederations returns the federations of a client in one line.
+func textOfFederations(list []storage.Federation) string {
 	var texts []string
 	for _, f := range list {
 		texts = append(texts, fmt.Sprintf("%s (%s)", f.Name, f.Subject))
 	}
-	return member{"federations", list, strings.Join(texts, " ")}
+	return strings.Join(texts, " ")
 }

@@ -11,6 +11,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/federation/foreign"
 	"signet/provider/directory"
 	"signet/storage"
 )
@@ -37,7 +38,7 @@ secrets are valid: if an earlier rotation still overlaps, its old secret expires
 	asJSON := cli.JSONFlag(c)
 	var overlap time.Duration
 	cli.CheckUsage(c, func() (err error) {
-		if overlap, err = config.ParseDuration(*text, 0, directory.LongestOverlap); err != nil {
+		if overlap, err = foreign.ParseDuration(*text, 0, directory.LongestOverlap); err != nil {
 			return fmt.Errorf("--overlap %w", err)
 		}
 		return nil

@@ -58,7 +58,9 @@ func (p commands) enableCommand() *cobra.Command {
 }
 
 func (p commands) approveCommand() *cobra.Command {
-	return p.switchCommand("approve", "Approve a client that registered itself: its pages show no warning, and it does not expire when nobody uses it", (*directory.Directory).ApproveClient)
+	return p.switchCommand("approve", "Approve a client that registered itself: its pages show no warning, and it does not expire when nobody uses it", func(d *directory.Directory, ctx context.Context, id string, from storage.Origin) error {
+		return d.ApproveClient(ctx, id, from)
+	})
 }
 
 // switchCommand returns the command disable, enable or approve, which calls act.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signet/federation"
+	"signet/federation/foreign"
 	"signet/provider"
 	"signet/provider/directory"
 	"signet/provider/keys"
@@ -202,7 +203,7 @@ var settings = []setting{
 		shape: duration,
 		about: "period in which wrong passwords are counted, and the other attempts of rate_limits.network",
 		set: into(func(c *Config) *time.Duration { return &c.RateLimits.Window }, func(text string) (time.Duration, error) {
-			return ParseDuration(text, time.Minute, maxDay)
+			return foreign.ParseDuration(text, time.Minute, maxDay)
 		}),
 	},
 	{
@@ -386,7 +387,7 @@ func lifetime(name, byDef string, longest time.Duration, about string, field fun
 		key: "lifetimes." + name, byDef: byDef, unit: "duration", shape: duration, example: byDef, about: about,
 		set: into(
 			func(c *Config) *time.Duration { return field(&c.Lifetimes) },
-			func(text string) (time.Duration, error) { return ParseDuration(text, time.Second, longest) },
+			func(text string) (time.Duration, error) { return foreign.ParseDuration(text, time.Second, longest) },
 		),
 	}
 }
@@ -396,7 +397,7 @@ func keyLife(row setting, longest time.Duration, field func(*keeper.Life) *time.
 	row.unit, row.shape = "duration", duration
 	row.set = into(
 		func(c *Config) *time.Duration { return field(&c.Keys) },
-		func(text string) (time.Duration, error) { return ParseDuration(text, time.Second, longest) },
+		func(text string) (time.Duration, error) { return foreign.ParseDuration(text, time.Second, longest) },
 	)
 	return row
 }

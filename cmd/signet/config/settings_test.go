@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"signet/federation"
+	"signet/federation/foreign"
 	"signet/provider"
 	"signet/provider/outbound"
 	"signet/provider/spelling"
@@ -63,12 +64,12 @@ func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90s": 90 * time.Second, "15m": 15 * time.Minute, "24h": 24 * time.Hour, "7d": 7 * maxDay, "1d12h": 36 * time.Hour, "1h30m": 90 * time.Minute,
 	} {
-		if got, err := ParseDuration(text, time.Second, maxYear); err != nil || got != want {
+		if got, err := foreign.ParseDuration(text, time.Second, maxYear); err != nil || got != want {
 			t.Errorf("%q: got %v, %v, want %v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "15", "d", "-15m", "-1d", "1.5h", "1h-30m", "7days", "99999999d", "366d", "999ms", "0s", "1e3s", "5ns", " 5m"} {
-		if got, err := ParseDuration(text, time.Second, maxYear); err == nil {
+		if got, err := foreign.ParseDuration(text, time.Second, maxYear); err == nil {
 			t.Errorf("%q is accepted as %v", text, got)
 		}
 	}
@@ -76,12 +77,12 @@ func TestParseDuration(t *testing.T) {
 
 func TestFormatDuration_IsParsedBack(t *testing.T) {
 	for _, text := range []string{"0s", "90s", "1m30s", "15m", "7d", "1d12h", "250ms"} {
-		d, err := ParseDuration(text, 0, maxYear)
+		d, err := foreign.ParseDuration(text, 0, maxYear)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := ParseDuration(FormatDuration(d), 0, maxYear); err != nil || again != d {
-			t.Errorf("%s is written as %s and read as %v, %v", text, FormatDuration(d), again, err)
+		if again, err := foreign.ParseDuration(foreign.FormatDuration(d), 0, maxYear); err != nil || again != d {
+			t.Errorf("%s is written as %s and read as %v, %v", text, foreign.FormatDuration(d), again, err)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
+	"signet/federation/foreign"
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
 	"signet/provider/keys/vault"
@@ -123,7 +124,7 @@ func formatAge(d time.Duration) string {
 	if d < time.Minute {
 		return "new"
 	}
-	return config.FormatDuration(d)
+	return foreign.FormatDuration(d)
 }
 
 // withKeeper makes c run do with a keeper of the keys in the database. A database without keys

@@ -15,6 +15,7 @@ import (
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/keys"
 	"signet/cmd/signet/node"
+	"signet/federation/foreign"
 	"signet/provider/keys/keeper"
 	"signet/storage"
 )
@@ -113,7 +114,7 @@ func (p *program) sayAfterEnd(c config.Config, extent storage.Extent) {
 		extent.NotifiedClient, counted(extent.Clients, "application"))
 	p.Say("applications and APIs that verify tokens themselves accept the old ones until they fetch the JWKS again, usually within %s (keys.jwks_max_age);"+
 		" those that never fetch it again accept them until they expire, at most %s (lifetimes.access)",
-		config.FormatDuration(c.Lifetimes.KeyLife(c.Keys).MaxAge), config.FormatDuration(c.Lifetimes.Access))
+		foreign.FormatDuration(c.Lifetimes.KeyLife(c.Keys).MaxAge), foreign.FormatDuration(c.Lifetimes.Access))
 	p.Say("the new keys are encrypted with the present master key: if somebody else may have it, run signet keys rewrap, then this command again")
 	p.Say("passwords stay valid, and their hashes are in the database: set new ones with signet user set-password, or disable users with signet user disable")
 	p.Say("client secrets stay valid: replace them with signet client secret rotate CLIENT_ID")

@@ -13,6 +13,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/federation/foreign"
 	"signet/provider/directory"
 	"signet/storage"
 )
@@ -45,7 +46,7 @@ approved by you. The setting registration.mode must be token or open.`,
 	asJSON := cli.JSONFlag(c)
 	var draft storage.RegistrationToken
 	cli.CheckUsage(c, func() error {
-		life, err := config.ParseDuration(*expires, time.Minute, directory.MaxRegistrationLife)
+		life, err := foreign.ParseDuration(*expires, time.Minute, directory.MaxRegistrationLife)
 		if err != nil {
 			return fmt.Errorf("--expires %w", err)
 		}

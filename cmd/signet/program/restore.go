@@ -16,6 +16,7 @@ import (
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/keys"
 	"signet/cmd/signet/node"
+	"signet/federation/foreign"
 	"signet/storage"
 )
 
@@ -264,7 +265,7 @@ func (p *program) secureDatabase(ctx context.Context, c config.Config, at storag
 
 func (p *program) showRestored(c config.Config, done describedRestore, asJSON bool) error {
 	p.Say("all earlier sessions, tokens and codes have ended: all users must sign in again, and applications get new tokens")
-	p.Say("APIs that verify tokens themselves accept earlier tokens until they expire, at most %s (lifetimes.access)", config.FormatDuration(c.Lifetimes.Access))
+	p.Say("APIs that verify tokens themselves accept earlier tokens until they expire, at most %s (lifetimes.access)", foreign.FormatDuration(c.Lifetimes.Access))
 	p.Say("check for changes since the backup, which are undone, with: signet user list, signet client list, signet keys list;" +
 		" a user who was disabled since then is enabled again, and an old password is valid again")
 	if !done.revocationsKnown {
