@@ -83,7 +83,7 @@ func (h *Handler) openAPI() ([]byte, error) {
 var scopeTexts = map[string]string{
 	storage.ScopeAdminRead:    "read everything except mails",
 	storage.ScopeAdminUsers:   "read and change users, but not administrators, roles, groups and addresses",
-	storage.ScopeAdminClients: "reserved for operations on clients",
+	storage.ScopeAdminClients: "read and change clients, but not those that may use this API",
 	storage.ScopeAdminKeys:    "reserved for operations on keys",
 	storage.ScopeAdminAll:     "do everything",
 }
@@ -103,6 +103,11 @@ func (o operation) describe(registry huma.Registry, problem *huma.Schema) *huma.
 	}
 	for _, p := range o.parameters {
 		d.Parameters = append(d.Parameters, &huma.Param{Name: p.name, In: "query", Description: p.about, Schema: p.schema()})
+	}
+	if o.puts {
+		d.Parameters = append(d.Parameters, &huma.Param{
+			Name: "If-None-Match", In: "header", Description: "*: the call only creates, and replaces nothing", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"*"}},
+		})
 	}
 	if o.changes() && o.method() != http.MethodPost {
 		d.Parameters = append(d.Parameters, &huma.Param{
@@ -133,6 +138,11 @@ func (o operation) describe(registry huma.Registry, problem *huma.Schema) *huma.
 	}
 	status, success := o.success(registry)
 	d.Responses[strconv.Itoa(status)] = success
+	if o.puts {
+		o.created = true
+		status, success = o.success(registry)
+		d.Responses[strconv.Itoa(status)] = success
+	}
 	return d
 }
 
@@ -140,7 +150,7 @@ func (o operation) changes() bool { return o.method() != http.MethodGet }
 
 // success describes the answer to a successful call.
 func (o operation) success(registry huma.Registry) (int, *huma.Response) {
-	if o.result == nil {
+	if o.result == nil && o.answer == nil {
 		return http.StatusNoContent, &huma.Response{Description: "done"}
 	}
 	status, answer := http.StatusOK, &huma.Response{
@@ -163,6 +173,9 @@ func (o operation) success(registry huma.Registry) (int, *huma.Response) {
 // resultSchema returns the schema of the answer. If the answer has secrets, a repeated one has
 // secret_omitted instead.
 func (o operation) resultSchema(registry huma.Registry) *huma.Schema {
+	if o.answer != nil {
+		return o.answer.in(registry)
+	}
 	s := registry.Schema(o.result, true, o.id)
 	if len(o.secrets) == 0 {
 		return s
@@ -172,6 +185,20 @@ func (o operation) resultSchema(registry huma.Registry) *huma.Schema {
 	full.Properties[maskedMember] = boolean("true in a repeated answer, which has no secrets")
 	full.Required = slices.DeleteFunc(slices.Clone(full.Required), func(name string) bool { return slices.Contains(o.secrets, name) })
 	return &full
+}
+
+// namedSchema is a schema that the document shows below components, and that is no Go type.
+type namedSchema struct {
+	name  string
+	build func() *huma.Schema
+}
+
+func named(name string, build func() *huma.Schema) *namedSchema { return &namedSchema{name, build} }
+
+// in returns a reference to the schema, and adds it to the components of the document.
+func (n *namedSchema) in(registry huma.Registry) *huma.Schema {
+	registry.Map()[n.name] = n.build()
+	return &huma.Schema{Ref: "#/components/schemas/" + n.name}
 }
 
 // pathParameters returns the names in braces.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"unicode/utf8"
@@ -34,6 +35,10 @@ var causes = []struct {
 	is    func(error) bool
 }{
 	{"invalid_field", "", hasType[*directory.FieldError]},
+	{"invalid_client", "", hasType[*directory.ClientError]},
+	{"no_signing_key", "", hasType[*directory.NoKeyError]},
+	{"public_client", "", is(directory.ErrPublicClient)},
+	{"key_client", "", is(directory.ErrKeyClient)},
 	{"weak_password", "password", is(credential.ErrWeak)},
 	{"busy", "", is(credential.ErrBusy)},
 	{"username_taken", "preferred_username", is(storage.ErrUsernameTaken)},
@@ -68,24 +73,35 @@ func withCause(err error) error {
 		if !c.is(err) {
 			continue
 		}
-		field := c.field
-		if wrong, is := errors.AsType[*directory.FieldError](err); is && field == "" {
-			field = wrong.Field
-		}
-		if reserved, is := errors.AsType[*directory.ReservedFieldError](err); is {
-			field = reserved.Field
-		}
-		return &fieldError{field, web.Because(c.code, err)}
+		return &fieldError{cmp.Or(fieldOf(err), c.field), web.Because(c.code, err)}
 	}
 	return err
+}
+
+// fieldOf returns the field that an error names.
+func fieldOf(err error) string {
+	if wrong, is := errors.AsType[*fieldError](err); is {
+		return wrong.field
+	}
+	if wrong, is := errors.AsType[*directory.FieldError](err); is {
+		return wrong.Field
+	}
+	if reserved, is := errors.AsType[*directory.ReservedFieldError](err); is {
+		return reserved.Field
+	}
+	if broken, is := errors.AsType[*directory.ClientError](err); is && len(broken.Problems) > 0 {
+		return broken.Problems[0].Field
+	}
+	return ""
 }
 
 // fail answers a call that was refused or failed.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	err = withCause(err)
 	a := web.AnswerTo(web.API, err)
-	if wrong, is := errors.AsType[*fieldError](err); is && a.Field == "" {
-		a.Field = wrong.field
+	a.Field = cmp.Or(fieldOf(err), a.Field)
+	if broken, is := errors.AsType[*directory.ClientError](err); is {
+		a.Text = broken.Details()
 	}
 	if a.Status != http.StatusUnauthorized && a.Status != http.StatusForbidden {
 		// A mistake in a call is no attack: the log has it, and the events stay readable.

@@ -29,8 +29,10 @@ type operation struct {
 
 	parameters []parameter
 	body       *huma.Schema // of the JSON object in the body; nil: no body
-	result     reflect.Type // of the JSON in the answer; nil: 204
+	result     reflect.Type // of the JSON in the answer; nil: 204, or see answer
+	answer     *namedSchema // of the JSON in the answer, instead of result
 	created    bool         // the answer is 201 with Location
+	puts       bool         // the call creates or replaces: the answer is 201 with Location, or 200
 	secrets    []string     // members of the answer that are secret: a repeated answer omits them
 	tagged     bool         // the answer has an ETag
 	errors     []int        // further statuses

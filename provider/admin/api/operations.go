@@ -19,6 +19,8 @@ func (h *Handler) operations() []operation {
 		h.userOperations(),
 		h.supportOperations(),
 		h.sessionOperations(),
+		h.clientOperations(),
+		h.secretOperations(),
 		h.eventOperations(),
 		h.invitationOperations(),
 		h.mailOperations(),
