@@ -29,3 +29,7 @@ func IsAdminScope(scope string) bool { return strings.HasPrefix(scope, adminScop
 
 // AdminAudience returns the audience of the administration API of an issuer (RFC 8707).
 func AdminAudience(issuer string) string { return issuer + "/admin/api" }
+
+// ConsoleClientID returns the client_id in the access tokens that people with a role of administration
+// get for the administration API. No client can have it: it is a URL.
+func ConsoleClientID(issuer string) string { return issuer + "/admin" }

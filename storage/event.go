@@ -56,8 +56,9 @@ const (
 	AddressChanged           EventType = "address.changed"          // by its user
 	AddressChangeUndone      EventType = "address.change_undone"    // by the former address; the detail counts what could not be restored
 	UserDeleted              EventType = "user.deleted"
-	UserPromoted             EventType = "user.promoted" // became an administrator
+	UserPromoted             EventType = "user.promoted" // got a role of administration
 	UserDemoted              EventType = "user.demoted"
+	AdminTokenIssued         EventType = "admin.token_issued" // a person got an access token for the administration API
 	UserUpdated              EventType = "user.updated"
 	UserGroupsChanged        EventType = "user.groups_changed" // groups from upstreams; the detail lists them
 	UserSignedIn             EventType = "user.signed_in"
@@ -138,7 +139,7 @@ const (
 // tokens, token.revoked, mail.retried, invitation.created, invitation.revoked and setup.opened. All
 // others can name one.
 var EventTypes = []EventType{
-	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
+	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, AdminTokenIssued, UserUpdated,
 	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, PasswordResetRequested, PasskeyRequested, PasskeyAdded, PasskeyRenamed, PasskeyRemoved, PasskeyConfirmed, PasskeyCounterDecreased, InvitationCreated, InvitationUsed, InvitationRevoked,
 	EnrolmentRequested, EnrolmentConfirmed, FactorAdded, FactorRenamed, FactorRemoved, FactorsReset, AlwaysAskChanged, RecoveryCodesReplaced, RecoveryCodeUsed, BrowserTrusted, BrowserTrustEnded, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,

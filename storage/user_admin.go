@@ -23,8 +23,8 @@ var errAdminRole = errors.New("set role of administration: the role is unknown")
 // could undo become final: the former mailbox must not get the new right. An administrator who gets a
 // lesser role only loses rights, so none of this applies. It records the events user.promoted or
 // user.demoted, and user.evicted.
-// ErrNotFound, ErrLastAdmin, *UnprovenError.
-func (db *DB) GrantAdmin(ctx context.Context, userID string, role AdminRole, unproven UnprovenPolicy, by By) (evicted Attached, err error) {
+// ErrNotFound, ErrLastAdmin, *UnprovenError, the error of a check.
+func (db *DB) GrantAdmin(ctx context.Context, userID string, role AdminRole, unproven UnprovenPolicy, by By, checks ...UserCheck) (evicted Attached, err error) {
 	if err := refuseImpossible(userID); err != nil {
 		return Attached{}, fmt.Errorf("set role of administration: %w", err)
 	}
@@ -34,7 +34,10 @@ func (db *DB) GrantAdmin(ctx context.Context, userID string, role AdminRole, unp
 	err = db.write(ctx, "set role of administration", func(tx *gorm.DB) error {
 		evicted = Attached{}
 		u, err := db.lockUser(tx, userID)
-		if err != nil || u.AdminRole() == role {
+		if err != nil {
+			return err
+		}
+		if err := runChecks(u, checks); err != nil || u.AdminRole() == role {
 			return err
 		}
 		if u.Admin {
@@ -61,14 +64,17 @@ func (db *DB) GrantAdmin(ctx context.Context, userID string, role AdminRole, unp
 }
 
 // RevokeAdmin removes the role of administration from a user. If the user has none, nothing changes. It
-// records the event user.demoted. ErrNotFound, ErrLastAdmin.
-func (db *DB) RevokeAdmin(ctx context.Context, userID string, by By) error {
+// records the event user.demoted. ErrNotFound, ErrLastAdmin, the error of a check.
+func (db *DB) RevokeAdmin(ctx context.Context, userID string, by By, checks ...UserCheck) error {
 	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("remove role of administration: %w", err)
 	}
 	return db.write(ctx, "remove role of administration", func(tx *gorm.DB) error {
 		u, err := db.lockUser(tx, userID)
-		if err != nil || !u.AdminRole().IsAny() {
+		if err != nil {
+			return err
+		}
+		if err := runChecks(u, checks); err != nil || !u.AdminRole().IsAny() {
 			return err
 		}
 		return db.demote(tx, u, NoAdminRole, by)

@@ -27,6 +27,7 @@ func adminPages() []accountPage {
 		{Name: "overview", Path: "/admin", Label: words.Say("account.overview")},
 		{Name: "connectors", Path: "/admin/connectors", Label: words.Say("admin.connectors")},
 		{Name: "keys", Path: "/admin/keys", Label: words.Say("admin.keys")},
+		{Name: "token", Path: "/admin/token", Label: words.Say("admin.token")},
 	}
 }
 

@@ -74,7 +74,7 @@ var allowedImports = func() map[string][]string {
 		"provider/signup":           join(rulers, "provider/flow"),
 		"provider/address":          rulers,
 		"provider/account":          rulers,
-		"provider/admin":            join(rulers, "provider/keys/keeper"),
+		"provider/admin":            join(rulers, "provider/keys/keeper", "provider/flow"),
 		"provider/admin/api":        join(rulers, "provider/flow"),
 		"provider/firstparty":       join(rulers, "provider/flow"),
 		"provider/front":            {"storage", "static", "templates/words", "provider/web", "provider/keys", "provider/upkeep"},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"signet/provider/flow"
 	"signet/provider/keys/keeper"
 	"signet/provider/session"
 	"signet/provider/visit"
@@ -21,6 +22,7 @@ type Deps struct {
 	Visits     *visit.Visits
 	Connectors []Connector // in the order of the configuration
 	Keys       *keeper.Keeper
+	Tokens     *flow.Tokens
 	Now        func() time.Time
 
 	NeedsFactor bool // people with a role of administration, but without a second factor, may only read

@@ -104,6 +104,7 @@ func TestAdmin_FormsRefuseOtherSites(t *testing.T) {
 			"/admin/connectors/test": v.Get(t, b.Issuer+"/admin/connectors").FormTo(t, "/admin/connectors/test#test-result", "connector", "google"),
 			"/admin/keys/revoke":     v.Get(t, b.Issuer+providertest.RevokePathOf(active)).FormTo(t, "/admin/keys/revoke", "", ""),
 			"/admin/keys/rotate":     published(t, v, "/admin/keys/rotate").FormTo(t, "/admin/keys/rotate", "", ""),
+			"/admin/token":           v.TokenForm(t, storage.ScopeAdminAll),
 		}
 		forms["/admin/keys/revoke"].Values.Set("confirm", active)
 		for _, path := range adminRoutes(t) {
@@ -208,7 +209,7 @@ func TestAdmin_HostileTextIsEscapedOnEveryPage(t *testing.T) {
 }
 
 // ofOursAlone are the pages that show no text of others.
-var ofOursAlone = []string{"/account/email/change", "/account/passkeys", "/account/passkeys/add", "/account/security", "/account/security/proof", "/account/security/keys/add", "/account/security/always-ask", "/account/security/totp", "/account/security/totp/remove", "/account/security/codes", "/account/password", "/account/sessions/end-all", "/admin", "/admin/keys/rotate"}
+var ofOursAlone = []string{"/account/email/change", "/account/passkeys", "/account/passkeys/add", "/account/security", "/account/security/proof", "/account/security/keys/add", "/account/security/always-ask", "/account/security/totp", "/account/security/totp/remove", "/account/security/codes", "/account/password", "/account/sessions/end-all", "/admin", "/admin/token", "/admin/keys/rotate"}
 
 // refuseMarkup fails if a page contains a script, a resource or a link that is not ours.
 func refuseMarkup(t *testing.T, name, page string) {

@@ -1,5 +1,5 @@
 // Package admin serves the pages for operators: the connectors with their last sign-ins,
-// and the signing keys.
+// the signing keys, and access tokens for the administration API.
 //
 // Its rule: each row of Routes names the scopes of the administration API that its page needs, and
 // the role of administration of the user stands for some scopes. Each request reads the role from

@@ -22,6 +22,8 @@ func (h *Handler) Routes() []web.Route {
 	}
 	return []web.Route{
 		page("GET|HEAD", "/admin", storage.AdminScopes(), "/admin", h.overview),
+		page("GET|HEAD", "/admin/token", storage.AdminScopes(), tokenPath, h.askToken),
+		page("POST", "/admin/token", storage.AdminScopes(), tokenPath, h.issueToken),
 		page("GET|HEAD", "/admin/connectors", readsConnectors, connectorsPath, h.showConnectors),
 		page("POST", "/admin/connectors/test", testsConnectors, connectorsPath, h.testConnector),
 		page("GET|HEAD", "/admin/keys", readsKeys, keysPath, h.showKeys),

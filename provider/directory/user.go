@@ -229,15 +229,15 @@ func (d *Directory) CreateUserByLink(ctx context.Context, l storage.MailLink, u 
 // without a verified address, unproven decides whether attached data is evicted. GrantAdmin returns
 // the evicted data. Event user.promoted; for an administrator, who loses rights, user.demoted.
 //
-// Errors: storage.ErrNotFound, storage.ErrLastAdmin, *storage.UnprovenError.
-func (d *Directory) GrantAdmin(ctx context.Context, userID string, role storage.AdminRole, unproven storage.UnprovenPolicy, from storage.Origin) (storage.Attached, error) {
-	return d.db.GrantAdmin(ctx, userID, role, unproven, d.by(from))
+// Errors: storage.ErrNotFound, storage.ErrLastAdmin, *storage.UnprovenError, the error of a check.
+func (d *Directory) GrantAdmin(ctx context.Context, userID string, role storage.AdminRole, unproven storage.UnprovenPolicy, from storage.Origin, checks ...storage.UserCheck) (storage.Attached, error) {
+	return d.db.GrantAdmin(ctx, userID, role, unproven, d.by(from), checks...)
 }
 
 // RevokeAdmin removes the role of administration from a user. Event user.demoted. Errors:
-// storage.ErrNotFound, storage.ErrLastAdmin.
-func (d *Directory) RevokeAdmin(ctx context.Context, userID string, from storage.Origin) error {
-	return d.db.RevokeAdmin(ctx, userID, d.by(from))
+// storage.ErrNotFound, storage.ErrLastAdmin, the error of a check.
+func (d *Directory) RevokeAdmin(ctx context.Context, userID string, from storage.Origin, checks ...storage.UserCheck) error {
+	return d.db.RevokeAdmin(ctx, userID, d.by(from), checks...)
 }
 
 // DisableUser disables a user: sign-ins are refused, and all sessions and tokens end. Event

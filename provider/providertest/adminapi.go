@@ -71,3 +71,26 @@ func (a Answer) WantProblem(t *testing.T, label string, status int, code, field 
 		t.Errorf("%s: the problem has no detail or no request_id: %s", label, a.Body)
 	}
 }
+
+// TokenForm opens the page that gives tokens for the administration API to the person of the browser,
+// and returns its form with these scopes.
+func (v *Visitor) TokenForm(t *testing.T, scopes string) Form {
+	t.Helper()
+	f := v.Get(t, v.Bed.Issuer+"/admin/token").FormTo(t, "/admin/token", "", "")
+	f.Values.Set("scope", scopes)
+	return f
+}
+
+// OperatorToken gets a token for the administration API as a script of the page does, and returns a
+// caller with it.
+func (v *Visitor) OperatorToken(t *testing.T, scopes string) Operator {
+	t.Helper()
+	r := v.FormRequest(t, v.TokenForm(t, scopes))
+	r.Header.Set("Accept", "application/json")
+	a := Do(t, v.Client, r)
+	if a.StatusCode != http.StatusOK {
+		t.Fatalf("no token for %s: status %d\n%s", scopes, a.StatusCode, a.Body)
+	}
+	token, _ := a.JSON(t)["access_token"].(string)
+	return Operator{Testbed: v.Bed, Token: token}
+}

@@ -82,3 +82,13 @@ func (b *Testbed) Operating(t *testing.T, role storage.AdminRole) (*Visitor, sto
 	v.SignIn(t, v.Get(t, b.Issuer+"/account"), u.Email, Password).WantAt(t, "/account")
 	return v, u
 }
+
+// UserByID reads a user.
+func (b *Testbed) UserByID(t *testing.T, id string) storage.User {
+	t.Helper()
+	u, err := b.DB.User(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}

@@ -25,6 +25,8 @@ type Deps struct {
 	SendsMails bool
 	Issuer     string
 	Now        func() time.Time
+
+	NeedsFactor bool // people with a role of administration need a second factor
 }
 
 // Handler serves the API.

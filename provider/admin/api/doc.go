@@ -5,9 +5,9 @@
 // parameters and bodies, and the OpenAPI document are made from these rows. A body is checked by
 // the schema that the document publishes.
 //
-// Callers are services with admin_api and an access token of this server. The client and the token
-// are read from the database at each call, so that a revocation counts at once. Cookies are
-// ignored.
+// Callers are services with admin_api, and people with a role of administration who got a token from
+// the pages for operators. Client and token, or session, user and role, are read from the database at
+// each call, so that a revocation counts at once. Cookies are ignored.
 //
 // The package does not know pages, sessions of browsers, or the command line.
 package api

@@ -45,7 +45,7 @@ func (h *Handler) performOnce(c *call, o operation) (answer, error) {
 	}
 	at := h.Now()
 	reserved := storage.APICall{
-		ID: callID(c.caller.client.ID, c.URL.Path, key), Body: body, Attempt: storage.NewID(""), ExpiresAt: storage.At(at.Add(keyLife)),
+		ID: callID(c.caller.id(), c.URL.Path, key), Body: body, Attempt: storage.NewID(""), ExpiresAt: storage.At(at.Add(keyLife)),
 	}
 	stored, mayAct, err := h.DB.StartCall(c.Context(), reserved, at)
 	if err != nil {

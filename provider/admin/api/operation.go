@@ -79,7 +79,7 @@ type call struct {
 // origin returns the origin of an act, for its event.
 func (c *call) origin() storage.Origin {
 	from := web.TraceOf(c.Context()).Origin()
-	from.Actor, from.Attempt = c.caller.client.ID, c.attempt
+	from.Actor, from.Attempt = c.caller.id(), c.attempt
 	return from
 }
 

@@ -13,7 +13,7 @@ import (
 func (h *Handler) operations() []operation {
 	return slices.Concat(
 		[]operation{{
-			methods: "GET|HEAD", path: "/admin/api/v1/me", id: "get-me", tag: "me", summary: "Show the client of the token and its scopes",
+			methods: "GET|HEAD", path: "/admin/api/v1/me", id: "get-me", tag: "me", summary: "Show the service or the person of the token, and its scopes",
 			anyScope: true, result: reflect.TypeFor[meDocument](), serve: h.showMe,
 		}},
 		h.userOperations(),
@@ -55,6 +55,16 @@ func (h *Handler) userOperations() []operation {
 			methods: "DELETE", path: "/admin/api/v1/users/{sub}", id: "delete-user", summary: "Delete a user permanently, with all data",
 			errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed}, serve: h.deleteUser,
 		}),
+		{
+			methods: "PUT", path: "/admin/api/v1/users/{sub}/admin_role", id: "set-admin-role", tag: "users", scope: storage.ScopeAdminAll,
+			summary: "Give a user a role of administration, in place of the present one", parameters: []parameter{unprovenParameter}, body: adminRoleSchema(),
+			result: reflect.TypeFor[directory.UserDocument](), tagged: true,
+			errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed}, serve: h.setAdminRole,
+		},
+		{
+			methods: "DELETE", path: "/admin/api/v1/users/{sub}/admin_role", id: "remove-admin-role", tag: "users", scope: storage.ScopeAdminAll,
+			summary: "Remove the role of administration from a user", errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed}, serve: h.removeAdminRole,
+		},
 		user(operation{
 			methods: "GET|HEAD", path: "/admin/api/v1/users/{sub}/sessions", id: "list-sessions", summary: "List the sessions of a user, the last seen first",
 			reads: true, result: reflect.TypeFor[page[directory.SessionDocument]](), errors: []int{http.StatusNotFound}, serve: h.listSessions,
