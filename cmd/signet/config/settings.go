@@ -144,7 +144,7 @@ var settings = []setting{
 		key: "events.retention", byDef: "400d", unit: "duration", shape: duration, example: "90d",
 		about: "audit events are deleted after this time, at least 1d; the mail about a sign-in from a new place compares with the sign-ins in the events",
 		set: into(func(c *Config) *time.Duration { return &c.EventRetention }, func(text string) (time.Duration, error) {
-			return ParseDuration(text, maxDay, 10*maxYear)
+			return foreign.ParseDuration(text, maxDay, 10*maxYear)
 		}),
 	},
 	{
