@@ -92,12 +92,12 @@ var allowedImports = func() map[string][]string {
 		"cmd/signet/socket":     {"cmd/signet/exit", "provider/web", "storage"}, // for the limits of networks
 		"cmd/signet/supervisor": {},
 		"cmd/signet/node": join(settings, "cmd/signet/config", "cmd/signet/supervisor", "storage", "provider", "provider/web", "provider/credential", "provider/directory", "provider/outbound",
-			"provider/link", "provider/keys", "provider/keys/vault", "provider/keys/pkcs11", "provider/keys/openssl"),
+			"provider/link", "provider/subject", "provider/keys", "provider/keys/vault", "provider/keys/pkcs11", "provider/keys/openssl"),
 		"cmd/signet/demo": join(process, "static", "templates", "templates/words", "federation/foreign", "federation", "federation/federationtest", "storage", "provider",
 			"provider/web", "provider/directory", "provider/interaction", "provider/mail"),
 		"cmd/signet/cli":        join(process, "federation/foreign", "storage", "provider/directory"),
 		"cmd/signet/user":       join(commands, "federation", "templates", "provider/link"),
-		"cmd/signet/client":     commands,
+		"cmd/signet/client":     join(commands, "cmd/signet/user", "provider/flow"),
 		"cmd/signet/keys":       slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
 		"cmd/signet/signettest": slices.Concat(pages, keepers, tests, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/program"}),
 		"cmd/signet/cluster":    {}, // only tests, like the ten below

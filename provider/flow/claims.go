@@ -3,6 +3,7 @@ package flow
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"signet/federation/foreign"
 	"signet/provider/request"
@@ -130,6 +131,31 @@ func requestedClaims(stored string, u Visible) released {
 	}
 	out.UserInfo, out.IDToken = pick(asked.UserInfo), pick(asked.IDToken)
 	return out
+}
+
+// idTokenClaims returns the claims about the user in an ID token: those that the claims parameter
+// requests for it, and those that the scopes release. scopes is empty if the client can read the
+// claims of its scopes at the UserInfo endpoint (OIDC Core, section 5.4).
+func idTokenClaims(rights request.Rights, scopes []string, v Visible) map[string]any {
+	requested := requestedClaims(string(rights.Claims), v).IDToken
+	if len(scopes) == 0 {
+		return requested
+	}
+	claims := scopeClaims(scopes, v)
+	maps.Copy(claims, requested)
+	return claims
+}
+
+// accessTokenLists returns the roles and groups in an access token with these scopes: the only
+// claims about the user in it, besides the subject.
+func accessTokenLists(scopes []string, v Visible) (roles, groups []string) {
+	if slices.Contains(scopes, request.ScopeRoles) {
+		roles = foreign.Distinct(v.user.Roles)
+	}
+	if slices.Contains(scopes, request.ScopeGroups) {
+		groups = foreign.Distinct(v.user.Groups)
+	}
+	return roles, groups
 }
 
 // UserInfoClaims returns the claims that the rights release at the UserInfo endpoint, with the

@@ -48,7 +48,8 @@ func (c *AskedClaim) Wanted() ([]string, bool) {
 	return texts, true
 }
 
-var errClaims = errors.New("claims is not the JSON object of OpenID Connect Core, section 5.5")
+// ErrMalformedClaims: the claims parameter cannot be read. The text is for the client.
+var ErrMalformedClaims = errors.New("claims is not the JSON object of OpenID Connect Core, section 5.5")
 
 // ParseClaimsRequest reads the claims parameter and drops unknown claims. Names must be
 // spelled exactly as in the specification, since the JSON comes from a stranger. The error
@@ -57,7 +58,7 @@ func ParseClaimsRequest(raw string) (ClaimsRequest, error) {
 	var asked ClaimsRequest
 	members, err := foreign.ReadObject([]byte(raw))
 	if err != nil {
-		return asked, fmt.Errorf("%w: the text %w", errClaims, err)
+		return asked, fmt.Errorf("%w: the text %w", ErrMalformedClaims, err)
 	}
 	if asked.UserInfo, err = readClaimSet(members["userinfo"]); err != nil {
 		return asked, err
@@ -72,7 +73,7 @@ func readClaimSet(value any) (map[string]*AskedClaim, error) {
 	}
 	members, ok := value.(map[string]any)
 	if !ok {
-		return nil, errClaims
+		return nil, ErrMalformedClaims
 	}
 	set, known := map[string]*AskedClaim{}, ClaimNames()
 	for name, value := range members {
@@ -94,12 +95,12 @@ func readClaim(value any) (*AskedClaim, error) {
 	}
 	members, ok := value.(map[string]any)
 	if !ok {
-		return nil, errClaims
+		return nil, ErrMalformedClaims
 	}
 	one := &AskedClaim{}
 	if essential, found := members["essential"]; found && essential != nil {
 		if one.Essential, ok = essential.(bool); !ok {
-			return nil, errClaims
+			return nil, ErrMalformedClaims
 		}
 	}
 	if wanted, found := members["value"]; found {
@@ -110,7 +111,7 @@ func readClaim(value any) (*AskedClaim, error) {
 	}
 	values, found := members["values"].([]any)
 	if !found && members["values"] != nil {
-		return nil, errClaims
+		return nil, ErrMalformedClaims
 	}
 	for _, wanted := range values {
 		text, err := json.Marshal(wanted)

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"fmt"
-	"maps"
 	"time"
 
 	"signet/provider/keys"
@@ -35,8 +34,9 @@ func (t *Tokens) IssueFrontChannel(client storage.Client, grant storage.Grant, u
 	if err != nil {
 		return Issued{}, err
 	}
+	visible := VisibleTo(client, user)
 	if f.Type.Token {
-		access := t.accessToken(sub, grant, user, f.Rights.Scopes, t.audience(Issuance{Rights: f.Rights}), at)
+		access := t.accessToken(sub, grant, visible, f.Rights.Scopes, audienceOf(t.Issuer, Issuance{Rights: f.Rights}), at)
 		issued.Scope, issued.Life = access.Scope, min(t.Lifetimes.Access, frontChannelLife)
 		access.Expires = at.Add(issued.Life).Unix()
 		if issued.Access, err = t.signAccess(access); err != nil {
@@ -55,13 +55,7 @@ func (t *Tokens) IssueFrontChannel(client storage.Client, grant storage.Grant, u
 	if f.Code != "" {
 		id.CHash = keys.HalfHash(alg, f.Code)
 	}
-	visible := VisibleTo(client, user)
-	id.Claims = requestedClaims(string(f.Rights.Claims), visible).IDToken
-	if !f.Type.Code && !f.Type.Token {
-		all := scopeClaims(f.Rights.Scopes, visible)
-		maps.Copy(all, id.Claims)
-		id.Claims = all
-	}
+	id.Claims = idTokenClaims(f.Rights, scopesInIDToken(f.Type, f.Rights.Scopes), visible)
 	if err := CheckLists(id.Claims); err != nil {
 		return Issued{}, fmt.Errorf("make ID token: %w", err)
 	}
@@ -69,4 +63,13 @@ func (t *Tokens) IssueFrontChannel(client storage.Client, grant storage.Grant, u
 		return Issued{}, fmt.Errorf("sign ID token: %w", err)
 	}
 	return issued, nil
+}
+
+// scopesInIDToken returns the scopes whose claims are in the ID token: all of them if the client gets
+// no access token, and none otherwise.
+func scopesInIDToken(t storage.ResponseType, scopes []string) []string {
+	if t.Code || t.Token {
+		return nil
+	}
+	return scopes
 }

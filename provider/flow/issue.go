@@ -36,7 +36,8 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 	if err != nil {
 		return Issued{}, err
 	}
-	access := t.accessToken(sub, grant, user, issuance.Scopes, t.audience(issuance), at)
+	visible := VisibleTo(client, user)
+	access := t.accessToken(sub, grant, visible, issuance.Scopes, audienceOf(t.Issuer, issuance), at)
 	issued := Issued{Scope: access.Scope, Life: t.Lifetimes.Access}
 	if issued.Access, err = t.signAccess(access); err != nil {
 		return Issued{}, err
@@ -45,7 +46,7 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 		alg := client.IDTokenAlg()
 		id := t.idToken(sub, client, grant, at)
 		id.AtHash, id.Nonce = keys.HalfHash(alg, issued.Access), issuance.Nonce
-		id.Claims = requestedClaims(string(issuance.Claims), VisibleTo(client, user)).IDToken
+		id.Claims = idTokenClaims(issuance.Rights, nil, visible)
 		if err := CheckLists(id.Claims); err != nil {
 			return Issued{}, fmt.Errorf("make ID token: %w", err)
 		}
@@ -74,13 +75,13 @@ func (t *Tokens) userOf(ctx context.Context, id string, issuance Issuance) (stor
 	return user, nil
 }
 
-// audience returns the audience of an access token: the requested resources, and this
-// provider (for /userinfo) unless the token request itself names resources. Without resources
-// it is this provider alone.
-func (t *Tokens) audience(issuance Issuance) []string {
+// audienceOf returns the audience of an access token: the requested resources, and the issuer
+// (for /userinfo) unless the token request itself names resources. Without resources it is the
+// issuer alone.
+func audienceOf(issuer string, issuance Issuance) []string {
 	audience := slices.Clone(issuance.Resources)
 	if len(audience) == 0 || !issuance.Named && slices.Contains(issuance.Scopes, request.ScopeOpenID) {
-		audience = append(audience, t.Issuer)
+		audience = append(audience, issuer)
 	}
 	return audience
 }
@@ -92,22 +93,17 @@ func (t *Tokens) AccessToken(client storage.Client, grant storage.Grant, user st
 	if err != nil {
 		return "", err
 	}
-	return t.signAccess(t.accessToken(sub, grant, user, scopes, audience, at))
+	return t.signAccess(t.accessToken(sub, grant, VisibleTo(client, user), scopes, audience, at))
 }
 
-func (t *Tokens) accessToken(sub string, grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) keys.AccessToken {
+func (t *Tokens) accessToken(sub string, grant storage.Grant, v Visible, scopes, audience []string, at time.Time) keys.AccessToken {
 	access := keys.AccessToken{
 		Subject: sub, Audience: foreign.Distinct(audience), ClientID: grant.ClientID,
 		Scope: joinScopes(scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
 		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.Access).Unix(),
 	}
-	if slices.Contains(scopes, request.ScopeRoles) {
-		access.Roles = foreign.Distinct(user.Roles)
-	}
-	if slices.Contains(scopes, request.ScopeGroups) {
-		access.Groups = foreign.Distinct(user.AllGroups())
-	}
+	access.Roles, access.Groups = accessTokenLists(scopes, v)
 	return access
 }
 

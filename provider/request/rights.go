@@ -40,7 +40,7 @@ func (r Rights) Only(scopes []string) Rights {
 	openidOnly := len(left) == 1 && left[0] == ScopeOpenID
 	r.Scopes = left
 	r.Claims = filterClaims(r.Claims, func(name string) bool {
-		scope := scopeOf(name)
+		scope := ScopeOf(name)
 		return scope == "" || !openidOnly && !slices.Contains(dropped, scope)
 	})
 	return r

@@ -60,13 +60,13 @@ func MayAsk(client storage.Client, scope string) bool {
 // mayAskClaim reports whether the client may request this claim individually: if a scope
 // that the client may have releases it, or no scope does.
 func mayAskClaim(client storage.Client, name string) bool {
-	scope := scopeOf(name)
+	scope := ScopeOf(name)
 	return scope == "" || MayAsk(client, scope)
 }
 
-// scopeOf returns the scope that releases the claim; "" for claims that describe the
+// ScopeOf returns the scope that releases the claim; "" for claims that describe the
 // sign-in.
-func scopeOf(claim string) string {
+func ScopeOf(claim string) string {
 	for scope, names := range ScopeClaims {
 		if slices.Contains(names, claim) {
 			return scope

@@ -20,7 +20,7 @@ func Command(program *cli.Program) *cobra.Command {
 	c := &cobra.Command{Use: "client", Short: "Create, show and change clients"}
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(),
-		p.updateCommand(), p.disableCommand(), p.enableCommand(), p.approveCommand(), p.secretCommand(),
+		p.updateCommand(), p.disableCommand(), p.enableCommand(), p.approveCommand(), p.previewCommand(), p.secretCommand(),
 		p.federationCommand(), p.deleteCommand())
 	return c
 }

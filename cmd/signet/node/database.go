@@ -21,6 +21,7 @@ import (
 	"signet/provider/keys/vault"
 	"signet/provider/link"
 	"signet/provider/outbound"
+	"signet/provider/subject"
 	"signet/storage"
 )
 
@@ -158,12 +159,37 @@ func Directory(c config.Config, db *storage.DB, now func() time.Time) *directory
 // Links returns the one-time links of the server, for commands that print one. at gives the time
 // that all nodes agree on, with which the servers compare the expiry.
 func Links(ctx context.Context, c config.Config, db *storage.DB, at func() time.Time) (*link.Links, error) {
+	ring, err := openRing(ctx, c, db, at)
+	if err != nil {
+		return nil, err
+	}
+	return link.New(link.Config{DB: db, Ring: ring, Issuer: c.Issuer, Now: at}), nil
+}
+
+// SubjectOf returns the subject under which the client sees the user. It opens the keys only for
+// a pairwise subject.
+func SubjectOf(ctx context.Context, c config.Config, db *storage.DB, at func() time.Time, client storage.Client, u storage.User) (string, error) {
+	if client.Metadata.SubjectType != storage.SubjectPairwise {
+		return u.PublicSubject(), nil
+	}
+	ring, err := openRing(ctx, c, db, at)
+	if err != nil {
+		return "", err
+	}
+	if err := ring.LoadSubjectSecret(ctx); err != nil {
+		return "", fmt.Errorf("read the secret of pairwise subjects: %w", err)
+	}
+	return subject.New(ring).OfUser(client, u)
+}
+
+// openRing opens the keys of the server for a command that must not make them.
+func openRing(ctx context.Context, c config.Config, db *storage.DB, at func() time.Time) (*keys.Ring, error) {
 	rows, err := db.Keys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
 	if len(rows) == 0 {
-		return nil, exit.New(exit.UnknownKey, errors.New("there are no keys yet, which seal the link"), "start the server once, which creates them: signet serve")
+		return nil, exit.New(exit.UnknownKey, errors.New("there are no keys yet, which the command needs"), "start the server once, which creates them: signet serve")
 	}
 	sealed, err := VaultConfig(ctx, c, db)
 	if err != nil {
@@ -173,9 +199,5 @@ func Links(ctx context.Context, c config.Config, db *storage.DB, at func() time.
 	if err != nil {
 		return nil, err
 	}
-	ring, err := keys.Open(ctx, keys.Config{DB: db, Vault: opened, Issuer: c.Issuer, Algorithms: c.Algorithms, Now: at})
-	if err != nil {
-		return nil, err
-	}
-	return link.New(link.Config{DB: db, Ring: ring, Issuer: c.Issuer, Now: at}), nil
+	return keys.Open(ctx, keys.Config{DB: db, Vault: opened, Issuer: c.Issuer, Algorithms: c.Algorithms, Now: at})
 }

@@ -44,6 +44,7 @@ var withoutDatabase = map[string]int{
 var requiredFlags = map[string][]string{
 	"signet client create":         {"--name", "x"},
 	"signet client federation add": {"--subject", "x"},
+	"signet client preview":        {"--user", "x"},
 	"signet client update":         {"--name", "x"},
 	"signet user create":           {"--email", "ada@example.com"},
 	"signet user update":           {"--name", "x"},
