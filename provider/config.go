@@ -117,6 +117,7 @@ type Lifetimes struct {
 	SessionKept  time.Duration // inactive session with "Keep me signed in"; 7 d
 	SessionMax   time.Duration // session, however active it is; 30 d
 	StepUp       time.Duration // time after a sign-in in which sensitive acts need no new proof; 5 min
+	AdminIdle    time.Duration // time without use after which the pages for operators ask for a sign-in; 15 min
 	Consent      time.Duration // remembered consent; 365 d
 	DeviceCode   time.Duration // device code and its user code; 10 min
 
@@ -130,7 +131,7 @@ func (l *Lifetimes) setDefaults() {
 		&l.Access: 15 * time.Minute, &l.ID: 15 * time.Minute, &l.Code: time.Minute, &l.Request: 30 * time.Minute,
 		&l.Refresh: 7 * day, &l.RefreshMax: 30 * day, &l.Offline: 30 * day, &l.OfflineMax: 365 * day,
 		&l.RefreshGrace: 30 * time.Second, &l.Session: 12 * time.Hour, &l.SessionKept: 7 * day,
-		&l.SessionMax: 30 * day, &l.StepUp: 5 * time.Minute, &l.Consent: 365 * day, &l.DeviceCode: 10 * time.Minute,
+		&l.SessionMax: 30 * day, &l.StepUp: 5 * time.Minute, &l.AdminIdle: 15 * time.Minute, &l.Consent: 365 * day, &l.DeviceCode: 10 * time.Minute,
 	} {
 		if *value == 0 {
 			*value = fallback

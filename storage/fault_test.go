@@ -302,6 +302,7 @@ var (
 		"SettleNotice": {storage.LogoutDelivered}, "SettleMails": {storage.MailFailed}, "RetryMails": {storage.MailRetried}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
 	}
 	silent = map[string]string{
+		"NoteAdminUse":          "a page was opened; the log has the request",
 		"Reserve":               "an attempt is recorded once it has failed",
 		"SpendAssertion":        "the request of the client is in the log",
 		"PushRequest":           "the request of the client is in the log",

@@ -486,6 +486,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"TrustedBrowsersOf", func() error { _, err := w.TrustedBrowsersOf(ctx, w.user.ID, later); return err }},
+		{"NoteAdminUse", func() error { return w.NoteAdminUse(ctx, w.session.ID, time.Minute, later) }},
 		{"EndTrust", func() error {
 			list, err := w.TrustedBrowsersOf(ctx, w.user.ID, later)
 			if err != nil {

@@ -37,6 +37,7 @@ type Session struct {
 	IdleFor       time.Duration `gorm:"serializer:signet_millis"`
 	CreatedAt     Millis        `gorm:"autoCreateTime:false"`
 	SeenAt        Millis
+	AdminSeenAt   Millis // when it last used a page for operators, see NoteAdminUse; 0: never
 	IdleExpiresAt Millis
 	ExpiresAt     Millis
 	EndedAt       Millis

@@ -23,6 +23,7 @@ type Deps struct {
 	Connectors []Connector // in the order of the configuration
 	Keys       *keeper.Keeper
 	Tokens     *flow.Tokens
+	Idle       time.Duration // after this time without use, the person signs in again
 	Now        func() time.Time
 
 	NeedsFactor bool // people with a role of administration, but without a second factor, may only read
@@ -59,6 +60,18 @@ var roleSentences = map[storage.AdminRole]words.Sentence{
 	storage.Administrator: words.Say("admin.role-admin"),
 	storage.Helpdesk:      words.Say("admin.role-helpdesk"),
 	storage.Auditor:       words.Say("admin.role-auditor"),
+}
+
+// notesPerIdle is how often within Idle a use of the pages is stored at most.
+const notesPerIdle = 15
+
+// noteUse stores that the session uses the pages.
+func (h *Handler) noteUse(ctx context.Context, current session.Current) error {
+	every := h.Idle / notesPerIdle
+	if current.AdminSeenAt > storage.At(h.Now().Add(-every)) {
+		return nil
+	}
+	return h.DB.NoteAdminUse(ctx, current.ID, every, h.Now())
 }
 
 // lacksFactor reports whether the session may only read, because it has one factor.

@@ -43,12 +43,18 @@ var (
 )
 
 // requireRole serves a page only to people with a role of administration that stands for one of the
-// scopes. Others get 403. A form of a session that lacks a second factor changes nothing: the person
+// scopes. Others get 403. A session that has not used the pages for Idle signs in again first. A form of a session that lacks a second factor changes nothing: the person
 // gives the factor and returns to the page back, or gets 403 if the account has none.
 func (h *Handler) requireRole(scopes []string, back string, next visit.Page) visit.Page {
 	return func(w http.ResponseWriter, r *http.Request, current session.Current) error {
 		if role := current.User.AdminRole(); !role.May(scopes) {
 			return h.roleNeeded(role, current.User)
+		}
+		if current.IsAdminIdle(h.Idle, h.Now()) {
+			return h.Visits.StepUp(w, r, visit.Act{Name: "admin", Page: back, Back: "/account", Within: h.Idle})
+		}
+		if err := h.noteUse(r.Context(), current); err != nil {
+			return err
 		}
 		if r.Method == http.MethodPost {
 			if due, err := h.factorDue(r.Context(), current); err != nil {

@@ -20,6 +20,8 @@ type Act struct {
 	Page string // path and query, below the issuer, of the page that continues the act
 	Back string // path, below the issuer, that leads back without the act
 
+	Within time.Duration // the proof must be that recent; 0: Visits.FreshFor, which is also the most
+
 	acr string // the sign-in must reach it; "": any. See NotFresh
 }
 
@@ -71,7 +73,11 @@ func (v *Visits) StrongerSignIn(back string) *web.Problem {
 // ends at the page of the act, where the user presses the button again. Only the values of
 // the form may be carried along (see SealForm), so that no other user can complete the act.
 func (v *Visits) StepUp(w http.ResponseWriter, r *http.Request, act Act) error {
-	seconds := int64(v.FreshFor / time.Second)
+	age := v.FreshFor
+	if act.Within > 0 {
+		age = min(age, act.Within)
+	}
+	seconds := int64(age / time.Second)
 	q := request.Request{
 		ID: rand.Text(), Kind: request.Page, Created: storage.At(v.Now()), Path: v.Site.Base + act.Page,
 		Act: act.Name, Back: v.Site.Base + act.Back, MaxAge: &seconds,

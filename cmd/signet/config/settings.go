@@ -134,6 +134,7 @@ var settings = []setting{
 	lifetime("session_kept", "7d", maxYear, `a session with "Keep me signed in" ends after this time without use`, func(l *provider.Lifetimes) *time.Duration { return &l.SessionKept }),
 	lifetime("session_max", "30d", maxYear, "longest life of a session, however often it is used", func(l *provider.Lifetimes) *time.Duration { return &l.SessionMax }),
 	lifetime("step_up", "5m", maxDay, "time after a sign-in in which people can change their password, their factors and other things that could take their account away; later they are asked for a new proof first", func(l *provider.Lifetimes) *time.Duration { return &l.StepUp }),
+	lifetime("admin_idle", "15m", maxDay, "people with a role of administration sign in again for the pages at /admin if they have not used these pages for this time", func(l *provider.Lifetimes) *time.Duration { return &l.AdminIdle }),
 	lifetime("consent", "365d", 10*maxYear, "time for which a consent is remembered", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
 	{
 		key: "lifetimes.trusted_browser", byDef: "0s", unit: "duration", shape: trustLife, example: "30d",

@@ -300,6 +300,14 @@ var observations = map[string]observation{
 		w.browser.Visit(w.Issuer + "/account/password")
 		return w.browser.At.Path
 	}},
+	"lifetimes.admin_idle": {"1m", "1h", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set).serve()
+		w.signIn(h.app, "openid")
+		w.browser.Visit(w.Issuer + "/admin")
+		w.later(10 * time.Minute)
+		w.browser.Visit(w.Issuer + "/admin")
+		return w.browser.At.Path
+	}},
 	"lifetimes.trusted_browser": {"0s", "30d", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set).serve()
 		w.Email = "bob@example.com" // administrators trust no browser
