@@ -75,7 +75,7 @@ var allowedImports = func() map[string][]string {
 		"provider/address":          rulers,
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper", "provider/flow"),
-		"provider/admin/api":        join(rulers, "provider/flow"),
+		"provider/admin/api":        join(rulers, "provider/flow", "provider/keys/keeper"),
 		"provider/firstparty":       join(rulers, "provider/flow"),
 		"provider/front":            {"storage", "static", "templates/words", "provider/web", "provider/keys", "provider/upkeep"},
 		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty", "provider/assertion"),

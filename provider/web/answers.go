@@ -234,10 +234,14 @@ var answers = map[Surface]map[string]Answer{
 		"unavailable":        noDatabase,
 		"internal":           serverError,
 
-		"link_and_reset": {Status: http.StatusForbidden, Code: "link_and_reset", Text: "within a day, one operator may make a link for a user or reset the factors, but not both: a client with the scope signet:admin can"},
-		"user_disabled":  {Status: http.StatusConflict, Code: "user_disabled", Text: "the user is disabled: enable the user first"},
-		"no_mail":        {Status: http.StatusConflict, Code: "no_mail", Text: causeText},
-		"no_passkeys":    {Status: http.StatusConflict, Code: "no_passkeys", Text: causeText},
+		"link_and_reset":     {Status: http.StatusForbidden, Code: "link_and_reset", Text: "within a day, one operator may make a link for a user or reset the factors, but not both: a client with the scope signet:admin can"},
+		"user_disabled":      {Status: http.StatusConflict, Code: "user_disabled", Text: "the user is disabled: enable the user first"},
+		"next_key_too_young": {Status: http.StatusConflict, Code: "next_key_too_young", Text: causeText},
+		"too_many_keys":      {Status: http.StatusConflict, Code: "too_many_keys", Text: causeText},
+		"revoked_already":    {Status: http.StatusConflict, Code: "revoked_already", Text: causeText},
+		"unknown_key":        {Status: http.StatusUnprocessableEntity, Code: "unknown_key", Text: "no key signs with this algorithm: list the keys"},
+		"no_mail":            {Status: http.StatusConflict, Code: "no_mail", Text: causeText},
+		"no_passkeys":        {Status: http.StatusConflict, Code: "no_passkeys", Text: causeText},
 	},
 	form: {
 		"throttled":           {Status: http.StatusTooManyRequests, Code: "too_many_attempts", Sentence: words.Say("password-refused.too-many-attempts")},

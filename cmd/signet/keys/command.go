@@ -40,10 +40,10 @@ longer used are listed only with --all.`,
 			return fmt.Errorf("list keys: %w", err)
 		}
 		life := settings.Lifetimes.KeyLife(settings.Keys)
-		described := []describedKey{} // never null
+		described := []keeper.KeyDocument{} // never null
 		for _, k := range life.Schedule(rows, p.Now()) {
 			if k.State != storage.KeyGone || *all {
-				described = append(described, describeKey(k))
+				described = append(described, keeper.DescribeKey(k))
 			}
 		}
 		if *asJSON {

@@ -26,52 +26,6 @@ import (
 // commands holds the `signet keys` commands.
 type commands struct{ *cli.Program }
 
-// describedKey is the JSON form of a key. It contains nothing of the private key.
-type describedKey struct {
-	KeyID           string     `json:"kid"`
-	Alg             string     `json:"alg"`
-	State           string     `json:"state"`
-	CreatedAt       time.Time  `json:"created_at"`
-	ActivatedAt     *time.Time `json:"activated_at,omitempty"`
-	RetiredAt       *time.Time `json:"retired_at,omitempty"`
-	GoneAt          *time.Time `json:"gone_at,omitempty"`
-	RevokedAt       *time.Time `json:"revoked_at,omitempty"`
-	RevokeReason    string     `json:"revoke_reason,omitempty"`
-	SignsUntil      *time.Time `json:"signs_until,omitempty"`        // by the schedule
-	InJWKSUntil     *time.Time `json:"in_jwks_until,omitempty"`      // by the schedule
-	OpensUntil      *time.Time `json:"opens_until,omitempty"`        // only for internal keys, which are in no JWKS
-	LastSignedAt    *time.Time `json:"last_signed_at,omitempty"`     // nil for an active key, which can sign at any time
-	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // for an active key, by the schedule
-	PrivateKey      string     `json:"private_key,omitempty"`        // "database" or "pkcs11"; absent if it was destroyed
-}
-
-// inPKCS11 is the private_key of a key that is in a PKCS #11 token.
-const inPKCS11 = "pkcs11"
-
-func describeKey(k keeper.Scheduled) describedKey {
-	d := describedKey{
-		KeyID: k.ID, Alg: k.Line, State: string(k.State), CreatedAt: k.CreatedAt.Time(),
-		ActivatedAt: cli.OptionalTime(k.ActivatedAt), RetiredAt: cli.OptionalTime(k.RetiredAt), GoneAt: cli.OptionalTime(k.GoneAt),
-		RevokedAt: cli.OptionalTime(k.RevokedAt), RevokeReason: k.RevokeReason,
-	}
-	switch k.State {
-	case storage.KeyActive:
-		d.SignsUntil, d.LastTokenDiesAt, d.InJWKSUntil = &k.SignsUntil, &k.LastTokenExpiry, &k.PublishedUntil
-	case storage.KeyRetired:
-		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = cli.OptionalTime(k.RetiredAt), &k.LastTokenExpiry, &k.PublishedUntil
-	}
-	if len(k.Sealed) > 0 {
-		d.PrivateKey = "database"
-	}
-	if k.IsExternal() {
-		d.PrivateKey = inPKCS11
-	}
-	if k.Line == storage.InternalLine {
-		d.InJWKSUntil, d.OpensUntil = nil, d.InJWKSUntil
-	}
-	return d
-}
-
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
@@ -79,7 +33,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-func (p commands) tableOfKeys(list []describedKey) [][]string {
+func (p commands) tableOfKeys(list []keeper.KeyDocument) [][]string {
 	rows := [][]string{{"KID", "ALG", "STATE", "AGE", "SIGNS UNTIL", "IN JWKS UNTIL", "LAST SIGNED", "LAST TOKEN EXPIRES"}}
 	for _, k := range list {
 		signed := p.formatRelative(k.LastSignedAt)
@@ -92,7 +46,7 @@ func (p commands) tableOfKeys(list []describedKey) [][]string {
 			p.formatRelative(k.SignsUntil), p.formatRelative(k.InJWKSUntil), signed, p.formatRelative(k.LastTokenDiesAt),
 		})
 	}
-	if slices.ContainsFunc(list, func(k describedKey) bool { return k.PrivateKey == inPKCS11 }) {
+	if slices.ContainsFunc(list, func(k keeper.KeyDocument) bool { return k.PrivateKey == keeper.InPKCS11 }) {
 		rows[0] = append(rows[0], "PRIVATE KEY")
 		for i, k := range list {
 			rows[i+1] = append(rows[i+1], cmp.Or(k.PrivateKey, "–"))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +61,7 @@ To replace a key that has not leaked, use: signet keys rotate.`,
 		if waiting := cmp.Or(done.MakeError, done.DestroyError); waiting != nil {
 			p.Say("%s", waiting)
 		}
-		return p.showRevoked(describeRevocation(after, done.Made), *asJSON)
+		return p.showRevoked(keeper.DescribeRevocation(after, done.Made), *asJSON)
 	})
 	return c
 }
@@ -72,42 +71,7 @@ func (p commands) confirmRevocation(c *cobra.Command, k storage.Key, consequence
 	return p.Confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool { return keeper.Confirms(typed, k.ID) })
 }
 
-// describedRevocation is the JSON form of the result of a revocation.
-type describedRevocation struct {
-	KeyID           string     `json:"kid"`
-	Alg             string     `json:"alg"`
-	State           string     `json:"state_before"`
-	Reason          string     `json:"reason,omitempty"`
-	SignsNow        string     `json:"signs_now,omitempty"`
-	SignsNowSince   *time.Time `json:"signs_now_published_since,omitempty"`
-	Unseen          bool       `json:"signs_now_unseen,omitempty"` // the key was made just now, so no client can have fetched it
-	Made            []string   `json:"made,omitempty"`
-	CachedUntil     *time.Time `json:"cached_until,omitempty"`       // by clients that obey Cache-Control
-	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // the latest expiry of the tokens that were issued before the leak
-	LeftInModule    bool       `json:"left_in_module,omitempty"`     // the private key; the servers destroy it as soon as the module answers
-}
-
-func describeRevocation(a keeper.Aftermath, made []string) describedRevocation {
-	d := describedRevocation{
-		KeyID: a.KeyID, Alg: a.Line, State: a.Was, Reason: a.Reason, Made: made,
-		CachedUntil: unlessZero(a.CachedUntil), LastTokenDiesAt: unlessZero(a.LastTokenExpiry), LeftInModule: a.InModule,
-	}
-	if a.Successor != "" {
-		d.SignsNow, d.SignsNowSince, d.Unseen = a.Successor, &a.SuccessorSince, a.SuccessorUnseen
-	}
-	return d
-}
-
-// unlessZero returns nil for the zero time, so that JSON omits it.
-func unlessZero(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
-}
-
-func (p commands) showRevoked(d describedRevocation, asJSON bool) error {
+func (p commands) showRevoked(d keeper.RevocationDocument, asJSON bool) error {
 	if asJSON {
 		return p.WriteJSON(d)
 	}

@@ -122,23 +122,11 @@ func (p commands) sayReadiness(known *readiness) {
 	}
 }
 
-type describedRotation struct {
-	Alg          string     `json:"alg"`
-	KeyID        string     `json:"kid"` // signs now
-	Retired      string     `json:"retired,omitempty"`
-	RetiredUntil *time.Time `json:"retired_until,omitempty"` // stays published until then
-	Next         string     `json:"next"`
-}
-
 func (p commands) showRotated(done []keeper.Rotated, known *readiness, asJSON bool) error {
-	described := []describedRotation{}
+	described := []keeper.RotationDocument{}
 	rows := [][]string{{"ALG", "SIGNS NOW", "RETIRED", "UNTIL", "NEXT"}}
 	for _, r := range done {
-		d := describedRotation{Alg: r.Line, KeyID: r.Active, Retired: r.Retired, Next: r.Next}
-		if r.Retired != "" {
-			until := r.Until.UTC()
-			d.RetiredUntil = &until
-		}
+		d := keeper.DescribeRotation(r)
 		described = append(described, d)
 		rows = append(rows, []string{r.Line, r.Active, r.Retired, p.formatRelative(d.RetiredUntil), r.Next})
 	}
@@ -146,8 +134,8 @@ func (p commands) showRotated(done []keeper.Rotated, known *readiness, asJSON bo
 	p.sayReadiness(known)
 	if asJSON {
 		return p.WriteJSON(struct {
-			Rotated   []describedRotation `json:"rotated"`
-			Readiness *readiness          `json:"readiness,omitempty"`
+			Rotated   []keeper.RotationDocument `json:"rotated"`
+			Readiness *readiness                `json:"readiness,omitempty"`
 		}{described, known})
 	}
 	return p.WriteTable(rows)

@@ -64,6 +64,12 @@ func TestAccess_EveryOperationNeedsATokenOfAnOperator(t *testing.T) {
 		b.Follow(t)
 		foreign := service.TokenRequest(t, url.Values{"grant_type": {storage.GrantClientCredentials}}).JSON(t)["access_token"].(string)
 		expired := b.Operator(t, storage.ScopeAdminAll)
+		disabled, revoked := b.Operator(t, storage.ScopeAdminAll), b.Operator(t, storage.ScopeAdminAll)
+		if err := b.DB.SetClientEnabled(t.Context(), disabled.Client.ID, false, storage.By{From: providertest.TestOrigin, At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		revoked.Revoke(t, revoked.Token)
+		before := b.DumpTables(t)
 		for _, e := range endpoints(t, b) {
 			refuse := func(label, token, challenge string, change ...func(*http.Request)) {
 				o := providertest.Operator{Testbed: b, Token: token}
@@ -87,6 +93,13 @@ func TestAccess_EveryOperationNeedsATokenOfAnOperator(t *testing.T) {
 			refuse("an ID token", tokens["id_token"].(string), invalid)
 			refuse("a refresh token", tokens["refresh_token"].(string), invalid)
 			refuse("a service without admin_api", foreign, invalid)
+			refuse("a disabled client", disabled.Token, invalid)
+			refuse("a revoked token", revoked.Token, invalid)
+		}
+		for name, rows := range b.DumpTables(t) {
+			if rows != before[name] && name != "events" {
+				t.Errorf("a refused call has changed %s", name)
+			}
 		}
 		b.Advance(time.Hour)
 		a := expired.Call(t, http.MethodGet, "/me", "")

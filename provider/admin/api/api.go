@@ -8,6 +8,7 @@ import (
 	"signet/provider/directory"
 	"signet/provider/flow"
 	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 	"signet/provider/link"
 	"signet/provider/web"
 	"signet/storage"
@@ -20,6 +21,7 @@ type Deps struct {
 	Tokens    *flow.Tokens
 	Directory *directory.Directory
 	Links     *link.Links
+	Keys      *keeper.Keeper
 	// Connectors are the ids of the connectors of the settings.
 	Connectors []string
 	SendsMails bool

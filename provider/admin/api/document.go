@@ -84,7 +84,7 @@ var scopeTexts = map[string]string{
 	storage.ScopeAdminRead:    "read everything except mails",
 	storage.ScopeAdminUsers:   "read and change users, but not administrators, roles, groups and addresses",
 	storage.ScopeAdminClients: "read and change clients, but not those that may use this API",
-	storage.ScopeAdminKeys:    "reserved for operations on keys",
+	storage.ScopeAdminKeys:    "read, rotate and revoke keys",
 	storage.ScopeAdminAll:     "do everything",
 }
 

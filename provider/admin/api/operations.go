@@ -24,6 +24,7 @@ func (h *Handler) operations() []operation {
 		h.eventOperations(),
 		h.invitationOperations(),
 		h.mailOperations(),
+		h.keyOperations(),
 	)
 }
 
