@@ -277,3 +277,10 @@ func deadLink(q *gorm.DB, r LinkRef, at time.Time) error {
 func endLinks(tx *gorm.DB, userID string) error {
 	return tx.Exec(`DELETE FROM mail_links WHERE user_id = ? AND user_id <> ''`, userID).Error
 }
+
+// endLinksIn makes the open links of a user invalid that let a person into the account: those that
+// operators handed over, and those that were mailed.
+func endLinksIn(tx *gorm.DB, userID string) error {
+	return tx.Exec(`DELETE FROM mail_links WHERE user_id = ? AND user_id <> '' AND used_at = 0 AND kind IN ?`,
+		userID, []LinkKind{LinkReset, LinkPasskey, LinkEnrol}).Error
+}

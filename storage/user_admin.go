@@ -20,9 +20,10 @@ var errAdminRole = errors.New("set role of administration: the role is unknown")
 // GrantAdmin gives a user a role of administration, in place of the present one. If the user's address
 // is not verified, unproven decides about the attachments of the account; GrantAdmin returns those that
 // were evicted. If the user has the role already, nothing changes. Changes of the address that the user
-// could undo become final: the former mailbox must not get the new right. An administrator who gets a
-// lesser role only loses rights, so none of this applies. It records the events user.promoted or
-// user.demoted, and user.evicted.
+// could undo become final: the former mailbox must not get the new right. Open links with which a person
+// sets a password or adds a factor end: an operator with fewer rights may have made them. An
+// administrator who gets a lesser role only loses rights, so none of this applies. It records the events
+// user.promoted or user.demoted, and user.evicted.
 // ErrNotFound, ErrLastAdmin, *UnprovenError, the error of a check.
 func (db *DB) GrantAdmin(ctx context.Context, userID string, role AdminRole, unproven UnprovenPolicy, by By, checks ...UserCheck) (evicted Attached, err error) {
 	if err := refuseImpossible(userID); err != nil {
@@ -53,6 +54,9 @@ func (db *DB) GrantAdmin(ctx context.Context, userID string, role AdminRole, unp
 			return err
 		}
 		if err := forgetAddressChanges(tx, userID); err != nil {
+			return err
+		}
+		if err := endLinksIn(tx, userID); err != nil {
 			return err
 		}
 		return recordAdminRole(tx, UserPromoted, u, role, by)

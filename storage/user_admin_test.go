@@ -3,6 +3,7 @@ package storage_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"signet/storage"
 )
@@ -158,6 +159,62 @@ func TestRevokeAdmin_TwoCannotRemoveEachOther(t *testing.T) {
 			for _, id := range []string{a, b} {
 				if err := w.setAdmin(t, w.DB, id, true); err != nil {
 					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+// A person who makes a link for a user, or reads a mail of the user, gets no role that the user is given
+// later: each kind of link that lets a person into the account ends, whatever the role was before. An
+// administrator who gets a lesser role keeps the links, and so does another user.
+func TestGrantAdmin_EndsLinksIntoTheAccount(t *testing.T) {
+	at := noon.Add(time.Minute)
+	links := map[string]func(*testing.T, *world, storage.User) storage.MailLink{
+		"printed password link": func(t *testing.T, w *world, u storage.User) storage.MailLink {
+			l, err := w.passwordLink(t, u.ID, storage.KeepAttached, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		},
+		"printed passkey link": func(t *testing.T, w *world, u storage.User) storage.MailLink {
+			return w.passkeyLink(t, u.ID, storage.KeepAttached, at)
+		},
+	}
+	for _, kind := range []storage.LinkKind{storage.LinkReset, storage.LinkEnrol} {
+		links["mailed "+string(kind)] = func(t *testing.T, w *world, u storage.User) storage.MailLink {
+			return w.issueLink(t, storage.LinkDraft{Kind: kind, Holder: u.ID, UserID: u.ID, Address: u.Email}, at)
+		}
+	}
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.createAdmin(t, "root@example.com")
+		for name, issue := range links {
+			for _, from := range append([]storage.AdminRole{storage.NoAdminRole}, storage.AdminRoles()...) {
+				for _, to := range storage.AdminRoles() {
+					if from == to {
+						continue
+					}
+					u := storage.User{Email: storage.NewID("p") + "@example.com", EmailVerified: true}
+					u.SetAdminRole(from)
+					u, err := w.CreateUser(t.Context(), u, "", storage.By{At: noon})
+					if err != nil {
+						t.Fatal(err)
+					}
+					ofOther, ofUser := issue(t, w, w.verifiedUser(t, storage.NewID("o")+"@example.com")), issue(t, w, u)
+					if _, err := w.GrantAdmin(t.Context(), u.ID, to, storage.StopIfAttached, storage.By{At: at}); err != nil {
+						t.Fatalf("%s, %q to %q: %v", name, from, to, err)
+					}
+					if from == storage.Administrator {
+						if _, err := w.OpenMailLink(t.Context(), ofUser.Ref(), at); err != nil {
+							t.Errorf("%s, %q to %q: %v, want a link as before", name, from, to, err)
+						}
+						continue
+					}
+					w.wantDeadLink(t, ofUser, at, "link_ended")
+					if _, err := w.OpenMailLink(t.Context(), ofOther.Ref(), at); err != nil {
+						t.Errorf("%s, of another user: %v", name, err)
+					}
 				}
 			}
 		}
