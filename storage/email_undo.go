@@ -116,7 +116,7 @@ func (db *DB) takeHandlesBack(tx *gorm.DB, c addressChange, at time.Time) error 
 	if err != nil {
 		return err
 	}
-	by := By{From: Origin{Actor: "system"}, At: at} // the other user must not learn who undid the change
+	by := By{From: Origin{Actor: ActorSystem}, At: at} // the other user must not learn who undid the change
 	for _, p := range forged {
 		if err := endAlwaysAsk(tx, p.UserID); err != nil {
 			return err

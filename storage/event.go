@@ -14,9 +14,9 @@ import (
 
 // Origin is the source of an act, for the audit events.
 //
-// Actor is a subject, "cli" or "system". The writer of an event leaves it empty if the event's
-// own user acted. Storage then fills in the ID of that user. When an event is read, Actor is ""
-// only if the event has no user.
+// Actor is the ID of a user or client, ActorCLI or ActorSystem. The writer of an event leaves it empty
+// if the event's own user acted. Storage then fills in the ID of that user. When an event is read,
+// Actor is "" only if the event has no user.
 type Origin struct {
 	RequestID string
 	Address   string
@@ -24,6 +24,12 @@ type Origin struct {
 	Actor     string
 	Attempt   CallAttempt `gorm:"-"` // is marked in the transaction of the act; no part of the event
 }
+
+// Actors that are neither users nor clients. No client may have one of them as its id.
+const (
+	ActorCLI    = "cli"    // a command on the server
+	ActorSystem = "system" // the server itself
+)
 
 // By is the origin and the time of an act. Use cases take both in one value.
 type By struct {

@@ -129,7 +129,7 @@ func (u User) recordedFields() map[string]any {
 }
 
 // personalEvents are the types of events whose detail has claims of a user.
-var personalEvents = []EventType{UserCreated, UserUpdated, AddressChanged, AddressChangeUndone}
+var personalEvents = []EventType{UserCreated, UserUpdated, UserGroupsChanged, AddressChanged, AddressChangeUndone, InvitationUsed}
 
 // movedTo returns the detail of an event that gave the user a proven address.
 func (u User) movedTo(email string) map[string]any {

@@ -210,9 +210,19 @@ func TestDeleteUser_DeletesValuesFromEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		for _, name := range []string{"own1", "own2"} { // a save without a change, and one with which it is merged
+			if err := w.UpdateProfile(t.Context(), w.user.ID, storage.Profile{Name: secretName + name}, storage.By{At: by.At.Add(time.Hour)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, kind := range []storage.EventType{storage.UserGroupsChanged, storage.InvitationUsed} {
+			if err := w.RecordEvent(t.Context(), storage.Event{Type: kind, UserID: w.user.ID, Detail: map[string]any{"groups": []string{secretName}}}, by.At); err != nil {
+				t.Fatal(err)
+			}
+		}
 		named := `events WHERE detail LIKE '%Augusta%' OR latest LIKE '%Augusta%' OR detail LIKE '%alice@%'`
-		if got := w.count(t, named); got != storage.Portion+3 {
-			t.Errorf("%d events name the user, want %d", got, storage.Portion+3)
+		if got := w.count(t, named); got != storage.Portion+6 {
+			t.Errorf("%d events name the user, want %d", got, storage.Portion+6)
 		}
 		all := w.count(t, "events")
 		if err := w.DeleteUser(t.Context(), w.user.ID, by); err != nil {

@@ -49,7 +49,7 @@ func (db *DB) Invite(ctx context.Context, d InvitationDraft, by By) (l MailLink,
 		return MailLink{}, fmt.Errorf("invite: %w", err)
 	}
 	d.InvitedBy = ""
-	if actor := by.From.Actor; actor != "cli" && actor != "system" {
+	if actor := by.From.Actor; actor != ActorCLI && actor != ActorSystem {
 		d.InvitedBy = actor
 	}
 	detail, err := engine.JSONText(d.Invitation)

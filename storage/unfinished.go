@@ -91,7 +91,7 @@ func (w unfinished) portion(tx *gorm.DB) (grants int64, finished bool, err error
 // whether the portion was full. The events stay.
 func forgetValues(tx *gorm.DB, userID string) (full bool, err error) {
 	forgotten := tx.Exec(`UPDATE events SET detail = '', latest = '' WHERE id IN (
-		SELECT id FROM events WHERE user_id = ? AND user_id <> '' AND type IN ? AND detail <> '' LIMIT ?)`, userID, personalEvents, Portion)
+		SELECT id FROM events WHERE user_id = ? AND user_id <> '' AND type IN ? AND (detail <> '' OR latest <> '') LIMIT ?)`, userID, personalEvents, Portion)
 	return forgotten.RowsAffected == Portion, forgotten.Error
 }
 

@@ -154,6 +154,8 @@ func checkClientID(c storage.Client, wrong report) {
 	case strings.HasPrefix(c.ID, storage.UserPrefix):
 		// The subject of a client's own token is its client id. It must not look like a user's.
 		wrong("must not begin with " + storage.UserPrefix + ": the subjects of users begin so")
+	case c.ID == storage.ActorCLI || c.ID == storage.ActorSystem:
+		wrong("must not be " + c.ID + ": audit events name the commands and the server itself so")
 	}
 }
 

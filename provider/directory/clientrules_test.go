@@ -160,6 +160,8 @@ func TestCheckClient_OneRule(t *testing.T) {
 		change       func(c *storage.Client)
 	}{
 		{"an id that looks like a subject", "client_id", storage.Web, func(c *storage.Client) { c.ID = "usr_1" }},
+		{"the id of the commands", "client_id", storage.Web, func(c *storage.Client) { c.ID = "cli" }},
+		{"the id of the server", "client_id", storage.Web, func(c *storage.Client) { c.ID = "system" }},
 		{"an empty id", "client_id", storage.Web, func(c *storage.Client) { c.ID = "" }},
 		{"an id with a slash", "client_id", storage.Web, func(c *storage.Client) { c.ID = "a/b" }},
 		{"an id of 129 letters", "client_id", storage.Web, func(c *storage.Client) { c.ID = strings.Repeat("a", 129) }},

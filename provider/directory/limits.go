@@ -36,8 +36,10 @@ func (e *ReservedFieldError) Error() string {
 	return "only operators who may do everything set " + e.Field
 }
 
-// reservedFields decide about the owner of an account, and about its rights at applications.
-var reservedFields = []string{"admin", "admin_role", "email_verified", "groups", "roles", "sub"}
+// reservedFields decide about the owner of an account, and about its rights at applications. An operator
+// who chose the password of an account and later removes its factors could sign in, so such an operator
+// makes a link instead, which counts for storage.ErrLinkAndReset.
+var reservedFields = []string{"admin", "admin_role", "email_verified", "groups", "password", "roles", "sub"}
 
 // CheckReservedFields refuses fields of a new user, or of an invitation, that only an operator who
 // may do everything sets. Errors: *ReservedFieldError.

@@ -86,7 +86,7 @@ func (s *connectorPresence) endSessionsThrough(ctx context.Context, connector st
 	}
 	total := 0
 	err = inBatches(func() (bool, error) {
-		n, full, err := s.db.EndConnectorSessions(ctx, connector, storage.By{From: storage.Origin{Actor: "system"}, At: at})
+		n, full, err := s.db.EndConnectorSessions(ctx, connector, storage.By{From: storage.Origin{Actor: storage.ActorSystem}, At: at})
 		total, whole = total+n, !full
 		return full, err
 	})

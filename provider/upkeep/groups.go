@@ -58,5 +58,5 @@ func (s *connectorPresence) forgetGroups(ctx context.Context, source storage.Gro
 }
 
 func bySystem(at time.Time) storage.By {
-	return storage.By{From: storage.Origin{Actor: "system"}, At: at}
+	return storage.By{From: storage.Origin{Actor: storage.ActorSystem}, At: at}
 }

@@ -31,7 +31,7 @@ func (p *Program) WithDatabase(c *cobra.Command, do func(ctx context.Context, se
 }
 
 // Origin is the origin that commands record in the audit events.
-func Origin() storage.Origin { return storage.Origin{Actor: "cli"} }
+func Origin() storage.Origin { return storage.Origin{Actor: storage.ActorCLI} }
 
 // Directory returns the directory of clients and users, with their rules, on db.
 func (p *Program) Directory(settings config.Config, db *storage.DB) *directory.Directory {

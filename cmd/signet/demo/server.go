@@ -49,7 +49,7 @@ type server struct {
 }
 
 // byCommandLine is the origin in the events of the demo's own changes.
-var byCommandLine = storage.Origin{Actor: "cli"}
+var byCommandLine = storage.Origin{Actor: storage.ActorCLI}
 
 // follow reloads the caches, so that a client that was just created works at once and not
 // only after the next tick.

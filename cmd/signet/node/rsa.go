@@ -38,7 +38,7 @@ func (n *Node) noteRSAOnce(ctx context.Context, _ int) error {
 		host = "unknown"
 	}
 	err = n.db.RecordEvent(ctx, storage.Event{
-		Type: storage.KeyEngineFailed, Outcome: storage.Refused, Reason: f.Reason, From: storage.Origin{Actor: "system"},
+		Type: storage.KeyEngineFailed, Outcome: storage.Refused, Reason: f.Reason, From: storage.Origin{Actor: storage.ActorSystem},
 		Detail: map[string]any{"node": host, "library": f.Library, "error": f.Err.Error()},
 	}, n.clock.Now())
 	n.rsaNoted = err == nil

@@ -130,7 +130,7 @@ func openSetup(ctx context.Context, c config.Config, db *storage.DB, by storage.
 
 // offerSetup prints a setup link if there is no administrator yet.
 func (p *program) offerSetup(ctx context.Context, c config.Config, n *node.Node) error {
-	link, err := openSetup(ctx, c, n.DB(), storage.By{From: storage.Origin{Actor: "system"}, At: n.Now()})
+	link, err := openSetup(ctx, c, n.DB(), storage.By{From: storage.Origin{Actor: storage.ActorSystem}, At: n.Now()})
 	if errors.Is(err, storage.ErrConflict) {
 		return nil
 	}

@@ -107,6 +107,9 @@ func (h *Handler) resetFactors(c *call) (reply, error) {
 }
 
 func (h *Handler) deleteIdentity(c *call) (reply, error) {
+	if c.query.flag("allow_last") && !c.caller.isAdmin() {
+		return reply{}, &fieldError{"allow_last", because("scope_missing", "removing the last way to sign in needs the scope "+storage.ScopeAdminAll)}
+	}
 	u, err := h.user(c)
 	if err != nil {
 		return reply{}, err

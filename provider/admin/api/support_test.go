@@ -152,7 +152,7 @@ func TestIdentities_RemovedWithTheirSessions(t *testing.T) {
 		}
 		o.Call(t, http.MethodDelete, at+"/"+first.Key(), "").WantProblem(t, "again", http.StatusNotFound, "not_found", "")
 		o.Call(t, http.MethodDelete, at+"/"+last.Key(), "").WantProblem(t, "the last way", http.StatusConflict, "last_way_in", "")
-		if a := o.Call(t, http.MethodDelete, at+"/"+last.Key()+"?allow_last=true", ""); a.StatusCode != http.StatusNoContent {
+		if a := b.Operator(t, storage.ScopeAdminAll).Call(t, http.MethodDelete, at+"/"+last.Key()+"?allow_last=true", ""); a.StatusCode != http.StatusNoContent {
 			t.Errorf("remove the last: got %d %s", a.StatusCode, a.Body)
 		}
 	})

@@ -123,6 +123,7 @@ func TestUsers_LimitsOfTheUsersScope(t *testing.T) {
 			{"POST", "/users", `{"email":"new@example.com","email_verified":true}`, "email_verified"},
 			{"POST", "/users", `{"email":"new@example.com","groups":[]}`, "groups"},
 			{"POST", "/users", `{"email":"new@example.com","sub":"4711"}`, "sub"},
+			{"POST", "/users", `{"email":"new@example.com","password":"` + providertest.Password + `"}`, "password"},
 			{"PATCH", admin, `{"name":"x"}`, ""},
 			{"PATCH", admin, `{"enabled":false}`, ""},
 			{"DELETE", admin, "", ""},
@@ -135,6 +136,7 @@ func TestUsers_LimitsOfTheUsersScope(t *testing.T) {
 			{"POST", alice + "/links?unproven=evict", `{"for":"password","reason":"x"}`, "unproven"},
 			{"POST", admin + "/factors/reset", `{"reason":"x"}`, ""},
 			{"DELETE", admin + "/identities/" + identity.Key(), "", ""},
+			{"DELETE", alice + "/identities/x?allow_last=true", "", "allow_last"},
 			{"DELETE", admin + "/grants/app", "", ""},
 		} {
 			o.Call(t, c.method, c.path, c.body).WantProblem(t, c.method+" "+c.path+" "+c.body, http.StatusForbidden, "insufficient_scope", c.field)

@@ -181,7 +181,7 @@ func (r *Rotator) destroyPrivate(ctx context.Context, set *vault.Set, kid string
 }
 
 // bySchedule is the origin of the events of the schedule.
-var bySchedule = storage.Origin{Actor: "system"}
+var bySchedule = storage.Origin{Actor: storage.ActorSystem}
 
 // ignoreConflict returns nil if another node rotated first.
 func ignoreConflict(err error) error {
