@@ -43,8 +43,12 @@ func openSQLite(_ context.Context, c Config) (*sqliteFile, error) {
 		_ = lock.close()
 		return nil, err
 	}
-	open := func(ctx context.Context) (*sql.Conn, *gorm.DB, error) { return openWriterConn(ctx, writers, c.Log) }
-	if err := prepareSQLite(path, lock, open, c.Migrations); err != nil {
+	opens := func(more ...pragma) connect {
+		return func(ctx context.Context) (*sql.Conn, *gorm.DB, error) {
+			return openWriterConn(ctx, writers, c.Log, append(more, writerPragmas...))
+		}
+	}
+	if err := prepareSQLite(path, lock, opens(), c.Migrations); err != nil {
 		_ = writers.Close()
 		_ = lock.close()
 		return nil, err
@@ -55,7 +59,7 @@ func openSQLite(_ context.Context, c Config) (*sqliteFile, error) {
 		_ = lock.close()
 		return nil, err
 	}
-	f.writer = startWriter(lock, open)
+	f.writer = startWriter(lock, opens(undoInMemory))
 	return f, nil
 }
 
@@ -114,7 +118,7 @@ func sqliteURIWith(path string, query url.Values) string {
 // written back, so that a page that changes often is written back once. A larger WAL would delay
 // the start after a crash, which reads all of it. A WAL that grew during a long read is
 // truncated again.
-var writerPragmas = []struct{ name, set, want string }{
+var writerPragmas = []pragma{
 	{"journal_mode", "WAL", "wal"},
 	{"synchronous", "FULL", "2"},
 	{"foreign_keys", "ON", "1"},
@@ -123,12 +127,19 @@ var writerPragmas = []struct{ name, set, want string }{
 	{"journal_size_limit", "16777216", "16777216"},
 }
 
-func openWriterConn(ctx context.Context, pool *sql.DB, log *slog.Logger) (*sql.Conn, *gorm.DB, error) {
+type pragma struct{ name, set, want string }
+
+// undoInMemory keeps in memory what undoes the savepoint of a use case. By default, SQLite moves it to a
+// new temporary file when it has 64 KB, or 16 pages, which a batch of two sign-ins exceeds. Migrations use
+// files, because they may sort a whole table.
+var undoInMemory = pragma{"temp_store", "MEMORY", "2"}
+
+func openWriterConn(ctx context.Context, pool *sql.DB, log *slog.Logger, pragmas []pragma) (*sql.Conn, *gorm.DB, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, p := range writerPragmas {
+	for _, p := range pragmas {
 		if err := setPragma(ctx, conn, p.name, p.set, p.want); err != nil {
 			_ = conn.Close()
 			return nil, nil, err

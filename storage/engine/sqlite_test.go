@@ -13,12 +13,12 @@ import (
 )
 
 // A test cannot cut the power. SQLite promises durability for the first of these settings. The
-// last two limit the size of the WAL.
+// next two limit the size of the WAL, and with the last a write needs no temporary file.
 func TestSQLite_WriterIsDurable(t *testing.T) {
 	db := open(t, storagetest.SQLite(t))
 	for name, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1",
-		"wal_autocheckpoint": "2048", "journal_size_limit": "16777216",
+		"wal_autocheckpoint": "2048", "journal_size_limit": "16777216", "temp_store": "2",
 	} {
 		var got string
 		err := db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Raw(`PRAGMA ` + name).Scan(&got).Error })
