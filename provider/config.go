@@ -19,6 +19,7 @@ import (
 	"signet/provider/outbound"
 	"signet/provider/passkey"
 	"signet/provider/session"
+	"signet/provider/webhook"
 	"signet/storage"
 )
 
@@ -38,6 +39,7 @@ type Config struct {
 	ModuleAlgorithms []string        // see vault.Config
 	RSA              *openssl.Engine // signs with RSA keys; default: crypto/rsa
 	Lifetimes        Lifetimes
+	Webhook          webhook.Target               // gets the audit events; zero: none
 	EventRetention   time.Duration                // audit events are deleted after this time; default 400 d
 	Passwords        credential.Params            // cost of argon2id
 	PasswordLength   int                          // fewest characters of a new password; default 10

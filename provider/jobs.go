@@ -32,6 +32,12 @@ func (p *Provider) SendMailsOnce(ctx context.Context) error {
 	return p.shared.mails.SendMailsOnce(ctx)
 }
 
+// SendEventsOnce sends the due events to the webhook of the settings; see webhook.Sender. Call it once a
+// second; calls must not overlap.
+func (p *Provider) SendEventsOnce(ctx context.Context) error {
+	return p.shared.webhook.SendOnce(ctx)
+}
+
 // Drain waits for the back-channel logout notices that requests have started to send. Call
 // it after the last request.
 func (p *Provider) Drain() { p.shared.notices.Wait() }

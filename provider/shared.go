@@ -28,6 +28,7 @@ import (
 	"signet/provider/subject"
 	"signet/provider/upkeep"
 	"signet/provider/web"
+	"signet/provider/webhook"
 	"signet/static"
 	"signet/storage"
 	"signet/templates"
@@ -59,6 +60,7 @@ type shared struct {
 	notices   *notice.Outbox
 	links     *link.Links
 	mails     *notice.Mails
+	webhook   *webhook.Sender
 	names     atomic.Pointer[map[string]string] // of the connectors, by id
 	health    *interaction.Health
 	jobs      *upkeep.Jobs
@@ -119,6 +121,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	})
 	s.links = link.New(link.Config{DB: db, Ring: s.ring, Issuer: c.Issuer, SendsMails: c.SendsMails(), Now: c.Now})
 	s.mails = notice.NewMails(notice.MailConfig{DB: db, Links: s.links, Clients: s.clients, Mailer: s.mailer(), ConnectorName: s.connectorName, Issuer: issuer, Now: c.Now, Log: c.Log})
+	s.webhook = webhook.New(webhook.Config{DB: db, Target: c.Webhook, HTTP: s.outbound.Configured(), Now: c.Now, Log: c.Log})
 	return s, nil
 }
 

@@ -24,6 +24,8 @@ type Config struct {
 	Faults       Faults       `json:"-"` // for tests only; nil: no call fails on purpose
 	// Mails: the instance sends mails, so acts write the mails that tell their user of them.
 	Mails bool
+	// Forwarding selects the events that are queued for the webhook.
+	Forwarding Forwarding
 }
 
 // Types for tests that make calls of the database fail: see Config.Faults.
@@ -70,8 +72,9 @@ func (c Config) engineConfig() engine.Config {
 
 // DB holds the use cases. It is safe for concurrent use.
 type DB struct {
-	engine *engine.Engine
-	mails  bool // see Config.Mails
+	engine     *engine.Engine
+	mails      bool // see Config.Mails
+	forwarding Forwarding
 }
 
 // Open opens the database, runs its pending migrations under a lock and checks that this program
@@ -81,7 +84,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{e, c.Mails}, nil
+	return &DB{e, c.Mails, c.Forwarding}, nil
 }
 
 // OpenExisting opens a database that exists and has all migrations. Unlike Open, it creates
@@ -94,7 +97,7 @@ func OpenExisting(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{e, c.Mails}, nil
+	return &DB{e, c.Mails, c.Forwarding}, nil
 }
 
 // Close waits for the running writes and closes the database. A second call does nothing.
@@ -131,7 +134,7 @@ func incrementChangeCounter(tx *gorm.DB) error {
 // write runs one use case in one transaction. All writes use it. name is a bare verb phrase that
 // errors begin with.
 func (db *DB) write(ctx context.Context, name string, run engine.UseCase) error {
-	return unwrapThrottled(db.engine.Write(ctx, name, run))
+	return unwrapThrottled(db.engine.Write(ctx, name, db.forwarding.around(run)))
 }
 
 // read runs one read of one statement. All reads use it.

@@ -137,12 +137,14 @@ const (
 	KeyLineRetired           EventType = "key.retired"
 	KeysRewrapped            EventType = "key.rewrapped"
 	KeyAlarm                 EventType = "key.alarm"         // a clock jumped, or a rotation is impossible
+	WebhookFailed            EventType = "webhook.failed"    // events were given up that the webhook did not accept; the detail has their ids
+	WebhookResent            EventType = "webhook.resent"    // an operator has events sent to the webhook again
 	KeyEngineFailed          EventType = "key.engine_failed" // OpenSSL does not make the RSA signatures of a node, although its settings say so
 )
 
 // EventTypes lists all types of events. These events name no user: those of keys, those of
 // clients except client.refused, those of the instance, those of registration
-// tokens, token.revoked, mail.retried, invitation.created, invitation.revoked and setup.opened. All
+// tokens, those of the webhook, token.revoked, mail.retried, invitation.created, invitation.revoked and setup.opened. All
 // others can name one.
 var EventTypes = []EventType{
 	UserCreated, SignUpRequested, UserDisabled, UserEnabled, UserEvicted, AddressProven, AddressProofRequested, AddressChangeRequested, AddressChanged, AddressChangeUndone, UserDeleted, UserPromoted, UserDemoted, AdminTokenIssued, UserUpdated,
@@ -153,7 +155,7 @@ var EventTypes = []EventType{
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, DeviceApproved, DeviceDenied, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, InstanceRPIDChanged, EverythingEnded, SetupOpened, SetupCompleted,
 	BreakGlassOpened, BreakGlassUsed, RegistrationTokenCreated, RegistrationTokenRevoked, KeyCreated,
-	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm, KeyEngineFailed,
+	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm, WebhookFailed, WebhookResent, KeyEngineFailed,
 }
 
 // Event is one row of the audit log. It never contains a secret.
@@ -250,18 +252,22 @@ func insertEvent(tx *gorm.DB, e Event, at time.Time, m mergeRule) error {
 	if from.Actor == "" {
 		from.Actor = cleanText(e.UserID, longestName)
 	}
+	id := eventID(at)
 	args := []any{
-		eventID(at), At(at), e.Type, e.Outcome, cleanText(e.Reason, longestName), from.Actor,
+		id, At(at), e.Type, e.Outcome, cleanText(e.Reason, longestName), from.Actor,
 		cleanText(e.UserID, longestName), cleanText(e.ClientID, longestName), cleanText(e.SessionID, longestName),
 		cleanText(e.GrantID, longestName), cleanText(e.Connector, longestName),
 		from.Address, from.Agent, from.RequestID, detail, max(e.Times, 1), m.key,
 	}
 	if m.key == "" {
 		_, err = insertOneEvent.Exec(tx, args...)
+	} else {
+		_, err = insertMergedEvent.Exec(tx, append(args, m.latest)...)
+	}
+	if err != nil {
 		return err
 	}
-	_, err = insertMergedEvent.Exec(tx, append(args, m.latest)...)
-	return err
+	return forward(tx, id, e.Type, at)
 }
 
 const insertEventText = `INSERT INTO events (id, at, type, outcome, reason, actor, user_id, client_id, session_id, grant_id,

@@ -192,7 +192,7 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 // tables lists all tables but migrations.
 var tables = strings.Fields(`instance users credentials identities clients consents sessions grants spent keys throttles events
 	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors emergency_links unfinished registration_tokens mail_links subject_secret
-	address_changes former_credentials former_identities trusted_browsers api_calls`)
+	address_changes former_credentials former_identities trusted_browsers api_calls event_deliveries`)
 
 // dump returns every row of every table as text, one row in a line.
 func (f *watched) dump(t *testing.T) string {
@@ -299,7 +299,7 @@ var (
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
 		"SetUserEnabled": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "GrantAdmin": {storage.UserPromoted, storage.UserEvicted}, "RevokeAdmin": {storage.UserDemoted},
 		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored}, "ReplaceRPID": {storage.InstanceRPIDChanged},
-		"SettleNotice": {storage.LogoutDelivered}, "SettleMails": {storage.MailFailed}, "RetryMails": {storage.MailRetried}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
+		"SettleNotice": {storage.LogoutDelivered}, "SettleMails": {storage.MailFailed}, "RetryMails": {storage.MailRetried}, "SettleDeliveries": {storage.WebhookFailed}, "ResendEvents": {storage.WebhookResent}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
 	}
 	silent = map[string]string{
 		"NoteAdminUse":          "a page was opened; the log has the request",
@@ -311,6 +311,7 @@ var (
 		"GiveBack":              "the use case that succeeded records it",
 		"AddFact":               "the use case of the step records its decision",
 		"ClaimNotices":          "a delivery is recorded when its result is stored",
+		"ClaimDeliveries":       "a failure is recorded when the result is stored",
 		"ClaimMails":            "a failure is recorded when the result is stored",
 		"RequestMail":           "the act of the mail's link is recorded",
 		"IssueLink":             "the act of the link is recorded",
@@ -368,7 +369,7 @@ func TestAudit_EveryUseCaseRecordsItsEvents(t *testing.T) {
 				continue
 			}
 			got[c.method] = append(got[c.method], e.Type)
-			if c.method != "SettleNotice" && c.method != "SettleMails" && (e.From.Address != "192.0.2.7" || e.From.RequestID != "asked") {
+			if c.method != "SettleNotice" && c.method != "SettleMails" && c.method != "SettleDeliveries" && (e.From.Address != "192.0.2.7" || e.From.RequestID != "asked") {
 				t.Errorf("%s: event %s has the wrong origin: %+v", c.method, e.Type, e.From)
 			}
 			wantNoSecret(t, c.method, e)

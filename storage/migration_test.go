@@ -112,8 +112,8 @@ func TestMigrations_SeedIsReadByTheUseCases(t *testing.T) {
 				seeded = append(seeded, table)
 			}
 		}
-		if len(tables) != 31 || len(seeded) != len(tables) {
-			t.Errorf("%d of %d tables contain a row, want 31 of 31: %v", len(seeded), len(tables), tables)
+		if len(tables) != 32 || len(seeded) != len(tables) {
+			t.Errorf("%d of %d tables contain a row, want 32 of 32: %v", len(seeded), len(tables), tables)
 		}
 		g, u, err := db.LiveGrant(t.Context(), "gid_seed", "", noon.Add(1))
 		if err != nil || g.Generation != 3 || u.Name != "Seed" {

@@ -855,6 +855,30 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			return nil
 		}},
+		{"ResendEvents", func() error {
+			list, err := w.Events(ctx, storage.EventFilter{UserID: w.user.ID}, 1)
+			if err != nil {
+				return err
+			}
+			return w.ResendEvents(ctx, []string{list[0].ID}, storage.By{From: from, At: noon})
+		}},
+		{"ClaimDeliveries", func() error {
+			w.exec(t, `INSERT INTO event_deliveries (event_id) VALUES (?)`, storage.NewID("evt_"))
+			_, err := w.ClaimDeliveries(ctx, 10, time.Minute, later)
+			return err
+		}},
+		{"SettleDeliveries", func() error {
+			w.exec(t, `INSERT INTO event_deliveries (event_id, tries) VALUES (?, 1)`, storage.NewID("evt_"))
+			claimed, err := w.ClaimDeliveries(ctx, 10, time.Minute, later)
+			if err != nil || len(claimed) == 0 {
+				return err
+			}
+			d := claimed[0]
+			return w.SettleDeliveries(ctx, []storage.DeliveryResult{
+				{Delivery: d, Error: "status_500"}, {Delivery: d, Error: "status_500", RetryAt: until.Time()}, {Delivery: d},
+				{Delivery: d, Error: "status_500", RetryAt: until.Time(), NotTried: true},
+			}, later)
+		}},
 		{"Event", func() error { _, err := w.Event(ctx, "evt_none"); return err }},
 		{"QueueEndedLogouts", func() error {
 			w.exec(t, `UPDATE instance SET notices_until = ?, notices_after = '' WHERE id = 1`, storage.At(noon))

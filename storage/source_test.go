@@ -67,6 +67,7 @@ var bypassesGorm = map[string]string{
 	"updateSession":           "runs at each sign-in in a browser with a session",
 	"selectSignInMethods":     "runs at each page that asks a signed-in user for a new proof",
 	"insertMergedEvent":       "runs at each sign-in that continues a session, and each refusal of a known user",
+	"queueDelivery":           "runs at each event, if there is a webhook",
 	"insertOneEvent":          "runs at each sign-in, and nearly each other act",
 	"selectUserByEmail":       "runs at each sign-in with a password, also at refused ones",
 	"touchLive":               "runs at each code and each first-party refresh; returns a row",

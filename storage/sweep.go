@@ -52,6 +52,7 @@ var SweepRules = []SweepRule{
 	{"grants", "id", "revoked_at", keepSessions},
 	{"grants", "id", "expires_at", keepSessions},
 	{"consents", "user_id, client_id", "expires_at", keepSessions},
+	{"event_deliveries", "event_id", "created_at", keepSessions}, // of those that were given up, and of a webhook that is no longer set
 	{"events", "id", "at", EventRetention},
 }
 

@@ -71,6 +71,7 @@ var dated = []struct {
 	{"consents", `(user_id, client_id, expires_at) VALUES ('alice', ?, @)`, 30 * sweptDay},
 	{"sessions", `(id, handle_hash, user_id, ended_at, expires_at) VALUES (?, ?, 'alice', @, 9e15)`, 30 * sweptDay},
 	{"sessions", `(id, handle_hash, user_id, expires_at) VALUES (?, ?, 'alice', @)`, 30 * sweptDay},
+	{"event_deliveries", `(event_id, created_at) VALUES (?, @)`, 30 * sweptDay},
 	{"events", `(id, type, at) VALUES (?, 'key.alarm', @)`, 400 * sweptDay},
 }
 
@@ -104,7 +105,7 @@ func TestSweep_DeletesOnlyOldRows(t *testing.T) {
 		w.exec(t, `DELETE FROM sessions WHERE id = ?`, w.session.ID) // it expired long ago
 		w.sweepAll(t, w.DB, at)
 		for table, want := range kept {
-			column := map[string]string{"throttles": "bucket", "consents": "client_id"}[table]
+			column := map[string]string{"throttles": "bucket", "consents": "client_id", "event_deliveries": "event_id"}[table]
 			if column == "" {
 				column = "id"
 			}

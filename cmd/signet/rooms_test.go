@@ -62,6 +62,7 @@ var allowedImports = func() map[string][]string {
 		"provider/mail/mailtest":    {},
 		"provider/link":             {"storage", "provider/keys", "provider/web", "templates/words"},
 		"provider/notice":           join(carriers, "provider/link", "provider/mail"),
+		"provider/webhook":          {"federation", "storage", "provider/directory"},
 		"provider/assertion":        {"federation/foreign", "storage", "federation", "provider/web"},
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
@@ -79,7 +80,7 @@ var allowedImports = func() map[string][]string {
 		"provider/firstparty":       join(rulers, "provider/flow"),
 		"provider/front":            {"storage", "static", "templates/words", "provider/web", "provider/keys", "provider/upkeep"},
 		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty", "provider/assertion"),
-		"provider":                  slices.Concat(pages, keepers, []string{"provider/keys/openssl", "provider/upkeep", "provider/front", "provider/oauth", "provider/assertion", "provider/logo"}),
+		"provider":                  slices.Concat(pages, keepers, []string{"provider/keys/openssl", "provider/upkeep", "provider/front", "provider/oauth", "provider/assertion", "provider/logo", "provider/webhook"}),
 		"provider/races":            {}, // only tests
 		"provider/accountstates":    {}, // only tests
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider", "provider/assertion"}),
@@ -88,7 +89,7 @@ var allowedImports = func() map[string][]string {
 
 		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for the errors of these packages
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper",
-			"provider/keys/pkcs11", "provider/keys/openssl", "provider/mail", "provider/outbound"),
+			"provider/keys/pkcs11", "provider/keys/openssl", "provider/mail", "provider/outbound", "provider/webhook"),
 		"cmd/signet/socket":     {"cmd/signet/exit", "provider/web", "storage"}, // for the limits of networks
 		"cmd/signet/supervisor": {},
 		"cmd/signet/node": join(settings, "cmd/signet/config", "cmd/signet/supervisor", "storage", "provider", "provider/web", "provider/credential", "provider/directory", "provider/outbound",

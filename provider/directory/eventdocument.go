@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"time"
 
 	"signet/storage"
@@ -51,4 +52,10 @@ func DescribeEvent(e storage.Event) EventDocument {
 		d.Latest = &LatestEventDocument{l.At.Time(), l.SessionID, l.Address, l.Agent, l.RequestID, l.Detail}
 	}
 	return d
+}
+
+// ResendEvents queues events for the webhook of the settings again, whether or not it has them. Event
+// webhook.resent. storage.ErrNotFound: one of them does not exist; then nothing is queued.
+func (d *Directory) ResendEvents(ctx context.Context, ids []string, from storage.Origin) error {
+	return d.db.ResendEvents(ctx, ids, d.by(from))
 }

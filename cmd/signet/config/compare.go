@@ -13,6 +13,7 @@ import (
 // because the second mistake would only follow from the first and hide it.
 func (r *Reading) compare() {
 	r.compareLifetimes()
+	r.compareWebhook()
 	r.compareKeyLife()
 	r.compareFirstParty()
 	r.comparePasskeys()
@@ -134,6 +135,19 @@ func (r *Reading) comparePKCS11() {
 			r.addMistakeAt(r.Place("keys.pkcs11.algorithms"), "keys.pkcs11.algorithms", "contains %s, which is not in keys.algorithms (%s)", name, strings.Join(r.Config.Algorithms, ", "))
 		}
 	}
+}
+
+// compareWebhook checks that the webhook has an address and a key.
+func (r *Reading) compareWebhook() {
+	w := r.Config.Webhook
+	if !r.areValid("events.webhook.url", "events.webhook.secret") || w.IsSet() == w.Secret.IsSet() {
+		return
+	}
+	if w.IsSet() {
+		r.addMistakeAt(r.Place("events.webhook.url"), "events.webhook.secret", "is missing, but events.webhook.url is set: set it to the output of: echo whsec_$(openssl rand -base64 32)")
+		return
+	}
+	r.addMistakeAt(r.Place("events.webhook.secret"), "events.webhook.secret", "is set, but events.webhook.url is not: set both, or neither")
 }
 
 // compareMail checks that the settings of the mail server are complete, and that passwords and

@@ -361,3 +361,31 @@ func splitList(text string) []string {
 	}
 	return out
 }
+
+// parseWebhookURL parses the address of a webhook.
+func parseWebhookURL(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Fragment != "" || u.User != nil:
+		return "", fmt.Errorf("is %q, which is not a URL without user and fragment, such as https://siem.example.com/signet", text)
+	case u.Scheme != "https" && (u.Scheme != "http" || !foreign.IsLoopback(u.Hostname())):
+		return "", fmt.Errorf("is %q: use https, because events have personal data; http is only for loopback hosts", text)
+	}
+	return text, nil
+}
+
+// parseEventTypes parses a list of event types, or all.
+func parseEventTypes(text string) ([]storage.EventType, error) {
+	if text == "all" {
+		return nil, nil
+	}
+	var types []storage.EventType
+	for _, name := range splitList(text) {
+		kind := storage.EventType(name)
+		if !slices.Contains(storage.EventTypes, kind) {
+			return nil, fmt.Errorf("has %q, which is not an event type: see the types in the answer of signet events --type %s", name, name)
+		}
+		types = append(types, kind)
+	}
+	return types, nil
+}

@@ -14,6 +14,7 @@ import (
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
 	"signet/provider/mail"
+	"signet/provider/webhook"
 	"signet/storage"
 )
 
@@ -147,6 +148,24 @@ var settings = []setting{
 		set: into(func(c *Config) *time.Duration { return &c.EventRetention }, func(text string) (time.Duration, error) {
 			return foreign.ParseDuration(text, maxDay, 10*maxYear)
 		}),
+	},
+	{
+		key: "events.webhook.url", unit: "URL", example: "https://siem.example.com/signet",
+		shape: matching(`^https?://[^\s]+$`),
+		about: "address to which every audit event is sent, in the form of Standard Webhooks; https, or http to a loopback host; needs events.webhook.secret",
+		set:   into(func(c *Config) *string { return &c.Webhook.URL }, parseWebhookURL),
+	},
+	{
+		key: "events.webhook.secret", unit: "whsec_ and base64", example: "the output of: echo whsec_$(openssl rand -base64 32)", secret: true,
+		shape: matching(`^whsec_[A-Za-z0-9+/]+=*$`),
+		about: "key with which the events are signed; the receiver checks the header webhook-signature with it",
+		set:   into(func(c *Config) *webhook.Secret { return &c.Webhook.Secret }, webhook.ParseSecret),
+	},
+	{
+		key: "events.webhook.types", byDef: "all", unit: "all or event types", example: "user.disabled, user.deleted",
+		shape: listOf(matching(`^[a-z_.]+$`)),
+		about: "types of the events that are sent",
+		set:   into(func(c *Config) *[]storage.EventType { return &c.Webhook.Types }, parseEventTypes),
 	},
 	{
 		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info", live: true, flag: true,

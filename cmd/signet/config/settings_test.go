@@ -97,6 +97,9 @@ func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 		if slices.Contains([]string{"smtp.host", "smtp.port", "smtp.username", "smtp.password", "mail.from"}, s.key) {
 			continue // only valid together: see TestConfig_MailSettings
 		}
+		if slices.Contains([]string{"events.webhook.url", "events.webhook.secret"}, s.key) {
+			continue // only valid together: see TestConfig_WebhookSettings
+		}
 		t.Run(s.key, func(t *testing.T) {
 			value := otherValue(t, s)
 			beside := "" // a certificate needs its key
@@ -133,8 +136,9 @@ func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 func otherValue(t *testing.T, s setting) string {
 	t.Helper()
 	changed := map[string]string{ // for settings whose example is the default, prose, or a file
-		"outbound.extra_ca": authority(t),
-		"listen":            "localhost:1", "cookie_name": "other", "log.level": "debug", "passwords.threads": "2",
+		"outbound.extra_ca":     authority(t),
+		"events.webhook.secret": webhookSecret,
+		"listen":                "localhost:1", "cookie_name": "other", "log.level": "debug", "passwords.threads": "2",
 		"keys.algorithms": "RS256, ES256", "master_key": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
 		"master_key_next": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
 	}
@@ -153,7 +157,7 @@ func otherValue(t *testing.T, s setting) string {
 // withSecrets returns a configuration as text, with its secrets, for comparison.
 func withSecrets(c Config) string {
 	c.Outbound = outbound.Config{} // contains pointers; it is derived from ExtraCA and Proxy
-	return fmt.Sprintf("%+v %s %s %s %s", c, c.Database.Reveal(), c.Master.Key.Reveal(), c.Master.Next.Reveal(), c.Proxy.Reveal())
+	return fmt.Sprintf("%+v %s %s %s %s", c, c.Database.Reveal(), c.Master.Key.Reveal(), c.Master.Next.Reveal(), c.Proxy.Reveal()+c.Webhook.Secret.Reveal())
 }
 
 // readConfig returns the settings of the sources, or their mistakes as an error.

@@ -143,9 +143,9 @@ func ownerOf(path string) string {
 	}
 }
 
-// StorageConfig returns the place of the data in the settings, and whether acts write mails.
+// StorageConfig returns the place of the data in the settings, and what acts write for mails and the webhook.
 func StorageConfig(c config.Config) storage.Config {
-	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Password: c.DatabasePassword.Reveal(), PasswordFile: c.DatabasePasswordFile, Mails: c.SendsMails()}
+	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Password: c.DatabasePassword.Reveal(), PasswordFile: c.DatabasePasswordFile, Mails: c.SendsMails(), Forwarding: c.Webhook.Forwarding()}
 }
 
 // Directory returns the rules of clients and users for the database.

@@ -22,6 +22,7 @@ func (n *Node) jobs() []job {
 		{"cannot maintain the signing keys", "the signing keys are maintained again", n.rotateOnce},
 		{"cannot send logout tokens", "logout tokens are sent again", n.deliverOnce},
 		{"cannot send mails", "mails are sent again", n.sendMailsOnce},
+		{"cannot send events to the webhook", "events are sent to the webhook again", n.sendEventsOnce},
 		{"", "", n.noteClosedOnce},
 		{"", "", n.expiries.warnOnce},
 		{"cannot delete expired rows", "expired rows are deleted again", n.sweepOnce},
@@ -89,6 +90,11 @@ func (n *Node) deliverOnce(ctx context.Context, _ int) error {
 // sendMailsOnce sends people the mails that are due.
 func (n *Node) sendMailsOnce(ctx context.Context, _ int) error {
 	return n.Provider().SendMailsOnce(ctx)
+}
+
+// sendEventsOnce sends the webhook the events that are due.
+func (n *Node) sendEventsOnce(ctx context.Context, _ int) error {
+	return n.Provider().SendEventsOnce(ctx)
 }
 
 // sweepOnce deletes expired rows after the start and then once a minute.

@@ -80,6 +80,7 @@ command.`,
 		}
 		return p.tableOfEvents(list)
 	})
+	c.AddCommand(p.eventsResendCommand())
 	return c
 }
 

@@ -1,8 +1,11 @@
 package program_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -186,4 +189,36 @@ func loggedAddress(t *testing.T, h installTemplate, set string) string {
 	talk, _ := signettest.StartTalking(t, http.DefaultClient, w.Issuer, w.Env, "serve")
 	w.send("GET", "/account", "", "X-Forwarded-For", "203.0.113.9")
 	return fmt.Sprint(strings.Contains(talk.String(), `"address":"203.0.113.9"`))
+}
+
+// observedSecret is the key of the webhook in firstForwarded.
+const observedSecret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+
+// firstForwarded observes the first request to a webhook after two acts: its path, the type of the event,
+// and whether it is signed with observedSecret.
+func firstForwarded(t *testing.T, h installTemplate, set string) string {
+	seen := make(chan string, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(observedSecret, "whsec_"))
+		mac := hmac.New(sha256.New, key)
+		fmt.Fprintf(mac, "%s.%s.%s", r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp"), body)
+		signed := r.Header.Get("webhook-signature") == "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil))
+		seen <- fmt.Sprint(r.URL.Path, signed, regexp.MustCompile(`"type":"[^"]*"`).FindString(string(body)))
+	}))
+	t.Cleanup(receiver.Close)
+	w := h.world(t, "SIGNET_EVENTS_WEBHOOK_URL="+receiver.URL+"/hook", "SIGNET_EVENTS_WEBHOOK_SECRET="+observedSecret, strings.ReplaceAll(set, "URL/", receiver.URL+"/"))
+	for _, command := range [][]string{{"client", "update", "one", "--name", "New"}, {"user", "create", "--email", "bob@example.com", "--password-stdin"}, {"user", "disable", "bob@example.com"}} {
+		if code, _ := w.command("a wholly other sentence\n", command...); code != 0 {
+			t.Fatalf("%v: exit code %d", command, code)
+		}
+	}
+	w.serve()
+	select {
+	case first := <-seen:
+		return first
+	case <-time.After(time.Minute):
+		t.Fatal("nothing was sent")
+		return ""
+	}
 }

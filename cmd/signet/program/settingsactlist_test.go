@@ -331,6 +331,9 @@ var observations = map[string]observation{
 		w.later(48 * time.Hour)
 		return fmt.Sprint(w.signIn(h.asking, "openid") != "")
 	}},
+	"events.webhook.url":    {"URL/first", "URL/second", firstForwarded},
+	"events.webhook.secret": {observedSecret, "whsec_b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVy", firstForwarded},
+	"events.webhook.types":  {"client.updated", "user.disabled", firstForwarded},
 	"events.retention": {"1d", "2d", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set)
 		for _, name := range []string{"first", "second"} {
