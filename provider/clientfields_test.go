@@ -358,6 +358,13 @@ var observations = map[string]observation{
 			return placeOf(v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password))
 		},
 	},
+	"claims_in_id_token": {
+		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.Metadata.ClaimsInIDToken = true }},
+		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {
+			_, tokens := tokensOf(t, b, "scope", "openid email")
+			return fmt.Sprint(providertest.ClaimsOf(t, tokens["id_token"])["email"])
+		},
+	},
 	"unverified_email": {
 		set: [2]func(*storage.Client){unchanged, func(c *storage.Client) { c.UnverifiedEmail = true }},
 		look: func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) string {

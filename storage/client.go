@@ -107,6 +107,10 @@ type ClientMetadata struct {
 	RequireSignedRequest     bool     `json:"require_signed_request_object,omitempty"`         // RFC 9101, section 10.5
 	SoftwareID               string   `json:"software_id,omitempty"`
 	SoftwareVersion          string   `json:"software_version,omitempty"`
+
+	// ClaimsInIDToken puts the claims of the scopes into ID tokens too. No specification defines this
+	// member, and only administrators set it.
+	ClaimsInIDToken bool `json:"claims_in_id_token,omitempty"`
 }
 
 // Enabled reports whether the client may be used.

@@ -16,7 +16,7 @@ import (
 var signInFields = []string{
 	"post_logout_redirect_uris", "logo_uri", "policy_uri", "tos_uri", "id_token_signed_response_alg", "userinfo_signed_response_alg", "default_max_age", "require_auth_time", "default_acr_values",
 	"initiate_login_uri", "backchannel_logout_uri", "backchannel_logout_session_required", "frontchannel_logout_uri", "frontchannel_logout_session_required", "skip_consent", "pkce_optional",
-	"unverified_email", "require_acr",
+	"unverified_email", "claims_in_id_token", "require_acr",
 }
 
 // effectRules returns the rules that refuse valid values without an effect. A value has no

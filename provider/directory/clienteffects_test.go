@@ -46,6 +46,7 @@ var validValues = map[string]func(c *storage.Client){
 	"pkce_optional":                         func(c *storage.Client) { c.PKCEOptional = true },
 	"prompt_login":                          func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort },
 	"unverified_email":                      func(c *storage.Client) { c.UnverifiedEmail = true },
+	"claims_in_id_token":                    func(c *storage.Client) { c.Metadata.ClaimsInIDToken = true },
 	"require_acr":                           func(c *storage.Client) { c.RequireACR = storage.ACRTwoFactors },
 	"resources":                             func(c *storage.Client) { c.Resources = []string{"https://api.example.com/"} },
 	"audiences":                             func(c *storage.Client) { c.Audiences = []string{"https://api.example.com/"} },
@@ -66,10 +67,10 @@ var kindsOfClient = map[string]struct {
 	"spa":    {storage.SPA, nil, "introspect audiences " + authAlg},
 	"native": {storage.Native, nil, "introspect audiences " + authAlg},
 	"service": {storage.Service, nil, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris logo_uri policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age require_auth_time default_acr_values " +
-		"initiate_login_uri backchannel_logout_uri frontchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email require_acr refresh_grace"},
+		"initiate_login_uri backchannel_logout_uri frontchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email claims_in_id_token require_acr refresh_grace"},
 	"web with a key of its own": {storage.Web, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = storage.AuthPrivateKey }, ""},
 	"web that acts for itself": {storage.Web, ownTokensOnly, "jwks jwks_uri " + authAlg + " subject_type require_pushed_authorization_requests post_logout_redirect_uris logo_uri policy_uri tos_uri id_token_signed_response_alg userinfo_signed_response_alg default_max_age " +
-		"require_auth_time default_acr_values initiate_login_uri backchannel_logout_uri frontchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email require_acr refresh_grace"},
+		"require_auth_time default_acr_values initiate_login_uri backchannel_logout_uri frontchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email claims_in_id_token require_acr refresh_grace"},
 	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace " + authAlg},
 }
 

@@ -107,6 +107,7 @@ var clientFields = []ClientField{
 	promptLogin,
 	field("require_acr", func(c *storage.Client) *string { return &c.RequireACR }),
 	field("unverified_email", func(c *storage.Client) *bool { return &c.UnverifiedEmail }),
+	field("claims_in_id_token", func(c *storage.Client) *bool { return &c.Metadata.ClaimsInIDToken }),
 	field("resources", func(c *storage.Client) *[]string { return &c.Resources }),
 	field("audiences", func(c *storage.Client) *[]string { return &c.Audiences }),
 	field("allow_origins", func(c *storage.Client) *[]string { return &c.Origins }),

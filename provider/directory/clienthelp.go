@@ -44,6 +44,7 @@ var clientFieldHelp = map[string]string{
 	"introspect":                            "the client may introspect all tokens, not only those for itself",
 	"admin_api":                             "the service may use the administration API, with the scopes signet:read (the default), signet:users, signet:clients, signet:keys or signet:admin",
 	"pkce_optional":                         "a client with a secret may omit PKCE and the nonce",
+	"claims_in_id_token":                    "ID tokens also contain the claims of the scopes, for clients that do not ask /userinfo",
 	"unverified_email":                      "the client also receives unproven email addresses (email_verified: false); other clients receive only proven ones",
 	"require_pushed_authorization_requests": "the client must push its authorization requests (RFC 9126)",
 	"request_object_signing_alg":            "only algorithm that may sign the client's request objects: RS256, PS256, ES256 or EdDSA (default: all of them)",

@@ -49,7 +49,7 @@ func FuzzClientDocument(f *testing.F) {
 
 func wantHarmless(t *testing.T, c storage.Client) {
 	t.Helper()
-	if c.FirstParty || c.SkipConsent || c.Introspects || c.PKCEOptional || c.UnverifiedEmail || c.PromptLogin != "" || c.RequireACR != "" || c.RefreshGrace != -1 ||
+	if c.FirstParty || c.SkipConsent || c.Introspects || c.PKCEOptional || c.UnverifiedEmail || c.Metadata.ClaimsInIDToken || c.PromptLogin != "" || c.RequireACR != "" || c.RefreshGrace != -1 ||
 		len(c.Resources)+len(c.Audiences)+len(c.Origins) > 0 || c.Type == storage.Service || len(c.OwnGrantTypes()) > 0 || !c.IsUnapproved() {
 		t.Errorf("a client registered itself with rights: %+v", c)
 	}

@@ -27,7 +27,7 @@ type FrontChannel struct {
 //
 // The ID token has at_hash and c_hash for the access token and the code beside it. It contains
 // the claims of the scopes if the client gets no access token, with which it could read them at
-// userinfo (OIDC Core, section 5.4).
+// userinfo (OIDC Core, section 5.4), or has ClaimsInIDToken.
 func (t *Tokens) IssueFrontChannel(client storage.Client, grant storage.Grant, user storage.User, f FrontChannel, at time.Time) (Issued, error) {
 	var issued Issued
 	sub, err := t.Subjects.OfGrant(client, grant)
@@ -55,7 +55,7 @@ func (t *Tokens) IssueFrontChannel(client storage.Client, grant storage.Grant, u
 	if f.Code != "" {
 		id.CHash = keys.HalfHash(alg, f.Code)
 	}
-	id.Claims = idTokenClaims(f.Rights, scopesInIDToken(f.Type, f.Rights.Scopes), visible)
+	id.Claims = idTokenClaims(f.Rights, scopesInIDToken(client, f.Type, f.Rights.Scopes), visible)
 	if err := CheckLists(id.Claims); err != nil {
 		return Issued{}, fmt.Errorf("make ID token: %w", err)
 	}
@@ -66,10 +66,10 @@ func (t *Tokens) IssueFrontChannel(client storage.Client, grant storage.Grant, u
 }
 
 // scopesInIDToken returns the scopes whose claims are in the ID token: all of them if the client gets
-// no access token, and none otherwise.
-func scopesInIDToken(t storage.ResponseType, scopes []string) []string {
-	if t.Code || t.Token {
-		return nil
+// no access token with this response type, or is set to read nothing but ID tokens, and none otherwise.
+func scopesInIDToken(client storage.Client, t storage.ResponseType, scopes []string) []string {
+	if client.Metadata.ClaimsInIDToken || !t.Code && !t.Token {
+		return scopes
 	}
-	return scopes
+	return nil
 }

@@ -28,7 +28,7 @@ type Issued struct {
 // Issue makes the tokens of a grant. It signs outside of every transaction: if signing fails,
 // the sign-in is lost, but there is never a token without a grant.
 func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage.Grant, issuance Issuance, at time.Time) (Issued, error) {
-	user, err := t.userOf(ctx, grant.UserID, issuance)
+	user, err := t.userOf(ctx, client, grant.UserID, issuance)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -46,7 +46,7 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 		alg := client.IDTokenAlg()
 		id := t.idToken(sub, client, grant, at)
 		id.AtHash, id.Nonce = keys.HalfHash(alg, issued.Access), issuance.Nonce
-		id.Claims = idTokenClaims(issuance.Rights, nil, visible)
+		id.Claims = idTokenClaims(issuance.Rights, scopesInIDToken(client, storage.ResponseType{Code: true}, issuance.Scopes), visible)
 		if err := CheckLists(id.Claims); err != nil {
 			return Issued{}, fmt.Errorf("make ID token: %w", err)
 		}
@@ -64,8 +64,8 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 }
 
 // userOf reads the user if a token contains more of the user than the subject.
-func (t *Tokens) userOf(ctx context.Context, id string, issuance Issuance) (storage.User, error) {
-	if len(issuance.Claims) == 0 && !slices.Contains(issuance.Scopes, request.ScopeRoles) && !slices.Contains(issuance.Scopes, request.ScopeGroups) {
+func (t *Tokens) userOf(ctx context.Context, client storage.Client, id string, issuance Issuance) (storage.User, error) {
+	if len(issuance.Claims) == 0 && !client.Metadata.ClaimsInIDToken && !slices.Contains(issuance.Scopes, request.ScopeRoles) && !slices.Contains(issuance.Scopes, request.ScopeGroups) {
 		return storage.User{ID: id}, nil
 	}
 	user, err := t.DB.User(ctx, id)

@@ -118,7 +118,7 @@ func (p PreviewRequest) claims(t storage.ResponseType, left request.Rights) Prev
 	v, openID := VisibleTo(p.Client, p.User), slices.Contains(left.Scopes, request.ScopeOpenID)
 	if openID {
 		shown.IDToken = map[string]any{"iss": p.Issuer, "sub": p.Subject, "aud": []string{p.Client.ID}}
-		maps.Copy(shown.IDToken, idTokenClaims(left, scopesInIDToken(t, left.Scopes), v))
+		maps.Copy(shown.IDToken, idTokenClaims(left, scopesInIDToken(p.Client, t, left.Scopes), v))
 	}
 	if !t.Code && !t.Token {
 		return shown
@@ -144,10 +144,12 @@ func (p PreviewRequest) claims(t storage.ResponseType, left request.Rights) Prev
 func (p PreviewRequest) reasons(t storage.ResponseType, shown Preview, scopes []string, asked ClaimsRequest) PreviewReasons {
 	why := PreviewReasons{IDToken: map[string]string{}, AccessToken: map[string]string{}, UserInfo: map[string]string{}, Scopes: map[string]string{}}
 	if len(shown.IDToken) > 0 {
-		why.IDToken = p.explain(shown.IDToken, scopesInIDToken(t, scopes), asked.IDToken)
+		why.IDToken = p.explain(shown.IDToken, scopesInIDToken(p.Client, t, scopes), asked.IDToken)
 		for name, scope := range claimsOf(scopes) {
 			if _, explained := why.IDToken[name]; !explained {
-				why.IDToken[name] = "left out: scope " + scope + " releases it at userinfo; only the claims parameter adds it to the ID token"
+				why.IDToken[name] = "left out: scope " + scope + " releases it at userinfo; the claims parameter or the client setting claims_in_id_token adds it to the ID token"
+			} else if _, there := shown.IDToken[name]; there && p.Client.Metadata.ClaimsInIDToken {
+				why.IDToken[name] += "; client setting claims_in_id_token"
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func TestPreview_EqualsWhatIsIssued(t *testing.T) {
 				comparePreview(t, r, at, v, b.UserByEmail(t, u.Email), subjects, seen)
 			}
 		}
-		for _, what := range []string{"issued", "refused", "too long", "response type id_token", "pairwise", "email", "no email", "groups", "access groups", "requested", "out of scope"} {
+		for _, what := range []string{"issued", "refused", "too long", "response type id_token", "pairwise", "email", "no email", "groups", "access groups", "requested", "out of scope", "scopes in ID token"} {
 			if seen[what] == 0 {
 				t.Errorf("no generated sign-in is of the kind %q: %v", what, seen)
 			}
@@ -77,7 +77,7 @@ func subjectsOf(t *testing.T, b *providertest.Testbed) subject.Subjects {
 // claim.
 func generateClient(r *rand.Rand, c *storage.Client) {
 	c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
-	c.UnverifiedEmail = r.IntN(2) == 0
+	c.UnverifiedEmail, c.Metadata.ClaimsInIDToken = r.IntN(2) == 0, r.IntN(3) == 0
 	if r.IntN(2) == 0 {
 		c.Metadata.SubjectType = storage.SubjectPairwise
 	}
@@ -283,6 +283,7 @@ func count(seen map[string]int, p flow.PreviewRequest, shown flow.Preview) {
 	mark("access groups", shown.AccessToken["groups"] != nil)
 	mark("refused", shown.Why.Scopes["unheard-of"] != "")
 	for _, why := range shown.Why.IDToken {
+		mark("scopes in ID token", strings.HasSuffix(why, "claims_in_id_token") && !strings.HasPrefix(why, "left out"))
 		mark("requested", why == "claims parameter")
 		mark("out of scope", strings.Contains(why, "not registered"))
 	}
@@ -310,7 +311,8 @@ func TestPreview_SaysWhyAClaimIsAbsent(t *testing.T) {
 		"no value":                {anyone, "", inUserInfo, "nickname", "left out: the user has no value"},
 		"scope and parameter":     {anyone, `{"userinfo":{"roles":null}}`, inUserInfo, "roles", "scope roles and claims parameter"},
 		"parameter":               {anyone, `{"id_token":{"roles":null}}`, inIDToken, "roles", "claims parameter"},
-		"scope in the code flow":  {anyone, "", inIDToken, "roles", "left out: scope roles releases it at userinfo; only the claims parameter adds it to the ID token"},
+		"scope in the code flow":  {anyone, "", inIDToken, "roles", "left out: scope roles releases it at userinfo; the claims parameter or the client setting claims_in_id_token adds it to the ID token"},
+		"setting of the client":   {func(c *storage.Client) { c.Metadata.ClaimsInIDToken = true }, "", inIDToken, "roles", "scope roles; client setting claims_in_id_token"},
 		"access token":            {anyone, "", inAccessToken, "roles", "scope roles"},
 		"pairwise subject": {func(c *storage.Client) { c.Metadata.SubjectType, c.Sector = storage.SubjectPairwise, "a.example" }, "", inIDToken, "sub",
 			"client setting subject_type pairwise, for the sector a.example"},

@@ -141,3 +141,30 @@ func TestClaims_AskedForOneByOne(t *testing.T) {
 		}
 	})
 }
+
+// With the setting of the client, each ID token has the claims of its scopes, also after a refresh, and
+// only those of the scopes that remain.
+// P-45: In the code flow, profile claims are at userinfo and not in the ID token.
+func TestClaims_InIDTokensByTheSettingOfTheClient(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Client.Metadata.ClaimsInIDToken = true
+		b.ChangeClient(t, func(*storage.Client) {})
+		v := b.Visitor(t)
+		tokens := b.Redeem(t, v.SignInForCode(t, "scope", "openid email profile roles offline_access"))
+		narrowed := b.MustRefresh(t, tokens["refresh_token"], "scope", "openid roles")
+		wide := b.MustRefresh(t, narrowed["refresh_token"])
+		for name, c := range map[string]struct {
+			token   any
+			profile bool
+		}{"code": {tokens["id_token"], true}, "narrowed refresh": {narrowed["id_token"], false}, "refresh": {wide["id_token"], true}} {
+			id := providertest.ClaimsOf(t, c.token)
+			if fmt.Sprint(id["roles"]) != "[reader]" || (id["email"] == providertest.Alice) != c.profile || (id["name"] == "Alice Liddell") != c.profile {
+				t.Errorf("%s: ID token %v", name, id)
+			}
+		}
+		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.ClaimsInIDToken = false })
+		if id := providertest.ClaimsOf(t, b.MustRefresh(t, wide["refresh_token"])["id_token"]); id["email"] != nil || id["roles"] != nil {
+			t.Errorf("after the setting is off: ID token %v", id)
+		}
+	})
+}

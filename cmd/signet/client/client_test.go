@@ -82,7 +82,7 @@ var values = map[storage.ClientType][]string{
 		"--require-auth-time", "--default-acr-value", "urn:signet:1fa", "--initiate-login-uri", "https://a.example/login", "--backchannel-logout-uri", "https://a.example/out", "--backchannel-logout-session-required",
 		"--frontchannel-logout-uri", "https://a.example/out?a=1", "--frontchannel-logout-session-required",
 		"--software-id", "photos", "--software-version", "1.2",
-		"--require-pushed-authorization-requests", "--request-object-signing-alg", "ES256", "--require-signed-request-object", "--first-party", "--skip-consent", "--introspect", "--pkce-optional", "--prompt-login", "best-effort", "--unverified-email", "--require-acr", "urn:signet:2fa",
+		"--require-pushed-authorization-requests", "--request-object-signing-alg", "ES256", "--require-signed-request-object", "--first-party", "--skip-consent", "--introspect", "--pkce-optional", "--prompt-login", "best-effort", "--unverified-email", "--claims-in-id-token", "--require-acr", "urn:signet:2fa",
 		"--resource", "https://api.example/", "--audience", "https://a.example/api", "--allow-origin", "https://a.example", "--refresh-grace", "0s",
 	},
 	storage.SPA:    {"--redirect-uri", "https://a.example/", "--refresh-grace", "90s"},

@@ -268,6 +268,7 @@ var fieldValues = map[string]struct{ value, with string }{
 	"prompt_login":                          {`"best-effort"`, ``},
 	"require_acr":                           {`"urn:signet:2fa"`, ``},
 	"unverified_email":                      {`true`, ``},
+	"claims_in_id_token":                    {`true`, ``},
 	"resources":                             {`["https://api.example.com/"]`, ``},
 	"audiences":                             {`["https://api.example.com/"]`, ``},
 	"allow_origins":                         {`["https://other.example.com"]`, ``},
