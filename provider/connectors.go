@@ -2,6 +2,7 @@ package provider
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"signet/federation"
 	"signet/federation/foreign"
 	"signet/provider/admin"
+	"signet/provider/admin/api"
+	"signet/provider/directory"
 	"signet/provider/interaction"
 	"signet/storage"
 	"signet/templates"
@@ -72,6 +75,29 @@ func adminConnectors(connectors []Connector, built []interaction.Connector, issu
 			Connector: built[i].Connector, RedirectURI: interaction.CallbackURI(issuer, c.ID), ClientID: c.ClientID,
 			Home: cmp.Or(c.BaseURL, c.Issuer), AllowedDomains: c.AllowedDomains, SignUp: c.SignUp, AutoLink: c.AutoLink,
 		}
+	}
+	return shown
+}
+
+// DescribeConnector returns the JSON form of a connector of the settings. issuer may be empty.
+func DescribeConnector(issuer string, c Connector) directory.ConnectorDocument {
+	d := directory.ConnectorDocument{
+		ID: c.ID, Type: string(c.Kind), ClientID: c.ClientID, SignUp: c.SignUp, AutoLink: c.AutoLink, AllowedDomains: append([]string{}, c.AllowedDomains...),
+	}
+	if issuer != "" {
+		d.RedirectURI = interaction.CallbackURI(issuer, c.ID)
+	}
+	return d
+}
+
+// apiConnectors returns the connectors for the administration API.
+func apiConnectors(connectors []Connector, built []interaction.Connector, issuer string) []api.Connector {
+	shown := make([]api.Connector, len(built))
+	for i, c := range connectors {
+		described := DescribeConnector(issuer, c)
+		shown[i] = api.Connector{ConnectorDocument: described, Probe: func(ctx context.Context) federation.Report {
+			return built[i].Probe(ctx, described.RedirectURI)
+		}}
 	}
 	return shown
 }

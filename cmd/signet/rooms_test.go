@@ -68,7 +68,7 @@ var allowedImports = func() map[string][]string {
 		"provider/upkeep":           {"storage", "provider/web"},
 		"provider/passkey":          {"storage", "provider/keys", "provider/web"},
 		"provider/visit":            join(carriers, "provider/credential", "provider/factor", "provider/passkey", "provider/logo"),
-		"provider/directory":        {"provider/spelling", "federation/foreign", "storage", "provider/keys", "provider/credential", "provider/outbound"},
+		"provider/directory":        {"provider/spelling", "federation/foreign", "federation", "storage", "provider/keys", "provider/credential", "provider/outbound"},
 		"provider/logo":             {"storage", "static", "provider/web", "provider/request"},
 		"provider/interaction":      join(rulers, "provider/flow", "provider/logo"),
 		"provider/recovery":         rulers,

@@ -14,7 +14,7 @@ import (
 	"signet/cmd/signet/exit"
 	"signet/federation"
 	"signet/provider"
-	"signet/provider/interaction"
+	"signet/provider/directory"
 	"signet/provider/outbound"
 	"signet/provider/spelling"
 )
@@ -40,10 +40,10 @@ func (p *program) connectorListCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		described := []describedConnector{} // never null
+		described := []directory.ConnectorDocument{} // never null
 		rows := [][]string{{"ID", "TYPE", "SIGN-UP", "DOMAINS", "REDIRECT URI"}}
 		for _, one := range settings.Connectors {
-			d := describeConnector(settings, one)
+			d := provider.DescribeConnector(settings.Issuer, one)
 			described = append(described, d)
 			domains := "any"
 			if len(d.AllowedDomains) > 0 {
@@ -61,28 +61,6 @@ func (p *program) connectorListCommand() *cobra.Command {
 		return p.WriteTable(rows)
 	}
 	return c
-}
-
-// describedConnector is the JSON form of a connector, without its secret.
-type describedConnector struct {
-	ID             string   `json:"id"`
-	Type           string   `json:"type"`
-	ClientID       string   `json:"client_id"`
-	RedirectURI    string   `json:"redirect_uri,omitempty"` // to register at the upstream; "" without an issuer
-	SignUp         bool     `json:"signup"`
-	AutoLink       bool     `json:"link_by_verified_email"`
-	AllowedDomains []string `json:"allowed_domains"`
-}
-
-func describeConnector(c config.Config, one provider.Connector) describedConnector {
-	d := describedConnector{
-		ID: one.ID, Type: string(one.Kind), ClientID: one.ClientID, SignUp: one.SignUp, AutoLink: one.AutoLink,
-		AllowedDomains: append([]string{}, one.AllowedDomains...),
-	}
-	if c.Issuer != "" {
-		d.RedirectURI = interaction.CallbackURI(c.Issuer, one.ID)
-	}
-	return d
 }
 
 func (p *program) connectorCheckCommand() *cobra.Command {
@@ -152,21 +130,8 @@ func chooseConnectors(c config.Config, ids []string) ([]provider.Connector, erro
 
 // checkedConnector is the JSON form of the result of a check.
 type checkedConnector struct {
-	describedConnector
-	OK               bool              `json:"ok"`
-	Code             string            `json:"code,omitempty"` // the code of a sign-in that fails for the same reason
-	Error            string            `json:"error,omitempty"`
-	Warnings         []string          `json:"warnings"`
-	Issuer           string            `json:"issuer"`
-	Endpoints        map[string]string `json:"endpoints,omitempty"`
-	Keys             int               `json:"keys"`
-	Algorithms       []string          `json:"algorithms,omitempty"`
-	Scopes           []string          `json:"scopes,omitempty"`
-	ClientAuth       []string          `json:"client_auth,omitempty"`
-	PKCE             bool              `json:"pkce"`
-	IssuerInCallback bool              `json:"iss_in_callback"`
-	ClockSkew        float64           `json:"clock_skew_seconds"`
-	unreachable      bool
+	directory.CheckedConnectorDocument
+	unreachable bool
 }
 
 func (p *program) checkConnector(ctx context.Context, c config.Config, one provider.Connector) (checkedConnector, error) {
@@ -174,17 +139,9 @@ func (p *program) checkConnector(ctx context.Context, c config.Config, one provi
 	if err != nil {
 		return checkedConnector{}, err
 	}
-	described := describeConnector(c, one)
+	described := provider.DescribeConnector(c.Issuer, one)
 	report := connector.Probe(ctx, described.RedirectURI)
-	found := checkedConnector{
-		describedConnector: described, OK: report.Err == nil, Warnings: append([]string{}, report.Warnings...), Issuer: report.Issuer,
-		Endpoints: report.Endpoints, Keys: report.Keys, Algorithms: report.Algorithms, Scopes: report.Scopes, ClientAuth: report.ClientAuth,
-		PKCE: report.PKCE, IssuerInCallback: report.IssuerInCallback, ClockSkew: report.ClockSkew.Seconds(),
-		unreachable: errors.Is(report.Err, federation.ErrUnreachable),
-	}
-	if report.Err != nil {
-		found.Code, found.Error = federation.ErrorCode(report.Err), report.Err.Error()
-	}
+	found := checkedConnector{directory.DescribeCheck(described, report), errors.Is(report.Err, federation.ErrUnreachable)}
 	if found.RedirectURI == "" {
 		found.Warnings = append(found.Warnings, "the setting issuer is missing, so the redirect URI is unknown and the sign-in page was not requested")
 	}

@@ -16,14 +16,13 @@ import (
 
 // Deps are the dependencies of the API. All are required.
 type Deps struct {
-	DB        *storage.DB
-	Ring      *keys.Ring
-	Tokens    *flow.Tokens
-	Directory *directory.Directory
-	Links     *link.Links
-	Keys      *keeper.Keeper
-	// Connectors are the ids of the connectors of the settings.
-	Connectors []string
+	DB         *storage.DB
+	Ring       *keys.Ring
+	Tokens     *flow.Tokens
+	Directory  *directory.Directory
+	Links      *link.Links
+	Keys       *keeper.Keeper
+	Connectors []Connector // of the settings
 	SendsMails bool
 	Issuer     string
 	Now        func() time.Time

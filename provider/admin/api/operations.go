@@ -25,6 +25,7 @@ func (h *Handler) operations() []operation {
 		h.invitationOperations(),
 		h.mailOperations(),
 		h.keyOperations(),
+		h.connectorOperations(),
 	)
 }
 

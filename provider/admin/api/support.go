@@ -123,7 +123,7 @@ func (h *Handler) deleteIdentity(c *call) (reply, error) {
 		return reply{}, storage.ErrNotFound
 	}
 	err = h.DB.UnlinkIdentity(c.Context(), storage.IdentityRemoval{
-		Identity: identities[i], Connectors: h.Connectors, AllowLast: c.query.flag("allow_last"), Checks: []storage.UserCheck{c.checkTarget}, From: c.origin(),
+		Identity: identities[i], Connectors: h.connectorIDs(), AllowLast: c.query.flag("allow_last"), Checks: []storage.UserCheck{c.checkTarget}, From: c.origin(),
 	}, h.Now())
 	if web.CauseOf(err) == "conflict" {
 		err = web.Because("last_way_in", errLastWayIn)
