@@ -12,6 +12,14 @@ type Continue struct {
 
 func (Continue) page() string { return "continue.html" }
 
+// frame depends on whether the page has the script of passkeys. Common is the same for all pages of a site.
+func (c Continue) frame() any {
+	return struct {
+		common   Common
+		passkeys bool
+	}{c.Common, c.Passkeys != nil}
+}
+
 // PasskeyCreate asks the browser to make a passkey without asking the person (WebAuthn, section 5.1.3,
 // conditional mediation). The page goes on in any case.
 type PasskeyCreate struct {

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"signet/templates"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -33,6 +35,26 @@ func TestPages_Golden(t *testing.T) {
 				t.Errorf("page differs from %s (go test -update writes it anew); got:\n%s", path, got)
 			}
 		})
+	}
+}
+
+// The first page with a frame renders it, and the others use it again.
+func TestPages_LaterRenderingsAreTheSame(t *testing.T) {
+	first := map[string]string{}
+	together, _ := newPages(t)
+	for range 2 {
+		for name, page := range samples() {
+			if _, framed := page.(templates.Continue); !framed {
+				continue
+			}
+			if first[name] == "" {
+				alone, _ := newPages(t)
+				first[name] = render(t, alone, page)
+			}
+			if got := render(t, together, page); got != first[name] {
+				t.Errorf("%s after other pages differs from %[1]s alone; got:\n%s", name, got)
+			}
+		}
 	}
 }
 

@@ -22,7 +22,17 @@ type Page interface{ page() string }
 
 // Pages renders models. It never changes after New and may be used by many
 // goroutines.
-type Pages struct{ byName map[string]*template.Template }
+type Pages struct {
+	byName map[string]*template.Template
+	frames sync.Map // frame by the value of framed.frame
+}
+
+// framed is a page whose part outside the template "main" depends only on the value of frame. The value
+// is comparable, and there are few.
+type framed interface{ frame() any }
+
+// frame is the part of a page before and after the template "main".
+type frame struct{ before, after []byte }
 
 var errNotOurs = errors.New("not a path of ours")
 
@@ -140,11 +150,33 @@ func (p *Pages) Write(w io.Writer, page Page) error {
 	out := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(out)
 	out.Reset()
-	if err := own.ExecuteTemplate(out, "layout.html", page); err != nil {
+	if err := p.render(out, own, page); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
 	_, err := w.Write(out.Bytes())
 	return err
+}
+
+// render renders a page into an empty buffer. The frame of a framed page is rendered once.
+func (p *Pages) render(out *bytes.Buffer, own *template.Template, page Page) error {
+	f, ok := page.(framed)
+	if !ok {
+		return own.ExecuteTemplate(out, "layout.html", page)
+	}
+	if known, ok := p.frames.Load(f.frame()); ok {
+		out.Write(known.(frame).before)
+		err := own.ExecuteTemplate(out, "main", page)
+		out.Write(known.(frame).after)
+		return err
+	}
+	var main bytes.Buffer
+	if err := errors.Join(own.ExecuteTemplate(out, "layout.html", page), own.ExecuteTemplate(&main, "main", page)); err != nil {
+		return err
+	}
+	if before, after, found := bytes.Cut(out.Bytes(), main.Bytes()); found {
+		p.frames.Store(f.frame(), frame{bytes.Clone(before), bytes.Clone(after)})
+	}
+	return nil
 }
 
 // buffers are reused, because a page is long and a new buffer grows to it in many steps.
