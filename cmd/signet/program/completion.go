@@ -74,7 +74,7 @@ var completers = map[string]completer{
 	"KID":        {fromDatabase: completeKeys},
 	"TOKEN_ID":   {fromDatabase: completeRegistrationTokens},
 	"[MAIL_ID…]": {fromDatabase: completeMails},
-	"EVENT_ID…":  {fromDatabase: completeEvents},
+	"EVENT_ID":   {fromDatabase: completeEvents},
 	"CONNECTOR":  {fromConfig: completeConnectors},
 	"[ID…]":      {fromConfig: completeConnectors},
 

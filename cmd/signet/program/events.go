@@ -80,7 +80,6 @@ command.`,
 		}
 		return p.tableOfEvents(list)
 	})
-	c.AddCommand(p.eventsResendCommand())
 	return c
 }
 

@@ -50,7 +50,7 @@ func (p *program) rootCommand() *cobra.Command {
 	cli.RequireSubcommand(root)
 	root.AddCommand(
 		p.serveCommand(), p.devCommand(), p.setupLinkCommand(),
-		user.Command(p.Program), client.Command(p.Program), p.registrationCommand(), p.sessionCommand(), p.connectorCommand(), keys.Command(p.Program), p.passkeysCommand(), p.eventsCommand(), p.mailCommand(),
+		user.Command(p.Program), client.Command(p.Program), p.registrationCommand(), p.sessionCommand(), p.connectorCommand(), keys.Command(p.Program), p.passkeysCommand(), p.eventsCommand(), p.webhookCommand(), p.mailCommand(),
 		p.configCommand(), p.migrateCommand(), p.backupCommand(), p.restoreCommand(), p.endEverythingCommand(), p.healthCommand(), p.completionCommand(), p.versionCommand(),
 	)
 	p.addCompletions(root)

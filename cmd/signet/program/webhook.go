@@ -15,20 +15,22 @@ import (
 
 var errNoWebhook = errors.New("there is no webhook: events.webhook.url is not set")
 
-func (p *program) eventsResendCommand() *cobra.Command {
+func (p *program) webhookCommand() *cobra.Command {
+	c := &cobra.Command{Use: "webhook", Short: "Send events to the webhook again"}
+	cli.RequireSubcommand(c)
+	c.AddCommand(p.webhookResendCommand())
+	return c
+}
+
+func (p *program) webhookResendCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "resend EVENT_ID…",
-		Short: "Send events to the webhook again",
-		Long: `Send events to the webhook of the settings (events.webhook.url) again, whether or not it has
-them. The servers send them within a second, with the same webhook-id as before. The ids are
-those that signet events --json and --jsonl print.`,
-		Example: `  signet events resend evt_…`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cli.UsageError(c, errors.New("signet events resend needs EVENT_ID"))
-			}
-			return nil
-		},
+		Use:   "resend EVENT_ID",
+		Short: "Send an event to the webhook again",
+		Long: `Send an event to the webhook of the settings (events.webhook.url) again, whether or not it
+has it. A server sends it within a second, with the same webhook-id as before. The id is one
+of those that signet events --json and --jsonl print.`,
+		Example: `  signet webhook resend evt_…`,
+		Args:    cli.ExactArgs("EVENT_ID"),
 	}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
@@ -37,14 +39,14 @@ those that signet events --json and --jsonl print.`,
 		}
 		err := p.Directory(settings, db).ResendEvents(ctx, args, cli.Origin())
 		if errors.Is(err, storage.ErrNotFound) {
-			return exit.New(exit.NotFound, fmt.Errorf("one of these events does not exist: %w", err), "list the ids with: signet events --jsonl")
+			return exit.New(exit.NotFound, fmt.Errorf("the event %s does not exist: %w", args[0], err), "list the ids with: signet events --jsonl")
 		}
 		if err != nil {
 			return err
 		}
-		p.Say("events that are sent again: %d", len(args))
+		p.Say("event %s is sent again", args[0])
 		if *asJSON {
-			return p.WriteJSON(map[string]any{"resent": len(args)})
+			return p.WriteJSON(map[string]any{"resent": args[0]})
 		}
 		return nil
 	})
