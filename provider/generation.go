@@ -74,7 +74,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	adminPages := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Tokens: s.tokens, NeedsFactor: c.AdminFactor, Idle: c.Lifetimes.AdminIdle, Now: c.Now,
 	})
-	adminAPI, err := api.New(api.Deps{DB: s.db, Ring: s.ring, Tokens: s.tokens, Directory: s.directory, Links: s.links, Keys: s.keeper, Connectors: apiConnectors(live.Connectors, connectors, c.Issuer), SendsMails: c.SendsMails(), Issuer: c.Issuer, NeedsFactor: c.AdminFactor, Now: c.Now})
+	adminAPI, err := api.New(api.Deps{DB: s.db, Ring: s.ring, Tokens: s.tokens, Directory: s.directory, Links: s.links, Keys: s.keeper, Connectors: apiConnectors(live.Connectors, connectors, c.Issuer), SendsMails: c.SendsMails(), Style: s.files.URL("site.css"), Issuer: c.Issuer, NeedsFactor: c.AdminFactor, Now: c.Now})
 	if err != nil {
 		return nil, err
 	}

@@ -31,14 +31,18 @@ func Routes(t *testing.T) []string {
 	return paths
 }
 
-// Pages lists the pages at the path and below it that open without a query. Tests that use
-// it cover new pages without a change.
+// publicPage is the page that describes the administration API. It needs no session and shows nothing
+// of users, unlike the other pages below /admin.
+const publicPage = "/admin/api"
+
+// Pages lists the pages at the path and below it that open without a query, without the public one.
+// Tests that use it cover new pages without a change.
 func Pages(t *testing.T, at string) []string {
 	t.Helper()
 	var paths []string
 	for _, r := range RouteTable(t) {
 		below := r.Path == at || strings.HasPrefix(r.Path, at+"/")
-		if below && r.Page && slices.Contains(r.Methods, http.MethodGet) && !slices.Contains(needQuery, r.Path) {
+		if below && r.Page && r.Path != publicPage && slices.Contains(r.Methods, http.MethodGet) && !slices.Contains(needQuery, r.Path) {
 			paths = append(paths, r.Path)
 		}
 	}
@@ -75,7 +79,9 @@ func RouteTable(t *testing.T) []*Route {
 // OperatorPages lists the rows of the pages and forms for operators.
 func OperatorPages(t *testing.T) []web.Route {
 	t.Helper()
-	list := slices.DeleteFunc(RoutesOf(t, web.PagePolicy), func(r web.Route) bool { return r.Path != "/admin" && !strings.HasPrefix(r.Path, "/admin/") })
+	list := slices.DeleteFunc(RoutesOf(t, web.PagePolicy), func(r web.Route) bool {
+		return r.Path == publicPage || r.Path != "/admin" && !strings.HasPrefix(r.Path, "/admin/")
+	})
 	if len(list) < 8 {
 		t.Fatalf("found only %d pages for operators", len(list))
 	}

@@ -25,6 +25,12 @@ func formPolicy(target string) string {
 	return pageSources + "https:" + pageFrames
 }
 
+// SetPageHeaders sets the headers of a page that is not written by Site.Show.
+func SetPageHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Referrer-Policy", ownReferrer)
+}
+
 // framablePolicy is the policy of a page that pages of every origin may frame.
 const framablePolicy = "default-src 'none'; script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *"
 

@@ -24,6 +24,7 @@ type Deps struct {
 	Keys       *keeper.Keeper
 	Connectors []Connector // of the settings
 	SendsMails bool
+	Style      string // URL of the style of pages
 	Issuer     string
 	Now        func() time.Time
 
@@ -35,6 +36,7 @@ type Handler struct {
 	Deps
 	list     []operation
 	document func() ([]byte, error) // the OpenAPI document
+	readable func() ([]byte, error) // its form for people
 }
 
 // New returns the API. The OpenAPI document is built at the first request for it, because that takes
@@ -45,7 +47,7 @@ func New(d Deps) (*Handler, error) {
 	if err := compileBodies(h.list); err != nil {
 		return nil, err
 	}
-	h.document = sync.OnceValues(h.openAPI)
+	h.document, h.readable = sync.OnceValues(h.openAPI), sync.OnceValues(h.renderReadable)
 	return h, nil
 }
 
@@ -57,6 +59,8 @@ func (h *Handler) Routes() []web.Route {
 	routes := []web.Route{{
 		Methods: "GET|HEAD|OPTIONS", Path: "/admin/api/v1/openapi.json", Policy: web.DocumentPolicy,
 		Handler: http.HandlerFunc(h.serveDocument), Specification: "OpenAPI 3.1", Refuse: refuseMethod,
+	}, {
+		Methods: "GET|HEAD", Path: "/admin/api", Policy: web.PagePolicy, Handler: http.HandlerFunc(h.serveReadable),
 	}}
 	for _, o := range h.list {
 		routes = append(routes, web.Route{
