@@ -34,7 +34,8 @@ signet user create --admin.
 new administrator, and no other account changes. With --user, the link sets a new password
 for that administrator instead: the old password stops working and all sessions and tokens
 of the account end. Ways to sign in through upstreams stay connected; the page lists them.
-To remove one, use: signet user identity remove.
+To remove one, use: signet user identity remove. Passkeys and other second factors stay
+too; if they are lost, remove them with: signet user reset-factors.
 
 A newer link replaces an older one. All administrators see for 30 days that the link was
 created and used. It is recorded in the audit events, with the user who ran this command.`,
@@ -119,6 +120,9 @@ func (p *program) openEmergency(ctx context.Context, c config.Config, db *storag
 		what = "the link sets a new password for " + name + ", and ends all sessions and tokens of this account"
 	}
 	p.Say("%s", what)
+	if name != "" {
+		p.Say("if the passkeys or other second factors are lost too, remove them with: signet user reset-factors %s", name)
+	}
 	p.Say("all administrators see for 30 days that the link was created; an older emergency link is now invalid")
 	return link, nil
 }
