@@ -70,7 +70,7 @@ var Policies = []struct {
 	{FramedPolicy, "a page without content that pages of every origin may frame. Its script answers messages of the page around it. It is served if the setting session_management is on."},
 	{HealthPolicy, "one word of JSON for programs that monitor the node."},
 	{FilePolicy, "a picture: the icon or the logo of a client. It may be cached for a day. In a page, a missing logo is an invisible picture; other errors are JSON."},
-	{AdminAPIPolicy, "one access token for the administration API in the Authorization header, of a client that may use it. The client and the token are read from the database at each call. JSON in the body, at most 64 KiB. It is readable from no origin, and ignores cookies. An error is a problem document (RFC 9457)."},
+	{AdminAPIPolicy, "one access token for the administration API in the Authorization header, of a client that may use it or of a person with a role of administration. The client, or the session and the role of the person, are read from the database at each call. JSON in the body, at most 64 KiB. It is readable from no origin, and ignores cookies. An error is a problem document (RFC 9457)."},
 }
 
 // IsPage reports whether the answers are pages for people. If so, the answer to a wrong method

@@ -54,7 +54,7 @@ func (h *Handler) openAPI() ([]byte, error) {
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
 			Title: "Signet administration API", Version: "1",
-			Description: "Acts of an operator. Each call needs an access token of a service with admin_api, from grant_type=client_credentials.",
+			Description: "Acts of an operator. Each call needs an access token of a service with admin_api, from grant_type=client_credentials, or of a person with a role of administration, from " + h.Issuer + "/admin/token.",
 		},
 		Servers: []*huma.Server{{URL: h.Issuer + root}},
 		Components: &huma.Components{
