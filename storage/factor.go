@@ -353,7 +353,7 @@ type FactorReset struct {
 // bring them back, nor those that were removed before. It records the events factor.reset and
 // session.ended_all.
 //
-// ErrNotFound: there is no such user. ErrLinkAndReset, the error of a check.
+// ErrNotFound: there is no such user. ErrLinkAndReset, ErrNoNotice, the error of a check.
 func (db *DB) ResetFactors(ctx context.Context, r FactorReset, by By) (removed []Factor, err error) {
 	userID := r.UserID
 	if err := refuseImpossible(userID); err != nil {
@@ -365,7 +365,7 @@ func (db *DB) ResetFactors(ctx context.Context, r FactorReset, by By) (removed [
 		if err != nil {
 			return err
 		}
-		if err := r.checkReset(tx, u, by.At); err != nil {
+		if err := db.checkReset(tx, r.Support, u, by.At); err != nil {
 			return err
 		}
 		if err := dropCopiedFactors(tx, userID); err != nil {

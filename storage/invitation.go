@@ -30,16 +30,31 @@ type Invitation struct {
 type InvitationDraft struct {
 	Email string
 	Invitation
-	Mail bool // also mail the link to the address
+	Mail   bool              // also mail the link to the address
+	Checks []InvitationCheck // of the invitation that this one replaces
+}
+
+// InvitationCheck refuses the end of an open invitation, such as for a caller who may not give what it
+// gives. Its error is returned, and nothing is changed.
+type InvitationCheck func(Invitation) error
+
+func checkInvitation(i Invitation, checks []InvitationCheck) error {
+	for _, check := range checks {
+		if err := check(i); err != nil {
+			return fmt.Errorf("%w: %w", errCheckFailed, err)
+		}
+	}
+	return nil
 }
 
 // Invite makes a one-time link with which the owner of an address creates an account, and returns
 // it for an operator, who may hand it over. With d.Mail it is mailed too. Both work, but only one
 // of them once. Only the mailed one proves the address. A newer invitation of an address replaces
-// the older one. It records the event invitation.created.
+// the older one. It records the event invitation.created, and invitation.revoked for an open one that
+// it replaces.
 //
 // foreign.ErrEmail. ErrConflict: the address has an account. *AddressReservedError: another user can
-// still restore it. ErrNotFound: there is no such client.
+// still restore it. ErrNotFound: there is no such client. The error of a check.
 func (db *DB) Invite(ctx context.Context, d InvitationDraft, by By) (l MailLink, err error) {
 	canonical, err := CanonicalEmail(d.Email)
 	if err == nil {
@@ -72,6 +87,9 @@ func (db *DB) Invite(ctx context.Context, d InvitationDraft, by By) (l MailLink,
 				return err
 			}
 		}
+		if err := db.endReplacedInvitation(tx, canonical, d.Checks, by); err != nil {
+			return err
+		}
 		if l, err = issueLink(tx, LinkDraft{Kind: LinkInvitation, Holder: canonical, Address: d.Email, Detail: detail}, by.At); err != nil {
 			return err
 		}
@@ -82,7 +100,7 @@ func (db *DB) Invite(ctx context.Context, d InvitationDraft, by By) (l MailLink,
 			}
 		}
 		l.Printed = true
-		return recordInvitation(tx, InvitationCreated, l, "", d.Invitation, by)
+		return recordInvitation(tx, InvitationCreated, "", l, "", d.Invitation, by)
 	})
 	if err != nil {
 		return MailLink{}, err
@@ -90,9 +108,36 @@ func (db *DB) Invite(ctx context.Context, d InvitationDraft, by By) (l MailLink,
 	return l, nil
 }
 
+// endReplacedInvitation checks the open invitation of an address, if there is one, and records its end.
+// The lock of the instance orders the invitations: otherwise one that was made at the same time could be
+// replaced without the checks.
+func (db *DB) endReplacedInvitation(tx *gorm.DB, canonical string, checks []InvitationCheck, by By) error {
+	if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
+		return err
+	}
+	var open []MailLink
+	err := tx.Where("kind = ? AND holder = ? AND used_at = 0 AND expires_at > ?", LinkInvitation, canonical, At(by.At)).Limit(1).Find(&open).Error
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	return endInvitation(tx, open[0], "replaced", checks, by)
+}
+
+// endInvitation checks an invitation that ends, and records the event invitation.revoked.
+func endInvitation(tx *gorm.DB, l MailLink, reason string, checks []InvitationCheck, by By) error {
+	i, err := l.Invitation()
+	if err != nil {
+		return err
+	}
+	if err := checkInvitation(i, checks); err != nil {
+		return err
+	}
+	return recordInvitation(tx, InvitationRevoked, reason, l, "", i, by)
+}
+
 // recordInvitation records an event with the decisions of an invitation, and without its address:
 // events stay when the account is deleted.
-func recordInvitation(tx *gorm.DB, event EventType, l MailLink, userID string, i Invitation, by By) error {
+func recordInvitation(tx *gorm.DB, event EventType, reason string, l MailLink, userID string, i Invitation, by By) error {
 	detail := map[string]any{"invitation": l.ID}
 	for name, list := range map[string][]string{"roles": i.Roles, "groups": i.Groups} {
 		if len(list) > 0 {
@@ -105,7 +150,7 @@ func recordInvitation(tx *gorm.DB, event EventType, l MailLink, userID string, i
 	if i.InvitedBy != "" {
 		detail["invited_by"] = i.InvitedBy
 	}
-	return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, ClientID: i.ClientID, From: by.From, Detail: detail}, by.At)
+	return record(tx, Event{Type: event, Outcome: Succeeded, Reason: reason, UserID: userID, ClientID: i.ClientID, From: by.From, Detail: detail}, by.At)
 }
 
 // Invitation returns the decisions of an invitation; those of another link are empty.
@@ -125,9 +170,9 @@ func (i Invitation) applyTo(u *User, l MailLink) {
 	u.Roles, u.Groups, u.Admin = i.Roles, i.Groups, i.Admin
 }
 
-// mayComeFrom reports whether an inviter with these scopes of the administration API may still give
-// what the invitation gives.
-func (i Invitation) mayComeFrom(scopes []string) bool {
+// MayComeFrom reports whether an inviter with these scopes of the administration API may give what the
+// invitation gives.
+func (i Invitation) MayComeFrom(scopes []string) bool {
 	all := slices.Contains(scopes, ScopeAdminAll)
 	if i.Admin || len(i.Roles)+len(i.Groups) > 0 || i.EmailVerified {
 		return all
@@ -168,7 +213,7 @@ func (db *DB) settleInvitation(tx *gorm.DB, l MailLink, i Invitation, u User, by
 		if err != nil {
 			return err
 		}
-		if !i.mayComeFrom(scopes) {
+		if !i.MayComeFrom(scopes) {
 			return &DeadLinkError{l.Kind, "link_ended"}
 		}
 		// The network address of the new user is not for the inviter.
@@ -177,7 +222,7 @@ func (db *DB) settleInvitation(tx *gorm.DB, l MailLink, i Invitation, u User, by
 			return err
 		}
 	}
-	return recordInvitation(tx, InvitationUsed, l, u.ID, i, by)
+	return recordInvitation(tx, InvitationUsed, "", l, u.ID, i, by)
 }
 
 // InvitationState is the state of an invitation.
@@ -246,8 +291,8 @@ func (l MailLink) sentInvitation(at time.Time) (SentInvitation, error) {
 }
 
 // RevokeInvitation makes the invitation of an address invalid. It records the event
-// invitation.revoked. ErrNotFound: there is none, or it was used.
-func (db *DB) RevokeInvitation(ctx context.Context, email string, by By) error {
+// invitation.revoked. ErrNotFound: there is none, or it was used. The error of a check.
+func (db *DB) RevokeInvitation(ctx context.Context, email string, by By, checks ...InvitationCheck) error {
 	canonical, err := CanonicalEmail(email)
 	if err == nil {
 		err = refuseImpossible(canonical)
@@ -255,19 +300,19 @@ func (db *DB) RevokeInvitation(ctx context.Context, email string, by By) error {
 	if err != nil {
 		return fmt.Errorf("revoke invitation: %w", err)
 	}
-	return db.revokeInvitation(ctx, gorm.Expr(`holder = ?`, canonical), by)
+	return db.revokeInvitation(ctx, gorm.Expr(`holder = ?`, canonical), checks, by)
 }
 
 // RevokeInvitationByID is RevokeInvitation for the ID of an invitation. A newer invitation of the
 // address has another ID, and stays.
-func (db *DB) RevokeInvitationByID(ctx context.Context, id string, by By) error {
+func (db *DB) RevokeInvitationByID(ctx context.Context, id string, by By, checks ...InvitationCheck) error {
 	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("revoke invitation: %w", err)
 	}
-	return db.revokeInvitation(ctx, gorm.Expr(`id = ?`, id), by)
+	return db.revokeInvitation(ctx, gorm.Expr(`id = ?`, id), checks, by)
 }
 
-func (db *DB) revokeInvitation(ctx context.Context, which clause.Expr, by By) error {
+func (db *DB) revokeInvitation(ctx context.Context, which clause.Expr, checks []InvitationCheck, by By) error {
 	return db.write(ctx, "revoke invitation", func(tx *gorm.DB) error {
 		var revoked []MailLink
 		err := tx.Raw(`DELETE FROM mail_links WHERE kind = ? AND ? AND used_at = 0 RETURNING `+engine.ColumnNames(&MailLink{}), LinkInvitation, which).Scan(&revoked).Error
@@ -277,10 +322,6 @@ func (db *DB) revokeInvitation(ctx context.Context, which clause.Expr, by By) er
 		if len(revoked) == 0 {
 			return ErrNotFound
 		}
-		i, err := revoked[0].Invitation()
-		if err != nil {
-			return err
-		}
-		return recordInvitation(tx, InvitationRevoked, revoked[0], "", i, by)
+		return endInvitation(tx, revoked[0], "", checks, by)
 	})
 }

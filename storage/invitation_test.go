@@ -333,3 +333,47 @@ func TestInvitations_List(t *testing.T) {
 		}
 	})
 }
+
+// An open invitation ends only if the check of the caller allows it, and leaves an event: when it is
+// revoked, by address or ID, and when a newer one replaces it. An invitation that has ended needs no check.
+func TestInvitation_EndIsCheckedAndRecorded(t *testing.T) {
+	refused := errors.New("refused")
+	eachWorld(t, func(t *testing.T, w *world) {
+		by := storage.By{From: storage.Origin{Actor: "cli"}, At: noon}
+		rich := storage.Invitation{Roles: []string{"dev"}, Admin: true}
+		for name, end := range map[string]func(email string, l storage.MailLink, by storage.By, check storage.InvitationCheck) error{
+			"revoked": func(email string, _ storage.MailLink, by storage.By, check storage.InvitationCheck) error {
+				return w.RevokeInvitation(t.Context(), email, by, check)
+			},
+			"revoked by ID": func(_ string, l storage.MailLink, by storage.By, check storage.InvitationCheck) error {
+				return w.RevokeInvitationByID(t.Context(), l.ID, by, check)
+			},
+			"replaced": func(email string, _ storage.MailLink, by storage.By, check storage.InvitationCheck) error {
+				_, err := w.Invite(t.Context(), storage.InvitationDraft{Email: " " + email, Checks: []storage.InvitationCheck{check}}, by)
+				return err
+			},
+		} {
+			w.exec(t, `DELETE FROM events`)
+			email := storage.NewID("z") + "@example.com"
+			l := w.invite(t, storage.InvitationDraft{Email: email, Invitation: rich}, noon)
+			var seen storage.Invitation
+			wantError(t, name, end(email, l, by, func(i storage.Invitation) error { seen = i; return refused }), refused)
+			if !seen.Admin || len(seen.Roles) != 1 {
+				t.Errorf("%s: the check got %+v", name, seen)
+			}
+			if _, err := w.OpenMailLink(t.Context(), l.Ref(), noon); err != nil {
+				t.Errorf("%s, refused: %v, want the invitation as before", name, err)
+			}
+			wantEvents(t, w, "", storage.InvitationRevoked, 0)
+			wantError(t, name, end(email, l, by, func(storage.Invitation) error { return nil }), nil)
+			if _, err := w.OpenMailLink(t.Context(), l.Ref(), noon); !errors.Is(err, storage.ErrLinkDead) {
+				t.Errorf("%s: %v, want a dead link", name, err)
+			}
+			wantEvents(t, w, "", storage.InvitationRevoked, 1)
+		}
+		over := w.invite(t, storage.InvitationDraft{Email: "over@example.com", Invitation: rich}, noon)
+		late := storage.By{From: by.From, At: over.ExpiresAt.Time()}
+		_, err := w.Invite(t.Context(), storage.InvitationDraft{Email: "over@example.com", Checks: []storage.InvitationCheck{func(storage.Invitation) error { return refused }}}, late)
+		wantError(t, "replace an expired one", err, nil)
+	})
+}

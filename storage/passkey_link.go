@@ -23,7 +23,7 @@ type PasskeyLink struct {
 // passkey.requested.
 //
 // ErrNotFound: the user is unknown. ErrRevoked: the user is disabled. *UnprovenError: the address is not verified, and
-// something is attached to the account. ErrLinkAndReset, the error of a check.
+// something is attached to the account. ErrLinkAndReset, ErrNoNotice, the error of a check.
 func (db *DB) IssuePasskeyLink(ctx context.Context, p PasskeyLink, by By) (l MailLink, err error) {
 	if err := refuseImpossible(p.UserID); err != nil {
 		return MailLink{}, fmt.Errorf("issue passkey link: %w", err)
@@ -37,7 +37,7 @@ func (db *DB) IssuePasskeyLink(ctx context.Context, p PasskeyLink, by By) (l Mai
 		if err != nil {
 			return err
 		}
-		if err := p.checkLink(tx, u, by.At); err != nil {
+		if err := db.checkLink(tx, p.Support, u, by.At); err != nil {
 			return err
 		}
 		if p.Unproven == StopIfAttached {

@@ -28,7 +28,7 @@ type PasswordLink struct {
 //
 // ErrNotFound: the user is unknown. ErrRevoked: the user is disabled. ErrNoAddress: the user has no email address, so
 // could not sign in with a password. *UnprovenError: the address is not verified, and more than a
-// password is attached to the account. ErrLinkAndReset, the error of a check.
+// password is attached to the account. ErrLinkAndReset, ErrNoNotice, the error of a check.
 func (db *DB) IssuePasswordLink(ctx context.Context, p PasswordLink, by By) (l MailLink, err error) {
 	if err := refuseImpossible(p.UserID); err != nil {
 		return MailLink{}, fmt.Errorf("issue password link: %w", err)
@@ -42,7 +42,7 @@ func (db *DB) IssuePasswordLink(ctx context.Context, p PasswordLink, by By) (l M
 		if err != nil {
 			return err
 		}
-		if err := p.checkLink(tx, u, by.At); err != nil {
+		if err := db.checkLink(tx, p.Support, u, by.At); err != nil {
 			return err
 		}
 		if u.EmailCanonical == "" {

@@ -12,6 +12,14 @@ import (
 // supportWorld is a world with the acts that let a locked-out user in.
 type supportWorld struct{ *world }
 
+// newSupportWorld returns a world whose user gets mails.
+func newSupportWorld(t *testing.T, b storagetest.Backend) supportWorld {
+	t.Helper()
+	w := supportWorld{newWorld(t, b)}
+	w.exec(t, `UPDATE users SET email_verified = ? WHERE id = ?`, true, w.user.ID)
+	return w
+}
+
 // addFactor gives the user a recovery code.
 func (w supportWorld) addFactor(t *testing.T) {
 	t.Helper()
@@ -44,7 +52,7 @@ func TestSupport_LinkAndResetWithinADay(t *testing.T) {
 		for _, second := range []string{"password link", "passkey link", "reset"} {
 			t.Run(first+", "+second, func(t *testing.T) {
 				storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-					w := supportWorld{newWorld(t, b)}
+					w := newSupportWorld(t, b)
 					acts, alone := w.acts(t), storage.Support{Alone: true, Note: "lost the phone"}
 					by := func(after time.Duration) storage.By {
 						return storage.By{From: storage.Origin{Actor: "usr_helper"}, At: noon.Add(after)}
@@ -76,7 +84,7 @@ func TestSupport_LinkAndResetWithinADay(t *testing.T) {
 // the user asked for stands in the way.
 func TestSupport_AfterADayOrAMailTheActIsAllowed(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		w := supportWorld{newWorld(t, b)}
+		w := newSupportWorld(t, b)
 		acts, alone := w.acts(t), storage.Support{Alone: true}
 		if err := w.RecordEvent(t.Context(), storage.Event{Type: storage.PasswordResetRequested, Outcome: storage.Succeeded, UserID: w.user.ID}, noon); err != nil {
 			t.Fatal(err)
@@ -94,7 +102,7 @@ func TestSupport_AfterADayOrAMailTheActIsAllowed(t *testing.T) {
 // the user orders them, so only one happens.
 func TestSupport_OfTwoActsAtOnceOneWins(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		w := supportWorld{newWorld(t, b)}
+		w := newSupportWorld(t, b)
 		for round := range 5 {
 			w.exec(t, `DELETE FROM events`)
 			w.addFactor(t)
@@ -120,13 +128,55 @@ func TestSupport_OfTwoActsAtOnceOneWins(t *testing.T) {
 // TestSupport_DisabledUserGetsNoLink: a link would be of no use.
 func TestSupport_DisabledUserGetsNoLink(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		w := supportWorld{newWorld(t, b)}
+		w := newSupportWorld(t, b)
 		if err := w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		for name, act := range w.acts(t) {
 			if err := act(storage.Support{}, storage.By{At: noon}); (name == "reset") != (err == nil) || name != "reset" && !errors.Is(err, storage.ErrRevoked) {
 				t.Errorf("%s: got %v", name, err)
+			}
+		}
+	})
+}
+
+// TestSupport_WithoutANoticeOnlyByOperatorsWithoutLimits: if no mail can tell the user, an operator with
+// limits does not act, whatever the act. One without limits does.
+func TestSupport_WithoutANoticeOnlyByOperatorsWithoutLimits(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		for name, c := range map[string]struct {
+			change    string // of the user
+			backend   storagetest.Backend
+			noAddress bool
+			noNotice  bool
+		}{
+			"verified address": {backend: b},
+			"unproven address": {change: `email_verified = FALSE`, backend: b, noNotice: true},
+			"no address":       {change: `email = '', email_canonical = '', email_verified = FALSE`, backend: b, noNotice: true, noAddress: true},
+			"no mail server":   {backend: b.WithoutMails(), noNotice: true},
+		} {
+			w := supportWorld{&world{DB: c.backend.Open(t), backend: c.backend}}
+			for _, act := range []string{"password link", "passkey link", "reset"} {
+				w.user = w.verifiedUser(t, storage.NewID("s")+"@example.com")
+				if c.change != "" {
+					w.exec(t, `UPDATE users SET `+c.change+` WHERE id = ?`, w.user.ID)
+				}
+				run, by := w.acts(t)[act], storage.By{From: storage.Origin{Actor: "usr_helper"}, At: noon}
+				var want error
+				if c.noNotice {
+					want = storage.ErrNoNotice
+				}
+				wantError(t, name+", "+act+" with limits", run(storage.Support{Alone: true, Note: "asked"}, by), want)
+				if c.noNotice {
+					for _, kind := range []storage.EventType{storage.PasswordResetRequested, storage.PasskeyRequested, storage.FactorsReset} {
+						wantEvents(t, w.world, w.user.ID, kind, 0)
+					}
+				}
+				want = nil
+				if c.noAddress && act == "password link" {
+					want = storage.ErrNoAddress
+				}
+				wantError(t, name+", "+act+" without limits", run(storage.Support{}, by), want)
 			}
 		}
 	})

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"signet/storage"
@@ -13,7 +14,7 @@ import (
 // Event invitation.created.
 //
 // Errors: *FieldError. storage.ErrConflict: the address has an account. storage.ErrNotFound: there
-// is no such client.
+// is no such client. The error of a check.
 func (d *Directory) Invite(ctx context.Context, i storage.InvitationDraft, from storage.Origin) (storage.MailLink, error) {
 	if err := CheckInvitation(&i, d.now()); err != nil {
 		return storage.MailLink{}, err
@@ -34,15 +35,29 @@ func CheckInvitation(i *storage.InvitationDraft, at time.Time) error {
 }
 
 // RevokeInvitation makes the invitation of an address invalid. Event invitation.revoked. Errors:
-// *FieldError. storage.ErrNotFound: there is none, or it was used.
-func (d *Directory) RevokeInvitation(ctx context.Context, email string, from storage.Origin) error {
+// *FieldError. storage.ErrNotFound: there is none, or it was used. The error of a check.
+func (d *Directory) RevokeInvitation(ctx context.Context, email string, from storage.Origin, checks ...storage.InvitationCheck) error {
 	if err := CheckEmail(email); err != nil {
 		return err
 	}
-	return d.db.RevokeInvitation(ctx, email, d.by(from))
+	return d.db.RevokeInvitation(ctx, email, d.by(from), checks...)
 }
 
 // RevokeInvitationByID is RevokeInvitation for the id of an invitation.
-func (d *Directory) RevokeInvitationByID(ctx context.Context, id string, from storage.Origin) error {
-	return d.db.RevokeInvitationByID(ctx, id, d.by(from))
+func (d *Directory) RevokeInvitationByID(ctx context.Context, id string, from storage.Origin, checks ...storage.InvitationCheck) error {
+	return d.db.RevokeInvitationByID(ctx, id, d.by(from), checks...)
+}
+
+// ErrInvitationRights: the invitation gives more than the operator may give.
+var ErrInvitationRights = errors.New("the invitation gives rights: only operators who may do everything replace or revoke it")
+
+// CheckInvitationEnd returns a check that refuses to replace or revoke an invitation which an operator
+// with these scopes could not make. Errors: ErrInvitationRights.
+func CheckInvitationEnd(scopes []string) storage.InvitationCheck {
+	return func(i storage.Invitation) error {
+		if i.MayComeFrom(scopes) {
+			return nil
+		}
+		return ErrInvitationRights
+	}
 }

@@ -34,10 +34,14 @@ type UserLink struct {
 //
 // Errors: *FieldError: the reason is missing or malformed. ErrNoPasskeys. storage.ErrNotFound.
 // storage.ErrRevoked: the user is disabled. storage.ErrNoAddress: a password needs an address.
-// *storage.UnprovenError, storage.ErrLinkAndReset, the error of a check.
+// *storage.UnprovenError, storage.ErrLinkAndReset, storage.ErrNoNotice, the error of a check.
+// *ReservedFieldError: only an operator who may do everything decides about an unproven account.
 func (d *Directory) Link(ctx context.Context, l UserLink, from storage.Origin) (storage.MailLink, error) {
 	if err := checkSupport(l.Support); err != nil {
 		return storage.MailLink{}, err
+	}
+	if l.Alone && l.Unproven != storage.StopIfAttached {
+		return storage.MailLink{}, &ReservedFieldError{"unproven"}
 	}
 	if l.For == LinkForPassword {
 		return d.db.IssuePasswordLink(ctx, storage.PasswordLink{UserID: l.UserID, Reason: l.Reason, Unproven: l.Unproven, Support: l.Support}, d.by(from))
@@ -53,7 +57,7 @@ func (d *Directory) Link(ctx context.Context, l UserLink, from storage.Origin) (
 // session.ended_all, none if there were no factors.
 //
 // Errors: *FieldError: the reason is missing or malformed. storage.ErrNotFound,
-// storage.ErrLinkAndReset, the error of a check.
+// storage.ErrLinkAndReset, storage.ErrNoNotice, the error of a check.
 func (d *Directory) ResetFactors(ctx context.Context, r storage.FactorReset, from storage.Origin) ([]storage.Factor, error) {
 	if err := checkSupport(r.Support); err != nil {
 		return nil, err

@@ -235,6 +235,7 @@ var answers = map[Surface]map[string]Answer{
 		"internal":           serverError,
 
 		"link_and_reset":     {Status: http.StatusForbidden, Code: "link_and_reset", Text: "within a day, one operator may make a link for a user or reset the factors, but not both: a client with the scope signet:admin can"},
+		"no_notice":          {Status: http.StatusForbidden, Code: "no_notice", Text: "no mail can tell the user, who has no verified address, or the server sends no mails: a client with the scope signet:admin can do this"},
 		"user_disabled":      {Status: http.StatusConflict, Code: "user_disabled", Text: "the user is disabled: enable the user first"},
 		"next_key_too_young": {Status: http.StatusConflict, Code: "next_key_too_young", Text: causeText},
 		"too_many_keys":      {Status: http.StatusConflict, Code: "too_many_keys", Text: causeText},

@@ -87,16 +87,18 @@ var wrapped = map[string]error{
 
 // ofServer holds the sentinels that no command meets, with the reason.
 var ofServer = map[string]string{
-	"federation.ErrKeys":           "only a server verifies the JWTs of clients",
-	"federation.ErrSignature":      "only a server verifies the JWTs of clients",
-	"storage.ErrNotFresh":          "only the pages of an account ask for a fresh sign-in",
-	"storage.FactorDueError":       "only a sign-in asks for a second factor",
-	"storage.ErrTooManyPasskeys":   "only the pages of an account add passkeys",
-	"storage.ErrLinkAndReset":      "only operators with limits meet it, and commands have none",
-	"directory.ErrAdministrator":   "only operators with limits meet it, and commands have none",
-	"directory.ReservedFieldError": "only operators with limits meet it, and commands have none",
-	"directory.ErrNoPasskeys":      "the command names the setting",
-	"storage.ErrAddressProofDue":   "only the pages of an account add factors",
+	"federation.ErrKeys":            "only a server verifies the JWTs of clients",
+	"federation.ErrSignature":       "only a server verifies the JWTs of clients",
+	"storage.ErrNotFresh":           "only the pages of an account ask for a fresh sign-in",
+	"storage.FactorDueError":        "only a sign-in asks for a second factor",
+	"storage.ErrTooManyPasskeys":    "only the pages of an account add passkeys",
+	"storage.ErrLinkAndReset":       "only operators with limits meet it, and commands have none",
+	"storage.ErrNoNotice":           "only operators with limits meet it, and commands have none",
+	"directory.ErrInvitationRights": "only operators with limits meet it, and commands have none",
+	"directory.ErrAdministrator":    "only operators with limits meet it, and commands have none",
+	"directory.ReservedFieldError":  "only operators with limits meet it, and commands have none",
+	"directory.ErrNoPasskeys":       "the command names the setting",
+	"storage.ErrAddressProofDue":    "only the pages of an account add factors",
 }
 
 // A new sentinel of one of these packages needs a row. Without one, a command would end with

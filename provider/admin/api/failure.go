@@ -49,8 +49,10 @@ var causes = []struct {
 	{"no_phone_number", "phone_number_verified", is(storage.ErrNoPhone)},
 	{"last_administrator", "", is(storage.ErrLastAdmin)},
 	{"scope_missing", "", is(directory.ErrAdministrator)},
+	{"scope_missing", "", is(directory.ErrInvitationRights)},
 	{"scope_missing", "", hasType[*directory.ReservedFieldError]},
 	{"link_and_reset", "", is(storage.ErrLinkAndReset)},
+	{"no_notice", "", is(storage.ErrNoNotice)},
 	{"user_disabled", "", is(storage.ErrRevoked)},
 	{"no_passkeys", "for", is(directory.ErrNoPasskeys)},
 }

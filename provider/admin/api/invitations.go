@@ -107,7 +107,7 @@ func (h *Handler) createInvitation(c *call) (reply, error) {
 	if err := c.requireMembers(directory.CheckReservedFields); err != nil {
 		return reply{}, err
 	}
-	draft := storage.InvitationDraft{Mail: h.SendsMails}
+	draft := storage.InvitationDraft{Mail: h.SendsMails, Checks: []storage.InvitationCheck{directory.CheckInvitationEnd(c.caller.scopes)}}
 	draft.Admin, draft.EmailVerified = c.is("admin"), c.is("email_verified")
 	draft.Email, _ = c.members["email"].(string)
 	draft.Name, _ = c.members["name"].(string)
@@ -137,5 +137,5 @@ func (h *Handler) createInvitation(c *call) (reply, error) {
 }
 
 func (h *Handler) deleteInvitation(c *call) (reply, error) {
-	return reply{}, h.Directory.RevokeInvitationByID(c.Context(), c.PathValue("id"), c.origin())
+	return reply{}, h.Directory.RevokeInvitationByID(c.Context(), c.PathValue("id"), c.origin(), directory.CheckInvitationEnd(c.caller.scopes))
 }

@@ -120,6 +120,42 @@ func TestInvitations_GiveNoMoreThanTheInviterMay(t *testing.T) {
 	})
 }
 
+// TestInvitations_GivingRightsEndsByFullOperatorsOnly: a helper of users, service or person, neither
+// replaces nor revokes an invitation that gives more than the helper may give.
+//
+// AD-06: a lower operator takes no rights away.
+func TestInvitations_GivingRightsEndsByFullOperatorsOnly(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v, _ := b.Operating(t, storage.Helpdesk)
+		admin := b.Operator(t, storage.ScopeAdminAll)
+		helpers := map[string]providertest.Operator{"service": b.Operator(t, storage.ScopeAdminUsers), "person": v.OperatorToken(t, storage.ScopeAdminUsers)}
+		for gives, member := range map[string]string{"roles": `,"roles":["dev"]`, "groups": `,"groups":["staff"]`, "admin": `,"admin":true`, "proof": `,"email_verified":true`, "nothing": ""} {
+			for kind, helper := range helpers {
+				email := gives + "-" + kind + "@example.com"
+				made := admin.Call(t, http.MethodPost, "/invitations", `{"email":"`+email+`"`+member+`}`).JSON(t)
+				link, at := made["link"].(string), "/invitations/"+made["id"].(string)
+				replace := helper.Call(t, http.MethodPost, "/invitations", `{"email":"`+email+`"}`)
+				if gives == "nothing" {
+					if replace.StatusCode != http.StatusCreated {
+						t.Errorf("%s replaces one that gives nothing: got %d %s", kind, replace.StatusCode, replace.Body)
+					}
+					at = "/invitations/" + replace.JSON(t)["id"].(string)
+					if a := helper.Call(t, http.MethodDelete, at, ""); a.StatusCode != http.StatusNoContent {
+						t.Errorf("%s revokes one that gives nothing: got %d %s", kind, a.StatusCode, a.Body)
+					}
+					continue
+				}
+				replace.WantProblem(t, kind+" replaces "+gives, http.StatusForbidden, "insufficient_scope", "")
+				helper.Call(t, http.MethodDelete, at, "").WantProblem(t, kind+" revokes "+gives, http.StatusForbidden, "insufficient_scope", "")
+				b.Visitor(t).Get(t, link).FormTo(t, "/link/invitation", "", "")
+				if a := admin.Call(t, http.MethodDelete, at, ""); a.StatusCode != http.StatusNoContent {
+					t.Errorf("an administrator revokes %s: got %d %s", gives, a.StatusCode, a.Body)
+				}
+			}
+		}
+	})
+}
+
 // TestMail_ListAndRetry lists the outbox page by page and sends failed mails again. A caller with
 // signet:read does not see it.
 func TestMail_ListAndRetry(t *testing.T) {

@@ -112,6 +112,33 @@ func TestSupport_LinksAndFactors(t *testing.T) {
 	})
 }
 
+// TestSupport_WithoutANoticeOnlyByFullOperators: for an unproven address, and for a server without mails,
+// a helper of users gets a refusal with the way out, and makes no decision about an unproven account.
+func TestSupport_WithoutANoticeOnlyByFullOperators(t *testing.T) {
+	mails := mailtest.Start(t)
+	for name, options := range map[string][]providertest.Option{"mails": {providertest.WithMail(mails), providertest.WithLocalhost}, "no mails": {providertest.WithLocalhost}} {
+		t.Run(name, func(t *testing.T) {
+			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+				o, admin := b.Operator(t, storage.ScopeAdminUsers), b.Operator(t, storage.ScopeAdminAll)
+				for _, verified := range []bool{true, false} {
+					u := b.CreateUser(t, storage.User{Email: storage.NewID("u") + "@example.com", EmailVerified: verified}, providertest.Password)
+					for _, call := range [][2]string{{"/links", `{"for":"password","reason":"x"}`}, {"/links", `{"for":"passkey","reason":"x"}`}, {"/factors/reset", `{"reason":"x"}`}} {
+						if verified && name == "mails" {
+							break
+						}
+						o.Call(t, http.MethodPost, "/users/"+u.ID+call[0], call[1]).WantProblem(t, call[0]+call[1], http.StatusForbidden, "no_notice", "")
+					}
+					at := "/users/" + u.ID + "/links?unproven=keep"
+					o.Call(t, http.MethodPost, at, `{"for":"password","reason":"x"}`).WantProblem(t, "a decision", http.StatusForbidden, "insufficient_scope", "unproven")
+					if a := admin.Call(t, http.MethodPost, at, `{"for":"password","reason":"x"}`); a.StatusCode != http.StatusOK {
+						t.Errorf("an administrator: got %d %s", a.StatusCode, a.Body)
+					}
+				}
+			}, options...)
+		})
+	}
+}
+
 // TestSupport_NoPasskeyLinkWhereBrowsersRefuseThem: an issuer with a network address.
 func TestSupport_NoPasskeyLinkWhereBrowsersRefuseThem(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
