@@ -154,9 +154,10 @@ func useEmergencyLink(tx *gorm.DB, hash, forUser, usedBy string, by By) error {
 
 // EmergencyReset is the input of DB.ResetEmergencyPassword.
 type EmergencyReset struct {
-	LinkHash string
-	UserID   string // the administrator for whom the link was created
-	Hash     string // of the new password
+	LinkHash   string
+	UserID     string   // the administrator for whom the link was created
+	Hash       string   // of the new password
+	Connectors []string // the connectors through which people can sign in now
 }
 
 // ResetEmergencyPassword uses a link to set the password of its administrator. All sessions and
@@ -184,7 +185,7 @@ func (db *DB) ResetEmergencyPassword(ctx context.Context, r EmergencyReset, by B
 		if err := useEmergencyLink(tx, r.LinkHash, u.ID, u.ID, by); err != nil {
 			return err
 		}
-		if err := db.replacePassword(tx, replacement{UserID: u.ID, Hash: r.Hash, Reason: "break_glass"}, by); err != nil {
+		if err := db.replacePassword(tx, replacement{UserID: u.ID, Hash: r.Hash, Reason: "break_glass", Connectors: r.Connectors}, by); err != nil {
 			return err
 		}
 		return tx.Where("id = ?", u.ID).Take(&u).Error

@@ -118,10 +118,11 @@ func onlyConnector(tx *gorm.DB, u User, connectors []string) (string, error) {
 
 // LinkedReset is the input of DB.ResetPasswordByLink.
 type LinkedReset struct {
-	Link   LinkRef // of kind LinkReset
-	UserID string  // of the row of the link
-	Hash   string
-	From   Origin
+	Link       LinkRef // of kind LinkReset
+	UserID     string  // of the row of the link
+	Hash       string
+	Connectors []string // the connectors through which people can sign in now; a mailed link disregards identities
+	From       Origin
 }
 
 // ResetPasswordByLink spends a link and sets the password hash of its user, also if the user had no
@@ -171,7 +172,10 @@ func (db *DB) ResetPasswordByLink(ctx context.Context, r LinkedReset, at time.Ti
 		if err != nil {
 			return err
 		}
-		how := replacement{UserID: l.UserID, Hash: r.Hash, Reason: reason, ByMail: !l.Printed, KeepPasskeys: l.Printed && l.Detail == policyNames[KeepAttached]}
+		how := replacement{UserID: l.UserID, Hash: r.Hash, Reason: reason, KeepPasskeys: l.Printed && l.Detail == policyNames[KeepAttached]}
+		if l.Printed { // users with a usable identity get no mailed link
+			how.Connectors = r.Connectors
+		}
 		return db.replacePassword(tx, how, by)
 	})
 }

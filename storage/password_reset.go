@@ -11,11 +11,12 @@ import (
 
 // PasswordReset is the input of DB.ResetPassword.
 type PasswordReset struct {
-	UserID   string
-	Hash     string
-	Reason   string         // a stable code for the events
-	Unproven UnprovenPolicy // needed because setting a password does not verify the address
-	From     Origin
+	UserID     string
+	Hash       string
+	Reason     string         // a stable code for the events
+	Unproven   UnprovenPolicy // needed because setting a password does not verify the address
+	Connectors []string       // the connectors through which people can sign in now
+	From       Origin
 }
 
 // ResetPassword sets the password hash of a user, also if the user had no password. It ends all
@@ -43,7 +44,7 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 		if evicted, err = evictBeforePassword(tx, u, r.Unproven, By{From: r.From, At: at}); err != nil {
 			return err
 		}
-		how := replacement{UserID: u.ID, Hash: r.Hash, Reason: r.Reason, KeepPasskeys: r.Unproven == KeepAttached}
+		how := replacement{UserID: u.ID, Hash: r.Hash, Reason: r.Reason, KeepPasskeys: r.Unproven == KeepAttached, Connectors: r.Connectors}
 		return db.replacePassword(tx, how, By{From: r.From, At: at})
 	})
 	if err != nil {
@@ -71,9 +72,9 @@ func evictBeforePassword(tx *gorm.DB, u User, do UnprovenPolicy, by By) (Attache
 type replacement struct {
 	UserID       string
 	Hash         string
-	Reason       string // a stable code for the events
-	KeepPasskeys bool   // an operator vouches for the unproven passkeys
-	ByMail       bool   // a mailed link proved the person; users with a usable identity get none
+	Reason       string   // a stable code for the events
+	KeepPasskeys bool     // an operator vouches for the unproven passkeys
+	Connectors   []string // identities of other connectors are no way in
 }
 
 // replacePassword sets the password hash of a user, removes the unproven passkeys, and ends all
@@ -111,12 +112,12 @@ func (db *DB) replacePassword(tx *gorm.DB, r replacement, by By) error {
 // Otherwise a person who reads the mails of the user could get in without the passkey. It reports
 // whether the choice is new.
 //
-// An identity is another way in with one factor, so nothing changes then. A mailed link disregards
-// identities: those of connectors that this instance has no longer are no way in.
+// An identity is another way in with one factor, so nothing changes then. Those of connectors that this
+// instance has no longer are no way in.
 func keepAskingForPasskeys(tx *gorm.DB, r replacement, by By) (bool, error) {
 	asks, err := changeOne(tx, `UPDATE users AS u SET always_ask_at = ? WHERE u.id = ? AND u.always_ask_at = 0 AND `+hasProvenPasskey+`
 		AND NOT EXISTS (SELECT 1 FROM credentials p WHERE p.user_id = u.id AND p.kind = 'password')
-		AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND NOT ?)`, At(by.At), r.UserID, r.ByMail)
+		AND NOT EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id AND i.connector IN ?)`, At(by.At), r.UserID, r.Connectors)
 	if err != nil || !asks {
 		return false, err
 	}

@@ -134,7 +134,7 @@ type resetWay struct {
 func (w *world) resetWays(t testing.TB) map[string]resetWay {
 	operator := func(policy storage.UnprovenPolicy) func(u storage.User) error {
 		return func(u storage.User) error {
-			_, err := w.ResetPassword(t.Context(), storage.PasswordReset{UserID: u.ID, Hash: "new", Reason: "by_administrator", Unproven: policy, From: storage.Origin{Actor: "cli"}}, noon)
+			_, err := w.ResetPassword(t.Context(), storage.PasswordReset{UserID: u.ID, Hash: "new", Reason: "by_administrator", Unproven: policy, Connectors: []string{"corp"}, From: storage.Origin{Actor: "cli"}}, noon)
 			return err
 		}
 	}
@@ -144,13 +144,13 @@ func (w *world) resetWays(t testing.TB) map[string]resetWay {
 			if err != nil {
 				return err
 			}
-			return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new"}, noon)
+			return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new", Connectors: []string{"corp"}}, noon)
 		}
 	}
 	return map[string]resetWay{
 		"by mail": {reset: func(u storage.User) error {
 			l := w.issueLink(t, storage.LinkDraft{Kind: storage.LinkReset, Holder: u.ID, UserID: u.ID, Address: u.Email}, noon)
-			return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new"}, noon)
+			return w.ResetPasswordByLink(t.Context(), storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: "new", Connectors: []string{"corp"}}, noon)
 		}, reason: "reset_by_mail", mailed: true},
 		"by a link of an operator":           {reset: printed(storage.StopIfAttached), reason: "reset_by_operator"},
 		"by a link of an operator who keeps": {reset: printed(storage.KeepAttached), reason: "reset_by_operator", kept: true},
@@ -160,7 +160,7 @@ func (w *world) resetWays(t testing.TB) map[string]resetWay {
 			w.exec(t, `UPDATE users SET admin = ? WHERE id = ?`, true, u.ID)
 			hash := storage.NewID("l")
 			w.openEmergency(t, hash, u.ID, noon)
-			_, err := w.ResetEmergencyPassword(t.Context(), storage.EmergencyReset{LinkHash: hash, UserID: u.ID, Hash: "new"}, storage.By{At: noon})
+			_, err := w.ResetEmergencyPassword(t.Context(), storage.EmergencyReset{LinkHash: hash, UserID: u.ID, Hash: "new", Connectors: []string{"corp"}}, storage.By{At: noon})
 			return err
 		}, reason: "break_glass"},
 	}
@@ -235,6 +235,9 @@ func TestResetPassword_OnlyPasskeysAreStillAskedFor(t *testing.T) {
 			"a passkey and an identity": {
 				`INSERT INTO identities (connector, issuer, subject, user_id) SELECT 'corp', 'https://corp.example.com', id, id FROM users WHERE id = ?`,
 				func(way resetWay) bool { return way.mailed },
+			},
+			"a passkey and an identity of a removed connector": {
+				`INSERT INTO identities (connector, issuer, subject, user_id) SELECT 'former', 'https://former.example.com', id, id FROM users WHERE id = ?`, always,
 			},
 		} {
 			for name, way := range w.resetWays(t) {

@@ -24,11 +24,12 @@ func (d *Directory) CreateEmergencyAdmin(ctx context.Context, linkHash string, u
 
 // ResetEmergencyPassword sets the password of the administrator for whom the emergency link was
 // created, and ends all sessions and tokens of that administrator. It returns the changed user.
+// connectors are those through which people can sign in now.
 // Events password.changed, session.ended_all and setup.break_glass_used.
 //
 // Errors: credential.ErrWeak, credential.ErrBusy. storage.ErrNotFound: the link is used, expired
 // or unknown, or the user is no administrator any more.
-func (d *Directory) ResetEmergencyPassword(ctx context.Context, linkHash, userID, password string, from storage.Origin) (storage.User, error) {
+func (d *Directory) ResetEmergencyPassword(ctx context.Context, linkHash, userID, password string, connectors []string, from storage.Origin) (storage.User, error) {
 	u, err := d.db.User(ctx, userID)
 	if err != nil {
 		return storage.User{}, err
@@ -37,5 +38,5 @@ func (d *Directory) ResetEmergencyPassword(ctx context.Context, linkHash, userID
 	if err != nil {
 		return storage.User{}, err
 	}
-	return d.db.ResetEmergencyPassword(ctx, storage.EmergencyReset{LinkHash: linkHash, UserID: userID, Hash: hash}, d.by(from))
+	return d.db.ResetEmergencyPassword(ctx, storage.EmergencyReset{LinkHash: linkHash, UserID: userID, Hash: hash, Connectors: connectors}, d.by(from))
 }

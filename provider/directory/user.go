@@ -168,7 +168,8 @@ type PasswordReset struct {
 	Reason   string // a stable code for the events
 	// Unproven decides about the data attached to an account without a verified address.
 	// Knowing a password does not verify an address.
-	Unproven storage.UnprovenPolicy
+	Unproven   storage.UnprovenPolicy
+	Connectors []string // the connectors through which people can sign in now
 }
 
 // ResetPassword sets the password of a user and ends all sessions and tokens of the user in
@@ -182,17 +183,17 @@ func (d *Directory) ResetPassword(ctx context.Context, n PasswordReset, from sto
 		return storage.Attached{}, err
 	}
 	return d.db.ResetPassword(ctx, storage.PasswordReset{
-		UserID: n.User.ID, Hash: hash, Reason: n.Reason, Unproven: n.Unproven, From: from,
+		UserID: n.User.ID, Hash: hash, Reason: n.Reason, Unproven: n.Unproven, Connectors: n.Connectors, From: from,
 	}, d.now())
 }
 
 // ResetPasswordByLink sets the password of the user of a one-time link, which the caller has just
 // opened, and spends the link. All sessions and tokens of the user end in the same transaction,
 // and no session begins. A password that is refused spends nothing. Events: see
-// storage.DB.ResetPasswordByLink.
+// storage.DB.ResetPasswordByLink. connectors are those through which people can sign in now.
 //
 // Errors: credential.ErrWeak, credential.ErrBusy, *storage.DeadLinkError.
-func (d *Directory) ResetPasswordByLink(ctx context.Context, l storage.MailLink, password string, from storage.Origin) error {
+func (d *Directory) ResetPasswordByLink(ctx context.Context, l storage.MailLink, password string, connectors []string, from storage.Origin) error {
 	u, err := d.db.User(ctx, l.UserID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return &storage.DeadLinkError{Kind: l.Kind, Code: "link_ended"}
@@ -204,7 +205,7 @@ func (d *Directory) ResetPasswordByLink(ctx context.Context, l storage.MailLink,
 	if err != nil {
 		return err
 	}
-	return d.db.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: hash, From: from}, d.now())
+	return d.db.ResetPasswordByLink(ctx, storage.LinkedReset{Link: l.Ref(), UserID: u.ID, Hash: hash, Connectors: connectors, From: from}, d.now())
 }
 
 // CreateUserByLink creates the user of a mailed link, which the caller has just opened, and spends

@@ -125,7 +125,11 @@ func (h *Handler) useSetupLink(r *http.Request, token string, link *storage.Emer
 	case link.UserID == "":
 		user, err = h.newAdmin(r, token, form, h.Directory.CreateEmergencyAdmin)
 	default:
-		user, err = h.Directory.ResetEmergencyPassword(r.Context(), storage.SecretHash(token), link.UserID, form.Get("new-password"), web.TraceOf(r.Context()).Origin())
+		var connectors []string
+		for _, c := range h.Connectors {
+			connectors = append(connectors, c.ID())
+		}
+		user, err = h.Directory.ResetEmergencyPassword(r.Context(), storage.SecretHash(token), link.UserID, form.Get("new-password"), connectors, web.TraceOf(r.Context()).Origin())
 	}
 	if errors.Is(err, storage.ErrNotFound) { // the link was used meanwhile
 		return user, h.invalidSetupLink()

@@ -56,7 +56,7 @@ func (h *Handler) setNewPassword(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = h.Directory.ResetPasswordByLink(r.Context(), l, form.Get("new-password"), trace.Origin())
+	err = h.Directory.ResetPasswordByLink(r.Context(), l, form.Get("new-password"), h.Connectors, trace.Origin())
 	if err == nil {
 		return web.SeeOther(w, next)
 	}

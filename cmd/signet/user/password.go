@@ -54,7 +54,7 @@ deletes them first, --keep keeps them.`,
 			return err
 		}
 		evicted, err := p.Directory(settings, db).ResetPassword(ctx, directory.PasswordReset{
-			User: u, Password: typed, Reason: cli.ByAdministrator, Unproven: attached.policy(),
+			User: u, Password: typed, Reason: cli.ByAdministrator, Unproven: attached.policy(), Connectors: connectorIDs(settings),
 		}, cli.Origin())
 		if errors.Is(err, credential.ErrWeak) || errors.Is(err, credential.ErrBusy) {
 			return err
