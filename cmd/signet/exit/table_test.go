@@ -94,6 +94,7 @@ var ofServer = map[string]string{
 	"storage.ErrTooManyPasskeys":    "only the pages of an account add passkeys",
 	"storage.ErrLinkAndReset":       "only operators with limits meet it, and commands have none",
 	"storage.ErrNoNotice":           "only operators with limits meet it, and commands have none",
+	"directory.ErrAdminClient":      "only operators with limits meet it, and commands have none",
 	"directory.ErrInvitationRights": "only operators with limits meet it, and commands have none",
 	"directory.ErrAdministrator":    "only operators with limits meet it, and commands have none",
 	"directory.ReservedFieldError":  "only operators with limits meet it, and commands have none",
