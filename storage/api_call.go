@@ -15,7 +15,8 @@ type APICall struct {
 	Attempt   string // the only one that may act
 	StartedAt Millis // of the attempt
 	ActedAt   Millis // of the act; 0: the attempt has not acted yet
-	Answer    string // sealed; "": the attempt has not answered
+	Answer    string // sealed; "": the attempt has not answered, or the user was deleted
+	UserID    string // of the user in the answer; "": none
 	ExpiresAt Millis
 }
 
@@ -42,7 +43,7 @@ func (db *DB) StartCall(ctx context.Context, c APICall, at time.Time) (stored AP
 	}
 	err = db.write(ctx, "start call", func(tx *gorm.DB) (err error) {
 		mayAct, err = changeOne(tx, `INSERT INTO api_calls (id, body, attempt, started_at, expires_at) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET body = excluded.body, attempt = excluded.attempt, started_at = excluded.started_at, acted_at = 0, answer = '',
+			ON CONFLICT (id) DO UPDATE SET body = excluded.body, attempt = excluded.attempt, started_at = excluded.started_at, acted_at = 0, answer = '', user_id = '',
 				expires_at = excluded.expires_at
 			WHERE api_calls.expires_at <= ? OR (api_calls.acted_at = 0 AND api_calls.started_at <= ?)`,
 			c.ID, c.Body, c.Attempt, At(at), c.ExpiresAt, At(at), At(at.Add(-attemptLife)))
@@ -54,13 +55,25 @@ func (db *DB) StartCall(ctx context.Context, c APICall, at time.Time) (stored AP
 	return stored, mayAct && err == nil, err
 }
 
-// FinishCall stores the answer of an attempt, for calls that repeat it. If another attempt has
-// replaced this one, it does nothing.
-func (db *DB) FinishCall(ctx context.Context, a CallAttempt, answer string, at time.Time) error {
+// FinishCall stores the answer of an attempt, for calls that repeat it. userID is the user in the
+// answer, or "": the answer is deleted with the user, and is not stored if the user is deleted
+// already. If another attempt has replaced this one, it does nothing.
+func (db *DB) FinishCall(ctx context.Context, a CallAttempt, answer, userID string, at time.Time) error {
 	return db.write(ctx, "finish call", func(tx *gorm.DB) error {
-		return tx.Exec(`UPDATE api_calls SET answer = ?, acted_at = CASE WHEN acted_at = 0 THEN ? ELSE acted_at END WHERE id = ? AND attempt = ?`,
-			answer, At(at), a.CallID, a.Attempt).Error
+		err := tx.Exec(`UPDATE api_calls SET answer = ?, user_id = ?, acted_at = CASE WHEN acted_at = 0 THEN ? ELSE acted_at END WHERE id = ? AND attempt = ?`,
+			answer, userID, At(at), a.CallID, a.Attempt).Error
+		if err != nil || userID == "" {
+			return err
+		}
+		return tx.Exec(`UPDATE api_calls SET answer = '', started_at = 0 WHERE id = ? AND attempt = ? AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = api_calls.user_id)`,
+			a.CallID, a.Attempt).Error
 	})
+}
+
+// forgetAnswers deletes the answers that describe a user. The calls still count as made, and no longer as
+// running: none of them acts again.
+func forgetAnswers(tx *gorm.DB, userID string) error {
+	return tx.Exec(`UPDATE api_calls SET answer = '', started_at = 0 WHERE user_id = ? AND user_id <> ''`, userID).Error
 }
 
 // ReleaseCall deletes a call whose attempt has done nothing, so that it can be made again at once. If

@@ -49,7 +49,7 @@ func TestStartCall_OneAttemptActs(t *testing.T) {
 		if have, mayAct := start("late", noon.Add(time.Hour)); mayAct || have.ActedAt == 0 || have.Answer != "" {
 			t.Errorf("an attempt after an act without an answer: got %v and %+v", mayAct, have)
 		}
-		if err := w.FinishCall(ctx, storage.CallAttempt{CallID: "call", Attempt: "next"}, "sealed", noon); err != nil {
+		if err := w.FinishCall(ctx, storage.CallAttempt{CallID: "call", Attempt: "next"}, "sealed", "", noon); err != nil {
 			t.Error(err)
 		}
 		if have, mayAct := start("repeated", noon.Add(time.Hour)); mayAct || have.Answer != "sealed" {
@@ -63,6 +63,25 @@ func TestStartCall_OneAttemptActs(t *testing.T) {
 		}
 		if _, mayAct := start("again", noon.Add(24*time.Hour)); !mayAct {
 			t.Error("a released call may not be made again")
+		}
+	})
+}
+
+// TestFinishCall_OfADeletedUser: an answer that comes after the end of its user is not stored.
+func TestFinishCall_OfADeletedUser(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		call := storage.APICall{ID: "call", Attempt: "a", ExpiresAt: storage.At(noon.Add(time.Hour))}
+		if _, mayAct, err := w.StartCall(t.Context(), call, noon); err != nil || !mayAct {
+			t.Fatal(mayAct, err)
+		}
+		if err := w.DeleteUser(t.Context(), w.user.ID, storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.FinishCall(t.Context(), storage.CallAttempt{CallID: "call", Attempt: "a"}, "sealed", w.user.ID, noon); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.count(t, `api_calls WHERE answer = '' AND acted_at > 0`); n != 1 {
+			t.Error("the answer is stored")
 		}
 	})
 }

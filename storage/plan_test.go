@@ -123,7 +123,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"FinishCall", func() error {
-			return w.FinishCall(ctx, storage.CallAttempt{CallID: "call", Attempt: "first"}, "answer", noon)
+			return w.FinishCall(ctx, storage.CallAttempt{CallID: "call", Attempt: "first"}, "answer", w.user.ID, noon)
 		}},
 		{"ReleaseCall", func() error { return w.ReleaseCall(ctx, storage.CallAttempt{CallID: "call", Attempt: "first"}) }},
 		{"User", func() error { _, err := w.User(ctx, w.user.ID); return err }},

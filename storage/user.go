@@ -251,6 +251,9 @@ func (db *DB) DeleteUser(ctx context.Context, userID string, by By, checks ...Us
 		if err := deleteMails(tx, userID); err != nil {
 			return err
 		}
+		if err := forgetAnswers(tx, userID); err != nil {
+			return err
+		}
 		if _, finished, err = w.begin(tx); err != nil {
 			return err
 		}

@@ -73,7 +73,7 @@ func (h *Handler) performReserved(c *call, o operation) (answer, error) {
 	}
 	sealed, err := h.Ring.Seal(callPurpose, content, h.Now().Add(keyLife))
 	if err == nil {
-		err = h.DB.FinishCall(ctx, c.attempt, sealed, h.Now())
+		err = h.DB.FinishCall(ctx, c.attempt, sealed, c.userID, h.Now())
 	}
 	c.noteUnstored(err)
 	return a, nil

@@ -61,6 +61,39 @@ func TestIdempotency_ARepeatedCallActsOnce(t *testing.T) {
 	})
 }
 
+// TestIdempotency_AnswersGoWithTheUser: the stored answers about a user are deleted with the user, those
+// about others stay, and a repeated call does not act again.
+func TestIdempotency_AnswersGoWithTheUser(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		o := b.Operator(t, storage.ScopeAdminAll)
+		create := func(email string) providertest.Answer {
+			t.Helper()
+			return o.Call(t, http.MethodPost, "/users", `{"email":"`+email+`"}`, withKey(email))
+		}
+		other := create("other@example.com")
+		calls := map[string]string{"/factors/reset": `{"reason":"lost"}`, "/links": `{"for":"password","reason":"lost"}`}
+		at := "/users/" + create("gone@example.com").JSON(t)["sub"].(string)
+		for path, body := range calls {
+			if a := o.Call(t, http.MethodPost, at+path, body, withKey("k")); a.StatusCode != http.StatusOK {
+				t.Fatalf("%s: got %d %s", path, a.StatusCode, a.Body)
+			}
+		}
+		if a := o.Call(t, http.MethodDelete, at, ""); a.StatusCode != http.StatusNoContent {
+			t.Fatalf("got %d %s", a.StatusCode, a.Body)
+		}
+		create("gone@example.com").WantProblem(t, "a new user", http.StatusConflict, "answer_lost", "Idempotency-Key")
+		for path, body := range calls {
+			o.Call(t, http.MethodPost, at+path, body, withKey("k")).WantProblem(t, path, http.StatusConflict, "answer_lost", "Idempotency-Key")
+		}
+		if _, _, err := b.DB.UserByEmail(t.Context(), "gone@example.com"); err == nil {
+			t.Error("the repeated call has made the user again")
+		}
+		if again := create("other@example.com"); again.Body != other.Body {
+			t.Errorf("another user: got %s, want %s", again.Body, other.Body)
+		}
+	})
+}
+
 // TestIdempotency_AfterADayAKeyIsNew: the answer is kept for 24 hours.
 func TestIdempotency_AfterADayAKeyIsNew(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {

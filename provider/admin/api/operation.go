@@ -74,6 +74,7 @@ type call struct {
 	query   query
 	members map[string]any // of the body; checked by the schema
 	attempt storage.CallAttempt
+	userID  string // of the user of the path, or of the new one
 }
 
 // origin returns the origin of an act, for its event.

@@ -41,7 +41,9 @@ func (h *Handler) listUsers(c *call) (reply, error) {
 
 // user returns the user in the path.
 func (h *Handler) user(c *call) (storage.User, error) {
-	return h.DB.UserBySubject(c.Context(), c.PathValue("sub"))
+	u, err := h.DB.UserBySubject(c.Context(), c.PathValue("sub"))
+	c.userID = u.ID
+	return u, err
 }
 
 func (h *Handler) showUser(c *call) (reply, error) {
@@ -124,6 +126,7 @@ func (h *Handler) createUser(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, addressTaken(err)
 	}
+	c.userID = created.ID
 	return reply{body: directory.DescribeUser(created), location: root + "/users/" + created.ID}, nil
 }
 
