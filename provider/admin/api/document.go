@@ -109,7 +109,7 @@ func (o operation) describe(registry huma.Registry, problem *huma.Schema) *huma.
 			Name: "If-None-Match", In: "header", Description: "*: the call only creates, and replaces nothing", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"*"}},
 		})
 	}
-	if o.changes() && o.method() != http.MethodPost {
+	if slices.Contains(o.errors, http.StatusPreconditionFailed) {
 		d.Parameters = append(d.Parameters, &huma.Param{
 			Name: "If-Match", In: "header", Description: "ETag of the version that the call changes; without it the call changes any version",
 			Schema: &huma.Schema{Type: huma.TypeString},
@@ -145,8 +145,6 @@ func (o operation) describe(registry huma.Registry, problem *huma.Schema) *huma.
 	}
 	return d
 }
-
-func (o operation) changes() bool { return o.method() != http.MethodGet }
 
 // success describes the answer to a successful call.
 func (o operation) success(registry huma.Registry) (int, *huma.Response) {
