@@ -21,6 +21,7 @@ var elsewhere = map[string][2]string{
 	"stronger":        {"cmd/signet/parties/acr_test.go", "TestRelyingParty_ApacheAsksForACR"},
 	"unix socket":     {"cmd/signet/proxy/unixsocket_test.go", "TestUnixSocket_SignInThroughNginx"},
 	"nginx, socket":   {"cmd/signet/proxy/unixsocket_test.go", "TestUnixSocket_SignInThroughNginx"},
+	"webhook":         {"provider/webhook/signature_test.go", "TestSign_IsVerifiedAsDocumented"},
 	"proxy":           {"cmd/signet/node/behindproxy_test.go", "TestOperation_BehindAProxy"},
 	"nginx":           {"cmd/signet/proxy/nginx_test.go", "startNginx"},
 	"caddy":           {"cmd/signet/proxy/caddy_test.go", "startCaddy"},

@@ -16,7 +16,7 @@ import (
 	"signet/storage"
 )
 
-// TestNode_SweepsOnceAMinute checks that the tick of the node sweeps with the node's clock.
+// TestNode_SweepsOnceAMinute: the node sweeps with its clock, a second after the start and then once a minute.
 func TestNode_SweepsOnceAMinute(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
@@ -24,7 +24,7 @@ func TestNode_SweepsOnceAMinute(t *testing.T) {
 	if err := n.db.RecordEvent(t.Context(), storage.Event{Type: storage.UserSignedIn, Reason: "old"}, time.Now().AddDate(0, 0, -401)); err != nil {
 		t.Fatal(err)
 	}
-	for _, tick := range []struct{ second, left int }{{59, 1}, {60, 0}} {
+	for _, tick := range []struct{ second, left int }{{0, 1}, {60, 1}, {61, 0}} {
 		if err := n.sweepOnce(t.Context(), tick.second); err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ func TestPages_ShowCommandsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := regexp.MustCompile("signet ((?:serve|dev|setup-link|user|client|session|connector|keys|events|config|migrate|backup|restore|end-everything|health|completion|version)[^\n\x60<]*)") // to the end of the line or of the code
+	shown := regexp.MustCompile("signet ((?:serve|dev|setup-link|user|client|session|connector|keys|events|mail|webhook|passkeys|config|migrate|backup|restore|end-everything|health|completion|version)[^\n\x60<]*)") // to the end of the line or of the code
 	found := 0
 	for _, page := range append(pages, "../../../README.md") {
 		text, err := os.ReadFile(page)
