@@ -109,18 +109,39 @@ func (db *DB) Invite(ctx context.Context, d InvitationDraft, by By) (l MailLink,
 }
 
 // endReplacedInvitation checks the open invitation of an address, if there is one, and records its end.
-// The lock of the instance orders the invitations: otherwise one that was made at the same time could be
-// replaced without the checks.
 func (db *DB) endReplacedInvitation(tx *gorm.DB, canonical string, checks []InvitationCheck, by By) error {
-	if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
-		return err
-	}
-	var open []MailLink
-	err := tx.Where("kind = ? AND holder = ? AND used_at = 0 AND expires_at > ?", LinkInvitation, canonical, At(by.At)).Limit(1).Find(&open).Error
+	open, err := db.openInvitation(tx, canonical, by.At)
 	if err != nil || len(open) == 0 {
 		return err
 	}
 	return endInvitation(tx, open[0], "replaced", checks, by)
+}
+
+// checkNewAddress checks the open invitation of an address for which an account is created: with the
+// account, the invitation cannot be used.
+func (db *DB) checkNewAddress(tx *gorm.DB, canonical string, checks []InvitationCheck, at time.Time) error {
+	if canonical == "" || len(checks) == 0 {
+		return nil
+	}
+	open, err := db.openInvitation(tx, canonical, at)
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	i, err := open[0].Invitation()
+	if err != nil {
+		return err
+	}
+	return checkInvitation(i, checks)
+}
+
+// openInvitation returns the open invitation of an address, if there is one. The lock of the instance
+// orders the invitations: otherwise one that was made at the same time could escape the checks.
+func (db *DB) openInvitation(tx *gorm.DB, canonical string, at time.Time) (open []MailLink, err error) {
+	if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
+		return nil, err
+	}
+	err = tx.Where("kind = ? AND holder = ? AND used_at = 0 AND expires_at > ?", LinkInvitation, canonical, At(at)).Limit(1).Find(&open).Error
+	return open, err
 }
 
 // endInvitation checks an invitation that ends, and records the event invitation.revoked.

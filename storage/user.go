@@ -63,17 +63,21 @@ const UserPrefix = "usr_"
 
 // CreateUser stores a new user with an optional password hash ("": no password). If u.ID is
 // empty, CreateUser sets one. It sets the canonical email address from u.Email. It records the event
-// user.created.
+// user.created. The checks see the open invitation of the address, if there is one: it cannot be used
+// after that.
 //
 // ErrConflict: the canonical email address is taken. *AddressReservedError: another user can still
 // restore it. ErrUsernameTaken: another user has this preferred_username, or one that looks like it.
-// ErrSubjectTaken.
-func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By) (User, error) {
+// ErrSubjectTaken. The error of a check.
+func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By, checks ...InvitationCheck) (User, error) {
 	u, err := newUser(u, by.At)
 	if err != nil {
 		return User{}, fmt.Errorf("create user: %w", err)
 	}
 	err = db.write(ctx, "create user", func(tx *gorm.DB) error {
+		if err := db.checkNewAddress(tx, u.EmailCanonical, checks, by.At); err != nil {
+			return err
+		}
 		if err := db.insertUser(tx, u, passwordHash, "", by); err != nil {
 			return err
 		}

@@ -49,10 +49,10 @@ func (d *Directory) RevokeInvitationByID(ctx context.Context, id string, from st
 }
 
 // ErrInvitationRights: the invitation gives more than the operator may give.
-var ErrInvitationRights = errors.New("the invitation gives rights: only operators who may do everything replace or revoke it")
+var ErrInvitationRights = errors.New("the invitation of this address gives rights: only operators who may do everything replace or revoke it, or create the user")
 
-// CheckInvitationEnd returns a check that refuses to replace or revoke an invitation which an operator
-// with these scopes could not make. Errors: ErrInvitationRights.
+// CheckInvitationEnd returns a check that refuses to end an invitation which an operator with these
+// scopes could not make: to replace it, revoke it, or create its user. Errors: ErrInvitationRights.
 func CheckInvitationEnd(scopes []string) storage.InvitationCheck {
 	return func(i storage.Invitation) error {
 		if i.MayComeFrom(scopes) {

@@ -45,8 +45,9 @@ func (d *Directory) PasswordMatches(stored, password string) bool {
 // Errors: *FieldError. credential.ErrWeak, credential.ErrBusy: from hashing the password.
 // storage.ErrConflict: the email address is taken. *storage.AddressReservedError: another
 // user can still restore it. storage.ErrUsernameTaken: another user
-// has this preferred_username, or one that looks like it. storage.ErrSubjectTaken.
-func (d *Directory) CreateUser(ctx context.Context, u storage.User, password string, from storage.Origin) (storage.User, error) {
+// has this preferred_username, or one that looks like it. storage.ErrSubjectTaken. The error of a
+// check of the open invitation of the address.
+func (d *Directory) CreateUser(ctx context.Context, u storage.User, password string, from storage.Origin, checks ...storage.InvitationCheck) (storage.User, error) {
 	if err := CheckUser(&u, d.now()); err != nil {
 		return storage.User{}, err
 	}
@@ -58,7 +59,7 @@ func (d *Directory) CreateUser(ctx context.Context, u storage.User, password str
 			return storage.User{}, err
 		}
 	}
-	return d.db.CreateUser(ctx, u, hash, d.by(from))
+	return d.db.CreateUser(ctx, u, hash, d.by(from), checks...)
 }
 
 // CreateFirstAdmin creates the first administrator with a setup link. linkHash is the hash

@@ -146,6 +146,7 @@ func TestInvitations_GivingRightsEndsByFullOperatorsOnly(t *testing.T) {
 					continue
 				}
 				replace.WantProblem(t, kind+" replaces "+gives, http.StatusForbidden, "insufficient_scope", "")
+				helper.Call(t, http.MethodPost, "/users", `{"email":"`+email+`"}`).WantProblem(t, kind+" creates the invited user", http.StatusForbidden, "insufficient_scope", "")
 				helper.Call(t, http.MethodDelete, at, "").WantProblem(t, kind+" revokes "+gives, http.StatusForbidden, "insufficient_scope", "")
 				b.Visitor(t).Get(t, link).FormTo(t, "/link/invitation", "", "")
 				if a := admin.Call(t, http.MethodDelete, at, ""); a.StatusCode != http.StatusNoContent {

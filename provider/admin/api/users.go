@@ -122,7 +122,7 @@ func (h *Handler) createUser(c *call) (reply, error) {
 	u.ChosenSubject, _ = c.members["sub"].(string)
 	password, _ := c.members["password"].(string)
 	c.applyTo(&u)
-	created, err := h.Directory.CreateUser(c.Context(), u, password, c.origin())
+	created, err := h.Directory.CreateUser(c.Context(), u, password, c.origin(), directory.CheckInvitationEnd(c.caller.scopes))
 	if err != nil {
 		return reply{}, addressTaken(err)
 	}
