@@ -16,7 +16,7 @@ import (
 )
 
 // version is the content of the file VERSION. A test compares all places that name the version.
-const version = "0.5.0"
+const version = "0.6.0"
 
 // The origin of a program that make dist built, set with -ldflags -X; "" otherwise.
 var (
