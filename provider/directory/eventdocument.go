@@ -17,7 +17,7 @@ type EventDocument struct {
 	Outcome   string         `json:"outcome" doc:"success or refused"`
 	Reason    string         `json:"reason,omitempty" doc:"a stable code"`
 	Actor     string         `json:"actor,omitempty" doc:"id of the user or client that acted, cli or system"`
-	Subject   string         `json:"sub,omitempty" doc:"id of the user whom the event is about"`
+	UserID    string         `json:"sub,omitempty" doc:"id of the user whom the event is about"`
 	ClientID  string         `json:"client_id,omitempty"`
 	SessionID string         `json:"sid,omitempty"`
 	GrantID   string         `json:"gid,omitempty"`
@@ -45,7 +45,7 @@ type LatestEventDocument struct {
 func DescribeEvent(e storage.Event) EventDocument {
 	d := EventDocument{
 		ID: e.ID, At: e.At.Time(), Type: string(e.Type), Outcome: string(e.Outcome), Reason: e.Reason, Actor: e.From.Actor,
-		Subject: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID, GrantID: e.GrantID, Connector: e.Connector,
+		UserID: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID, GrantID: e.GrantID, Connector: e.Connector,
 		Address: e.From.Address, Agent: e.From.Agent, RequestID: e.From.RequestID, Detail: e.Detail, Times: e.Times,
 	}
 	if l := e.Latest; l.At != 0 { // deleted with the user

@@ -13,7 +13,7 @@ type MailDocument struct {
 	ID          string    `json:"id"`
 	Kind        string    `json:"kind"`
 	Recipient   string    `json:"recipient"`
-	Subject     string    `json:"sub,omitempty" doc:"id of the user"`
+	UserID      string    `json:"sub,omitempty" doc:"id of the user"`
 	State       string    `json:"state" doc:"waiting, retrying, delivered or given_up"`
 	Tries       int64     `json:"tries"`
 	Error       string    `json:"error,omitempty" doc:"code of the last failure"`
@@ -26,7 +26,7 @@ type MailDocument struct {
 // DescribeMail returns the JSON form of a mail.
 func DescribeMail(m storage.Mail) MailDocument {
 	d := MailDocument{
-		ID: m.ID, Kind: string(m.Message.Kind), Recipient: m.Recipient, Subject: m.UserID, State: string(m.State()), Tries: m.Tries, Error: m.LastError,
+		ID: m.ID, Kind: string(m.Message.Kind), Recipient: m.Recipient, UserID: m.UserID, State: string(m.State()), Tries: m.Tries, Error: m.LastError,
 		CreatedAt: m.CreatedAt.Time(), DeliveredAt: m.DeliveredAt.Time(), GivenUpAt: m.GivenUpAt.Time(),
 	}
 	if m.State() == storage.MailWaiting || m.State() == storage.MailRetrying {
