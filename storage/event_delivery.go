@@ -127,7 +127,7 @@ func (db *DB) SettleDeliveries(ctx context.Context, results []DeliveryResult, at
 			return nil
 		}
 		return record(tx, Event{
-			Type: WebhookFailed, Outcome: Refused, Reason: reason, From: Origin{Actor: "system"}, Detail: map[string]any{"events": givenUp},
+			Type: WebhookFailed, Outcome: Refused, Reason: reason, From: Origin{Actor: ActorSystem}, Detail: map[string]any{"events": givenUp},
 		}, at)
 	})
 }

@@ -20,8 +20,8 @@ import (
 )
 
 // BenchmarkPasskeySignIn measures a sign-in with a passkey beside the minimal server D of the same run,
-// like BenchmarkBesideCeilings. Each connection is the browser of another user, who has one passkey and
-// signs in again and again, so that the rows of one user do not add to the cost of another.
+// like BenchmarkBesideCeilings. Each connection signs its own user in repeatedly, and each user has one
+// passkey, so that the rows of one user do not add to the cost of another.
 //
 // "page" is the part before the passkey is used: an authorization request that asks for a new sign-in, a
 // redirect and the page with its challenge. "sign-in" is the page and the form with the passkey. "form" is

@@ -12,8 +12,11 @@ import (
 	"signet/storage"
 )
 
-// LongestOverlap is the longest time during which two secrets of a client are valid.
-const LongestOverlap = 90 * 24 * time.Hour
+// The time during which two secrets of a client are valid.
+const (
+	DefaultOverlap = "24h" // if the operator names none
+	LongestOverlap = 90 * 24 * time.Hour
+)
 
 var (
 	// ErrPublicClient: the client does not authenticate, so it has no secret.

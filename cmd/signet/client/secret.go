@@ -34,7 +34,7 @@ secrets are valid: if an earlier rotation still overlaps, its old secret expires
   signet client secret rotate my-app --overlap 0s   # the old secret has leaked`,
 		Args: cli.ExactArgs("the client's id"),
 	}
-	text := c.Flags().String("overlap", "24h", "time for which the old secret stays valid, 0s to 90d")
+	text := c.Flags().String("overlap", directory.DefaultOverlap, "time for which the old secret stays valid, 0s to 90d")
 	asJSON := cli.JSONFlag(c)
 	var overlap time.Duration
 	cli.CheckUsage(c, func() (err error) {

@@ -310,7 +310,7 @@ func removeLastPasskeys(t *testing.T, c *signettest.Cluster, at []string, databa
 // passkeyIDs returns the IDs of the passkeys on their page.
 func passkeyIDs(b *signettest.FormBrowser) []string { return idsOn(b, "passkey") }
 
-// idsOn returns the values of the buttons with this name, which remove what they name.
+// idsOn returns the values of the buttons with this name. They are the ids of the keys or apps on the page.
 func idsOn(b *signettest.FormBrowser, name string) (ids []string) {
 	for n := range b.Page.Descendants() {
 		if n.Data == "button" && signettest.Attribute(n, "name") == name {

@@ -143,7 +143,8 @@ func ownerOf(path string) string {
 	}
 }
 
-// StorageConfig returns the place of the data in the settings, and what acts write for mails and the webhook.
+// StorageConfig returns the configuration of the database: its location, whether mails are queued, and which
+// events are queued for the webhook.
 func StorageConfig(c config.Config) storage.Config {
 	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Password: c.DatabasePassword.Reveal(), PasswordFile: c.DatabasePasswordFile, Mails: c.SendsMails(), Forwarding: c.Webhook.Forwarding()}
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -261,7 +260,7 @@ func (h *Handler) secretOperations() []operation {
 		}),
 		secret(operation{
 			methods: "POST", path: "/admin/api/v1/clients/{client_id}/secrets", id: "create-client-secret", summary: "Give a client a new secret; of three secrets, the oldest ends at once",
-			body:   object(map[string]*huma.Schema{"overlap": {Type: huma.TypeString, Description: "time for which the former secret stays valid, 0s to 90d; 24h without it"}}),
+			body:   object(map[string]*huma.Schema{"overlap": {Type: huma.TypeString, Description: "time for which the former secret stays valid, 0s to 90d; " + directory.DefaultOverlap + " without it"}}),
 			result: reflect.TypeFor[madeSecret](), secrets: []string{"client_secret"}, created: true, errors: []int{http.StatusConflict}, serve: h.createSecret,
 		}),
 		secret(operation{
@@ -283,15 +282,14 @@ func (h *Handler) listSecrets(c *call) (reply, error) {
 	return reply{body: page[directory.SecretDocument]{Items: h.Directory.DescribeSecrets(client)}}, err
 }
 
-const usualOverlap = 24 * time.Hour
-
 func (h *Handler) createSecret(c *call) (reply, error) {
-	overlap := usualOverlap
-	if text, named := c.members["overlap"].(string); named {
-		var err error
-		if overlap, err = foreign.ParseDuration(text, 0, directory.LongestOverlap); err != nil {
-			return reply{}, atField("invalid_value", "overlap", fmt.Sprintf("overlap %v", err))
-		}
+	text, named := c.members["overlap"].(string)
+	if !named {
+		text = directory.DefaultOverlap
+	}
+	overlap, err := foreign.ParseDuration(text, 0, directory.LongestOverlap)
+	if err != nil {
+		return reply{}, atField("invalid_value", "overlap", fmt.Sprintf("overlap %v", err))
 	}
 	client, secret, err := h.Directory.RotateSecret(c.Context(), c.PathValue("client_id"), overlap, c.origin(), c.requirePlain)
 	if err != nil {
